@@ -1,0 +1,14 @@
+"""The command line of segdata: each command collects its options, makes one call and renders the report."""
+
+from __future__ import annotations
+
+import click
+
+from segdata.cli.options import CONTEXT
+from segdata.cli.render import CommandGroup
+
+
+@click.group(cls=CommandGroup, context_settings=CONTEXT)
+@click.version_option(package_name="segdata")
+def main() -> None:
+    """Turn segmentation data sets into MindRecord shards that are validated, reproducible and verifiable."""

@@ -1,0 +1,79 @@
+"""The border between library and terminal: errors, progress and reports."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from segdata.errors import SegDataError, TargetExistsError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+#: Exit status: the data is bad or the work failed (2, wrong usage, is click's own; 130 is the shells' for Ctrl-C).
+FAILED = 1
+INTERRUPTED = 130
+
+
+class CommandGroup(click.Group):
+    """A group whose commands end with a sentence and an exit status, never a traceback, when the input is bad."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command line; see the exit statuses above."""
+        try:
+            # Without standalone mode click returns the status of `Context.exit` instead of exiting with it.
+            sys.exit(super().main(*args, **{**extra, "standalone_mode": False}) or 0)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("Interrupted.", err=True)
+            sys.exit(INTERRUPTED)
+        except SegDataError as error:
+            click.echo(f"Error: {error}{_hint(error)}", err=True)
+            sys.exit(FAILED)
+        except OSError as error:
+            click.echo(f"Error: {_os_error(error)}", err=True)
+            sys.exit(FAILED)
+
+
+def _hint(error: SegDataError) -> str:
+    return " (--overwrite replaces it)" if isinstance(error, TargetExistsError) and error.replaceable else ""
+
+
+def _os_error(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
+
+
+def progress_bar(items: Iterable[T], /, *, total: int, label: str) -> Iterable[T]:
+    """Show a bar on standard error when that is a terminal: the command line's `Progress`."""
+    from tqdm import tqdm
+
+    return tqdm(items, total=total, desc=label, unit="", file=sys.stderr, disable=None, dynamic_ncols=True)
+
+
+def emit(report: R, as_json: bool, text: Callable[[R], str]) -> None:
+    """Print `report` on standard output: as JSON, or as the text that `text` makes of it."""
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
+    else:
+        click.echo(text(report))
+
+
+def table(rows: list[tuple[str, ...]], *, right: Iterable[int] = ()) -> str:
+    """Return `rows` (the first is the header) in aligned columns; `right` names the right-aligned ones."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    aligned = set(right)
+    lines = [
+        "  ".join(
+            cell.rjust(width) if column in aligned else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,55 @@
+"""What can go wrong, as exceptions that know nothing of a command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+#: How many faults of one kind are named; the rest are counted.
+NAMED = 10
+
+
+class SegDataError(Exception):
+    """Base of every error a caller is expected to show: one sentence, no traceback."""
+
+
+class InvalidInputError(SegDataError):
+    """The data does not have the form it should have."""
+
+
+class TargetExistsError(SegDataError):
+    """The place to write to is taken.
+
+    Attributes:
+        replaceable: whether all that lies there is ours, so that it may be replaced when the caller says so.
+    """
+
+    def __init__(self, message: str, *, replaceable: bool) -> None:
+        """Keep the sentence and whether replacing is open to the caller."""
+        super().__init__(message)
+        self.replaceable = replaceable
+
+
+class FaultsError(InvalidInputError):
+    """Several similar faults, found in one pass and reported once.
+
+    Attributes:
+        what: the headline, such as ``"3 of 90 masks cannot be converted"``.
+        faults: one sentence each, in input order.
+    """
+
+    def __init__(self, what: str, faults: Sequence[str]) -> None:
+        """Keep every fault; the text names the first ten."""
+        super().__init__(what, faults)
+        self.what = what
+        self.faults = tuple(faults)
+
+    def __str__(self) -> str:
+        return f"{self.what}:\n{name_first(self.faults)}"
+
+
+def name_first(faults: Sequence[str]) -> str:
+    """Return the first ten faults as indented lines and count the rest."""
+    lines = [f"  {fault}" for fault in faults[:NAMED]]
+    if len(faults) > NAMED:
+        lines.append(f"  … and {len(faults) - NAMED} more")
+    return "\n".join(lines)

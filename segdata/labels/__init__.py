@@ -1,0 +1,1 @@
+"""What a label pixel means."""

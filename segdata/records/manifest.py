@@ -1,0 +1,138 @@
+"""The manifest: what a record set holds, written once beside its shards."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from segdata.errors import InvalidInputError
+from segdata.records.schema import Schema, Task
+
+MANIFEST = "manifest.json"
+FORMAT_VERSION = 1
+
+#: The `.db` is MindRecord's SQLite index, one beside each shard.
+INDEX_SUFFIX = ".db"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """One shard file and the index beside it (``file + ".db"``); sizes in bytes, digests in hex."""
+
+    file: str
+    rows: int
+    bytes: int
+    sha256: str
+    index_bytes: int
+    index_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassInfo:
+    """One class: the id in the labels, its name, the id it had in the source, its pixels and images."""
+
+    id: int
+    name: str
+    original_id: int
+    pixels: int
+    images: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Everything there is to know about a record set without opening it.
+
+    `inputs` is the SHA-256 over the SHA-256 of each row in set order (see ``docs/formats.md``);
+    `options` are those that shape the bytes of the set. No time stamp and no absolute path: the same
+    inputs give the same manifest.
+    """
+
+    format: Literal["segdata record set"] = "segdata record set"
+    format_version: int = FORMAT_VERSION
+    task: Task
+    name: str
+    schema: Schema
+    classes: tuple[ClassInfo, ...]
+    ignore_label: int
+    ignore_pixels: int
+    rows: int
+    payload_bytes: int
+    inputs: str
+    options: dict[str, Any]
+    program: dict[str, str]
+    shards: tuple[Shard, ...]
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes a label may name: ids ``0 … num_classes - 1``."""
+        return len(self.classes)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Class names by id."""
+        return tuple(info.name for info in self.classes)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every file of the set, the manifest included."""
+        shards = [name for shard in self.shards for name in (shard.file, shard.file + INDEX_SUFFIX)]
+        return (*shards, MANIFEST)
+
+
+@dataclass(frozen=True)
+class RecordSet:
+    """A record set on disk: its directory and its manifest."""
+
+    directory: Path
+    manifest: Manifest = field(repr=False)
+
+    @property
+    def shard_paths(self) -> list[Path]:
+        """The shards in row order."""
+        return [self.directory / shard.file for shard in self.manifest.shards]
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Write `manifest` into `directory`, last of all its files."""
+    text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+    (directory / MANIFEST).write_bytes(text + b"\n")
+
+
+def open_set(path: Path) -> RecordSet:
+    """Open the record set that `path` names: its directory, its manifest or any single shard.
+
+    Raises:
+        InvalidInputError: when there is none, or its manifest is damaged or of a newer format.
+    """
+    directory = path if path.is_dir() else path.parent
+    manifest = read_manifest(directory / MANIFEST, named=path)
+    if path not in (directory, directory / MANIFEST) and path.name not in manifest.files:
+        raise InvalidInputError(f"{path}: not a file of the record set in {directory}")
+    return RecordSet(directory, manifest)
+
+
+def read_manifest(path: Path, *, named: Path | None = None) -> Manifest:
+    """Read a manifest and check its form; `named` is what the user called the set by."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise InvalidInputError(
+            f"{named or path}: no record set (expected {path}); a set is a directory written by to-mindrecord"
+        ) from error
+    version = re.search(rb'"format_version":\s*(\d+)', text)
+    if version and int(version[1]) > FORMAT_VERSION:
+        raise InvalidInputError(
+            f"{path}: format version {int(version[1])} is newer than this program ({FORMAT_VERSION})"
+        )
+    try:
+        manifest = msgspec.json.decode(text, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise InvalidInputError(f"{path}: not a manifest of a record set: {error}") from error
+    unsafe = [name for name in manifest.files if "/" in name or "\\" in name or name in ("", ".", "..")]
+    if unsafe:
+        raise InvalidInputError(f"{path}: names a file outside its own directory: {unsafe[0]!r}")
+    return manifest
