@@ -1,1 +1,35 @@
-"""Segmentation data sets to verifiable MindRecord shards."""
+"""Segmentation data sets to MindRecord shards that are validated, reproducible and verifiable.
+
+One function for each command, and the manifest. They are imported on first use: ``import segdata`` is cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segdata.records.convert import to_mindrecord as to_mindrecord
+    from segdata.records.manifest import Manifest as Manifest
+    from segdata.records.manifest import open_set as open_set
+    from segdata.records.verify import verify as verify
+    from segdata.sources.voc import decolor as voc_decolor
+    from segdata.sources.voc import make_lists as voc_list
+
+_PUBLIC = {
+    "Manifest": "segdata.records.manifest:Manifest",
+    "open_set": "segdata.records.manifest:open_set",
+    "to_mindrecord": "segdata.records.convert:to_mindrecord",
+    "verify": "segdata.records.verify:verify",
+    "voc_decolor": "segdata.sources.voc:decolor",
+    "voc_list": "segdata.sources.voc:make_lists",
+}
+
+__all__ = ["Manifest", "open_set", "to_mindrecord", "verify", "voc_decolor", "voc_list"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'segdata' has no attribute {name!r}")
+    module, _, attribute = _PUBLIC[name].partition(":")
+    return getattr(import_module(module), attribute)

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, contextmanager
 from typing import Literal, Protocol, TypeVar
 
 from segdata.errors import SegDataError
@@ -18,17 +19,22 @@ R = TypeVar("R")
 Kind = Literal["threads", "processes"]
 
 
-class Progress(Protocol):
-    """Shows how far an iteration is; the library never prints, the caller decides what is seen."""
+#: Called with how many items are done since the last call; may be called from any thread.
+Advance = Callable[[int], object]
 
-    def __call__(self, items: Iterable[T], /, *, total: int, label: str) -> Iterable[T]:
-        """Return the same items, counted as they pass."""
+
+class Progress(Protocol):
+    """Shows how far a piece of work is; the library never prints, the caller decides what is seen."""
+
+    def __call__(self, *, total: int, label: str) -> AbstractContextManager[Advance]:
+        """Begin a piece of work of `total` items."""
         ...
 
 
-def silent(items: Iterable[T], /, *, total: int, label: str) -> Iterable[T]:
+@contextmanager
+def silent(*, total: int, label: str) -> Iterator[Advance]:
     """Show nothing: the default `Progress`."""
-    return items
+    yield lambda _count: None
 
 
 def default_workers() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from segdata.cli import records, sample, voc
 from segdata.cli.options import CONTEXT
 from segdata.cli.render import CommandGroup
 
@@ -12,3 +13,14 @@ from segdata.cli.render import CommandGroup
 @click.version_option(package_name="segdata")
 def main() -> None:
     """Turn segmentation data sets into MindRecord shards that are validated, reproducible and verifiable."""
+
+
+for _command in (
+    sample.make_sample,
+    voc.decolor,
+    voc.make_lists,
+    records.to_mindrecord,
+    records.verify,
+    records.info,
+):
+    main.add_command(_command)

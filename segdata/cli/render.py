@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
 import msgspec
 
 from segdata.errors import SegDataError, TargetExistsError
+from segdata.parallel import Advance
 
-T = TypeVar("T")
 R = TypeVar("R")
 
 #: Exit status: the data is bad or the work failed (2, wrong usage, is click's own; 130 is the shells' for Ctrl-C).
@@ -50,11 +51,13 @@ def _os_error(error: OSError) -> str:
     return f"{where}{error.strerror or error}"
 
 
-def progress_bar(items: Iterable[T], /, *, total: int, label: str) -> Iterable[T]:
+@contextmanager
+def progress_bar(*, total: int, label: str) -> Iterator[Advance]:
     """Show a bar on standard error when that is a terminal: the command line's `Progress`."""
     from tqdm import tqdm
 
-    return tqdm(items, total=total, desc=label, unit="", file=sys.stderr, disable=None, dynamic_ncols=True)
+    with tqdm(total=total, desc=label, unit="", file=sys.stderr, disable=None, dynamic_ncols=True) as bar:
+        yield bar.update
 
 
 def emit(report: R, as_json: bool, text: Callable[[R], str]) -> None:

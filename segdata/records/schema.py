@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 Task = Literal["semantic", "instance"]
 Schema = dict[str, dict[str, Any]]
+Row = dict[str, Any]
 
 #: The model zoo's own three fields. `data` is the encoded image as it lay on disk, `label` the 8-bit
 #: single-channel PNG of class ids; `file_name` is the image's path relative to the data root.

@@ -1,0 +1,88 @@
+"""Commands for a PASCAL VOC devkit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from segdata.cli.options import (
+    ANY_PATH,
+    EXISTING_DIR,
+    dry_run_option,
+    json_option,
+    overwrite_option,
+    workers_option,
+)
+from segdata.cli.render import emit, progress_bar
+from segdata.labels.colormap import load_colormap
+from segdata.sources import voc
+
+data_root_option = click.option(
+    "--data_root", type=EXISTING_DIR, required=True, help="Folder above VOCdevkit, or VOCdevkit, or VOC2012"
+)
+
+
+@click.command("voc-decolor")
+@data_root_option
+@click.option("--src_path", type=EXISTING_DIR, help="Folder of masks [default: the devkit's SegmentationClass]")
+@click.option("--dst_path", type=ANY_PATH, help="Folder to write [default: the devkit's SegmentationClassGray]")
+@click.option("--colormap", default="voc", show_default=True, metavar="voc|FILE", help="Class colours")
+@workers_option
+@overwrite_option
+@dry_run_option
+@json_option
+def decolor(colormap: str, as_json: bool, **options: Any) -> None:
+    """Turn colour masks into index masks: 8-bit gray PNGs whose pixels are class ids, 255 = ignore.
+
+    Palette PNGs are rewritten without decoding; RGB, RGBA and other palettes are looked up colour by colour, and
+    gray masks are checked. A pixel of an unknown colour is an error, and then nothing is written. Index masks look
+    black: class ids are small numbers.
+
+    --colormap takes a text file with a line 'name r g b' for each class, in the order of the class ids, or CVAT's
+    labelmap.txt; a class named void, ignore or ignored gets 255.
+
+    \b
+    Example:
+      segdata voc-decolor --data_root data
+    """
+    report = voc.decolor(colormap=load_colormap(colormap), progress=progress_bar, **options)
+    emit(report, as_json, _decolor_text)
+
+
+def _decolor_text(report: voc.DecolorReport) -> str:
+    methods = f"{report.rewritten} rewritten without decoding, {report.by_colour} by colour, {report.copied} copied"
+    verb = "written to" if report.written else "would be written to"
+    lines = [f"{report.masks} index masks {verb} {report.target} ({methods})"]
+    if report.left_out:
+        lines.append(f"left out, not PNG: {len(report.left_out)} ({', '.join(report.left_out[:10])})")
+    return "\n".join(lines)
+
+
+@click.command("voc-list")
+@data_root_option
+@click.option(
+    "--split", type=click.Choice([*get_args(voc.Split), "all"]), default="all", show_default=True, help="Which split"
+)
+@click.option("--dst_path", type=ANY_PATH, help="Folder to write the lists to [default: the data root]")
+@click.option("--label_dir", default=voc.INDEX_DIR, show_default=True, help="Folder of index masks in the devkit")
+@overwrite_option
+@dry_run_option
+@json_option
+def make_lists(as_json: bool, data_root: Path, **options: Any) -> None:
+    """Write voc_train_lst.txt, voc_val_lst.txt, …: image and label of each sample, relative to the data root.
+
+    Missing images or labels, ids given twice and ids that are both in train and in val are errors, all named at
+    once.
+
+    \b
+    Example:
+      segdata voc-list --data_root data --split train
+    """
+    emit(voc.make_lists(data_root, **options), as_json, _lists_text)
+
+
+def _lists_text(report: voc.ListReport) -> str:
+    verb = "written to" if report.written else "would be written to"
+    return "\n".join(f"{report.samples[name]} samples {verb} {path}" for name, path in report.lists.items())

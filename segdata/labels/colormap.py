@@ -1,0 +1,191 @@
+"""Class sets and their colours: VOC's 21 classes or a user's own, colour to class id, and labels read as gray."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import FaultsError, InvalidInputError
+from segdata.lists import text_lines
+
+Colour = tuple[int, int, int]
+
+# fmt: off
+VOC_CLASSES = (
+    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car",
+    "cat", "chair", "cow", "diningtable", "dog", "horse", "motorbike",
+    "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+)
+# fmt: on
+
+#: The label of pixels that belong to no class (VOC's void border).
+IGNORE = 255
+
+#: Names that a colour map gives to pixels without a class; their id is `IGNORE`.
+IGNORE_NAMES = ("void", "ignore", "ignored")
+
+
+def voc_palette() -> npt.NDArray[np.uint8]:
+    """Return VOC's 256 colours, ``(256, 3)`` uint8.
+
+    Bits 0, 1, 2 of the index (then 3, 4, 5, …) are the bits 7 (then 6, …) of red, green and blue:
+    ``VOClabelcolormap.m`` of the VOC development kit.
+    """
+    index = np.arange(256)
+    palette = np.zeros((256, 3), np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            palette[:, channel] |= (((index >> (3 * bit + channel)) & 1) << (7 - bit)).astype(np.uint8)
+    return palette
+
+
+@dataclass(frozen=True)
+class ColorMap:
+    """A class set with colours.
+
+    Attributes:
+        names: class names by id, ``0 … K-1``.
+        colours: colour of each class id, and of `IGNORE` where the set has one.
+    """
+
+    names: tuple[str, ...]
+    colours: dict[int, Colour]
+
+    @cached_property
+    def ids(self) -> dict[Colour, int]:
+        """Class id by colour."""
+        return {colour: id_ for id_, colour in self.colours.items()}
+
+    @cached_property
+    def grays(self) -> dict[int, list[str]]:
+        """Gray values that the colours turn into when a tool reads them as luminance, with the class names.
+
+        ITU-R BT.601 weights; libpng (OpenCV's PNG reader) truncates, OpenCV's and Pillow's conversions round.
+        """
+        found: dict[int, list[str]] = {}
+        for id_, (red, green, blue) in self.colours.items():
+            luminance = 0.299 * red + 0.587 * green + 0.114 * blue
+            for value in {int(luminance), int(luminance + 0.5)}:
+                found.setdefault(value, []).append(self.name(id_))
+        return found
+
+    def name(self, id_: int) -> str:
+        """Return the name of a class id or of the ignore label."""
+        return self.names[id_] if id_ < len(self.names) else "void"
+
+    def lookup(self, palette: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
+        """Return the class id of each colour of `palette` ``(N, 3)`` as ``(N,)`` int16; -1 where it has none."""
+        keys = _pack(np.array(list(self.ids), np.uint8))
+        order = np.argsort(keys)
+        wanted = _pack(palette)
+        at = np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)
+        values = np.array(list(self.ids.values()), np.int16)[order]
+        return np.where(keys[order][at] == wanted, values[at], np.int16(-1))
+
+    def allowed(self) -> npt.NDArray[np.bool_]:
+        """Return which of the 256 label values this class set knows, ``(256,)`` bool."""
+        table = np.zeros(256, bool)
+        table[: len(self.names)] = True
+        table[IGNORE] = True
+        return table
+
+    def gray_diagnosis(self, values: npt.NDArray[np.integer[Any]]) -> str | None:
+        """Say so if label `values` with a foreign one among them look like this map's colours read as gray."""
+        used = [int(value) for value in values]
+        if any(value not in self.grays for value in used) or all(self.allowed()[value] for value in used):
+            return None
+        example = next(value for value in reversed(used) if not self.allowed()[value])
+        return (
+            f"gray made from colour: {example} is the luminance of {' or '.join(self.grays[example])}, not a class "
+            "id. The conversion merges classes and cannot be undone: start again from the colour masks"
+        )
+
+
+def _pack(colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
+    """Return ``(..., 3)`` colours as ``(...)`` integers 0xRRGGBB."""
+    wide = colours.astype(np.int32)
+    packed: npt.NDArray[np.int32] = (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
+    return packed
+
+
+def voc_colormap() -> ColorMap:
+    """Return VOC's 21 classes and its void border."""
+    palette = voc_palette()
+    used = [*range(len(VOC_CLASSES)), IGNORE]
+    return ColorMap(VOC_CLASSES, {id_: _colour(palette[id_]) for id_ in used})
+
+
+def _colour(row: npt.NDArray[np.uint8]) -> Colour:
+    red, green, blue = (int(channel) for channel in row)
+    return red, green, blue
+
+
+def load_colormap(name: str) -> ColorMap:
+    """Return the colour map ``"voc"`` or the one in the file `name`."""
+    return voc_colormap() if name == "voc" else read_colormap(Path(name))
+
+
+_CVAT_LINE = re.compile(r"(?P<name>[^:]+):(?P<red>\d+),(?P<green>\d+),(?P<blue>\d+)(:.*)?")
+_PLAIN_LINE = re.compile(r"(?P<name>.+?)\s+(?P<red>\d+)\s+(?P<green>\d+)\s+(?P<blue>\d+)")
+
+
+def read_colormap(path: Path) -> ColorMap:
+    """Read a colour map: ``name r g b`` a line, or CVAT's ``labelmap.txt`` (``name:r,g,b:parts:actions``).
+
+    Class ids follow the order of the lines. A class named ``void``, ``ignore`` or ``ignored`` is not counted:
+    its id is 255. Blank lines and ``#`` comments are left out.
+
+    Raises:
+        InvalidInputError: when the file cannot be read or names no class, or more than 255.
+        FaultsError: for lines of another form, values beyond 255, and names or colours given twice.
+    """
+    names: list[str] = []
+    colours: dict[int, Colour] = {}
+    faults: list[str] = []
+    for number, line in text_lines(path):
+        match = _CVAT_LINE.fullmatch(line) or _PLAIN_LINE.fullmatch(line)
+        if match is None:
+            faults.append(f"line {number}: expected 'name r g b' or 'name:r,g,b::', found {line!r}")
+            continue
+        name, colour = match["name"].strip(), (int(match["red"]), int(match["green"]), int(match["blue"]))
+        id_ = IGNORE if name.lower() in IGNORE_NAMES else len(names)
+        if max(colour) > 255:
+            faults.append(f"line {number}: a colour value beyond 255: {line!r}")
+        elif name in names or id_ in colours:
+            faults.append(f"line {number}: the class {name!r} stands there twice")
+        elif colour in colours.values():
+            faults.append(f"line {number}: the colour of {name!r} {colour} belongs to another class already")
+        else:
+            colours[id_] = colour
+            names += [name] if id_ != IGNORE else []
+    if faults:
+        raise FaultsError(f"{path}: {len(faults)} lines are not classes", faults)
+    _check_count(path, len(names))
+    return ColorMap(tuple(names), colours)
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """Read class names by id: one a line, or any file that `read_colormap` reads.
+
+    Raises:
+        InvalidInputError: when the file cannot be read or names no class, more than 255, or one twice.
+    """
+    lines = [line for _, line in text_lines(path)]
+    if any(_CVAT_LINE.fullmatch(line) or _PLAIN_LINE.fullmatch(line) for line in lines):
+        return read_colormap(path).names
+    _check_count(path, len(lines))
+    repeated = sorted({name for name in lines if lines.count(name) > 1})
+    if repeated:
+        raise InvalidInputError(f"{path}: the class {repeated[0]!r} stands there twice")
+    return tuple(lines)
+
+
+def _check_count(path: Path, count: int) -> None:
+    if not 1 <= count <= IGNORE:
+        raise InvalidInputError(f"{path}: names {count} classes; a label is 8-bit: 1 to 255 and the ignore label")

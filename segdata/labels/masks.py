@@ -1,0 +1,130 @@
+"""A mask in any PNG form to the index PNG of its class ids."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import InvalidInputError
+from segdata.labels import png
+from segdata.labels.colormap import IGNORE, ColorMap
+
+#: How a mask became an index PNG: chunks rewritten, colours looked up, or copied since it was one already.
+Method = Literal["rewritten", "by colour", "copied"]
+
+
+def to_index_png(data: bytes, colormap: ColorMap) -> tuple[bytes, Method]:
+    """Return a mask as the bytes of an index PNG: 8-bit, one channel, pixel = class id, 255 = ignore.
+
+    An 8-bit palette PNG whose palette is the colour map's is rewritten without decoding; its pixel values are
+    therefore not looked at. Everything else is decoded and every pixel checked.
+
+    Raises:
+        InvalidInputError: when the file is damaged, or a pixel's colour or value is none of the class set; the
+            sentence names the first such pixel.
+    """
+    file = png.parse(data)
+    kind = file.header.colour_type
+    if kind == png.PALETTE:
+        ids = colormap.lookup(file.colours())
+        if file.header.depth == 8 and _palette_is_the_map(ids, colormap):
+            return png.palette_to_gray(file), "rewritten"
+        return encode_index_png(_apply(ids, _decode(data), file.colours())), "by colour"
+    if kind == png.GRAY:
+        return _checked_gray(file, colormap)
+    if file.header.depth == 16 or kind == png.GRAY_ALPHA:
+        raise InvalidInputError(f"{file.header.kind}; expected 8-bit palette, RGB, RGBA or gray")
+    return encode_index_png(_by_colour(_decode(data), colormap)), "by colour"
+
+
+def decode_index_png(data: bytes) -> npt.NDArray[np.uint8]:
+    """Return the class ids ``(H, W)`` uint8 of an index PNG.
+
+    Raises:
+        InvalidInputError: when it is another kind of file, or a mask in colour.
+    """
+    header = png.probe(data)
+    if (header.colour_type, header.depth) != (png.GRAY, 8):
+        raise InvalidInputError(
+            f"a {header.kind} PNG; expected class ids as 8-bit gray (colour masks become that by voc-decolor)"
+        )
+    return _decode(data)
+
+
+def _palette_is_the_map(ids: npt.NDArray[np.int16], colormap: ColorMap) -> bool:
+    """Whether index and colour say the same: each class colour at its id, no other colour at a class id."""
+    index = np.arange(len(ids))
+    return bool(np.all(np.where(colormap.allowed()[: len(ids)], ids == index, ids == -1)))
+
+
+def _decode(data: bytes) -> npt.NDArray[Any]:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            return np.asarray(image)
+    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise InvalidInputError(f"cannot be decoded: {error}") from error
+
+
+def encode_index_png(ids: npt.NDArray[np.uint8]) -> bytes:
+    """Return class ids ``(H, W)`` uint8 as an index PNG."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(ids).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _apply(
+    ids: npt.NDArray[np.int16], indices: npt.NDArray[np.uint8], colours: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.uint8]:
+    table = np.full(256, -1, np.int16)
+    table[: len(ids)] = ids
+    classes = table[indices]
+    if classes.min() < 0:
+        x, y = _first(classes < 0)
+        index = int(indices[y, x])
+        found = f"colour {tuple(int(c) for c in colours[index])}" if index < len(colours) else "no palette entry"
+        raise InvalidInputError(f"pixel (x={x}, y={y}) has index {index}, {found}: none of the class colours")
+    return classes.astype(np.uint8)
+
+
+def _by_colour(pixels: npt.NDArray[np.uint8], colormap: ColorMap) -> npt.NDArray[np.uint8]:
+    """Look up ``(H, W, 3 or 4)`` colours; alpha must be opaque, or the pixel wholly zero."""
+    classes = colormap.lookup(pixels[..., :3].reshape(-1, 3)).reshape(pixels.shape[:2])
+    if pixels.shape[2] == 4:
+        classes[(pixels[..., 3] != 255) & (pixels != 0).any(axis=2)] = -1
+    if classes.min() < 0:
+        x, y = _first(classes < 0)
+        colour = tuple(int(channel) for channel in pixels[y, x])
+        count = int(np.count_nonzero(classes < 0))
+        raise InvalidInputError(
+            f"pixel (x={x}, y={y}) has colour {colour}: none of the class colours ({count} such pixels)"
+        )
+    return classes.astype(np.uint8)
+
+
+def _checked_gray(file: png.Png, colormap: ColorMap) -> tuple[bytes, Method]:
+    """Take gray for class ids; a PNG of fewer bits is brought to 8, its sample values kept."""
+    depth = file.header.depth
+    values = _decode(file.data)
+    if depth < 8:
+        # Pillow stretches 2 and 4 bits to 0…255 and reads 1 bit as bool; the class id is the sample itself.
+        values = values.astype(np.uint8) // {1: 1, 2: 85, 4: 17}[depth]
+    foreign = ~colormap.allowed()[values] if values.max() <= IGNORE else values > IGNORE
+    if foreign.any():
+        x, y = _first(foreign)
+        found = f"pixel (x={x}, y={y}) has value {int(values[y, x])}; expected 0 to {len(colormap.names) - 1} or 255"
+        raise InvalidInputError(colormap.gray_diagnosis(np.unique(values)) or found)
+    if depth == 8:
+        return file.data, "copied"
+    return encode_index_png(values.astype(np.uint8)), "by colour"
+
+
+def _first(where: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    y, x = np.unravel_index(int(np.argmax(where)), where.shape)
+    return int(x), int(y)

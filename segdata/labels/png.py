@@ -1,0 +1,138 @@
+"""PNG at the level of chunks: probe a header, turn palette into gray without decoding.
+
+Source of every fact: Portable Network Graphics Specification (Second Edition), W3C, sections 5 and 11.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import InvalidInputError
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6
+
+#: Section 11.2.2: the depths that each colour type may have.
+_DEPTHS = {GRAY: (1, 2, 4, 8, 16), RGB: (8, 16), PALETTE: (1, 2, 4, 8), GRAY_ALPHA: (8, 16), RGBA: (8, 16)}
+
+#: More pixels than any mask has; a header that claims more is refused before memory is taken.
+MAX_PIXELS = 1 << 28
+
+
+class PngError(InvalidInputError):
+    """The bytes are not a whole PNG file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The `IHDR` chunk: size in pixels, bits per sample, colour type."""
+
+    width: int
+    height: int
+    depth: int
+    colour_type: int
+
+    @property
+    def kind(self) -> str:
+        """Return the colour type in words."""
+        name = {GRAY: "gray", RGB: "RGB", PALETTE: "palette", GRAY_ALPHA: "gray with alpha", RGBA: "RGBA"}
+        return f"{self.depth}-bit {name[self.colour_type]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Png:
+    """A PNG file whose chunks are whole: header, palette bytes (3 a colour) and where its `IDAT` chunks lie."""
+
+    data: bytes
+    header: Header
+    palette: bytes
+    image: tuple[tuple[int, int], ...]
+
+    def colours(self) -> npt.NDArray[np.uint8]:
+        """Return the palette as ``(N, 3)`` uint8."""
+        return np.frombuffer(self.palette, np.uint8).reshape(-1, 3)
+
+
+def probe(data: bytes) -> Header:
+    """Read the header of a PNG file from its first 33 bytes.
+
+    Raises:
+        PngError: when it is not a PNG or the header is damaged.
+    """
+    if data[:8] != SIGNATURE:
+        raise PngError("not a PNG file")
+    if len(data) < 33:
+        raise PngError("truncated within the header")
+    if data[8:16] != b"\0\0\0\rIHDR" or zlib.crc32(data[12:29]) != _number(data, 29):
+        raise PngError("damaged header (IHDR)")
+    header = Header(_number(data, 16), _number(data, 20), data[24], data[25])
+    if header.depth not in _DEPTHS.get(header.colour_type, ()) or not header.width or not header.height:
+        raise PngError("damaged header (IHDR)")
+    if header.width * header.height > MAX_PIXELS:
+        raise PngError(f"claims {header.width} x {header.height} pixels; {MAX_PIXELS} are the limit")
+    return header
+
+
+def parse(data: bytes) -> Png:
+    """Walk all chunks of a PNG file, check each CRC and the order that a decoder relies on; nothing is decoded.
+
+    Raises:
+        PngError: naming the damage and where it lies.
+    """
+    header = probe(data)
+    palette, image, at = b"", [], 33
+    while at + 12 <= len(data):
+        length, kind = _number(data, at), data[at + 4 : at + 8]
+        end = at + 12 + length
+        if end > len(data):
+            break
+        if zlib.crc32(data[at + 4 : end - 4]) != _number(data, end - 4):
+            raise PngError(f"damaged: wrong checksum of chunk {kind.decode('latin-1')} at byte {at}")
+        if kind == b"IDAT":
+            image.append((at, end))
+        elif kind == b"PLTE":
+            palette = data[at + 8 : end - 4]
+        elif kind == b"IEND":
+            return _checked(Png(data, header, palette, tuple(image)))
+        at = end
+    raise PngError(f"truncated: {len(data)} bytes and no end chunk (IEND)")
+
+
+def _checked(png: Png) -> Png:
+    if not png.image:
+        raise PngError("damaged: no image data (IDAT)")
+    if any(end != start for (_, end), (start, _) in zip(png.image, png.image[1:], strict=False)):
+        raise PngError("damaged: image data (IDAT) in pieces that do not follow each other")
+    if png.header.colour_type == PALETTE and (not png.palette or len(png.palette) % 3 or len(png.palette) > 768):
+        raise PngError("damaged: no palette (PLTE) or one of a wrong length")
+    return png
+
+
+def palette_to_gray(png: Png) -> bytes:
+    """Return an 8-bit palette PNG as the gray PNG of its indices, without decoding.
+
+    Section 11.2.4: both colour types store one byte a pixel under the same filters, so the `IDAT` chunks are the
+    same; only the colour type in `IHDR` differs. All other chunks describe colours, time or text and are left out.
+    """
+    if (png.header.colour_type, png.header.depth) != (PALETTE, 8):
+        raise ValueError(f"expected an 8-bit palette PNG, got {png.header.kind}")
+    header = png.data[12:25] + bytes([GRAY]) + png.data[26:29]
+    image = png.data[png.image[0][0] : png.image[-1][1]]
+    return b"".join((SIGNATURE, b"\0\0\0\r", header, _crc(header), image, _END))
+
+
+def _number(data: bytes, at: int) -> int:
+    value: int = struct.unpack_from(">I", data, at)[0]
+    return value
+
+
+def _crc(chunk: bytes) -> bytes:
+    return struct.pack(">I", zlib.crc32(chunk))
+
+
+_END = b"\0\0\0\0IEND" + _crc(b"IEND")

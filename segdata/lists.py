@@ -1,0 +1,108 @@
+"""The list file: one sample a line, image path and label path; and the id lists of VOC's ImageSets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from segdata.errors import FaultsError, InvalidInputError
+from segdata.files import write_file
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One sample: image and label, relative to the data root, with POSIX slashes."""
+
+    image: str
+    label: str
+
+
+def read_list(path: Path) -> list[Pair]:
+    """Read a list file.
+
+    The separator is a TAB or, in a line without one, white space. CRLF, a byte order mark, blank lines and
+    ``#`` comments are accepted.
+
+    Raises:
+        InvalidInputError: when the file cannot be read, is not UTF-8 or holds no sample.
+        FaultsError: when a line does not give exactly two paths (an id list is told apart), or when an image
+            stands there twice.
+    """
+    pairs, faults, lone = [], [], 0
+    for number, line in text_lines(path):
+        fields = [field.strip() for field in line.split("\t") if field.strip()] if "\t" in line else line.split()
+        if len(fields) == 2:
+            pairs.append(Pair(*fields))
+        else:
+            lone += len(fields) == 1
+            faults.append(f"line {number}: expected an image path and a label path, found {len(fields)}: {line!r}")
+    if faults and lone == len(faults) and not pairs:
+        raise InvalidInputError(
+            f"{path}: an id list or an image list, one name a line; expected a list file with an image path and a "
+            "label path a line, as voc-list writes it"
+        )
+    if faults:
+        raise FaultsError(f"{path}: {len(faults)} lines are not samples", faults)
+    if not pairs:
+        raise InvalidInputError(f"{path}: holds no sample")
+    check_unique((pair.image for pair in pairs), f"{path}: images that stand there more than once")
+    return pairs
+
+
+def format_list(pairs: Sequence[Pair]) -> str:
+    """Return the text of a list file: LF, one space between the paths, or a TAB if any path has white space."""
+    spaced = any(len(f"{pair.image} {pair.label}".split()) != 2 for pair in pairs)
+    separator = "\t" if spaced else " "
+    return "".join(f"{pair.image}{separator}{pair.label}\n" for pair in pairs)
+
+
+def write_list(path: Path, pairs: Sequence[Pair], *, overwrite: bool) -> None:
+    """Write a list file, whole or not at all."""
+    write_file(path, format_list(pairs).encode(), overwrite=overwrite)
+
+
+def read_ids(path: Path) -> list[str]:
+    """Read an id list (VOC ``ImageSets/Segmentation/train.txt``): one id a line, stripped, blank lines left out.
+
+    Raises:
+        InvalidInputError: when the file cannot be read, is not UTF-8 or holds no id.
+        FaultsError: when a line holds more than one word or an id is not a plain file name.
+    """
+    ids, faults = [], []
+    for number, line in text_lines(path):
+        if len(line.split()) > 1 or "/" in line or "\\" in line or line in (".", ".."):
+            faults.append(f"line {number}: expected one id, found {line!r}")
+        else:
+            ids.append(line)
+    if faults:
+        raise FaultsError(f"{path}: {len(faults)} lines are not ids", faults)
+    if not ids:
+        raise InvalidInputError(f"{path}: holds no id")
+    return ids
+
+
+def check_unique(names: Iterable[str], what: str) -> None:
+    """Raise `FaultsError` with the names that occur more than once."""
+    repeated = [f"{name} ({count} times)" for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise FaultsError(what, repeated)
+
+
+def text_lines(path: Path) -> list[tuple[int, str]]:
+    """Return the lines of a text file that hold something, stripped, with their numbers (from 1).
+
+    Blank lines and ``#`` comments are left out; UTF-8 with or without a byte order mark, LF or CRLF.
+
+    Raises:
+        InvalidInputError: when the file cannot be read or is not UTF-8.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"{path}: not UTF-8 text (byte {error.start})") from error
+    stripped = ((number, line.strip()) for number, line in enumerate(text.split("\n"), start=1))
+    return [(number, line) for number, line in stripped if line and not line.startswith("#")]

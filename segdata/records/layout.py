@@ -1,0 +1,84 @@
+"""How large a record set's header and pages must be: from the plan, not from MindRecord's defaults.
+
+MindRecord keeps rows in pages of one fixed size; a row never spans two, and every page but the last lies on disk
+in full. Defaults of 16 MiB and 32 MiB nearly double a set of 30 MB shards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import InvalidInputError
+
+#: Limits of `FileWriter.set_page_size` and `set_header_size`; both must be multiples of four.
+PAGE_MIN, PAGE_MAX = 32 << 10, 256 << 20
+HEADER_MIN, HEADER_MAX = 16 << 10, 128 << 20
+
+#: Bytes that MindRecord puts before a row's blob and before each of its fields.
+ROW_OVERHEAD = 8
+FIELD_OVERHEAD = 8
+
+#: Bytes of header JSON: a page's entry, a row group's, a shard's name, the rest. Measured, and then rounded up.
+_PAGE_JSON, _GROUP_JSON, _SHARD_JSON, _OTHER_JSON = 280, 40, 8, 4 << 10
+
+#: A call of the writer takes rows of about this many bytes: large enough to be fast, small enough to stay in memory.
+BATCH_BYTES = 32 << 20
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Sizes in bytes for every shard of a set."""
+
+    page_size: int
+    header_size: int
+
+
+def fit(shards: Sequence[npt.NDArray[np.int64]], *, name_bytes: int) -> Layout:
+    """Choose the page size that leaves the least unused, and a header that holds the pages' entries.
+
+    Args:
+        shards: blob bytes of each row, one array a shard.
+        name_bytes: length of a shard's file name.
+
+    Raises:
+        InvalidInputError: when a row is larger than the largest page.
+    """
+    largest = max(int(rows.max()) for rows in shards)
+    if largest > PAGE_MAX:
+        raise InvalidInputError(f"a row of {largest} bytes; MindRecord takes {PAGE_MAX} at most")
+    sums = [np.cumsum(rows) for rows in shards]
+    size = min(
+        _candidates(largest, max(int(total[-1]) for total in sums)),
+        key=lambda page: sum(_pages(total, page) for total in sums) * page,
+    )
+    pages = max(_pages(total, size) for total in sums)
+    groups = max(int(total[-1]) for total in sums) // BATCH_BYTES + 1
+    # Twice, because the rows' scalars take pages of their own.
+    header = 2 * (pages * _PAGE_JSON + groups * _GROUP_JSON) + len(shards) * (name_bytes + _SHARD_JSON) + _OTHER_JSON
+    return Layout(size, min(max(_round_up(header), HEADER_MIN), HEADER_MAX))
+
+
+def _candidates(largest_row: int, largest_shard: int) -> Iterator[int]:
+    """Yield page sizes from the smallest possible to one that holds a whole shard, each a fifth larger."""
+    size = max(_round_up(largest_row), PAGE_MIN)
+    yield size
+    while size < min(largest_shard, PAGE_MAX):
+        size = min(_round_up(size * 6 // 5), PAGE_MAX)
+        yield size
+
+
+def _pages(sums: npt.NDArray[np.int64], page: int) -> int:
+    """Count the pages of a shard whose rows add up to `sums`, filled greedily as MindRecord does."""
+    count, filled = 0, 0
+    while filled < sums[-1]:
+        filled = int(sums[np.searchsorted(sums, filled + page, "right") - 1])
+        count += 1
+    return count
+
+
+def _round_up(size: int) -> int:
+    return -(-size // 4096) * 4096

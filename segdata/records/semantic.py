@@ -1,0 +1,175 @@
+"""The semantic task: which pairs of a list may become rows, and the rows themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import InvalidInputError
+from segdata.files import resolve
+from segdata.labels.colormap import VOC_CLASSES, voc_colormap
+from segdata.labels.masks import decode_index_png
+from segdata.lists import Pair
+from segdata.parallel import Progress, ordered_map
+from segdata.records.schema import Row
+
+#: Tag 0x0112 of EXIF 2.32: how the stored pixels are to be turned for display; 1 is "as they are".
+_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What the labels of a set may say: class names by id, and the id of pixels that belong to none."""
+
+    names: tuple[str, ...] = VOC_CLASSES
+    ignore_label: int = 255
+
+    def allowed(self) -> npt.NDArray[np.bool_]:
+        """Return which of the 256 values a label may hold, ``(256,)`` bool."""
+        table = np.arange(256) < len(self.names)
+        table[self.ignore_label] = True
+        return table
+
+
+@dataclass(frozen=True)
+class PairCheck:
+    """What one look at a pair found: bytes of a row, label pixels by value, and what is wrong or odd."""
+
+    size: int
+    pixels: npt.NDArray[np.int64]
+    faults: tuple[str, ...]
+    orientation: int
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What one pass over all pairs found.
+
+    Attributes:
+        samples: how many pairs were looked at.
+        sizes: bytes of each good row, ``(rows,)`` int64.
+        pixels: label pixels by value, over the good rows, ``(256,)`` int64.
+        images: images that hold the value, ``(256,)`` int64.
+        good: the pairs without a fault, in list order.
+        faults: a sentence for each fault, in list order.
+        rotated: images whose EXIF orientation is not 1.
+    """
+
+    samples: int
+    sizes: npt.NDArray[np.int64]
+    pixels: npt.NDArray[np.int64]
+    images: npt.NDArray[np.int64]
+    good: tuple[Pair, ...]
+    faults: tuple[str, ...]
+    rotated: tuple[str, ...]
+
+
+def audit(
+    pairs: Sequence[Pair], root: Path, classes: Classes, *, decode: bool, workers: int, progress: Progress
+) -> Audit:
+    """Check every pair: both files there and readable, equal in size, the label's values known.
+
+    Labels are decoded (they are small); of an image only the header is read, unless `decode`.
+    """
+    pixels, images = np.zeros(256, np.int64), np.zeros(256, np.int64)
+    sizes: list[int] = []
+    good: list[Pair] = []
+    faults: list[str] = []
+    rotated: list[str] = []
+    check = partial(check_pair, root, classes, decode)
+    with progress(total=len(pairs), label="check") as advance:
+        for pair, result in zip(pairs, ordered_map(check, pairs, workers=workers), strict=True):
+            advance(1)
+            faults.extend(result.faults)
+            if result.orientation != 1:
+                rotated.append(f"{pair.image}: EXIF orientation {result.orientation}")
+            if not result.faults:
+                good.append(pair)
+                sizes.append(result.size)
+                pixels += result.pixels
+                images += result.pixels > 0
+    return Audit(len(pairs), np.array(sizes, np.int64), pixels, images, tuple(good), tuple(faults), tuple(rotated))
+
+
+def check_pair(root: Path, classes: Classes, decode: bool, pair: Pair) -> PairCheck:
+    """Look at one pair; never raises for what is wrong with it."""
+    faults: list[str] = []
+    pixels = np.zeros(256, np.int64)
+    image_shape = label_shape = None
+    orientation, size = 1, 0
+    try:
+        path = resolve(root, pair.image)
+        image_shape, orientation = _probe_image(path, decode)
+        size += path.stat().st_size
+    except (InvalidInputError, OSError) as error:
+        faults.append(f"{pair.image}: {_reason(error)}")
+    try:
+        data = resolve(root, pair.label).read_bytes()
+        label = decode_index_png(data)
+        label_shape = label.shape
+        pixels = np.bincount(label.ravel(), minlength=256)
+        size += len(data)
+        _check_values(label, pixels, classes)
+    except (InvalidInputError, OSError) as error:
+        faults.append(f"{pair.label}: {_reason(error)}")
+    if image_shape and label_shape and image_shape != label_shape:
+        turned = f" (EXIF orientation {orientation})" if orientation != 1 else ""
+        faults.append(
+            f"{pair.image}: {image_shape[1]} x {image_shape[0]} pixels{turned}, "
+            f"but its label has {label_shape[1]} x {label_shape[0]}"
+        )
+    return PairCheck(size, pixels, tuple(faults), orientation)
+
+
+def _reason(error: InvalidInputError | OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "missing"
+    return f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+
+
+def _probe_image(path: Path, decode: bool) -> tuple[tuple[int, int], int]:
+    """Return ``(height, width)`` as stored, and the EXIF orientation."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            # Pillow decodes a whole PNG to look for EXIF behind the pixels; cameras write JPEG.
+            orientation = 1 if image.format == "PNG" else int(image.getexif().get(_ORIENTATION, 1))
+            if decode:
+                image.load()
+            return (image.height, image.width), orientation
+    except (FileNotFoundError, PermissionError, IsADirectoryError):
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InvalidInputError(f"not an image that can be read: {_without_path(error, path)}") from error
+
+
+def _without_path(error: Exception, path: Path) -> str:
+    return str(error).replace(f" {str(path)!r}", " it")
+
+
+def _check_values(label: npt.NDArray[np.uint8], pixels: npt.NDArray[np.int64], classes: Classes) -> None:
+    values = np.flatnonzero(pixels)
+    foreign = values[~classes.allowed()[values]]
+    if not len(foreign):
+        return
+    y, x = np.argwhere(label == foreign[0])[0]
+    expected = f"expected 0 to {len(classes.names) - 1} or {classes.ignore_label}"
+    raise InvalidInputError(
+        voc_colormap().gray_diagnosis(values)
+        or f"pixel (x={x}, y={y}) has value {foreign[0]}; {expected} ({len(foreign)} such values)"
+    )
+
+
+def read_row(root: Path, pair: Pair) -> Row:
+    """Read the row of a pair: both files as they are."""
+    return {
+        "file_name": pair.image,
+        "data": resolve(root, pair.image).read_bytes(),
+        "label": resolve(root, pair.label).read_bytes(),
+    }

@@ -1,0 +1,63 @@
+"""Make independently written shards one set.
+
+A shard's file begins with 8 bytes, the little-endian length of a JSON header, and that header. `shard_addresses`
+lists the files of the set; `shard_id`, there and in every page's entry, says which of them this one is. A shard
+that was written alone names only itself: a reader that opens it sees no other rows, and says nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from segdata.errors import InvalidInputError
+from segdata.records.layout import HEADER_MAX
+
+_LENGTH = struct.Struct("<Q")
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Read the JSON header of a shard.
+
+    Raises:
+        InvalidInputError: when the file does not begin with one.
+    """
+    with path.open("rb") as file:
+        start = file.read(_LENGTH.size)
+        length = _LENGTH.unpack(start)[0] if len(start) == _LENGTH.size else 0
+        if not 2 <= length <= HEADER_MAX:
+            raise InvalidInputError(f"{path}: not a MindRecord file (header length {length})")
+        text = file.read(length)
+    try:
+        header = json.loads(text)
+    except ValueError as error:
+        raise InvalidInputError(f"{path}: damaged MindRecord header: {error}") from error
+    if not isinstance(header, dict) or not {"shard_addresses", "shard_id", "page", "header_size"} <= header.keys():
+        raise InvalidInputError(f"{path}: not a MindRecord header")
+    return header
+
+
+def count_rows(header: dict[str, Any]) -> int:
+    """Return the rows of a shard by its header: those of its last blob page."""
+    return max((int(page["end_row_id"]) for page in header["page"] if page["page_type"] == "BLOB_DATA"), default=0)
+
+
+def stitch(path: Path, names: Sequence[str], index: int) -> None:
+    """Rewrite the header of the shard at `path` so that it is number `index` of the shards `names`.
+
+    Raises:
+        InvalidInputError: when the header does not fit into the room that the file keeps for it.
+    """
+    header = read_header(path)
+    header["shard_addresses"] = list(names)
+    header["shard_id"] = index
+    for page in header["page"]:
+        page["shard_id"] = index
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    if _LENGTH.size + len(text) > header["header_size"]:
+        raise InvalidInputError(f"{path}: a header of {len(text)} bytes does not fit into {header['header_size']}")
+    with path.open("r+b") as file:
+        file.write(_LENGTH.pack(len(text)) + text)

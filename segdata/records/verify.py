@@ -1,0 +1,136 @@
+"""Is what lies there what was written?"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segdata.errors import InvalidInputError
+from segdata.parallel import Progress, silent
+from segdata.records.manifest import INDEX_SUFFIX, RecordSet, Shard, open_set
+from segdata.records.schema import as_bytes
+from segdata.records.stitch import count_rows, read_header
+from segdata.records.writer import file_digest, row_digest
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What `verify` found: nothing, when the set is whole."""
+
+    directory: str
+    rows: int
+    shards: int
+    quick: bool
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the set is what its manifest says."""
+        return not self.problems
+
+
+def verify(path: Path, *, quick: bool = False, progress: Progress = silent) -> VerifyReport:
+    """Compare a record set with its manifest.
+
+    Always: files, sizes, the rows and the siblings that each shard's header names. Unless `quick`: SHA-256 of every
+    file; that MindSpore, opening any single shard, yields every row exactly once; and that the rows are those
+    that were put in.
+
+    Raises:
+        InvalidInputError: when `path` names no record set, or its manifest cannot be read.
+    """
+    found = open_set(path)
+    problems = [*_foreign(found)]
+    with progress(total=len(found.manifest.shards), label="files") as advance:
+        for index, shard in enumerate(found.manifest.shards):
+            problems += _check_files(found, index, shard, quick=quick)
+            advance(1)
+    if sum(shard.rows for shard in found.manifest.shards) != found.manifest.rows:
+        problems.append(f"the manifest's shards do not add up to its {found.manifest.rows} rows")
+    if not problems and not quick:
+        problems += _check_rows(found, progress)
+    shards = found.manifest.shards
+    return VerifyReport(str(found.directory), found.manifest.rows, len(shards), quick, tuple(problems))
+
+
+def _foreign(found: RecordSet) -> Iterator[str]:
+    """Name record files that the manifest does not: a reader that globs would take them for the set's."""
+    for path in sorted(found.directory.glob("*.mindrecord*")):
+        if path.name not in found.manifest.files:
+            yield f"{path.name}: not in the manifest"
+
+
+def _check_files(found: RecordSet, index: int, shard: Shard, *, quick: bool) -> list[str]:
+    expected = [
+        (shard.file, shard.bytes, shard.sha256),
+        (shard.file + INDEX_SUFFIX, shard.index_bytes, shard.index_sha256),
+    ]
+    problems = []
+    for name, size, digest in expected:
+        path = found.directory / name
+        if not path.is_file():
+            problems.append(f"{name}: missing")
+        elif path.stat().st_size != size:
+            problems.append(f"{name}: {path.stat().st_size} bytes; the manifest says {size}")
+        elif not quick and file_digest(path) != digest:
+            problems.append(f"{name}: its SHA-256 is not the manifest's; the content has changed")
+    return problems or _check_header(found, index, shard)
+
+
+def _check_header(found: RecordSet, index: int, shard: Shard) -> list[str]:
+    try:
+        header = read_header(found.directory / shard.file)
+    except InvalidInputError as error:
+        return [str(error)]
+    if count_rows(header) != shard.rows:
+        return [f"{shard.file}: its header counts {count_rows(header)} rows; the manifest says {shard.rows}"]
+    if header["shard_id"] != index or header["shard_addresses"] != [other.file for other in found.manifest.shards]:
+        return [f"{shard.file}: its header does not name the shards of the manifest"]
+    return []
+
+
+def _check_rows(found: RecordSet, progress: Progress) -> list[str]:
+    """Open the set by each shard's name; by the first, read the rows themselves."""
+    problems = []
+    names = Counter[str]()
+    inputs = hashlib.sha256()
+    with progress(total=found.manifest.rows, label="rows") as advance:
+        for row in _read(found.shard_paths[0], list(found.manifest.schema)):
+            values = {name: _value(row[name]) for name in found.manifest.schema}
+            names[str(values["file_name"])] += 1
+            inputs.update(row_digest(values, found.manifest.schema))
+            advance(1)
+    problems += _compare(found, found.shard_paths[0].name, names)
+    if not problems and inputs.hexdigest() != found.manifest.inputs:
+        problems.append("the rows are not those that were put in (the manifest's digest of the inputs differs)")
+    with progress(total=len(found.shard_paths) - 1, label="shards") as advance:
+        for path in found.shard_paths[1:]:
+            seen = Counter(str(_value(row["file_name"])) for row in _read(path, ["file_name"]))
+            problems += [f"{path.name}: opened alone, it gives other rows"] if seen != names else []
+            advance(1)
+    return problems
+
+
+def _compare(found: RecordSet, name: str, rows: Counter[str]) -> list[str]:
+    if rows.total() != found.manifest.rows:
+        return [f"{name}: opened alone, it gives {rows.total()} rows; the manifest says {found.manifest.rows}"]
+    repeated = [row for row, count in rows.items() if count > 1]
+    return [f"{name}: gives {repeated[0]} more than once"] if repeated else []
+
+
+def _read(shard: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
+    from mindspore.dataset import MindDataset
+
+    rows: Callable[..., Iterator[dict[str, Any]]] = MindDataset(
+        str(shard), columns_list=columns, shuffle=False, num_parallel_workers=1
+    ).create_dict_iterator
+    return rows(num_epochs=1, output_numpy=True)
+
+
+def _value(column: Any) -> str | bytes:
+    """Return a string or bytes column as what was written."""
+    return str(column.item()) if column.dtype.kind == "U" else as_bytes(column)

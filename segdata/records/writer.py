@@ -1,0 +1,158 @@
+"""Plan to shards: the only place that writes MindRecord.
+
+One single-shard `FileWriter` for each shard, its rows decided by the plan: MindRecord's own multi-shard writer
+spreads rows by an unseeded draw, and drops rows that break the schema without a word.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from segdata.errors import SegDataError
+from segdata.files import file_mode
+from segdata.parallel import Advance, Progress, ordered_map
+from segdata.records.layout import BATCH_BYTES, Layout
+from segdata.records.manifest import INDEX_SUFFIX, Shard
+from segdata.records.schema import Row, Schema
+from segdata.records.stitch import count_rows, read_header, stitch
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ShardJob(Generic[T]):
+    """One shard, the unit of work: which rows, read how, written where.
+
+    Attributes:
+        directory: where the files go.
+        names: every shard file of the set, in order.
+        index: which of them this is.
+        rows: what `read_row` makes a row of, in row order.
+    """
+
+    directory: Path
+    names: tuple[str, ...]
+    index: int
+    layout: Layout
+    schema: Schema
+    rows: Sequence[T]
+    read_row: Callable[[T], Row]
+
+
+@dataclass(frozen=True)
+class ShardResult:
+    """A finished shard, its rows' digests (32 bytes a row) and the bytes of their fields."""
+
+    shard: Shard
+    digests: bytes
+    payload_bytes: int
+
+
+def shard_names(name: str, num_shards: int) -> tuple[str, ...]:
+    """Return the file names that MindRecord gives `num_shards` shards: zero-padded, no number when it is one."""
+    stem = f"{name}.mindrecord"
+    width = len(str(num_shards - 1))
+    return (stem,) if num_shards == 1 else tuple(f"{stem}{index:0{width}}" for index in range(num_shards))
+
+
+def write_shards(jobs: Sequence[ShardJob[T]], *, workers: int, progress: Progress) -> list[ShardResult]:
+    """Write all shards; threads, since MindRecord's writer and the digests leave the interpreter lock."""
+    with progress(total=sum(len(job.rows) for job in jobs), label="write") as advance:
+        return list(ordered_map(partial(write_shard, advance=advance), jobs, workers=workers))
+
+
+def write_shard(job: ShardJob[T], *, advance: Advance) -> ShardResult:
+    """Write one shard and make it part of its set.
+
+    Raises:
+        SegDataError: when MindRecord fails or does not hold every row.
+        OSError: when a file of a row cannot be read any more.
+    """
+    from mindspore.mindrecord import FileWriter
+
+    path = job.directory / job.names[job.index]
+    digests, payload = bytearray(), 0
+    try:
+        writer = FileWriter(str(path), 1)
+        writer.set_header_size(job.layout.header_size)
+        writer.set_page_size(job.layout.page_size)
+        writer.add_schema(dict(job.schema), "segdata")
+        for batch in _batches(map(job.read_row, job.rows)):
+            digests += b"".join(row_digest(row, job.schema) for row in batch)
+            payload += sum(map(_row_bytes, batch))
+            advance(len(batch))
+            writer.write_raw_data(batch)
+        writer.commit()
+    except RuntimeError as error:
+        raise SegDataError(f"{path}: MindRecord cannot write it: {_first_line(error)}") from error
+    written = count_rows(read_header(path))
+    if written != len(job.rows):
+        raise SegDataError(f"{path}: holds {written} rows after writing {len(job.rows)}")
+    stitch(path, job.names, job.index)
+    return ShardResult(_describe(path, written), bytes(digests), payload)
+
+
+def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += _row_bytes(row)
+        if size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _row_bytes(row: Row) -> int:
+    return sum(len(value) for value in row.values() if isinstance(value, bytes))
+
+
+def row_digest(row: Row, schema: Schema) -> bytes:
+    """Return the SHA-256 of a row: for each field, in schema order, its length (8 bytes, little-endian) and bytes."""
+    digest = hashlib.sha256()
+    for name in schema:
+        data = field_bytes(row[name])
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest.digest()
+
+
+def field_bytes(value: Any) -> bytes:
+    """Return a field as the bytes that are digested: UTF-8 for a string."""
+    return value.encode() if isinstance(value, str) else bytes(value)
+
+
+def _describe(path: Path, rows: int) -> Shard:
+    """Give the files the mode of any new file (MindRecord leaves 0600) and digest them."""
+    index = path.with_name(path.name + INDEX_SUFFIX)
+    for file in (path, index):
+        file.chmod(file_mode())
+    return Shard(
+        file=path.name,
+        rows=rows,
+        bytes=path.stat().st_size,
+        sha256=file_digest(path),
+        index_bytes=index.stat().st_size,
+        index_sha256=file_digest(index),
+    )
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines()]
+    return next((line for line in lines if line and not line.startswith("-")), type(error).__name__)

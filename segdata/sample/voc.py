@@ -1,0 +1,70 @@
+"""A miniature VOC devkit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.files import staged_directory
+from segdata.labels.colormap import VOC_CLASSES, voc_palette
+from segdata.sample.scene import SHAPES, draw
+from segdata.sources.voc import COLOUR_DIR, ID_LISTS, IMAGE_DIR
+
+
+@dataclass(frozen=True)
+class SampleReport:
+    """Where the miniature devkit lies and what is in it."""
+
+    root: str
+    train: int
+    val: int
+    classes: tuple[str, ...]
+
+
+def write_devkit(root: Path, *, train: int = 24, val: int = 8, seed: int = 0) -> SampleReport:
+    """Write a miniature VOC devkit: coloured shapes on textured ground, palette masks with void borders.
+
+    Args:
+        root: directory to make; ``VOCdevkit/VOC2012`` goes below it.
+        train: images of the train split.
+        val: images of the val split.
+        seed: the same seed gives the same files.
+
+    Raises:
+        TargetExistsError: when `root` exists and is not empty.
+    """
+    names = [f"2012_{index:06}" for index in range(train + val)]
+    with staged_directory(root, overwrite=False, ours=()) as staging:
+        devkit = staging / "VOCdevkit" / "VOC2012"
+        for folder in (IMAGE_DIR, COLOUR_DIR, ID_LISTS):
+            (devkit / folder).mkdir(parents=True)
+        for index, name in enumerate(names):
+            image, label = draw(np.random.default_rng((seed, index)))
+            _save_jpeg(devkit / IMAGE_DIR / f"{name}.jpg", image)
+            save_palette_png(devkit / COLOUR_DIR / f"{name}.png", label)
+        for split, ids in (("train", names[:train]), ("val", names[train:]), ("trainval", names)):
+            _write_ids(devkit / ID_LISTS / f"{split}.txt", ids)
+    return SampleReport(str(root), train, val, tuple(VOC_CLASSES[id_] for id_, _, _ in SHAPES))
+
+
+def _save_jpeg(path: Path, image: npt.NDArray[np.uint8]) -> None:
+    from PIL import Image
+
+    Image.fromarray(image).save(path, quality=90)
+
+
+def save_palette_png(path: Path, label: npt.NDArray[np.uint8]) -> None:
+    """Write class ids ``(H, W)`` as VOC's own masks are: an 8-bit palette PNG with VOC's 256 colours."""
+    from PIL import Image
+
+    image = Image.fromarray(label, "L")
+    image.putpalette(voc_palette().tobytes())
+    image.save(path)
+
+
+def _write_ids(path: Path, ids: Sequence[str]) -> None:
+    path.write_text("".join(f"{id_}\n" for id_ in ids))

@@ -1,0 +1,257 @@
+"""PASCAL VOC: colour masks to index masks, and the list files of its splits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal, get_args
+
+from segdata.errors import FaultsError, InvalidInputError
+from segdata.files import check_target_directory, check_target_file, names_by_stem, staged_directory
+from segdata.labels.colormap import ColorMap, voc_colormap
+from segdata.labels.masks import Method, to_index_png
+from segdata.lists import Pair, read_ids, write_list
+from segdata.parallel import Progress, default_workers, ordered_map, silent
+
+Split = Literal["train", "val", "trainval"]
+
+COLOUR_DIR = "SegmentationClass"
+INDEX_DIR = "SegmentationClassGray"
+IMAGE_DIR = "JPEGImages"
+ID_LISTS = Path("ImageSets", "Segmentation")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+def find_devkit(root: Path) -> Path:
+    """Return the directory that holds `JPEGImages`: `root` itself, or VOC2012 in it or in its VOCdevkit.
+
+    Raises:
+        InvalidInputError: when there is none, or several years to choose from.
+    """
+    for folder in (root, root / "VOCdevkit"):
+        if (folder / IMAGE_DIR).is_dir():
+            return folder
+        years = sorted(path for path in folder.glob("VOC[0-9]*") if (path / IMAGE_DIR).is_dir())
+        if len(years) > 1:
+            raise InvalidInputError(f"{root}: holds {', '.join(year.name for year in years)}; name one of them")
+        if years:
+            return years[0]
+    raise InvalidInputError(
+        f"{root}: no VOC devkit; expected VOCdevkit/VOC2012/{IMAGE_DIR} below it, or VOC2012 or VOCdevkit itself"
+    )
+
+
+@dataclass(frozen=True)
+class DecolorReport:
+    """What `decolor` did: masks by method, and the files of the folder that are no masks."""
+
+    source: str
+    target: str
+    masks: int
+    rewritten: int
+    by_colour: int
+    copied: int
+    left_out: tuple[str, ...]
+    written: bool
+
+
+def decolor(
+    data_root: Path,
+    *,
+    src_path: Path | None = None,
+    dst_path: Path | None = None,
+    colormap: ColorMap | None = None,
+    workers: int | None = None,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> DecolorReport:
+    """Turn every mask of `SegmentationClass` into an index PNG in `SegmentationClassGray`.
+
+    Args:
+        data_root: see `find_devkit`; only looked at for a path that is not given.
+        src_path: folder of masks, instead of the devkit's.
+        dst_path: folder to write, instead of the devkit's.
+        colormap: class colours; VOC's by default.
+        workers: threads; all processors by default.
+        overwrite: replace masks that an earlier run wrote.
+        dry_run: read and check everything, write nothing.
+        progress: shows how far it is.
+
+    Raises:
+        FaultsError: naming every mask that is damaged or has a colour or value of no class. Nothing is written.
+        TargetExistsError: when `dst_path` is taken.
+    """
+    source = src_path or find_devkit(data_root) / COLOUR_DIR
+    target = dst_path or find_devkit(data_root) / INDEX_DIR
+    masks, left_out = _masks(source)
+    convert = partial(_convert, source, colormap or voc_colormap())
+    run = partial(_convert_all, convert, masks, workers or default_workers(), progress)
+    if dry_run:
+        check_target_directory(target, overwrite=overwrite, ours=masks)
+        methods = run(None)
+    else:
+        with staged_directory(target, overwrite=overwrite, ours=masks) as staging:
+            methods = run(staging)
+    return DecolorReport(
+        source=str(source),
+        target=str(target),
+        masks=len(masks),
+        rewritten=methods["rewritten"],
+        by_colour=methods["by colour"],
+        copied=methods["copied"],
+        left_out=tuple(left_out),
+        written=not dry_run,
+    )
+
+
+def _masks(source: Path) -> tuple[list[str], list[str]]:
+    if not source.is_dir():
+        raise InvalidInputError(f"{source}: no such folder of masks")
+    names = sorted(path.name for path in source.iterdir() if not path.name.startswith("."))
+    masks = [name for name in names if name.lower().endswith(".png")]
+    if not masks:
+        raise InvalidInputError(f"{source}: holds no PNG masks")
+    return masks, [name for name in names if not name.lower().endswith(".png")]
+
+
+@dataclass(frozen=True)
+class _Fault:
+    text: str
+
+
+def _convert(source: Path, colormap: ColorMap, staging: Path | None, name: str) -> Method | _Fault:
+    try:
+        data, method = to_index_png((source / name).read_bytes(), colormap)
+    except InvalidInputError as error:
+        return _Fault(f"{name}: {error}")
+    except OSError as error:
+        return _Fault(f"{name}: cannot be read: {error.strerror}")
+    if staging:
+        (staging / name).write_bytes(data)
+    return method
+
+
+def _convert_all(
+    convert: partial[Method | _Fault], masks: Sequence[str], workers: int, progress: Progress, staging: Path | None
+) -> Counter[str]:
+    results = ordered_map(partial(convert, staging), masks, workers=workers)
+    faults, methods = [], Counter[str]()
+    with progress(total=len(masks), label="masks") as advance:
+        for result in results:
+            advance(1)
+            if isinstance(result, _Fault):
+                faults.append(result.text)
+            else:
+                methods[result] += 1
+    if faults:
+        raise FaultsError(f"{len(faults)} of {len(masks)} masks cannot be converted", faults)
+    return methods
+
+
+@dataclass(frozen=True)
+class ListReport:
+    """The list files of `make_lists`: path and number of samples by split."""
+
+    root: str
+    lists: dict[str, str]
+    samples: dict[str, int]
+    written: bool
+
+
+def make_lists(
+    data_root: Path,
+    *,
+    split: Split | Literal["all"] = "all",
+    dst_path: Path | None = None,
+    label_dir: str = INDEX_DIR,
+    overwrite: bool = False,
+    dry_run: bool = False,
+) -> ListReport:
+    """Write ``voc_train_lst.txt`` and its like: image and label of each id of a split, relative to `data_root`.
+
+    Args:
+        data_root: see `find_devkit`.
+        split: one split, or all that the devkit's ImageSets name.
+        dst_path: folder to write the lists to; `data_root` by default.
+        label_dir: folder of index masks within the devkit.
+        overwrite: replace lists that stand there.
+        dry_run: check everything, write nothing.
+
+    Raises:
+        FaultsError: naming at once every missing or ambiguous file, every id given twice and every id that is
+            both in train and in val. Nothing is written.
+        TargetExistsError: when a list exists.
+    """
+    devkit = find_devkit(data_root)
+    ids = _split_ids(devkit, get_args(Split) if split == "all" else (split,), wanted=split != "all")
+    labels = devkit / label_dir
+    if not labels.is_dir():
+        raise InvalidInputError(f"{labels}: no such folder of index masks; voc-decolor makes it from {COLOUR_DIR}")
+    image_of = _Finder(data_root, devkit / IMAGE_DIR, IMAGE_SUFFIXES)
+    label_of = _Finder(data_root, labels, (".png",))
+    pairs = {
+        name: [Pair(image_of(id_), label_of(id_)) for id_ in dict.fromkeys(wanted)] for name, wanted in ids.items()
+    }
+    faults = [*_repeated(ids), *_in_train_and_val(devkit), *image_of.faults, *label_of.faults]
+    if faults:
+        raise FaultsError(f"{data_root}: {len(faults)} faults in the splits {', '.join(ids)}", faults)
+    lists = {name: (dst_path or data_root) / f"voc_{name}_lst.txt" for name in ids}
+    for path in lists.values():
+        check_target_file(path, overwrite=overwrite)
+    if not dry_run:
+        for name, path in lists.items():
+            write_list(path, pairs[name], overwrite=overwrite)
+    return ListReport(
+        root=str(data_root),
+        lists={name: str(path) for name, path in lists.items()},
+        samples={name: len(found) for name, found in pairs.items()},
+        written=not dry_run,
+    )
+
+
+def _split_ids(devkit: Path, splits: Sequence[Split], *, wanted: bool) -> dict[Split, list[str]]:
+    """Read the id lists of `splits`; one that is missing is an error only when it was asked for by name."""
+    folder = devkit / ID_LISTS
+    there = [split for split in splits if wanted or (folder / f"{split}.txt").is_file()]
+    if not there:
+        raise InvalidInputError(f"{folder}: expected {', '.join(f'{split}.txt' for split in splits)}; none is there")
+    return {split: read_ids(folder / f"{split}.txt") for split in there}
+
+
+class _Finder:
+    """Finds the file of an id in one folder and keeps what it did not find."""
+
+    def __init__(self, root: Path, folder: Path, suffixes: Sequence[str]) -> None:
+        self.names = names_by_stem(folder, suffixes)
+        self.folder = folder.relative_to(root)
+        self.suffixes = suffixes
+        #: One sentence for each id without a file, or with several; each once, however many splits have it.
+        self.faults: dict[str, None] = {}
+
+    def __call__(self, id_: str) -> str:
+        names = self.names.get(id_, [])
+        if not names:
+            self.faults[f"{(self.folder / id_).as_posix()}{self.suffixes[0]}: missing"] = None
+        elif len(names) > 1:
+            self.faults[f"{self.folder.as_posix()}: which of {', '.join(names)} is {id_}?"] = None
+        return (self.folder / names[0]).as_posix() if names else ""
+
+
+def _repeated(ids: dict[Split, list[str]]) -> list[str]:
+    return [
+        f"{split}.txt: {id_} stands there {count} times"
+        for split, listed in ids.items()
+        for id_, count in Counter(listed).items()
+        if count > 1
+    ]
+
+
+def _in_train_and_val(devkit: Path) -> list[str]:
+    """Name the ids that would leak from val into training; looked for whichever split is written."""
+    both = _split_ids(devkit, ("train", "val"), wanted=False)
+    shared = set(both.get("train", ())) & set(both.get("val", ()))
+    return [f"{id_}: both in train.txt and in val.txt" for id_ in sorted(shared)]
