@@ -52,7 +52,15 @@ def read_list(path: Path) -> list[Pair]:
 
 
 def format_list(pairs: Sequence[Pair]) -> str:
-    """Return the text of a list file: LF, one space between the paths, or a TAB if any path has white space."""
+    """Return the text of a list file: LF, one space between the paths, or a TAB if any path has white space.
+
+    Raises:
+        FaultsError: for paths that no list can hold: with a TAB, a line break, white space at an end, or ``#`` first.
+    """
+    names = [name for pair in pairs for name in (pair.image, pair.label)]
+    unfit = [repr(name) for name in names if name != name.strip() or name[:1] == "#" or set("\t\r\n") & set(name)]
+    if unfit:
+        raise FaultsError(f"{len(unfit)} file names cannot stand in a list file; rename them", unfit)
     spaced = any(len(f"{pair.image} {pair.label}".split()) != 2 for pair in pairs)
     separator = "\t" if spaced else " "
     return "".join(f"{pair.image}{separator}{pair.label}\n" for pair in pairs)

@@ -44,14 +44,23 @@ def decode_index_png(data: bytes) -> npt.NDArray[np.uint8]:
     """Return the class ids ``(H, W)`` uint8 of an index PNG.
 
     Raises:
-        InvalidInputError: when it is another kind of file, or a mask in colour.
+        InvalidInputError: when it is damaged, another kind of file, or a mask in colour.
     """
-    header = png.probe(data)
-    if (header.colour_type, header.depth) != (png.GRAY, 8):
+    file = png.parse(data)
+    if (file.header.colour_type, file.header.depth) != (png.GRAY, 8):
         raise InvalidInputError(
-            f"a {header.kind} PNG; expected class ids as 8-bit gray (colour masks become that by voc-decolor)"
+            f"a {file.header.kind} PNG; expected class ids as 8-bit gray (colour masks become that by voc-decolor)"
         )
-    return _decode(data)
+    pixels = file.unfiltered_bytes()
+    return _decode(data) if pixels is None else pixels
+
+
+def count_values(label: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Return how many pixels of ``(H, W)`` uint8 have each value, ``(256,)`` int64."""
+    from PIL import Image
+
+    # Takes 0.4 of the time of np.bincount, which first makes 64-bit integers of every pixel.
+    return np.array(Image.fromarray(label).histogram(), np.int64)
 
 
 def _palette_is_the_map(ids: npt.NDArray[np.int16], colormap: ColorMap) -> bool:
@@ -71,12 +80,14 @@ def _decode(data: bytes) -> npt.NDArray[Any]:
 
 
 def encode_index_png(ids: npt.NDArray[np.uint8]) -> bytes:
-    """Return class ids ``(H, W)`` uint8 as an index PNG."""
-    from PIL import Image
+    """Return class ids ``(H, W)`` uint8 as an index PNG.
 
-    buffer = io.BytesIO()
-    Image.fromarray(ids).save(buffer, "PNG")
-    return buffer.getvalue()
+    Labels are runs of one value: unfiltered rows and run-length matches take a fifth of the time of the usual
+    settings and no more bytes.
+    """
+    from imagecodecs import PNG, png_encode
+
+    return bytes(png_encode(np.ascontiguousarray(ids), strategy=PNG.STRATEGY.RLE, filter=PNG.FILTER.NO))
 
 
 def _apply(

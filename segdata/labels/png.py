@@ -30,12 +30,13 @@ class PngError(InvalidInputError):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The `IHDR` chunk: size in pixels, bits per sample, colour type."""
+    """The `IHDR` chunk: size in pixels, bits per sample, colour type, interlace method."""
 
     width: int
     height: int
     depth: int
     colour_type: int
+    interlaced: bool
 
     @property
     def kind(self) -> str:
@@ -52,6 +53,31 @@ class Png:
     header: Header
     palette: bytes
     image: tuple[tuple[int, int], ...]
+
+    def unfiltered_bytes(self) -> npt.NDArray[np.uint8] | None:
+        """Return the pixels of an 8-bit, one-channel file whose rows are stored as they are, ``(H, W)`` uint8.
+
+        None for every other file. Section 9: each row begins with its filter type, 0 for none; label masks have no
+        other, and then inflating is decoding. zlib-ng does that in a tenth of zlib's time.
+
+        Raises:
+            PngError: when there are fewer rows than the header says.
+        """
+        if self.header.interlaced or self.header.depth != 8 or self.header.colour_type not in (GRAY, PALETTE):
+            return None
+        from imagecodecs import ZlibngError, zlibng_decode
+
+        packed = b"".join([self.data[start + 8 : end - 4] for start, end in self.image])
+        room = self.header.height * (self.header.width + 1)
+        try:
+            rows = np.frombuffer(zlibng_decode(packed, out=room), np.uint8)
+        except ZlibngError:
+            return None
+        if len(rows) != room:
+            raise PngError(f"damaged: {len(rows)} bytes of rows; {room} expected for its size")
+        if rows[:: self.header.width + 1].any():
+            return None
+        return np.ascontiguousarray(rows.reshape(self.header.height, -1)[:, 1:])
 
     def colours(self) -> npt.NDArray[np.uint8]:
         """Return the palette as ``(N, 3)`` uint8."""
@@ -70,7 +96,7 @@ def probe(data: bytes) -> Header:
         raise PngError("truncated within the header")
     if data[8:16] != b"\0\0\0\rIHDR" or zlib.crc32(data[12:29]) != _number(data, 29):
         raise PngError("damaged header (IHDR)")
-    header = Header(_number(data, 16), _number(data, 20), data[24], data[25])
+    header = Header(_number(data, 16), _number(data, 20), data[24], data[25], data[28] != 0)
     if header.depth not in _DEPTHS.get(header.colour_type, ()) or not header.width or not header.height:
         raise PngError("damaged header (IHDR)")
     if header.width * header.height > MAX_PIXELS:

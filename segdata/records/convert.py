@@ -8,19 +8,22 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Generic, Literal, Protocol, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.files import check_target_directory, staged_directory
-from segdata.lists import Pair, read_list
+from segdata.lists import read_list
 from segdata.parallel import Progress, default_workers, silent
 from segdata.records import layout
 from segdata.records.manifest import MANIFEST, ClassInfo, Manifest, read_manifest, write_manifest
-from segdata.records.schema import SEMANTIC
-from segdata.records.semantic import Audit, Classes, audit, read_row
+from segdata.records.rows import Rows
+from segdata.records.semantic import Classes, check_pairs
 from segdata.records.writer import ShardJob, ShardResult, shard_names, write_shards
+
+T = TypeVar("T")
 
 OnError = Literal["fail", "skip"]
 
@@ -30,26 +33,18 @@ _FORBIDDEN = set("\\/:*?\"<>|`&';")
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What would be written: the rows in set order, and how they are cut into shards."""
+class Plan(Generic[T]):
+    """What would be written: which rows make which shard, in which order, in what room."""
 
-    target: Path
     name: str
-    classes: Classes
     seed: int | None
-    shards: tuple[tuple[Pair, ...], ...]
+    shards: tuple[tuple[T, ...], ...]
     layout: layout.Layout
-    audit: Audit
-
-    @property
-    def rows(self) -> int:
-        """How many rows the set has."""
-        return sum(len(shard) for shard in self.shards)
 
 
 @dataclass(frozen=True)
 class ConvertReport:
-    """What `to_mindrecord` did or, on a dry run, would do. Bytes on disk are apparent sizes."""
+    """What a conversion did or, on a dry run, would do. Bytes on disk are apparent sizes."""
 
     target: str
     written: bool
@@ -59,7 +54,7 @@ class ConvertReport:
     payload_bytes: int
     bytes_on_disk: int
     classes: tuple[ClassInfo, ...]
-    ignore_label: int
+    ignore_label: int | None
     ignore_pixels: int
     faults: tuple[str, ...]
     rotated: tuple[str, ...]
@@ -106,110 +101,125 @@ def to_mindrecord(
         InvalidInputError: when there are fewer rows than shards, or a name that MindRecord does not take.
         TargetExistsError: when `dst_path` is taken.
     """
-    ours = _old_files(dst_path)
-    check_target_directory(dst_path, overwrite=overwrite, ours=ours)
-    workers = workers or default_workers()
-    classes = classes or Classes()
-    found = audit(read_list(data_lst), data_root, classes, decode=decode, workers=workers, progress=progress)
-    if found.faults and on_error == "fail":
-        raise FaultsError(f"{len(found.faults)} faults in {data_lst}; nothing was written", found.faults)
-    plan = make_plan(found, dst_path, classes, num_shards=num_shards, seed=seed if shuffle else None)
+    check = partial(check_pairs, read_list(data_lst), data_root, classes or Classes(), decode=decode)
+    return convert(
+        check,
+        dst_path,
+        num_shards=num_shards,
+        seed=seed if shuffle else None,
+        on_error=on_error,
+        workers=workers or default_workers(),
+        overwrite=overwrite,
+        dry_run=dry_run,
+        progress=progress,
+    )
+
+
+class Check(Protocol[T]):
+    """Looks at everything that is to become a row."""
+
+    def __call__(self, *, workers: int, progress: Progress) -> Rows[T]:
+        """Return the rows that may be written."""
+        ...
+
+
+def convert(
+    check: Check[T],
+    target: Path,
+    *,
+    num_shards: int,
+    seed: int | None,
+    on_error: OnError,
+    workers: int,
+    overwrite: bool,
+    dry_run: bool,
+    progress: Progress,
+) -> ConvertReport:
+    """Check, plan, write and publish, whatever the task; `seed` None keeps the given order."""
+    ours = _old_files(target)
+    check_target_directory(target, overwrite=overwrite, ours=ours)
+    rows = check(workers=workers, progress=progress)
+    if rows.faults and on_error == "fail":
+        raise FaultsError(f"{len(rows.faults)} faults; nothing was written", rows.faults)
+    plan = make_plan(rows, _set_name(target), num_shards=num_shards, seed=seed)
     results: list[ShardResult] = []
     if not dry_run:
-        with staged_directory(dst_path, overwrite=overwrite, ours=ours) as staging:
-            results = write_shards(_jobs(plan, data_root, staging), workers=workers, progress=progress)
-            write_manifest(staging, _manifest(plan, results))
-    return _report(plan, results)
+        with staged_directory(target, overwrite=overwrite, ours=ours) as staging:
+            results = write_shards(_jobs(plan, rows, staging), workers=workers, progress=progress)
+            write_manifest(staging, _manifest(plan, rows, results))
+    return _report(target, plan, rows, results)
 
 
-def make_plan(found: Audit, target: Path, classes: Classes, *, num_shards: int, seed: int | None) -> Plan:
-    """Decide the rows' order and shards; `seed` None keeps the order of the list. Writes nothing."""
-    name = _set_name(target)
-    rows = len(found.good)
+def make_plan(rows: Rows[T], name: str, *, num_shards: int, seed: int | None) -> Plan[T]:
+    """Decide the rows' order and shards; reads and writes nothing."""
+    count = len(rows.items)
     if not 1 <= num_shards <= MAX_SHARDS:
         raise InvalidInputError(f"{num_shards} shards; MindRecord takes 1 to {MAX_SHARDS}")
-    if rows < num_shards:
-        raise InvalidInputError(f"{rows} rows are fewer than {num_shards} shards; ask for {max(rows, 1)} or fewer")
-    order = np.arange(rows) if seed is None else _seeded_order(found.good, seed)
-    parts = list(np.array_split(order, num_shards))
-    overhead = layout.ROW_OVERHEAD + layout.FIELD_OVERHEAD * 2
+    if count < num_shards:
+        raise InvalidInputError(f"{count} rows are fewer than {num_shards} shards; ask for {max(count, 1)} or fewer")
+    order = np.arange(count) if seed is None else _seeded_order(rows.keys, seed)
+    parts = np.array_split(order, num_shards)
     return Plan(
-        target=target,
         name=name,
-        classes=classes,
         seed=seed,
-        shards=tuple(tuple(found.good[index] for index in part) for part in parts),
-        layout=layout.fit([found.sizes[part] + overhead for part in parts], name_bytes=len(name.encode()) + 16),
-        audit=found,
+        shards=tuple(tuple(rows.items[index] for index in part) for part in parts),
+        layout=layout.fit([rows.sizes[part] for part in parts], name_bytes=len(name.encode()) + 16),
     )
 
 
 def _set_name(target: Path) -> str:
     name = target.resolve().name.removesuffix(".mindrecord")
     if not name or _FORBIDDEN & set(name) or name != name.strip():
-        raise InvalidInputError(
-            f"{target}: MindRecord takes no file name {name!r}; avoid {' '.join(sorted(_FORBIDDEN))}"
-        )
+        forbidden = " ".join(sorted(_FORBIDDEN))
+        raise InvalidInputError(f"{target}: MindRecord takes no file name {name!r}; avoid {forbidden}")
     return name
 
 
-def _seeded_order(pairs: Sequence[Pair], seed: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Order rows by the digest of seed and path: the same on every platform, whatever the order of the list."""
-    keys = [hashlib.sha256(f"{seed}\0{pair.image}\0{pair.label}".encode()).digest() for pair in pairs]
-    return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
+def _seeded_order(keys: Sequence[str], seed: int) -> npt.NDArray[np.int64]:
+    """Order rows by the digest of seed and key: the same on every platform, whatever the order of the input."""
+    digests = [hashlib.sha256(f"{seed}\0{key}".encode()).digest() for key in keys]
+    return np.array(sorted(range(len(digests)), key=digests.__getitem__), np.int64)
 
 
-def _jobs(plan: Plan, data_root: Path, directory: Path) -> list[ShardJob[Pair]]:
+def _jobs(plan: Plan[T], rows: Rows[T], directory: Path) -> list[ShardJob[T]]:
     names = shard_names(plan.name, len(plan.shards))
-    read = partial(read_row, data_root)
     return [
-        ShardJob(directory, names, index, plan.layout, SEMANTIC, rows, read) for index, rows in enumerate(plan.shards)
+        ShardJob(directory, names, index, plan.layout, rows.schema, items, rows.read)
+        for index, items in enumerate(plan.shards)
     ]
 
 
-def _manifest(plan: Plan, results: Sequence[ShardResult]) -> Manifest:
-    inputs = hashlib.sha256()
-    for result in results:
-        inputs.update(result.digests)
+def _manifest(plan: Plan[T], rows: Rows[T], results: Sequence[ShardResult]) -> Manifest:
     return Manifest(
-        task="semantic",
+        task=rows.task,
         name=plan.name,
-        schema=SEMANTIC,
-        classes=_class_infos(plan),
-        ignore_label=plan.classes.ignore_label,
-        ignore_pixels=int(plan.audit.pixels[plan.classes.ignore_label]),
-        rows=plan.rows,
-        payload_bytes=sum(result.payload_bytes for result in results),
-        inputs=inputs.hexdigest(),
+        schema=rows.schema,
+        classes=rows.classes,
+        ignore_label=rows.ignore_label,
+        ignore_pixels=rows.ignore_pixels,
+        rows=len(rows.items),
+        payload_bytes=rows.payload_bytes,
+        inputs=hashlib.sha256(b"".join(result.digests for result in results)).hexdigest(),
         options={"num_shards": len(plan.shards), "shuffle": plan.seed is not None, "seed": plan.seed},
         program={name: metadata.version(name) for name in ("segdata", "mindspore")},
         shards=tuple(result.shard for result in results),
     )
 
 
-def _class_infos(plan: Plan) -> tuple[ClassInfo, ...]:
-    return tuple(
-        ClassInfo(
-            id=id_, name=name, original_id=id_, pixels=int(plan.audit.pixels[id_]), images=int(plan.audit.images[id_])
-        )
-        for id_, name in enumerate(plan.classes.names)
-    )
-
-
-def _report(plan: Plan, results: Sequence[ShardResult]) -> ConvertReport:
+def _report(target: Path, plan: Plan[T], rows: Rows[T], results: Sequence[ShardResult]) -> ConvertReport:
     return ConvertReport(
-        target=str(plan.target),
+        target=str(target),
         written=bool(results),
-        samples=plan.audit.samples,
-        rows=plan.rows,
-        shard_rows=tuple(len(rows) for rows in plan.shards),
-        payload_bytes=int(plan.audit.sizes.sum()),
+        samples=rows.samples,
+        rows=len(rows.items),
+        shard_rows=tuple(len(items) for items in plan.shards),
+        payload_bytes=rows.payload_bytes,
         bytes_on_disk=sum(result.shard.bytes + result.shard.index_bytes for result in results),
-        classes=_class_infos(plan),
-        ignore_label=plan.classes.ignore_label,
-        ignore_pixels=int(plan.audit.pixels[plan.classes.ignore_label]),
-        faults=plan.audit.faults,
-        rotated=plan.audit.rotated,
+        classes=rows.classes,
+        ignore_label=rows.ignore_label,
+        ignore_pixels=rows.ignore_pixels,
+        faults=rows.faults,
+        rotated=rows.rotated,
     )
 
 

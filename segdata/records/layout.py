@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InvalidInputError
+from segdata.records.schema import Schema
 
 #: Limits of `FileWriter.set_page_size` and `set_header_size`; both must be multiples of four.
 PAGE_MIN, PAGE_MAX = 32 << 10, 256 << 20
 HEADER_MIN, HEADER_MAX = 16 << 10, 128 << 20
 
 #: Bytes that MindRecord puts before a row's blob and before each of its fields.
-ROW_OVERHEAD = 8
-FIELD_OVERHEAD = 8
+_LENGTH_BYTES = 8
 
 #: Bytes of header JSON: a page's entry, a row group's, a shard's name, the rest. Measured, and then rounded up.
 _PAGE_JSON, _GROUP_JSON, _SHARD_JSON, _OTHER_JSON = 280, 40, 8, 4 << 10
@@ -35,6 +35,12 @@ class Layout:
 
     page_size: int
     header_size: int
+
+
+def blob_overhead(schema: Schema) -> int:
+    """Return the bytes that a row's blob (its bytes and array fields) takes beyond the fields themselves."""
+    blobs = [name for name, field in schema.items() if field["type"] == "bytes" or "shape" in field]
+    return _LENGTH_BYTES * (1 + len(blobs))
 
 
 def fit(shards: Sequence[npt.NDArray[np.int64]], *, name_bytes: int) -> Layout:

@@ -33,13 +33,17 @@ class Shard:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassInfo:
-    """One class: the id in the labels, its name, the id it had in the source, its pixels and images."""
+    """One class: the id in the labels, its name and id in the source; its pixels, the images and instances with it.
+
+    `instances` is None in a semantic set, where pixels belong to no instance.
+    """
 
     id: int
     name: str
     original_id: int
     pixels: int
     images: int
+    instances: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +51,8 @@ class Manifest:
     """Everything there is to know about a record set without opening it.
 
     `inputs` is the SHA-256 over the SHA-256 of each row in set order (see ``docs/formats.md``);
-    `options` are those that shape the bytes of the set. No time stamp and no absolute path: the same
-    inputs give the same manifest.
+    `options` are those that shape the bytes of the set; `ignore_label` is None in an instance set. No time stamp
+    and no absolute path: the same inputs give the same manifest.
     """
 
     format: Literal["segdata record set"] = "segdata record set"
@@ -57,7 +61,7 @@ class Manifest:
     name: str
     schema: Schema
     classes: tuple[ClassInfo, ...]
-    ignore_label: int
+    ignore_label: int | None
     ignore_pixels: int
     rows: int
     payload_bytes: int
@@ -68,7 +72,7 @@ class Manifest:
 
     @property
     def num_classes(self) -> int:
-        """How many classes a label may name: ids ``0 … num_classes - 1``."""
+        """How many classes a label may name: ids ``0 … K - 1`` (semantic), ``1 … K`` (instance)."""
         return len(self.classes)
 
     @property

@@ -13,10 +13,13 @@ import numpy.typing as npt
 from segdata.errors import InvalidInputError
 from segdata.files import resolve
 from segdata.labels.colormap import VOC_CLASSES, voc_colormap
-from segdata.labels.masks import decode_index_png
+from segdata.labels.masks import count_values, decode_index_png
 from segdata.lists import Pair
 from segdata.parallel import Progress, ordered_map
-from segdata.records.schema import Row
+from segdata.records.layout import blob_overhead
+from segdata.records.manifest import ClassInfo
+from segdata.records.rows import Rows
+from segdata.records.schema import SEMANTIC, Row
 
 #: Tag 0x0112 of EXIF 2.32: how the stored pixels are to be turned for display; 1 is "as they are".
 _ORIENTATION = 0x0112
@@ -46,32 +49,9 @@ class PairCheck:
     orientation: int
 
 
-@dataclass(frozen=True)
-class Audit:
-    """What one pass over all pairs found.
-
-    Attributes:
-        samples: how many pairs were looked at.
-        sizes: bytes of each good row, ``(rows,)`` int64.
-        pixels: label pixels by value, over the good rows, ``(256,)`` int64.
-        images: images that hold the value, ``(256,)`` int64.
-        good: the pairs without a fault, in list order.
-        faults: a sentence for each fault, in list order.
-        rotated: images whose EXIF orientation is not 1.
-    """
-
-    samples: int
-    sizes: npt.NDArray[np.int64]
-    pixels: npt.NDArray[np.int64]
-    images: npt.NDArray[np.int64]
-    good: tuple[Pair, ...]
-    faults: tuple[str, ...]
-    rotated: tuple[str, ...]
-
-
-def audit(
+def check_pairs(
     pairs: Sequence[Pair], root: Path, classes: Classes, *, decode: bool, workers: int, progress: Progress
-) -> Audit:
+) -> Rows[Pair]:
     """Check every pair: both files there and readable, equal in size, the label's values known.
 
     Labels are decoded (they are small); of an image only the header is read, unless `decode`.
@@ -93,7 +73,24 @@ def audit(
                 sizes.append(result.size)
                 pixels += result.pixels
                 images += result.pixels > 0
-    return Audit(len(pairs), np.array(sizes, np.int64), pixels, images, tuple(good), tuple(faults), tuple(rotated))
+    return Rows(
+        task="semantic",
+        schema=SEMANTIC,
+        items=tuple(good),
+        keys=tuple(pair.image for pair in good),
+        read=partial(read_row, root),
+        sizes=np.array(sizes, np.int64) + blob_overhead(SEMANTIC),
+        payload_bytes=sum(sizes),
+        classes=tuple(
+            ClassInfo(id=id_, name=name, original_id=id_, pixels=int(pixels[id_]), images=int(images[id_]))
+            for id_, name in enumerate(classes.names)
+        ),
+        ignore_label=classes.ignore_label,
+        ignore_pixels=int(pixels[classes.ignore_label]),
+        samples=len(pairs),
+        faults=tuple(faults),
+        rotated=tuple(rotated),
+    )
 
 
 def check_pair(root: Path, classes: Classes, decode: bool, pair: Pair) -> PairCheck:
@@ -112,7 +109,7 @@ def check_pair(root: Path, classes: Classes, decode: bool, pair: Pair) -> PairCh
         data = resolve(root, pair.label).read_bytes()
         label = decode_index_png(data)
         label_shape = label.shape
-        pixels = np.bincount(label.ravel(), minlength=256)
+        pixels = count_values(label)
         size += len(data)
         _check_values(label, pixels, classes)
     except (InvalidInputError, OSError) as error:

@@ -65,32 +65,35 @@ def _foreign(found: RecordSet) -> Iterator[str]:
 
 
 def _check_files(found: RecordSet, index: int, shard: Shard, *, quick: bool) -> list[str]:
-    expected = [
+    """Name what is wrong with a shard and its index; of each file the first thing that is."""
+    files = [
         (shard.file, shard.bytes, shard.sha256),
         (shard.file + INDEX_SUFFIX, shard.index_bytes, shard.index_sha256),
     ]
     problems = []
-    for name, size, digest in expected:
+    for name, size, digest in files:
         path = found.directory / name
         if not path.is_file():
             problems.append(f"{name}: missing")
         elif path.stat().st_size != size:
             problems.append(f"{name}: {path.stat().st_size} bytes; the manifest says {size}")
+        elif name == shard.file and (wrong := _check_header(found, index, shard)):
+            problems.append(wrong)
         elif not quick and file_digest(path) != digest:
             problems.append(f"{name}: its SHA-256 is not the manifest's; the content has changed")
-    return problems or _check_header(found, index, shard)
+    return problems
 
 
-def _check_header(found: RecordSet, index: int, shard: Shard) -> list[str]:
+def _check_header(found: RecordSet, index: int, shard: Shard) -> str | None:
     try:
         header = read_header(found.directory / shard.file)
     except InvalidInputError as error:
-        return [str(error)]
+        return str(error)
     if count_rows(header) != shard.rows:
-        return [f"{shard.file}: its header counts {count_rows(header)} rows; the manifest says {shard.rows}"]
+        return f"{shard.file}: its header counts {count_rows(header)} rows; the manifest says {shard.rows}"
     if header["shard_id"] != index or header["shard_addresses"] != [other.file for other in found.manifest.shards]:
-        return [f"{shard.file}: its header does not name the shards of the manifest"]
-    return []
+        return f"{shard.file}: its header does not name the shards of the manifest"
+    return None
 
 
 def _check_rows(found: RecordSet, progress: Progress) -> list[str]:

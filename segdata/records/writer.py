@@ -46,11 +46,10 @@ class ShardJob(Generic[T]):
 
 @dataclass(frozen=True)
 class ShardResult:
-    """A finished shard, its rows' digests (32 bytes a row) and the bytes of their fields."""
+    """A finished shard, and its rows' digests (32 bytes a row)."""
 
     shard: Shard
     digests: bytes
-    payload_bytes: int
 
 
 def shard_names(name: str, num_shards: int) -> tuple[str, ...]:
@@ -76,7 +75,7 @@ def write_shard(job: ShardJob[T], *, advance: Advance) -> ShardResult:
     from mindspore.mindrecord import FileWriter
 
     path = job.directory / job.names[job.index]
-    digests, payload = bytearray(), 0
+    digests = bytearray()
     try:
         writer = FileWriter(str(path), 1)
         writer.set_header_size(job.layout.header_size)
@@ -84,7 +83,6 @@ def write_shard(job: ShardJob[T], *, advance: Advance) -> ShardResult:
         writer.add_schema(dict(job.schema), "segdata")
         for batch in _batches(map(job.read_row, job.rows)):
             digests += b"".join(row_digest(row, job.schema) for row in batch)
-            payload += sum(map(_row_bytes, batch))
             advance(len(batch))
             writer.write_raw_data(batch)
         writer.commit()
@@ -94,7 +92,7 @@ def write_shard(job: ShardJob[T], *, advance: Advance) -> ShardResult:
     if written != len(job.rows):
         raise SegDataError(f"{path}: holds {written} rows after writing {len(job.rows)}")
     stitch(path, job.names, job.index)
-    return ShardResult(_describe(path, written), bytes(digests), payload)
+    return ShardResult(_describe(path, written), bytes(digests))
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from segdata.errors import FaultsError, InvalidInputError
-from segdata.files import check_target_directory, check_target_file, names_by_stem, staged_directory
+from segdata.files import check_target_directory, check_target_file, staged_directory
 from segdata.labels.colormap import ColorMap, voc_colormap
 from segdata.labels.masks import Method, to_index_png
 from segdata.lists import Pair, read_ids, write_list
 from segdata.parallel import Progress, default_workers, ordered_map, silent
+from segdata.sources.finder import Finder
 
 Split = Literal["train", "val", "trainval"]
 
@@ -25,22 +26,26 @@ ID_LISTS = Path("ImageSets", "Segmentation")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
-def find_devkit(root: Path) -> Path:
+def find_devkit(root: Path, holding: str | Path = IMAGE_DIR) -> Path:
     """Return the directory that holds `JPEGImages`: `root` itself, or VOC2012 in it or in its VOCdevkit.
+
+    Args:
+        root: where to look.
+        holding: the folder to know it by, where the images are not what the work begins with.
 
     Raises:
         InvalidInputError: when there is none, or several years to choose from.
     """
     for folder in (root, root / "VOCdevkit"):
-        if (folder / IMAGE_DIR).is_dir():
+        if (folder / holding).is_dir():
             return folder
-        years = sorted(path for path in folder.glob("VOC[0-9]*") if (path / IMAGE_DIR).is_dir())
+        years = sorted(path for path in folder.glob("VOC[0-9]*") if (path / holding).is_dir())
         if len(years) > 1:
             raise InvalidInputError(f"{root}: holds {', '.join(year.name for year in years)}; name one of them")
         if years:
             return years[0]
     raise InvalidInputError(
-        f"{root}: no VOC devkit; expected VOCdevkit/VOC2012/{IMAGE_DIR} below it, or VOC2012 or VOCdevkit itself"
+        f"{root}: no VOC devkit; expected VOCdevkit/VOC2012/{holding} below it, or VOC2012 or VOCdevkit itself"
     )
 
 
@@ -191,12 +196,12 @@ def make_lists(
     labels = devkit / label_dir
     if not labels.is_dir():
         raise InvalidInputError(f"{labels}: no such folder of index masks; voc-decolor makes it from {COLOUR_DIR}")
-    image_of = _Finder(data_root, devkit / IMAGE_DIR, IMAGE_SUFFIXES)
-    label_of = _Finder(data_root, labels, (".png",))
+    image_of = Finder(data_root, devkit / IMAGE_DIR, IMAGE_SUFFIXES)
+    label_of = Finder(data_root, labels, (".png",))
     pairs = {
         name: [Pair(image_of(id_), label_of(id_)) for id_ in dict.fromkeys(wanted)] for name, wanted in ids.items()
     }
-    faults = [*_repeated(ids), *_in_train_and_val(devkit), *image_of.faults, *label_of.faults]
+    faults = [*_repeated(ids), *_in_train_and_val(devkit), *image_of.faults(), *label_of.faults()]
     if faults:
         raise FaultsError(f"{data_root}: {len(faults)} faults in the splits {', '.join(ids)}", faults)
     lists = {name: (dst_path or data_root) / f"voc_{name}_lst.txt" for name in ids}
@@ -220,25 +225,6 @@ def _split_ids(devkit: Path, splits: Sequence[Split], *, wanted: bool) -> dict[S
     if not there:
         raise InvalidInputError(f"{folder}: expected {', '.join(f'{split}.txt' for split in splits)}; none is there")
     return {split: read_ids(folder / f"{split}.txt") for split in there}
-
-
-class _Finder:
-    """Finds the file of an id in one folder and keeps what it did not find."""
-
-    def __init__(self, root: Path, folder: Path, suffixes: Sequence[str]) -> None:
-        self.names = names_by_stem(folder, suffixes)
-        self.folder = folder.relative_to(root)
-        self.suffixes = suffixes
-        #: One sentence for each id without a file, or with several; each once, however many splits have it.
-        self.faults: dict[str, None] = {}
-
-    def __call__(self, id_: str) -> str:
-        names = self.names.get(id_, [])
-        if not names:
-            self.faults[f"{(self.folder / id_).as_posix()}{self.suffixes[0]}: missing"] = None
-        elif len(names) > 1:
-            self.faults[f"{self.folder.as_posix()}: which of {', '.join(names)} is {id_}?"] = None
-        return (self.folder / names[0]).as_posix() if names else ""
 
 
 def _repeated(ids: dict[Split, list[str]]) -> list[str]:

@@ -1,0 +1,152 @@
+"""How good a segmentation is: one confusion matrix over a whole set, and what is read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import NAMED, InvalidInputError
+
+#: Number of values an index PNG can hold.
+LABELS = 256
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How well one class is found.
+
+    Attributes:
+        name: the class.
+        pixels: pixels of the class in the ground truth.
+        iou: intersection over union, 0 to 1; None if the class is in neither ground truth nor predictions.
+    """
+
+    name: str
+    pixels: int
+    iou: float | None
+
+
+@dataclass(frozen=True)
+class SegmentationReport:
+    """Scores over a whole set (Everingham et al. 2010, "The PASCAL VOC Challenge").
+
+    Attributes:
+        classes: one score per class, by class id.
+        mean_iou: mean IoU over the classes that are in ground truth or predictions.
+        pixel_accuracy: share of the counted pixels that are predicted right.
+        pixels: number of counted pixels.
+    """
+
+    classes: tuple[ClassScore, ...]
+    mean_iou: float
+    pixel_accuracy: float
+    pixels: int
+
+
+class ConfusionMatrix:
+    """Counts of pixels by true and predicted class.
+
+    Attributes:
+        counts: int64 ``(K, K)``; row: ground truth, column: prediction. Matrices of parts of a set add up.
+    """
+
+    def __init__(self, num_classes: int, ignore_label: int) -> None:
+        """Start from zero.
+
+        Args:
+            num_classes: K, 2 to 256.
+            ignore_label: pixels with this label, 0 to 255, are not counted.
+
+        Raises:
+            InvalidInputError: a value is out of its range.
+        """
+        if not 2 <= num_classes <= LABELS:
+            raise InvalidInputError(f"number of classes is {num_classes}: expected 2 to {LABELS}, background included")
+        if not 0 <= ignore_label < LABELS:
+            raise InvalidInputError(f"ignore label is {ignore_label}: expected 0 to {LABELS - 1}")
+        self.num_classes = num_classes
+        self.ignore_label = ignore_label
+        self.counts = np.zeros((num_classes, num_classes), np.int64)
+
+    def update(self, labels: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> None:
+        """Count the pixels of one or more images.
+
+        Args:
+            labels: ground truth, integers of any shape, 0 to K - 1 or the ignored label.
+            predictions: class ids, integers of the same shape, 0 to K - 1 everywhere.
+
+        Raises:
+            InvalidInputError: shapes differ, values are no integers or out of range; nothing is counted then.
+        """
+        if labels.shape != predictions.shape:
+            raise InvalidInputError(
+                f"ground truth has shape {labels.shape} and prediction {predictions.shape}: expected the same; "
+                "resize the prediction to the size of its image"
+            )
+        for what, values in (("ground truth", labels), ("prediction", predictions)):
+            if values.dtype.kind not in "iu":
+                raise InvalidInputError(f"{what} has values of type {values.dtype}: expected integers")
+        unknown = _outside(predictions, self.num_classes)
+        if unknown.size:
+            raise InvalidInputError(f"prediction has class {_some(unknown)}: expected 0 to {self.num_classes - 1}")
+        # What 8 bits cannot hold must not be cut to a class below.
+        self._check_labels(_outside(labels, LABELS))
+
+        # 16 bits hold every pair (255 * 256 + 255), and narrow arithmetic takes less time.
+        pairs = labels.astype(np.uint16) * np.uint16(self.num_classes)
+        pairs += predictions.astype(np.uint16)
+        by_label = np.bincount(pairs.ravel(), minlength=LABELS * self.num_classes).reshape(LABELS, self.num_classes)
+        by_label[self.ignore_label] = 0
+        self._check_labels(np.flatnonzero(by_label[self.num_classes :].any(1)) + self.num_classes)
+        self.counts += by_label[: self.num_classes]
+
+    def _check_labels(self, foreign: npt.NDArray[Any]) -> None:
+        if foreign.size:
+            raise InvalidInputError(
+                f"ground truth has label {_some(foreign)}: expected 0 to {self.num_classes - 1}, or "
+                f"{self.ignore_label} for pixels to ignore"
+            )
+
+    def report(self, class_names: Sequence[str]) -> SegmentationReport:
+        """Return the scores of all that was counted.
+
+        Args:
+            class_names: K names, by class id.
+
+        Raises:
+            InvalidInputError: the number of names is not K, or no pixel was counted.
+        """
+        if len(class_names) != self.num_classes:
+            raise InvalidInputError(f"{len(class_names)} class names for {self.num_classes} classes: expected as many")
+        pixels = int(self.counts.sum())
+        if not pixels:
+            raise InvalidInputError("no pixel was counted: every label is the ignored one, or there are no images")
+        right = np.diag(self.counts)
+        truth = self.counts.sum(1)
+        union = truth + self.counts.sum(0) - right
+        ious = [int(hit) / int(area) if area else None for hit, area in zip(right, union, strict=True)]
+        present = [iou for iou in ious if iou is not None]
+        return SegmentationReport(
+            classes=tuple(
+                ClassScore(name, int(count), iou) for name, count, iou in zip(class_names, truth, ious, strict=True)
+            ),
+            mean_iou=sum(present) / len(present),
+            pixel_accuracy=int(right.sum()) / pixels,
+            pixels=pixels,
+        )
+
+
+def _outside(values: npt.NDArray[Any], end: int) -> npt.NDArray[Any]:
+    # The extremes are found much faster than the values, which almost never are wanted.
+    if values.size and values.min() >= 0 and values.max() < end:
+        return values[:0]
+    outside: npt.NDArray[Any] = np.unique(values[(values < 0) | (values >= end)])
+    return outside
+
+
+def _some(labels: npt.NDArray[Any]) -> str:
+    return ", ".join(str(label) for label in labels[:NAMED]) + (" …" if len(labels) > NAMED else "")

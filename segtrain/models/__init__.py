@@ -1,0 +1,59 @@
+"""The networks by their published names."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+from mindspore import nn
+
+from segdata.errors import InvalidInputError
+from segtrain.models.deeplabv3plus import DeepLabV3Plus
+from segtrain.models.resnet import BACKBONES
+
+__all__ = ["BACKBONES", "MODELS", "build"]
+
+#: Constructors by published name; each takes the keywords of :func:`build`.
+MODELS: dict[str, Callable[..., nn.Cell]] = {
+    "DeepLabV3plus_s16": partial(DeepLabV3Plus, output_stride=16),
+    "DeepLabV3plus_s8": partial(DeepLabV3Plus, output_stride=8),
+}
+
+
+def build(
+    model: str, *, num_classes: int, backbone: str, atrous_rates: Sequence[int], freeze_bn: bool = False
+) -> nn.Cell:
+    """Return a network with new weights, drawn from the seed of ``mindspore.set_seed``.
+
+    Args:
+        model: a key of :data:`MODELS`.
+        num_classes: channels of the logits, background included; at least 2.
+        backbone: a key of :data:`BACKBONES`.
+        atrous_rates: dilations of ASPP's 3x3 branches, each at least 1; published: 6, 12, 18.
+        freeze_bn: normalise by the moving statistics in training too.
+
+    Returns:
+        A cell from float32 ``(N, 3, H, W)``, normalised RGB, to logits ``(N, num_classes, H, W)``.
+
+    Raises:
+        InvalidInputError: an unknown name, fewer than two classes, or a rate below 1.
+    """
+    _check_name("model", model, MODELS)
+    _check_name("backbone", backbone, BACKBONES)
+    if num_classes < 2:
+        raise InvalidInputError(f"number of classes is {num_classes}: expected at least 2, background included")
+    if not atrous_rates or min(atrous_rates) < 1:
+        raise InvalidInputError(f"atrous rates are {list(atrous_rates)}: expected one or more integers from 1 on")
+    return MODELS[model](num_classes=num_classes, backbone=backbone, atrous_rates=atrous_rates, freeze_bn=freeze_bn)
+
+
+def _check_name(what: str, name: str, known: Iterable[str]) -> None:
+    names = list(known)
+    if name in names:
+        return
+    # Case is the usual slip, and difflib takes "d" and "D" for different letters.
+    lowered = {candidate.lower(): candidate for candidate in names}
+    near = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered)]
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise InvalidInputError(f"no {what} is called {name!r}: {hint}known are {', '.join(names)}")

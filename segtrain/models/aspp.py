@@ -1,0 +1,63 @@
+"""Atrous spatial pyramid pooling (Chen et al. 2017, "Rethinking Atrous Convolution", section 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mindspore import Tensor, nn, ops
+
+from segtrain.models.layers import ConvBNReLU, Dropout, batch_norm, conv
+
+#: Drop probability of the published models.
+DROP = 0.7
+
+
+class ImagePooling(nn.Cell):
+    """The image-level branch: global mean, 1x1 convolution, BN, ReLU, broadcast back.
+
+    One image gives the BN one value per channel, of which there is no variance: MindSpore's moving variance would
+    become NaN for good. A training batch of one image is therefore normalised by the moving statistics, and these
+    stay as they are.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, freeze_bn: bool) -> None:
+        """Map ``in_channels`` to ``out_channels``."""
+        super().__init__()
+        self.conv = conv(in_channels, out_channels, 1)
+        self.bn = batch_norm(out_channels, freeze_bn=freeze_bn)
+        self.relu = nn.ReLU()
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Map ``(N, in, H, W)`` to ``(N, out, H, W)``, constant over H and W; any H and W."""
+        batch, _, height, width = x.shape
+        y = self.conv(x.mean((2, 3), keep_dims=True))
+        if batch == 1:
+            bn = self.bn
+            y = ops.batch_norm(y, bn.moving_mean, bn.moving_variance, bn.gamma, bn.beta, training=False, eps=bn.eps)
+        else:
+            y = self.bn(y)
+        return ops.broadcast_to(self.relu(y), (-1, -1, height, width))
+
+
+class ASPP(nn.Cell):
+    """1x1, one 3x3 per atrous rate, image pooling; concatenated, projected by 1x1, dropped out with 0.7."""
+
+    def __init__(self, in_channels: int, atrous_rates: Sequence[int], *, channels: int = 256, freeze_bn: bool) -> None:
+        """Build ``2 + len(atrous_rates)`` branches of ``channels`` channels.
+
+        The published rates are 6, 12, 18, for output stride 8 too (where the paper doubles them).
+        """
+        super().__init__()
+        self.branches = nn.CellList(
+            [
+                ConvBNReLU(in_channels, channels, 1, freeze_bn=freeze_bn),
+                *(ConvBNReLU(in_channels, channels, 3, dilation=rate, freeze_bn=freeze_bn) for rate in atrous_rates),
+                ImagePooling(in_channels, channels, freeze_bn=freeze_bn),
+            ]
+        )
+        self.project = ConvBNReLU(len(self.branches) * channels, channels, 1, freeze_bn=freeze_bn)
+        self.dropout = Dropout(DROP)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Map ``(N, in_channels, H, W)`` to ``(N, channels, H, W)``."""
+        return self.dropout(self.project(ops.cat([branch(x) for branch in self.branches], 1)))

@@ -1,0 +1,81 @@
+"""The layers every network here is made of: convolution, normalisation, dropout."""
+
+from __future__ import annotations
+
+import numpy as np
+from mindspore import Parameter, Tensor, dtype, nn, ops
+
+
+def conv(in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
+    """Return a convolution to ``ceil(size / stride)``, without bias, Xavier-uniform as in the published models."""
+    return nn.Conv2d(
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=stride,
+        pad_mode="pad",
+        padding=dilation * (kernel_size // 2),
+        dilation=dilation,
+        has_bias=False,
+        weight_init="xavier_uniform",
+    )
+
+
+def batch_norm(channels: int, *, freeze_bn: bool) -> nn.BatchNorm2d:
+    """Return a batch normalisation that follows train and eval mode, or always uses its moving statistics.
+
+    MindSpore's momentum 0.9 is the 0.1 of PyTorch. A frozen layer still trains its scale and offset, as published.
+    """
+    return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.9, use_batch_statistics=False if freeze_bn else None)
+
+
+class ConvBNReLU(nn.SequentialCell):
+    """Convolution, batch normalisation, ReLU: ``(N, in, H, W)`` to ``(N, out, H, W)``."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, *, dilation: int = 1, freeze_bn: bool = False
+    ) -> None:
+        """Build the three; spatial size is kept."""
+        super().__init__(
+            conv(in_channels, out_channels, kernel_size, dilation=dilation),
+            batch_norm(out_channels, freeze_bn=freeze_bn),
+            nn.ReLU(),
+        )
+
+
+class Dropout(nn.Cell):
+    """Dropout whose masks depend on a seed and a counter only, and go on where a checkpoint stopped.
+
+    MindSpore's own dropout differs from run to run on more than one core, and the state of its random operators is in
+    no checkpoint, so that a resumed run could not equal an uninterrupted one. Here the counter is a parameter
+    (``counter``, int32, not trained), and the mask is a hash of it and of the element's position: two rounds of the
+    xor-shift-multiply finaliser of MurmurHash3 in wrapping 32-bit integers.
+    """
+
+    def __init__(self, drop: float) -> None:
+        """Drop each element with probability ``drop`` in [0, 1); the seed is taken from ``mindspore.set_seed``."""
+        super().__init__()
+        self.keep = 1.0 - drop
+        self.threshold = int(self.keep * 2**31)
+        # mindspore.set_seed seeds NumPy's global generator too.
+        start = int(np.random.randint(-(2**31), 2**31))
+        self.counter = Parameter(Tensor(start, dtype.int32), name="counter", requires_grad=False)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Return ``x`` in eval mode; in training ``x / keep`` with dropped elements zero. Any shape."""
+        if not self.training:
+            return x
+        # Every step of the counter is odd, so that it takes all 2^32 values before it repeats.
+        step = ops.assign_add(self.counter, Tensor(-1640531527, dtype.int32))
+        position = ops.arange(x.size).astype(dtype.int32).reshape(x.shape)
+        # The counter enters between the rounds: masks of different steps are not shifted copies of each other.
+        uniform = _scramble(_scramble(position) + step)
+        kept = ops.bitwise_and(uniform, 0x7FFFFFFF) < self.threshold
+        return ops.select(kept, x / self.keep, ops.zeros_like(x))
+
+
+def _scramble(bits: Tensor) -> Tensor:
+    """Return a bijection of int32 that spreads every bit over all others."""
+    bits = ops.bitwise_xor(bits, ops.bitwise_right_shift(bits, 16)) * -2048144789
+    bits = ops.bitwise_xor(bits, ops.bitwise_right_shift(bits, 13)) * -1028477387
+    return ops.bitwise_xor(bits, ops.bitwise_right_shift(bits, 16))

@@ -1,0 +1,146 @@
+"""ResNet as a dilated feature extractor (He et al. 2016; Chen et al. 2017, "Rethinking Atrous Convolution")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from mindspore import Tensor, nn
+
+from segtrain.models.layers import batch_norm, conv
+
+#: Published backbone names and their number of layers.
+BACKBONES = {"resnet18": 18, "resnet50": 50, "resnet101": 101}
+
+OutputStride = Literal[8, 16]
+
+
+class BasicBlock(nn.Cell):
+    """Two 3x3 convolutions and a shortcut; both convolutions are dilated."""
+
+    expansion = 1
+
+    def __init__(self, in_channels: int, width: int, *, stride: int, dilation: int, freeze_bn: bool) -> None:
+        """Map ``in_channels`` to ``width``; the first convolution has the stride."""
+        super().__init__()
+        self.conv1 = conv(in_channels, width, 3, stride=stride, dilation=dilation)
+        self.bn1 = batch_norm(width, freeze_bn=freeze_bn)
+        self.conv2 = conv(width, width, 3, dilation=dilation)
+        self.bn2 = batch_norm(width, freeze_bn=freeze_bn)
+        self.relu = nn.ReLU()
+        self.downsample = _shortcut(in_channels, width, stride, freeze_bn)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Map ``(N, in_channels, H, W)`` to ``(N, width, ceil(H / stride), ceil(W / stride))``."""
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        return self.relu(y + self.downsample(x))
+
+
+class Bottleneck(nn.Cell):
+    """1x1, 3x3, 1x1 convolutions and a shortcut; the 3x3 has the stride and the dilation, as in torchvision."""
+
+    expansion = 4
+
+    def __init__(self, in_channels: int, width: int, *, stride: int, dilation: int, freeze_bn: bool) -> None:
+        """Map ``in_channels`` to ``4 * width``."""
+        super().__init__()
+        out_channels = width * self.expansion
+        self.conv1 = conv(in_channels, width, 1)
+        self.bn1 = batch_norm(width, freeze_bn=freeze_bn)
+        self.conv2 = conv(width, width, 3, stride=stride, dilation=dilation)
+        self.bn2 = batch_norm(width, freeze_bn=freeze_bn)
+        self.conv3 = conv(width, out_channels, 1)
+        self.bn3 = batch_norm(out_channels, freeze_bn=freeze_bn)
+        self.relu = nn.ReLU()
+        self.downsample = _shortcut(in_channels, out_channels, stride, freeze_bn)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Map ``(N, in_channels, H, W)`` to ``(N, 4 * width, ceil(H / stride), ceil(W / stride))``."""
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.relu(self.bn2(self.conv2(y)))
+        y = self.bn3(self.conv3(y))
+        return self.relu(y + self.downsample(x))
+
+
+def _shortcut(in_channels: int, out_channels: int, stride: int, freeze_bn: bool) -> nn.Cell:
+    if stride == 1 and in_channels == out_channels:
+        return nn.Identity()
+    return nn.SequentialCell(
+        conv(in_channels, out_channels, 1, stride=stride), batch_norm(out_channels, freeze_bn=freeze_bn)
+    )
+
+
+_BLOCKS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int, int]]] = {
+    18: (BasicBlock, (2, 2, 2, 2)),
+    50: (Bottleneck, (3, 4, 6, 3)),
+    101: (Bottleneck, (3, 4, 23, 3)),
+}
+
+
+class ResNet(nn.Cell):
+    """The network without its classifier, with the last strides turned into dilation.
+
+    Parameters are named as in torchvision's checkpoints (``conv1``, ``bn1``, ``layer1.0.conv1``,
+    ``layer1.0.downsample.0``; a BN has ``gamma``, ``beta``, ``moving_mean``, ``moving_variance``).
+
+    Attributes:
+        low_level_channels: channels of the stride-4 features: 64 (18 layers) or 256.
+        out_channels: channels of the final features: 512 (18 layers) or 2048.
+    """
+
+    def __init__(
+        self, depth: int, output_stride: OutputStride, multi_grid: Sequence[int] = (1, 2, 4), freeze_bn: bool = False
+    ) -> None:
+        """Build 18, 50 or 101 layers.
+
+        Args:
+            depth: 18, 50 or 101.
+            output_stride: input size over size of the final features. 16: layer4 has stride 1 and base dilation 2;
+                8: layer3 has stride 1 and dilation 2, layer4 stride 1 and base dilation 4.
+            multi_grid: factors of the base dilation of layer4's blocks, first block first. ResNet-18 has two blocks
+                there and uses the first two factors, in both convolutions of a block.
+            freeze_bn: normalise by the moving statistics in training too.
+        """
+        super().__init__()
+        block, counts = _BLOCKS[depth]
+        strides = (1, 2, 2, 1) if output_stride == 16 else (1, 2, 1, 1)
+        base = 2 if output_stride == 16 else 4
+        dilations: tuple[Sequence[int], ...] = (
+            [1] * counts[0],
+            [1] * counts[1],
+            [base // 2] * counts[2],
+            [base * factor for factor in multi_grid[: counts[3]]],
+        )
+        self.low_level_channels = 64 * block.expansion
+        self.out_channels = 512 * block.expansion
+
+        self.conv1 = conv(3, 64, 7, stride=2)
+        self.bn1 = batch_norm(64, freeze_bn=freeze_bn)
+        self.relu = nn.ReLU()
+        self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, pad_mode="pad", padding=1)
+
+        stages = []
+        channels = 64
+        for width, stride, stage_dilations in zip((64, 128, 256, 512), strides, dilations, strict=True):
+            blocks = []
+            for index, dilation in enumerate(stage_dilations):
+                first_stride = stride if index == 0 else 1
+                blocks.append(block(channels, width, stride=first_stride, dilation=dilation, freeze_bn=freeze_bn))
+                channels = width * block.expansion
+            stages.append(nn.SequentialCell(blocks))
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages
+
+    def construct(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return stride-4 and final features of an image batch.
+
+        Args:
+            x: float ``(N, 3, H, W)``, normalised RGB.
+
+        Returns:
+            The output of layer1, ``(N, low_level_channels, ceil(H/4), ceil(W/4))``, and of layer4,
+            ``(N, out_channels, ceil(H/stride), ceil(W/stride))``.
+        """
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        low_level = self.layer1(x)
+        return low_level, self.layer4(self.layer3(self.layer2(low_level)))

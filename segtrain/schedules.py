@@ -1,0 +1,76 @@
+"""Learning rates, one per optimizer step."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import InvalidInputError
+
+LrType = Literal["cos", "poly", "exp"]
+
+#: Exponent of the polynomial decay (Chen et al. 2017, "DeepLab", section 4.1.1).
+POWER = 0.9
+
+
+def learning_rates(
+    lr_type: LrType,
+    *,
+    base_lr: float,
+    total_steps: int,
+    decay_steps: int = 40000,
+    decay_rate: float = 0.1,
+    warmup_steps: int = 0,
+) -> npt.NDArray[np.float32]:
+    """Return the learning rate of every step of a training.
+
+    With ``i`` the step from 0 and ``D`` the number of steps, both counted after the warm-up:
+
+    * ``cos``: ``base_lr * (1 + cos(pi * i / D)) / 2`` (Loshchilov and Hutter 2017, without restarts);
+    * ``poly``: ``base_lr * (1 - i / D) ** 0.9``;
+    * ``exp``: ``base_lr * decay_rate ** (i // decay_steps)``.
+
+    Args:
+        lr_type: form of the decay.
+        base_lr: highest rate, positive.
+        total_steps: length of the training in steps, warm-up included; at least 1.
+        decay_steps: length of a stair of ``exp`` in steps, at least 1.
+        decay_rate: factor from one stair of ``exp`` to the next, above 0 and at most 1.
+        warmup_steps: steps in which the rate rises linearly, from ``base_lr / warmup_steps`` to ``base_lr``;
+            0 to ``total_steps - 1``.
+
+    Returns:
+        float32 ``(total_steps,)``.
+
+    Raises:
+        InvalidInputError: a value is out of its range.
+    """
+    if not (0 < base_lr < np.inf):
+        raise InvalidInputError(f"base learning rate is {base_lr}: expected a positive number")
+    if total_steps < 1:
+        raise InvalidInputError(f"number of training steps is {total_steps}: expected at least 1")
+    if not 0 <= warmup_steps < total_steps:
+        raise InvalidInputError(
+            f"number of warm-up steps is {warmup_steps}: expected 0 to {total_steps - 1}, fewer than the "
+            f"{total_steps} steps of the training"
+        )
+    if decay_steps < 1:
+        raise InvalidInputError(f"length of a decay stair is {decay_steps} steps: expected at least 1")
+    if not 0 < decay_rate <= 1:
+        raise InvalidInputError(f"decay rate is {decay_rate}: expected above 0 and at most 1")
+
+    step = np.arange(total_steps - warmup_steps)
+    done = step / len(step)
+    if lr_type == "cos":
+        factor = (1 + np.cos(np.pi * done)) / 2
+    elif lr_type == "poly":
+        factor = (1 - done) ** POWER
+    elif lr_type == "exp":
+        factor = decay_rate ** (step // decay_steps)
+    else:
+        raise InvalidInputError(f"no learning rate schedule is called {lr_type!r}: known are cos, poly, exp")
+    warmup = np.arange(1, warmup_steps + 1) / max(warmup_steps, 1)
+    rates: npt.NDArray[np.float32] = (base_lr * np.concatenate([warmup, factor])).astype(np.float32)
+    return rates

@@ -1,0 +1,27 @@
+"""What every test may use: a command runner, and the real data where it lies beside the checkout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """Return the folder of real data-set cuts; skip where it is not there."""
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"no real data at {REAL_DATA}")
+    return REAL_DATA
+
+
+@pytest.fixture
+def segdata() -> Callable[..., Result]:
+    """Return a function that runs a segdata command line in this process."""
+    from segdata.cli import main
+
+    return lambda *args: CliRunner().invoke(main, [str(arg) for arg in args])

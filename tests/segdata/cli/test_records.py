@@ -1,0 +1,96 @@
+"""to-mindrecord, verify and info as a user types them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from segdata.sample.voc import write_devkit
+    from segdata.sources.voc import decolor, make_lists
+
+    root = tmp_path_factory.mktemp("cli") / "data"
+    write_devkit(root, train=5, val=2)
+    decolor(root)
+    make_lists(root)
+    return root
+
+
+def convert(segdata: Run, root: Path, target: Path, *options: object) -> Result:
+    source = ("--data_root", root, "--data_lst", root / "voc_train_lst.txt", "--dst_path", target)
+    return segdata("to-mindrecord", *source, "--num_shards", 2, *options)
+
+
+def test_written_verified_and_described(segdata: Run, root: Path, tmp_path: Path) -> None:
+    result = convert(segdata, root, tmp_path / "set")
+    assert result.exit_code == 0, result.output
+    assert "5 rows in 2 shards written" in result.output
+    result = segdata("verify", tmp_path / "set" / "set.mindrecord1")
+    assert (result.exit_code, "5 rows in 2 shards, whole" in result.output) == (0, True), result.output
+    result = segdata("info", tmp_path / "set")
+    assert "aeroplane" in result.output
+    assert json.loads(segdata("info", tmp_path / "set", "--json").output)["rows"] == 5
+
+
+def test_verify_fails_with_the_reason(segdata: Run, root: Path, tmp_path: Path) -> None:
+    convert(segdata, root, tmp_path / "set")
+    (tmp_path / "set" / "set.mindrecord0.db").unlink()
+    result = segdata("verify", tmp_path / "set")
+    assert (result.exit_code, "set.mindrecord0.db: missing" in result.output) == (1, True), result.output
+    result = segdata("verify", tmp_path / "set", "--json")
+    assert (result.exit_code, json.loads(result.output)["problems"]) == (1, ["set.mindrecord0.db: missing"])
+
+
+def test_class_names_come_from_a_file(segdata: Run, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("ground\nellipse\nrectangle\ntriangle\n")
+    result = convert(segdata, root, tmp_path / "set", "--class_names", tmp_path / "names.txt", "--json")
+    assert result.exit_code == 0, result.output
+    assert [info["name"] for info in json.loads(result.output)["classes"]][1] == "ellipse"
+    result = convert(segdata, root, tmp_path / "b", "--class_names", tmp_path / "names.txt", "--num_classes", 3)
+    assert (result.exit_code, "names 4 classes" in result.output) == (2, True), result.output
+
+
+def test_pairs_that_are_left_out_are_said(segdata: Run, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text((root / "voc_train_lst.txt").read_text() + "gone.jpg gone.png\n")
+    source = ("--data_root", root, "--data_lst", tmp_path / "list.txt", "--dst_path", tmp_path / "set")
+    result = segdata("to-mindrecord", *source, "--num_shards", 2, "--on-error", "skip")
+    assert result.exit_code == 0, result.output
+    assert "1 of 6 samples left out" in result.output
+    assert "gone.jpg: missing" in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "sentence"),
+    [
+        (("--num_shards", "6"), 1, "5 rows are fewer than 6 shards"),
+        (("--num_shards", "0"), 2, "not in the range"),
+        (("--num_classes", "2"), 1, "expected 0 to 1 or 255"),
+        (("--class_names", "{root}/none.txt"), 2, "does not exist"),
+        (("--data_lst", "{root}/VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt"), 1, "an id list"),
+        (("--data_root", "{root}/VOCdevkit"), 1, "missing"),
+        (("--dst_path", "{root}"), 1, "would lose"),
+        (("--dst_path", "{root}/voc_train_lst.txt"), 1, "is a file"),
+        (("--num_shard", "2"), 2, "Did you mean"),
+    ],
+)
+def test_bad_input_gets_a_sentence_and_a_status(
+    segdata: Run, root: Path, tmp_path: Path, options: tuple[str, ...], status: int, sentence: str
+) -> None:
+    result = convert(segdata, root, tmp_path / "set", *(option.format(root=root) for option in options))
+    assert (result.exit_code, sentence in result.output) == (status, True), result.output
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "set").exists()
+
+
+@pytest.mark.parametrize("command", ["verify", "info"])
+def test_what_is_no_set_is_said(segdata: Run, tmp_path: Path, command: str) -> None:
+    result = segdata(command, tmp_path)
+    assert (result.exit_code, "no record set" in result.output) == (1, True), result.output

@@ -1,0 +1,181 @@
+"""From a list to a record set: complete, reproducible, all or nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mindspore.dataset import MindDataset
+
+from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
+from segdata.lists import read_list
+from segdata.records.convert import make_plan, to_mindrecord
+from segdata.records.manifest import open_set
+from segdata.records.rows import Rows
+from segdata.records.schema import SEMANTIC, as_bytes
+from segdata.records.semantic import Classes
+from segdata.records.verify import verify
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def read(shard: Path, **options: object) -> dict[str, tuple[bytes, bytes]]:
+    rows = MindDataset(str(shard), num_parallel_workers=1, **options).create_dict_iterator(1, output_numpy=True)
+    return {row["file_name"].item(): (as_bytes(row["data"]), as_bytes(row["label"])) for row in rows}
+
+
+def test_any_single_shard_gives_every_row_byte_for_byte(devkit: Path, pristine: Path) -> None:
+    expected = {
+        pair.image: ((devkit / pair.image).read_bytes(), (devkit / pair.label).read_bytes())
+        for pair in read_list(devkit / "voc_train_lst.txt")
+    }
+    for shard in open_set(pristine).shard_paths:
+        assert read(shard, shuffle=False) == expected
+        assert read(shard, shuffle=True) == expected
+
+
+def test_shards_differ_by_one_row_at_most(pristine: Path) -> None:
+    assert [shard.rows for shard in open_set(pristine).manifest.shards] == [4, 3, 3]
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_the_bytes_do_not_depend_on_the_workers(devkit: Path, pristine: Path, tmp_path: Path, workers: int) -> None:
+    to_mindrecord(devkit, devkit / "voc_train_lst.txt", tmp_path / "train", num_shards=3, workers=workers)
+    assert contents(tmp_path / "train") == contents(pristine)
+
+
+def test_shuffled_order_depends_on_the_seed_alone(devkit: Path, tmp_path: Path) -> None:
+    lines = (devkit / "voc_train_lst.txt").read_text().splitlines()
+    (tmp_path / "reversed.txt").write_text("\n".join(reversed(lines)))
+    orders = []
+    for list_file, seed in (("voc_train_lst.txt", 1), ("reversed.txt", 1), ("voc_train_lst.txt", 2)):
+        path = devkit / list_file if (devkit / list_file).exists() else tmp_path / list_file
+        target = tmp_path / f"{len(orders)}" / "set"
+        to_mindrecord(devkit, path, target, num_shards=1, seed=seed)
+        orders.append(list(read(target / "set.mindrecord", shuffle=False)))
+    assert orders[0] == orders[1]
+    assert orders[0] != orders[2]
+    assert sorted(orders[0]) == sorted(orders[2])
+
+
+def test_without_shuffling_rows_stand_as_listed(devkit: Path, tmp_path: Path) -> None:
+    to_mindrecord(devkit, devkit / "voc_train_lst.txt", tmp_path / "set", num_shards=3, shuffle=False)
+    listed = [pair.image for pair in read_list(devkit / "voc_train_lst.txt")]
+    assert list(read(tmp_path / "set" / "set.mindrecord0", shuffle=False)) == listed
+
+
+@given(st.integers(1, 300), st.integers(1, 60), st.none() | st.integers())
+def test_a_plan_uses_every_row_once_in_balanced_shards(rows: int, shards: int, seed: int | None) -> None:
+    made = Rows(
+        task="semantic", schema=SEMANTIC, items=tuple(range(rows)), keys=tuple(map(str, range(rows))),
+        read=lambda _: {}, sizes=np.full(rows, 1000), payload_bytes=0, classes=(), ignore_label=255, ignore_pixels=0,
+        samples=rows, faults=(), rotated=(),
+    )  # fmt: skip
+    if rows < shards:
+        with pytest.raises(InvalidInputError, match=f"ask for {rows} or fewer"):
+            make_plan(made, "x", num_shards=shards, seed=seed)
+        return
+    plan = make_plan(made, "x", num_shards=shards, seed=seed)
+    assert sorted(item for shard in plan.shards for item in shard) == list(range(rows))
+    assert {len(shard) for shard in plan.shards} <= {rows // shards, -(-rows // shards)}
+
+
+def test_faults_are_collected_and_nothing_is_written(devkit: Path, tmp_path: Path) -> None:
+    list_file = tmp_path / "list.txt"
+    list_file.write_text((devkit / "voc_train_lst.txt").read_text() + "x.jpg x.png\ny.jpg y.png\n")
+    with pytest.raises(FaultsError, match="4 faults"):
+        to_mindrecord(devkit, list_file, tmp_path / "set", num_shards=2)
+    assert os.listdir(tmp_path) == ["list.txt"]
+
+
+def test_what_is_left_out_is_counted_and_named(devkit: Path, tmp_path: Path) -> None:
+    list_file = tmp_path / "list.txt"
+    list_file.write_text((devkit / "voc_train_lst.txt").read_text() + "x.jpg x.png\n")
+    report = to_mindrecord(devkit, list_file, tmp_path / "set", num_shards=2, on_error="skip")
+    assert (report.samples, report.rows) == (11, 10)
+    assert report.faults == ("x.jpg: missing", "x.png: missing")
+    assert verify(tmp_path / "set").ok
+
+
+def test_a_dry_run_writes_nothing(devkit: Path, tmp_path: Path) -> None:
+    report = to_mindrecord(devkit, devkit / "voc_train_lst.txt", tmp_path / "set", num_shards=3, dry_run=True)
+    assert (report.rows, report.shard_rows, report.written) == (10, (4, 3, 3), False)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_set_is_replaced_whole_and_only_when_asked(devkit: Path, record_set: Path) -> None:
+    with pytest.raises(TargetExistsError):
+        to_mindrecord(devkit, devkit / "voc_train_lst.txt", record_set, num_shards=2)
+    to_mindrecord(devkit, devkit / "voc_train_lst.txt", record_set, num_shards=2, overwrite=True)
+    assert sorted(contents(record_set)) == [
+        "manifest.json", "train.mindrecord0", "train.mindrecord0.db", "train.mindrecord1", "train.mindrecord1.db",
+    ]  # fmt: skip
+    assert verify(record_set).ok
+
+
+def test_a_directory_that_is_not_a_record_set_is_never_replaced(devkit: Path, tmp_path: Path) -> None:
+    (tmp_path / "desktop").mkdir()
+    (tmp_path / "desktop" / "thesis.txt").write_text("years")
+    with pytest.raises(TargetExistsError, match=r"thesis\.txt"):
+        to_mindrecord(devkit, devkit / "voc_train_lst.txt", tmp_path / "desktop", num_shards=2, overwrite=True)
+
+
+def test_the_name_of_the_set_is_that_of_its_directory(devkit: Path, tmp_path: Path) -> None:
+    target = tmp_path / "voc train ü.mindrecord"
+    to_mindrecord(devkit, devkit / "voc_val_lst.txt", target, num_shards=1)
+    assert sorted(contents(target)) == ["manifest.json", "voc train ü.mindrecord", "voc train ü.mindrecord.db"]
+    assert verify(target).ok
+    with pytest.raises(InvalidInputError, match="MindRecord takes no file name"):
+        to_mindrecord(devkit, devkit / "voc_val_lst.txt", tmp_path / "a&b", num_shards=1)
+
+
+def test_twelve_shards_are_numbered_with_two_digits(devkit: Path, tmp_path: Path) -> None:
+    to_mindrecord(devkit, devkit / "voc_trainval_lst.txt", tmp_path / "set", num_shards=12)
+    assert {"set.mindrecord00", "set.mindrecord11"} < set(contents(tmp_path / "set"))
+    assert verify(tmp_path / "set").ok
+
+
+def test_files_may_be_read_by_whom_the_umask_lets(pristine: Path) -> None:
+    umask = os.umask(0)
+    os.umask(umask)
+    assert {path.stat().st_mode & 0o777 for path in pristine.iterdir()} == {0o666 & ~umask}
+
+
+def test_another_class_set_is_held_against_the_labels(devkit: Path, tmp_path: Path) -> None:
+    with pytest.raises(FaultsError, match="expected 0 to 1 or 255"):
+        classes = Classes(("background", "aeroplane"))
+        to_mindrecord(devkit, devkit / "voc_train_lst.txt", tmp_path / "set", num_shards=2, classes=classes)
+
+
+def test_killed_at_any_moment_it_leaves_no_set_or_a_whole_one(devkit: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from segdata.records.convert import to_mindrecord;"
+        "print('ready', flush=True);"
+        "to_mindrecord(Path(sys.argv[1]), Path(sys.argv[1], 'voc_trainval_lst.txt'), Path(sys.argv[2]), num_shards=8)"
+    )
+    target = tmp_path / "set"
+    interrupted = 0
+    for delay in np.linspace(0.0, 1.6, 6):
+        shutil.rmtree(target, ignore_errors=True)
+        run = subprocess.Popen([sys.executable, "-c", program, str(devkit), str(target)], stdout=subprocess.PIPE)
+        assert run.stdout is not None
+        run.stdout.readline()
+        time.sleep(delay)
+        run.send_signal(signal.SIGKILL)
+        interrupted += run.wait() == -signal.SIGKILL
+        assert not target.exists() or verify(target).ok
+    assert interrupted > 0
+    to_mindrecord(devkit, devkit / "voc_trainval_lst.txt", target, num_shards=8, overwrite=True)
+    assert verify(target).ok
+    assert os.listdir(tmp_path) == ["set"]

@@ -1,0 +1,116 @@
+"""What may become a row: every fault of a pair is found before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segdata.labels.colormap import voc_palette
+from segdata.lists import Pair
+from segdata.parallel import silent
+from segdata.records.rows import Rows
+from segdata.records.semantic import Classes, check_pairs
+
+IDS = np.array([[0, 1, 1, 255], [0, 0, 20, 255]], np.uint8)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    Image.new("RGB", (4, 2), (9, 9, 9)).save(tmp_path / "a.jpg")
+    Image.fromarray(IDS).save(tmp_path / "a.png")
+    return tmp_path
+
+
+def check(root: Path, image: str = "a.jpg", label: str = "a.png", **options: bool) -> Rows[Pair]:
+    pairs = [Pair(image, label)]
+    return check_pairs(pairs, root, Classes(), decode=options.get("decode", False), workers=1, progress=silent)
+
+
+def test_a_good_pair_is_counted_pixel_by_pixel(root: Path) -> None:
+    rows = check(root)
+    assert rows.faults == ()
+    assert rows.payload_bytes == (root / "a.jpg").stat().st_size + (root / "a.png").stat().st_size
+    assert {info.id: info.pixels for info in rows.classes if info.pixels} == {0: 3, 1: 2, 20: 1}
+    assert rows.ignore_pixels == 2
+
+
+def rgb_label(root: Path) -> None:
+    Image.fromarray(voc_palette()[IDS]).save(root / "a.png")
+
+
+def palette_label(root: Path) -> None:
+    image = Image.fromarray(IDS)
+    image.putpalette(voc_palette().tobytes())
+    image.save(root / "a.png")
+
+
+def gray_of_colour(root: Path) -> None:
+    Image.fromarray(voc_palette()[IDS]).convert("L").save(root / "a.png")
+
+
+def foreign_value(root: Path) -> None:
+    Image.fromarray(np.where(IDS == 20, 77, IDS).astype(np.uint8)).save(root / "a.png")
+
+
+def other_size(root: Path) -> None:
+    Image.new("RGB", (5, 2)).save(root / "a.jpg")
+
+
+def turned_by_exif(root: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (2, 4)).save(root / "a.jpg", exif=exif)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "fault"),
+    [
+        (lambda root: (root / "a.jpg").unlink(), "a.jpg: missing"),
+        (lambda root: (root / "a.png").unlink(), "a.png: missing"),
+        (lambda root: (root / "a.jpg").write_bytes(b""), "a.jpg: not an image that can be read"),
+        (lambda root: (root / "a.jpg").write_text("<html>"), "a.jpg: not an image that can be read"),
+        (lambda root: (root / "a.png").write_bytes((root / "a.png").read_bytes()[:60]), "a.png: truncated: 60 bytes"),
+        (rgb_label, "a.png: a 8-bit RGB PNG; expected class ids"),
+        (palette_label, "a.png: a 8-bit palette PNG; expected class ids"),
+        (gray_of_colour, "a.png: gray made from colour"),
+        (foreign_value, "a.png: pixel (x=2, y=1) has value 77; expected 0 to 20 or 255"),
+        (other_size, "a.jpg: 5 x 2 pixels, but its label has 4 x 2"),
+        (turned_by_exif, "a.jpg: 2 x 4 pixels (EXIF orientation 6), but its label has 4 x 2"),
+    ],
+)
+def test_each_fault_is_a_sentence_and_no_row(root: Path, spoil: Callable[[Path], object], fault: str) -> None:
+    spoil(root)
+    rows = check(root)
+    assert len(rows.faults) == 1
+    assert rows.faults[0].startswith(fault)
+    assert rows.items == ()
+    assert not any(info.pixels for info in rows.classes)
+
+
+def test_both_files_of_a_pair_can_be_at_fault(root: Path) -> None:
+    assert check(root, "b.jpg", "b.png").faults == ("b.jpg: missing", "b.png: missing")
+
+
+def test_paths_that_leave_the_root_are_faults(root: Path) -> None:
+    assert "leaves the data root" in check(root / "..", "../../etc/passwd").faults[0]
+
+
+def test_a_truncated_image_is_found_by_decoding(root: Path) -> None:
+    Image.effect_noise((300, 300), 50).save(root / "b.jpg")
+    Image.new("L", (300, 300)).save(root / "b.png")
+    (root / "b.jpg").write_bytes((root / "b.jpg").read_bytes()[:2000])
+    assert check(root, "b.jpg", "b.png").faults == ()
+    assert "truncated" in check(root, "b.jpg", "b.png", decode=True).faults[0]
+
+
+def test_an_image_stored_turned_is_reported(root: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.new("RGB", (4, 2)).save(root / "a.jpg", exif=exif)
+    rows = check(root)
+    assert rows.faults == ()
+    assert rows.rotated == ("a.jpg: EXIF orientation 3",)

@@ -1,0 +1,66 @@
+"""The map keeps the order, passes errors on and does not read ahead without bound."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from segdata.errors import SegDataError
+from segdata.parallel import Kind, ordered_map
+
+
+def slow_first(item: int) -> int:
+    time.sleep(0.05 if item == 0 else 0)
+    return item * item
+
+
+def fail_at_three(item: int) -> int:
+    if item == 3:
+        raise ValueError("three")
+    return item
+
+
+def die_at_three(item: int) -> int:
+    if item == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+@pytest.mark.parametrize(("workers", "kind"), [(1, "threads"), (4, "threads"), (2, "processes")])
+def test_results_come_in_input_order(workers: int, kind: Kind) -> None:
+    assert list(ordered_map(slow_first, range(30), workers=workers, kind=kind)) == [i * i for i in range(30)]
+
+
+@pytest.mark.parametrize(("workers", "kind"), [(1, "threads"), (4, "threads"), (2, "processes")])
+def test_an_error_of_a_worker_reaches_the_caller(workers: int, kind: Kind) -> None:
+    with pytest.raises(ValueError, match="three"):
+        list(ordered_map(fail_at_three, range(10), workers=workers, kind=kind))
+
+
+def test_a_worker_process_that_dies_is_a_sentence_not_a_hang() -> None:
+    with pytest.raises(SegDataError, match="worker process was killed"):
+        list(ordered_map(die_at_three, range(10), workers=2, kind="processes"))
+
+
+def test_a_long_input_is_read_only_as_far_as_results_are_taken() -> None:
+    taken = 0
+
+    def items() -> Iterator[int]:
+        nonlocal taken
+        for item in range(1000):
+            taken += 1
+            yield item
+
+    results = ordered_map(fail_at_four_thousand, items(), workers=2)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    assert taken < 20
+    results.close()  # type: ignore[attr-defined]
+
+
+def fail_at_four_thousand(item: int) -> int:
+    assert item < 4000
+    return item

@@ -1,0 +1,52 @@
+"""Documentation that tests keep true."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPT = runpy.run_path(str(ROOT / "scripts" / "cli_docs.py"))
+COMMANDS: list[tuple[str, click.Command]] = SCRIPT["commands"]()
+
+
+def test_the_command_reference_is_what_help_says() -> None:
+    text = (ROOT / "docs" / "cli.md").read_text()
+    assert text == SCRIPT["render"](), "run: python scripts/cli_docs.py"
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[name for name, _ in COMMANDS])
+def test_every_command_has_help_and_an_example_of_itself(name: str, command: click.Command) -> None:
+    help_text = command.help or ""
+    assert len(help_text.split("\n")[0]) > 20
+    assert f"Example:\n  {name}" in help_text
+    assert all(parameter.help for parameter in command.params if isinstance(parameter, click.Option))
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[name for name, _ in COMMANDS])
+def test_every_command_is_in_the_readme(name: str, command: click.Command) -> None:
+    assert f"`{name}`" in (ROOT / "README.md").read_text()
+
+
+def test_links_in_the_documentation_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("program", ["segdata", "segtrain"])
+def test_help_needs_none_of_the_heavy_libraries(program: str) -> None:
+    heavy = ("mindspore", "scipy", "pycocotools", "matplotlib", "distributed", "cv2", "PIL.Image", "tifffile")
+    code = (
+        f"import sys; from click.testing import CliRunner; from {program}.cli import main;"
+        "result = CliRunner().invoke(main, ['--help']); assert result.exit_code == 0, result.output;"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
