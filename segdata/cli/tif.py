@@ -1,0 +1,173 @@
+"""The command for multi-page TIFF stacks."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from segdata.cli.options import (
+    ANY_PATH,
+    EXISTING_FILE,
+    dry_run_option,
+    json_option,
+    overwrite_option,
+    workers_option,
+)
+from segdata.cli.render import emit, progress_bar
+from segdata.errors import SegDataError
+from segdata.sources import tif
+from segdata.sources.folds import Fold, LastBlock, Order
+from segdata.sources.tif_values import Depth, Format, UnmappedLabelsError
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+
+
+def _pages(_context: click.Context, _parameter: click.Parameter, text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    pages: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,7})(?:-(\d{1,7}))?\s*", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if last < first:
+            raise click.BadParameter(f"{part!r}; expected page numbers and ranges, as in 0-23,28")
+        pages += range(first, last + 1)
+    return pages
+
+
+def _label_map(_context: click.Context, _parameter: click.Parameter, text: str | None) -> dict[int, int] | None:
+    if text is None:
+        return None
+    label_map: dict[int, int] = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(-?\d+):(\d+)\s*", part)
+        if match is None:
+            raise click.BadParameter(f"{part!r}; expected VALUE:CLASS, as in 0:0,255:1")
+        if int(match[1]) in label_map:
+            raise click.BadParameter(f"the value {match[1]} stands there twice")
+        label_map[int(match[1])] = int(match[2])
+    return label_map
+
+
+def _range(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(rf"\s*({_NUMBER}):({_NUMBER})\s*", text)
+    if match is None:
+        raise click.BadParameter(f"{text!r}; expected LOW:HIGH, as in 0:4095")
+    return float(match[1]), float(match[2])
+
+
+@click.command("tif-slice")
+@click.option("--images", type=EXISTING_FILE, required=True, metavar="STACK", help="Multi-page TIFF of the images")
+@click.option("--labels", type=EXISTING_FILE, metavar="STACK", help="Multi-page TIFF of their labels")
+@click.option("--dst_path", type=ANY_PATH, required=True, metavar="OUT", help="Directory to make")
+@click.option("--label_map", callback=_label_map, metavar="VALUE:CLASS,…", help="Class id of each label value")
+@click.option("--pages", callback=_pages, metavar="0-23,28", help="Pages to slice, from 0 [default: all]")
+@click.option("--depth", type=click.Choice(get_args(Depth)), default="keep", show_default=True, help="Bits of a sample")
+@click.option(
+    "--range",
+    "value_range",
+    callback=_range,
+    metavar="LO:HI",
+    help="Values that 8 bits stand for [default: the type's]",
+)
+@click.option("--folds", type=click.IntRange(min=2), metavar="K", help="Divide the pages into K folds")
+@click.option("--fold", type=click.IntRange(min=0), metavar="I", help="The fold that validates, from 0")
+@click.option("--order", type=click.Choice(get_args(Order)), help="How pages come into folds [default: blocks]")
+@click.option("--val-block", type=click.IntRange(min=1), metavar="N", help="The last N pages validate")
+@click.option(
+    "--format",
+    "image_format",
+    type=click.Choice(get_args(Format)),
+    default="png",
+    show_default=True,
+    help="Of the images; labels are PNGs",
+)
+@click.option(
+    "--max-page-mb", type=click.IntRange(min=1), default=1024, show_default=True, help="Refuse pages that claim more"
+)
+@workers_option
+@overwrite_option
+@dry_run_option
+@json_option
+def slice_stack(
+    images: Path,
+    folds: int | None,
+    fold: int | None,
+    order: Order | None,
+    val_block: int | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Slice a multi-page TIFF into images/NAME_0007.png, its labels into index masks, and write list files.
+
+    Pages keep their values; --depth 8bit scales all of them alike, by their data type or by --range. Label values
+    become class ids by --label_map; a value that it does not name is an error.
+
+    Neighbouring slices look alike, so --folds takes contiguous blocks; --order course shuffles pages as the U-Net
+    course does. The lists are all_lst.txt, or train_lst.txt and val_lst.txt.
+
+    \b
+    Example:
+      segdata tif-slice --images train-volume.tif --labels train-labels.tif --label_map 0:0,255:1 --dst_path isbi
+    """
+    if options["label_map"] and not options["labels"]:
+        raise click.UsageError("--label_map is for --labels, which are missing")
+    if options["value_range"] and options["depth"] == "keep":
+        raise click.UsageError("--range is for --depth 8bit")
+    # What damage means here is said in our own sentences.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    try:
+        split = _split(folds, fold, order, val_block)
+        report = tif.slice_stack(images, split=split, progress=progress_bar, **options)
+    except UnmappedLabelsError as error:
+        proposal = ",".join(f"{value}:{id_}" for value, id_ in error.proposal.items())
+        raise SegDataError(f"{error} (--label_map {proposal})") from error
+    emit(report, as_json, _slice_text)
+
+
+def _split(folds: int | None, fold: int | None, order: Order | None, val_block: int | None) -> Fold | LastBlock | None:
+    if (folds is None) != (fold is None):
+        raise click.UsageError("--folds K and --fold I go together")
+    if val_block is not None and folds is not None:
+        raise click.UsageError("--val-block and --folds are two ways to split; give one of them")
+    if order is not None and folds is None:
+        raise click.UsageError("--order is the order of --folds")
+    if folds is not None and fold is not None:
+        if fold >= folds:
+            raise click.UsageError(f"--fold {fold} of --folds {folds}; expected 0 to {folds - 1}")
+        return Fold(folds, fold, order or "blocks")
+    return LastBlock(val_block) if val_block is not None else None
+
+
+def _slice_text(report: tif.SliceReport) -> str:
+    verb = "written to" if report.written else "would be written to"
+    lines = [f"{report.pages} of {report.stack_pages} pages, {report.form}, {verb} {report.target}"]
+    if report.scaled:
+        low, high = report.scaled
+        lines.append(f"scaled to 8 bits: {low:g} to {high:g} became 0 to 255, {report.clipped} samples clipped")
+    if report.label_pixels:
+        total = sum(report.label_pixels.values())
+        shares = ", ".join(f"{id_}: {count / total:.1%}" for id_, count in report.label_pixels.items())
+        lines.append(f"label pixels by class id: {shares}")
+    if report.split:
+        lines.append(f"split: {report.split}; val pages {_ranges(report.split_pages['val'])}")
+    lines += [f"{len(report.split_pages[part])} samples in {path}" for part, path in report.lists.items()]
+    return "\n".join(lines)
+
+
+def _ranges(pages: Sequence[int]) -> str:
+    """Return page numbers as --pages takes them."""
+    runs: list[list[int]] = []
+    for page in sorted(pages):
+        if runs and runs[-1][-1] == page - 1:
+            runs[-1][1:] = [page]
+        else:
+            runs.append([page])
+    return ",".join("-".join(map(str, run)) for run in runs)

@@ -1,0 +1,81 @@
+"""A miniature of the ISBI 2012 stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.files import staged_directory
+
+IMAGES, LABELS = "train-volume.tif", "train-labels.tif"
+
+#: Half the width of a membrane and the side of the square that a cell takes on average, in pixels.
+_MEMBRANE, _CELL = 1.5, 24
+
+
+@dataclass(frozen=True)
+class StackReport:
+    """The two stacks that were written."""
+
+    images: str
+    labels: str
+    pages: int
+    size: int
+
+
+def write_stacks(root: Path, *, pages: int = 30, size: int = 128, seed: int = 0) -> StackReport:
+    """Write ``train-volume.tif`` and ``train-labels.tif``: cells and membranes that move a little from page to page.
+
+    As in ISBI 2012 pages are square uint8, and labels are 0 on membranes, 255 within cells.
+
+    Args:
+        root: directory to make.
+        pages: pages of either stack.
+        size: side of a page in pixels.
+        seed: the same seed gives the same files.
+
+    Raises:
+        TargetExistsError: when `root` exists and is not empty.
+    """
+    from tifffile import TiffWriter
+
+    with (
+        staged_directory(root, overwrite=False, ours=()) as staging,
+        TiffWriter(staging / IMAGES) as images,
+        TiffWriter(staging / LABELS) as labels,
+    ):
+        for image, label in _pages(pages, size, np.random.default_rng(seed)):
+            images.write(image, photometric="minisblack", metadata=None)
+            labels.write(label, photometric="minisblack", metadata=None)
+    return StackReport(str(root / IMAGES), str(root / LABELS), pages, size)
+
+
+def _pages(
+    count: int, size: int, rng: np.random.Generator
+) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]:
+    """Yield images and labels ``(size, size)``."""
+    grid = np.arange(_CELL / 2, size + _CELL, _CELL)
+    home = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)
+    centres = home + rng.normal(0, _CELL / 5, home.shape)
+    shades = rng.integers(120, 200, len(home))
+    for _ in range(count):
+        # Drawn back to where they belong, so that no two cells run into each other.
+        centres += rng.normal(0, 1, home.shape) + (home - centres) / 20
+        cell, border = _cells(centres, size)
+        inside = border > _MEMBRANE
+        image = np.where(inside, shades[cell], 60) + rng.normal(0, 12, (size, size))
+        yield np.clip(image, 0, 255).astype(np.uint8), np.where(inside, 255, 0).astype(np.uint8)
+
+
+def _cells(centres: npt.NDArray[np.float64], size: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+    """Return the cell of each pixel (that of the nearest centre), and how far the next cell is."""
+    from scipy.spatial import cKDTree
+
+    pixels = np.stack(np.meshgrid(np.arange(size), np.arange(size), indexing="ij"), axis=-1)
+    distances, indices = map(np.asarray, cKDTree(centres).query(pixels, k=2))
+    apart = np.linalg.norm(centres[indices[..., 0]] - centres[indices[..., 1]], axis=-1)
+    return indices[..., 0], (distances[..., 1] ** 2 - distances[..., 0] ** 2) / (2 * apart)

@@ -1,0 +1,167 @@
+"""What the values of a page become: 8-bit samples, class ids, the bytes of a file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import InvalidInputError
+from segdata.labels.masks import count_values
+from segdata.sources.tif_pages import PageForm
+
+Depth = Literal["keep", "8bit"]
+Format = Literal["png", "tif"]
+ValueRange = tuple[float, float]
+Pixels = npt.NDArray[Any]
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A line that takes `low` to 0 and `high` to 255; the same for every page, so that pages stay comparable."""
+
+    low: float
+    high: float
+
+    def __call__(self, pixels: Pixels) -> tuple[npt.NDArray[np.uint8], Counts]:
+        """Return `pixels` as uint8 of the same shape, and how many lay outside and were clipped ``(1,)``.
+
+        Raises:
+            InvalidInputError: naming the first pixel that is no number.
+        """
+        if pixels.dtype.kind == "f" and np.isnan(pixels).any():
+            raise InvalidInputError(f"{_first(np.isnan(pixels))} is not a number (NaN)")
+        clipped = np.array([np.count_nonzero(pixels < self.low) + np.count_nonzero(pixels > self.high)])
+        if pixels.dtype.kind != "u" or 1 << pixels.dtype.itemsize * 8 > pixels.size:
+            return self._line(pixels), clipped
+        # Of 8 and 16 bits there are fewer values than pixels.
+        scaled: npt.NDArray[np.uint8] = self._line(np.arange(1 << pixels.dtype.itemsize * 8))[pixels]
+        return scaled, clipped
+
+    def _line(self, values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        inside = np.clip(values.astype(np.float64), self.low, self.high)
+        scaled: npt.NDArray[np.uint8] = np.rint((inside - self.low) * (255 / (self.high - self.low))).astype(np.uint8)
+        return scaled
+
+
+def keep_values(pixels: Pixels) -> tuple[Pixels, Counts]:
+    """Return `pixels` as they are, of which none was clipped ``(1,)``."""
+    return pixels, np.zeros(1, np.int64)
+
+
+def choose_scale(form: PageForm, depth: Depth, value_range: ValueRange | None, image_format: Format) -> Scale | None:
+    """Return how the pages of `form` are scaled; None keeps their values.
+
+    Raises:
+        InvalidInputError: when a PNG cannot hold what is to be kept, or floating point has no range.
+    """
+    kind, bits = form.dtype.kind, form.dtype.itemsize * 8
+    if value_range and not (np.isfinite(value_range).all() and value_range[0] < value_range[1]):
+        raise InvalidInputError(f"the range {value_range[0]} to {value_range[1]}; expected a lower and a higher number")
+    if depth == "keep":
+        if value_range:
+            raise InvalidInputError("a range is for scaling to 8 bits; here the depth is kept")
+        if image_format == "png" and (kind not in "bu" or bits > 16):
+            raise InvalidInputError(
+                f"{form.dtype} samples; a PNG holds uint8 or uint16: scale them to 8 bits or write TIFF pages"
+            )
+        return None
+    if value_range:
+        return Scale(*value_range)
+    if kind == "f":
+        raise InvalidInputError(f"{form.dtype} samples have no range of their own; name the one that becomes 0 to 255")
+    if kind == "i":
+        return Scale(-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1)
+    # Of uint8 the values stay; cameras store 12 bits in 16, and the header says so.
+    return Scale(0, 2.0**form.bits - 1) if form.bits != 8 else None
+
+
+class UnmappedLabelsError(InvalidInputError):
+    """The labels hold only 0 and 255: a binary mask, whose 255 would be read as the ignore label.
+
+    Attributes:
+        proposal: the label map that makes classes of them.
+    """
+
+    def __init__(self, where: str) -> None:
+        """Say what was found in the file `where`."""
+        super().__init__(
+            f"{where}: holds 255 and nothing but 0 beside it: a black and white mask, of which 255 would be read as "
+            "pixels to be ignored; map 0 to class 0 and 255 to class 1, or 255 to 255 if it is meant so"
+        )
+        self.proposal: Mapping[int, int] = {0: 0, 255: 1}
+
+
+def to_class_ids(pixels: Pixels, *, label_map: Mapping[int, int] | None) -> tuple[npt.NDArray[np.uint8], Counts]:
+    """Return the class ids ``(H, W)`` uint8 of a label page, and how many pixels each has ``(256,)``.
+
+    Without `label_map` the page's values are the ids.
+
+    Raises:
+        InvalidInputError: naming the first pixel whose value is none of the map, or no class id.
+    """
+    if pixels.dtype == np.uint8:
+        all_counts = count_values(pixels)
+        values = np.flatnonzero(all_counts)
+        counts = all_counts[values]
+    else:
+        values, counts = np.unique(pixels, return_counts=True)
+    known = {value: value for value in range(256)} if label_map is None else label_map
+    if any(value not in known for value in values.tolist()):
+        where = ~np.isin(pixels, list(known))
+        expected = "class ids 0 to 255" if label_map is None else f"one of {', '.join(map(str, sorted(known)))}"
+        raise InvalidInputError(
+            f"{_first(where)} has value {pixels[where][0]}; expected {expected} ({np.count_nonzero(where)} such pixels)"
+        )
+    ids = np.array([known[value] for value in values.tolist()], np.uint8)
+    id_counts = np.zeros(256, np.int64)
+    np.add.at(id_counts, ids, counts)
+    if pixels.dtype != np.uint8:
+        return ids[np.searchsorted(values, pixels)], id_counts
+    if label_map is None:
+        return pixels, id_counts
+    table = np.zeros(256, np.uint8)
+    table[values] = ids
+    mapped: npt.NDArray[np.uint8] = table[pixels]
+    return mapped, id_counts
+
+
+def _first(where: npt.NDArray[np.bool_]) -> str:
+    y, x = np.argwhere(where)[0][:2]
+    return f"pixel (x={x}, y={y})"
+
+
+def encode_png(pixels: Pixels) -> bytes:
+    """Return ``(H, W)`` or ``(H, W, 2 to 4)`` uint8 or uint16 samples as a PNG.
+
+    One filter and run lengths: a fourth of the time of zlib's default search, for some 6 % more bytes in micrographs.
+    """
+    from imagecodecs import PNG, png_encode
+
+    options = {"level": PNG.COMPRESSION.SPEED, "strategy": PNG.STRATEGY.RLE, "filter": PNG.FILTER.UP}
+    return bytes(png_encode(pixels, **options))
+
+
+def encode_tif(pixels: Pixels) -> bytes:
+    """Return ``(H, W)`` or ``(H, W, 2 to 4)`` samples of any data type as a TIFF of one page, losslessly packed."""
+    import tifffile
+
+    samples = 1 if pixels.ndim == 2 else pixels.shape[2]
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer,
+        pixels,
+        photometric="rgb" if samples > 2 else "minisblack",
+        planarconfig=None if samples == 1 else "contig",
+        extrasamples=["unassalpha"] if samples in (2, 4) else None,
+        compression="zlib",
+        compressionargs={"level": 1},
+        predictor=True,
+        metadata=None,
+    )
+    return buffer.getvalue()

@@ -1,0 +1,117 @@
+"""tif-slice as a user types it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from click.testing import Result
+
+from segdata.sample.tif import write_stacks
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def stacks(tmp_path: Path) -> Path:
+    write_stacks(tmp_path / "stacks", pages=10, size=32)
+    return tmp_path / "stacks"
+
+
+def run(segdata: Run, stacks: Path, *options: object) -> Result:
+    target = stacks.parent / "out"
+    paths = ("--images", stacks / "train-volume.tif", "--labels", stacks / "train-labels.tif", "--dst_path", target)
+    return segdata("tif-slice", *paths, *options)
+
+
+def test_stacks_become_images_masks_and_lists(segdata: Run, stacks: Path) -> None:
+    result = run(segdata, stacks, "--label_map", "0:0,255:1", "--folds", 5, "--fold", 1)
+    assert result.exit_code == 0, result.output
+    assert "10 of 10 pages, 32 x 32 uint8 gray, written to" in result.output
+    assert "split: fold 1 of 5, contiguous blocks; val pages 2-3" in result.output
+    assert (stacks.parent / "out/val_lst.txt").read_text().splitlines() == [
+        "images/train-volume_0002.png labels/train-volume_0002.png",
+        "images/train-volume_0003.png labels/train-volume_0003.png",
+    ]
+
+
+def test_black_and_white_labels_are_refused_with_the_option_that_maps_them(segdata: Run, stacks: Path) -> None:
+    result = run(segdata, stacks)
+    assert (result.exit_code, "(--label_map 0:0,255:1)" in result.output) == (1, True), result.output
+    assert not (stacks.parent / "out").exists()
+
+
+def test_the_report_as_json_of_a_dry_run(segdata: Run, stacks: Path) -> None:
+    result = run(
+        segdata, stacks, "--label-map", "0:0,255:1", "--pages", "0-3,7", "--val_block", 2, "--dry-run", "--json"
+    )
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.output)
+    assert report["split_pages"] == {"train": [0, 1, 2], "val": [3, 7]}
+    assert (report["written"], report["split"]) == (False, "the last 2 pages validate")
+    assert sum(report["label_pixels"].values()) == 5 * 32 * 32
+
+
+def test_the_courses_order_is_said_to_be_it(segdata: Run, stacks: Path) -> None:
+    result = run(segdata, stacks, "--label_map", "0:0,255:1", "--folds", 5, "--fold", 0, "--order", "course")
+    assert "the course's shuffled order; val pages 0,5" in result.output, result.output
+
+
+def test_scaling_to_eight_bits_is_reported(segdata: Run, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.full((2, 4, 4), 5000, np.uint16), photometric="minisblack")
+    options = ("--depth", "8bit", "--range", "-100:4095.5", "--format", "tif")
+    result = segdata("tif-slice", "--images", tmp_path / "a.tif", "--dst_path", tmp_path / "out", *options)
+    assert result.exit_code == 0, result.output
+    assert "scaled to 8 bits: -100 to 4095.5 became 0 to 255, 32 samples clipped" in result.output
+    assert tifffile.imread(tmp_path / "out/images/a_0001.tif").max() == 255
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--pages", "3-1"), "'3-1'; expected page numbers and ranges, as in 0-23,28"),
+        (("--pages", "1,,2"), "expected page numbers"),
+        (("--label_map", "0:0,255"), "'255'; expected VALUE:CLASS, as in 0:0,255:1"),
+        (("--label_map", "0:0,0:1"), "the value 0 stands there twice"),
+        (("--range", "1-2"), "expected LOW:HIGH"),
+        (("--range", "1:2"), "--range is for --depth 8bit"),
+        (("--folds", 5), "--folds K and --fold I go together"),
+        (("--fold", 0), "--folds K and --fold I go together"),
+        (("--folds", 5, "--fold", 5), "expected 0 to 4"),
+        (("--folds", 5, "--fold", 0, "--val-block", 2), "two ways to split"),
+        (("--order", "course"), "--order is the order of --folds"),
+    ],
+    ids=str,
+)
+def test_options_that_make_no_sense_are_wrong_usage(
+    segdata: Run, stacks: Path, options: tuple[object, ...], reason: str
+) -> None:
+    result = run(segdata, stacks, *options)
+    assert (result.exit_code, reason in result.output) == (2, True), result.output
+
+
+def test_a_map_without_labels_is_wrong_usage(segdata: Run, stacks: Path) -> None:
+    result = segdata(
+        "tif-slice", "--images", stacks / "train-volume.tif", "--dst_path", stacks / "out", "--label_map", "0:0"
+    )
+    assert (result.exit_code, "--label_map is for --labels" in result.output) == (2, True), result.output
+
+
+def test_a_truncated_stack_is_one_sentence(segdata: Run, stacks: Path) -> None:
+    path = stacks / "train-volume.tif"
+    path.write_bytes(path.read_bytes()[:5000])
+    result = run(segdata, stacks, "--label_map", "0:0,255:1")
+    assert (result.exit_code, "Traceback" in result.output) == (1, False), result.output
+    assert "train-volume.tif: truncated: the file ends at byte 5000, within page 4" in result.output
+
+
+def test_a_page_that_claims_too_much_is_one_sentence(segdata: Run, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((1500, 1000), np.uint8), compression="zlib")
+    options = ("--images", tmp_path / "a.tif", "--dst_path", tmp_path / "out", "--max-page-mb", 1)
+    result = segdata("tif-slice", *options)
+    assert result.exit_code == 1
+    assert "page 0: claims 1000 x 1500 pixels, 1 MB of memory; 1 MB are the limit" in result.output

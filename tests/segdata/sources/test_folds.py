@@ -1,0 +1,59 @@
+"""Which pages train and which validate."""
+
+from __future__ import annotations
+
+import pytest
+
+from segdata.errors import InvalidInputError
+from segdata.sources.folds import Fold, LastBlock
+
+
+def test_the_courses_first_fold_of_thirty_pages_is_in_its_order() -> None:
+    train, val = Fold(5, 1, "course").split(30)
+    assert train == [25, 3, 0, 21, 15, 12, 2, 28, 13, 10, 26, 24, 27, 11, 17, 22, 5, 16, 8, 14, 23, 20, 1, 29]
+    assert sorted(train + val) == list(range(30))
+
+
+@pytest.mark.parametrize(
+    ("fold", "expected"),
+    [
+        (0, {0, 3, 12, 15, 21, 25}),
+        (1, {4, 6, 7, 9, 18, 19}),
+        (2, {1, 8, 14, 20, 23, 29}),
+        (3, {5, 11, 16, 17, 22, 27}),
+        (4, {2, 10, 13, 24, 26, 28}),
+    ],
+)
+def test_the_courses_folds_of_thirty_pages(fold: int, expected: set[int]) -> None:
+    assert set(Fold(5, fold, "course").split(30)[1]) == expected
+
+
+@pytest.mark.parametrize(("folds", "count"), [(2, 2), (3, 10), (5, 30), (7, 31)])
+def test_blocks_are_runs_that_cover_every_page_once(folds: int, count: int) -> None:
+    parts = [Fold(folds, fold).split(count) for fold in range(folds)]
+    assert [page for _, val in parts for page in val] == list(range(count))
+    for train, val in parts:
+        assert val == list(range(val[0], val[-1] + 1))
+        assert sorted(train + val) == list(range(count))
+    assert max(len(val) for _, val in parts) - min(len(val) for _, val in parts) <= 1
+
+
+def test_the_last_block_validates() -> None:
+    assert LastBlock(2).split(5) == ([0, 1, 2], [3, 4])
+
+
+@pytest.mark.parametrize(("folds", "fold"), [(1, 0), (5, 5), (5, -1)])
+def test_a_fold_that_is_none_of_them_is_refused(folds: int, fold: int) -> None:
+    with pytest.raises(InvalidInputError, match="expected 2 folds or more, numbered from 0"):
+        Fold(folds, fold)
+
+
+def test_more_folds_than_pages_are_refused() -> None:
+    with pytest.raises(InvalidInputError, match="5 folds of 4 pages"):
+        Fold(5, 0).split(4)
+
+
+@pytest.mark.parametrize("samples", [0, 5, 6])
+def test_a_block_that_leaves_nothing_is_refused(samples: int) -> None:
+    with pytest.raises(InvalidInputError, match=f"{samples} of 5 pages for validation; expected 1 to 4"):
+        LastBlock(samples).split(5)
