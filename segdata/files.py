@@ -25,6 +25,25 @@ def resolve(root: Path, relative: str) -> Path:
     return root / relative
 
 
+def normal(path: Path) -> Path:
+    """Return `path` absolute and without dots, its links not followed: a linked folder stays below its root."""
+    return Path(os.path.normpath(path.absolute()))
+
+
+def below(root: Path, path: Path) -> Path:
+    """Return `path`, made `normal`, when it lies below `root` (normal already).
+
+    Raises:
+        InvalidInputError: when it does not; no list with paths relative to `root` can name it.
+    """
+    if not normal(path).is_relative_to(root):
+        raise InvalidInputError(
+            f"{path} lies outside the data root {root}, and the paths of a list are relative to it; name a data root "
+            "above both"
+        )
+    return normal(path)
+
+
 def names_by_stem(directory: Path, suffixes: Collection[str]) -> dict[str, list[str]]:
     """Return the names of the files in `directory` by their stem; suffixes match in any case, hidden files do not."""
     found: dict[str, list[str]] = {}

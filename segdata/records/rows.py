@@ -23,7 +23,8 @@ class Rows(Generic[T]):
         items: one for each row; `read` makes the row of it.
         keys: what the seeded order is drawn from, one for each item, all different.
         sizes: bytes of each row as MindRecord keeps it, ``(rows,)`` int64.
-        samples: how many rows there would be without faults.
+        samples: how many samples were looked at.
+        empty: images that were left out because they have no instance.
         faults: a sentence for each thing that was left out.
         rotated: images whose EXIF orientation is not 1.
     """
@@ -39,5 +40,6 @@ class Rows(Generic[T]):
     ignore_label: int | None
     ignore_pixels: int
     samples: int
+    empty: int
     faults: tuple[str, ...]
     rotated: tuple[str, ...]

@@ -1,9 +1,11 @@
-"""The two row schemas of a record set: what a row holds, and how its columns are read back."""
+"""The two row schemas of a record set: what a row holds, and how it is read back."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +21,32 @@ SEMANTIC: Schema = {
     "label": {"type": "bytes"},
 }
 
+#: One image with N instances. `boxes` are x1, y1, x2, y2 in pixels, `labels` 1 to K, `masks` see `pack_masks`.
+INSTANCE: Schema = {
+    "image_id": {"type": "int64"},
+    "file_name": {"type": "string"},
+    "data": {"type": "bytes"},
+    "height": {"type": "int32"},
+    "width": {"type": "int32"},
+    "boxes": {"type": "float32", "shape": [-1, 4]},
+    "labels": {"type": "int32", "shape": [-1]},
+    "iscrowd": {"type": "int32", "shape": [-1]},
+    "masks": {"type": "bytes"},
+}
+
+#: The field that tells rows apart.
+KEY: dict[Task, str] = {"semantic": "file_name", "instance": "image_id"}
+
+
+def pack_masks(counts: Sequence[bytes]) -> bytes:
+    """Return the masks of a row as one field: a MessagePack array of the counts of compressed COCO RLEs."""
+    return msgspec.msgpack.encode(counts)
+
+
+def unpack_masks(data: bytes) -> list[bytes]:
+    """Return the counts that `pack_masks` packed; their number is the number of instances."""
+    return msgspec.msgpack.decode(data, type=list[bytes])
+
 
 def as_bytes(column: npt.NDArray[Any]) -> bytes:
     """Return a bytes column of MindSpore's reader as the bytes that were written.
@@ -27,3 +55,22 @@ def as_bytes(column: npt.NDArray[Any]) -> bytes:
     trailing zero bytes; the buffer keeps them.
     """
     return np.frombuffer(column, np.uint8).tobytes()
+
+
+def read_back(columns: Mapping[str, npt.NDArray[Any]], schema: Schema) -> Row:
+    """Return a row of MindSpore's reader (NumPy columns) as the row that was written.
+
+    An array of no rows comes back as one element of garbage, so that `masks` tells how many instances there are.
+    """
+    row: Row = {}
+    for name, field in schema.items():
+        if field["type"] == "bytes":
+            row[name] = as_bytes(columns[name])
+        elif "shape" not in field:
+            row[name] = columns[name].item()
+    for name, field in schema.items():
+        if "shape" in field:
+            count = len(unpack_masks(row["masks"]))
+            shape = (count, *field["shape"][1:])
+            row[name] = columns[name].reshape(shape) if count else np.empty(shape, field["type"])
+    return row

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from segdata.errors import InvalidInputError
 from segdata.files import resolve
+from segdata.image_header import read_image_header
 from segdata.labels.colormap import VOC_CLASSES, voc_colormap
 from segdata.labels.masks import count_values, decode_index_png
 from segdata.lists import Pair
@@ -20,9 +21,6 @@ from segdata.records.layout import blob_overhead
 from segdata.records.manifest import ClassInfo
 from segdata.records.rows import Rows
 from segdata.records.schema import SEMANTIC, Row
-
-#: Tag 0x0112 of EXIF 2.32: how the stored pixels are to be turned for display; 1 is "as they are".
-_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
@@ -88,6 +86,7 @@ def check_pairs(
         ignore_label=classes.ignore_label,
         ignore_pixels=int(pixels[classes.ignore_label]),
         samples=len(pairs),
+        empty=0,
         faults=tuple(faults),
         rotated=tuple(rotated),
     )
@@ -101,7 +100,8 @@ def check_pair(root: Path, classes: Classes, decode: bool, pair: Pair) -> PairCh
     orientation, size = 1, 0
     try:
         path = resolve(root, pair.image)
-        image_shape, orientation = _probe_image(path, decode)
+        header = read_image_header(path, decode=decode)
+        image_shape, orientation = (header.height, header.width), header.orientation
         size += path.stat().st_size
     except (InvalidInputError, OSError) as error:
         faults.append(f"{pair.image}: {_reason(error)}")
@@ -127,27 +127,6 @@ def _reason(error: InvalidInputError | OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "missing"
     return f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
-
-
-def _probe_image(path: Path, decode: bool) -> tuple[tuple[int, int], int]:
-    """Return ``(height, width)`` as stored, and the EXIF orientation."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            # Pillow decodes a whole PNG to look for EXIF behind the pixels; cameras write JPEG.
-            orientation = 1 if image.format == "PNG" else int(image.getexif().get(_ORIENTATION, 1))
-            if decode:
-                image.load()
-            return (image.height, image.width), orientation
-    except (FileNotFoundError, PermissionError, IsADirectoryError):
-        raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InvalidInputError(f"not an image that can be read: {_without_path(error, path)}") from error
-
-
-def _without_path(error: Exception, path: Path) -> str:
-    return str(error).replace(f" {str(path)!r}", " it")
 
 
 def _check_values(label: npt.NDArray[np.uint8], pixels: npt.NDArray[np.int64], classes: Classes) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from segdata.errors import InvalidInputError
 from segdata.parallel import Progress, silent
 from segdata.records.manifest import INDEX_SUFFIX, RecordSet, Shard, open_set
-from segdata.records.schema import as_bytes
+from segdata.records.schema import KEY, read_back
 from segdata.records.stitch import count_rows, read_header
 from segdata.records.writer import file_digest, row_digest
 
@@ -98,22 +98,22 @@ def _check_header(found: RecordSet, index: int, shard: Shard) -> str | None:
 
 def _check_rows(found: RecordSet, progress: Progress) -> list[str]:
     """Open the set by each shard's name; by the first, read the rows themselves."""
-    problems = []
-    names = Counter[str]()
+    manifest = found.manifest
+    key = KEY[manifest.task]
+    keys = Counter[str]()
     inputs = hashlib.sha256()
-    with progress(total=found.manifest.rows, label="rows") as advance:
-        for row in _read(found.shard_paths[0], list(found.manifest.schema)):
-            values = {name: _value(row[name]) for name in found.manifest.schema}
-            names[str(values["file_name"])] += 1
-            inputs.update(row_digest(values, found.manifest.schema))
+    with progress(total=manifest.rows, label="rows") as advance:
+        for columns in _read(found.shard_paths[0], list(manifest.schema)):
+            keys[str(columns[key])] += 1
+            inputs.update(row_digest(read_back(columns, manifest.schema), manifest.schema))
             advance(1)
-    problems += _compare(found, found.shard_paths[0].name, names)
-    if not problems and inputs.hexdigest() != found.manifest.inputs:
+    problems = _compare(found, found.shard_paths[0].name, keys)
+    if not problems and inputs.hexdigest() != manifest.inputs:
         problems.append("the rows are not those that were put in (the manifest's digest of the inputs differs)")
     with progress(total=len(found.shard_paths) - 1, label="shards") as advance:
         for path in found.shard_paths[1:]:
-            seen = Counter(str(_value(row["file_name"])) for row in _read(path, ["file_name"]))
-            problems += [f"{path.name}: opened alone, it gives other rows"] if seen != names else []
+            seen = Counter(str(columns[key]) for columns in _read(path, [key]))
+            problems += [f"{path.name}: opened alone, it gives other rows"] if seen != keys else []
             advance(1)
     return problems
 
@@ -132,8 +132,3 @@ def _read(shard: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
         str(shard), columns_list=columns, shuffle=False, num_parallel_workers=1
     ).create_dict_iterator
     return rows(num_epochs=1, output_numpy=True)
-
-
-def _value(column: Any) -> str | bytes:
-    """Return a string or bytes column as what was written."""
-    return str(column.item()) if column.dtype.kind == "U" else as_bytes(column)

@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from segdata.errors import SegDataError
 from segdata.files import file_mode
 from segdata.parallel import Advance, Progress, ordered_map
@@ -123,8 +125,12 @@ def row_digest(row: Row, schema: Schema) -> bytes:
 
 
 def field_bytes(value: Any) -> bytes:
-    """Return a field as the bytes that are digested: UTF-8 for a string."""
-    return value.encode() if isinstance(value, str) else bytes(value)
+    """Return a field as the bytes that are digested: UTF-8 for a string, 8 bytes little-endian for a number."""
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, int):
+        return value.to_bytes(8, "little", signed=True)
+    return value if isinstance(value, bytes) else np.ascontiguousarray(value).tobytes()
 
 
 def _describe(path: Path, rows: int) -> Shard:

@@ -22,7 +22,7 @@ def draw(rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], npt.NDArray[n
 
     long, short = int(rng.integers(112, 129)), int(rng.integers(80, 97))
     size = (long, short) if rng.random() < 0.7 else (short, long)
-    image = Image.fromarray(_ground(rng, size))
+    image = Image.fromarray(ground(rng, size))
     label = Image.new("L", size, 0)
     for _ in range(int(rng.integers(1, 4))):
         id_, shape, hue = SHAPES[rng.integers(len(SHAPES))]
@@ -36,7 +36,7 @@ def draw(rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], npt.NDArray[n
     return np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8), np.asarray(label)
 
 
-def _ground(rng: np.random.Generator, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+def ground(rng: np.random.Generator, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """Return a grayish texture ``(H, W, 3)``: coarse noise, smoothly enlarged."""
     from PIL import Image
 

@@ -37,21 +37,27 @@ def write_devkit(root: Path, *, train: int = 24, val: int = 8, seed: int = 0) ->
     Raises:
         TargetExistsError: when `root` exists and is not empty.
     """
-    names = [f"2012_{index:06}" for index in range(train + val)]
+    names = [image_id(index) for index in range(train + val)]
     with staged_directory(root, overwrite=False, ours=()) as staging:
         devkit = staging / "VOCdevkit" / "VOC2012"
         for folder in (IMAGE_DIR, COLOUR_DIR, ID_LISTS):
             (devkit / folder).mkdir(parents=True)
         for index, name in enumerate(names):
             image, label = draw(np.random.default_rng((seed, index)))
-            _save_jpeg(devkit / IMAGE_DIR / f"{name}.jpg", image)
+            save_jpeg(devkit / IMAGE_DIR / f"{name}.jpg", image)
             save_palette_png(devkit / COLOUR_DIR / f"{name}.png", label)
         for split, ids in (("train", names[:train]), ("val", names[train:]), ("trainval", names)):
-            _write_ids(devkit / ID_LISTS / f"{split}.txt", ids)
+            write_ids(devkit / ID_LISTS / f"{split}.txt", ids)
     return SampleReport(str(root), train, val, tuple(VOC_CLASSES[id_] for id_, _, _ in SHAPES))
 
 
-def _save_jpeg(path: Path, image: npt.NDArray[np.uint8]) -> None:
+def image_id(index: int) -> str:
+    """Return the id of the drawn scene `index`, in the form of VOC's."""
+    return f"2012_{index:06}"
+
+
+def save_jpeg(path: Path, image: npt.NDArray[np.uint8]) -> None:
+    """Write an RGB image ``(H, W, 3)``."""
     from PIL import Image
 
     Image.fromarray(image).save(path, quality=90)
@@ -66,5 +72,6 @@ def save_palette_png(path: Path, label: npt.NDArray[np.uint8]) -> None:
     image.save(path)
 
 
-def _write_ids(path: Path, ids: Sequence[str]) -> None:
+def write_ids(path: Path, ids: Sequence[str]) -> None:
+    """Write an id list as VOC's ImageSets and SBD have them."""
     path.write_text("".join(f"{id_}\n" for id_ in ids))

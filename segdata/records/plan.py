@@ -1,0 +1,68 @@
+"""Which rows make which shard, in which order, in what room: decided before anything is written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import InvalidInputError
+from segdata.records import layout
+from segdata.records.rows import Rows
+
+T = TypeVar("T")
+
+#: Limits and forbidden characters of MindRecord's `FileWriter`.
+MAX_SHARDS = 1000
+_FORBIDDEN = set("\\/:*?\"<>|`&';")
+
+
+@dataclass(frozen=True)
+class Plan(Generic[T]):
+    """What would be written: which rows make which shard, in which order, in what room."""
+
+    name: str
+    seed: int | None
+    shards: tuple[tuple[T, ...], ...]
+    layout: layout.Layout
+
+
+def make_plan(rows: Rows[T], name: str, *, num_shards: int, seed: int | None) -> Plan[T]:
+    """Decide the rows' order and shards; reads and writes nothing."""
+    count = len(rows.items)
+    if not 1 <= num_shards <= MAX_SHARDS:
+        raise InvalidInputError(f"{num_shards} shards; MindRecord takes 1 to {MAX_SHARDS}")
+    if count < num_shards:
+        raise InvalidInputError(f"{count} rows are fewer than {num_shards} shards; ask for {max(count, 1)} or fewer")
+    order = np.arange(count) if seed is None else _seeded_order(rows.keys, seed)
+    parts = np.array_split(order, num_shards)
+    return Plan(
+        name=name,
+        seed=seed,
+        shards=tuple(tuple(rows.items[index] for index in part) for part in parts),
+        layout=layout.fit([rows.sizes[part] for part in parts], name_bytes=len(name.encode()) + 16),
+    )
+
+
+def set_name(target: Path) -> str:
+    """Return the name of the set that goes into `target`: the directory's, without ``.mindrecord`` at its end.
+
+    Raises:
+        InvalidInputError: when MindRecord does not take it as a file name.
+    """
+    name = target.resolve().name.removesuffix(".mindrecord")
+    if not name or _FORBIDDEN & set(name) or name != name.strip():
+        forbidden = " ".join(sorted(_FORBIDDEN))
+        raise InvalidInputError(f"{target}: MindRecord takes no file name {name!r}; avoid {forbidden}")
+    return name
+
+
+def _seeded_order(keys: Sequence[str], seed: int) -> npt.NDArray[np.int64]:
+    """Order rows by the digest of seed and key: the same on every platform, whatever the order of the input."""
+    digests = [hashlib.sha256(f"{seed}\0{key}".encode()).digest() for key in keys]
+    return np.array(sorted(range(len(digests)), key=digests.__getitem__), np.int64)

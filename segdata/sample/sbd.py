@@ -1,0 +1,89 @@
+"""A miniature SBD release that overlaps the miniature VOC devkit."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.files import staged_directory
+from segdata.labels.colormap import IGNORE, VOC_CLASSES
+from segdata.sample.scene import draw
+from segdata.sample.voc import image_id, save_jpeg, write_ids
+from segdata.sources.sbd import MAT_DIR, SBD_IMAGE_DIR
+
+#: The text of a MATLAB v5 file's header, without the date that scipy writes there.
+_HEADER = b"MATLAB 5.0 MAT-file, miniature of an SBD class mask".ljust(116)
+
+
+@dataclass(frozen=True)
+class SampleReport:
+    """Where the miniature release lies, and how many ids its lists have."""
+
+    root: str
+    train: int
+    val: int
+
+
+def write_release(root: Path, *, voc_train: int = 24, voc_val: int = 8, seed: int = 0) -> SampleReport:
+    """Write a miniature ``benchmark_RELEASE`` for the devkit that `segdata.sample.voc.write_devkit` writes.
+
+    A third of its images are in the devkit's train split, some are in its val split, one is in both lists, and as
+    many again as the devkit's train split has are new. Masks have no void border, as SBD's have none.
+
+    Args:
+        root: the folder above VOCdevkit; ``benchmark_RELEASE`` goes into it.
+        voc_train: images of the devkit's train split.
+        voc_val: images of the devkit's val split.
+        seed: the seed of the devkit; the same seed gives the same files.
+
+    Raises:
+        TargetExistsError: when ``benchmark_RELEASE`` exists and is not empty.
+    """
+    end = voc_train + voc_val
+    indices = [*range(0, voc_train, 3), *range(voc_train, end, 3), *range(end, end + voc_train)]
+    train = [index for index in indices if index % 4]
+    val = [index for index in indices if index % 4 == 0 or index == train[-1]]
+    with staged_directory(root / "benchmark_RELEASE", overwrite=False, ours=()) as staging:
+        dataset = staging / "dataset"
+        for folder in (MAT_DIR, SBD_IMAGE_DIR):
+            (dataset / folder).mkdir(parents=True)
+        for index in indices:
+            image, label = draw(np.random.default_rng((seed, index)))
+            save_jpeg(dataset / SBD_IMAGE_DIR / f"{image_id(index)}.jpg", image)
+            mat = to_mat(np.where(label == IGNORE, 0, label).astype(np.uint8))
+            (dataset / MAT_DIR / f"{image_id(index)}.mat").write_bytes(mat)
+        write_ids(dataset / "train.txt", [image_id(index) for index in train])
+        write_ids(dataset / "val.txt", [image_id(index) for index in val])
+    return SampleReport(str(root), len(train), len(val))
+
+
+def to_mat(mask: npt.NDArray[np.uint8]) -> bytes:
+    """Return class ids ``(H, W)`` as one of SBD's ``cls/*.mat`` files: MATLAB v5, compressed, one struct `GTcls`.
+
+    Its fields are SBD's: `Boundaries`, a 20x1 cell of sparse logical matrices, one a class; `Segmentation`, uint8;
+    `CategoriesPresent`, uint8 and a column.
+    """
+    from scipy.io import savemat
+    from scipy.sparse import csc_matrix
+
+    boundaries: npt.NDArray[Any] = np.empty((len(VOC_CLASSES) - 1, 1), object)
+    for class_ in range(1, len(VOC_CLASSES)):
+        boundaries[class_ - 1, 0] = csc_matrix(_boundary(mask == class_))
+    present = np.unique(mask[mask > 0]).reshape(-1, 1)
+    buffer: Any = io.BytesIO()
+    struct = {"Boundaries": boundaries, "Segmentation": mask, "CategoriesPresent": present}
+    savemat(buffer, {"GTcls": struct}, do_compression=True)
+    data: bytes = buffer.getvalue()
+    return _HEADER + data[len(_HEADER) :]
+
+
+def _boundary(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return the pixels of a region that have a neighbour outside it, above, below, left or right."""
+    padded = np.pad(inside, 1)
+    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return np.asarray(inside & ~inner)

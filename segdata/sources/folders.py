@@ -1,0 +1,223 @@
+"""Somebody's own two folders, one of images and one of labels, paired by name."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from segdata.errors import FaultsError, InvalidInputError
+from segdata.files import below, check_target_file, normal
+from segdata.image_header import ImageHeader, read_image_header
+from segdata.labels import png
+from segdata.lists import Pair, write_list
+from segdata.parallel import Progress, silent
+
+#: Endings of images and labels, in any case.
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+
+#: The kind of label that an index PNG is.
+INDEX_KIND = "8-bit gray PNG"
+
+
+_Names = dict[str, list[Path]]
+
+
+@dataclass(frozen=True)
+class FolderReport:
+    """The list that `make_list` made.
+
+    Attributes:
+        list: its path.
+        data_root: the folder that its paths are relative to.
+        samples: how many it has.
+        labels: how many labels are of which kind (`INDEX_KIND`, ``"8-bit palette PNG"``, ``"TIFF L"``, …).
+        left_out: how many files of both folders are neither image nor label, by ending.
+        written: false after a dry run.
+    """
+
+    list: str
+    data_root: str
+    samples: int
+    labels: dict[str, int]
+    left_out: dict[str, int]
+    written: bool
+
+
+def make_list(
+    images: Path,
+    labels: Path,
+    dst_path: Path,
+    *,
+    data_root: Path | None = None,
+    image_suffix: str = "",
+    label_suffix: str = "",
+    recursive: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> FolderReport:
+    """Write the list of the images of one folder and their labels in another, sorted by name.
+
+    Image and label belong together when their paths within their folders are the same up to the suffixes. Sizes are
+    compared by the files' headers; what a label's pixels say is not looked at.
+
+    Args:
+        images: folder of images.
+        labels: folder of labels; it may be the folder of images, or lie in it.
+        dst_path: the list to write.
+        data_root: the folder that the list's paths are relative to; by default the nearest that holds both folders.
+        image_suffix: how the names of images end, with or without the file extension, such as ``_rgb`` or
+            ``_rgb.png``, in any case. It is cut off before pairing, and a file without it is no image.
+            By default the extension alone is cut off.
+        label_suffix: the same for labels.
+        recursive: look into the folders below, too.
+        overwrite: replace the list.
+        dry_run: check everything, write nothing.
+        progress: shows how far it is.
+
+    Raises:
+        FaultsError: naming at once every image and label without its other half, every name that several files
+            have, every damaged header and every pair that differs in size. Nothing is written.
+        InvalidInputError: when there are no images or no labels, or not one name in common.
+        TargetExistsError: when the list exists.
+    """
+    check_target_file(dst_path, overwrite=overwrite)
+    images, labels = normal(images), normal(labels)
+    root = normal(data_root) if data_root else Path(os.path.commonpath([images, labels]))
+    image_files = _files(below(root, images), skip=labels, recursive=recursive)
+    label_files = _files(below(root, labels), skip=images, recursive=recursive)
+    image_names = _by_name(images, image_files, image_suffix)
+    label_names = _by_name(labels, label_files, label_suffix)
+    if images == labels:
+        image_names, label_names = _tell_apart(images, image_names, label_names, image_suffix, label_suffix)
+    _check_common(images, image_names, labels, label_names)
+
+    found = []
+    names = sorted({*image_names, *label_names})
+    with progress(total=len(names), label="pairs") as advance:
+        for name in names:
+            found.append(_match(root, image_names.get(name, []), label_names.get(name, [])))
+            advance(1)
+    matches = [result for result in found if isinstance(result, _Match)]
+    faults = [result for result in found if isinstance(result, _Fault)]
+    if faults:
+        kinds = Counter(fault.kind for fault in faults).items()
+        summary = ", ".join(f"{count} {kind}" for kind, count in kinds)
+        raise FaultsError(f"{len(matches)} pairs are sound, but: {summary}", [fault.text for fault in faults])
+    if not dry_run:
+        write_list(dst_path, [match.pair for match in matches], overwrite=overwrite)
+    used = {file for files in (*image_names.values(), *label_names.values()) for file in files}
+    left_out = Counter(file.suffix.lower() or file.name for file in {*image_files, *label_files} - used)
+    return FolderReport(
+        list=str(dst_path),
+        data_root=str(root),
+        samples=len(matches),
+        labels=dict(Counter(match.kind for match in matches).most_common()),
+        left_out=dict(left_out.most_common()),
+        written=not dry_run,
+    )
+
+
+def _files(folder: Path, *, skip: Path, recursive: bool) -> list[Path]:
+    """Return the files of a folder, sorted, without hidden ones and without the folder `skip`."""
+    if not folder.is_dir():
+        raise InvalidInputError(f"{folder}: no such folder")
+    found: list[Path] = []
+    for parent, folders, files in os.walk(folder):
+        keep = (name for name in folders if recursive and not name.startswith(".") and Path(parent, name) != skip)
+        folders[:] = keep
+        found += [Path(parent, name) for name in files if not name.startswith(".")]
+    return sorted(found)
+
+
+def _by_name(folder: Path, files: Sequence[Path], suffix: str) -> _Names:
+    """Return the image files among `files` by what they are paired by: their path in `folder`, its suffix cut off."""
+    names: _Names = {}
+    for file in files:
+        stem = file.stem if not suffix else _without(file.name, suffix) or _without(file.stem, suffix)
+        if stem and file.suffix.lower() in IMAGE_SUFFIXES:
+            names.setdefault((file.parent / stem).relative_to(folder).as_posix(), []).append(file)
+    return names
+
+
+def _without(name: str, suffix: str) -> str:
+    """Return `name` without `suffix`; empty when it does not end so."""
+    return name[: -len(suffix)] if name.lower().endswith(suffix.lower()) else ""
+
+
+def _tell_apart(
+    folder: Path, images: _Names, labels: _Names, image_suffix: str, label_suffix: str
+) -> tuple[_Names, _Names]:
+    """Leave out of one folder's images what its labels' suffix says is a label, or the reverse."""
+    if image_suffix.lower() == label_suffix.lower():
+        raise InvalidInputError(f"{folder} holds images and labels; say by a suffix which files are labels")
+    if not image_suffix:
+        return _minus(images, labels), labels
+    return (images, labels) if label_suffix else (images, _minus(labels, images))
+
+
+def _minus(names: _Names, others: _Names) -> _Names:
+    taken = {file for files in others.values() for file in files}
+    rest = {name: [file for file in files if file not in taken] for name, files in names.items()}
+    return {name: files for name, files in rest.items() if files}
+
+
+def _check_common(image_folder: Path, images: _Names, label_folder: Path, labels: _Names) -> None:
+    for what, folder, names in (("images", image_folder, images), ("labels", label_folder, labels)):
+        if not names:
+            raise InvalidInputError(
+                f"{folder}: no {what} there; expected files that end in {', '.join(IMAGE_SUFFIXES)}, with the suffix "
+                "asked for, if any; folders below are looked into only when told so"
+            )
+    if not images.keys() & labels.keys():
+        raise InvalidInputError(
+            f"no image and label of the same name: images are named like {next(iter(images))}, labels like "
+            f"{next(iter(labels))}; name the suffix in which they differ"
+        )
+
+
+@dataclass(frozen=True)
+class _Match:
+    pair: Pair
+    kind: str
+
+
+@dataclass(frozen=True)
+class _Fault:
+    kind: str
+    text: str
+
+
+def _match(root: Path, images: Sequence[Path], labels: Sequence[Path]) -> _Match | _Fault:
+    """Look at the files of one name."""
+    relative = [file.relative_to(root).as_posix() for file in (*images, *labels)]
+    if len(images) > 1 or len(labels) > 1:
+        return _Fault("names that several files have", f"which belong together? {', '.join(relative)}")
+    if not labels:
+        return _Fault("images without a label", f"{relative[0]}: no label")
+    if not images:
+        return _Fault("labels without an image", f"{relative[0]}: no image")
+    try:
+        image = read_image_header(images[0])
+    except InvalidInputError as error:
+        return _Fault("damaged images", f"{relative[0]}: {error}")
+    try:
+        label = read_image_header(labels[0])
+        kind = _kind(labels[0], label)
+    except InvalidInputError as error:
+        return _Fault("damaged labels", f"{relative[1]}: {error}")
+    if image.size != label.size:
+        text = f"{relative[0]}: {image.size} pixels, but its label {relative[1]} has {label.size}"
+        return _Fault("pairs of different sizes", text)
+    return _Match(Pair(*relative), kind)
+
+
+def _kind(path: Path, header: ImageHeader) -> str:
+    """Say what kind of label it is; of a PNG more exactly than Pillow, which calls 1 to 8 bits of gray the same."""
+    if header.format != "PNG":
+        return f"{header.format} {header.mode}"
+    with path.open("rb") as file:
+        return f"{png.probe(file.read(33)).kind} PNG"

@@ -1,0 +1,98 @@
+"""The id lists of SBD and VOC, and how many training samples they give together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from segdata.errors import FaultsError, InvalidInputError
+from segdata.lists import check_unique, read_ids
+from segdata.sources.voc import ID_LISTS
+
+#: Samples that the official lists of VOC 2012 and SBD give.
+USUAL_COUNT = 10_582
+
+
+def find_release(root: Path) -> Path:
+    """Return the directory of SBD's ``train.txt``: `root` itself, or ``dataset`` in it or in its benchmark_RELEASE.
+
+    Raises:
+        InvalidInputError: when there is none.
+    """
+    for folder in (root / "benchmark_RELEASE" / "dataset", root / "dataset", root):
+        if (folder / "train.txt").is_file():
+            return folder
+    raise InvalidInputError(
+        f"{root}: no SBD release; expected benchmark_RELEASE/dataset/train.txt below it, or benchmark_RELEASE itself"
+    )
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How the number of samples comes about.
+
+    ``samples = voc_train + sbd_train + sbd_val - sbd_both - in_voc_train - in_voc_val``.
+
+    Attributes:
+        voc_train: ids of VOC's train split.
+        sbd_train: ids of SBD's train split.
+        sbd_val: ids of SBD's val split.
+        sbd_both: ids that are in both splits of SBD.
+        in_voc_train: SBD's ids that VOC's train split has; VOC's masks are taken.
+        in_voc_val: SBD's ids that VOC's val split has; they are left out.
+        samples: what remains: VOC's train split and the ids that only SBD has.
+    """
+
+    voc_train: int
+    sbd_train: int
+    sbd_val: int
+    sbd_both: int
+    in_voc_train: int
+    in_voc_val: int
+    samples: int
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The four id lists, each in the order of its file."""
+
+    voc_train: list[str]
+    voc_val: list[str]
+    sbd_train: list[str]
+    sbd_val: list[str]
+
+    def only_sbd(self) -> list[str]:
+        """Return the ids that SBD adds: SBD's train list, then its val list, without what VOC's train or val has."""
+        known = {*self.voc_train, *self.voc_val}
+        return [id_ for id_ in dict.fromkeys([*self.sbd_train, *self.sbd_val]) if id_ not in known]
+
+    def counts(self) -> Counts:
+        """Return the arithmetic of the merge."""
+        sbd = {*self.sbd_train, *self.sbd_val}
+        return Counts(
+            voc_train=len(self.voc_train),
+            sbd_train=len(self.sbd_train),
+            sbd_val=len(self.sbd_val),
+            sbd_both=len(self.sbd_train) + len(self.sbd_val) - len(sbd),
+            in_voc_train=len(sbd.intersection(self.voc_train)),
+            in_voc_val=len(sbd.intersection(self.voc_val)),
+            samples=len(self.voc_train) + len(self.only_sbd()),
+        )
+
+
+def read_splits(devkit: Path, dataset: Path) -> Splits:
+    """Read VOC's and SBD's lists, ids stripped.
+
+    Raises:
+        InvalidInputError: when a list cannot be read or is empty.
+        FaultsError: when an id stands in a list twice, or both in VOC's train and in VOC's val.
+    """
+    paths = [devkit / ID_LISTS / "train.txt", devkit / ID_LISTS / "val.txt", dataset / "train.txt", dataset / "val.txt"]
+    lists = [read_ids(path) for path in paths]
+    for path, ids in zip(paths, lists, strict=True):
+        check_unique(ids, f"{path}: ids that stand there more than once")
+    splits = Splits(*lists)
+    leaks = sorted({*splits.voc_train} & {*splits.voc_val})
+    if leaks:
+        raise FaultsError(f"{devkit / ID_LISTS}: {len(leaks)} ids are both in train.txt and in val.txt", leaks)
+    return splits

@@ -1,0 +1,79 @@
+"""pair-list as a user types it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from PIL import Image
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    for name, mode in (("a", "L"), ("b", "P")):
+        Image.new("RGB", (6, 4)).save(tmp_path / "images" / f"{name}.JPG")
+        Image.new(mode, (6, 4)).save(tmp_path / "labels" / f"{name}_mask.png")
+    (tmp_path / "images" / "a.json").touch()
+    return tmp_path
+
+
+def arguments(root: Path) -> list[str]:
+    return [
+        "pair-list", "--images", f"{root}/images", "--labels", f"{root}/labels", "--dst_path", f"{root}/list.txt",
+    ]  # fmt: skip
+
+
+def test_the_report_names_the_data_root_and_hints_at_colour(segdata: Run, root: Path) -> None:
+    result = segdata(*arguments(root), "--label_suffix", "_mask.png")
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines() == [
+        f"2 samples written to {root}/list.txt",
+        f"data root, to be named with the list: {root}",
+        "labels by kind: 8-bit gray PNG: 1, 1-bit palette PNG: 1",
+        "hint: class ids are read from labels of the kind 8-bit gray PNG, and 1 are of another; voc-decolor makes them "
+        "from PNG masks in colour",
+        "left out, neither image nor label: .json: 1",
+    ]
+    assert (root / "list.txt").read_text() == "images/a.JPG labels/a_mask.png\nimages/b.JPG labels/b_mask.png\n"
+
+
+def test_index_masks_get_no_hint(segdata: Run, root: Path) -> None:
+    (root / "images" / "b.JPG").unlink()
+    (root / "labels" / "b_mask.png").unlink()
+    result = segdata(*arguments(root), "--label-suffix", "_mask")
+    assert result.exit_code == 0, result.output
+    assert "hint:" not in result.output
+
+
+def test_the_report_as_json(segdata: Run, root: Path) -> None:
+    result = segdata(*arguments(root), "--label_suffix", "_mask", "--dry-run", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output) == {
+        "list": f"{root}/list.txt",
+        "data_root": str(root),
+        "samples": 2,
+        "labels": {"8-bit gray PNG": 1, "1-bit palette PNG": 1},
+        "left_out": {".json": 1},
+        "written": False,
+    }
+
+
+def test_unpaired_files_end_with_status_one(segdata: Run, root: Path) -> None:
+    (root / "labels" / "a_mask.png").unlink()
+    result = segdata(*arguments(root), "--label_suffix", "_mask")
+    assert result.exit_code == 1
+    assert "1 pairs are sound, but: 1 images without a label:\n  images/a.JPG: no label" in result.output
+    assert not (root / "list.txt").exists()
+
+
+def test_names_that_never_meet_end_with_a_hint(segdata: Run, root: Path) -> None:
+    result = segdata(*arguments(root))
+    assert result.exit_code == 1
+    assert "images are named like a, labels like a_mask" in result.output

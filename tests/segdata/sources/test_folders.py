@@ -1,0 +1,214 @@
+"""Somebody's own folders of images and labels, paired by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
+from segdata.lists import Pair, read_list
+from segdata.sources.folders import FolderReport, make_list
+
+
+def picture(path: Path, *, size: tuple[int, int] = (6, 4), mode: str = "RGB") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size).save(path)
+    return path
+
+
+def pairs(root: Path, **options: object) -> list[tuple[str, str]]:
+    """Pair `images` and `labels` below `root`; return the list's lines."""
+    make_list(root / "images", root / "labels", root / "list.txt", overwrite=True, **options)
+    return [(pair.image, pair.label) for pair in read_list(root / "list.txt")]
+
+
+def faults(root: Path, **options: object) -> FaultsError:
+    with pytest.raises(FaultsError) as caught:
+        pairs(root, **options)
+    assert not (root / "list.txt").exists()
+    return caught.value
+
+
+def test_names_are_paired_whatever_their_endings(tmp_path: Path) -> None:
+    for name in ("d.jpg", "a.JPG", "c.tif", "b.jpeg", "e.v2.png", "f.PNG"):
+        picture(tmp_path / "images" / name)
+        picture(tmp_path / "labels" / f"{Path(name).stem}.png", mode="L")
+    assert pairs(tmp_path) == [
+        ("images/a.JPG", "labels/a.png"),
+        ("images/b.jpeg", "labels/b.png"),
+        ("images/c.tif", "labels/c.png"),
+        ("images/d.jpg", "labels/d.png"),
+        ("images/e.v2.png", "labels/e.v2.png"),
+        ("images/f.PNG", "labels/f.png"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("image_suffix", "label_suffix"),
+    [("", "_mask.png"), ("", "_mask"), ("", "_MASK.PNG"), (".jpg", "_mask"), (".JPG", "_mask.png")],
+)
+def test_a_suffix_is_cut_off_before_names_are_compared(tmp_path: Path, image_suffix: str, label_suffix: str) -> None:
+    picture(tmp_path / "images" / "a.jpg")
+    picture(tmp_path / "labels" / "a_mask.png", mode="L")
+    picture(tmp_path / "labels" / "a_overlay.png")
+    found = pairs(tmp_path, image_suffix=image_suffix, label_suffix=label_suffix)
+    assert found == [("images/a.jpg", "labels/a_mask.png")]
+
+
+def test_labels_named_after_the_whole_image_name_are_paired(tmp_path: Path) -> None:
+    picture(tmp_path / "images" / "a.jpg")
+    picture(tmp_path / "labels" / "a.jpg.png", mode="L")
+    assert pairs(tmp_path, label_suffix=".jpg.png") == [("images/a.jpg", "labels/a.jpg.png")]
+
+
+def test_folders_below_are_paired_by_their_path_when_asked(tmp_path: Path) -> None:
+    for folder in ("x", "y", "y/z"):
+        picture(tmp_path / "images" / folder / "1.jpg")
+        picture(tmp_path / "labels" / folder / "1.png", mode="L")
+    assert pairs(tmp_path, recursive=True) == [
+        ("images/x/1.jpg", "labels/x/1.png"),
+        ("images/y/1.jpg", "labels/y/1.png"),
+        ("images/y/z/1.jpg", "labels/y/z/1.png"),
+    ]
+    with pytest.raises(InvalidInputError, match="folders below are looked into only when told so"):
+        make_list(tmp_path / "images", tmp_path / "labels", tmp_path / "other.txt")
+
+
+@pytest.mark.parametrize("suffixes", [{"label_suffix": "_mask"}, {"image_suffix": "_rgb"}])
+def test_images_and_labels_may_share_a_folder(tmp_path: Path, suffixes: dict[str, str]) -> None:
+    image = f"a{suffixes.get('image_suffix', '')}.png"
+    label = f"a{suffixes.get('label_suffix', '')}.png"
+    picture(tmp_path / image)
+    picture(tmp_path / label, mode="L")
+    make_list(tmp_path, tmp_path, tmp_path / "list.txt", **suffixes)
+    assert read_list(tmp_path / "list.txt") == [Pair(image, label)]
+
+
+def test_one_folder_without_a_suffix_cannot_be_told_apart(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    with pytest.raises(InvalidInputError, match="say by a suffix which files are labels"):
+        make_list(tmp_path, tmp_path, tmp_path / "list.txt")
+
+
+def test_labels_in_a_folder_of_the_image_folder_are_no_images(tmp_path: Path) -> None:
+    picture(tmp_path / "1.jpg")
+    picture(tmp_path / "more" / "2.jpg")
+    picture(tmp_path / "labels" / "1.png", mode="L")
+    picture(tmp_path / "labels" / "more" / "2.png", mode="L")
+    make_list(tmp_path, tmp_path / "labels", tmp_path / "list.txt", recursive=True)
+    assert read_list(tmp_path / "list.txt") == [Pair("1.jpg", "labels/1.png"), Pair("more/2.jpg", "labels/more/2.png")]
+
+
+def test_paths_are_relative_to_the_nearest_folder_above_or_the_one_named(tmp_path: Path) -> None:
+    picture(tmp_path / "data" / "set" / "images" / "a.jpg")
+    picture(tmp_path / "data" / "set" / "masks" / "a.png", mode="L")
+    folders = tmp_path / "data" / "set" / "images", tmp_path / "data" / "set" / "masks"
+    report = make_list(*folders, tmp_path / "near.txt")
+    assert report.data_root == str(tmp_path / "data" / "set")
+    assert read_list(tmp_path / "near.txt") == [Pair("images/a.jpg", "masks/a.png")]
+    report = make_list(*folders, tmp_path / "far.txt", data_root=tmp_path / "data")
+    assert report.data_root == str(tmp_path / "data")
+    assert read_list(tmp_path / "far.txt") == [Pair("set/images/a.jpg", "set/masks/a.png")]
+    with pytest.raises(InvalidInputError, match="lies outside the data root"):
+        make_list(*folders, tmp_path / "none.txt", data_root=folders[0])
+
+
+def test_names_with_spaces_come_back_from_the_list(tmp_path: Path) -> None:
+    picture(tmp_path / "images" / "my photo 1.jpg")
+    picture(tmp_path / "labels" / "my photo 1.png", mode="L")
+    assert pairs(tmp_path) == [("images/my photo 1.jpg", "labels/my photo 1.png")]
+
+
+def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
+    for name in ("a", "b", "c", "d", "e", "f"):
+        picture(tmp_path / "images" / f"{name}.jpg")
+    for name in ("a", "c", "d", "e", "f", "g"):
+        picture(tmp_path / "labels" / f"{name}.png", mode="L")
+    picture(tmp_path / "images" / "c.png")
+    picture(tmp_path / "labels" / "d.png", size=(4, 6), mode="L")
+    (tmp_path / "labels" / "e.png").write_bytes(b"no image")
+    (tmp_path / "images" / "f.jpg").write_bytes(b"")
+    error = faults(tmp_path)
+    assert error.what == (
+        "1 pairs are sound, but: 1 images without a label, 1 names that several files have, 1 pairs of different "
+        "sizes, 1 damaged labels, 1 damaged images, 1 labels without an image"
+    )
+    assert list(error.faults) == [
+        "images/b.jpg: no label",
+        "which belong together? images/c.jpg, images/c.png, labels/c.png",
+        "images/d.jpg: 6 x 4 pixels, but its label labels/d.png has 4 x 6",
+        "labels/e.png: not an image that can be read: cannot identify image file it",
+        "images/f.jpg: not an image that can be read: cannot identify image file it",
+        "labels/g.png: no image",
+    ]
+
+
+def test_two_endings_of_one_image_name_are_ambiguous(tmp_path: Path) -> None:
+    picture(tmp_path / "images" / "a.jpg")
+    picture(tmp_path / "images" / "a.JPG")
+    picture(tmp_path / "labels" / "a.png", mode="L")
+    assert "images/a.JPG, images/a.jpg, labels/a.png" in str(faults(tmp_path))
+
+
+def test_names_that_never_meet_get_the_hint_at_suffixes(tmp_path: Path) -> None:
+    picture(tmp_path / "images" / "a.jpg")
+    picture(tmp_path / "labels" / "a_mask.png", mode="L")
+    with pytest.raises(InvalidInputError, match="images are named like a, labels like a_mask; name the suffix"):
+        pairs(tmp_path)
+
+
+@pytest.mark.parametrize("empty", ["images", "labels"])
+def test_a_folder_without_images_says_what_was_expected(tmp_path: Path, empty: str) -> None:
+    picture(tmp_path / "images" / "a.jpg")
+    picture(tmp_path / "labels" / "a.png", mode="L")
+    for path in (tmp_path / empty).iterdir():
+        path.rename(path.with_suffix(".txt"))
+    with pytest.raises(InvalidInputError, match=rf"{empty}: no {empty} there; expected files that end in \.jpg"):
+        pairs(tmp_path)
+
+
+def test_kinds_of_labels_and_what_was_left_out_are_counted(tmp_path: Path) -> None:
+    for name in "abcdef":
+        picture(tmp_path / "images" / f"{name}.jpg")
+    for name, mode in (("a", "L"), ("b", "L"), ("c", "P"), ("d", "RGB"), ("e", "1")):
+        picture(tmp_path / "labels" / f"{name}.png", mode=mode)
+    picture(tmp_path / "labels" / "f.tif", mode="L")
+    for name in ("images/a.json", "images/b.JSON", "labels/Thumbs.db", "labels/README", "labels/._a.png"):
+        (tmp_path / name).touch()
+    assert make_list(tmp_path / "images", tmp_path / "labels", tmp_path / "list.txt") == FolderReport(
+        list=str(tmp_path / "list.txt"),
+        data_root=str(tmp_path),
+        samples=6,
+        labels={"8-bit gray PNG": 2, "1-bit palette PNG": 1, "8-bit RGB PNG": 1, "1-bit gray PNG": 1, "TIFF L": 1},
+        left_out={".json": 2, ".db": 1, "README": 1},
+        written=True,
+    )
+
+
+def test_a_dry_run_checks_and_writes_nothing(tmp_path: Path) -> None:
+    picture(tmp_path / "images" / "a.jpg")
+    picture(tmp_path / "labels" / "a.png", mode="L")
+    report = make_list(tmp_path / "images", tmp_path / "labels", tmp_path / "list.txt", dry_run=True)
+    assert (report.samples, report.written) == (1, False)
+    assert not (tmp_path / "list.txt").exists()
+    picture(tmp_path / "images" / "b.jpg")
+    with pytest.raises(FaultsError, match=r"images/b\.jpg: no label"):
+        make_list(tmp_path / "images", tmp_path / "labels", tmp_path / "list.txt", dry_run=True)
+
+
+def test_a_list_is_replaced_only_when_asked(tmp_path: Path) -> None:
+    picture(tmp_path / "images" / "a.jpg")
+    picture(tmp_path / "labels" / "a.png", mode="L")
+    (tmp_path / "list.txt").write_text("mine\n")
+    with pytest.raises(TargetExistsError):
+        make_list(tmp_path / "images", tmp_path / "labels", tmp_path / "list.txt")
+    assert (tmp_path / "list.txt").read_text() == "mine\n"
+    assert len(pairs(tmp_path)) == 1
+
+
+def test_a_real_devkit_pairs_as_two_folders(real_data: Path, tmp_path: Path) -> None:
+    devkit = real_data / "voc2012" / "VOCdevkit" / "VOC2012"
+    report = make_list(devkit / "JPEGImages", devkit / "SegmentationClass", tmp_path / "list.txt")
+    assert (report.samples, report.labels) == (150, {"8-bit palette PNG": 150})
