@@ -1,0 +1,267 @@
+"""Checkpoints: parameters in ``NAME.ckpt``, all that is needed to rebuild and judge the network in ``NAME.json``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import mindspore as ms
+import msgspec
+import numpy as np
+from mindspore import nn
+
+from segdata.errors import InvalidInputError, SegDataError
+from segdata.files import file_mode, write_file
+from segtrain.config import Config
+from segtrain.models import build
+
+FORMAT_VERSION = 1
+
+Parameters = dict[str, ms.Parameter]
+
+#: Step counter of MindSpore's optimizers; in a checkpoint it is the one truth about how far the training was.
+GLOBAL_STEP = "global_step"
+
+#: The list of learning rates in MindSpore's optimizers.
+RATES = "learning_rate"
+
+#: What a training checkpoint holds besides the network: the optimizer's state, by MindSpore's names.
+_TRAINING_STATE = (GLOBAL_STEP, RATES, "momentum", "moments.", "epoch_num", "step_num")
+
+
+def program_versions() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    return {name: version(name) for name in ("segdata", "mindspore", "numpy")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointInfo:
+    """The side file of a checkpoint.
+
+    Attributes:
+        config: the resolved settings of the training.
+        class_names: names by class id.
+        ignore_label: label of the pixels that did not count.
+        record_set: name of the training set, and `inputs`, the fingerprint of its rows.
+        rows: how many rows the training set has.
+        epoch: the epoch (from 1) that was being trained.
+        step: steps done since the beginning of the training.
+        best_miou: highest mean IoU of an evaluation so far, 0 to 1; None: none yet.
+    """
+
+    format: Literal["segtrain checkpoint"] = "segtrain checkpoint"
+    format_version: int = FORMAT_VERSION
+    config: Config
+    class_names: tuple[str, ...]
+    ignore_label: int
+    record_set: str
+    inputs: str
+    rows: int
+    epoch: int
+    step: int
+    best_miou: float | None
+    program: dict[str, str] = field(default_factory=program_versions)
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of every key when a network was filled from a checkpoint; names in network or file order.
+
+    Attributes:
+        loaded: parameters that were set.
+        missing: parameters of the network that the file does not have.
+        unexpected: keys of the file that the network does not have, the optimizer's state left out.
+        mismatched: parameters whose shapes differ, with both shapes; not set.
+    """
+
+    loaded: tuple[str, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    mismatched: tuple[str, ...]
+
+
+def side_file(path: Path) -> Path:
+    """Return the side file of the checkpoint at `path`."""
+    return path.with_suffix(".json")
+
+
+def save_checkpoint(path: Path, parameters: Iterable[ms.Parameter], info: CheckpointInfo) -> None:
+    """Write side file and checkpoint, each by rename, in this order.
+
+    A process that is killed between the two leaves an older checkpoint with a newer side file. Only `epoch`, `step`
+    and `best_miou` differ then, and these are told by the checkpoint's own `GLOBAL_STEP`.
+
+    Raises:
+        SegDataError: when a parameter is not finite; nothing is written.
+    """
+    entries = [{"name": parameter.name, "data": parameter} for parameter in parameters]
+    broken = [entry["name"] for entry in entries if not np.isfinite(entry["data"].asnumpy()).all()]
+    if broken:
+        raise SegDataError(
+            f"step {info.step}: {len(broken)} parameters are not finite any more (first: {broken[0]}); the training "
+            "diverged, the last checkpoint was kept"
+        )
+    write_file(side_file(path), msgspec.json.format(msgspec.json.encode(info)) + b"\n", overwrite=True)
+    # MindSpore insists on the suffix.
+    staged = path.with_name(f".{path.stem}.staged.ckpt")
+    # A killed run may have left it, and MindSpore makes it read-only.
+    staged.unlink(missing_ok=True)
+    try:
+        ms.save_checkpoint(entries, str(staged))
+        staged.chmod(file_mode())
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def link_checkpoint(source: Path, target: Path) -> None:
+    """Give the checkpoint at `source` a second name, without a second copy where the file system can do that."""
+    for old, new in ((side_file(source), side_file(target)), (source, target)):
+        new.unlink(missing_ok=True)
+        try:
+            os.link(old, new)
+        except OSError:
+            shutil.copyfile(old, new)
+
+
+def remove_checkpoint(path: Path) -> None:
+    """Remove a checkpoint and its side file, the latter last."""
+    for file in (path, side_file(path)):
+        with contextlib.suppress(FileNotFoundError):
+            file.unlink()
+
+
+def read_info(path: Path) -> CheckpointInfo:
+    """Read the side file of the checkpoint at `path`.
+
+    Raises:
+        InvalidInputError: when there is no checkpoint, or its side file is missing, damaged or of a newer format.
+    """
+    if not path.is_file():
+        raise InvalidInputError(f"{path}: no such checkpoint")
+    try:
+        text = side_file(path).read_bytes()
+    except OSError as error:
+        raise InvalidInputError(
+            f"{path}: its side file {side_file(path).name} is missing; keep the two together, the network is rebuilt "
+            "from it"
+        ) from error
+    try:
+        head = msgspec.json.decode(text)
+        if isinstance(head, dict) and head.get("format_version", 0) > FORMAT_VERSION:
+            raise InvalidInputError(
+                f"{side_file(path)}: format version {head['format_version']} is newer than this program "
+                f"({FORMAT_VERSION})"
+            )
+        return msgspec.json.decode(text, type=CheckpointInfo)
+    except msgspec.DecodeError as error:
+        raise InvalidInputError(f"{side_file(path)}: not the side file of a checkpoint: {error}") from error
+
+
+def read_checkpoint(path: Path) -> tuple[CheckpointInfo, Parameters]:
+    """Return side file and parameters of a checkpoint; where they disagree about the step, the checkpoint is right.
+
+    Raises:
+        InvalidInputError: when one of the two is missing or damaged.
+    """
+    info, parameters = read_info(path), read_parameters(path)
+    if GLOBAL_STEP in parameters:
+        step = int(parameters[GLOBAL_STEP].asnumpy()[0])
+        steps_per_epoch = max(info.rows // info.config.batch_size, 1)
+        info = replace(info, step=step, epoch=-(-step // steps_per_epoch))
+    return info, parameters
+
+
+def read_parameters(path: Path) -> Parameters:
+    """Return the parameters in the file at `path` by name.
+
+    Raises:
+        InvalidInputError: when it is no MindSpore checkpoint.
+    """
+    if not path.is_file():
+        raise InvalidInputError(f"{path}: no such checkpoint")
+    try:
+        return dict(ms.load_checkpoint(str(path)))
+    except (ValueError, RuntimeError, TypeError, OSError) as error:
+        raise InvalidInputError(f"{path}: not a MindSpore checkpoint, or a damaged one") from error
+
+
+def fill(cell: nn.Cell, parameters: Parameters) -> LoadReport:
+    """Set the parameters of `cell` that are in `parameters` with the same name and shape."""
+    loaded, missing, mismatched = [], [], []
+    own = {parameter.name: parameter for parameter in cell.get_parameters()}
+    for name, parameter in own.items():
+        value = parameters.get(name)
+        if value is None:
+            missing.append(name)
+        elif value.shape != parameter.shape:
+            mismatched.append(f"{name} ({_shape(value)} in the file, {_shape(parameter)} in the network)")
+        else:
+            parameter.set_data(ms.Tensor(value.asnumpy(), parameter.dtype))
+            loaded.append(name)
+    unexpected = [name for name in parameters if name not in own and not name.startswith(_TRAINING_STATE)]
+    return LoadReport(tuple(loaded), tuple(missing), tuple(unexpected), tuple(mismatched))
+
+
+def restore(train_step: nn.Cell, parameters: Parameters) -> None:
+    """Bring a training step, network and optimizer, back to the state it was saved in.
+
+    Raises:
+        InvalidInputError: when something of that state is missing.
+    """
+    report = fill(train_step, parameters)
+    # The rates follow from the configuration; they are not saved.
+    missing = [name for name in (*report.mismatched, *report.missing) if name != RATES]
+    if missing:
+        raise InvalidInputError(f"the checkpoint lacks {len(missing)} values of the training (first: {missing[0]})")
+
+
+def load_pretrained(cell: nn.Cell, path: Path) -> LoadReport:
+    """Start `cell` from the parameters in the file at `path` and report every key.
+
+    Raises:
+        InvalidInputError: when nothing in the file fits.
+    """
+    report = fill(cell, read_parameters(path))
+    if not report.loaded:
+        found = ", ".join(report.unexpected[:3]) or "none"
+        raise InvalidInputError(
+            f"{path}: none of its parameters fits the network (first in the file: {found}; first wanted: "
+            f"{', '.join(report.missing[:3])})"
+        )
+    return report
+
+
+def load_network(path: Path) -> tuple[nn.Cell, CheckpointInfo]:
+    """Rebuild the network of a checkpoint with its parameters; the device must be prepared.
+
+    Raises:
+        InvalidInputError: when checkpoint and side file do not fit together.
+    """
+    info, parameters = read_checkpoint(path)
+    network = build_network(info.config, num_classes=len(info.class_names))
+    report = fill(network, parameters)
+    if faults := [*report.mismatched, *report.missing]:
+        raise InvalidInputError(f"{path}: {len(faults)} parameters do not fit its side file (first: {faults[0]})")
+    return network, info
+
+
+def build_network(config: Config, *, num_classes: int) -> nn.Cell:
+    """Return the network that `config` describes, with new weights."""
+    return build(
+        config.model,
+        num_classes=num_classes,
+        backbone=config.backbone,
+        atrous_rates=config.atrous_rates,
+        freeze_bn=config.freeze_bn,
+    )
+
+
+def _shape(value: Any) -> str:
+    return " x ".join(map(str, value.shape)) or "scalar"

@@ -1,0 +1,171 @@
+"""Evaluation: a network against all samples of a set, in one confusion matrix."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from segdata.errors import InvalidInputError
+from segdata.lists import read_list
+from segdata.parallel import Progress, ordered_map, silent
+from segdata.records.manifest import Manifest, open_set
+from segtrain.checkpoint import CheckpointInfo
+from segtrain.config import DeviceTarget, ignore_label_of
+from segtrain.data.semantic import Sample, decode_sample, list_samples, record_samples, worker_count
+from segtrain.inference import Protocol, Segmenter, load_segmenter
+from segtrain.metrics import ConfusionMatrix, SegmentationReport
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalReport:
+    """What `evaluate` found.
+
+    Attributes:
+        checkpoint: the checkpoint, after `epoch` epochs and `step` steps.
+        model: the network's published name.
+        data: what it was evaluated on.
+        protocol: input size, scales, flip.
+        rows: evaluated samples, each once.
+        images_per_s: throughput, compiling included.
+        scores: IoU by class, mean IoU, pixel accuracy.
+    """
+
+    checkpoint: str
+    epoch: int
+    step: int
+    model: str
+    data: str
+    protocol: Protocol
+    rows: int
+    images_per_s: float
+    scores: SegmentationReport
+
+
+@dataclass(frozen=True)
+class SampleList:
+    """A list file and the directory its paths lie below."""
+
+    data_root: Path
+    data_lst: Path
+
+
+def evaluate(
+    ckpt_path: Path,
+    data: Path | SampleList,
+    *,
+    scales: tuple[float, ...] = (1.0,),
+    flip: bool = False,
+    crop_size: int | None = None,
+    batch_size: int | None = None,
+    device_target: DeviceTarget = "CPU",
+    expected: dict[str, object] | None = None,
+    progress: Progress = silent,
+) -> EvalReport:
+    """Evaluate a checkpoint on every row of a record set, or on every sample of a list file.
+
+    Args:
+        ckpt_path: the checkpoint, its side file beside it.
+        data: the record set, by any of its names, or a list file.
+        scales: input sizes as factors of `crop_size`.
+        flip: also take the mirrored images.
+        crop_size: input size at scale 1; None: the training's.
+        batch_size: images in a batch; None: the training's. It does not change the result.
+        device_target: where the network runs.
+        expected: settings the checkpoint must have been trained with.
+        progress: shows how many samples are done.
+
+    Raises:
+        InvalidInputError: when checkpoint and data do not fit together, or naming the first sample that is faulty.
+    """
+    segmenter, info = load_segmenter(
+        ckpt_path,
+        scales=scales,
+        flip=flip,
+        crop_size=crop_size,
+        batch_size=batch_size,
+        device_target=device_target,
+    )
+    config = info.config
+    for key, value in (expected or {}).items():
+        if value is not None and value != getattr(config, key):
+            raise InvalidInputError(f"{ckpt_path}: was trained with {key} = {getattr(config, key)!r}, not {value!r}")
+    ignore_label, rows, samples = _open(data, info)
+    started = time.perf_counter()
+    scores = score(segmenter, samples, rows=rows, ignore_label=ignore_label, names=info.class_names, progress=progress)
+    return EvalReport(
+        checkpoint=str(ckpt_path),
+        epoch=info.epoch,
+        step=info.step,
+        model=config.model,
+        data=str(data.data_lst if isinstance(data, SampleList) else data),
+        protocol=segmenter.protocol,
+        rows=rows,
+        images_per_s=rows / (time.perf_counter() - started),
+        scores=scores,
+    )
+
+
+def score(
+    segmenter: Segmenter,
+    samples: Iterable[Sample],
+    *,
+    rows: int,
+    ignore_label: int,
+    names: tuple[str, ...],
+    progress: Progress = silent,
+) -> SegmentationReport:
+    """Return the scores of `segmenter` over all `samples`, `rows` in number; memory does not grow with them.
+
+    Raises:
+        InvalidInputError: naming the first sample that is faulty; or when their number is another one.
+    """
+    matrix = ConfusionMatrix(len(names), ignore_label)
+
+    decode = partial(decode_sample, num_classes=len(names), ignore_label=ignore_label)
+    decoded = ordered_map(decode, samples, workers=worker_count(segmenter.config))
+    counted = 0
+    with progress(total=rows, label="evaluate") as advance:
+        for batch in _batches(decoded, segmenter.batch_size):
+            predictions = segmenter([image for image, _ in batch])
+            for (_, label), prediction in zip(batch, predictions, strict=True):
+                matrix.update(label, prediction)
+            counted += len(batch)
+            advance(len(batch))
+    if counted != rows:
+        raise InvalidInputError(f"{counted} samples were read, {rows} were expected; is the record set whole?")
+    return matrix.report(names)
+
+
+def check_classes(names: tuple[str, ...], manifest: Manifest) -> None:
+    """Raise `InvalidInputError` when a record set has not exactly the classes `names`."""
+    if len(names) != manifest.num_classes:
+        raise InvalidInputError(
+            f"record set {manifest.name} has {manifest.num_classes} classes, the network knows {len(names)}"
+        )
+    for id_, (wanted, found) in enumerate(zip(names, manifest.class_names, strict=True)):
+        if wanted != found:
+            raise InvalidInputError(
+                f"class {id_} is {found!r} in record set {manifest.name}, but {wanted!r} for the network"
+            )
+
+
+def _open(data: Path | SampleList, info: CheckpointInfo) -> tuple[int, int, Iterator[Sample]]:
+    """Return ignore label, number and samples of the data."""
+    if isinstance(data, SampleList):
+        return info.ignore_label, len(read_list(data.data_lst)), list_samples(data.data_root, data.data_lst)
+    records = open_set(data)
+    check_classes(info.class_names, records.manifest)
+    return ignore_label_of(records.manifest), records.manifest.rows, record_samples(records)
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch

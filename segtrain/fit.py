@@ -1,0 +1,286 @@
+"""Training: from a record set and a configuration to checkpoints."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from mindspore import Tensor, nn
+
+from segdata.errors import SegDataError
+from segdata.records.manifest import RecordSet, open_set
+from segtrain.checkpoint import RATES, CheckpointInfo, build_network, load_pretrained, restore
+from segtrain.config import Config, ignore_label_of, resolve
+from segtrain.data.semantic import record_samples, steps_per_epoch, training_batches
+from segtrain.evaluate import check_classes, score
+from segtrain.events import Evaluated, Event, Started, StepDone, ignore
+from segtrain.inference import Protocol, Segmenter
+from segtrain.losses import PixelCrossEntropy
+from segtrain.metrics import SegmentationReport
+from segtrain.runtime import prepare_device, stop_requests
+from segtrain.schedules import learning_rates
+from segtrain.train_dir import TrainDir
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitReport:
+    """What `fit` did.
+
+    Attributes:
+        train_dir: where configuration, metrics and checkpoints are.
+        started: how the training was set up.
+        steps: steps done in this run.
+        seconds: time of this run.
+        images_per_s: throughput of this run's steps but its first, which compiles; None: there was no other.
+        loss: mean loss of the last epoch's steps; None: nothing was left to do.
+        best_miou: highest mean IoU of all evaluations, 0 to 1; None: there was no evaluation.
+        scores: the last evaluation; None: there was none in this run.
+    """
+
+    train_dir: str
+    started: Started
+    steps: int
+    seconds: float
+    images_per_s: float | None
+    loss: float | None
+    best_miou: float | None
+    scores: SegmentationReport | None
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """The training was asked to stop, and its last checkpoint is complete."""
+
+    def __init__(self, step: int, total_steps: int, checkpoint: Path) -> None:
+        """Say where it stopped."""
+        super().__init__(f"Stopped after step {step} of {total_steps}; {checkpoint} is complete.")
+
+
+def fit(
+    config: Config,
+    data_file: Path,
+    train_dir: Path,
+    *,
+    eval_data_file: Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    observe: Callable[[Event], None] = ignore,
+) -> FitReport:
+    """Train a network on a record set.
+
+    Args:
+        config: the settings.
+        data_file: the training set, by any of its names.
+        train_dir: the directory for configuration, metrics and checkpoints.
+        eval_data_file: a record set to evaluate on after each epoch, at scale 1.
+        resume: go on where the training in `train_dir` stopped.
+        overwrite: replace the training in `train_dir`.
+        observe: is told of each step and evaluation as it happens.
+
+    Raises:
+        SegDataError: when settings, sets and directory do not fit together, a row cannot be used, or loss or
+            parameters are not finite any more.
+        TrainingInterrupted: after SIGINT or SIGTERM, at the end of the step, when the checkpoint is written.
+    """
+    begun = time.perf_counter()
+    data, evaluation = open_set(data_file), open_set(eval_data_file) if eval_data_file else None
+    config = resolve(config, data.manifest)
+    ignore_label = ignore_label_of(data.manifest)
+    if evaluation:
+        check_classes(data.manifest.class_names, evaluation.manifest)
+    epoch_steps = steps_per_epoch(data.manifest.rows, config.batch_size)
+    rates = _rates(config, epoch_steps)
+
+    prepare_device(config.device_target, seed=config.seed)
+    directory, info, step, pretrained = TrainDir(train_dir), _info(config, data), 0, None
+    if resume:
+        step, parameters = directory.resume(config, info)
+    else:
+        directory.check_free(overwrite=overwrite)
+    network = build_network(config, num_classes=data.manifest.num_classes)
+    train_step = _train_step(network, config, rates, ignore_label)
+    if resume:
+        restore(train_step, parameters)
+    elif config.ckpt_pre_trained:
+        pretrained = load_pretrained(network, Path(config.ckpt_pre_trained))
+    directory.begin(config, resume=resume)
+
+    started = Started(
+        config=config,
+        steps_per_epoch=epoch_steps,
+        first_step=step,
+        total_steps=len(rates),
+        dropped_rows=data.manifest.rows % config.batch_size,
+        parameters=sum(parameter.size for parameter in network.trainable_params()),
+        pretrained=pretrained,
+    )
+    observe(started)
+    log = _Log(directory, network, train_step, info, epoch_steps, observe)
+    clock = _Clock(config.batch_size)
+    scores: SegmentationReport | None = None
+    losses: list[float] = []
+    with stop_requests() as stop_requested:
+        if evaluation and step and step % epoch_steps == 0 and not directory.evaluated(step):
+            scores = log.evaluate(evaluation, step)
+        for epoch in range(step // epoch_steps, config.train_epochs):
+            train_step.set_train(True)
+            losses = []
+            clock.restart()
+            for batch in training_batches(data, config, epoch=epoch, first_step=step - epoch * epoch_steps):
+                loss = float(train_step(*batch).asnumpy())
+                rate, step = float(rates[step]), step + 1
+                if not math.isfinite(loss):
+                    raise SegDataError(
+                        f"step {step}: the loss is {loss} at learning rate {rate:g}: the training diverged, the last "
+                        "checkpoint was kept; use a lower base_lr"
+                    )
+                losses.append(loss)
+                log.step(StepDone(epoch=epoch + 1, step=step, loss=loss, lr=rate, images_per_s=clock.tick()))
+                if step % config.save_steps == 0 or step % epoch_steps == 0 or stop_requested():
+                    log.save(step)
+                if stop_requested() and step < len(rates):
+                    raise TrainingInterrupted(step, len(rates), directory.last)
+            if evaluation:
+                scores = log.evaluate(evaluation, step)
+                if stop_requested() and step < len(rates):
+                    raise TrainingInterrupted(step, len(rates), directory.last)
+
+    return FitReport(
+        train_dir=str(train_dir),
+        started=started,
+        steps=step - started.first_step,
+        seconds=time.perf_counter() - begun,
+        images_per_s=clock.images_per_s(),
+        loss=sum(losses) / len(losses) if losses else None,
+        best_miou=log.best_miou,
+        scores=scores,
+    )
+
+
+class _Log:
+    """Tells files and observer what happens."""
+
+    def __init__(
+        self,
+        directory: TrainDir,
+        network: nn.Cell,
+        train_step: nn.Cell,
+        info: CheckpointInfo,
+        epoch_steps: int,
+        observe: Callable[[Event], None],
+    ) -> None:
+        self.directory = directory
+        self.network = network
+        self.train_step = train_step
+        self.info = info
+        self.epoch_steps = epoch_steps
+        self.observe = observe
+        self.best_miou = directory.best_miou()
+        config = info.config
+        self.segmenter = Segmenter(network, config, Protocol(crop_size=config.crop_size), batch_size=config.batch_size)
+
+    def step(self, done: StepDone) -> None:
+        self.directory.log(asdict(done))
+        self.observe(done)
+
+    def save(self, step: int) -> None:
+        """Write the last checkpoint, and where it is due, a numbered one."""
+        config, info = self.info.config, self._info(step)
+        parameters = [each for each in self.train_step.get_parameters() if each.name != RATES]
+        self.directory.save_last(parameters, info)
+        if step % config.save_steps == 0:
+            in_epoch = step - (info.epoch - 1) * self.epoch_steps
+            self.directory.keep_last(config.model, info.epoch, in_epoch, config.keep_checkpoint_max)
+
+    def evaluate(self, records: RecordSet, step: int) -> SegmentationReport:
+        """Evaluate at scale 1, and keep the network if it is the best one so far."""
+        scores = score(
+            self.segmenter,
+            record_samples(records),
+            rows=records.manifest.rows,
+            ignore_label=ignore_label_of(records.manifest),
+            names=self.info.class_names,
+        )
+        if self.best_miou is None or scores.mean_iou > self.best_miou:
+            self.best_miou = scores.mean_iou
+            counter = self.train_step.optimizer.global_step
+            self.directory.save_best([*self.network.get_parameters(), counter], self._info(step))
+        done = Evaluated(
+            epoch=-(-step // self.epoch_steps), step=step, miou=scores.mean_iou, pixel_accuracy=scores.pixel_accuracy
+        )
+        self.directory.log(asdict(done))
+        self.observe(done)
+        return scores
+
+    def _info(self, step: int) -> CheckpointInfo:
+        return replace(self.info, epoch=-(-step // self.epoch_steps), step=step, best_miou=self.best_miou)
+
+
+class _Clock:
+    """Measures throughput; the first step of a run, which compiles, is left out of the mean."""
+
+    def __init__(self, batch_size: int) -> None:
+        self.batch_size = batch_size
+        self.times: list[float] = []
+        self.restart()
+
+    def restart(self) -> None:
+        """Leave out what happened between two epochs."""
+        self.last = time.perf_counter()
+
+    def tick(self) -> float:
+        """Return the images per second of the step that ends now."""
+        now = time.perf_counter()
+        self.times.append(now - self.last)
+        self.last = now
+        return self.batch_size / self.times[-1]
+
+    def images_per_s(self) -> float | None:
+        times = self.times[1:]
+        return self.batch_size * len(times) / sum(times) if times else None
+
+
+def _rates(config: Config, epoch_steps: int) -> npt.NDArray[np.float32]:
+    return learning_rates(
+        config.lr_type,
+        base_lr=config.base_lr,
+        total_steps=epoch_steps * config.train_epochs,
+        decay_steps=config.lr_decay_step,
+        decay_rate=config.lr_decay_rate,
+        warmup_steps=config.warmup_steps,
+    )
+
+
+def _info(config: Config, data: RecordSet) -> CheckpointInfo:
+    manifest = data.manifest
+    return CheckpointInfo(
+        config=config,
+        class_names=manifest.class_names,
+        ignore_label=ignore_label_of(manifest),
+        record_set=manifest.name,
+        inputs=manifest.inputs,
+        rows=manifest.rows,
+        epoch=0,
+        step=0,
+        best_miou=None,
+    )
+
+
+def _train_step(
+    network: nn.Cell, config: Config, rates: npt.NDArray[np.float32], ignore_label: int
+) -> nn.TrainOneStepCell:
+    """Return the cell (images, labels) -> loss that also updates the network."""
+    # A graph-mode cell: the same step compiled by mindspore.jit takes almost twice as long on a CPU.
+    optimizer = nn.Momentum(
+        network.trainable_params(),
+        learning_rate=Tensor(rates),
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+        loss_scale=config.loss_scale,
+    )
+    loss = PixelCrossEntropy(ignore_label)
+    return nn.TrainOneStepCell(nn.WithLossCell(network, loss), optimizer, sens=config.loss_scale)

@@ -1,0 +1,132 @@
+"""Whole images through a network with a fixed square input: the published multi-scale protocol.
+
+For each scale the image is resized so that its longer side is ``int((crop - 1) * scale) + 1``, normalised and padded
+at the bottom and on the right; the class probabilities are cut back and resized to the image's own size. Probabilities
+of all scales, and of the mirrored image, are summed, and the largest sum is the class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import mindspore as ms
+import numpy as np
+import numpy.typing as npt
+from mindspore import Tensor, nn, ops
+
+from segdata.errors import InvalidInputError
+from segtrain.checkpoint import CheckpointInfo, load_network, read_info
+from segtrain.config import MIN_CROP, Config, DeviceTarget
+from segtrain.data.transforms import Image, Pixels, channels_first, normalise, pad, resize_long_side
+from segtrain.runtime import prepare_device
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """How an image is brought through the network.
+
+    Attributes:
+        crop_size: side of the network's input at scale 1 in pixels.
+        scales: factors of `crop_size`, each above 0.
+        flip: also take the mirrored image.
+    """
+
+    crop_size: int
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse inputs that are too small to be seen."""
+        if not self.scales or min(map(self.target, self.scales)) < MIN_CROP:
+            raise InvalidInputError(
+                f"scales are {list(self.scales)} of crop_size = {self.crop_size}: expected inputs of {MIN_CROP} pixels "
+                "and more"
+            )
+
+    def target(self, scale: float) -> int:
+        """Return the side of the network's input at `scale` in pixels."""
+        return int((self.crop_size - 1) * scale) + 1
+
+
+class Segmenter:
+    """Segments images; one graph is compiled for each input size and then kept."""
+
+    def __init__(self, network: nn.Cell, config: Config, protocol: Protocol, *, batch_size: int) -> None:
+        """Segment by `network`, whose input is normalised as `config` says.
+
+        `batch_size` images go through the network at a time; their probabilities at full size, ``K x H x W`` float32
+        each, are in memory together.
+        """
+        self.config = config
+        self.protocol = protocol
+        self.batch_size = batch_size
+        self._probabilities = _Probabilities(network)
+
+    def __call__(self, images: Sequence[Image]) -> list[npt.NDArray[np.uint8]]:
+        """Return the class ids ``(H, W)`` uint8 of each image, uint8 RGB ``(H, W, 3)``; at most `batch_size` images."""
+        # The network may be in training: its statistics must neither be used nor moved by what is evaluated.
+        self._probabilities.set_train(False)
+        sums: list[Pixels | None] = [None] * len(images)
+        for scale in self.protocol.scales:
+            for index, scores in enumerate(self._at_scale(images, self.protocol.target(scale))):
+                height, width = images[index].shape[:2]
+                resized = cv2.resize(scores, (width, height), interpolation=cv2.INTER_LINEAR)
+                total = sums[index]
+                sums[index] = resized if total is None else np.add(total, resized, out=total)
+        return [np.argmax(total, axis=2).astype(np.uint8) for total in sums if total is not None]
+
+    def _at_scale(self, images: Sequence[Image], target: int) -> list[Pixels]:
+        """Return the probabilities ``(h, w, K)`` of each image at its size within ``target`` x ``target``."""
+        # The shape is static, so a batch that is not full is filled with zeros, which nobody looks at.
+        batch = np.zeros((self.batch_size, 3, target, target), np.float32)
+        sizes = []
+        for slot, image in zip(batch, images, strict=False):
+            resized = resize_long_side(image, target)
+            sizes.append(resized.shape[:2])
+            pixels = normalise(resized, self.config.image_mean, self.config.image_std)
+            slot[:] = channels_first(pad(pixels, target, 0))
+        scores = self._probabilities(Tensor(batch)).asnumpy()
+        if self.protocol.flip:
+            mirrored = self._probabilities(Tensor(np.ascontiguousarray(batch[..., ::-1]))).asnumpy()
+            scores = scores + mirrored[..., ::-1]
+        return [
+            np.ascontiguousarray(planes[:, :height, :width].transpose(1, 2, 0))
+            for planes, (height, width) in zip(scores, sizes, strict=False)
+        ]
+
+
+def load_segmenter(
+    ckpt_path: Path,
+    *,
+    scales: tuple[float, ...],
+    flip: bool,
+    crop_size: int | None,
+    batch_size: int | None,
+    device_target: DeviceTarget,
+) -> tuple[Segmenter, CheckpointInfo]:
+    """Return the network of a checkpoint as a segmenter, and the checkpoint's side file.
+
+    None for `crop_size` and `batch_size` means as in training.
+
+    Raises:
+        InvalidInputError: when the checkpoint is damaged or an input would be too small.
+    """
+    config = read_info(ckpt_path).config
+    protocol = Protocol(crop_size=crop_size or config.crop_size, scales=scales, flip=flip)
+    prepare_device(device_target, seed=config.seed)
+    network, info = load_network(ckpt_path)
+    return Segmenter(network, config, protocol, batch_size=batch_size or config.batch_size), info
+
+
+class _Probabilities(nn.Cell):
+    """Images ``(N, 3, H, W)`` to class probabilities ``(N, K, H, W)``."""
+
+    def __init__(self, network: nn.Cell) -> None:
+        super().__init__(auto_prefix=False)
+        self.network = network
+
+    def construct(self, images: Tensor) -> Tensor:
+        return ops.softmax(self.network(images).astype(ms.float32), 1)

@@ -1,0 +1,100 @@
+"""What the command line shows of a training."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import click
+from tqdm import tqdm
+
+from segtrain.events import Event, Started, StepDone
+
+if TYPE_CHECKING:
+    from segtrain.checkpoint import LoadReport
+    from segtrain.events import Evaluated
+
+
+class TrainingBar:
+    """A bar on standard error, when that is a terminal, and a line for each epoch."""
+
+    def __init__(self) -> None:
+        """Begin with the event `Started`."""
+        self._bar: tqdm[Any] | None = None
+        self._losses: list[float] = []
+
+    def __enter__(self) -> TrainingBar:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        if isinstance(event, Started):
+            self._start(event)
+        elif isinstance(event, StepDone):
+            self._step(event)
+        else:
+            self._evaluated(event)
+
+    def _start(self, started: Started) -> None:
+        self._started = started
+        config = started.config
+        left_out = f", {started.dropped_rows} rows left out of each" if started.dropped_rows else ""
+        click.echo(
+            f"{config.model}, {config.backbone}, {started.parameters / 1e6:.1f} M parameters: {config.train_epochs} "
+            f"epochs of {started.steps_per_epoch} steps{left_out}",
+            err=True,
+        )
+        if started.first_step:
+            click.echo(f"going on after step {started.first_step} of {started.total_steps}", err=True)
+        if started.pretrained:
+            click.echo(_loaded(started.pretrained), err=True)
+        self._bar = tqdm(
+            total=started.total_steps,
+            initial=started.first_step,
+            unit="step",
+            file=sys.stderr,
+            disable=None,
+            dynamic_ncols=True,
+        )
+
+    def _step(self, done: StepDone) -> None:
+        assert self._bar is not None
+        self._losses.append(done.loss)
+        self._bar.set_description(f"epoch {done.epoch}", refresh=False)
+        self._bar.set_postfix_str(
+            f"loss {done.loss:.4f}, lr {done.lr:.3g}, {done.images_per_s:.1f} images/s", refresh=False
+        )
+        self._bar.update()
+        if done.step % self._started.steps_per_epoch == 0:
+            mean = sum(self._losses) / len(self._losses)
+            self._losses.clear()
+            self._line(
+                f"epoch {done.epoch} of {self._started.config.train_epochs}: mean loss {mean:.4f}, "
+                f"{done.images_per_s:.1f} images/s"
+            )
+
+    def _evaluated(self, done: Evaluated) -> None:
+        self._line(f"epoch {done.epoch}: mIoU {done.miou:.2%}, pixel accuracy {done.pixel_accuracy:.2%}")
+
+    def _line(self, text: str) -> None:
+        tqdm.write(text, file=sys.stderr)
+
+
+def _loaded(report: LoadReport) -> str:
+    """Say what was taken from a checkpoint, and what was not."""
+    parts = [f"{len(report.loaded)} parameters loaded"]
+    for what, names in (
+        ("not in the file", report.missing),
+        ("of another shape", report.mismatched),
+        ("not in the network", report.unexpected),
+    ):
+        if names:
+            parts.append(f"{len(names)} {what} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})")
+    return "; ".join(parts)

@@ -1,0 +1,149 @@
+"""The directory of one training: configuration, metrics and checkpoints."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+import msgspec
+
+from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
+from segdata.files import write_file
+from segtrain.checkpoint import (
+    CheckpointInfo,
+    Parameters,
+    link_checkpoint,
+    read_checkpoint,
+    remove_checkpoint,
+    save_checkpoint,
+    side_file,
+)
+from segtrain.config import Config, write_config
+
+CONFIG = "config.yaml"
+METRICS = "metrics.jsonl"
+LAST = "last.ckpt"
+BEST = "best.ckpt"
+
+#: Settings that do not change what is learned, so that a training may go on with other ones.
+_WITHOUT_EFFECT = ("workers", "save_steps", "keep_checkpoint_max")
+
+
+class TrainDir:
+    """Reads and writes the files of one training."""
+
+    def __init__(self, path: Path) -> None:
+        """Stand for the directory at `path`, which need not exist yet."""
+        self.path = path
+        self.last = path / LAST
+        self.best = path / BEST
+
+    def check_free(self, *, overwrite: bool) -> None:
+        """Check that a new training may begin here.
+
+        Raises:
+            TargetExistsError: when it holds a training and `overwrite` is false; other files do not matter.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise SegDataError(f"{self.path} is a file; expected a directory to train in")
+        if (taken := self._files()) and not overwrite:
+            raise TargetExistsError(
+                f"{self.path} holds a training already ({taken[0].name}): resume it or choose another directory",
+                replaceable=True,
+            )
+
+    def begin(self, config: Config, *, resume: bool) -> None:
+        """Make the directory ready; but for a resumed training, what an earlier one left is removed."""
+        for path in [] if resume else self._files():
+            path.unlink(missing_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_file(self.path / CONFIG, write_config(config).encode(), overwrite=True)
+
+    def resume(self, config: Config, info: CheckpointInfo) -> tuple[int, Parameters]:
+        """Return step and parameters of the last checkpoint, if it is of `config` and of the record set in `info`.
+
+        Metrics of later steps, which will be done again, are dropped.
+
+        Raises:
+            InvalidInputError: when there is none, or naming the first setting that differs.
+        """
+        if not self.last.is_file():
+            raise InvalidInputError(f"{self.path}: no {LAST} to resume from")
+        found, parameters = read_checkpoint(self.last)
+        for field in dataclasses.fields(Config):
+            before, now = getattr(found.config, field.name), getattr(config, field.name)
+            if before != now and field.name not in _WITHOUT_EFFECT:
+                raise InvalidInputError(f"{self.path}: was trained with {field.name} = {before!r}, not {now!r}")
+        for what in ("rows", "class_names", "inputs"):
+            before, now = getattr(found, what), getattr(info, what)
+            if before != now:
+                raise InvalidInputError(f"{self.path}: was trained on another record set ({what}: {before}, not {now})")
+        kept = [line for line in self.metrics() if line["step"] <= found.step]
+        write_file(self.path / METRICS, "".join(map(_line, kept)).encode(), overwrite=True)
+        return found.step, parameters
+
+    def log(self, metrics: dict[str, Any]) -> None:
+        """Append one line of metrics."""
+        with (self.path / METRICS).open("a", encoding="utf-8") as file:
+            file.write(_line(metrics))
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return all lines of metrics; a last one that was cut off by a kill is left out.
+
+        Raises:
+            InvalidInputError: naming the first line that is none.
+        """
+        path = self.path / METRICS
+        text = path.read_text("utf-8") if path.exists() else ""
+        lines = []
+        for number, line in enumerate(text.split("\n")[:-1], start=1):
+            try:
+                lines.append(msgspec.json.decode(line, type=dict[str, Any]))
+            except msgspec.DecodeError as error:
+                raise InvalidInputError(f"{path}: line {number} is not a line of metrics: {error}") from error
+        return lines
+
+    def best_miou(self) -> float | None:
+        """Return the highest mean IoU of the evaluations so far."""
+        return max((line["miou"] for line in self.metrics() if "miou" in line), default=None)
+
+    def evaluated(self, step: int) -> bool:
+        """Return whether the network of `step` was evaluated already."""
+        return any("miou" in line and line["step"] == step for line in self.metrics())
+
+    def save_last(self, parameters: Iterable[ms.Parameter], info: CheckpointInfo) -> None:
+        """Write the checkpoint to resume from."""
+        save_checkpoint(self.last, parameters, info)
+
+    def save_best(self, parameters: Iterable[ms.Parameter], info: CheckpointInfo) -> None:
+        """Write the checkpoint of the best evaluation."""
+        save_checkpoint(self.best, parameters, info)
+
+    def keep_last(self, model: str, epoch: int, step_in_epoch: int, keep: int) -> None:
+        """Keep the last checkpoint as ``MODEL-EPOCH_STEP.ckpt``, and of those the latest `keep`."""
+        link_checkpoint(self.last, self.path / f"{model}-{epoch}_{step_in_epoch}.ckpt")
+        for path in self._numbered()[:-keep]:
+            remove_checkpoint(path)
+
+    def _numbered(self) -> list[Path]:
+        """Return the numbered checkpoints, oldest first."""
+        found = []
+        for path in self.path.glob("*.ckpt"):
+            if match := re.fullmatch(r"[^.].*-(\d+)_(\d+)\.ckpt", path.name):
+                found.append(((int(match[1]), int(match[2])), path))
+        return [path for _, path in sorted(found)]
+
+    def _files(self) -> list[Path]:
+        """Return the files of a training that lie here."""
+        checkpoints = [self.last, self.best, *self._numbered()]
+        candidates = [self.path / CONFIG, self.path / METRICS]
+        candidates += [file for path in checkpoints for file in (path, side_file(path))]
+        return [path for path in candidates if path.exists()]
+
+
+def _line(metrics: dict[str, Any]) -> str:
+    return msgspec.json.encode(metrics).decode() + "\n"

@@ -1,0 +1,101 @@
+"""Miniature record sets and one short training, shared by all tests of the trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from click.testing import CliRunner, Result
+
+from segdata.labels.masks import encode_index_png
+from segdata.lists import Pair, write_list
+from segdata.records.convert import to_mindrecord
+from segdata.records.semantic import Classes
+from segdata.sample.voc import write_devkit
+from segdata.sources.voc import decolor, make_lists
+from segtrain.config import Config, override, recipe
+from segtrain.events import Event
+from segtrain.fit import FitReport, fit
+
+NAMES = ("background", "aeroplane", "bicycle", "bird")
+
+Rows = list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]
+
+
+@dataclass(frozen=True)
+class Miniature:
+    """A devkit with its lists, and the record sets made of it."""
+
+    root: Path
+    val_lst: Path
+    train: Path
+    val: Path
+
+
+@pytest.fixture(scope="session")
+def miniature(tmp_path_factory: pytest.TempPathFactory) -> Miniature:
+    base = tmp_path_factory.mktemp("miniature")
+    root = base / "devkit"
+    write_devkit(root, train=10, val=5, seed=3)
+    decolor(root)
+    make_lists(root)
+    for split in ("train", "val"):
+        to_mindrecord(root, root / f"voc_{split}_lst.txt", base / split, num_shards=2, classes=Classes(NAMES))
+    return Miniature(root, root / "voc_val_lst.txt", base / "train", base / "val")
+
+
+@pytest.fixture(scope="session")
+def small() -> Config:
+    """Settings with which a step takes a tenth of a second; 10 rows give 2 steps an epoch and 2 rows left over."""
+    settings = {"batch_size": 4, "crop_size": 33, "train_epochs": 3, "min_scale": 0.5, "max_scale": 1.0}
+    return override(recipe("deeplabv3plus_cpu"), {**settings, "save_steps": 2, "keep_checkpoint_max": 2})
+
+
+@pytest.fixture
+def make_set(tmp_path: Path) -> Callable[..., Path]:
+    """Write images ``(H, W, 3)`` RGB and labels ``(H, W)`` as a record set, in their order."""
+
+    def make(rows: Rows, *, name: str = "set", names: tuple[str, ...] = NAMES, ignore_label: int = 255) -> Path:
+        root = tmp_path / f"{name}_files"
+        root.mkdir()
+        pairs = []
+        for index, (image, label) in enumerate(rows):
+            cv2.imwrite(str(root / f"{index}.bmp.png"), image[..., ::-1])
+            (root / f"{index}_label.png").write_bytes(encode_index_png(label))
+            pairs.append(Pair(f"{index}.bmp.png", f"{index}_label.png"))
+        write_list(root / "all.txt", pairs, overwrite=False)
+        classes = Classes(names, ignore_label)
+        to_mindrecord(root, root / "all.txt", tmp_path / name, num_shards=1, shuffle=False, classes=classes)
+        return tmp_path / name
+
+    return make
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training that ran from beginning to end without interruption."""
+
+    directory: Path
+    report: FitReport
+    events: list[Event]
+
+
+@pytest.fixture(scope="session")
+def trained(miniature: Miniature, small: Config, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    directory = tmp_path_factory.mktemp("trained") / "run"
+    events: list[Event] = []
+    report = fit(small, miniature.train, directory, eval_data_file=miniature.val, observe=events.append)
+    return Trained(directory, report, events)
+
+
+@pytest.fixture
+def segtrain() -> Callable[..., Result]:
+    """Return a function that runs a segtrain command line in this process."""
+    from segtrain.cli import main
+
+    return lambda *args: CliRunner().invoke(main, [str(arg) for arg in args])

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import mindspore as ms
+import msgspec
+import numpy as np
+import pytest
+from mindspore import Parameter, Tensor, nn
+
+from segdata.errors import InvalidInputError, SegDataError
+from segtrain.checkpoint import (
+    GLOBAL_STEP,
+    CheckpointInfo,
+    fill,
+    link_checkpoint,
+    load_network,
+    load_pretrained,
+    read_checkpoint,
+    read_info,
+    read_parameters,
+    remove_checkpoint,
+    save_checkpoint,
+    side_file,
+)
+from segtrain.config import Config
+
+if TYPE_CHECKING:
+    from tests.segtrain.conftest import Trained
+
+
+@pytest.fixture
+def info(small: Config) -> CheckpointInfo:
+    return CheckpointInfo(
+        config=small,
+        class_names=("background", "bird"),
+        ignore_label=255,
+        record_set="train",
+        inputs="0" * 64,
+        rows=10,
+        epoch=2,
+        step=4,
+        best_miou=0.5,
+    )
+
+
+def _parameters(*names: str, value: float = 1.0) -> list[Parameter]:
+    return [Parameter(Tensor(np.full(3, value, np.float32)), name=name) for name in names]
+
+
+def test_what_was_saved_is_read_back(tmp_path: Path, info: CheckpointInfo) -> None:
+    path = tmp_path / "a.ckpt"
+    save_checkpoint(path, _parameters("weight", value=0.25), info)
+    found, parameters = read_checkpoint(path)
+    assert found == info
+    assert parameters["weight"].asnumpy().tolist() == [0.25] * 3
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.ckpt", "a.json"]
+
+
+def test_others_may_read_a_checkpoint(tmp_path: Path, info: CheckpointInfo) -> None:
+    plain = tmp_path / "plain"
+    plain.touch()
+    save_checkpoint(tmp_path / "a.ckpt", _parameters("weight"), info)
+    assert (tmp_path / "a.ckpt").stat().st_mode == plain.stat().st_mode
+
+
+def test_parameters_that_are_not_finite_replace_no_checkpoint(tmp_path: Path, info: CheckpointInfo) -> None:
+    path = tmp_path / "a.ckpt"
+    save_checkpoint(path, _parameters("weight"), info)
+    with pytest.raises(SegDataError, match=r"1 parameters are not finite .* \(first: weight\)"):
+        save_checkpoint(path, _parameters("weight", value=np.nan), replace(info, step=5))
+    found, parameters = read_checkpoint(path)
+    assert (found.step, float(parameters["weight"].asnumpy()[0])) == (4, 1.0)
+
+
+def test_after_a_kill_between_side_file_and_checkpoint_the_checkpoints_own_step_counts(
+    tmp_path: Path, info: CheckpointInfo
+) -> None:
+    path = tmp_path / "a.ckpt"
+    save_checkpoint(path, [*_parameters("weight"), Parameter(Tensor([2], ms.int32), name=GLOBAL_STEP)], info)
+    side_file(path).write_bytes(msgspec.json.encode(replace(info, epoch=2, step=4)))
+    found, _ = read_checkpoint(path)
+    assert (found.epoch, found.step) == (1, 2)
+
+
+def test_a_second_name_outlives_the_first(tmp_path: Path, info: CheckpointInfo) -> None:
+    first, second = tmp_path / "first.ckpt", tmp_path / "second.ckpt"
+    save_checkpoint(first, _parameters("weight", value=1), info)
+    link_checkpoint(first, second)
+    save_checkpoint(first, _parameters("weight", value=2), replace(info, step=6))
+    found, parameters = read_checkpoint(second)
+    assert (found.step, float(parameters["weight"].asnumpy()[0])) == (4, 1.0)
+    remove_checkpoint(second)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["first.ckpt", "first.json"]
+
+
+def test_every_key_is_accounted_for() -> None:
+    cell = nn.Dense(3, 2)
+    wanted = {parameter.name: parameter.shape for parameter in cell.get_parameters()}
+    assert wanted == {"weight": (2, 3), "bias": (2,)}
+    values = [*_parameters("bias", "other", "moments.weight", GLOBAL_STEP)]
+    report = fill(cell, {value.name: value for value in values})
+    assert (report.loaded, report.missing, report.unexpected) == ((), ("weight",), ("other",))
+    assert report.mismatched == ("bias (3 in the file, 2 in the network)",)
+
+    right = Parameter(Tensor(np.ones((2, 3), np.float32)), name="weight")
+    assert fill(cell, {"weight": right}).loaded == ("weight",)
+    assert (cell.weight.asnumpy() == 1).all()
+
+
+def test_pretrained_parameters_of_which_none_fits_are_an_error(tmp_path: Path, info: CheckpointInfo) -> None:
+    save_checkpoint(tmp_path / "a.ckpt", _parameters("network.resnet.conv1.weight"), info)
+    with pytest.raises(InvalidInputError, match=r"none of its parameters fits .*network\.resnet\.conv1\.weight.*bias"):
+        load_pretrained(nn.Dense(3, 2), tmp_path / "a.ckpt")
+
+
+def test_a_network_is_rebuilt_from_checkpoint_and_side_file_alone(trained: Trained, tmp_path: Path) -> None:
+    for name in ("best.ckpt", "best.json"):
+        shutil.copy(trained.directory / name, tmp_path)
+    network, info = load_network(tmp_path / "best.ckpt")
+    saved = read_parameters(tmp_path / "best.ckpt")
+    assert info.class_names == ("background", "aeroplane", "bicycle", "bird")
+    assert all((each.asnumpy() == saved[each.name].asnumpy()).all() for each in network.get_parameters())
+
+
+def test_a_checkpoint_that_lacks_parameters_of_its_network_is_refused(trained: Trained, tmp_path: Path) -> None:
+    shutil.copy(trained.directory / "best.json", tmp_path / "a.json")
+    ms.save_checkpoint([{"name": "weight", "data": Tensor([1.0])}], str(tmp_path / "a.ckpt"))
+    with pytest.raises(InvalidInputError, match=r"a\.ckpt: \d+ parameters do not fit its side file"):
+        load_network(tmp_path / "a.ckpt")
+
+
+def test_damaged_and_missing_files_are_named(tmp_path: Path, info: CheckpointInfo) -> None:
+    path = tmp_path / "a.ckpt"
+    with pytest.raises(InvalidInputError, match="no such checkpoint"):
+        read_info(path)
+    path.write_bytes(b"no checkpoint")
+    with pytest.raises(InvalidInputError, match=r"side file a\.json is missing"):
+        read_info(path)
+    with pytest.raises(InvalidInputError, match="not a MindSpore checkpoint"):
+        read_parameters(path)
+    for text in (b"no json", b"[]", b"{}", b'{"format": "another", "format_version": 1}'):
+        side_file(path).write_bytes(text)
+        with pytest.raises(InvalidInputError, match=r"a\.json: not the side file of a checkpoint"):
+            read_info(path)
+    side_file(path).write_bytes(b'{"format_version": 2}')
+    with pytest.raises(InvalidInputError, match="format version 2 is newer than this program"):
+        read_info(path)

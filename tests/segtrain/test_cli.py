@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import Result
+
+from segtrain.checkpoint import load_network
+from segtrain.config import read_config
+
+if TYPE_CHECKING:
+    from tests.segtrain.conftest import Miniature, Trained
+
+Run = Callable[..., Result]
+
+SHORT = ["--batch_size", 4, "--crop_size", 33, "--train_epochs", 1, "--min_scale", 0.5, "--max_scale", 1.0]
+LONG = ["--batch_size", 4, "--crop_size", 33, "--train_epochs", 1000]
+
+
+def _program(*args: object) -> list[str]:
+    return [sys.executable, "-c", "from segtrain.cli import main; main()", *map(str, args)]
+
+
+def test_help_loads_no_network_library() -> None:
+    loaded = "import sys, segtrain.cli; print(*{'mindspore', 'cv2', 'scipy'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout == "\n"
+
+
+@pytest.mark.parametrize("command", ["fit", "eval", "predict"])
+def test_every_command_has_help_with_an_example(segtrain: Run, command: str) -> None:
+    result = segtrain(command, "--help")
+    assert result.exit_code == 0
+    assert f"Example:\n    segtrain {command} " in result.output
+
+
+def test_every_flag_of_the_published_training_script_is_there(segtrain: Run) -> None:
+    published = (
+        "data_file train_dir train_epochs batch_size crop_size base_lr lr_type min_scale max_scale ignore_label "
+        "num_classes model ckpt_pre_trained save_steps keep_checkpoint_max freeze_bn loss_scale device_target"
+    )
+    text = segtrain("fit", "--help").output
+    assert [flag for flag in published.split() if f"--{flag} " not in text] == []
+
+
+def test_fit_eval_and_predict_follow_each_other(segtrain: Run, miniature: Miniature, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    # Flags with dashes and with underscores are the same flags.
+    fitted = segtrain(
+        "fit", "--recipe", "deeplabv3plus_cpu", "--data-file", miniature.train, "--train_dir", run, *SHORT,
+        "--eval_data_file", miniature.val, "--model", "DeepLabV3plus_s16", "--set", "workers=1", "--json",
+    )  # fmt: skip
+    assert fitted.exit_code == 0, fitted.output
+    assert json.loads(fitted.stdout)["steps"] == 2
+    assert "epoch 1 of 1: mean loss" in fitted.stderr
+    assert "2 rows left out of each" in fitted.stderr
+    assert "mIoU" in fitted.stderr
+    config = read_config(run / "config.yaml")
+    assert (config.batch_size, config.workers, config.model) == (4, 1, "DeepLabV3plus_s16")
+
+    evaluated = segtrain(
+        "eval", "--data_root", miniature.root, "--data_lst", miniature.val_lst, "--ckpt_path", run / "best.ckpt",
+        "--num_classes", 4, "--scales", 1.0, "--scales", 1.25,
+    )  # fmt: skip
+    assert evaluated.exit_code == 0, evaluated.output
+    assert "5 images, scales 1, 1.25 of 33" in evaluated.stdout
+    assert all(word in evaluated.stdout for word in ("bicycle", "mIoU", "pixel accuracy"))
+
+    images = miniature.root / "VOCdevkit" / "VOC2012" / "JPEGImages"
+    predicted = segtrain("predict", "--images", images, "--ckpt_path", run / "best.ckpt", "--out", tmp_path / "out")
+    assert predicted.exit_code == 0, predicted.output
+    assert "15 images segmented" in predicted.stdout
+
+
+def test_sigterm_leaves_a_usable_checkpoint_and_says_how_to_go_on(miniature: Miniature, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    args = ["--recipe", "deeplabv3plus_cpu", "--data_file", miniature.train, "--train_dir", run, *LONG]
+    process = subprocess.Popen(_program("fit", *args), stderr=subprocess.PIPE, text=True)
+    while not (run / "metrics.jsonl").exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.terminate()
+    _, errors = process.communicate()
+    assert process.returncode == 130, errors
+    assert "last.ckpt is complete. The same command with --resume goes on from there." in errors
+    _, info = load_network(run / "last.ckpt")
+    assert info.step >= 1
+
+
+def test_settings_of_a_training_that_is_resumed_need_not_be_repeated(
+    segtrain: Run, trained: Trained, miniature: Miniature
+) -> None:
+    result = segtrain("fit", "--resume", "--data_file", miniature.train, "--train_dir", trained.directory)
+    assert result.exit_code == 0, result.output
+    assert "going on after step 6 of 6" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "words"),
+    [
+        (["--recipe", "deeplabv3plus"], 2, ["no recipe is called 'deeplabv3plus'", "deeplabv3plus_cpu"]),
+        ([], 2, ["--recipe is missing", "deeplabv3plus_cpu"]),
+        (["--recipe", "deeplabv3plus_cpu", "--set", "croop_size=65"], 2, ["croop_size", "did you mean crop_size"]),
+        (["--recipe", "deeplabv3plus_cpu", "--set", "momentum=fast"], 2, ["momentum = 'fast'", "float"]),
+        (["--recipe", "deeplabv3plus_cpu", "--num_classes", "21"], 1, ["num_classes = 21", "has 4"]),
+        (["--recipe", "deeplabv3plus_cpu", "--crop_size", "20"], 2, ["crop_size = 20", "33"]),
+        (["--recipe", "deeplabv3plus_cpu", "--crop_size", "x"], 2, ["--crop_size"]),
+        (["--recipe", "deeplabv3plus_cpu", "--resume", "--overwrite"], 2, ["choose one"]),
+        (["--recipe", "deeplabv3plus_cpu", "--resume"], 1, ["no last.ckpt to resume from"]),
+        (["--resume"], 2, ["config.yaml", "cannot be read"]),
+        (["--recipe", "deeplabv3plus_s16_r1"], 1, ["10 rows do not fill one batch of 32"]),
+        (["--recipe", "deeplabv3plus_cpu", "--data_file", "/nowhere"], 1, ["/nowhere: no record set"]),
+    ],
+)
+def test_bad_fit_calls_end_with_a_sentence_and_a_status(
+    segtrain: Run, miniature: Miniature, tmp_path: Path, args: list[str], status: int, words: list[str]
+) -> None:
+    data = [] if "--data_file" in args else ["--data_file", str(miniature.train)]
+    result = segtrain("fit", *data, "--train_dir", tmp_path / "run", *args)
+    assert result.exit_code == status, result.output
+    assert isinstance(result.exception, SystemExit)
+    assert all(word in result.stderr for word in words), result.stderr
+    assert result.stdout == ""
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_training_in_the_way_is_named_with_both_ways_on(
+    segtrain: Run, trained: Trained, miniature: Miniature
+) -> None:
+    result = segtrain(
+        "fit", "--recipe", "deeplabv3plus_cpu", *SHORT, "--data_file", miniature.train, "--train_dir", trained.directory
+    )
+    assert result.exit_code == 1
+    assert "holds a training already" in result.stderr
+    assert "--overwrite replaces it" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "words"),
+    [
+        (["--data_file", "{val}", "--ckpt_path", "/nowhere.ckpt"], 1, "/nowhere.ckpt: no such checkpoint"),
+        (["--data_file", "/nowhere", "--ckpt_path", "{ckpt}"], 1, "/nowhere: no record set"),
+        (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--num_classes", "21"], 1, "num_classes = 4, not 21"),
+        (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--freeze_bn"], 1, "freeze_bn = False, not True"),
+        (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--scales", "0.5"], 1, "33 pixels and more"),
+        (["--data_file", "{val}", "--data_lst", "{lst}", "--ckpt_path", "{ckpt}"], 2, "give --data_file, or"),
+        (["--data_lst", "{lst}", "--ckpt_path", "{ckpt}"], 2, "give --data_file, or"),
+        (["--ckpt_path", "{ckpt}"], 2, "give --data_file, or"),
+        (["--data_file", "{val}"], 2, "--ckpt_path"),
+    ],
+)
+def test_bad_eval_calls_end_with_a_sentence_and_a_status(
+    segtrain: Run, trained: Trained, miniature: Miniature, args: list[str], status: int, words: str
+) -> None:
+    places = {"val": miniature.val, "lst": miniature.val_lst, "ckpt": trained.directory / "best.ckpt"}
+    result = segtrain("eval", *(arg.format(**places) for arg in args))
+    assert result.exit_code == status, result.output
+    assert isinstance(result.exception, SystemExit)
+    assert words in result.stderr
+    assert result.stdout == ""

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+
+from segdata.errors import InvalidInputError
+from segdata.records.manifest import open_set
+from segtrain.config import (
+    Backbone,
+    Config,
+    Model,
+    override,
+    parse_config,
+    read_config,
+    recipe,
+    recipe_names,
+    resolve,
+    write_config,
+)
+from segtrain.models import BACKBONES, MODELS
+
+if TYPE_CHECKING:
+    from tests.segtrain.conftest import Miniature
+
+
+def test_the_published_recipe_has_the_published_settings() -> None:
+    published = recipe("deeplabv3plus_s16_r1")
+    assert (published.model, published.backbone, published.atrous_rates) == (
+        "DeepLabV3plus_s16",
+        "resnet101",
+        (6, 12, 18),
+    )
+    assert (published.crop_size, published.batch_size, published.train_epochs) == (513, 32, 300)
+    assert (published.min_scale, published.max_scale) == (0.5, 2.0)
+    assert (published.lr_type, published.base_lr, published.warmup_steps) == ("cos", 0.08, 0)
+    assert (published.momentum, published.weight_decay, published.loss_scale) == (0.9, 1e-4, 3072)
+    assert (published.save_steps, published.keep_checkpoint_max) == (410, 200)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_is_a_complete_configuration_that_survives_writing(name: str) -> None:
+    assert parse_config(write_config(recipe(name)), "there and back") == recipe(name)
+
+
+def test_models_and_backbones_of_the_configuration_are_those_that_can_be_built() -> None:
+    assert set(get_args(Model)) == set(MODELS)
+    assert set(get_args(Backbone)) == set(BACKBONES)
+
+
+def test_flags_override_the_recipe_and_flags_that_were_not_given_do_not(small: Config) -> None:
+    changed = override(small, {"batch_size": 7, "base_lr": None})
+    assert (changed.batch_size, changed.base_lr) == (7, small.base_lr)
+
+
+@pytest.mark.parametrize(
+    ("setting", "key", "value"),
+    [
+        ("momentum=0.5", "momentum", 0.5),
+        ("base_lr=1e-3", "base_lr", 0.001),
+        ("atrous_rates=[1, 2]", "atrous_rates", (1, 2)),
+        ("freeze_bn=true", "freeze_bn", True),
+        ("workers=null", "workers", None),
+        ("ckpt_pre_trained=a=b.ckpt", "ckpt_pre_trained", "a=b.ckpt"),
+    ],
+)
+def test_a_setting_is_read_with_the_type_of_its_key(small: Config, setting: str, key: str, value: object) -> None:
+    assert getattr(override(small, {}, [setting]), key) == value
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("croop_size=65", ["croop_size", "crop_size"]),
+        ("crop_size=large", ["crop_size", "'large'", "int"]),
+        ("crop_size=32", ["crop_size", "32", "33"]),
+        ("lr_type=linear", ["lr_type", "'linear'", "cos, poly, exp"]),
+        ("momentum=1", ["momentum", "1"]),
+        ("image_mean=[1, 2]", ["image_mean", "[1, 2]", "3"]),
+        ("base_lr=0", ["base_lr", "0"]),
+        ("crop_size", ["crop_size", "key=value"]),
+        ("base_lr={", ["base_lr", "YAML"]),
+        ("min_scale=3", ["min_scale", "max_scale"]),
+    ],
+)
+def test_a_bad_setting_is_refused_with_key_and_value(small: Config, setting: str, words: list[str]) -> None:
+    with pytest.raises(InvalidInputError) as error:
+        override(small, {}, [setting])
+    assert all(word in str(error.value) for word in words), error.value
+
+
+def test_one_fixed_scale_is_allowed(small: Config) -> None:
+    assert override(small, {"min_scale": 1.0, "max_scale": 1.0}).min_scale == 1.0
+
+
+def test_a_key_given_twice_must_have_one_value(small: Config) -> None:
+    assert override(small, {"batch_size": 7}, ["batch_size=7"]).batch_size == 7
+    with pytest.raises(InvalidInputError, match="batch_size is given twice: 7 and 8"):
+        override(small, {"batch_size": 7}, ["batch_size=8"])
+    with pytest.raises(InvalidInputError, match="seed is given twice"):
+        override(small, {}, ["seed=1", "seed=2"])
+
+
+def test_an_unknown_recipe_names_the_near_ones() -> None:
+    with pytest.raises(InvalidInputError, match="did you mean deeplabv3plus_s16_r1"):
+        recipe("DeepLabV3plus_s16")
+    with pytest.raises(InvalidInputError, match="known are"):
+        recipe("zzz")
+
+
+@pytest.mark.parametrize("text", ["- a list", "model: [", "model: DeepLabV3plus_s16", "42"])
+def test_a_file_that_is_no_complete_configuration_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(InvalidInputError, match=r"config\.yaml"):
+        read_config(tmp_path / "config.yaml")
+
+
+def test_classes_and_ignore_label_come_from_the_record_set(small: Config, miniature: Miniature) -> None:
+    resolved = resolve(small, open_set(miniature.train).manifest)
+    assert (resolved.num_classes, resolved.ignore_label) == (4, 255)
+
+
+@pytest.mark.parametrize(("key", "value"), [("num_classes", 21), ("ignore_label", 0)])
+def test_settings_that_contradict_the_record_set_are_refused(
+    small: Config, miniature: Miniature, key: str, value: int
+) -> None:
+    with pytest.raises(InvalidInputError, match=f"{key} = {value} is configured, but record set train has"):
+        resolve(override(small, {key: value}), open_set(miniature.train).manifest)

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+
+from segdata.errors import InvalidInputError
+from segdata.labels.masks import decode_index_png
+from segdata.lists import Pair, read_list, write_list
+from segtrain.config import Config
+from segtrain.data.semantic import list_samples
+from segtrain.evaluate import EvalReport, SampleList, evaluate, score
+from segtrain.inference import load_segmenter
+
+if TYPE_CHECKING:
+    from tests.segtrain.conftest import Miniature, Rows, Trained
+
+
+@pytest.fixture(scope="module")
+def evaluated(trained: Trained, miniature: Miniature) -> EvalReport:
+    return evaluate(trained.directory / "last.ckpt", miniature.val)
+
+
+def test_every_row_counts_once_and_every_labelled_pixel_of_it(evaluated: EvalReport, miniature: Miniature) -> None:
+    labels = [decode_index_png((miniature.root / pair.label).read_bytes()) for pair in read_list(miniature.val_lst)]
+    counts = np.bincount(np.concatenate([label.ravel() for label in labels]), minlength=256)
+    assert evaluated.rows == len(labels) == 5
+    assert [score.pixels for score in evaluated.scores.classes] == counts[:4].tolist()
+    assert evaluated.scores.pixels == counts[:255].sum()
+
+
+def test_names_and_scores_are_those_of_the_evaluation_in_training(evaluated: EvalReport, trained: Trained) -> None:
+    assert [score.name for score in evaluated.scores.classes] == ["background", "aeroplane", "bicycle", "bird"]
+    assert evaluated.scores == trained.report.scores
+    assert (evaluated.epoch, evaluated.step, evaluated.model) == (3, 6, "DeepLabV3plus_s16")
+    assert evaluated.images_per_s > 0
+
+
+def test_the_batch_size_does_not_change_the_result(
+    evaluated: EvalReport, trained: Trained, miniature: Miniature
+) -> None:
+    assert evaluate(trained.directory / "last.ckpt", miniature.val, batch_size=3).scores == evaluated.scores
+
+
+def test_a_list_file_gives_what_its_record_set_gives(
+    evaluated: EvalReport, trained: Trained, miniature: Miniature
+) -> None:
+    listed = evaluate(trained.directory / "last.ckpt", SampleList(miniature.root, miniature.val_lst))
+    assert (listed.rows, listed.scores) == (evaluated.rows, evaluated.scores)
+
+
+def test_several_scales_and_mirroring_take_another_look(
+    evaluated: EvalReport, trained: Trained, miniature: Miniature
+) -> None:
+    report = evaluate(trained.directory / "last.ckpt", miniature.val, scales=(1.0, 1.5), flip=True)
+    assert (report.rows, report.scores.pixels) == (evaluated.rows, evaluated.scores.pixels)
+    assert report.scores.pixel_accuracy != evaluated.scores.pixel_accuracy
+    assert (report.protocol.scales, report.protocol.flip, report.protocol.crop_size) == ((1.0, 1.5), True, 33)
+
+
+@pytest.mark.parametrize(
+    ("expected", "words"),
+    [
+        ({"num_classes": 21}, "was trained with num_classes = 4, not 21"),
+        ({"model": "DeepLabV3plus_s8"}, "was trained with model = 'DeepLabV3plus_s16', not 'DeepLabV3plus_s8'"),
+        ({"ignore_label": 0}, "was trained with ignore_label = 255, not 0"),
+    ],
+)
+def test_a_checkpoint_of_other_settings_than_expected_is_refused(
+    trained: Trained, miniature: Miniature, expected: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=words):
+        evaluate(trained.directory / "best.ckpt", miniature.val, expected=expected)
+
+
+def test_a_record_set_with_other_classes_is_refused(trained: Trained, make_set: Callable[..., Path]) -> None:
+    rows: Rows = [(np.zeros((40, 40, 3), np.uint8), np.zeros((40, 40), np.uint8))]
+    with pytest.raises(InvalidInputError, match="record set few has 2 classes, the network knows 4"):
+        evaluate(trained.directory / "best.ckpt", make_set(rows, name="few", names=("background", "cat")))
+
+
+def test_a_label_of_another_size_than_its_image_is_named(
+    trained: Trained, miniature: Miniature, tmp_path: Path
+) -> None:
+    pair = read_list(miniature.val_lst)[0]
+    cv2.imwrite(str(tmp_path / "image.png"), np.zeros((9, 9, 3), np.uint8))
+    (tmp_path / "label.png").write_bytes((miniature.root / pair.label).read_bytes())
+    write_list(tmp_path / "all.txt", [Pair("image.png", "label.png")], overwrite=False)
+    with pytest.raises(InvalidInputError, match=r"image\.png: the image is 9 x 9 pixels and its label"):
+        evaluate(trained.directory / "best.ckpt", SampleList(tmp_path, tmp_path / "all.txt"))
+
+
+def test_fewer_samples_than_there_should_be_are_no_result(
+    trained: Trained, miniature: Miniature, small: Config
+) -> None:
+    segmenter, info = load_segmenter(
+        trained.directory / "best.ckpt", scales=(1.0,), flip=False, crop_size=None, batch_size=2, device_target="CPU"
+    )
+    samples = list(list_samples(miniature.root, miniature.val_lst))[:1]
+    with pytest.raises(InvalidInputError, match="1 samples were read, 5 were expected"):
+        score(segmenter, samples, rows=5, ignore_label=255, names=info.class_names)

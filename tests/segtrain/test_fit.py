@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
+from segtrain.checkpoint import read_checkpoint, read_parameters
+from segtrain.config import Config, override, read_config
+from segtrain.events import Evaluated, Event, Started, StepDone
+from segtrain.fit import TrainingInterrupted, fit
+from segtrain.train_dir import TrainDir
+
+if TYPE_CHECKING:
+    from tests.segtrain.conftest import Miniature, Rows, Trained
+
+
+def _metrics(directory: Path) -> list[dict[str, Any]]:
+    """Metrics without what a clock measured."""
+    lines = TrainDir(directory).metrics()
+    return [{key: value for key, value in line.items() if key != "images_per_s"} for line in lines]
+
+
+def test_the_loss_falls(trained: Trained) -> None:
+    losses = [event.loss for event in trained.events if isinstance(event, StepDone)]
+    assert len(losses) == 6
+    assert sum(losses[-2:]) < 0.7 * sum(losses[:2])
+
+
+def test_the_observer_is_told_first_how_and_then_every_step_and_evaluation(trained: Trained) -> None:
+    kinds = [type(event) for event in trained.events]
+    assert kinds == [Started, *([StepDone, StepDone, Evaluated] * 3)]
+    started = trained.events[0]
+    assert isinstance(started, Started)
+    assert (started.steps_per_epoch, started.total_steps, started.dropped_rows) == (2, 6, 2)
+    assert started.config.num_classes == 4
+
+
+def test_metrics_hold_one_line_for_each_step_and_evaluation(trained: Trained) -> None:
+    lines = _metrics(trained.directory)
+    assert [(line["epoch"], line["step"], "miou" in line) for line in lines] == [
+        (epoch, 2 * epoch - 1 + step, miou) for epoch in (1, 2, 3) for step, miou in ((0, False), (1, False), (1, True))
+    ]
+    assert all(set(line) == {"epoch", "step", "loss", "lr"} for line in lines if "miou" not in line)
+    assert lines[0]["lr"] == pytest.approx(trained.report.started.config.base_lr)
+
+
+def test_the_directory_holds_last_best_and_the_latest_numbered_checkpoints(trained: Trained) -> None:
+    names = ["last", "best", "DeepLabV3plus_s16-2_2", "DeepLabV3plus_s16-3_2"]
+    expected = {f"{name}.{suffix}" for name in names for suffix in ("ckpt", "json")}
+    assert {path.name for path in trained.directory.iterdir()} == expected | {"config.yaml", "metrics.jsonl"}
+    assert read_config(trained.directory / "config.yaml") == trained.report.started.config
+    info, parameters = read_checkpoint(trained.directory / "last.ckpt")
+    assert (info.epoch, info.step, info.rows) == (3, 6, 10)
+    assert any(name.startswith("moments.") for name in parameters)
+
+
+def test_the_best_checkpoint_is_that_of_the_best_evaluation(trained: Trained) -> None:
+    evaluations = [line for line in _metrics(trained.directory) if "miou" in line]
+    best = max(evaluations, key=lambda line: line["miou"])
+    info, _ = read_checkpoint(trained.directory / "best.ckpt")
+    assert (info.step, info.best_miou) == (best["step"], best["miou"])
+    assert trained.report.best_miou == best["miou"]
+    assert trained.report.scores is not None
+    assert trained.report.scores.mean_iou == evaluations[-1]["miou"]
+
+
+def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
+    trained: Trained, miniature: Miniature, small: Config, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+
+    def interrupted_at(step: int, number: signal.Signals, *, resume: bool) -> None:
+        def interrupt(event: Event) -> None:
+            if isinstance(event, StepDone) and event.step == step:
+                os.kill(os.getpid(), number)
+
+        usual = signal.getsignal(number)
+        with pytest.raises(TrainingInterrupted, match=rf"Stopped after step {step} of 6; .*last\.ckpt is complete"):
+            fit(small, miniature.train, run, eval_data_file=miniature.val, resume=resume, observe=interrupt)
+        assert signal.getsignal(number) is usual
+        assert read_checkpoint(run / "last.ckpt")[0].step == step
+
+    # In the middle of an epoch, and at the end of one, whose evaluation is then still to be done.
+    interrupted_at(3, signal.SIGINT, resume=False)
+    interrupted_at(4, signal.SIGTERM, resume=True)
+    # What a killed run may leave beyond its last checkpoint.
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 3, "step": 5, "loss": 9.0, "lr": 9.0, "images_per_s": 9.0}\n{"epoch": 3, "st')
+
+    report = fit(small, miniature.train, run, eval_data_file=miniature.val, resume=True)
+    assert (report.started.first_step, report.steps) == (4, 2)
+    resumed, whole = read_parameters(run / "last.ckpt"), read_parameters(trained.directory / "last.ckpt")
+    assert resumed.keys() == whole.keys()
+    assert [name for name in whole if (whole[name].asnumpy() != resumed[name].asnumpy()).any()] == []
+    assert _metrics(run) == _metrics(trained.directory)
+    assert {path.name for path in run.iterdir()} == {path.name for path in trained.directory.iterdir()}
+
+
+def test_a_finished_training_that_is_resumed_has_nothing_left_to_do(
+    trained: Trained, miniature: Miniature, small: Config
+) -> None:
+    before = _metrics(trained.directory)
+    report = fit(small, miniature.train, trained.directory, resume=True)
+    assert (report.steps, report.loss, report.images_per_s) == (0, None, None)
+    assert _metrics(trained.directory) == before
+
+
+def test_a_directory_that_holds_a_training_is_not_taken_by_another(
+    trained: Trained, miniature: Miniature, small: Config
+) -> None:
+    with pytest.raises(TargetExistsError, match="holds a training already"):
+        fit(small, miniature.train, trained.directory)
+
+
+def test_overwriting_removes_the_old_training_and_nothing_else(small: Config, tmp_path: Path) -> None:
+    ours = ["config.yaml", "metrics.jsonl", "last.ckpt", "last.json", "DeepLabV3plus_s16-2_2.ckpt"]
+    for name in [*ours, "notes.txt", "resnet.ckpt"]:
+        (tmp_path / name).touch()
+    directory = TrainDir(tmp_path)
+    directory.check_free(overwrite=True)
+    directory.begin(small, resume=False)
+    assert {path.name for path in tmp_path.iterdir()} == {"config.yaml", "notes.txt", "resnet.ckpt"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"seed": 2}, "was trained with seed = 1, not 2"),
+        ({"train_epochs": 9}, "was trained with train_epochs = 3, not 9"),
+    ],
+)
+def test_a_training_is_not_resumed_with_other_settings(
+    trained: Trained, miniature: Miniature, small: Config, change: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=words):
+        fit(override(small, change), miniature.train, trained.directory, resume=True)
+
+
+def test_a_training_is_not_resumed_on_another_record_set(trained: Trained, miniature: Miniature, small: Config) -> None:
+    with pytest.raises(InvalidInputError, match=r"was trained on another record set \(rows: 10, not 5\)"):
+        fit(small, miniature.val, trained.directory, resume=True)
+
+
+def test_there_must_be_something_to_resume(miniature: Miniature, small: Config, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"no last\.ckpt to resume from"):
+        fit(small, miniature.train, tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"num_classes": 21}, "num_classes = 21 is configured, but record set train has 4"),
+        ({"batch_size": 11}, "10 rows do not fill one batch of 11"),
+        ({"ckpt_pre_trained": "/nowhere.ckpt"}, "no such checkpoint"),
+        ({"device_target": "Ascend"}, "device Ascend cannot be used on this machine"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_written(
+    miniature: Miniature, small: Config, tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(SegDataError, match=words):
+        fit(override(small, change), miniature.train, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_evaluation_set_must_have_the_same_classes(
+    miniature: Miniature, small: Config, make_set: Callable[..., Path], tmp_path: Path
+) -> None:
+    rows: Rows = [(np.zeros((40, 40, 3), np.uint8), np.zeros((40, 40), np.uint8))]
+    other = make_set(rows, name="other", names=("background", "aeroplane", "bicycle", "boat"))
+    with pytest.raises(InvalidInputError, match="class 3 is 'boat' in record set other, but 'bird'"):
+        fit(small, miniature.train, tmp_path / "run", eval_data_file=other)
+
+
+def test_training_on_pixels_that_are_all_ignored_stays_finite(
+    make_set: Callable[..., Path], small: Config, tmp_path: Path
+) -> None:
+    rows: Rows = [(np.full((40, 40, 3), 9 * index, np.uint8), np.full((40, 40), 255, np.uint8)) for index in range(4)]
+    report = fit(override(small, {"train_epochs": 2}), make_set(rows), tmp_path / "run")
+    assert report.loss == 0
+    parameters = read_parameters(tmp_path / "run" / "last.ckpt")
+    assert all(np.isfinite(value.asnumpy()).all() for value in parameters.values())
+
+
+def test_a_training_that_diverges_stops_and_keeps_its_last_good_checkpoint(
+    miniature: Miniature, small: Config, tmp_path: Path
+) -> None:
+    settings = {"base_lr": 1e12, "save_steps": 1, "train_epochs": 50}
+    with pytest.raises(SegDataError, match=r"step \d+: .*(loss is|not finite).* diverged"):
+        fit(override(small, settings), miniature.train, tmp_path / "run")
+    parameters = read_parameters(tmp_path / "run" / "last.ckpt")
+    assert all(np.isfinite(value.asnumpy()).all() for value in parameters.values())
+
+
+def test_pretrained_weights_are_taken_and_counted(
+    trained: Trained, miniature: Miniature, small: Config, tmp_path: Path
+) -> None:
+    best = trained.directory / "best.ckpt"
+    config = override(small, {"ckpt_pre_trained": str(best), "train_epochs": 1, "base_lr": 1e-12})
+    report = fit(config, miniature.train, tmp_path / "run").started.pretrained
+    assert report is not None
+    assert (report.missing, report.unexpected, report.mismatched) == ((), (), ())
+    start, after = read_parameters(best), read_parameters(tmp_path / "run" / "last.ckpt")
+    assert len(report.loaded) == len(start) - 1  # all but the step counter
+    assert np.allclose(start["decoder.classifier.weight"].asnumpy(), after["decoder.classifier.weight"].asnumpy())

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from mindspore import Tensor, nn
+
+from segdata.errors import InvalidInputError
+from segtrain.config import Config, override
+from segtrain.inference import Protocol, Segmenter
+from segtrain.runtime import prepare_device
+
+
+class ColourNetwork(nn.Cell):
+    """Takes red, green and blue for the logits of three classes."""
+
+    def construct(self, images: Tensor) -> Tensor:
+        return images * 10.0
+
+
+class ScaleNetwork(nn.Cell):
+    """Is sure of class 0 at an input of 33 pixels, and rather for class 1 at any other."""
+
+    def construct(self, images: Tensor) -> Tensor:
+        logits = (5.0, 0.0, 0.0) if images.shape[2] == 33 else (0.0, 1.0, 0.0)
+        return images * 0.0 + Tensor(logits).reshape(1, 3, 1, 1)
+
+
+@pytest.fixture(autouse=True)
+def _device() -> None:
+    prepare_device("CPU", seed=1)
+
+
+@pytest.fixture
+def raw(small: Config) -> Config:
+    return override(small, {"image_mean": (0, 0, 0), "image_std": (255, 255, 255)})
+
+
+def _quarters(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """An image of coloured fields without any symmetry, and the class of each pixel."""
+    label = np.zeros((height, width), np.uint8)
+    label[: height // 3, : width // 4] = 1
+    label[height // 3 :, width // 2 :] = 2
+    return np.eye(3, dtype=np.uint8)[label] * 255, label
+
+
+def test_inputs_have_the_published_sizes() -> None:
+    scales = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+    protocol = Protocol(crop_size=513, scales=scales)
+    assert [protocol.target(scale) for scale in scales] == [257, 385, 513, 641, 769, 897]
+
+
+@pytest.mark.parametrize("scales", [(), (1.0, 0.5)])
+def test_inputs_too_small_to_be_seen_are_refused(scales: tuple[float, ...]) -> None:
+    with pytest.raises(InvalidInputError, match="expected inputs of 33 pixels and more"):
+        Protocol(crop_size=33, scales=scales)
+
+
+@pytest.mark.parametrize(("scales", "flip"), [((1.0,), False), ((1.0,), True), ((1.0, 1.5, 2.0), True)])
+def test_classes_come_back_where_the_image_shows_them_at_its_own_size(
+    raw: Config, scales: tuple[float, ...], flip: bool
+) -> None:
+    segmenter = Segmenter(ColourNetwork(), raw, Protocol(crop_size=65, scales=scales, flip=flip), batch_size=3)
+    shapes = [(60, 97), (97, 60), (31, 24)]
+    images, labels = zip(*(_quarters(*shape) for shape in shapes), strict=True)
+    for prediction, label in zip(segmenter(images), labels, strict=True):
+        assert prediction.dtype == np.uint8
+        assert prediction.shape == label.shape
+        # Resizing there and back moves the borders by a pixel or so.
+        assert (prediction == label).mean() > 0.95
+
+
+@pytest.mark.parametrize(("scales", "winner"), [((1.0,), 0), ((1.5,), 1), ((1.0, 1.5), 0), ((1.5, 1.0, 2.0), 0)])
+def test_the_probabilities_of_all_scales_count(raw: Config, scales: tuple[float, ...], winner: int) -> None:
+    segmenter = Segmenter(ScaleNetwork(), raw, Protocol(crop_size=33, scales=scales), batch_size=1)
+    assert (segmenter([_quarters(40, 50)[0]])[0] == winner).all()
+
+
+def test_the_batch_an_image_is_in_does_not_matter(raw: Config) -> None:
+    images = [_quarters(40 + 3 * index, 50)[0] for index in range(3)]
+    alone = Segmenter(ColourNetwork(), raw, Protocol(crop_size=65), batch_size=1)
+    together = Segmenter(ColourNetwork(), raw, Protocol(crop_size=65), batch_size=4)
+    for image, prediction in zip(images, together(images), strict=True):
+        assert (alone([image])[0] == prediction).all()
+
+
+def test_a_network_in_training_is_not_changed_by_what_it_segments(raw: Config) -> None:
+    norm = nn.BatchNorm2d(3)
+    norm.set_train(True)
+    Segmenter(norm, raw, Protocol(crop_size=33), batch_size=1)([_quarters(40, 40)[0]])
+    assert (norm.moving_mean.asnumpy() == 0).all()
+    assert (norm.moving_variance.asnumpy() == 1).all()

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
+from segdata.labels.colormap import voc_palette
+from segtrain.predict import predict
+
+if TYPE_CHECKING:
+    from tests.segtrain.conftest import Miniature, Trained
+
+
+def _images(miniature: Miniature) -> Path:
+    return miniature.root / "VOCdevkit" / "VOC2012" / "JPEGImages"
+
+
+def test_each_image_gets_class_ids_colours_and_an_overlay_at_its_own_size(
+    trained: Trained, miniature: Miniature, tmp_path: Path
+) -> None:
+    report = predict(_images(miniature), trained.directory / "best.ckpt", tmp_path / "out", flip=True)
+    paths = sorted(_images(miniature).iterdir())
+    assert (report.images, report.faults) == (len(paths), ())
+    seen = set()
+    for path in paths:
+        files = [Image.open(tmp_path / "out" / kind / f"{path.stem}.png") for kind in ("index", "palette", "overlay")]
+        assert [file.mode for file in files] == ["L", "P", "RGB"]
+        assert {file.size for file in files} == {Image.open(path).size}
+        index, palette, overlay = map(np.asarray, files)
+        assert (index == palette).all()
+        assert (np.asarray(files[1].convert("RGB")) == voc_palette()[index]).all()
+        background = index == 0
+        assert (overlay[background] == np.asarray(Image.open(path))[background]).all()
+        seen |= set(np.unique(index).tolist())
+    names = ("background", "aeroplane", "bicycle", "bird")
+    assert report.classes == tuple(names[id_] for id_ in sorted(seen))
+
+
+def test_one_image_may_be_named(trained: Trained, miniature: Miniature, tmp_path: Path) -> None:
+    image = next(_images(miniature).iterdir())
+    assert predict(image, trained.directory / "best.ckpt", tmp_path / "out").images == 1
+    assert [path.name for path in (tmp_path / "out" / "index").iterdir()] == [f"{image.stem}.png"]
+
+
+def test_images_that_cannot_be_read_are_reported_and_the_others_done(
+    trained: Trained, miniature: Miniature, tmp_path: Path
+) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "good.jpg").write_bytes(next(_images(miniature).iterdir()).read_bytes())
+    (folder / "bad.jpg").write_bytes(b"no image")
+    (folder / "notes.txt").touch()
+    report = predict(folder, trained.directory / "best.ckpt", tmp_path / "out")
+    assert report.images == 1
+    assert report.faults == (f"{folder / 'bad.jpg'}: the image cannot be decoded",)
+    (folder / "good.jpg").unlink()
+    with pytest.raises(FaultsError, match="none of 1 images can be read"):
+        predict(folder, trained.directory / "best.ckpt", tmp_path / "nothing")
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_place_that_is_taken_is_not_written_over(trained: Trained, miniature: Miniature, tmp_path: Path) -> None:
+    image = next(_images(miniature).iterdir())
+    out = tmp_path / "out"
+    predict(image, trained.directory / "best.ckpt", out)
+    with pytest.raises(TargetExistsError) as error:
+        predict(image, trained.directory / "best.ckpt", out)
+    assert error.value.replaceable
+    predict(image, trained.directory / "best.ckpt", out, overwrite=True)
+    (out / "notes.txt").touch()
+    with pytest.raises(TargetExistsError, match=r"notes\.txt") as error:
+        predict(image, trained.directory / "best.ckpt", out, overwrite=True)
+    assert not error.value.replaceable
+
+
+def test_images_must_be_there_and_have_names_of_their_own(trained: Trained, tmp_path: Path) -> None:
+    checkpoint = trained.directory / "best.ckpt"
+    with pytest.raises(InvalidInputError, match="no such file or directory"):
+        predict(tmp_path / "nowhere", checkpoint, tmp_path / "out")
+    folder = tmp_path / "images"
+    folder.mkdir()
+    with pytest.raises(InvalidInputError, match="no image in it"):
+        predict(folder, checkpoint, tmp_path / "out")
+    (folder / "a.jpg").touch()
+    (folder / "a.png").touch()
+    with pytest.raises(FaultsError, match=r"a\.jpg and a\.png"):
+        predict(folder, checkpoint, tmp_path / "out")
