@@ -13,19 +13,23 @@ if TYPE_CHECKING:
     from segdata.records.manifest import Manifest as Manifest
     from segdata.records.manifest import open_set as open_set
     from segdata.records.verify import verify as verify
+    from segdata.sources.folders import make_list as pair_list
+    from segdata.sources.sbd import merge as sbd_merge
     from segdata.sources.voc import decolor as voc_decolor
     from segdata.sources.voc import make_lists as voc_list
 
 _PUBLIC = {
     "Manifest": "segdata.records.manifest:Manifest",
     "open_set": "segdata.records.manifest:open_set",
+    "pair_list": "segdata.sources.folders:make_list",
+    "sbd_merge": "segdata.sources.sbd:merge",
     "to_mindrecord": "segdata.records.convert:to_mindrecord",
     "verify": "segdata.records.verify:verify",
     "voc_decolor": "segdata.sources.voc:decolor",
     "voc_list": "segdata.sources.voc:make_lists",
 }
 
-__all__ = ["Manifest", "open_set", "to_mindrecord", "verify", "voc_decolor", "voc_list"]
+__all__ = ["Manifest", "open_set", "pair_list", "sbd_merge", "to_mindrecord", "verify", "voc_decolor", "voc_list"]
 
 
 def __getattr__(name: str) -> object:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
+from itertools import islice
+from threading import Thread
 from typing import Literal, Protocol, TypeVar
 
 from segdata.errors import SegDataError
@@ -47,8 +49,9 @@ def default_workers() -> int:
 def ordered_map(function: Callable[[T], R], items: Iterable[T], *, workers: int, kind: Kind = "threads") -> Iterator[R]:
     """Yield ``function(item)`` in the order of `items`, whatever the number of workers.
 
-    At most four times `workers` results wait in memory, so a list of millions streams through.
-    One worker means this thread. Processes are spawned, not forked: MindSpore keeps threads of its own.
+    Only a few results wait in memory, so a list of millions streams through. One worker means this thread. Threads
+    are for work outside the interpreter lock. Processes are for the rest; they are not forked from this one, whose
+    libraries keep threads of their own, so that a script must call under ``if __name__ == "__main__":``.
 
     Raises:
         SegDataError: when a worker process dies (killed, out of memory).
@@ -56,15 +59,16 @@ def ordered_map(function: Callable[[T], R], items: Iterable[T], *, workers: int,
     if workers <= 1:
         yield from map(function, items)
         return
-    executor = _executor(workers, kind)
-    waiting: deque[Future[R]] = deque()
+    executor: Executor = ThreadPoolExecutor(workers) if kind == "threads" else _processes(workers)
+    chunks = _chunks(items, 1 if kind == "threads" else _CHUNK)
+    waiting: deque[Future[list[R]]] = deque()
     try:
-        for item in items:
-            waiting.append(executor.submit(function, item))
+        for chunk in chunks:
+            waiting.append(executor.submit(_run, function, chunk))
             if len(waiting) >= 4 * workers:
-                yield waiting.popleft().result()
+                yield from waiting.popleft().result()
         while waiting:
-            yield waiting.popleft().result()
+            yield from waiting.popleft().result()
     except BrokenProcessPool as error:
         raise SegDataError(
             "a worker process was killed before it finished (out of memory?); nothing was kept"
@@ -73,7 +77,27 @@ def ordered_map(function: Callable[[T], R], items: Iterable[T], *, workers: int,
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _executor(workers: int, kind: Kind) -> Executor:
-    if kind == "threads":
-        return ThreadPoolExecutor(workers)
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+#: Items sent to a process at a time: sending costs about as much as a millisecond of work.
+_CHUNK = 32
+
+
+def _processes(workers: int) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("forkserver")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
+
+
+def _end_with_parent() -> None:
+    """Let a worker process end when its parent is killed; it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+
+
+def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def _run(function: Callable[[T], R], chunk: list[T]) -> list[R]:
+    return [function(item) for item in chunk]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from segdata.cli import records, sample, voc
+from segdata.cli import coco, folders, records, sample, sbd, tif, voc
 from segdata.cli.options import CONTEXT
 from segdata.cli.render import CommandGroup
 
@@ -19,6 +19,11 @@ for _command in (
     sample.make_sample,
     voc.decolor,
     voc.make_lists,
+    sbd.merge,
+    folders.pair_list,
+    tif.slice_stack,
+    coco.subset,
+    coco.make_masks,
     records.to_mindrecord,
     records.verify,
     records.info,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,48 +20,74 @@ from segdata.cli.options import (
 )
 from segdata.cli.render import FAILED, emit, progress_bar, table
 from segdata.errors import name_first
-from segdata.labels.colormap import VOC_CLASSES, read_class_names
+from segdata.labels.colormap import IGNORE, VOC_CLASSES, read_class_names
 from segdata.records import convert
 from segdata.records.manifest import ClassInfo, Manifest, open_set
+from segdata.records.plan import MAX_SHARDS
 from segdata.records.semantic import Classes
 from segdata.records.verify import VerifyReport
 from segdata.records.verify import verify as verify_set
 
 
 @click.command("to-mindrecord")
-@click.option("--data_root", type=EXISTING_DIR, required=True, help="What the list's paths are relative to")
-@click.option("--data_lst", type=EXISTING_FILE, required=True, help="List file: image path and label path a line")
+@click.option("--data_root", type=EXISTING_DIR, help="What the list's paths are relative to")
+@click.option("--data_lst", type=EXISTING_FILE, help="List file: image path and label path a line")
+@click.option("--annotations", type=EXISTING_FILE, help="Instead of a list: COCO instances as JSON")
+@click.option("--images", type=EXISTING_DIR, help="and the folder that its file names are relative to")
 @click.option("--dst_path", type=ANY_PATH, required=True, help="Directory to write the record set to")
-@click.option("--num_shards", type=click.IntRange(1, convert.MAX_SHARDS), default=8, show_default=True, help="Shards")
+@click.option("--num_shards", type=click.IntRange(1, MAX_SHARDS), default=8, show_default=True, help="Shards")
 @click.option("--shuffle/--no-shuffle", default=True, show_default=True, help="Order rows by the seed, or as listed")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the order")
 @click.option("--num_classes", type=click.IntRange(1, 255), help="Class ids are 0 to this less one [default: VOC's 21]")
 @click.option("--class_names", type=EXISTING_FILE, help="Class names by id, one a line, or a label map")
-@click.option("--ignore_label", type=click.IntRange(0, 255), default=255, show_default=True, help="Pixels of no class")
+@click.option("--ignore_label", type=click.IntRange(0, 255), help="Label of pixels of no class [default: 255]")
+@click.option("--keep-empty", is_flag=True, help="With --annotations: write images without instances too")
 @click.option(
-    "--on-error", type=click.Choice(get_args(convert.OnError)), default="fail", show_default=True, help="Bad pairs"
+    "--on-error",
+    type=click.Choice(get_args(convert.OnError)),
+    default="fail",
+    show_default=True,
+    help="What a bad sample does: fail, or be left out and counted",
 )
 @click.option("--decode", is_flag=True, help="Decode every image too, to find truncated ones")
 @workers_option
 @overwrite_option
 @dry_run_option
 @json_option
-def to_mindrecord(
-    num_classes: int | None, class_names: Path | None, ignore_label: int, as_json: bool, **options: Any
-) -> None:
-    """Write the samples of a list file as MindRecord shards with a manifest.
+def to_mindrecord(as_json: bool, **options: Any) -> None:
+    """Write the samples of a list file, or of a COCO JSON, as MindRecord shards with a manifest.
 
-    Every pair is checked first: both files readable, equal in size, the label an 8-bit index mask with known values.
-    The result is the same byte for byte whatever --workers is, and opening any one shard gives all rows.
+    Every sample is checked first: files readable, image and label equal in size, the label an 8-bit index mask with
+    known values; for COCO, sizes as the JSON says, every mask and box with an area. The result is the same byte for
+    byte whatever --workers is, and opening any one shard gives all rows.
 
     \b
     Example:
       segdata to-mindrecord --data_root data --data_lst data/voc_train_lst.txt \\
           --dst_path records/voc_train --num_shards 8
+      segdata to-mindrecord --annotations subset/annotations/instances.json \\
+          --images subset/images --dst_path records/books
     """
-    classes = Classes(_class_names(num_classes, class_names), ignore_label)
-    report = convert.to_mindrecord(classes=classes, progress=progress_bar, **options)
-    emit(report, as_json, _convert_text)
+    run = _instance(options) if options["annotations"] else _semantic(options)
+    emit(run(progress=progress_bar, **options), as_json, _convert_text)
+
+
+def _semantic(options: dict[str, Any]) -> Callable[..., convert.ConvertReport]:
+    """Choose the conversion of a list; take the options that only COCO has out of `options`."""
+    if not (options["data_root"] and options["data_lst"]) or options.pop("images") or options.pop("keep_empty"):
+        raise click.UsageError("give --data_root and --data_lst (semantic), or --annotations and --images (instance)")
+    del options["annotations"]
+    names = _class_names(options.pop("num_classes"), options.pop("class_names"))
+    ignore_label = options.pop("ignore_label")
+    return partial(convert.to_mindrecord, classes=Classes(names, IGNORE if ignore_label is None else ignore_label))
+
+
+def _instance(options: dict[str, Any]) -> Callable[..., convert.ConvertReport]:
+    """Choose the conversion of a COCO JSON; take the options that only lists have out of `options`."""
+    foreign = ("data_root", "data_lst", "num_classes", "class_names", "ignore_label")
+    if not options["images"] or any(options.pop(name) is not None for name in foreign):
+        raise click.UsageError("--annotations goes with --images; classes come from the JSON")
+    return convert.coco_to_mindrecord
 
 
 def _class_names(num_classes: int | None, file: Path | None) -> tuple[str, ...]:
@@ -83,11 +111,13 @@ def _convert_text(report: convert.ConvertReport) -> str:
     unused = [info.name for info in report.classes if not info.pixels]
     if unused:
         lines.append(f"no pixel of {len(unused)} of {len(report.classes)} classes: {', '.join(unused)}")
+    if report.empty:
+        lines.append(f"{report.empty} images without instances left out")
     if report.rotated:
         lines.append(f"{len(report.rotated)} images are stored turned; rows keep them as stored:")
         lines.append(name_first(report.rotated))
     if report.faults:
-        lines.append(f"{report.samples - report.rows} of {report.samples} samples left out:")
+        lines.append(f"{report.rows} of {report.samples} samples written; left out:")
         lines.append(name_first(report.faults))
     return "\n".join(lines)
 
@@ -139,28 +169,28 @@ def info(record_set: Path, as_json: bool) -> None:
 def _info_text(manifest: Manifest) -> str:
     size = sum(shard.bytes + shard.index_bytes for shard in manifest.shards)
     rows = sorted({shard.rows for shard in manifest.shards})
-    total = sum(info.pixels for info in manifest.classes) + manifest.ignore_pixels
     written_by = ", ".join(f"{name} {version}" for name, version in manifest.program.items())
-    return "\n".join(
-        [
-            f"{manifest.name}: {manifest.task} record set, written by {written_by}",
-            f"rows      {manifest.rows} in {len(manifest.shards)} shards of {' or '.join(map(str, rows))}",
-            f"size      {_megabytes(size)} for {_megabytes(manifest.payload_bytes)} of images and labels",
-            f"order     {'seed ' + str(manifest.options['seed']) if manifest.options['shuffle'] else 'as listed'}",
-            f"ignored   label {manifest.ignore_label}, {_share(manifest.ignore_pixels, total)} of the pixels",
-            "",
-            table(
-                [("id", "class", "pixels", "share", "images"), *_class_rows(manifest.classes, total)],
-                right=(0, 2, 3, 4),
-            ),
-        ]
-    )
-
-
-def _class_rows(classes: tuple[ClassInfo, ...], total: int) -> list[tuple[str, ...]]:
-    return [
-        (str(info.id), info.name, str(info.pixels), _share(info.pixels, total), str(info.images)) for info in classes
+    lines = [
+        f"{manifest.name}: {manifest.task} record set, written by {written_by}",
+        f"rows      {manifest.rows} in {len(manifest.shards)} shards of {' or '.join(map(str, rows))}",
+        f"size      {_megabytes(size)} for {_megabytes(manifest.payload_bytes)} of images and labels",
+        f"order     {'seed ' + str(manifest.options['seed']) if manifest.options['shuffle'] else 'as listed'}",
     ]
+    total = sum(info.pixels for info in manifest.classes) + manifest.ignore_pixels
+    if manifest.ignore_label is not None:
+        share = _share(manifest.ignore_pixels, total)
+        lines.append(f"ignored   label {manifest.ignore_label}, {share} of the pixels")
+    return "\n".join([*lines, "", _class_table(manifest.classes, total)])
+
+
+def _class_table(classes: tuple[ClassInfo, ...], total: int) -> str:
+    """List the classes; instances and original ids where the set has them."""
+    rows: list[tuple[str, ...]] = [("id", "class", "pixels", "share", "images", "instances", "original id")]
+    for info in classes:
+        pixels = (str(info.pixels), _share(info.pixels, total), str(info.images))
+        rows.append((str(info.id), info.name, *pixels, str(info.instances), str(info.original_id)))
+    instance = any(info.instances is not None for info in classes)
+    return table(rows if instance else [row[:5] for row in rows], right=(0, 2, 3, 4, 5, 6))
 
 
 def _share(pixels: int, total: int) -> str:

@@ -2,31 +2,57 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any, Literal, get_args
 
 import click
 
 from segdata.cli.options import ANY_PATH, json_option
 from segdata.cli.render import emit
-from segdata.sample import voc
+
+Kind = Literal["voc", "sbd", "coco", "tif"]
 
 
 @click.command("sample")
 @click.argument("directory", metavar="DIR", type=ANY_PATH)
+@click.option("--kind", type=click.Choice(get_args(Kind)), default="voc", show_default=True, help="Which raw data set")
 @click.option("--train", type=click.IntRange(min=1), default=24, show_default=True, help="Images of the train split")
-@click.option("--val", type=click.IntRange(min=1), default=8, show_default=True, help="Images of the val split")
+@click.option("--val", type=click.IntRange(min=2), default=8, show_default=True, help="Images of the val split")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same files")
 @json_option
-def make_sample(directory: Path, train: int, val: int, seed: int, as_json: bool) -> None:
-    """Write a miniature VOC devkit: coloured shapes on textured ground, palette masks with void borders.
+def make_sample(directory: Path, kind: Kind, train: int, val: int, seed: int, as_json: bool) -> None:
+    """Write a miniature of a raw data set: coloured shapes on textured ground, drawn from a seed.
+
+    voc is a VOC devkit with palette masks; sbd the same with a benchmark_RELEASE that overlaps it; coco an instances
+    JSON with images; tif two stacks, cells and their membranes. coco and tif have no splits: they get as many images
+    as both splits together.
 
     \b
     Example:
       segdata sample miniature
     """
-    emit(voc.write_devkit(directory, train=train, val=val, seed=seed), as_json, _sample_text)
+    emit(_write(kind, directory, train, val, seed), as_json, lambda report: _sample_text(directory, report))
 
 
-def _sample_text(report: voc.SampleReport) -> str:
-    classes = ", ".join(report.classes)
-    return f"{report.train} train and {report.val} val images with {classes} in {report.root}/VOCdevkit/VOC2012"
+def _write(kind: Kind, directory: Path, train: int, val: int, seed: int) -> dict[str, Any]:
+    from segdata.sample import coco, sbd, tif, voc
+
+    if kind == "coco":
+        return asdict(coco.write_coco(directory, images=train + val, seed=seed))
+    if kind == "tif":
+        return asdict(tif.write_stacks(directory, pages=train + val, seed=seed))
+    devkit = asdict(voc.write_devkit(directory, train=train, val=val, seed=seed))
+    if kind == "voc":
+        return devkit
+    release = sbd.write_release(directory, voc_train=train, voc_val=val, seed=seed)
+    return devkit | {"sbd_train": release.train, "sbd_val": release.val}
+
+
+def _sample_text(directory: Path, report: dict[str, Any]) -> str:
+    found = (f"{name.replace('_', ' ')} {_brief(value)}" for name, value in report.items() if name != "root")
+    return f"written to {directory}: {', '.join(found)}"
+
+
+def _brief(value: Any) -> str:
+    return " ".join(value) if isinstance(value, list | tuple) else str(value)

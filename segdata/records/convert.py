@@ -8,38 +8,23 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-from segdata.errors import FaultsError, InvalidInputError
+from segdata.errors import FaultsError
 from segdata.files import check_target_directory, staged_directory
 from segdata.lists import read_list
 from segdata.parallel import Progress, default_workers, silent
-from segdata.records import layout
+from segdata.records.instance import check_images
 from segdata.records.manifest import MANIFEST, ClassInfo, Manifest, read_manifest, write_manifest
+from segdata.records.plan import Plan, make_plan, set_name
 from segdata.records.rows import Rows
 from segdata.records.semantic import Classes, check_pairs
 from segdata.records.writer import ShardJob, ShardResult, shard_names, write_shards
+from segdata.sources.coco_json import read_coco
 
 T = TypeVar("T")
 
 OnError = Literal["fail", "skip"]
-
-#: Limits and forbidden characters of MindRecord's `FileWriter`.
-MAX_SHARDS = 1000
-_FORBIDDEN = set("\\/:*?\"<>|`&';")
-
-
-@dataclass(frozen=True)
-class Plan(Generic[T]):
-    """What would be written: which rows make which shard, in which order, in what room."""
-
-    name: str
-    seed: int | None
-    shards: tuple[tuple[T, ...], ...]
-    layout: layout.Layout
 
 
 @dataclass(frozen=True)
@@ -56,6 +41,7 @@ class ConvertReport:
     classes: tuple[ClassInfo, ...]
     ignore_label: int | None
     ignore_pixels: int
+    empty: int
     faults: tuple[str, ...]
     rotated: tuple[str, ...]
 
@@ -91,7 +77,8 @@ def to_mindrecord(
         classes: names and ignore label; VOC's by default.
         on_error: what a fault does: fail, or leave the pair out and count it.
         decode: decode every image too.
-        workers: threads; all processors by default.
+        workers: processes that check (from some thousands of pairs on) and threads that write; all processors by
+            default.
         overwrite: replace a record set that lies at `dst_path`.
         dry_run: check everything, write nothing.
         progress: shows how far it is.
@@ -102,6 +89,48 @@ def to_mindrecord(
         TargetExistsError: when `dst_path` is taken.
     """
     check = partial(check_pairs, read_list(data_lst), data_root, classes or Classes(), decode=decode)
+    return convert(
+        check,
+        dst_path,
+        num_shards=num_shards,
+        seed=seed if shuffle else None,
+        on_error=on_error,
+        workers=workers or default_workers(),
+        overwrite=overwrite,
+        dry_run=dry_run,
+        progress=progress,
+    )
+
+
+def coco_to_mindrecord(
+    annotations: Path,
+    images: Path,
+    dst_path: Path,
+    *,
+    num_shards: int = 8,
+    shuffle: bool = True,
+    seed: int = 0,
+    keep_empty: bool = False,
+    on_error: OnError = "fail",
+    decode: bool = False,
+    workers: int | None = None,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> ConvertReport:
+    """Write the images of a COCO JSON as an instance record set (``docs/formats.md``).
+
+    Categories become the labels 1 to K in the order of their ids; masks become compressed RLE, whatever they came as.
+
+    Args:
+        annotations: COCO instances as JSON.
+        images: the folder that its file names are relative to.
+        keep_empty: write images without instances too; otherwise they are left out and counted.
+        on_error: what a fault does: fail, or leave the annotation (or the image) out and count it.
+
+    The other arguments and errors are those of `to_mindrecord`.
+    """
+    check = partial(check_images, read_coco(annotations), images, keep_empty=keep_empty, decode=decode)
     return convert(
         check,
         dst_path,
@@ -141,44 +170,13 @@ def convert(
     rows = check(workers=workers, progress=progress)
     if rows.faults and on_error == "fail":
         raise FaultsError(f"{len(rows.faults)} faults; nothing was written", rows.faults)
-    plan = make_plan(rows, _set_name(target), num_shards=num_shards, seed=seed)
+    plan = make_plan(rows, set_name(target), num_shards=num_shards, seed=seed)
     results: list[ShardResult] = []
     if not dry_run:
         with staged_directory(target, overwrite=overwrite, ours=ours) as staging:
             results = write_shards(_jobs(plan, rows, staging), workers=workers, progress=progress)
             write_manifest(staging, _manifest(plan, rows, results))
     return _report(target, plan, rows, results)
-
-
-def make_plan(rows: Rows[T], name: str, *, num_shards: int, seed: int | None) -> Plan[T]:
-    """Decide the rows' order and shards; reads and writes nothing."""
-    count = len(rows.items)
-    if not 1 <= num_shards <= MAX_SHARDS:
-        raise InvalidInputError(f"{num_shards} shards; MindRecord takes 1 to {MAX_SHARDS}")
-    if count < num_shards:
-        raise InvalidInputError(f"{count} rows are fewer than {num_shards} shards; ask for {max(count, 1)} or fewer")
-    order = np.arange(count) if seed is None else _seeded_order(rows.keys, seed)
-    parts = np.array_split(order, num_shards)
-    return Plan(
-        name=name,
-        seed=seed,
-        shards=tuple(tuple(rows.items[index] for index in part) for part in parts),
-        layout=layout.fit([rows.sizes[part] for part in parts], name_bytes=len(name.encode()) + 16),
-    )
-
-
-def _set_name(target: Path) -> str:
-    name = target.resolve().name.removesuffix(".mindrecord")
-    if not name or _FORBIDDEN & set(name) or name != name.strip():
-        forbidden = " ".join(sorted(_FORBIDDEN))
-        raise InvalidInputError(f"{target}: MindRecord takes no file name {name!r}; avoid {forbidden}")
-    return name
-
-
-def _seeded_order(keys: Sequence[str], seed: int) -> npt.NDArray[np.int64]:
-    """Order rows by the digest of seed and key: the same on every platform, whatever the order of the input."""
-    digests = [hashlib.sha256(f"{seed}\0{key}".encode()).digest() for key in keys]
-    return np.array(sorted(range(len(digests)), key=digests.__getitem__), np.int64)
 
 
 def _jobs(plan: Plan[T], rows: Rows[T], directory: Path) -> list[ShardJob[T]]:
@@ -199,7 +197,7 @@ def _manifest(plan: Plan[T], rows: Rows[T], results: Sequence[ShardResult]) -> M
         ignore_pixels=rows.ignore_pixels,
         rows=len(rows.items),
         payload_bytes=rows.payload_bytes,
-        inputs=hashlib.sha256(b"".join(result.digests for result in results)).hexdigest(),
+        inputs=hashlib.sha256(b"".join(result.fingerprints for result in results)).hexdigest(),
         options={"num_shards": len(plan.shards), "shuffle": plan.seed is not None, "seed": plan.seed},
         program={name: metadata.version(name) for name in ("segdata", "mindspore")},
         shards=tuple(result.shard for result in results),
@@ -218,6 +216,7 @@ def _report(target: Path, plan: Plan[T], rows: Rows[T], results: Sequence[ShardR
         classes=rows.classes,
         ignore_label=rows.ignore_label,
         ignore_pixels=rows.ignore_pixels,
+        empty=rows.empty,
         faults=rows.faults,
         rotated=rows.rotated,
     )

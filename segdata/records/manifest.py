@@ -50,7 +50,7 @@ class ClassInfo:
 class Manifest:
     """Everything there is to know about a record set without opening it.
 
-    `inputs` is the SHA-256 over the SHA-256 of each row in set order (see ``docs/formats.md``);
+    `inputs` is the SHA-256 over the fingerprints of all rows in set order (see ``docs/formats.md``);
     `options` are those that shape the bytes of the set; `ignore_label` is None in an instance set. No time stamp
     and no absolute path: the same inputs give the same manifest.
     """

@@ -22,6 +22,9 @@ from segdata.records.manifest import ClassInfo
 from segdata.records.rows import Rows
 from segdata.records.schema import SEMANTIC, Row
 
+#: Fewer pairs are checked before a process has started.
+PROCESSES_FROM = 2000
+
 
 @dataclass(frozen=True)
 class Classes:
@@ -60,8 +63,10 @@ def check_pairs(
     faults: list[str] = []
     rotated: list[str] = []
     check = partial(check_pair, root, classes, decode)
+    if len(pairs) < PROCESSES_FROM and not decode:
+        workers = 1
     with progress(total=len(pairs), label="check") as advance:
-        for pair, result in zip(pairs, ordered_map(check, pairs, workers=workers), strict=True):
+        for pair, result in zip(pairs, ordered_map(check, pairs, workers=workers, kind="processes"), strict=True):
             advance(1)
             faults.extend(result.faults)
             if result.orientation != 1:

@@ -14,7 +14,7 @@ from segdata.parallel import Progress, silent
 from segdata.records.manifest import INDEX_SUFFIX, RecordSet, Shard, open_set
 from segdata.records.schema import KEY, read_back
 from segdata.records.stitch import count_rows, read_header
-from segdata.records.writer import file_digest, row_digest
+from segdata.records.writer import file_digest, row_fingerprint
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,11 @@ def _check_rows(found: RecordSet, progress: Progress) -> list[str]:
     with progress(total=manifest.rows, label="rows") as advance:
         for columns in _read(found.shard_paths[0], list(manifest.schema)):
             keys[str(columns[key])] += 1
-            inputs.update(row_digest(read_back(columns, manifest.schema), manifest.schema))
+            inputs.update(row_fingerprint(read_back(columns, manifest.schema), manifest.schema))
             advance(1)
     problems = _compare(found, found.shard_paths[0].name, keys)
     if not problems and inputs.hexdigest() != manifest.inputs:
-        problems.append("the rows are not those that were put in (the manifest's digest of the inputs differs)")
+        problems.append("the rows are not those that were put in (the manifest's fingerprint of the inputs differs)")
     with progress(total=len(found.shard_paths) - 1, label="shards") as advance:
         for path in found.shard_paths[1:]:
             seen = Counter(str(columns[key]) for columns in _read(path, [key]))

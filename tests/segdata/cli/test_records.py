@@ -63,7 +63,7 @@ def test_pairs_that_are_left_out_are_said(segdata: Run, root: Path, tmp_path: Pa
     source = ("--data_root", root, "--data_lst", tmp_path / "list.txt", "--dst_path", tmp_path / "set")
     result = segdata("to-mindrecord", *source, "--num_shards", 2, "--on-error", "skip")
     assert result.exit_code == 0, result.output
-    assert "1 of 6 samples left out" in result.output
+    assert "5 of 6 samples written; left out:" in result.output
     assert "gone.jpg: missing" in result.output
 
 
@@ -88,6 +88,23 @@ def test_bad_input_gets_a_sentence_and_a_status(
     assert (result.exit_code, sentence in result.output) == (status, True), result.output
     assert "Traceback" not in result.output
     assert not (tmp_path / "set").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--data_root", "{root}"),
+        ("--annotations", "{root}/voc_train_lst.txt"),
+        ("--annotations", "{root}/voc_train_lst.txt", "--images", "{root}", "--num_classes", "3"),
+        ("--data_root", "{root}", "--data_lst", "{root}/voc_train_lst.txt", "--keep-empty"),
+    ],
+)
+def test_a_list_or_a_json_must_be_named_and_not_both(
+    segdata: Run, root: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    result = segdata("to-mindrecord", "--dst_path", tmp_path / "set", *(option.format(root=root) for option in options))
+    assert (result.exit_code, "--annotations" in result.output) == (2, True), result.output
 
 
 @pytest.mark.parametrize("command", ["verify", "info"])

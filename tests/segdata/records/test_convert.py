@@ -18,8 +18,9 @@ from mindspore.dataset import MindDataset
 
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.lists import read_list
-from segdata.records.convert import make_plan, to_mindrecord
+from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import open_set
+from segdata.records.plan import make_plan
 from segdata.records.rows import Rows
 from segdata.records.schema import SEMANTIC, as_bytes
 from segdata.records.semantic import Classes
@@ -80,7 +81,7 @@ def test_a_plan_uses_every_row_once_in_balanced_shards(rows: int, shards: int, s
     made = Rows(
         task="semantic", schema=SEMANTIC, items=tuple(range(rows)), keys=tuple(map(str, range(rows))),
         read=lambda _: {}, sizes=np.full(rows, 1000), payload_bytes=0, classes=(), ignore_label=255, ignore_pixels=0,
-        samples=rows, faults=(), rotated=(),
+        samples=rows, empty=0, faults=(), rotated=(),
     )  # fmt: skip
     if rows < shards:
         with pytest.raises(InvalidInputError, match=f"ask for {rows} or fewer"):

@@ -1,0 +1,150 @@
+"""Commands for a COCO data set."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from segdata.cli.options import (
+    ANY_PATH,
+    EXISTING_DIR,
+    EXISTING_FILE,
+    dry_run_option,
+    json_option,
+    overwrite_option,
+    workers_option,
+)
+from segdata.cli.render import emit, progress_bar, table
+from segdata.errors import name_first
+from segdata.sources import coco, coco_masks
+from segdata.sources.coco_images import Media
+from segdata.sources.coco_select import Choice, Crowd, Match, read_image_ids
+
+annotations_option = click.option("--annotations", type=EXISTING_FILE, required=True, help="COCO instances file")
+
+
+@click.command("coco-subset")
+@annotations_option
+@click.option("--images", type=EXISTING_DIR, help="Folder of the images [needed unless --media none]")
+@click.option("--dst_path", type=ANY_PATH, required=True, help="Directory to write")
+@click.option(
+    "--category", "categories", multiple=True, metavar="NAME|ID", help="Keep images with it; may be given repeatedly"
+)
+@click.option(
+    "--match",
+    type=click.Choice(get_args(Match)),
+    default="any",
+    show_default=True,
+    help="Of several categories an image needs any, or all",
+)
+@click.option("--only-matching", is_flag=True, help="Drop annotations of other categories from the images kept")
+@click.option("--image_ids", type=EXISTING_FILE, help="Only these images: a file with one id a line")
+@click.option("--max_images", type=click.IntRange(min=1), help="Keep this many at most, drawn by --seed")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of that draw")
+@click.option(
+    "--crowd", type=click.Choice(get_args(Crowd)), default="keep", show_default=True, help="Annotations with iscrowd"
+)
+@click.option("--keep-empty", is_flag=True, help="Keep images without annotations too")
+@click.option("--min_area", type=click.FloatRange(min=0), default=0, help="Drop annotations of a smaller area [pixels]")
+@click.option("--remap-ids", is_flag=True, help="Number the categories 1..K and write category_map.json")
+@click.option(
+    "--media",
+    type=click.Choice(get_args(Media)),
+    default="copy",
+    show_default=True,
+    help="How images get to DST_PATH/images",
+)
+@workers_option
+@overwrite_option
+@dry_run_option
+@json_option
+def subset(images: Path | None, image_ids: Path | None, as_json: bool, **options: Any) -> None:
+    """Cut a COCO data set to categories, image ids or a number of images: annotations/instances.json and images/.
+
+    What is kept stays as it was: ids, order, keys, the digits of numbers, the bytes of images. An image of the
+    wanted categories keeps the annotations of all its categories unless --only-matching; the list of categories is
+    cut to those wanted or used. Annotations that --crowd or --min_area drop do not count for --category. Images
+    without annotations are left out unless --keep-empty; an image with other categories only is not one of them.
+
+    \b
+    Example:
+      segdata coco-subset --annotations coco/annotations/instances_train2017.json --images coco/train2017 \\
+          --dst_path books --category book --only-matching --remap-ids
+    """
+    if images is None and options["media"] != "none":
+        raise click.UsageError("Missing option '--images'; only '--media none' does without.")
+    ids = read_image_ids(image_ids) if image_ids else None
+    choice = Choice(
+        image_ids=ids, **{field.name: options.pop(field.name) for field in fields(Choice) if field.name in options}
+    )
+    report = coco.subset(images=images, choice=choice, progress=progress_bar, **options)
+    emit(report, as_json, _subset_text)
+
+
+def _subset_text(report: coco.SubsetReport) -> str:
+    verb = "written to" if report.written else "would be written to"
+    rows: list[tuple[str, ...]] = [("id", "was", "category", "annotations")]
+    rows += [(str(item.id), str(item.original_id), item.name, str(item.annotations)) for item in report.categories]
+    lines = [
+        f"{report.images} images with {report.annotations} annotations {verb} {report.target}",
+        table(rows, right=(0, 1, 3)),
+        _counts("images left out", report.images_left_out),
+        _counts("annotations left out", report.annotations_left_out),
+        _counts("found in the source", report.found),
+    ]
+    if report.resized:
+        lines.append(f"images of another size than the JSON says:\n{name_first(report.resized)}")
+    return "\n".join(line for line in lines if line)
+
+
+def _counts(what: str, counts: dict[str, int]) -> str:
+    named = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in counts.items() if count)
+    return f"{what}: {named}" if named else ""
+
+
+@click.command("coco-to-masks")
+@annotations_option
+@click.option("--images", type=EXISTING_DIR, required=True, help="Folder of the images")
+@click.option("--dst_path", type=ANY_PATH, required=True, help="Directory to write")
+@click.option(
+    "--remap",
+    "--category",
+    "categories",
+    multiple=True,
+    metavar="NAME|ID",
+    help="Category of class 1, then of class 2, … [default: all by their id]",
+)
+@workers_option
+@overwrite_option
+@dry_run_option
+@json_option
+def make_masks(as_json: bool, **options: Any) -> None:
+    """Turn COCO instances into index masks, with a list file and a file of class names.
+
+    Where annotations overlap, the one of fewer pixels is seen; crowds become 255 where no single object is, and
+    categories not named are background, class 0. Every image of the file gets a mask. The paths of the list are
+    relative to the nearest folder above images and masks, which the report names.
+
+    \b
+    Example:
+      segdata coco-to-masks --annotations books/annotations/instances.json --images books/images \\
+          --dst_path books_masks --remap book --remap person
+    """
+    emit(coco_masks.make_masks(progress=progress_bar, **options), as_json, _masks_text)
+
+
+def _masks_text(report: coco_masks.MasksReport) -> str:
+    verb = "written to" if report.written else "would be written to"
+    lines = [
+        f"{report.masks} masks of {report.annotations} annotations {verb} {report.target}",
+        f"list: {report.list}, its paths relative to {report.data_root}",
+        f"classes: {len(report.classes)} with {report.classes[0]}; crowds made ignore: {report.crowds}; "
+        f"masks without an object: {report.empty_masks}",
+        _counts("annotations left out", report.left_out),
+    ]
+    if report.unusable:
+        lines.append(f"segmentations that are none:\n{name_first(report.unusable)}")
+    return "\n".join(line for line in lines if line)

@@ -1,0 +1,138 @@
+"""The segmentation of a COCO annotation, in any of its forms, as compressed run lengths (RLE).
+
+Forms and run lengths as `pycocotools` has them: runs count down the columns, beginning with zeros.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import InvalidInputError
+from segdata.labels.png import MAX_PIXELS
+
+#: Polygons are drawn run by run: a coordinate beyond any image would take memory for each pixel on the way there.
+MAX_COORDINATE = 1 << 20
+
+#: Characters that a run of a whole image of `MAX_PIXELS` takes, at 5 bits each and one for the sign.
+_LONGEST = 6
+
+
+class Rle(TypedDict):
+    """Compressed COCO run lengths: ``size`` is ``[height, width]``, ``counts`` the packed runs."""
+
+    size: list[int]
+    counts: bytes
+
+
+def to_rle(segmentation: object, height: int, width: int) -> Rle:
+    """Return the mask of an annotation in an image of `height` x `width` pixels.
+
+    Args:
+        segmentation: as `json` decodes it: a list of polygons ``[x0, y0, x1, y1, …]`` in pixels, whose union is the
+            mask; or ``{"size": [height, width], "counts": runs}`` with the runs as a list or packed in a string.
+        height: of the image.
+        width: of the image.
+
+    Raises:
+        InvalidInputError: when there is no polygon, one has fewer than three points or a point far outside, or the
+            runs are of another image size or do not fill it. Nothing that `pycocotools` would read as another
+            thing (four numbers as a box, runs that end early) passes.
+    """
+    if height < 1 or width < 1 or height * width > MAX_PIXELS:
+        raise InvalidInputError(f"an image of {width} x {height} pixels; expected 1 to {MAX_PIXELS} pixels")
+    if isinstance(segmentation, Mapping):
+        return _from_runs(segmentation, height, width)
+    if isinstance(segmentation, Sequence) and not isinstance(segmentation, str | bytes):
+        return _from_polygons(segmentation, height, width)
+    raise InvalidInputError(f"expected a list of polygons or run lengths, found {_brief(segmentation)}")
+
+
+def decode_rle(rle: Rle) -> npt.NDArray[np.uint8]:
+    """Return the mask ``(height, width)`` uint8, 1 inside, of run lengths that `to_rle` made."""
+    from pycocotools import mask
+
+    pixels: npt.NDArray[np.uint8] = mask.decode(rle)
+    return pixels
+
+
+def _from_polygons(polygons: Sequence[object], height: int, width: int) -> Rle:
+    from pycocotools import mask
+
+    if not polygons:
+        raise InvalidInputError("an empty list of polygons")
+    parts = [_polygon(part, number) for number, part in enumerate(polygons, start=1)]
+    merged: Rle = mask.merge(mask.frPyObjects(parts, height, width))
+    return merged
+
+
+def _polygon(part: object, number: int) -> npt.NDArray[np.float64]:
+    try:
+        points = np.asarray(part, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"polygon {number} is {_brief(part)}; expected numbers x0, y0, x1, y1, …") from error
+    if points.ndim != 1 or points.size % 2:
+        raise InvalidInputError(f"polygon {number} is {_brief(part)}; expected pairs of numbers x0, y0, x1, y1, …")
+    if points.size < 6:
+        raise InvalidInputError(f"polygon {number} has {points.size // 2} points; expected 3 or more")
+    if not np.all(np.abs(points) <= MAX_COORDINATE):
+        raise InvalidInputError(f"polygon {number} has a point far outside any image")
+    return points
+
+
+def _from_runs(segmentation: Mapping[str, object], height: int, width: int) -> Rle:
+    from pycocotools import mask
+
+    size, counts = segmentation.get("size"), segmentation.get("counts")
+    if size != [height, width]:
+        raise InvalidInputError(f"run lengths for the size {_brief(size)}; the image has [{height}, {width}]")
+    if isinstance(counts, str | bytes):
+        packed = counts.encode() if isinstance(counts, str) else counts
+        _check_runs(_unpack(packed), height, width)
+        return {"size": [height, width], "counts": packed}
+    _check_runs(_run_list(counts), height, width)
+    compressed: Rle = mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
+    return compressed
+
+
+def _run_list(counts: object) -> npt.NDArray[np.int64]:
+    if not isinstance(counts, list) or not all(isinstance(run, int) and abs(run) <= MAX_PIXELS for run in counts):
+        raise InvalidInputError(f"run lengths {_brief(counts)}; expected a list of pixel counts, or a string")
+    return np.array(counts, np.int64)
+
+
+def _check_runs(runs: npt.NDArray[np.int64], height: int, width: int) -> None:
+    """Refuse runs that do not fill the image: `pycocotools` reads past them, into whatever memory holds."""
+    if (runs < 0).any() or runs.sum() != height * width:
+        raise InvalidInputError(f"run lengths that cover {runs.sum()} pixels; the image has {height * width}")
+
+
+def _unpack(packed: bytes) -> npt.NDArray[np.int64]:
+    """Return the runs of a packed string.
+
+    Each number is a group of characters from ``"0"`` on, 5 bits a character, least first, bit 5 set where more
+    follow, bit 4 of the last the sign; from the fourth run on, the difference to the run two before it
+    (``rleFrString`` of the COCO API).
+    """
+    codes = np.frombuffer(packed, np.uint8).astype(np.int64) - 48
+    last = np.flatnonzero((codes & 0x20) == 0)
+    length = np.diff(last, prepend=-1)
+    whole = bool(len(last)) and last[-1] == len(codes) - 1
+    if not whole or codes.min() < 0 or codes.max() > 63 or length.max() > _LONGEST:
+        raise InvalidInputError("run lengths in a damaged string")
+    first = last - length + 1
+    place = np.arange(len(codes)) - np.repeat(first, length)
+    values = np.add.reduceat((codes & 0x1F) << (5 * place), first)
+    values -= ((codes[last] & 0x10) != 0).astype(np.int64) << (5 * length)
+    runs = values.copy()
+    runs[1::2] = np.cumsum(values[1::2])
+    runs[2::2] = np.cumsum(values[2::2])
+    return runs
+
+
+def _brief(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -1,0 +1,233 @@
+"""The instance task: which images and annotations of a COCO JSON may become rows, and the rows themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import InvalidInputError
+from segdata.files import resolve
+from segdata.image_header import read_image_header
+from segdata.labels.rle import to_rle
+from segdata.parallel import Progress, ordered_map
+from segdata.records.layout import blob_overhead
+from segdata.records.manifest import ClassInfo
+from segdata.records.rows import Rows
+from segdata.records.schema import INSTANCE, Row, pack_masks
+from segdata.sources.coco_json import Coco, Image
+
+
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """One image with its instances, ready to be a row but for the image's bytes.
+
+    Attributes:
+        boxes: x1, y1, x2, y2 in pixels, cut to the image, ``(N, 4)`` float32.
+        labels: 1 to K, ``(N,)`` int32.
+        iscrowd: 0 or 1, ``(N,)`` int32.
+        masks: see `pack_masks`.
+    """
+
+    image_id: int
+    file_name: str
+    height: int
+    width: int
+    boxes: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int32]
+    iscrowd: npt.NDArray[np.int32]
+    masks: bytes
+
+
+@dataclass(frozen=True)
+class ImageCheck:
+    """What one look at an image and its annotations found; no `item` when the image cannot be a row."""
+
+    item: Instances | None
+    areas: tuple[int, ...]
+    size: int
+    faults: tuple[str, ...]
+    orientation: int
+
+
+class _Annotation(msgspec.Struct, gc=False):
+    id: int
+    segmentation: Any = None
+    bbox: Any = None
+
+
+def check_images(
+    coco: Coco, images: Path, *, keep_empty: bool, decode: bool, workers: int, progress: Progress
+) -> Rows[Instances]:
+    """Check every image and annotation: files there, sizes as the JSON says, each mask and box with an area.
+
+    An annotation with a fault is left out of its image, an image with one is left out whole.
+
+    Args:
+        coco: the annotations.
+        images: the folder that file names are relative to.
+        keep_empty: make rows of images without instances too.
+        decode: decode every image, instead of reading its header.
+        workers: threads.
+        progress: shows how far it is.
+    """
+    labels = _labels(coco)
+    found: list[tuple[Instances, int]] = []
+    faults = _orphans(coco)
+    rotated: list[str] = []
+    pixels, instances, holding = Counter[int](), Counter[int](), Counter[int]()
+    empty = 0
+    with progress(total=len(coco.images), label="check") as advance:
+        check = partial(_check_image, coco, images, labels, decode)
+        for result in ordered_map(check, coco.by_image(), workers=workers):
+            advance(1)
+            faults.extend(result.faults)
+            item = result.item
+            if item is None:
+                continue
+            if result.orientation != 1:
+                rotated.append(f"{item.file_name}: EXIF orientation {result.orientation}")
+            if not len(item.labels) and not keep_empty:
+                empty += 1
+                continue
+            found.append((item, result.size))
+            holding.update(set(item.labels.tolist()))
+            for label, area in zip(item.labels.tolist(), result.areas, strict=True):
+                pixels[label] += area
+                instances[label] += 1
+    sizes = np.array([size for _, size in found], np.int64)
+    categories = sorted(coco.categories, key=lambda category: category.id)
+    return Rows(
+        task="instance",
+        schema=INSTANCE,
+        items=tuple(item for item, _ in found),
+        keys=tuple(str(item.image_id) for item, _ in found),
+        read=partial(read_row, images),
+        sizes=sizes + blob_overhead(INSTANCE),
+        payload_bytes=int(sizes.sum()),
+        classes=tuple(
+            ClassInfo(
+                id=label,
+                name=category.name,
+                original_id=category.id,
+                pixels=pixels[label],
+                images=holding[label],
+                instances=instances[label],
+            )
+            for label, category in enumerate(categories, start=1)
+        ),
+        ignore_label=None,
+        ignore_pixels=0,
+        samples=len(coco.images),
+        empty=empty,
+        faults=tuple(faults),
+        rotated=tuple(rotated),
+    )
+
+
+def _labels(coco: Coco) -> npt.NDArray[np.int32]:
+    """Return the label, 1 to K in the order of the original ids, of each category row."""
+    labels = np.empty(len(coco.categories), np.int32)
+    labels[np.argsort([category.id for category in coco.categories])] = np.arange(1, len(labels) + 1)
+    return labels
+
+
+def _orphans(coco: Coco) -> list[str]:
+    """Name the annotations that no image will ask for."""
+    rows = np.flatnonzero((coco.annotations.image < 0) | (coco.annotations.category < 0))
+    faults = []
+    for row in rows.tolist():
+        unknown = "an image" if coco.annotations.image[row] < 0 else "a category"
+        faults.append(f"annotation {_decode(coco, row).id}: of {unknown} that the file does not have")
+    return faults
+
+
+def _decode(coco: Coco, row: int) -> _Annotation:
+    return msgspec.json.decode(coco.annotations.raw[row], type=_Annotation)
+
+
+def _check_image(
+    coco: Coco, folder: Path, labels: npt.NDArray[np.int32], decode: bool, entry: tuple[Image, npt.NDArray[np.int64]]
+) -> ImageCheck:
+    image, rows = entry
+    try:
+        path = resolve(folder, image.file_name)
+        header = read_image_header(path, decode=decode)
+        _check_size(image, header.height, header.width)
+    except InvalidInputError as error:
+        return ImageCheck(None, (), 0, (f"{image.file_name}: {error}",), 1)
+    faults: list[str] = []
+    kept, boxes, masks, areas = [], [], [], []
+    for row in rows[coco.annotations.category[rows] >= 0].tolist():
+        annotation = _decode(coco, row)
+        try:
+            mask, area, box = _shape(annotation, header.height, header.width)
+        except InvalidInputError as error:
+            faults.append(f"annotation {annotation.id} ({image.file_name}): {error}")
+            continue
+        kept.append(row)
+        boxes.append(box)
+        masks.append(mask)
+        areas.append(area)
+    item = Instances(
+        image_id=image.id,
+        file_name=image.file_name,
+        height=header.height,
+        width=header.width,
+        boxes=np.array(boxes, np.float32).reshape(-1, 4),
+        labels=labels[coco.annotations.category[kept]] if kept else np.empty(0, np.int32),
+        iscrowd=coco.annotations.crowd[kept].astype(np.int32) if kept else np.empty(0, np.int32),
+        masks=pack_masks(masks),
+    )
+    size = path.stat().st_size + len(item.masks) + item.boxes.nbytes + item.labels.nbytes + item.iscrowd.nbytes
+    return ImageCheck(item, tuple(areas), size, tuple(faults), header.orientation)
+
+
+def _check_size(image: Image, height: int, width: int) -> None:
+    if image.height not in (None, height) or image.width not in (None, width):
+        raise InvalidInputError(f"{width} x {height} pixels; the JSON says {image.width} x {image.height}")
+
+
+def _shape(annotation: _Annotation, height: int, width: int) -> tuple[bytes, int, Sequence[float]]:
+    """Return mask counts, area in pixels and box of an annotation."""
+    from pycocotools import mask
+
+    rle = to_rle(annotation.segmentation, height, width)
+    area = int(mask.area(rle))
+    if not area:
+        raise InvalidInputError("a mask without a pixel")
+    return rle["counts"], area, _box(annotation.bbox if annotation.bbox else mask.toBbox(rle).tolist(), height, width)
+
+
+def _box(bbox: Any, height: int, width: int) -> Sequence[float]:
+    """Return COCO's x, y, width, height as x1, y1, x2, y2, cut to the image."""
+    try:
+        x, y, w, h = msgspec.convert(bbox, tuple[float, float, float, float])
+    except msgspec.ValidationError as error:
+        raise InvalidInputError(f"box {bbox!r}; expected x, y, width, height") from error
+    box = (max(x, 0.0), max(y, 0.0), min(x + w, float(width)), min(y + h, float(height)))
+    if not (box[0] < box[2] and box[1] < box[3]):
+        raise InvalidInputError(f"box {bbox!r} has no area inside the image of {width} x {height} pixels")
+    return box
+
+
+def read_row(images: Path, item: Instances) -> Row:
+    """Read the row of an image: its file as it is, and its instances."""
+    return {
+        "image_id": item.image_id,
+        "file_name": item.file_name,
+        "data": resolve(images, item.file_name).read_bytes(),
+        "height": item.height,
+        "width": item.width,
+        "boxes": item.boxes,
+        "labels": item.labels,
+        "iscrowd": item.iscrowd,
+        "masks": item.masks,
+    }

@@ -1,0 +1,142 @@
+"""The image files that a COCO file names: look at their headers, copy or link them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from segdata.errors import FaultsError, InvalidInputError, SegDataError
+from segdata.files import resolve
+from segdata.parallel import Progress, ordered_map
+from segdata.sources.coco_json import Image
+from segdata.sources.folders import IMAGE_SUFFIXES
+from segdata.sources.image_header import read_image_header
+
+Media = Literal["copy", "hardlink", "symlink", "none"]
+
+#: Pillow's names of pixels with one channel that is no index into a palette.
+GRAY_MODES = ("1", "L", "I;16", "I", "F")
+
+
+@dataclass(frozen=True)
+class ImageCheck:
+    """What one look at an image file found: a fault, or its stored size and what is unusual about it.
+
+    Attributes:
+        size: height and width as stored, in pixels.
+        fault: why it cannot be used; empty when it can.
+        resized: how its size differs from the one in the COCO file; empty when it does not.
+        gray: whether it has one channel.
+        turned: whether its EXIF orientation is not 1.
+    """
+
+    size: tuple[int, int] = (0, 0)
+    fault: str = ""
+    resized: str = ""
+    gray: bool = False
+    turned: bool = False
+
+
+def check_image(folder: Path, image: Image) -> ImageCheck:
+    """Look at the header of an image file in `folder`; never raises for what is wrong with it."""
+    try:
+        header = read_image_header(resolve(folder, image.file_name))
+    except InvalidInputError as error:
+        return ImageCheck(fault=f"{image.file_name}: {error}")
+    given = (image.width or header.width, image.height or header.height)
+    turned = f" (EXIF orientation {header.orientation})" if header.orientation != 1 else ""
+    resized = f"{image.file_name}: {header.size} pixels{turned}, but {given[0]} x {given[1]} in the JSON"
+    return ImageCheck(
+        size=(header.height, header.width),
+        resized=resized if given != (header.width, header.height) else "",
+        gray=header.mode in GRAY_MODES,
+        turned=header.orientation != 1,
+    )
+
+
+def check_images(folder: Path, images: Sequence[Image], *, workers: int, progress: Progress) -> list[ImageCheck]:
+    """Look at the header of each image file.
+
+    Raises:
+        FaultsError: naming every file that is missing or no image, and every name that leaves `folder`.
+    """
+    with progress(total=len(images), label="images") as advance:
+        checks = []
+        for check in ordered_map(partial(check_image, folder), images, workers=workers):
+            advance(1)
+            checks.append(check)
+    faults = [check.fault for check in checks if check.fault]
+    if faults:
+        raise FaultsError(f"{folder}: {len(faults)} of {len(images)} images cannot be used", faults)
+    return checks
+
+
+def check_names(folder: Path, images: Iterable[Image]) -> None:
+    """Refuse image names that leave `folder`, without looking for the files.
+
+    Raises:
+        FaultsError: naming each.
+    """
+    faults = []
+    for image in images:
+        try:
+            resolve(folder, image.file_name)
+        except InvalidInputError as error:
+            faults.append(str(error))
+    if faults:
+        raise FaultsError(f"{len(faults)} image names leave the image folder", faults)
+
+
+def place_images(
+    folder: Path, target: Path, names: Sequence[str], media: Media, *, workers: int, progress: Progress
+) -> None:
+    """Bring the files `names` of `folder` into `target`, sub-folders kept; their bytes stay as they are.
+
+    Raises:
+        SegDataError: when hard links are asked for and the file system does not allow them.
+    """
+    with progress(total=len(names), label=media) as advance:
+        for _ in ordered_map(partial(_place, folder.resolve(), target, media), names, workers=workers):
+            advance(1)
+
+
+def _place(folder: Path, target: Path, media: Media, name: str) -> None:
+    # Resolved, since a link to a link would be another thing than the image.
+    source, destination = resolve(folder, name).resolve(), resolve(target, name)
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    if media == "copy":
+        shutil.copyfile(source, destination)
+    elif media == "symlink":
+        destination.symlink_to(source)
+    else:
+        _hardlink(source, destination)
+
+
+def _hardlink(source: Path, destination: Path) -> None:
+    try:
+        os.link(source, destination)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            raise SegDataError(
+                f"{source}: a hard link cannot reach another file system; copy the images or link them symbolically"
+            ) from error
+        raise SegDataError(
+            f"{source}: no hard link can be made of it ({error.strerror}); copy the images or link them symbolically"
+        ) from error
+
+
+def count_unknown_files(folder: Path, images: Iterable[Image]) -> int:
+    """Return how many image files lie below `folder` that none of `images` names."""
+    known = {os.path.normpath(image.file_name) for image in images}
+    return sum(
+        os.path.relpath(Path(parent, name), folder) not in known
+        for parent, _, names in os.walk(folder)
+        for name in names
+        if Path(name).suffix.lower() in IMAGE_SUFFIXES
+    )

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from segdata.sample.coco import write_coco
+
+
+@pytest.fixture
+def mini(tmp_path):
+    write_coco(tmp_path / "mini", images=6)
+    return tmp_path / "mini"
+
+
+@pytest.fixture
+def subset(segdata, mini, tmp_path):
+    def run(*args, images=True):
+        folder = ("--images", mini / "images") if images else ()
+        return segdata(
+            "coco-subset", "--annotations", mini / "annotations/instances.json", *folder,
+            "--dst_path", tmp_path / "out", *args,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture
+def to_masks(segdata, mini, tmp_path):
+    return lambda *args: segdata(
+        "coco-to-masks", "--annotations", mini / "annotations/instances.json", "--images", mini / "images",
+        "--dst_path", tmp_path / "masks", *args,
+    )  # fmt: skip
+
+
+def test_a_subset_says_what_it_kept_and_what_it_left_out(subset, tmp_path):
+    done = subset("--category", "rectangle", "--only-matching", "--remap-ids")
+    assert done.exit_code == 0, done.output
+    kept = json.loads((tmp_path / "out/annotations/instances.json").read_text())
+    assert f"{len(kept['images'])} images with {len(kept['annotations'])} annotations written to" in done.output
+    assert "images left out: " in done.output
+    assert "1 no annotations" in done.output
+    assert kept["categories"] == [{"supercategory": "shape", "id": 1, "name": "rectangle"}]
+
+
+def test_the_json_report_says_the_same(subset):
+    report = json.loads(subset("--keep-empty", "--json").stdout)
+    assert report["images"] == 6
+    assert report["written"] is True
+    assert [category["id"] for category in report["categories"]] == [1, 5, 18]
+    assert report["choice"]["keep_empty"] is True
+
+
+def test_every_choice_reaches_the_subset(subset, tmp_path):
+    (tmp_path / "ids.txt").write_text("100\n107\n114\n121\n")
+    done = subset(
+        "--category", "1", "--category", "rectangle", "--category", "triangle", "--match", "any", "--image_ids",
+        tmp_path / "ids.txt", "--max_images", 2, "--seed", 3, "--crowd", "drop", "--min_area", 10, "--media", "symlink",
+        "--workers", 1, "--json", "--dry-run",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert report["choice"] == {
+        "categories": ["1", "rectangle", "triangle"],
+        "match": "any",
+        "only_matching": False,
+        "image_ids": [100, 107, 114, 121],
+        "max_images": 2,
+        "seed": 3,
+        "crowd": "drop",
+        "keep_empty": False,
+        "min_area": 10.0,
+    }
+    assert (report["images"], report["media"], report["written"]) == (2, "symlink", False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_options_are_spelled_with_dashes_too(subset):
+    assert subset("--max-images", 1, "--min-area", 1, "--only_matching", "--remap_ids").exit_code == 0
+
+
+def test_images_are_needed_only_with_media(subset):
+    without = subset(images=False)
+    assert without.exit_code == 2
+    assert "--images" in without.output
+    assert subset("--media", "none", images=False).exit_code == 0
+
+
+def test_an_unknown_category_is_one_sentence_with_its_neighbours(subset):
+    done = subset("--category", "elipse")
+    assert done.exit_code == 1
+    assert "no category 'elipse'; did you mean ellipse?" in done.output
+
+
+def test_a_taken_place_names_the_flag(subset):
+    subset()
+    again = subset()
+    assert again.exit_code == 1
+    assert "--overwrite replaces it" in again.output
+    assert subset("--overwrite").exit_code == 0
+
+
+@pytest.mark.parametrize("text", ["", '{"images": [', "[1, 2]", '{"images": []}', "\x89PNG"])
+def test_a_file_that_is_no_coco_ends_in_a_sentence(segdata, tmp_path, text):
+    (tmp_path / "bad.json").write_text(text)
+    done = segdata(
+        "coco-subset", "--annotations", tmp_path / "bad.json", "--media", "none", "--dst_path", tmp_path / "o"
+    )
+    assert done.exit_code == 1
+    assert done.output.startswith(f"Error: {tmp_path / 'bad.json'}: ")
+    assert "Traceback" not in done.output
+
+
+def test_images_of_another_size_are_named(subset, mini):
+    path = mini / "annotations/instances.json"
+    members = json.loads(path.read_text())
+    members["images"][0]["width"] += 1
+    path.write_text(json.dumps(members))
+    done = subset()
+    assert done.exit_code == 0
+    assert "000000000001.jpg: " in done.output
+    assert "in the JSON" in done.output
+
+
+def test_masks_say_where_the_list_begins(to_masks, tmp_path):
+    done = to_masks()
+    assert done.exit_code == 0, done.output
+    assert f"list: {tmp_path / 'masks/coco_lst.txt'}, its paths relative to {tmp_path}" in done.output
+    assert "classes: 4 with background" in done.output
+    assert (tmp_path / "masks/classes.txt").read_text() == "background\nellipse\nrectangle\ntriangle\n"
+
+
+@pytest.mark.parametrize("option", ["--remap", "--category"])
+def test_masks_take_the_order_of_the_classes(to_masks, tmp_path, option):
+    done = to_masks(option, "triangle", option, "1", "--json")
+    assert json.loads(done.stdout)["classes"] == ["background", "triangle", "ellipse"]
+
+
+def test_a_subset_becomes_masks(subset, segdata, tmp_path):
+    subset("--category", "triangle", "--only-matching")
+    done = segdata(
+        "coco-to-masks", "--annotations", tmp_path / "out/annotations/instances.json",
+        "--images", tmp_path / "out/images", "--dst_path", tmp_path / "out_masks", "--json",
+    )  # fmt: skip
+    report = json.loads(done.stdout)
+    assert report["masks"] == len(list((tmp_path / "out/images").iterdir()))
+    assert report["classes"] == ["background", "triangle"]
+    assert report["data_root"] == str(tmp_path)

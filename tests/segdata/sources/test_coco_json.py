@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from segdata.errors import FaultsError, InvalidInputError
+from segdata.sources.coco_json import Image, read_coco, read_shape
+
+MEMBERS = {
+    "info": {"year": 2017},
+    "images": [{"id": 20, "file_name": "b.jpg", "height": 4, "width": 6}, {"id": 10, "file_name": "sub/a.jpg"}],
+    "annotations": [
+        {"id": 3, "image_id": 10, "category_id": 7, "area": 2.5, "segmentation": [[0, 0, 2, 0, 2, 2]]},
+        {"id": 1, "image_id": 20, "category_id": 2, "iscrowd": 1, "segmentation": {"counts": [24], "size": [4, 6]}},
+        {"id": 2, "image_id": 10, "category_id": 2, "iscrowd": 0, "segmentation": {"counts": "h0", "size": [4, 6]}},
+        {"id": 4, "image_id": 99, "category_id": 2, "iscrowd": False, "segmentation": []},
+        {"id": 5, "image_id": 10, "category_id": 1, "segmentation": [[0, 0, 2, 0, 2, 2], [3, 3, 4, 3, 4, 4]]},
+        {"id": 6, "image_id": 10, "category_id": 2},
+    ],
+    "categories": [{"id": 7, "name": "dog"}, {"id": 2, "name": "cat"}],
+}
+
+
+def write(path, members):
+    path.write_text(members if isinstance(members, str) else json.dumps(members))
+    return path
+
+
+def without(*keys, **changed):
+    return {key: value for key, value in {**MEMBERS, **changed}.items() if key not in keys}
+
+
+@pytest.fixture
+def coco(tmp_path):
+    return read_coco(write(tmp_path / "instances.json", MEMBERS))
+
+
+def test_images_and_categories_come_in_file_order(coco):
+    assert coco.images == (Image(20, "b.jpg", 4, 6), Image(10, "sub/a.jpg", None, None))
+    assert [(category.id, category.name) for category in coco.categories] == [(7, "dog"), (2, "cat")]
+
+
+def test_annotations_point_to_rows_and_unknown_ones_to_none(coco):
+    assert coco.annotations.image.tolist() == [1, 0, 1, -1, 1, 1]
+    assert coco.annotations.category.tolist() == [0, 1, 1, 1, -1, 1]
+
+
+def test_missing_flags_mean_no_crowd_and_missing_areas_are_not_numbers(coco):
+    assert coco.annotations.crowd.tolist() == [False, True, False, False, False, False]
+    assert coco.annotations.area[0] == 2.5
+    assert np.isnan(coco.annotations.area[1:]).all()
+
+
+def test_what_not_every_reader_expects_is_counted(coco):
+    assert coco.annotations.traits == {
+        "without_iscrowd": 3,
+        "without_segmentation": 2,
+        "polygons_of_several_parts": 1,
+        "compressed_rle": 1,
+        "uncompressed_rle": 1,
+    }
+
+
+def test_annotations_are_grouped_by_image_in_file_order(coco):
+    assert [(image.id, rows.tolist()) for image, rows in coco.by_image()] == [(20, [1]), (10, [0, 2, 4, 5])]
+
+
+def test_an_annotation_stays_the_text_it_was(tmp_path):
+    text = '{ "area":1.50e2 ,"id": 1,"image_id":20, "category_id":7}'
+    path = write(tmp_path / "a.json", f'{{"images": [], "annotations": [ {text} ], "categories": []}}')
+    assert bytes(read_coco(path).annotations.raw[0]).decode() == text
+
+
+def test_a_shape_is_what_json_decodes(coco):
+    shapes = [read_shape(raw) for raw in coco.annotations.raw]
+    assert [shape.id for shape in shapes] == [3, 1, 2, 4, 5, 6]
+    assert [shape.segmentation for shape in shapes] == [item.get("segmentation") for item in MEMBERS["annotations"]]
+
+
+@pytest.mark.parametrize("gap", [1, 10**12])
+def test_ids_with_any_gaps_are_found(tmp_path, gap):
+    images = [{"id": number * gap, "file_name": f"{number}.jpg"} for number in range(-3, 30)]
+    annotations = [
+        {"id": index, "image_id": image["id"] + off, "category_id": 1}
+        for index, (image, off) in enumerate((image, off) for image in images[::-1] for off in (0, 10**15))
+    ]
+    path = write(tmp_path / "a.json", {"images": images, "annotations": annotations, "categories": []})
+    rows = read_coco(path).annotations.image
+    assert rows[::2].tolist() == list(range(len(images)))[::-1]
+    assert set(rows[1::2]) == {-1}
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path):
+    path = tmp_path / "bom.json"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(MEMBERS).encode())
+    assert len(read_coco(path).images) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "an empty file"),
+        ("{", "damaged JSON: Input data was truncated"),
+        (json.dumps(MEMBERS)[:-40], "damaged JSON: Input data was truncated"),
+        ('{"images": [}', "damaged JSON: .*byte 12"),
+        ("[]", "not COCO instances: Expected `object`, got `array`"),
+        ("{}", "no list of images, annotations, categories; found nothing"),
+        (without("annotations"), "no list of annotations; found info, images, categories"),
+        (without(images={"a": 1}), "no list of images"),
+        ('{"images": ' + "[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_a_file_that_is_no_coco_is_refused_with_a_sentence(tmp_path, text, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
+        read_coco(write(tmp_path / "bad.json", text))
+
+
+def test_a_missing_file_is_refused_with_a_sentence(tmp_path):
+    with pytest.raises(InvalidInputError, match="cannot be read: No such file"):
+        read_coco(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("key", "objects", "fault"),
+    [
+        ("images", [{"id": 1}], r"images\[0\]: Object missing required field `file_name`"),
+        ("images", [{"id": "1", "file_name": "a"}], r"images\[0\]: Expected `int`, got `str`"),
+        ("images", [{"id": 2**63, "file_name": "a"}], r"images\[0\]: "),
+        ("categories", [{"id": 1}], r"categories\[0\]: Object missing required field `name`"),
+        ("categories", [{"id": 1, "name": "a"}, 7], r"categories\[1\]: Expected `object`, got `int`"),
+        ("annotations", [{"id": 1, "image_id": 1}], r"annotations\[0\]: .*`category_id`"),
+        ("annotations", [{"id": 1, "image_id": 1, "category_id": None}], r"annotations\[0\]: "),
+    ],
+)
+def test_objects_that_lack_what_makes_them_one_are_named(tmp_path, key, objects, fault):
+    with pytest.raises(FaultsError, match=fault):
+        read_coco(write(tmp_path / "bad.json", without(**{key: objects})))
+
+
+def test_all_faults_of_a_list_are_counted(tmp_path):
+    captions = [{"id": number, "image_id": 20, "caption": "a dog"} for number in range(2000)]
+    with pytest.raises(FaultsError, match="2000 faults in annotations") as error:
+        read_coco(write(tmp_path / "captions.json", without(annotations=captions)))
+    assert len(error.value.faults) == 2000
+
+
+@pytest.mark.parametrize("key", ["images", "annotations", "categories"])
+def test_ids_given_twice_are_refused(tmp_path, key):
+    twice = [*MEMBERS[key], MEMBERS[key][0]]
+    with pytest.raises(FaultsError, match=f"1 ids of {key} occur more than once:\n  {MEMBERS[key][0]['id']}"):
+        read_coco(write(tmp_path / "twice.json", without(**{key: twice})))
+
+
+def test_a_file_name_that_is_not_utf_8_is_a_fault(tmp_path):
+    path = tmp_path / "latin.json"
+    path.write_bytes(json.dumps(MEMBERS).encode().replace(b"b.jpg", b"\xe9.jpg"))
+    with pytest.raises(InvalidInputError):
+        read_coco(path)

@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
+from segdata.labels.colormap import read_class_names
+from segdata.labels.masks import decode_index_png
+from segdata.labels.rle import to_rle
+from segdata.lists import read_list
+from segdata.sample.coco import write_coco
+from segdata.sources.coco_masks import make_masks, paint
+
+HEIGHT, WIDTH = 12, 16
+CATEGORIES = [{"id": 30, "name": "cat"}, {"id": 2, "name": "dog"}]
+
+
+def box(left, top, right, bottom):
+    return [[left, top, right, top, right, bottom, left, bottom]]
+
+
+def annotation(id_, category, segmentation, **more):
+    return {"id": id_, "image_id": 1, "category_id": category, "segmentation": segmentation, **more}
+
+
+class Source:
+    """One image with the annotations of a test, in a folder of its own."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def write(self, *annotations, images=None, categories=CATEGORIES):
+        images = images or [{"id": 1, "file_name": "train/a.jpg", "height": HEIGHT, "width": WIDTH}]
+        members = {"images": images, "annotations": annotations, "categories": categories}
+        (self.root / "coco.json").write_text(json.dumps(members))
+        for image in images:
+            path = self.root / "images" / image["file_name"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (WIDTH, HEIGHT)).save(path)
+        return self
+
+    def masks(self, out="out", **options):
+        return make_masks(self.root / "coco.json", self.root / "images", self.root / out, **options)
+
+    def mask(self, name="train/a.png"):
+        return decode_index_png((self.root / "out/masks" / name).read_bytes())
+
+
+@pytest.fixture
+def source(tmp_path):
+    return Source(tmp_path)
+
+
+def test_classes_follow_the_original_ids_and_the_rest_is_background(source):
+    report = source.write(annotation(1, 30, box(0, 0, 4, 4)), annotation(2, 2, box(8, 0, 12, 4))).masks()
+    mask = source.mask()
+    assert mask.shape == (HEIGHT, WIDTH)
+    assert (mask[:4, :4] == 2).all()
+    assert (mask[:4, 8:12] == 1).all()
+    assert np.count_nonzero(mask) == 32
+    assert report.classes == read_class_names(source.root / "out/classes.txt") == ("background", "dog", "cat")
+
+
+def test_named_categories_are_the_classes_in_that_order_and_others_are_background(source):
+    source.write(annotation(1, 30, box(0, 0, 4, 4)), annotation(2, 2, box(8, 0, 12, 4), iscrowd=1))
+    report = source.masks(categories=["30"])
+    assert np.unique(source.mask()).tolist() == [0, 1]
+    assert report.classes == ("background", "cat")
+    assert report.left_out["other_category"] == 1
+    report = source.masks(overwrite=True, categories=["cat", "dog"])
+    assert report.classes == ("background", "cat", "dog")
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_smaller_objects_stay_seen_on_larger_ones(source, order):
+    shapes = {1: annotation(1, 30, box(0, 0, 8, 8)), 2: annotation(2, 2, box(2, 2, 5, 5))}
+    source.write(*(shapes[number] for number in order)).masks()
+    assert (source.mask()[2:5, 2:5] == 1).all()
+    assert np.count_nonzero(source.mask() == 2) == 64 - 9
+
+
+def test_of_equal_objects_the_later_is_seen(source):
+    source.write(annotation(9, 2, box(0, 0, 4, 4)), annotation(1, 30, box(0, 0, 4, 4))).masks()
+    assert (source.mask()[:4, :4] == 2).all()
+
+
+def test_the_pixels_decide_what_is_smaller_not_the_area_that_is_said(source):
+    source.write(annotation(1, 2, box(2, 2, 5, 5), area=1e6), annotation(2, 30, box(0, 0, 8, 8), area=0.5)).masks()
+    assert (source.mask()[2:5, 2:5] == 1).all()
+
+
+def test_crowds_are_ignore_where_no_object_is(source):
+    runs = {"size": [HEIGHT, WIDTH], "counts": [0, 6 * HEIGHT, 10 * HEIGHT]}
+    report = source.write(annotation(1, 2, box(2, 2, 5, 5)), annotation(2, 30, runs, iscrowd=1)).masks()
+    mask = source.mask()
+    assert (mask[2:5, 2:5] == 1).all()
+    assert np.count_nonzero(mask == 255) == 6 * HEIGHT - 9
+    assert report.crowds == 1
+
+
+@given(st.permutations(range(5)))
+def test_the_order_of_annotations_of_different_sizes_does_not_matter(order):
+    shapes = [(to_rle(box(0, 0, 3 + 2 * size, 3 + size), HEIGHT, WIDTH), size + 1) for size in range(5)]
+    expected = paint(shapes, HEIGHT, WIDTH)
+    assert np.array_equal(paint([shapes[index] for index in order], HEIGHT, WIDTH), expected)
+    assert set(np.unique(expected)) == {0, 1, 2, 3, 4, 5}
+
+
+def test_segmentations_that_are_none_are_named_and_left_out(source):
+    report = source.write(
+        annotation(1, 30, box(0, 0, 4, 4)),
+        annotation(2, 30, []),
+        annotation(3, 30, [[1, 1, 2, 2]]),
+        annotation(4, 2, {"size": [1, 1], "counts": [1]}),
+        {"id": 5, "image_id": 1, "category_id": 2},
+        {**annotation(6, 2, []), "image_id": 77},
+        annotation(7, 99, []),
+    ).masks()
+    assert report.left_out == {"unknown_image": 1, "unknown_category": 1, "unusable": 4}
+    assert [text.split(": ")[1] for text in report.unusable] == [f"annotation {id_}" for id_ in (2, 3, 4, 5)]
+    assert report.annotations == 1
+
+
+def test_images_without_objects_get_a_mask_of_background(source):
+    report = source.write().masks()
+    assert not source.mask().any()
+    assert (report.masks, report.empty_masks) == (1, 1)
+
+
+def test_the_list_pairs_images_and_masks_below_the_root_that_is_reported(source):
+    report = source.write().masks()
+    assert report.data_root == str(source.root)
+    (pair,) = read_list(source.root / "out/coco_lst.txt")
+    assert (pair.image, pair.label) == ("images/train/a.jpg", "out/masks/train/a.png")
+
+
+def test_masks_train_with_to_mindrecord(tmp_path, segdata):
+    write_coco(tmp_path / "mini", images=4)
+    path = tmp_path / "mini/annotations/instances.json"
+    report = make_masks(path, tmp_path / "mini/images", tmp_path / "mini/semantic")
+    done = segdata(
+        "to-mindrecord", "--data_root", report.data_root, "--data_lst", report.list, "--num_classes", 4,
+        "--class_names", tmp_path / "mini/semantic/classes.txt", "--dst_path", tmp_path / "set", "--dry-run",
+        "--num_shards", 1,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+
+
+def test_the_workers_do_not_change_a_byte(tmp_path):
+    write_coco(tmp_path / "mini", images=6)
+    path, images = tmp_path / "mini/annotations/instances.json", tmp_path / "mini/images"
+    for workers in (1, 4):
+        make_masks(path, images, tmp_path / f"{workers}", workers=workers)
+    one, four = (
+        {path.name: path.read_bytes() for path in (tmp_path / workers / "masks").iterdir()} for workers in "14"
+    )
+    assert one == four
+    assert len(one) == 6
+
+
+def test_missing_and_differently_sized_images_are_all_named(source):
+    images = [{"id": id_, "file_name": f"{id_}.jpg", "height": HEIGHT, "width": WIDTH + id_} for id_ in range(3)]
+    source.write(images=images)
+    (source.root / "images/2.jpg").unlink()
+    with pytest.raises(FaultsError, match="2 of 3 images cannot get a mask") as error:
+        source.masks()
+    assert error.value.faults == (
+        "1.jpg: 16 x 12 pixels, but 17 x 12 in the JSON",
+        "2.jpg: No such file or directory",
+    )
+    assert not (source.root / "out").exists()
+
+
+def test_the_image_gives_a_size_that_the_file_lacks(source):
+    source.write(annotation(1, 30, box(0, 0, 4, 4)), images=[{"id": 1, "file_name": "train/a.jpg"}]).masks()
+    assert source.mask().shape == (HEIGHT, WIDTH)
+
+
+def test_a_file_name_that_leaves_the_folder_is_refused(source):
+    source.write(images=[{"id": 1, "file_name": "../a.jpg"}])
+    with pytest.raises(FaultsError, match="leaves"):
+        source.masks()
+    assert not (source.root / "out").exists()
+
+
+def test_two_images_for_one_mask_are_refused(source):
+    source.write(images=[{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "a.png"}])
+    with pytest.raises(FaultsError, match=r"same name:\n  a.png \(2 times\)"):
+        source.masks()
+
+
+@pytest.mark.parametrize(
+    ("categories", "sentence"),
+    [
+        ([], "0 categories"),
+        ([{"id": id_, "name": f"c{id_}"} for id_ in range(255)], "255 categories; an index mask takes 1 to 254"),
+        ([{"id": 1, "name": "a"}, {"id": 2, "name": "a"}], "several classes of one name"),
+        ([{"id": 0, "name": "background"}, {"id": 2, "name": "a"}], "several classes of one name"),
+        ([{"id": 1, "name": "#1"}], "cannot hold"),
+    ],
+)
+def test_categories_that_cannot_be_classes_are_refused(source, categories, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
+        source.write(categories=categories).masks()
+    assert not (source.root / "out").exists()
+
+
+def test_the_most_classes_fit_below_the_ignore_label(source):
+    categories = [{"id": id_, "name": f"c{id_}"} for id_ in range(254)]
+    source.write(annotation(1, 253, box(0, 0, 4, 4)), categories=categories).masks()
+    assert source.mask().max() == 254
+
+
+def test_a_dry_run_paints_and_writes_nothing(source):
+    report = source.write(annotation(1, 30, box(0, 0, 4, 4))).masks(dry_run=True)
+    assert (report.annotations, report.written) == (1, False)
+    assert not (source.root / "out").exists()
+
+
+def test_earlier_masks_are_replaced_only_when_told_and_foreign_ones_never(source):
+    source.write().masks()
+    with pytest.raises(TargetExistsError):
+        source.masks()
+    source.masks(overwrite=True)
+    (source.root / "mine/masks").mkdir(parents=True)
+    with pytest.raises(TargetExistsError):
+        source.masks("mine", overwrite=True)
+    with pytest.raises(InvalidInputError, match="would be replaced"):
+        source.masks("images", overwrite=True)
+
+
+@pytest.mark.parametrize("split", ["train2017", "val2017"])
+def test_real_masks_show_every_category_where_pycocotools_does(real_data, tmp_path, split):
+    from pycocotools import mask as pycoco
+
+    folder = real_data / "coco/tiny_coco_dataset"
+    path = folder / f"annotations/instances_{split}.json"
+    report = make_masks(path, folder / split, tmp_path / "out")
+    members = json.loads(path.read_text())
+    ids = sorted(category["id"] for category in members["categories"])
+    assert report.unusable == ()
+    assert report.masks == len(members["images"])
+    for image in members["images"]:
+        size = image["height"], image["width"]
+        covered = {}
+        for item in members["annotations"]:
+            if item["image_id"] == image["id"]:
+                made = pycoco.frPyObjects(item["segmentation"], *size)
+                made = pycoco.decode(pycoco.merge(made) if isinstance(made, list) else made)
+                class_ = 255 if item["iscrowd"] else ids.index(item["category_id"]) + 1
+                covered[class_] = covered.get(class_, 0) | made
+        mask = decode_index_png((tmp_path / f"out/masks/{image['file_name'][:-4]}.png").read_bytes())
+        assert mask.shape == size
+        everything = np.zeros(size, bool)
+        for class_, where in covered.items():
+            assert (where[mask == class_] == 1).all()
+            everything |= where == 1
+        assert np.array_equal(mask > 0, everything)
