@@ -9,27 +9,48 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from segdata.records.convert import coco_to_mindrecord as coco_to_mindrecord
     from segdata.records.convert import to_mindrecord as to_mindrecord
     from segdata.records.manifest import Manifest as Manifest
     from segdata.records.manifest import open_set as open_set
     from segdata.records.verify import verify as verify
+    from segdata.sources.coco import subset as coco_subset
+    from segdata.sources.coco_masks import make_masks as coco_to_masks
     from segdata.sources.folders import make_list as pair_list
     from segdata.sources.sbd import merge as sbd_merge
+    from segdata.sources.tif import slice_stack as tif_slice
     from segdata.sources.voc import decolor as voc_decolor
     from segdata.sources.voc import make_lists as voc_list
 
 _PUBLIC = {
     "Manifest": "segdata.records.manifest:Manifest",
+    "coco_subset": "segdata.sources.coco:subset",
+    "coco_to_masks": "segdata.sources.coco_masks:make_masks",
+    "coco_to_mindrecord": "segdata.records.convert:coco_to_mindrecord",
     "open_set": "segdata.records.manifest:open_set",
     "pair_list": "segdata.sources.folders:make_list",
     "sbd_merge": "segdata.sources.sbd:merge",
+    "tif_slice": "segdata.sources.tif:slice_stack",
     "to_mindrecord": "segdata.records.convert:to_mindrecord",
     "verify": "segdata.records.verify:verify",
     "voc_decolor": "segdata.sources.voc:decolor",
     "voc_list": "segdata.sources.voc:make_lists",
 }
 
-__all__ = ["Manifest", "open_set", "pair_list", "sbd_merge", "to_mindrecord", "verify", "voc_decolor", "voc_list"]
+__all__ = [
+    "Manifest",
+    "coco_subset",
+    "coco_to_masks",
+    "coco_to_mindrecord",
+    "open_set",
+    "pair_list",
+    "sbd_merge",
+    "tif_slice",
+    "to_mindrecord",
+    "verify",
+    "voc_decolor",
+    "voc_list",
+]
 
 
 def __getattr__(name: str) -> object:

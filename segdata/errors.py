@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 
 #: How many faults of one kind are named; the rest are counted.
 NAMED = 10
@@ -53,3 +54,14 @@ def name_first(faults: Sequence[str]) -> str:
     if len(faults) > NAMED:
         lines.append(f"  … and {len(faults) - NAMED} more")
     return "\n".join(lines)
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """Return which of the `known` names `name` may have been meant for, and the first of all that there are."""
+    # Case is the usual slip, and difflib takes "d" and "D" for different letters.
+    lowered = {candidate.lower(): candidate for candidate in known}
+    matches = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered)]
+    names = sorted(lowered.values())
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    listed = f"known are {', '.join(names[:NAMED])}{more}"
+    return f"did you mean {' or '.join(matches)}? {listed}" if matches else listed

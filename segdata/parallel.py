@@ -88,9 +88,14 @@ def _processes(workers: int) -> ProcessPoolExecutor:
 
 def _end_with_parent() -> None:
     """Let a worker process end when its parent is killed; it would wait for work for ever."""
+    Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
-        Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+        parent.join()
+        os._exit(1)
 
 
 def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

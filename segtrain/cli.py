@@ -162,7 +162,8 @@ def _fit_text(report: FitReport) -> str:
 )
 @click.option("--num_classes", type=int, help="Refuse a checkpoint with another number of classes")
 @click.option("--ignore_label", type=int, help="Refuse a checkpoint with another ignore label")
-@click.option("--freeze_bn", is_flag=True, default=None, hidden=True)
+# The published evaluation scripts pass it, although no training of theirs froze anything.
+@click.option("--freeze_bn", is_flag=True, expose_value=False, help="Changes nothing: statistics never move here")
 @json_option
 def evaluate(
     data_file: Path | None,
@@ -190,7 +191,7 @@ def evaluate(
         data = evaluation.SampleList(data_root, data_lst)
     else:
         raise click.UsageError("give --data_file, or --data_root and --data_lst")
-    expected = {key: options.pop(key) for key in ("model", "num_classes", "ignore_label", "freeze_bn")}
+    expected = {key: options.pop(key) for key in ("model", "num_classes", "ignore_label")}
     report = evaluation.evaluate(ckpt_path, data, expected=expected, progress=progress_bar, **options)
     emit(report, as_json, _eval_text)
 

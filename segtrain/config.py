@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
@@ -12,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 import msgspec
 import yaml
 
-from segdata.errors import InvalidInputError
+from segdata.errors import InvalidInputError, near
 from segdata.records.manifest import Manifest
 from segtrain.schedules import LrType
 
@@ -111,7 +110,7 @@ def recipe(name: str) -> Config:
         InvalidInputError: when there is no such recipe; near names are given.
     """
     if name not in recipe_names():
-        raise InvalidInputError(f"no recipe is called {name!r}{near(name, recipe_names())}")
+        raise InvalidInputError(f"no recipe is called {name!r}; {near(name, recipe_names())}")
     return parse_config((_RECIPES / f"{name}.yaml").read_text("utf-8"), f"recipe {name}")
 
 
@@ -191,14 +190,6 @@ def ignore_label_of(manifest: Manifest) -> int:
     return manifest.ignore_label
 
 
-def near(name: str, known: Collection[str]) -> str:
-    """Return the part of a sentence that names what `name` may have been meant for."""
-    # Case is the usual slip, and difflib takes "d" and "D" for different letters.
-    lowered = {candidate.lower(): candidate for candidate in known}
-    matches = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered)]
-    return f"; did you mean {' or '.join(matches)}?" if matches else f"; known are {', '.join(sorted(known))}"
-
-
 def _scalar(key: str, text: str) -> Any:
     try:
         return yaml.safe_load(text)
@@ -212,7 +203,7 @@ def _convert(values: Mapping[str, Any]) -> dict[str, Any]:
     converted = {}
     for key, value in values.items():
         if key not in types:
-            raise InvalidInputError(f"no setting is called {key!r}{near(str(key), types)}")
+            raise InvalidInputError(f"no setting is called {key!r}; {near(str(key), types)}")
         try:
             converted[key] = msgspec.convert(value, types[key], strict=False)
         except msgspec.ValidationError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import runpy
 import subprocess
@@ -23,7 +24,7 @@ def test_the_command_reference_is_what_help_says() -> None:
 
 @pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[name for name, _ in COMMANDS])
 def test_every_command_has_help_and_an_example_of_itself(name: str, command: click.Command) -> None:
-    help_text = command.help or ""
+    help_text = inspect.cleandoc(command.help or "")
     assert len(help_text.split("\n")[0]) > 20
     assert f"Example:\n  {name}" in help_text
     assert all(parameter.help for parameter in command.params if isinstance(parameter, click.Option))

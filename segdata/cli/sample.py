@@ -17,8 +17,8 @@ Kind = Literal["voc", "sbd", "coco", "tif"]
 @click.command("sample")
 @click.argument("directory", metavar="DIR", type=ANY_PATH)
 @click.option("--kind", type=click.Choice(get_args(Kind)), default="voc", show_default=True, help="Which raw data set")
-@click.option("--train", type=click.IntRange(min=1), default=24, show_default=True, help="Images of the train split")
-@click.option("--val", type=click.IntRange(min=2), default=8, show_default=True, help="Images of the val split")
+@click.option("--train", type=click.IntRange(min=2), default=24, show_default=True, help="Images of the train split")
+@click.option("--val", type=click.IntRange(min=1), default=8, show_default=True, help="Images of the val split")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same files")
 @json_option
 def make_sample(directory: Path, kind: Kind, train: int, val: int, seed: int, as_json: bool) -> None:

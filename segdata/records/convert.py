@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
+from segdata.coco_json import read_coco
 from segdata.errors import FaultsError
 from segdata.files import check_target_directory, staged_directory
 from segdata.lists import read_list
@@ -20,7 +21,6 @@ from segdata.records.plan import Plan, make_plan, set_name
 from segdata.records.rows import Rows
 from segdata.records.semantic import Classes, check_pairs
 from segdata.records.writer import ShardJob, ShardResult, shard_names, write_shards
-from segdata.sources.coco_json import read_coco
 
 T = TypeVar("T")
 

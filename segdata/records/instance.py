@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from segdata.coco_json import Coco, Image
 from segdata.errors import InvalidInputError
 from segdata.files import resolve
 from segdata.image_header import read_image_header
@@ -22,7 +23,6 @@ from segdata.records.layout import blob_overhead
 from segdata.records.manifest import ClassInfo
 from segdata.records.rows import Rows
 from segdata.records.schema import INSTANCE, Row, pack_masks
-from segdata.sources.coco_json import Coco, Image
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from msgspec import Raw
 
+from segdata.coco_json import Coco, Image, read_coco
 from segdata.errors import InvalidInputError
 from segdata.files import check_target_directory, staged_directory
 from segdata.parallel import Progress, default_workers, silent
@@ -23,7 +24,6 @@ from segdata.sources.coco_images import (
     count_unknown_files,
     place_images,
 )
-from segdata.sources.coco_json import Coco, Image, read_coco
 from segdata.sources.coco_select import Choice, Selection, select
 
 #: What a subset directory holds. `SUBSET` is the report; a directory without it was not written here.

@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from segdata.coco_json import Image
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segdata.files import resolve
+from segdata.image_header import read_image_header
 from segdata.parallel import Progress, ordered_map
-from segdata.sources.coco_json import Image
 from segdata.sources.folders import IMAGE_SUFFIXES
-from segdata.sources.image_header import read_image_header
 
 Media = Literal["copy", "hardlink", "symlink", "none"]
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Raw
 
+from segdata.coco_json import Coco, Image, read_coco, read_shape
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.files import check_target_directory, normal, resolve, staged_directory
 from segdata.labels.colormap import IGNORE, read_class_names
@@ -22,7 +23,6 @@ from segdata.lists import Pair, check_unique, write_list
 from segdata.parallel import Progress, default_workers, ordered_map, silent
 from segdata.sources.coco import check_outside
 from segdata.sources.coco_images import check_image
-from segdata.sources.coco_json import Coco, Image, read_coco, read_shape
 from segdata.sources.coco_select import find_categories
 
 MASKS = "masks"

@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from segdata.errors import FaultsError, InvalidInputError
+from segdata.coco_json import Coco
+from segdata.errors import FaultsError, InvalidInputError, near
 from segdata.lists import read_ids
-from segdata.sources.coco_json import Coco
 
 Match = Literal["any", "all"]
 Crowd = Literal["keep", "drop", "only"]
@@ -124,17 +123,10 @@ def _find_category(coco: Coco, wanted: str) -> int:
         ids = ", ".join(str(coco.categories[row].id) for row in rows)
         raise InvalidInputError(f"{coco.path}: the categories {ids} are all called {wanted!r}; choose by id")
     if not rows:
-        raise InvalidInputError(f"{coco.path}: no category {wanted!r}; {_near(coco, wanted)}")
+        raise InvalidInputError(
+            f"{coco.path}: no category {wanted!r}; {near(wanted, [category.name for category in coco.categories])}"
+        )
     return rows[0]
-
-
-def _near(coco: Coco, wanted: str) -> str:
-    by_lower = {category.name.lower(): category.name for category in coco.categories}
-    near = get_close_matches(wanted.lower(), by_lower, n=5)
-    if near:
-        return f"did you mean {' or '.join(by_lower[name] for name in near)}?"
-    names = [category.name for category in coco.categories]
-    return f"it has {', '.join(names[:10])}" + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def read_image_ids(path: Path) -> tuple[int, ...]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from mindspore import nn
 
-from segdata.errors import InvalidInputError
+from segdata.errors import InvalidInputError, near
 from segtrain.models.deeplabv3plus import DeepLabV3Plus
 from segtrain.models.resnet import BACKBONES
 
@@ -48,12 +47,6 @@ def build(
     return MODELS[model](num_classes=num_classes, backbone=backbone, atrous_rates=atrous_rates, freeze_bn=freeze_bn)
 
 
-def _check_name(what: str, name: str, known: Iterable[str]) -> None:
-    names = list(known)
-    if name in names:
-        return
-    # Case is the usual slip, and difflib takes "d" and "D" for different letters.
-    lowered = {candidate.lower(): candidate for candidate in names}
-    near = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered)]
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    raise InvalidInputError(f"no {what} is called {name!r}: {hint}known are {', '.join(names)}")
+def _check_name(what: str, name: str, known: Collection[str]) -> None:
+    if name not in known:
+        raise InvalidInputError(f"no {what} is called {name!r}; {near(name, known)}")

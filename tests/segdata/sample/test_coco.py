@@ -5,10 +5,10 @@ import json
 import pytest
 from PIL import Image
 
+from segdata.coco_json import read_coco
 from segdata.errors import TargetExistsError
 from segdata.labels.rle import decode_rle, to_rle
 from segdata.sample.coco import write_coco
-from segdata.sources.coco_json import read_coco
 
 
 def files(root):

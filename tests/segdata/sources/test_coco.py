@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from segdata.coco_json import read_coco
 from segdata.errors import FaultsError, InvalidInputError, SegDataError, TargetExistsError
 from segdata.sample.coco import write_coco
 from segdata.sources import coco_images
 from segdata.sources.coco import subset
-from segdata.sources.coco_json import read_coco
 from segdata.sources.coco_select import Choice, find_categories, read_image_ids, select
 
 # Image 1 has a cat and a dog, 2 a crowd of dogs, 3 a cat, 4 nothing, 5 a large bird.
@@ -369,7 +369,7 @@ def test_a_file_that_two_images_name_is_placed_once(tmp_path):
 def test_an_unknown_category_names_its_neighbours(tmp_path, source):
     with pytest.raises(InvalidInputError, match="no category 'Brid'; did you mean bird"):
         source.cut(categories=["Brid"])
-    with pytest.raises(InvalidInputError, match="no category '99'; it has cat, dog, bird"):
+    with pytest.raises(InvalidInputError, match="no category '99'; known are bird, cat, dog"):
         source.cut(categories=["99"])
 
 

@@ -171,7 +171,7 @@ def test_missing_and_differently_sized_images_are_all_named(source):
         source.masks()
     assert error.value.faults == (
         "1.jpg: 16 x 12 pixels, but 17 x 12 in the JSON",
-        "2.jpg: No such file or directory",
+        "2.jpg: missing",
     )
     assert not (source.root / "out").exists()
 

@@ -25,12 +25,12 @@ def test_a_misspelt_model_is_met_by_its_near_name_and_the_list(model: str) -> No
 
 
 def test_a_misspelt_backbone_is_met_by_its_near_name_and_the_list() -> None:
-    with pytest.raises(SegDataError, match=r"backbone.*'ResNet-50'.*did you mean resnet50.*known are resnet18, "):
+    with pytest.raises(SegDataError, match=r"backbone.*'ResNet-50'.*did you mean resnet50.*known are resnet101, "):
         _build(backbone="ResNet-50")
 
 
 def test_a_name_like_no_other_gets_the_list_only() -> None:
-    with pytest.raises(SegDataError, match=r"no model is called 'vgg': known are DeepLabV3plus_s16"):
+    with pytest.raises(SegDataError, match=r"no model is called 'vgg'; known are DeepLabV3plus_s16"):
         _build("vgg")
 
 

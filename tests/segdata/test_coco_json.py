@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from segdata.coco_json import Image, read_coco, read_shape
 from segdata.errors import FaultsError, InvalidInputError
-from segdata.sources.coco_json import Image, read_coco, read_shape
 
 MEMBERS = {
     "info": {"year": 2017},
