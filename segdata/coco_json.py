@@ -23,6 +23,7 @@ from msgspec import Raw
 from segdata.errors import FaultsError, InvalidInputError
 
 T = TypeVar("T")
+Entry = TypeVar("Entry", "Image", "Category")
 
 Id = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 LISTS = ("images", "annotations", "categories")
@@ -171,9 +172,9 @@ def _decode(data: memoryview, type_: type[T], where: str) -> T:
         raise InvalidInputError(f"{where}: not COCO instances: nested too deeply") from error
 
 
-def _objects(path: Path, members: dict[str, Any], key: str, type_: type[T]) -> tuple[T, ...]:
+def _objects(path: Path, members: dict[str, Any], key: str, type_: type[Entry]) -> tuple[Entry, ...]:
     objects = tuple(_decode_objects(path, key, members[key], msgspec.json.Decoder(type_)))
-    _check_unique(path, key, np.array([item.id for item in objects], np.int64))  # type: ignore[attr-defined]
+    _check_unique(path, key, np.array([item.id for item in objects], np.int64))
     return objects
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +47,28 @@ def test_an_error_of_a_worker_reaches_the_caller(workers: int, kind: Kind) -> No
 def test_a_worker_process_that_dies_is_a_sentence_not_a_hang() -> None:
     with pytest.raises(SegDataError, match="worker process was killed"):
         list(ordered_map(die_at_three, range(10), workers=2, kind="processes"))
+
+
+def test_worker_processes_end_when_their_parent_is_killed() -> None:
+    program = "from busy_workers import run; run()"
+    folder = Path(__file__).parents[1] / "data"
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment, text=True)
+    assert parent.stdout is not None
+    workers = {int(parent.stdout.readline()) for _ in range(2)}
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 60
+    while any(is_running(worker) for worker in workers):
+        assert time.monotonic() < deadline, f"still running: {workers}"
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_a_long_input_is_read_only_as_far_as_results_are_taken() -> None:

@@ -51,9 +51,13 @@ def test_shards_differ_by_one_row_at_most(pristine: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_the_bytes_do_not_depend_on_the_workers(devkit: Path, pristine: Path, tmp_path: Path, workers: int) -> None:
-    to_mindrecord(devkit, devkit / "voc_train_lst.txt", tmp_path / "train", num_shards=3, workers=workers)
-    assert contents(tmp_path / "train") == contents(pristine)
+@pytest.mark.parametrize("decode", [False, True], ids=["headers", "decoded, by processes"])
+def test_the_bytes_do_not_depend_on_the_workers(
+    devkit: Path, pristine: Path, tmp_path: Path, workers: int, decode: bool
+) -> None:
+    target = tmp_path / "train"
+    to_mindrecord(devkit, devkit / "voc_train_lst.txt", target, num_shards=3, workers=workers, decode=decode)
+    assert contents(target) == contents(pristine)
 
 
 def test_shuffled_order_depends_on_the_seed_alone(devkit: Path, tmp_path: Path) -> None:
