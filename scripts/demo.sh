@@ -18,10 +18,13 @@ for split in train val; do
         --dst_path "demo/records/$split" --num_shards 8
     step segdata verify "demo/records/$split"
 done
+# The drawn images are 80 to 128 pixels: at these scales training sees them as evaluation does, at the crop's size.
 step segtrain fit --recipe deeplabv3plus_cpu --data_file demo/records/train --train_dir demo/run \
-    --train_epochs 30 --crop_size 97 --eval_data_file demo/records/val
-step segtrain eval --data_file demo/records/val --ckpt_path demo/run/best.ckpt
+    --eval_data_file demo/records/val --train_epochs 30 --crop_size 97 --min_scale 0.5 --max_scale 1.0
+step segtrain eval --data_file demo/records/val --ckpt_path demo/run/best.ckpt | tee demo/eval.txt
 step segtrain predict --images demo/VOCdevkit/VOC2012/JPEGImages --ckpt_path demo/run/best.ckpt --out demo/predictions
 
 echo
-echo "Pictures: $PWD/demo/predictions/overlay/*.png"
+echo "$(grep '^mIoU' demo/eval.txt) on the validation set"
+echo "Pictures:"
+ls -d "$PWD"/demo/predictions/overlay/* | tail -n 8
