@@ -71,7 +71,8 @@ def ordered_map(function: Callable[[T], R], items: Iterable[T], *, workers: int,
             yield from waiting.popleft().result()
     except BrokenProcessPool as error:
         raise SegDataError(
-            "a worker process was killed before it finished (out of memory?); nothing was kept"
+            "a worker process was killed before it finished: out of memory, or started from a script that does not "
+            'call under `if __name__ == "__main__":`'
         ) from error
     finally:
         executor.shutdown(wait=True, cancel_futures=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,31 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from workers import die_at_three, fail_at_three, square_slowly_first
 
 from segdata.errors import SegDataError
 from segdata.parallel import Kind, ordered_map
 
 
-def slow_first(item: int) -> int:
-    time.sleep(0.05 if item == 0 else 0)
-    return item * item
-
-
-def fail_at_three(item: int) -> int:
-    if item == 3:
-        raise ValueError("three")
-    return item
-
-
-def die_at_three(item: int) -> int:
-    if item == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return item
-
-
 @pytest.mark.parametrize(("workers", "kind"), [(1, "threads"), (4, "threads"), (2, "processes")])
 def test_results_come_in_input_order(workers: int, kind: Kind) -> None:
-    assert list(ordered_map(slow_first, range(30), workers=workers, kind=kind)) == [i * i for i in range(30)]
+    assert list(ordered_map(square_slowly_first, range(100), workers=workers, kind=kind)) == [i * i for i in range(100)]
 
 
 @pytest.mark.parametrize(("workers", "kind"), [(1, "threads"), (4, "threads"), (2, "processes")])
@@ -50,7 +33,7 @@ def test_a_worker_process_that_dies_is_a_sentence_not_a_hang() -> None:
 
 
 def test_worker_processes_end_when_their_parent_is_killed() -> None:
-    program = "from busy_workers import run; run()"
+    program = "import workers; workers.keep_two_workers_busy()"
     folder = Path(__file__).parents[1] / "data"
     environment = os.environ | {"PYTHONPATH": str(folder)}
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment, text=True)
@@ -80,12 +63,7 @@ def test_a_long_input_is_read_only_as_far_as_results_are_taken() -> None:
             taken += 1
             yield item
 
-    results = ordered_map(fail_at_four_thousand, items(), workers=2)
-    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    results = ordered_map(str, items(), workers=2)
+    assert [next(results) for _ in range(3)] == ["0", "1", "2"]
     assert taken < 20
     results.close()  # type: ignore[attr-defined]
-
-
-def fail_at_four_thousand(item: int) -> int:
-    assert item < 4000
-    return item

@@ -1,0 +1,37 @@
+"""What worker processes are given to do in tests; a process can only be sent functions that it can import."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from segdata.parallel import ordered_map
+
+
+def square_slowly_first(item: int) -> int:
+    time.sleep(0.05 if item == 0 else 0)
+    return item * item
+
+
+def fail_at_three(item: int) -> int:
+    if item == 3:
+        raise ValueError("three")
+    return item
+
+
+def die_at_three(item: int) -> int:
+    if item == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def name_and_wait(item: int) -> None:
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+
+
+def keep_two_workers_busy() -> None:
+    # Two chunks of items, so that both workers have one.
+    for _ in ordered_map(name_and_wait, range(64), workers=2, kind="processes"):
+        pass
