@@ -46,10 +46,13 @@ def default_workers() -> int:
     return os.cpu_count() or 1
 
 
-def ordered_map(function: Callable[[T], R], items: Iterable[T], *, workers: int, kind: Kind = "threads") -> Iterator[R]:
+def ordered_map(
+    function: Callable[[T], R], items: Iterable[T], *, workers: int, kind: Kind = "threads", chunk: int = 1
+) -> Iterator[R]:
     """Yield ``function(item)`` in the order of `items`, whatever the number of workers.
 
-    Only a few results wait in memory, so a list of millions streams through. One worker means this thread. Threads
+    Only a few chunks wait in memory, so a list of millions streams through. One worker means this thread. A worker is
+    handed `chunk` items at a time: more than one where the work on one is less than handing it over. Threads
     are for work outside the interpreter lock. Processes are for the rest; they are not forked from this one, whose
     libraries keep threads of their own, so that a script must call under ``if __name__ == "__main__":``.
 
@@ -60,11 +63,10 @@ def ordered_map(function: Callable[[T], R], items: Iterable[T], *, workers: int,
         yield from map(function, items)
         return
     executor: Executor = ThreadPoolExecutor(workers) if kind == "threads" else _processes(workers)
-    chunks = _chunks(items, 1 if kind == "threads" else _CHUNK)
     waiting: deque[Future[list[R]]] = deque()
     try:
-        for chunk in chunks:
-            waiting.append(executor.submit(_run, function, chunk))
+        for part in _chunks(items, chunk):
+            waiting.append(executor.submit(_run, function, part))
             if len(waiting) >= 4 * workers:
                 yield from waiting.popleft().result()
         while waiting:
@@ -76,10 +78,6 @@ def ordered_map(function: Callable[[T], R], items: Iterable[T], *, workers: int,
         ) from error
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
-
-
-#: Items sent to a process at a time: sending costs about as much as a millisecond of work.
-_CHUNK = 32
 
 
 def _processes(workers: int) -> ProcessPoolExecutor:

@@ -66,7 +66,9 @@ def check_pairs(
     if len(pairs) < PROCESSES_FROM and not decode:
         workers = 1
     with progress(total=len(pairs), label="check") as advance:
-        for pair, result in zip(pairs, ordered_map(check, pairs, workers=workers, kind="processes"), strict=True):
+        for pair, result in zip(
+            pairs, ordered_map(check, pairs, workers=workers, kind="processes", chunk=32), strict=True
+        ):
             advance(1)
             faults.extend(result.faults)
             if result.orientation != 1:

@@ -143,7 +143,7 @@ def _convert(source: Path, colormap: ColorMap, staging: Path | None, name: str) 
 def _convert_all(
     convert: partial[Method | _Fault], masks: Sequence[str], workers: int, progress: Progress, staging: Path | None
 ) -> Counter[str]:
-    results = ordered_map(partial(convert, staging), masks, workers=workers)
+    results = ordered_map(partial(convert, staging), masks, workers=workers, chunk=32)
     faults, methods = [], Counter[str]()
     with progress(total=len(masks), label="masks") as advance:
         for result in results:

@@ -18,7 +18,9 @@ from segdata.parallel import Kind, ordered_map
 
 @pytest.mark.parametrize(("workers", "kind"), [(1, "threads"), (4, "threads"), (2, "processes")])
 def test_results_come_in_input_order(workers: int, kind: Kind) -> None:
-    assert list(ordered_map(square_slowly_first, range(100), workers=workers, kind=kind)) == [i * i for i in range(100)]
+    for chunk in (1, 7):
+        squares = ordered_map(square_slowly_first, range(30), workers=workers, kind=kind, chunk=chunk)
+        assert list(squares) == [i * i for i in range(30)]
 
 
 @pytest.mark.parametrize(("workers", "kind"), [(1, "threads"), (4, "threads"), (2, "processes")])
