@@ -1,0 +1,63 @@
+"""sample as a user types it: each kind is what the commands for it take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Run = Callable[..., Result]
+
+
+@pytest.mark.parametrize(
+    ("kind", "then"),
+    [
+        ("voc", [("voc-decolor", "--data_root", "{0}"), ("voc-list", "--data_root", "{0}")]),
+        ("sbd", [("voc-decolor", "--data_root", "{0}"), ("sbd-merge", "--data_root", "{0}")]),
+        (
+            "coco",
+            [
+                ("coco-subset", "--annotations", "{0}/annotations/instances.json", "--images", "{0}/images",
+                 "--dst_path", "{0}-subset"),
+                ("to-mindrecord", "--annotations", "{0}-subset/annotations/instances.json", "--images",
+                 "{0}-subset/images", "--dst_path", "{0}-records", "--num_shards", "2"),
+                ("verify", "{0}-records"),
+            ],
+        ),
+        (
+            "tif",
+            [
+                ("tif-slice", "--images", "{0}/train-volume.tif", "--labels", "{0}/train-labels.tif", "--label_map",
+                 "0:0,255:1", "--dst_path", "{0}-sliced"),
+                ("to-mindrecord", "--data_root", "{0}-sliced", "--data_lst", "{0}-sliced/all_lst.txt", "--num_classes",
+                 "2", "--dst_path", "{0}-records", "--num_shards", "2"),
+                ("verify", "{0}-records"),
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_a_miniature_goes_the_way_of_the_real_data_set(
+    segdata: Run, tmp_path: Path, kind: str, then: list[tuple[str, ...]]
+) -> None:
+    root = tmp_path / "raw"
+    result = segdata("sample", root, "--kind", kind, "--train", 4, "--val", 2)
+    assert (result.exit_code, f"written to {root}" in result.output) == (0, True), result.output
+    for command in then:
+        result = segdata(*(argument.format(root) for argument in command))
+        assert result.exit_code == 0, result.output
+
+
+def test_the_report_says_what_was_drawn(segdata: Run, tmp_path: Path) -> None:
+    result = segdata("sample", tmp_path / "raw", "--kind", "sbd", "--json")
+    assert {"train": 24, "val": 8, "sbd_train": 26, "sbd_val": 10}.items() <= json.loads(result.output).items()
+
+
+def test_a_taken_folder_and_an_unknown_kind_are_refused(segdata: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").touch()
+    result = segdata("sample", tmp_path)
+    assert (result.exit_code, "mine.txt" in result.output) == (1, True), result.output
+    result = segdata("sample", tmp_path / "raw", "--kind", "kitti")
+    assert (result.exit_code, "'kitti' is not one of" in result.output) == (2, True), result.output
