@@ -1,4 +1,4 @@
-"""A list file to a record set: plan, check, write, publish."""
+"""A list file or a COCO JSON to a record set: check, plan, write, publish."""
 
 from __future__ import annotations
 
