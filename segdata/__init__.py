@@ -1,6 +1,7 @@
 """Segmentation data sets to MindRecord shards that are validated, reproducible and verifiable.
 
-One function for each command, and the manifest. They are imported on first use: ``import segdata`` is cheap.
+One function for each command, what it takes, and the manifest. They are imported on first use: ``import segdata`` is
+cheap.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from segdata.records.convert import coco_to_mindrecord as coco_to_mindrecord
     from segdata.records.convert import to_mindrecord as to_mindrecord
+    from segdata.records.instance import CocoSource as CocoSource
     from segdata.records.manifest import Manifest as Manifest
     from segdata.records.manifest import open_set as open_set
+    from segdata.records.semantic import ListSource as ListSource
     from segdata.records.verify import verify as verify
     from segdata.sources.coco import subset as coco_subset
     from segdata.sources.coco_masks import make_masks as coco_to_masks
@@ -23,10 +25,11 @@ if TYPE_CHECKING:
     from segdata.sources.voc import make_lists as voc_list
 
 _PUBLIC = {
+    "CocoSource": "segdata.records.instance:CocoSource",
+    "ListSource": "segdata.records.semantic:ListSource",
     "Manifest": "segdata.records.manifest:Manifest",
     "coco_subset": "segdata.sources.coco:subset",
     "coco_to_masks": "segdata.sources.coco_masks:make_masks",
-    "coco_to_mindrecord": "segdata.records.convert:coco_to_mindrecord",
     "open_set": "segdata.records.manifest:open_set",
     "pair_list": "segdata.sources.folders:make_list",
     "sbd_merge": "segdata.sources.sbd:merge",
@@ -38,10 +41,11 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "CocoSource",
+    "ListSource",
     "Manifest",
     "coco_subset",
     "coco_to_masks",
-    "coco_to_mindrecord",
     "open_set",
     "pair_list",
     "sbd_merge",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,9 +20,10 @@ from segdata.cli.render import FAILED, emit, progress_bar, table
 from segdata.errors import name_first
 from segdata.labels.colormap import IGNORE, VOC_CLASSES, read_class_names
 from segdata.records import convert
+from segdata.records.instance import CocoSource
 from segdata.records.manifest import ClassInfo, Manifest, open_set
 from segdata.records.plan import MAX_SHARDS
-from segdata.records.semantic import Classes
+from segdata.records.semantic import Classes, ListSource
 from segdata.records.verify import VerifyReport
 from segdata.records.verify import verify as verify_set
 
@@ -54,7 +53,7 @@ from segdata.records.verify import verify as verify_set
 @overwrite_option
 @dry_run_option
 @json_option
-def to_mindrecord(as_json: bool, **options: Any) -> None:
+def to_mindrecord(dst_path: Path, as_json: bool, **options: Any) -> None:
     """Write the samples of a list file, or of a COCO JSON, as MindRecord shards with a manifest.
 
     Every sample is checked first: files readable, image and label equal in size, the label an 8-bit index mask with
@@ -68,26 +67,38 @@ def to_mindrecord(as_json: bool, **options: Any) -> None:
       segdata to-mindrecord --annotations subset/annotations/instances.json \\
           --images subset/images --dst_path records/books
     """
-    run = _instance(options) if options["annotations"] else _semantic(options)
-    emit(run(progress=progress_bar, **options), as_json, _convert_text)
+    source = _source(**{name: options.pop(name) for name in _SOURCE})
+    report = convert.to_mindrecord(source, dst_path, progress=progress_bar, **options)
+    emit(report, as_json, _convert_text)
 
 
-def _semantic(options: dict[str, Any]) -> Callable[..., convert.ConvertReport]:
-    """Choose the conversion of a list; take the options that only COCO has out of `options`."""
-    if not (options["data_root"] and options["data_lst"]) or options.pop("images") or options.pop("keep_empty"):
-        raise click.UsageError("give --data_root and --data_lst (semantic), or --annotations and --images (instance)")
-    del options["annotations"]
-    names = _class_names(options.pop("num_classes"), options.pop("class_names"))
-    ignore_label = options.pop("ignore_label")
-    return partial(convert.to_mindrecord, classes=Classes(names, IGNORE if ignore_label is None else ignore_label))
+#: The options that say what is converted.
+_SOURCE = (
+    *("data_root", "data_lst", "num_classes", "class_names", "ignore_label"),
+    *("annotations", "images", "keep_empty"),
+)
 
 
-def _instance(options: dict[str, Any]) -> Callable[..., convert.ConvertReport]:
-    """Choose the conversion of a COCO JSON; take the options that only lists have out of `options`."""
-    foreign = ("data_root", "data_lst", "num_classes", "class_names", "ignore_label")
-    if not options["images"] or any(options.pop(name) is not None for name in foreign):
-        raise click.UsageError("--annotations goes with --images; classes come from the JSON")
-    return convert.coco_to_mindrecord
+def _source(
+    data_root: Path | None,
+    data_lst: Path | None,
+    num_classes: int | None,
+    class_names: Path | None,
+    ignore_label: int | None,
+    annotations: Path | None,
+    images: Path | None,
+    keep_empty: bool,
+) -> convert.Source[Any]:
+    """Choose the source; options of the other one must not be given."""
+    if annotations and images and not any((data_root, data_lst, num_classes, class_names, ignore_label is not None)):
+        return CocoSource(annotations, images, keep_empty)
+    if data_root and data_lst and not any((annotations, images, keep_empty)):
+        classes = Classes(_class_names(num_classes, class_names), IGNORE if ignore_label is None else ignore_label)
+        return ListSource(data_root, data_lst, classes)
+    raise click.UsageError(
+        "give --data_root and --data_lst (with --num_classes, --class_names, --ignore_label), or --annotations and "
+        "--images (with --keep-empty; classes come from the JSON)"
+    )
 
 
 def _class_names(num_classes: int | None, file: Path | None) -> tuple[str, ...]:

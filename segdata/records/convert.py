@@ -5,21 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
-from segdata.coco_json import read_coco
 from segdata.errors import FaultsError
 from segdata.files import check_target_directory, staged_directory
-from segdata.lists import read_list
 from segdata.parallel import Progress, default_workers, silent
-from segdata.records.instance import check_images
 from segdata.records.manifest import MANIFEST, ClassInfo, Manifest, read_manifest, write_manifest
 from segdata.records.plan import Plan, make_plan, set_name
 from segdata.records.rows import Rows
-from segdata.records.semantic import Classes, check_pairs
 from segdata.records.writer import ShardJob, ShardResult, shard_names, write_shards
 
 T = TypeVar("T")
@@ -46,15 +41,21 @@ class ConvertReport:
     rotated: tuple[str, ...]
 
 
+class Source(Protocol[T]):
+    """Samples that may become rows: `segdata.records.semantic.ListSource` or `segdata.records.instance.CocoSource`."""
+
+    def check(self, *, decode: bool, workers: int, progress: Progress) -> Rows[T]:
+        """Look at every sample and return those that may be written."""
+        ...
+
+
 def to_mindrecord(
-    data_root: Path,
-    data_lst: Path,
+    source: Source[T],
     dst_path: Path,
     *,
     num_shards: int = 8,
     shuffle: bool = True,
     seed: int = 0,
-    classes: Classes | None = None,
     on_error: OnError = "fail",
     decode: bool = False,
     workers: int | None = None,
@@ -62,20 +63,18 @@ def to_mindrecord(
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> ConvertReport:
-    """Write the samples of a list file as a semantic record set (``docs/formats.md``).
+    """Write the samples of a list file or of a COCO JSON as a record set (``docs/formats.md``).
 
-    Every pair is checked before anything is written. The bytes depend on the list, the files and the options
-    that the manifest names, never on `workers`.
+    Every sample is checked before anything is written. The bytes depend on the samples and on the options that the
+    manifest names, never on `workers`.
 
     Args:
-        data_root: what the list's paths are relative to.
-        data_lst: a list file.
+        source: a `ListSource` (semantic task) or a `CocoSource` (instance task).
         dst_path: the set's directory; its name, without a ``.mindrecord`` at the end, is the set's name.
         num_shards: shard files; their row counts differ by one at most.
-        shuffle: order rows by a seeded digest of their path; otherwise list order.
+        shuffle: order rows by a seeded digest of their key; otherwise as listed.
         seed: of that order.
-        classes: names and ignore label; VOC's by default.
-        on_error: what a fault does: fail, or leave the pair out and count it.
+        on_error: what a fault does: fail, or leave out what has it, and count it.
         decode: decode every image too.
         workers: processes that check (from some thousands of pairs on) and threads that write; all processors by
             default.
@@ -84,99 +83,24 @@ def to_mindrecord(
         progress: shows how far it is.
 
     Raises:
-        FaultsError: naming every pair that cannot be a row.
-        InvalidInputError: when there are fewer rows than shards, or a name that MindRecord does not take.
+        FaultsError: naming everything that cannot be a row.
+        InvalidInputError: when list or JSON cannot be read, there are fewer rows than shards, or MindRecord does not
+            take the name.
         TargetExistsError: when `dst_path` is taken.
     """
-    check = partial(check_pairs, read_list(data_lst), data_root, classes or Classes(), decode=decode)
-    return convert(
-        check,
-        dst_path,
-        num_shards=num_shards,
-        seed=seed if shuffle else None,
-        on_error=on_error,
-        workers=workers or default_workers(),
-        overwrite=overwrite,
-        dry_run=dry_run,
-        progress=progress,
-    )
-
-
-def coco_to_mindrecord(
-    annotations: Path,
-    images: Path,
-    dst_path: Path,
-    *,
-    num_shards: int = 8,
-    shuffle: bool = True,
-    seed: int = 0,
-    keep_empty: bool = False,
-    on_error: OnError = "fail",
-    decode: bool = False,
-    workers: int | None = None,
-    overwrite: bool = False,
-    dry_run: bool = False,
-    progress: Progress = silent,
-) -> ConvertReport:
-    """Write the images of a COCO JSON as an instance record set (``docs/formats.md``).
-
-    Categories become the labels 1 to K in the order of their ids; masks become compressed RLE, whatever they came as.
-
-    Args:
-        annotations: COCO instances as JSON.
-        images: the folder that its file names are relative to.
-        keep_empty: write images without instances too; otherwise they are left out and counted.
-        on_error: what a fault does: fail, or leave the annotation (or the image) out and count it.
-
-    The other arguments and errors are those of `to_mindrecord`.
-    """
-    check = partial(check_images, read_coco(annotations), images, keep_empty=keep_empty, decode=decode)
-    return convert(
-        check,
-        dst_path,
-        num_shards=num_shards,
-        seed=seed if shuffle else None,
-        on_error=on_error,
-        workers=workers or default_workers(),
-        overwrite=overwrite,
-        dry_run=dry_run,
-        progress=progress,
-    )
-
-
-class Check(Protocol[T]):
-    """Looks at everything that is to become a row."""
-
-    def __call__(self, *, workers: int, progress: Progress) -> Rows[T]:
-        """Return the rows that may be written."""
-        ...
-
-
-def convert(
-    check: Check[T],
-    target: Path,
-    *,
-    num_shards: int,
-    seed: int | None,
-    on_error: OnError,
-    workers: int,
-    overwrite: bool,
-    dry_run: bool,
-    progress: Progress,
-) -> ConvertReport:
-    """Check, plan, write and publish, whatever the task; `seed` None keeps the given order."""
-    ours = _old_files(target)
-    check_target_directory(target, overwrite=overwrite, ours=ours)
-    rows = check(workers=workers, progress=progress)
+    ours = _old_files(dst_path)
+    check_target_directory(dst_path, overwrite=overwrite, ours=ours)
+    workers = workers or default_workers()
+    rows = source.check(decode=decode, workers=workers, progress=progress)
     if rows.faults and on_error == "fail":
         raise FaultsError(f"{len(rows.faults)} faults; nothing was written", rows.faults)
-    plan = make_plan(rows, set_name(target), num_shards=num_shards, seed=seed)
+    plan = make_plan(rows, set_name(dst_path), num_shards=num_shards, seed=seed if shuffle else None)
     results: list[ShardResult] = []
     if not dry_run:
-        with staged_directory(target, overwrite=overwrite, ours=ours) as staging:
+        with staged_directory(dst_path, overwrite=overwrite, ours=ours) as staging:
             results = write_shards(_jobs(plan, rows, staging), workers=workers, progress=progress)
             write_manifest(staging, _manifest(plan, rows, results))
-    return _report(target, plan, rows, results)
+    return _report(dst_path, plan, rows, results)
 
 
 def _jobs(plan: Plan[T], rows: Rows[T], directory: Path) -> list[ShardJob[T]]:

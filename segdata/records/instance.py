@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from segdata.coco_json import Coco, Image
+from segdata.coco_json import Coco, Image, read_coco
 from segdata.errors import InvalidInputError
 from segdata.files import resolve
 from segdata.image_header import read_image_header
@@ -61,6 +61,34 @@ class _Annotation(msgspec.Struct, gc=False):
     id: int
     segmentation: Any = None
     bbox: Any = None
+
+
+@dataclass(frozen=True)
+class CocoSource:
+    """The images of a COCO JSON with their instances.
+
+    Categories become the labels 1 to K in the order of their ids; masks become compressed RLE, whatever they came as.
+
+    Attributes:
+        annotations: COCO instances as JSON.
+        images: the folder that its file names are relative to.
+        keep_empty: write images without instances too; otherwise they are left out and counted.
+    """
+
+    annotations: Path
+    images: Path
+    keep_empty: bool = False
+
+    def check(self, *, decode: bool, workers: int, progress: Progress) -> Rows[Instances]:
+        """See `check_images`; the JSON is read first."""
+        return check_images(
+            read_coco(self.annotations),
+            self.images,
+            keep_empty=self.keep_empty,
+            decode=decode,
+            workers=workers,
+            progress=progress,
+        )
 
 
 def check_images(

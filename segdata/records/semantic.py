@@ -15,7 +15,7 @@ from segdata.files import resolve
 from segdata.image_header import read_image_header
 from segdata.labels.colormap import VOC_CLASSES, voc_colormap
 from segdata.labels.masks import count_values, decode_index_png
-from segdata.lists import Pair
+from segdata.lists import Pair, read_list
 from segdata.parallel import Progress, ordered_map
 from segdata.records.layout import blob_overhead
 from segdata.records.manifest import ClassInfo
@@ -48,6 +48,26 @@ class PairCheck:
     pixels: npt.NDArray[np.int64]
     faults: tuple[str, ...]
     orientation: int
+
+
+@dataclass(frozen=True)
+class ListSource:
+    """The samples of a list file.
+
+    Attributes:
+        data_root: what the list's paths are relative to.
+        data_lst: the list file.
+        classes: names and ignore label; VOC's by default.
+    """
+
+    data_root: Path
+    data_lst: Path
+    classes: Classes = Classes()
+
+    def check(self, *, decode: bool, workers: int, progress: Progress) -> Rows[Pair]:
+        """See `check_pairs`; the list file is read first."""
+        pairs = read_list(self.data_lst)
+        return check_pairs(pairs, self.data_root, self.classes, decode=decode, workers=workers, progress=progress)
 
 
 def check_pairs(

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from segdata.files import staged_directory
 from segdata.sample.scene import SHAPES, draw, ground
+from segdata.sample.voc import save_jpeg
 from segdata.sources.coco import IMAGES, INSTANCES
 
 #: Category ids have holes, as COCO's own have.
@@ -54,7 +55,7 @@ def write_coco(root: Path, *, images: int = 12, seed: int = 0) -> CocoSampleRepo
         for index in range(images):
             image, found = _scene(np.random.default_rng((seed, index)), index, last=index == images - 1)
             name, image_id = f"{index + 1:012}.jpg", 100 + 7 * index
-            _save_jpeg(staging / IMAGES / name, image)
+            save_jpeg(staging / IMAGES / name, image)
             entries.append({"file_name": name, "height": image.shape[0], "width": image.shape[1], "id": image_id})
             for annotation in found:
                 annotations.append({**annotation, "image_id": image_id, "id": 5000 + len(annotations)})
@@ -140,9 +141,3 @@ def _runs(mask: npt.NDArray[np.bool_]) -> dict[str, list[int]]:
     pixels = mask.ravel(order="F")
     changes = np.flatnonzero(np.diff(pixels, prepend=False))
     return {"size": list(mask.shape), "counts": np.diff(changes, prepend=0, append=pixels.size).tolist()}
-
-
-def _save_jpeg(path: Path, image: npt.NDArray[np.uint8]) -> None:
-    from PIL import Image
-
-    Image.fromarray(image).save(path, quality=90)

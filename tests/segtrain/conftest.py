@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
 from segdata.records.convert import to_mindrecord
-from segdata.records.semantic import Classes
+from segdata.records.semantic import Classes, ListSource
 from segdata.sample.voc import write_devkit
 from segdata.sources.voc import decolor, make_lists
 from segtrain.config import Config, override, recipe
@@ -45,7 +45,7 @@ def miniature(tmp_path_factory: pytest.TempPathFactory) -> Miniature:
     decolor(root)
     make_lists(root)
     for split in ("train", "val"):
-        to_mindrecord(root, root / f"voc_{split}_lst.txt", base / split, num_shards=2, classes=Classes(NAMES))
+        to_mindrecord(ListSource(root, root / f"voc_{split}_lst.txt", Classes(NAMES)), base / split, num_shards=2)
     return Miniature(root, root / "voc_val_lst.txt", base / "train", base / "val")
 
 
@@ -70,7 +70,7 @@ def make_set(tmp_path: Path) -> Callable[..., Path]:
             pairs.append(Pair(f"{index}.bmp.png", f"{index}_label.png"))
         write_list(root / "all.txt", pairs, overwrite=False)
         classes = Classes(names, ignore_label)
-        to_mindrecord(root, root / "all.txt", tmp_path / name, num_shards=1, shuffle=False, classes=classes)
+        to_mindrecord(ListSource(root, root / "all.txt", classes), tmp_path / name, num_shards=1, shuffle=False)
         return tmp_path / name
 
     return make

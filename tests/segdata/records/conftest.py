@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from segdata.records.convert import to_mindrecord
+from segdata.records.semantic import ListSource
 from segdata.sample.voc import write_devkit
 from segdata.sources.voc import decolor, make_lists
 
@@ -24,7 +25,7 @@ def devkit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def pristine(devkit: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("records") / "train"
-    to_mindrecord(devkit, devkit / "voc_train_lst.txt", target, num_shards=3)
+    to_mindrecord(ListSource(devkit, devkit / "voc_train_lst.txt"), target, num_shards=3)
     return target
 
 

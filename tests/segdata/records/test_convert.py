@@ -23,8 +23,12 @@ from segdata.records.manifest import open_set
 from segdata.records.plan import make_plan
 from segdata.records.rows import Rows
 from segdata.records.schema import SEMANTIC, as_bytes
-from segdata.records.semantic import Classes
+from segdata.records.semantic import Classes, ListSource
 from segdata.records.verify import verify
+
+
+def train(devkit: Path) -> ListSource:
+    return ListSource(devkit, devkit / "voc_train_lst.txt")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -56,7 +60,7 @@ def test_the_bytes_do_not_depend_on_the_workers(
     devkit: Path, pristine: Path, tmp_path: Path, workers: int, decode: bool
 ) -> None:
     target = tmp_path / "train"
-    to_mindrecord(devkit, devkit / "voc_train_lst.txt", target, num_shards=3, workers=workers, decode=decode)
+    to_mindrecord(train(devkit), target, num_shards=3, workers=workers, decode=decode)
     assert contents(target) == contents(pristine)
 
 
@@ -67,7 +71,7 @@ def test_shuffled_order_depends_on_the_seed_alone(devkit: Path, tmp_path: Path) 
     for list_file, seed in (("voc_train_lst.txt", 1), ("reversed.txt", 1), ("voc_train_lst.txt", 2)):
         path = devkit / list_file if (devkit / list_file).exists() else tmp_path / list_file
         target = tmp_path / f"{len(orders)}" / "set"
-        to_mindrecord(devkit, path, target, num_shards=1, seed=seed)
+        to_mindrecord(ListSource(devkit, path), target, num_shards=1, seed=seed)
         orders.append(list(read(target / "set.mindrecord", shuffle=False)))
     assert orders[0] == orders[1]
     assert orders[0] != orders[2]
@@ -75,7 +79,7 @@ def test_shuffled_order_depends_on_the_seed_alone(devkit: Path, tmp_path: Path) 
 
 
 def test_without_shuffling_rows_stand_as_listed(devkit: Path, tmp_path: Path) -> None:
-    to_mindrecord(devkit, devkit / "voc_train_lst.txt", tmp_path / "set", num_shards=3, shuffle=False)
+    to_mindrecord(train(devkit), tmp_path / "set", num_shards=3, shuffle=False)
     listed = [pair.image for pair in read_list(devkit / "voc_train_lst.txt")]
     assert list(read(tmp_path / "set" / "set.mindrecord0", shuffle=False)) == listed
 
@@ -100,29 +104,29 @@ def test_faults_are_collected_and_nothing_is_written(devkit: Path, tmp_path: Pat
     list_file = tmp_path / "list.txt"
     list_file.write_text((devkit / "voc_train_lst.txt").read_text() + "x.jpg x.png\ny.jpg y.png\n")
     with pytest.raises(FaultsError, match="4 faults"):
-        to_mindrecord(devkit, list_file, tmp_path / "set", num_shards=2)
+        to_mindrecord(ListSource(devkit, list_file), tmp_path / "set", num_shards=2)
     assert os.listdir(tmp_path) == ["list.txt"]
 
 
 def test_what_is_left_out_is_counted_and_named(devkit: Path, tmp_path: Path) -> None:
     list_file = tmp_path / "list.txt"
     list_file.write_text((devkit / "voc_train_lst.txt").read_text() + "x.jpg x.png\n")
-    report = to_mindrecord(devkit, list_file, tmp_path / "set", num_shards=2, on_error="skip")
+    report = to_mindrecord(ListSource(devkit, list_file), tmp_path / "set", num_shards=2, on_error="skip")
     assert (report.samples, report.rows) == (11, 10)
     assert report.faults == ("x.jpg: missing", "x.png: missing")
     assert verify(tmp_path / "set").ok
 
 
 def test_a_dry_run_writes_nothing(devkit: Path, tmp_path: Path) -> None:
-    report = to_mindrecord(devkit, devkit / "voc_train_lst.txt", tmp_path / "set", num_shards=3, dry_run=True)
+    report = to_mindrecord(train(devkit), tmp_path / "set", num_shards=3, dry_run=True)
     assert (report.rows, report.shard_rows, report.written) == (10, (4, 3, 3), False)
     assert os.listdir(tmp_path) == []
 
 
 def test_a_set_is_replaced_whole_and_only_when_asked(devkit: Path, record_set: Path) -> None:
     with pytest.raises(TargetExistsError):
-        to_mindrecord(devkit, devkit / "voc_train_lst.txt", record_set, num_shards=2)
-    to_mindrecord(devkit, devkit / "voc_train_lst.txt", record_set, num_shards=2, overwrite=True)
+        to_mindrecord(train(devkit), record_set, num_shards=2)
+    to_mindrecord(train(devkit), record_set, num_shards=2, overwrite=True)
     assert sorted(contents(record_set)) == [
         "manifest.json", "train.mindrecord0", "train.mindrecord0.db", "train.mindrecord1", "train.mindrecord1.db",
     ]  # fmt: skip
@@ -133,20 +137,20 @@ def test_a_directory_that_is_not_a_record_set_is_never_replaced(devkit: Path, tm
     (tmp_path / "desktop").mkdir()
     (tmp_path / "desktop" / "thesis.txt").write_text("years")
     with pytest.raises(TargetExistsError, match=r"thesis\.txt"):
-        to_mindrecord(devkit, devkit / "voc_train_lst.txt", tmp_path / "desktop", num_shards=2, overwrite=True)
+        to_mindrecord(train(devkit), tmp_path / "desktop", num_shards=2, overwrite=True)
 
 
 def test_the_name_of_the_set_is_that_of_its_directory(devkit: Path, tmp_path: Path) -> None:
     target = tmp_path / "voc train ü.mindrecord"
-    to_mindrecord(devkit, devkit / "voc_val_lst.txt", target, num_shards=1)
+    to_mindrecord(ListSource(devkit, devkit / "voc_val_lst.txt"), target, num_shards=1)
     assert sorted(contents(target)) == ["manifest.json", "voc train ü.mindrecord", "voc train ü.mindrecord.db"]
     assert verify(target).ok
     with pytest.raises(InvalidInputError, match="MindRecord takes no file name"):
-        to_mindrecord(devkit, devkit / "voc_val_lst.txt", tmp_path / "a&b", num_shards=1)
+        to_mindrecord(ListSource(devkit, devkit / "voc_val_lst.txt"), tmp_path / "a&b", num_shards=1)
 
 
 def test_twelve_shards_are_numbered_with_two_digits(devkit: Path, tmp_path: Path) -> None:
-    to_mindrecord(devkit, devkit / "voc_trainval_lst.txt", tmp_path / "set", num_shards=12)
+    to_mindrecord(ListSource(devkit, devkit / "voc_trainval_lst.txt"), tmp_path / "set", num_shards=12)
     assert {"set.mindrecord00", "set.mindrecord11"} < set(contents(tmp_path / "set"))
     assert verify(tmp_path / "set").ok
 
@@ -160,14 +164,15 @@ def test_files_may_be_read_by_whom_the_umask_lets(pristine: Path) -> None:
 def test_another_class_set_is_held_against_the_labels(devkit: Path, tmp_path: Path) -> None:
     with pytest.raises(FaultsError, match="expected 0 to 1 or 255"):
         classes = Classes(("background", "aeroplane"))
-        to_mindrecord(devkit, devkit / "voc_train_lst.txt", tmp_path / "set", num_shards=2, classes=classes)
+        to_mindrecord(ListSource(devkit, devkit / "voc_train_lst.txt", classes), tmp_path / "set", num_shards=2)
 
 
 def test_killed_at_any_moment_it_leaves_no_set_or_a_whole_one(devkit: Path, tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from segdata.records.convert import to_mindrecord;"
+        "import sys; from pathlib import Path; from segdata import ListSource, to_mindrecord;"
         "print('ready', flush=True);"
-        "to_mindrecord(Path(sys.argv[1]), Path(sys.argv[1], 'voc_trainval_lst.txt'), Path(sys.argv[2]), num_shards=8)"
+        "source = ListSource(Path(sys.argv[1]), Path(sys.argv[1], 'voc_trainval_lst.txt'));"
+        "to_mindrecord(source, Path(sys.argv[2]), num_shards=8)"
     )
     target = tmp_path / "set"
     interrupted = 0
@@ -181,6 +186,6 @@ def test_killed_at_any_moment_it_leaves_no_set_or_a_whole_one(devkit: Path, tmp_
         interrupted += run.wait() == -signal.SIGKILL
         assert not target.exists() or verify(target).ok
     assert interrupted > 0
-    to_mindrecord(devkit, devkit / "voc_trainval_lst.txt", target, num_shards=8, overwrite=True)
+    to_mindrecord(ListSource(devkit, devkit / "voc_trainval_lst.txt"), target, num_shards=8, overwrite=True)
     assert verify(target).ok
     assert os.listdir(tmp_path) == ["set"]

@@ -15,7 +15,8 @@ from pycocotools import mask
 from pycocotools.coco import COCO
 
 from segdata.errors import FaultsError, InvalidInputError
-from segdata.records.convert import ConvertReport, coco_to_mindrecord
+from segdata.records.convert import ConvertReport, to_mindrecord
+from segdata.records.instance import CocoSource
 from segdata.records.manifest import open_set
 from segdata.records.schema import INSTANCE, Row, pack_masks, read_back, unpack_masks
 from segdata.records.verify import verify
@@ -49,7 +50,8 @@ def coco(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
 
 
 def convert(source: tuple[Path, Path], target: Path, **options: Any) -> ConvertReport:
-    return coco_to_mindrecord(*source, target, **({"num_shards": 1} | options))
+    keep_empty = options.pop("keep_empty", False)
+    return to_mindrecord(CocoSource(*source, keep_empty), target, **({"num_shards": 1} | options))
 
 
 def rows_of(target: Path) -> dict[int, Row]:
