@@ -51,3 +51,17 @@ def test_help_needs_none_of_the_heavy_libraries(program: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_python_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from segdata.sample.voc import write_devkit
+    from segdata.sources.voc import decolor, make_lists
+
+    write_devkit(tmp_path / "data", train=8, val=1)
+    decolor(tmp_path / "data")
+    make_lists(tmp_path / "data")
+    example = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert example
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example[1], "README.md", "exec"), {})
+    assert (tmp_path / "records" / "voc_train" / "manifest.json").is_file()
