@@ -238,6 +238,8 @@ def _repeated(ids: dict[Split, list[str]]) -> list[str]:
 
 def _in_train_and_val(devkit: Path) -> list[str]:
     """Name the ids that would leak from val into training; looked for whichever split is written."""
-    both = _split_ids(devkit, ("train", "val"), wanted=False)
-    shared = set(both.get("train", ())) & set(both.get("val", ()))
+    paths = [devkit / ID_LISTS / f"{split}.txt" for split in ("train", "val")]
+    if not all(path.is_file() for path in paths):
+        return []
+    shared = set(read_ids(paths[0])) & set(read_ids(paths[1]))
     return [f"{id_}: both in train.txt and in val.txt" for id_ in sorted(shared)]

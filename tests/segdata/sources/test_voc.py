@@ -147,6 +147,13 @@ def test_a_split_that_is_not_there_is_an_error_only_by_name(root: Path) -> None:
         make_lists(root, split="trainval")
 
 
+def test_a_split_that_stands_alone_is_listed(root: Path) -> None:
+    decolor(root)
+    for split in ("train", "val"):
+        (devkit(root) / "ImageSets" / "Segmentation" / f"{split}.txt").unlink()
+    assert make_lists(root, split="trainval", dry_run=True).samples == {"trainval": 6}
+
+
 def test_a_list_is_replaced_only_when_asked(root: Path) -> None:
     decolor(root)
     make_lists(root, split="val")
