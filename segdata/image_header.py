@@ -9,6 +9,9 @@ from typing import Any
 
 from segdata.errors import InvalidInputError
 
+#: Endings of image files, in any case.
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+
 #: Tag 0x0112 of EXIF 2.32: how the stored pixels are to be turned for display; 1 is "as they are".
 _ORIENTATION = 0x0112
 

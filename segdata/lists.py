@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -89,6 +90,15 @@ def read_ids(path: Path) -> list[str]:
     if not ids:
         raise InvalidInputError(f"{path}: holds no id")
     return ids
+
+
+def seeded_order(keys: Sequence[str], seed: int) -> list[int]:
+    """Return the indices of `keys` in the order of the SHA-256 of ``seed NUL key``.
+
+    The same on every platform, whatever the order of the input; keys that are added do not move the others.
+    """
+    digests = [hashlib.sha256(f"{seed}\0{key}".encode()).digest() for key in keys]
+    return sorted(range(len(digests)), key=digests.__getitem__)
 
 
 def check_unique(names: Iterable[str], what: str) -> None:

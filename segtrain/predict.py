@@ -12,14 +12,13 @@ from PIL import Image as Pillow
 
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.files import names_by_stem, staged_directory
+from segdata.image_header import IMAGE_SUFFIXES
 from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
 from segdata.parallel import Progress, silent
 from segtrain.config import DeviceTarget
 from segtrain.data.transforms import Image, decode_image
 from segtrain.inference import load_segmenter
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
 #: Sub-directories of the result; each holds one ``STEM.png`` for each image.
 INDEX, PALETTE, OVERLAY = "index", "palette", "overlay"
@@ -98,9 +97,9 @@ def _image_paths(images: Path) -> list[Path]:
         if not images.is_file():
             raise InvalidInputError(f"{images}: no such file or directory")
         return [images]
-    by_stem = names_by_stem(images, SUFFIXES)
+    by_stem = names_by_stem(images, IMAGE_SUFFIXES)
     if not by_stem:
-        raise InvalidInputError(f"{images}: no image in it (looked for {', '.join(SUFFIXES)})")
+        raise InvalidInputError(f"{images}: no image in it (looked for {', '.join(IMAGE_SUFFIXES)})")
     if clashes := [" and ".join(names) for names in by_stem.values() if len(names) > 1]:
         raise FaultsError(f"{images}: results of {len(clashes)} images would have the same name", clashes)
     return [images / name for names in by_stem.values() for name in names]

@@ -105,10 +105,9 @@ def _apply(
     table[: len(ids)] = ids
     classes = table[indices]
     if classes.min() < 0:
-        x, y = _first(classes < 0)
-        index = int(indices[y, x])
+        index = int(indices[classes < 0][0])
         found = f"colour {tuple(int(c) for c in colours[index])}" if index < len(colours) else "no palette entry"
-        raise InvalidInputError(f"pixel (x={x}, y={y}) has index {index}, {found}: none of the class colours")
+        raise InvalidInputError(f"{first_pixel(classes < 0)} has index {index}, {found}: none of the class colours")
     return classes.astype(np.uint8)
 
 
@@ -118,11 +117,11 @@ def _by_colour(pixels: npt.NDArray[np.uint8], colormap: ColorMap) -> npt.NDArray
     if pixels.shape[2] == 4:
         classes[(pixels[..., 3] != 255) & (pixels != 0).any(axis=2)] = -1
     if classes.min() < 0:
-        x, y = _first(classes < 0)
-        colour = tuple(int(channel) for channel in pixels[y, x])
-        count = int(np.count_nonzero(classes < 0))
+        unknown = classes < 0
+        colour = tuple(int(channel) for channel in pixels[unknown][0])
+        count = int(np.count_nonzero(unknown))
         raise InvalidInputError(
-            f"pixel (x={x}, y={y}) has colour {colour}: none of the class colours ({count} such pixels)"
+            f"{first_pixel(unknown)} has colour {colour}: none of the class colours ({count} such pixels)"
         )
     return classes.astype(np.uint8)
 
@@ -136,14 +135,15 @@ def _checked_gray(file: png.Png, colormap: ColorMap) -> tuple[bytes, Method]:
         values = values.astype(np.uint8) // {1: 1, 2: 85, 4: 17}[depth]
     foreign = ~colormap.allowed()[values] if values.max() <= IGNORE else values > IGNORE
     if foreign.any():
-        x, y = _first(foreign)
-        found = f"pixel (x={x}, y={y}) has value {int(values[y, x])}; expected 0 to {len(colormap.names) - 1} or 255"
+        expected = f"expected 0 to {len(colormap.names) - 1} or 255"
+        found = f"{first_pixel(foreign)} has value {int(values[foreign][0])}; {expected}"
         raise InvalidInputError(colormap.gray_diagnosis(np.unique(values)) or found)
     if depth == 8:
         return file.data, "copied"
     return encode_index_png(values.astype(np.uint8)), "by colour"
 
 
-def _first(where: npt.NDArray[np.bool_]) -> tuple[int, int]:
-    y, x = np.unravel_index(int(np.argmax(where)), where.shape)
-    return int(x), int(y)
+def first_pixel(where: npt.NDArray[np.bool_]) -> str:
+    """Return the place of the first true value of ``(H, W)`` or ``(H, W, samples)``, row by row, in words."""
+    y, x = np.unravel_index(int(np.argmax(where)), where.shape)[:2]
+    return f"pixel (x={x}, y={y})"

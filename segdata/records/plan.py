@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from segdata.errors import InvalidInputError
+from segdata.lists import seeded_order
 from segdata.records import layout
 from segdata.records.rows import Rows
 
@@ -39,7 +37,7 @@ def make_plan(rows: Rows[T], name: str, *, num_shards: int, seed: int | None) ->
         raise InvalidInputError(f"{num_shards} shards; MindRecord takes 1 to {MAX_SHARDS}")
     if count < num_shards:
         raise InvalidInputError(f"{count} rows are fewer than {num_shards} shards; ask for {max(count, 1)} or fewer")
-    order = np.arange(count) if seed is None else _seeded_order(rows.keys, seed)
+    order = np.arange(count) if seed is None else np.array(seeded_order(rows.keys, seed), np.int64)
     parts = np.array_split(order, num_shards)
     return Plan(
         name=name,
@@ -60,9 +58,3 @@ def set_name(target: Path) -> str:
         forbidden = " ".join(sorted(_FORBIDDEN))
         raise InvalidInputError(f"{target}: MindRecord takes no file name {name!r}; avoid {forbidden}")
     return name
-
-
-def _seeded_order(keys: Sequence[str], seed: int) -> npt.NDArray[np.int64]:
-    """Order rows by the digest of seed and key: the same on every platform, whatever the order of the input."""
-    digests = [hashlib.sha256(f"{seed}\0{key}".encode()).digest() for key in keys]
-    return np.array(sorted(range(len(digests)), key=digests.__getitem__), np.int64)

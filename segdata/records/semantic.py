@@ -14,7 +14,7 @@ from segdata.errors import InvalidInputError
 from segdata.files import resolve
 from segdata.image_header import read_image_header
 from segdata.labels.colormap import VOC_CLASSES, voc_colormap
-from segdata.labels.masks import count_values, decode_index_png
+from segdata.labels.masks import count_values, decode_index_png, first_pixel
 from segdata.lists import Pair, read_list
 from segdata.parallel import Progress, ordered_map
 from segdata.records.layout import blob_overhead
@@ -161,11 +161,10 @@ def _check_values(label: npt.NDArray[np.uint8], pixels: npt.NDArray[np.int64], c
     foreign = values[~classes.allowed()[values]]
     if not len(foreign):
         return
-    y, x = np.argwhere(label == foreign[0])[0]
     expected = f"expected 0 to {len(classes.names) - 1} or {classes.ignore_label}"
     raise InvalidInputError(
         voc_colormap().gray_diagnosis(values)
-        or f"pixel (x={x}, y={y}) has value {foreign[0]}; {expected} ({len(foreign)} such values)"
+        or f"{first_pixel(label == foreign[0])} has value {foreign[0]}; {expected} ({len(foreign)} such values)"
     )
 
 

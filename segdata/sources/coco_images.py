@@ -14,9 +14,8 @@ from typing import Literal
 from segdata.coco_json import Image
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segdata.files import resolve
-from segdata.image_header import read_image_header
+from segdata.image_header import IMAGE_SUFFIXES, read_image_header
 from segdata.parallel import Progress, ordered_map
-from segdata.sources.folders import IMAGE_SUFFIXES
 
 Media = Literal["copy", "hardlink", "symlink", "none"]
 

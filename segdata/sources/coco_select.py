@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy.typing as npt
 
 from segdata.coco_json import Coco
 from segdata.errors import FaultsError, InvalidInputError, near
-from segdata.lists import read_ids
+from segdata.lists import read_ids, seeded_order
 
 Match = Literal["any", "all"]
 Crowd = Literal["keep", "drop", "only"]
@@ -192,7 +191,6 @@ def _matching(coco: Coco, left: Flags, chosen: Sequence[int], match: Match) -> F
 
 
 def _drawn(coco: Coco, left: Flags, count: int, seed: int) -> Flags:
-    """Draw by the digest of seed and id: the same on every platform, whatever the order of the file."""
     rows = np.flatnonzero(left)
-    keys = {int(row): hashlib.sha256(f"{seed}\0{coco.images[row].id}".encode()).digest() for row in rows}
-    return _marked(np.array(sorted(keys, key=keys.__getitem__)[:count], np.int64), len(left))
+    order = seeded_order([str(coco.images[row].id) for row in rows], seed)
+    return _marked(rows[order[:count]], len(left))

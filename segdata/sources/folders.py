@@ -10,13 +10,10 @@ from pathlib import Path
 
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.files import below, check_target_file, normal
-from segdata.image_header import ImageHeader, read_image_header
+from segdata.image_header import IMAGE_SUFFIXES, ImageHeader, read_image_header
 from segdata.labels import png
 from segdata.lists import Pair, write_list
 from segdata.parallel import Progress, silent
-
-#: Endings of images and labels, in any case.
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
 #: The kind of label that an index PNG is.
 INDEX_KIND = "8-bit gray PNG"

@@ -18,7 +18,7 @@ from segdata.errors import FaultsError, InvalidInputError
 from segdata.files import below, check_target_directory, check_target_file, normal, staged_directory
 from segdata.image_header import read_image_header
 from segdata.labels.colormap import VOC_CLASSES
-from segdata.labels.masks import encode_index_png
+from segdata.labels.masks import encode_index_png, first_pixel
 from segdata.lists import Pair, write_list
 from segdata.parallel import Progress, default_workers, ordered_map, silent
 from segdata.sources.finder import Finder
@@ -186,9 +186,9 @@ def read_mask(path: Path) -> npt.NDArray[np.uint8]:
         raise InvalidInputError(f"GTcls.Segmentation has the shape {mask.shape}; expected height and width")
     foreign = (mask < 0) | (mask >= len(VOC_CLASSES))
     if foreign.any():
-        y, x = (int(at) for at in np.argwhere(foreign)[0])
         raise InvalidInputError(
-            f"pixel (x={x}, y={y}) has value {mask[y, x]}; expected 0 to {len(VOC_CLASSES) - 1}, and SBD has no void"
+            f"{first_pixel(foreign)} has value {mask[foreign][0]}; expected 0 to {len(VOC_CLASSES) - 1}, "
+            "and SBD has no void"
         )
     return mask.astype(np.uint8, copy=False)
 

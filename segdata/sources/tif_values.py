@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InvalidInputError
-from segdata.labels.masks import count_values
+from segdata.labels.masks import count_values, first_pixel
 from segdata.sources.tif_pages import PageForm
 
 Depth = Literal["keep", "8bit"]
@@ -35,7 +35,7 @@ class Scale:
             InvalidInputError: naming the first pixel that is no number.
         """
         if pixels.dtype.kind == "f" and np.isnan(pixels).any():
-            raise InvalidInputError(f"{_first(np.isnan(pixels))} is not a number (NaN)")
+            raise InvalidInputError(f"{first_pixel(np.isnan(pixels))} is not a number (NaN)")
         clipped = np.array([np.count_nonzero(pixels < self.low) + np.count_nonzero(pixels > self.high)])
         if pixels.dtype.kind != "u" or 1 << pixels.dtype.itemsize * 8 > pixels.size:
             return self._line(pixels), clipped
@@ -116,7 +116,8 @@ def to_class_ids(pixels: Pixels, *, label_map: Mapping[int, int] | None) -> tupl
         where = ~np.isin(pixels, list(known))
         expected = "class ids 0 to 255" if label_map is None else f"one of {', '.join(map(str, sorted(known)))}"
         raise InvalidInputError(
-            f"{_first(where)} has value {pixels[where][0]}; expected {expected} ({np.count_nonzero(where)} such pixels)"
+            f"{first_pixel(where)} has value {pixels[where][0]}; expected {expected} "
+            f"({np.count_nonzero(where)} such pixels)"
         )
     ids = np.array([known[value] for value in values.tolist()], np.uint8)
     id_counts = np.zeros(256, np.int64)
@@ -129,11 +130,6 @@ def to_class_ids(pixels: Pixels, *, label_map: Mapping[int, int] | None) -> tupl
     table[values] = ids
     mapped: npt.NDArray[np.uint8] = table[pixels]
     return mapped, id_counts
-
-
-def _first(where: npt.NDArray[np.bool_]) -> str:
-    y, x = np.argwhere(where)[0][:2]
-    return f"pixel (x={x}, y={y})"
 
 
 def encode_png(pixels: Pixels) -> bytes:
