@@ -98,13 +98,13 @@ class Coco:
     categories: tuple[Category, ...]
     annotations: Annotations
 
-    def by_image(self) -> Iterator[tuple[Image, npt.NDArray[np.int64]]]:
-        """Yield each image, in file order, with the rows of its annotations, in file order."""
+    def by_image(self, images: Sequence[int] | None = None) -> Iterator[tuple[Image, npt.NDArray[np.int64]]]:
+        """Yield each image, in file order, or those of these rows, with the rows of its annotations, in file order."""
         rows = self.annotations.image
         order = np.argsort(rows, kind="stable")
         bounds = np.searchsorted(rows[order], np.arange(len(self.images) + 1))
-        for image, start, stop in zip(self.images, bounds, bounds[1:], strict=False):
-            yield image, order[start:stop]
+        for row in range(len(self.images)) if images is None else images:
+            yield self.images[row], order[bounds[row] : bounds[row + 1]]
 
 
 class _Rle(msgspec.Struct, gc=False):

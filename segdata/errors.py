@@ -4,6 +4,23 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+#: What kind of thing is wrong with a sample; ``segdata check`` counts by it. ``docs/check.md`` says what each means.
+Code = Literal[
+    "missing",
+    "unreadable",
+    "outside_root",
+    "size_mismatch",
+    "label_mode",
+    "gray_from_colour",
+    "value_outside_classes",
+    "orphan_annotation",
+    "empty_mask",
+    "bad_box",
+    "invalid",
+]
 
 #: How many faults of one kind are named; the rest are counted.
 NAMED = 10
@@ -14,7 +31,28 @@ class SegDataError(Exception):
 
 
 class InvalidInputError(SegDataError):
-    """The data does not have the form it should have."""
+    """The data does not have the form it should have.
+
+    Attributes:
+        code: what kind of fault it is, where the kinds are told apart.
+    """
+
+    def __init__(self, message: str, code: Code = "invalid") -> None:
+        """Keep the sentence and the kind."""
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with one thing of a data set: the kind, where it is, and the rest of the sentence."""
+
+    code: Code
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
 
 
 class TargetExistsError(SegDataError):
@@ -40,7 +78,8 @@ class FaultsError(InvalidInputError):
 
     def __init__(self, what: str, faults: Sequence[str]) -> None:
         """Keep every fault; the text names the first ten."""
-        super().__init__(what, faults)
+        super().__init__(what)
+        self.args = (what, faults)
         self.what = what
         self.faults = tuple(faults)
 

@@ -21,7 +21,7 @@ def resolve(root: Path, relative: str) -> Path:
             choice and are followed.
     """
     if relative.startswith("/") or ".." in relative.split("/") or "\0" in relative:
-        raise InvalidInputError(f"{relative!r} leaves the data root {root}; expected a path below it")
+        raise InvalidInputError(f"{relative!r} leaves the data root {root}; expected a path below it", "outside_root")
     return root / relative
 
 

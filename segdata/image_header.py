@@ -47,10 +47,10 @@ def read_image_header(path: Path, *, decode: bool = False) -> ImageHeader:
                 image.load()
             return header
     except FileNotFoundError as error:
-        raise InvalidInputError("missing") from error
+        raise InvalidInputError("missing", "missing") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         found = error.strerror if isinstance(error, OSError) and error.strerror else _without_path(error, path)
-        raise InvalidInputError(f"not an image that can be read: {found}") from error
+        raise InvalidInputError(f"not an image that can be read: {found}", "unreadable") from error
 
 
 def _without_path(error: Exception, path: Path) -> str:

@@ -6,12 +6,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
+from segdata.inspect.dataset import open_dataset
+from segdata.labels.colormap import IGNORE, VOC_CLASSES, read_class_names
 from segdata.parallel import default_workers
+from segdata.records.semantic import Classes
+
+C = TypeVar("C", bound=Callable[..., Any])
 
 #: The model zoo writes ``--num_shards``, click's users ``--num-shards``: both spellings are one option.
 CONTEXT: dict[str, Any] = {
@@ -35,3 +42,68 @@ workers_option = click.option(
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what an earlier run wrote")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, write nothing")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON")
+
+
+#: The options that say what a list's labels mean; `read_classes` reads them.
+CLASS_OPTIONS = ("num_classes", "class_names", "ignore_label")
+
+
+def class_options(command: C) -> C:
+    """Add the `CLASS_OPTIONS` to a command."""
+    for option in (
+        click.option("--ignore_label", type=click.IntRange(0, 255), help="Label of pixels of no class [default: 255]"),
+        click.option("--class_names", type=EXISTING_FILE, help="Class names by id, one a line, or a label map"),
+        click.option(
+            "--num_classes", type=click.IntRange(1, 255), help="Class ids are 0 to this less one [default: VOC's 21]"
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def read_classes(num_classes: int | None, class_names: Path | None, ignore_label: int | None) -> Classes | None:
+    """Return the classes that the `CLASS_OPTIONS` name; None when none of them is given."""
+    if num_classes is None and class_names is None and ignore_label is None:
+        return None
+    return Classes(_names(num_classes, class_names), IGNORE if ignore_label is None else ignore_label)
+
+
+def _names(num_classes: int | None, file: Path | None) -> tuple[str, ...]:
+    if file is None:
+        count = num_classes or len(VOC_CLASSES)
+        return VOC_CLASSES if count == len(VOC_CLASSES) else tuple(f"class_{id_}" for id_ in range(count))
+    names = read_class_names(file)
+    if num_classes not in (None, len(names)):
+        raise click.UsageError(f"--num_classes says {num_classes}, but {file} names {len(names)} classes")
+    return names
+
+
+def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the argument DATASET and the options that open it; the command gets a `dataset`."""
+
+    @wraps(command)
+    def opening(
+        path: Path,
+        data_root: Path | None,
+        images: Path | None,
+        num_classes: int | None,
+        class_names: Path | None,
+        ignore_label: int | None,
+        **options: Any,
+    ) -> Any:
+        classes = read_classes(num_classes, class_names, ignore_label)
+        dataset = open_dataset(path, data_root=data_root, images=images, classes=classes)
+        return command(dataset=dataset, **options)
+
+    for option in (
+        class_options,
+        click.option(
+            "--images", type=EXISTING_DIR, help="Of a JSON: folder of the images [default: images beside its folder]"
+        ),
+        click.option(
+            "--data_root", type=EXISTING_DIR, help="Of a list: what its paths are relative to [default: its folder]"
+        ),
+        click.argument("path", metavar="LIST|JSON|SET", type=click.Path(exists=True, path_type=Path)),
+    ):
+        opening = option(opening)
+    return opening

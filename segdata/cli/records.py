@@ -9,16 +9,18 @@ import click
 
 from segdata.cli.options import (
     ANY_PATH,
+    CLASS_OPTIONS,
     EXISTING_DIR,
     EXISTING_FILE,
+    class_options,
     dry_run_option,
     json_option,
     overwrite_option,
+    read_classes,
     workers_option,
 )
 from segdata.cli.render import FAILED, emit, progress_bar, table
 from segdata.errors import name_first
-from segdata.labels.colormap import IGNORE, VOC_CLASSES, read_class_names
 from segdata.records import convert
 from segdata.records.instance import CocoSource
 from segdata.records.manifest import ClassInfo, Manifest, open_set
@@ -37,9 +39,7 @@ from segdata.records.verify import verify as verify_set
 @click.option("--num_shards", type=click.IntRange(1, MAX_SHARDS), default=8, show_default=True, help="Shards")
 @click.option("--shuffle/--no-shuffle", default=True, show_default=True, help="Order rows by the seed, or as listed")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the order")
-@click.option("--num_classes", type=click.IntRange(1, 255), help="Class ids are 0 to this less one [default: VOC's 21]")
-@click.option("--class_names", type=EXISTING_FILE, help="Class names by id, one a line, or a label map")
-@click.option("--ignore_label", type=click.IntRange(0, 255), help="Label of pixels of no class [default: 255]")
+@class_options
 @click.option("--keep-empty", is_flag=True, help="With --annotations: write images without instances too")
 @click.option(
     "--on-error",
@@ -74,7 +74,7 @@ def to_mindrecord(dst_path: Path, as_json: bool, **options: Any) -> None:
 
 #: The options that say what is converted.
 _SOURCE = (
-    *("data_root", "data_lst", "num_classes", "class_names", "ignore_label"),
+    *("data_root", "data_lst", *CLASS_OPTIONS),
     *("annotations", "images", "keep_empty"),
 )
 
@@ -93,22 +93,12 @@ def _source(
     if annotations and images and not any((data_root, data_lst, num_classes, class_names, ignore_label is not None)):
         return CocoSource(annotations, images, keep_empty)
     if data_root and data_lst and not any((annotations, images, keep_empty)):
-        classes = Classes(_class_names(num_classes, class_names), IGNORE if ignore_label is None else ignore_label)
-        return ListSource(data_root, data_lst, classes)
+        classes = read_classes(num_classes, class_names, ignore_label)
+        return ListSource(data_root, data_lst, classes or Classes())
     raise click.UsageError(
         "give --data_root and --data_lst (with --num_classes, --class_names, --ignore_label), or --annotations and "
         "--images (with --keep-empty; classes come from the JSON)"
     )
-
-
-def _class_names(num_classes: int | None, file: Path | None) -> tuple[str, ...]:
-    if file is None:
-        count = num_classes or len(VOC_CLASSES)
-        return VOC_CLASSES if count == len(VOC_CLASSES) else tuple(f"class_{id_}" for id_ in range(count))
-    names = read_class_names(file)
-    if num_classes not in (None, len(names)):
-        raise click.UsageError(f"--num_classes says {num_classes}, but {file} names {len(names)} classes")
-    return names
 
 
 def _convert_text(report: convert.ConvertReport) -> str:

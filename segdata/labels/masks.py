@@ -49,7 +49,8 @@ def decode_index_png(data: bytes) -> npt.NDArray[np.uint8]:
     file = png.parse(data)
     if (file.header.colour_type, file.header.depth) != (png.GRAY, 8):
         raise InvalidInputError(
-            f"a {file.header.kind} PNG; expected class ids as 8-bit gray (colour masks become that by voc-decolor)"
+            f"a {file.header.kind} PNG; expected class ids as 8-bit gray (colour masks become that by voc-decolor)",
+            "label_mode",
         )
     pixels = file.unfiltered_bytes()
     return _decode(data) if pixels is None else pixels

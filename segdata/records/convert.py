@@ -93,7 +93,7 @@ def to_mindrecord(
     workers = workers or default_workers()
     rows = source.check(decode=decode, workers=workers, progress=progress)
     if rows.faults and on_error == "fail":
-        raise FaultsError(f"{len(rows.faults)} faults; nothing was written", rows.faults)
+        raise FaultsError(f"{len(rows.faults)} faults; nothing was written", [str(fault) for fault in rows.faults])
     plan = make_plan(rows, set_name(dst_path), num_shards=num_shards, seed=seed if shuffle else None)
     results: list[ShardResult] = []
     if not dry_run:
@@ -141,7 +141,7 @@ def _report(target: Path, plan: Plan[T], rows: Rows[T], results: Sequence[ShardR
         ignore_label=rows.ignore_label,
         ignore_pixels=rows.ignore_pixels,
         empty=rows.empty,
-        faults=rows.faults,
+        faults=tuple(map(str, rows.faults)),
         rotated=rows.rotated,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.coco_json import Coco, Image, read_coco
-from segdata.errors import InvalidInputError
+from segdata.errors import Fault, InvalidInputError
 from segdata.files import resolve
 from segdata.image_header import read_image_header
 from segdata.labels.rle import to_rle
 from segdata.parallel import Progress, ordered_map
 from segdata.records.layout import blob_overhead
 from segdata.records.manifest import ClassInfo
-from segdata.records.rows import Rows
+from segdata.records.rows import Rows, stamp
 from segdata.records.schema import INSTANCE, Row, pack_masks
 
 
@@ -46,6 +46,22 @@ class Instances:
     masks: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One image of a COCO JSON and its annotations, all that a worker needs to look at it.
+
+    Attributes:
+        annotations: JSON text of each.
+        labels: 1 to K, ``(N,)`` int32.
+        iscrowd: 0 or 1, ``(N,)`` int32.
+    """
+
+    image: Image
+    annotations: tuple[bytes, ...]
+    labels: npt.NDArray[np.int32]
+    iscrowd: npt.NDArray[np.int32]
+
+
 @dataclass(frozen=True)
 class ImageCheck:
     """What one look at an image and its annotations found; no `item` when the image cannot be a row."""
@@ -53,7 +69,8 @@ class ImageCheck:
     item: Instances | None
     areas: tuple[int, ...]
     size: int
-    faults: tuple[str, ...]
+    stamp: int
+    faults: tuple[Fault, ...]
     orientation: int
 
 
@@ -106,15 +123,16 @@ def check_images(
         workers: threads.
         progress: shows how far it is.
     """
-    labels = _labels(coco)
-    found: list[tuple[Instances, int]] = []
-    faults = _orphans(coco)
+    found: list[Instances] = []
+    sizes: list[int] = []
+    stamps: list[int] = []
+    faults = orphans(coco)
     rotated: list[str] = []
     pixels, instances, holding = Counter[int](), Counter[int](), Counter[int]()
     empty = 0
     with progress(total=len(coco.images), label="check") as advance:
-        check = partial(_check_image, coco, images, labels, decode)
-        for result in ordered_map(check, coco.by_image(), workers=workers):
+        check = partial(check_image, images, decode)
+        for result in ordered_map(check, entries(coco), workers=workers):
             advance(1)
             faults.extend(result.faults)
             item = result.item
@@ -125,21 +143,23 @@ def check_images(
             if not len(item.labels) and not keep_empty:
                 empty += 1
                 continue
-            found.append((item, result.size))
+            found.append(item)
+            sizes.append(result.size)
+            stamps.append(result.stamp)
             holding.update(set(item.labels.tolist()))
             for label, area in zip(item.labels.tolist(), result.areas, strict=True):
                 pixels[label] += area
                 instances[label] += 1
-    sizes = np.array([size for _, size in found], np.int64)
     categories = sorted(coco.categories, key=lambda category: category.id)
     return Rows(
         task="instance",
         schema=INSTANCE,
-        items=tuple(item for item, _ in found),
-        keys=tuple(str(item.image_id) for item, _ in found),
+        items=tuple(found),
+        keys=tuple(str(item.image_id) for item in found),
         read=partial(read_row, images),
-        sizes=sizes + blob_overhead(INSTANCE),
-        payload_bytes=int(sizes.sum()),
+        sizes=np.array(sizes, np.int64) + blob_overhead(INSTANCE),
+        stamps=np.array(stamps, np.uint64),
+        payload_bytes=sum(sizes),
         classes=tuple(
             ClassInfo(
                 id=label,
@@ -160,6 +180,20 @@ def check_images(
     )
 
 
+def entries(coco: Coco, images: Sequence[int] | None = None) -> Iterator[Entry]:
+    """Yield each image, in file order, or those of these rows, with its annotations whose category the file has."""
+    labels = _labels(coco)
+    columns = coco.annotations
+    for image, every in coco.by_image(images):
+        rows = every[columns.category[every] >= 0]
+        yield Entry(
+            image=image,
+            annotations=tuple(bytes(columns.raw[row]) for row in rows.tolist()),
+            labels=labels[columns.category[rows]],
+            iscrowd=columns.crowd[rows].astype(np.int32),
+        )
+
+
 def _labels(coco: Coco) -> npt.NDArray[np.int32]:
     """Return the label, 1 to K in the order of the original ids, of each category row."""
     labels = np.empty(len(coco.categories), np.int32)
@@ -167,38 +201,49 @@ def _labels(coco: Coco) -> npt.NDArray[np.int32]:
     return labels
 
 
-def _orphans(coco: Coco) -> list[str]:
-    """Name the annotations that no image will ask for."""
+def orphans(coco: Coco) -> list[Fault]:
+    """Return the annotations that no image will ask for."""
     rows = np.flatnonzero((coco.annotations.image < 0) | (coco.annotations.category < 0))
     faults = []
     for row in rows.tolist():
         unknown = "an image" if coco.annotations.image[row] < 0 else "a category"
-        faults.append(f"annotation {_decode(coco, row).id}: of {unknown} that the file does not have")
+        where = f"annotation {_decode(bytes(coco.annotations.raw[row])).id}"
+        faults.append(Fault("orphan_annotation", where, f"of {unknown} that the file does not have"))
     return faults
 
 
-def _decode(coco: Coco, row: int) -> _Annotation:
-    return msgspec.json.decode(coco.annotations.raw[row], type=_Annotation)
+def _decode(annotation: bytes) -> _Annotation:
+    return msgspec.json.decode(annotation, type=_Annotation)
 
 
-def _check_image(
-    coco: Coco, folder: Path, labels: npt.NDArray[np.int32], decode: bool, entry: tuple[Image, npt.NDArray[np.int64]]
-) -> ImageCheck:
-    image, rows = entry
+def check_image(folder: Path, decode: bool, entry: Entry) -> ImageCheck:
+    """Look at one image and its annotations; never raises for what is wrong with them."""
+    image = entry.image
     try:
         path = resolve(folder, image.file_name)
         header = read_image_header(path, decode=decode)
         _check_size(image, header.height, header.width)
     except InvalidInputError as error:
-        return ImageCheck(None, (), 0, (f"{image.file_name}: {error}",), 1)
-    faults: list[str] = []
-    kept, boxes, masks, areas = [], [], [], []
-    for row in rows[coco.annotations.category[rows] >= 0].tolist():
-        annotation = _decode(coco, row)
+        return ImageCheck(None, (), 0, 0, (Fault(error.code, image.file_name, str(error)),), 1)
+    item, areas, faults = make_instances(entry, header.height, header.width)
+    status = path.stat()
+    size = status.st_size + len(item.masks) + item.boxes.nbytes + item.labels.nbytes + item.iscrowd.nbytes
+    content = (item.masks, item.boxes.tolist(), item.labels.tolist(), item.iscrowd.tolist())
+    mark = stamp(image, status.st_size, status.st_mtime_ns, content)
+    return ImageCheck(item, areas, size, mark, faults, header.orientation)
+
+
+def make_instances(entry: Entry, height: int, width: int) -> tuple[Instances, tuple[int, ...], tuple[Fault, ...]]:
+    """Return the instances of an image of `height` x `width` pixels, their areas in pixels, and those that are none."""
+    image = entry.image
+    faults: list[Fault] = []
+    kept: list[int] = []
+    boxes, masks, areas = [], [], []
+    for row, annotation in enumerate(map(_decode, entry.annotations)):
         try:
-            mask, area, box = _shape(annotation, header.height, header.width)
+            mask, area, box = _shape(annotation, height, width)
         except InvalidInputError as error:
-            faults.append(f"annotation {annotation.id} ({image.file_name}): {error}")
+            faults.append(Fault(error.code, f"annotation {annotation.id} ({image.file_name})", str(error)))
             continue
         kept.append(row)
         boxes.append(box)
@@ -207,20 +252,21 @@ def _check_image(
     item = Instances(
         image_id=image.id,
         file_name=image.file_name,
-        height=header.height,
-        width=header.width,
+        height=height,
+        width=width,
         boxes=np.array(boxes, np.float32).reshape(-1, 4),
-        labels=labels[coco.annotations.category[kept]] if kept else np.empty(0, np.int32),
-        iscrowd=coco.annotations.crowd[kept].astype(np.int32) if kept else np.empty(0, np.int32),
+        labels=entry.labels[np.array(kept, np.int64)],
+        iscrowd=entry.iscrowd[np.array(kept, np.int64)],
         masks=pack_masks(masks),
     )
-    size = path.stat().st_size + len(item.masks) + item.boxes.nbytes + item.labels.nbytes + item.iscrowd.nbytes
-    return ImageCheck(item, tuple(areas), size, tuple(faults), header.orientation)
+    return item, tuple(areas), tuple(faults)
 
 
 def _check_size(image: Image, height: int, width: int) -> None:
     if image.height not in (None, height) or image.width not in (None, width):
-        raise InvalidInputError(f"{width} x {height} pixels; the JSON says {image.width} x {image.height}")
+        raise InvalidInputError(
+            f"{width} x {height} pixels; the JSON says {image.width} x {image.height}", "size_mismatch"
+        )
 
 
 def _shape(annotation: _Annotation, height: int, width: int) -> tuple[bytes, int, Sequence[float]]:
@@ -230,7 +276,7 @@ def _shape(annotation: _Annotation, height: int, width: int) -> tuple[bytes, int
     rle = to_rle(annotation.segmentation, height, width)
     area = int(mask.area(rle))
     if not area:
-        raise InvalidInputError("a mask without a pixel")
+        raise InvalidInputError("a mask without a pixel", "empty_mask")
     return rle["counts"], area, _box(annotation.bbox if annotation.bbox else mask.toBbox(rle).tolist(), height, width)
 
 
@@ -239,10 +285,10 @@ def _box(bbox: Any, height: int, width: int) -> Sequence[float]:
     try:
         x, y, w, h = msgspec.convert(bbox, tuple[float, float, float, float])
     except msgspec.ValidationError as error:
-        raise InvalidInputError(f"box {bbox!r}; expected x, y, width, height") from error
+        raise InvalidInputError(f"box {bbox!r}; expected x, y, width, height", "bad_box") from error
     box = (max(x, 0.0), max(y, 0.0), min(x + w, float(width)), min(y + h, float(height)))
     if not (box[0] < box[2] and box[1] < box[3]):
-        raise InvalidInputError(f"box {bbox!r} has no area inside the image of {width} x {height} pixels")
+        raise InvalidInputError(f"box {bbox!r} has no area inside the image of {width} x {height} pixels", "bad_box")
     return box
 
 

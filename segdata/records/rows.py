@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -9,6 +10,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from segdata.errors import Fault
 from segdata.records.manifest import ClassInfo
 from segdata.records.schema import Row, Schema, Task
 
@@ -23,9 +25,10 @@ class Rows(Generic[T]):
         items: one for each row; `read` makes the row of it.
         keys: what the seeded order is drawn from, one for each item, all different.
         sizes: bytes of each row as MindRecord keeps it, ``(rows,)`` int64.
+        stamps: what tells whether a row is still the one that was checked, ``(rows,)`` uint64; see `stamp`.
         samples: how many samples were looked at.
         empty: images that were left out because they have no instance.
-        faults: a sentence for each thing that was left out.
+        faults: each thing that was left out, and why.
         rotated: images whose EXIF orientation is not 1.
     """
 
@@ -35,11 +38,17 @@ class Rows(Generic[T]):
     keys: tuple[str, ...]
     read: Callable[[T], Row]
     sizes: npt.NDArray[np.int64]
+    stamps: npt.NDArray[np.uint64]
     payload_bytes: int
     classes: tuple[ClassInfo, ...]
     ignore_label: int | None
     ignore_pixels: int
     samples: int
     empty: int
-    faults: tuple[str, ...]
+    faults: tuple[Fault, ...]
     rotated: tuple[str, ...]
+
+
+def stamp(*parts: object) -> int:
+    """Return 64 bits that change when one of `parts` does: of a file, its size and time of change stand for it."""
+    return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=8).digest(), "little")

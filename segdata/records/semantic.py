@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from segdata.errors import InvalidInputError
+from segdata.errors import Fault, InvalidInputError
 from segdata.files import resolve
 from segdata.image_header import read_image_header
 from segdata.labels.colormap import VOC_CLASSES, voc_colormap
@@ -19,7 +20,7 @@ from segdata.lists import Pair, read_list
 from segdata.parallel import Progress, ordered_map
 from segdata.records.layout import blob_overhead
 from segdata.records.manifest import ClassInfo
-from segdata.records.rows import Rows
+from segdata.records.rows import Rows, stamp
 from segdata.records.schema import SEMANTIC, Row
 
 #: Fewer pairs are checked before a process has started.
@@ -42,11 +43,12 @@ class Classes:
 
 @dataclass(frozen=True)
 class PairCheck:
-    """What one look at a pair found: bytes of a row, label pixels by value, and what is wrong or odd."""
+    """What one look at a pair found: bytes of a row, its stamp, label pixels by value, and what is wrong or odd."""
 
     size: int
+    stamp: int
     pixels: npt.NDArray[np.int64]
-    faults: tuple[str, ...]
+    faults: tuple[Fault, ...]
     orientation: int
 
 
@@ -79,8 +81,9 @@ def check_pairs(
     """
     pixels, images = np.zeros(256, np.int64), np.zeros(256, np.int64)
     sizes: list[int] = []
+    stamps: list[int] = []
     good: list[Pair] = []
-    faults: list[str] = []
+    faults: list[Fault] = []
     rotated: list[str] = []
     check = partial(check_pair, root, classes, decode)
     if len(pairs) < PROCESSES_FROM and not decode:
@@ -96,6 +99,7 @@ def check_pairs(
             if not result.faults:
                 good.append(pair)
                 sizes.append(result.size)
+                stamps.append(result.stamp)
                 pixels += result.pixels
                 images += result.pixels > 0
     return Rows(
@@ -105,6 +109,7 @@ def check_pairs(
         keys=tuple(pair.image for pair in good),
         read=partial(read_row, root),
         sizes=np.array(sizes, np.int64) + blob_overhead(SEMANTIC),
+        stamps=np.array(stamps, np.uint64),
         payload_bytes=sum(sizes),
         classes=tuple(
             ClassInfo(id=id_, name=name, original_id=id_, pixels=int(pixels[id_]), images=int(images[id_]))
@@ -121,39 +126,42 @@ def check_pairs(
 
 def check_pair(root: Path, classes: Classes, decode: bool, pair: Pair) -> PairCheck:
     """Look at one pair; never raises for what is wrong with it."""
-    faults: list[str] = []
+    faults: list[Fault] = []
     pixels = np.zeros(256, np.int64)
-    image_shape = label_shape = None
-    orientation, size = 1, 0
+    image_shape = label_shape = changed = None
+    orientation, size, crc = 1, 0, 0
     try:
         path = resolve(root, pair.image)
         header = read_image_header(path, decode=decode)
         image_shape, orientation = (header.height, header.width), header.orientation
-        size += path.stat().st_size
+        status = path.stat()
+        size, changed = status.st_size, status.st_mtime_ns
     except (InvalidInputError, OSError) as error:
-        faults.append(f"{pair.image}: {_reason(error)}")
+        faults.append(_fault(pair.image, error))
     try:
         data = resolve(root, pair.label).read_bytes()
         label = decode_index_png(data)
         label_shape = label.shape
         pixels = count_values(label)
-        size += len(data)
+        size, crc = size + len(data), zlib.crc32(data)
         _check_values(label, pixels, classes)
     except (InvalidInputError, OSError) as error:
-        faults.append(f"{pair.label}: {_reason(error)}")
+        faults.append(_fault(pair.label, error))
     if image_shape and label_shape and image_shape != label_shape:
         turned = f" (EXIF orientation {orientation})" if orientation != 1 else ""
-        faults.append(
-            f"{pair.image}: {image_shape[1]} x {image_shape[0]} pixels{turned}, "
-            f"but its label has {label_shape[1]} x {label_shape[0]}"
+        found = (
+            f"{image_shape[1]} x {image_shape[0]} pixels{turned}, but its label has {label_shape[1]} x {label_shape[0]}"
         )
-    return PairCheck(size, pixels, tuple(faults), orientation)
+        faults.append(Fault("size_mismatch", pair.image, found))
+    return PairCheck(size, stamp(pair, size, changed, crc), pixels, tuple(faults), orientation)
 
 
-def _reason(error: InvalidInputError | OSError) -> str:
+def _fault(where: str, error: InvalidInputError | OSError) -> Fault:
+    if isinstance(error, InvalidInputError):
+        return Fault(error.code, where, str(error))
     if isinstance(error, FileNotFoundError):
-        return "missing"
-    return f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+        return Fault("missing", where, "missing")
+    return Fault("unreadable", where, f"cannot be read: {error.strerror}")
 
 
 def _check_values(label: npt.NDArray[np.uint8], pixels: npt.NDArray[np.int64], classes: Classes) -> None:
@@ -161,10 +169,12 @@ def _check_values(label: npt.NDArray[np.uint8], pixels: npt.NDArray[np.int64], c
     foreign = values[~classes.allowed()[values]]
     if not len(foreign):
         return
+    if gray := voc_colormap().gray_diagnosis(values):
+        raise InvalidInputError(gray, "gray_from_colour")
     expected = f"expected 0 to {len(classes.names) - 1} or {classes.ignore_label}"
     raise InvalidInputError(
-        voc_colormap().gray_diagnosis(values)
-        or f"{first_pixel(label == foreign[0])} has value {foreign[0]}; {expected} ({len(foreign)} such values)"
+        f"{first_pixel(label == foreign[0])} has value {foreign[0]}; {expected} ({len(foreign)} such values)",
+        "value_outside_classes",
     )
 
 

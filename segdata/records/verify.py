@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from segdata.errors import InvalidInputError
 from segdata.parallel import Progress, silent
 from segdata.records.manifest import INDEX_SUFFIX, RecordSet, Shard, open_set
+from segdata.records.reader import read_columns
 from segdata.records.schema import KEY, read_back
 from segdata.records.stitch import count_rows, read_header
 from segdata.records.writer import file_digest, row_fingerprint
@@ -103,7 +103,7 @@ def _check_rows(found: RecordSet, progress: Progress) -> list[str]:
     keys = Counter[str]()
     inputs = hashlib.sha256()
     with progress(total=manifest.rows, label="rows") as advance:
-        for columns in _read(found.shard_paths[0], list(manifest.schema)):
+        for columns in read_columns(found.shard_paths[0], list(manifest.schema)):
             keys[str(columns[key])] += 1
             inputs.update(row_fingerprint(read_back(columns, manifest.schema), manifest.schema))
             advance(1)
@@ -112,7 +112,7 @@ def _check_rows(found: RecordSet, progress: Progress) -> list[str]:
         problems.append("the rows are not those that were put in (the manifest's fingerprint of the inputs differs)")
     with progress(total=len(found.shard_paths) - 1, label="shards") as advance:
         for path in found.shard_paths[1:]:
-            seen = Counter(str(columns[key]) for columns in _read(path, [key]))
+            seen = Counter(str(columns[key]) for columns in read_columns(path, [key]))
             problems += [f"{path.name}: opened alone, it gives other rows"] if seen != keys else []
             advance(1)
     return problems
@@ -123,12 +123,3 @@ def _compare(found: RecordSet, name: str, rows: Counter[str]) -> list[str]:
         return [f"{name}: opened alone, it gives {rows.total()} rows; the manifest says {found.manifest.rows}"]
     repeated = [row for row, count in rows.items() if count > 1]
     return [f"{name}: gives {repeated[0]} more than once"] if repeated else []
-
-
-def _read(shard: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
-    from mindspore.dataset import MindDataset
-
-    rows: Callable[..., Iterator[dict[str, Any]]] = MindDataset(
-        str(shard), columns_list=columns, shuffle=False, num_parallel_workers=1
-    ).create_dict_iterator
-    return rows(num_epochs=1, output_numpy=True)

@@ -86,17 +86,17 @@ def test_each_fault_is_a_sentence_and_no_row(root: Path, spoil: Callable[[Path],
     spoil(root)
     rows = check(root)
     assert len(rows.faults) == 1
-    assert rows.faults[0].startswith(fault)
+    assert str(rows.faults[0]).startswith(fault)
     assert rows.items == ()
     assert not any(info.pixels for info in rows.classes)
 
 
 def test_both_files_of_a_pair_can_be_at_fault(root: Path) -> None:
-    assert check(root, "b.jpg", "b.png").faults == ("b.jpg: missing", "b.png: missing")
+    assert [str(fault) for fault in check(root, "b.jpg", "b.png").faults] == ["b.jpg: missing", "b.png: missing"]
 
 
 def test_paths_that_leave_the_root_are_faults(root: Path) -> None:
-    assert "leaves the data root" in check(root / "..", "../../etc/passwd").faults[0]
+    assert "leaves the data root" in str(check(root / "..", "../../etc/passwd").faults[0])
 
 
 def test_a_truncated_image_is_found_by_decoding(root: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_truncated_image_is_found_by_decoding(root: Path) -> None:
     Image.new("L", (300, 300)).save(root / "b.png")
     (root / "b.jpg").write_bytes((root / "b.jpg").read_bytes()[:2000])
     assert check(root, "b.jpg", "b.png").faults == ()
-    assert "truncated" in check(root, "b.jpg", "b.png", decode=True).faults[0]
+    assert "truncated" in str(check(root, "b.jpg", "b.png", decode=True).faults[0])
 
 
 def test_an_image_stored_turned_is_reported(root: Path) -> None:

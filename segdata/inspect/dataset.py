@@ -1,0 +1,248 @@
+"""What can be looked at: a list file, a COCO JSON or a record set, as one stream of samples."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.coco_json import Coco, read_coco
+from segdata.errors import Fault, InvalidInputError
+from segdata.files import resolve
+from segdata.labels.masks import decode_index_png
+from segdata.lists import Pair, read_list
+from segdata.records.instance import Entry, Instances, entries, make_instances
+from segdata.records.manifest import RecordSet, open_set
+from segdata.records.reader import read_rows
+from segdata.records.schema import Row, Task
+from segdata.records.semantic import Classes
+
+Kind = Literal["list", "coco", "records"]
+
+#: Folder of images beside the folder of the JSON, as coco-subset writes them.
+IMAGES = "images"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Where a file lies: a path relative to its root."""
+
+    root: Path
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample, all that a worker needs to look at it; nothing of it is read or decoded yet.
+
+    Attributes:
+        name: its image, as list, JSON or record name it.
+        image: the encoded image, or where it lies.
+        label: the index PNG, or where it lies (semantic); the instances, or the annotations they are made of.
+    """
+
+    name: str
+    image: File | bytes
+    label: File | bytes | Instances | Entry
+
+
+class Dataset(Protocol):
+    """A data set that can be looked at.
+
+    Attributes:
+        path: what the user named it by.
+        kind: what that is.
+        task: semantic or instance.
+        labels: class name by the id that labels have: 0 to K - 1 (semantic) or 1 to K (instance).
+        ignore_label: label of pixels of no class; None in an instance set.
+    """
+
+    path: Path
+    kind: Kind
+    task: Task
+    labels: dict[int, str]
+    ignore_label: int | None
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        ...
+
+    def samples(self, rows: Sequence[int] | None = None) -> Iterator[Sample]:
+        """Yield every sample, or those of these numbers, in this order."""
+        ...
+
+
+class ListDataset:
+    """The samples of a list file."""
+
+    kind: Kind = "list"
+    task: Task = "semantic"
+
+    def __init__(self, path: Path, root: Path, classes: Classes) -> None:
+        """Read the list; see `read_list` for what is raised."""
+        self.path, self.root, self.classes = path, root, classes
+        self.pairs: list[Pair] = read_list(path)
+        self.labels = dict(enumerate(classes.names))
+        self.ignore_label: int | None = classes.ignore_label
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def samples(self, rows: Sequence[int] | None = None) -> Iterator[Sample]:
+        """See `Dataset`."""
+        for row in range(len(self.pairs)) if rows is None else rows:
+            pair = self.pairs[row]
+            yield Sample(pair.image, File(self.root, pair.image), File(self.root, pair.label))
+
+
+class CocoDataset:
+    """The images of a COCO JSON with their instances."""
+
+    kind: Kind = "coco"
+    task: Task = "instance"
+    ignore_label: int | None = None
+
+    def __init__(self, path: Path, images: Path) -> None:
+        """Read the JSON; see `read_coco` for what is raised."""
+        self.path, self.images = path, images
+        self.coco: Coco = read_coco(path)
+        ordered = sorted(self.coco.categories, key=lambda category: category.id)
+        self.labels = {label: category.name for label, category in enumerate(ordered, start=1)}
+
+    def __len__(self) -> int:
+        return len(self.coco.images)
+
+    def samples(self, rows: Sequence[int] | None = None) -> Iterator[Sample]:
+        """See `Dataset`."""
+        for entry in entries(self.coco, rows):
+            yield Sample(entry.image.file_name, File(self.images, entry.image.file_name), entry)
+
+
+class RecordDataset:
+    """The rows of a record set."""
+
+    kind: Kind = "records"
+
+    def __init__(self, path: Path) -> None:
+        """Read the manifest; see `open_set` for what is raised."""
+        self.path = path
+        self.found: RecordSet = open_set(path)
+        manifest = self.found.manifest
+        self.task: Task = manifest.task
+        self.labels = {info.id: info.name for info in manifest.classes}
+        self.ignore_label = manifest.ignore_label
+
+    def __len__(self) -> int:
+        return self.found.manifest.rows
+
+    def samples(self, rows: Sequence[int] | None = None) -> Iterator[Sample]:
+        """See `Dataset`; MindSpore reads the rows one after the other."""
+        for row in read_rows(self.found, rows=rows):
+            yield Sample(row["file_name"], row["data"], row["label"] if self.task == "semantic" else _instances(row))
+
+
+def _instances(row: Row) -> Instances:
+    return Instances(**{name: value for name, value in row.items() if name != "data"})
+
+
+def open_dataset(
+    path: Path, *, data_root: Path | None = None, images: Path | None = None, classes: Classes | None = None
+) -> ListDataset | CocoDataset | RecordDataset:
+    """Open what `path` names.
+
+    A directory, a ``manifest.json`` or a file with ``.mindrecord`` in its name is a record set, another ``.json`` a
+    COCO JSON, everything else a list file.
+
+    Args:
+        path: list file, COCO JSON or record set.
+        data_root: what a list's paths are relative to; the list's folder by default.
+        images: what the JSON's file names are relative to; ``images`` beside the JSON's folder by default.
+        classes: of a list; VOC's by default.
+
+    Raises:
+        InvalidInputError: when it cannot be opened, or an option is given that it has no use for.
+        FaultsError: when lines or members of the file are not samples.
+    """
+    kind = find_kind(path)
+    _check_options(path, kind, data_root=data_root, images=images, classes=classes)
+    if kind == "records":
+        return RecordDataset(path)
+    if kind == "list":
+        return ListDataset(path, data_root or path.parent, classes or Classes())
+    folder = images or path.absolute().parent.parent / IMAGES
+    if not folder.is_dir():
+        raise InvalidInputError(f"{path}: no folder {folder} of its images; name the folder with --images", "missing")
+    return CocoDataset(path, folder)
+
+
+def find_kind(path: Path) -> Kind:
+    """Return what `path` is, by its name."""
+    if path.is_dir() or path.name == "manifest.json" or ".mindrecord" in path.name:
+        return "records"
+    return "coco" if path.suffix.lower() == ".json" else "list"
+
+
+def _check_options(path: Path, kind: Kind, **given: object) -> None:
+    used = {"list": ("data_root", "classes"), "coco": ("images",), "records": ()}[kind]
+    useless = [name for name, value in given.items() if value is not None and name not in used]
+    if useless:
+        what = {"list": "a list file", "coco": "a COCO JSON", "records": "a record set"}[kind]
+        raise InvalidInputError(f"{path} is {what}, which has no use for {' and '.join(useless)}")
+
+
+def read_encoded(file: File | bytes) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        InvalidInputError: when it is missing, leaves its root or cannot be read.
+    """
+    if isinstance(file, bytes):
+        return file
+    try:
+        return resolve(file.root, file.name).read_bytes()
+    except FileNotFoundError as error:
+        raise InvalidInputError("missing", "missing") from error
+    except OSError as error:
+        raise InvalidInputError(f"cannot be read: {error.strerror}", "unreadable") from error
+
+
+def read_image(file: File | bytes) -> npt.NDArray[np.uint8]:
+    """Return an image as RGB, ``(H, W, 3)`` uint8, as stored: an EXIF orientation is not applied.
+
+    Raises:
+        InvalidInputError: see `read_encoded`; and when it is no image, or damaged.
+    """
+    from PIL import Image
+
+    data = read_encoded(file)
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InvalidInputError(f"not an image that can be read: {error}", "unreadable") from error
+
+
+def read_label(sample: Sample) -> npt.NDArray[np.uint8]:
+    """Return the class ids ``(H, W)`` uint8 of a semantic sample.
+
+    Raises:
+        InvalidInputError: see `read_encoded` and `decode_index_png`.
+    """
+    if not isinstance(sample.label, File | bytes):
+        raise TypeError(f"{sample.name} has instances, not a label")
+    return decode_index_png(read_encoded(sample.label))
+
+
+def read_instances(sample: Sample, height: int, width: int) -> tuple[Instances, tuple[Fault, ...]]:
+    """Return the instances of a sample whose image has `height` x `width` pixels, and the annotations that are none."""
+    if isinstance(sample.label, Instances):
+        return sample.label, ()
+    if not isinstance(sample.label, Entry):
+        raise TypeError(f"{sample.name} has a label, not instances")
+    instances, _, faults = make_instances(sample.label, height, width)
+    return instances, faults

@@ -1,0 +1,47 @@
+"""The three forms that a data set may have, in miniature."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from segdata.records.convert import to_mindrecord
+from segdata.records.instance import CocoSource
+from segdata.records.semantic import ListSource
+from segdata.sample.coco import write_coco
+from segdata.sample.voc import write_devkit
+from segdata.sources.voc import decolor, make_lists
+
+
+@pytest.fixture(scope="session")
+def voc(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A devkit with index masks and the lists ``voc_train_lst.txt`` (10) and ``voc_val_lst.txt`` (3)."""
+    root = tmp_path_factory.mktemp("voc") / "data"
+    write_devkit(root, train=10, val=3)
+    decolor(root)
+    make_lists(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``annotations/instances.json`` with a crowd and an image without instances, and ``images``."""
+    root = tmp_path_factory.mktemp("coco") / "data"
+    write_coco(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def voc_records(voc: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("records") / "voc_train"
+    to_mindrecord(ListSource(voc, voc / "voc_train_lst.txt"), target, num_shards=3)
+    return target
+
+
+@pytest.fixture(scope="session")
+def coco_records(coco: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("records") / "coco"
+    source = CocoSource(coco / "annotations" / "instances.json", coco / "images", keep_empty=True)
+    to_mindrecord(source, target, num_shards=2)
+    return target

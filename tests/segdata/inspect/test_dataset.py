@@ -1,0 +1,102 @@
+"""A list, a JSON and a record set of the same data give the same samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segdata.errors import InvalidInputError
+from segdata.inspect.dataset import (
+    Dataset,
+    File,
+    find_kind,
+    open_dataset,
+    read_encoded,
+    read_image,
+    read_instances,
+    read_label,
+)
+from segdata.records.schema import unpack_masks
+from segdata.records.semantic import Classes
+
+
+def by_name(dataset: Dataset) -> dict[str, object]:
+    return {sample.name: sample for sample in dataset.samples()}
+
+
+def test_a_list_and_its_record_set_give_the_same_samples(voc: Path, voc_records: Path) -> None:
+    listed, recorded = open_dataset(voc / "voc_train_lst.txt"), open_dataset(voc_records)
+    assert (listed.task, listed.labels, listed.ignore_label) == (recorded.task, recorded.labels, recorded.ignore_label)
+    assert len(listed) == len(recorded) == 10
+    ours, theirs = by_name(listed), by_name(recorded)
+    assert ours.keys() == theirs.keys()
+    for name, sample in ours.items():
+        assert np.array_equal(read_image(sample.image), read_image(theirs[name].image))
+        assert np.array_equal(read_label(sample), read_label(theirs[name]))
+
+
+def test_a_json_and_its_record_set_give_the_same_samples(coco: Path, coco_records: Path) -> None:
+    listed, recorded = open_dataset(coco / "annotations" / "instances.json"), open_dataset(coco_records)
+    assert (listed.task, listed.labels) == ("instance", recorded.labels)
+    theirs = by_name(recorded)
+    assert len(listed) == len(recorded) == len(theirs)
+    for sample in listed.samples():
+        height, width = read_image(sample.image).shape[:2]
+        instances, faults = read_instances(sample, height, width)
+        stored, _ = read_instances(theirs[sample.name], height, width)
+        assert faults == ()
+        assert unpack_masks(instances.masks) == unpack_masks(stored.masks)
+        assert instances.labels.tolist() == stored.labels.tolist()
+
+
+@pytest.mark.parametrize("form", ["list", "json", "records"])
+def test_rows_are_chosen_by_number_in_the_order_asked_for(form: str, voc: Path, coco: Path, voc_records: Path) -> None:
+    path = {"list": voc / "voc_train_lst.txt", "json": coco / "annotations" / "instances.json", "records": voc_records}
+    dataset = open_dataset(path[form])
+    names = [sample.name for sample in dataset.samples()]
+    assert [sample.name for sample in dataset.samples([7, 0, 3])] == [names[7], names[0], names[3]]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("train_lst.txt", "list"),
+        ("list", "list"),
+        ("instances.json", "coco"),
+        ("manifest.json", "records"),
+        ("train.mindrecord3", "records"),
+        (".", "records"),
+    ],
+)
+def test_the_name_tells_what_it_is(name: str, kind: str, tmp_path: Path) -> None:
+    assert find_kind(tmp_path / name) == kind
+
+
+def test_options_of_another_kind_are_refused(voc: Path, voc_records: Path) -> None:
+    with pytest.raises(InvalidInputError, match="a list file, which has no use for images"):
+        open_dataset(voc / "voc_train_lst.txt", images=voc)
+    with pytest.raises(InvalidInputError, match="a record set, which has no use for data_root and classes"):
+        open_dataset(voc_records, data_root=voc, classes=Classes())
+
+
+def test_a_json_without_a_folder_of_images_beside_it_asks_for_it(coco: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_bytes((coco / "annotations" / "instances.json").read_bytes())
+    with pytest.raises(InvalidInputError, match="--images"):
+        open_dataset(tmp_path / "x.json")
+
+
+def test_a_file_outside_its_root_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+    with pytest.raises(InvalidInputError, match="leaves the data root") as error:
+        read_encoded(File(tmp_path / "data", "../secret"))
+    assert error.value.code == "outside_root"
+
+
+def test_a_damaged_image_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "x.jpg").write_bytes(b"no image")
+    with pytest.raises(InvalidInputError, match="not an image"):
+        read_image(File(tmp_path, "x.jpg"))
+    with pytest.raises(InvalidInputError, match="missing"):
+        read_image(File(tmp_path, "y.jpg"))
