@@ -91,12 +91,19 @@ def _check_writable(target: Path) -> None:
 
 
 @contextmanager
-def staged_directory(target: Path, *, overwrite: bool, ours: Collection[str]) -> Iterator[Path]:
-    """Yield an empty directory beside `target`; it becomes `target`, in one rename, when the block succeeds.
+def staged_directory(target: Path, *, overwrite: bool, ours: Collection[str], keep: bool = False) -> Iterator[Path]:
+    """Yield a directory beside `target`; it becomes `target`, in one rename, when the block succeeds.
 
     When the block fails the staging directory is removed. A killed run leaves it behind under a name that
     starts with a dot; the next run at the same target clears it. It is locked while in use, so that two runs
     cannot write the same target.
+
+    Args:
+        target: the directory to be published.
+        overwrite: see `check_target_directory`.
+        ours: see `check_target_directory`.
+        keep: neither clear the staging directory at the start nor remove it on failure, unless it is empty: the block
+            can tell what an interrupted run left there.
 
     Raises:
         TargetExistsError: see `check_target_directory`.
@@ -104,7 +111,7 @@ def staged_directory(target: Path, *, overwrite: bool, ours: Collection[str]) ->
     """
     target = target.resolve()
     check_target_directory(target, overwrite=overwrite, ours=ours)
-    staging = target.with_name(f".{target.name}.staging")
+    staging = staging_directory(target)
     staging.mkdir(parents=True, exist_ok=True)
     lock = os.open(staging, os.O_RDONLY)
     try:
@@ -112,19 +119,27 @@ def staged_directory(target: Path, *, overwrite: bool, ours: Collection[str]) ->
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise SegDataError(f"another run is writing {target} at this moment") from error
-        _empty(staging)
+        if not keep:
+            empty(staging)
         try:
             yield staging
             check_target_directory(target, overwrite=overwrite, ours=ours)
             _swap(staging, target)
         except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
+            if not keep or not any(staging.iterdir()):
+                shutil.rmtree(staging, ignore_errors=True)
             raise
     finally:
         os.close(lock)
 
 
-def _empty(directory: Path) -> None:
+def staging_directory(target: Path) -> Path:
+    """Return where `staged_directory` stages `target`."""
+    return target.resolve().with_name(f".{target.resolve().name}.staging")
+
+
+def empty(directory: Path) -> None:
+    """Remove all that lies in `directory`."""
     for entry in directory.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)

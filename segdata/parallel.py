@@ -1,18 +1,21 @@
-"""One ordered map over local threads or processes."""
+"""One ordered map over local threads, local processes or the workers of a Dask cluster."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from itertools import islice
-from threading import Thread
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
+from segdata.cluster import Cluster, cluster_map
 from segdata.errors import SegDataError
 
 T = TypeVar("T")
@@ -20,6 +23,8 @@ R = TypeVar("R")
 
 Kind = Literal["threads", "processes"]
 
+#: How many local workers, or a cluster.
+Workers: TypeAlias = int | Cluster
 
 #: Called with how many items are done since the last call; may be called from any thread.
 Advance = Callable[[int], object]
@@ -46,23 +51,47 @@ def default_workers() -> int:
     return os.cpu_count() or 1
 
 
+class Stopped(Exception):
+    """Ends the work of a thread whose result nobody waits for any more."""
+
+
+_thread = threading.local()
+
+
+def check_stopped() -> None:
+    """Raise `Stopped` in a thread of `ordered_map` whose caller has failed or was interrupted.
+
+    Threads cannot be ended from outside; long work calls this between its steps.
+    """
+    stop: threading.Event | None = getattr(_thread, "stop", None)
+    if stop and stop.is_set():
+        raise Stopped
+
+
 def ordered_map(
-    function: Callable[[T], R], items: Iterable[T], *, workers: int, kind: Kind = "threads", chunk: int = 1
+    function: Callable[[T], R], items: Iterable[T], *, workers: Workers, kind: Kind = "threads", chunk: int = 1
 ) -> Iterator[R]:
     """Yield ``function(item)`` in the order of `items`, whatever the number of workers.
 
     Only a few chunks wait in memory, so a list of millions streams through. One worker means this thread. A worker is
     handed `chunk` items at a time: more than one where the work on one is less than handing it over. Threads
     are for work outside the interpreter lock. Processes are for the rest; they are not forked from this one, whose
-    libraries keep threads of their own, so that a script must call under ``if __name__ == "__main__":``.
+    libraries keep threads of their own, so that a script must call under ``if __name__ == "__main__":``. A cluster is
+    handed the same chunks, whatever `kind`; function, items and results must pickle, and files must lie where its
+    workers see them by the same path.
 
     Raises:
-        SegDataError: when a worker process dies (killed, out of memory).
+        SegDataError: when a worker process dies (killed, out of memory), or see `cluster_map`.
     """
+    if isinstance(workers, Cluster):
+        for results in cluster_map(partial(_run, function), _chunks(items, chunk), workers):
+            yield from results
+        return
     if workers <= 1:
         yield from map(function, items)
         return
-    executor: Executor = ThreadPoolExecutor(workers) if kind == "threads" else _processes(workers)
+    stop = threading.Event()
+    executor: Executor = _threads(workers, stop) if kind == "threads" else _processes(workers)
     waiting: deque[Future[list[R]]] = deque()
     try:
         for part in _chunks(items, chunk):
@@ -77,7 +106,12 @@ def ordered_map(
             'call under `if __name__ == "__main__":`'
         ) from error
     finally:
+        stop.set()
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _threads(workers: int, stop: threading.Event) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(workers, initializer=setattr, initargs=(_thread, "stop", stop))
 
 
 def _processes(workers: int) -> ProcessPoolExecutor:
@@ -86,8 +120,12 @@ def _processes(workers: int) -> ProcessPoolExecutor:
 
 
 def _end_with_parent() -> None:
-    """Let a worker process end when its parent is killed; it would wait for work for ever."""
-    Thread(target=_wait_for_parent, daemon=True).start()
+    """Let a worker process end with its parent: when that is killed it would wait for work for ever.
+
+    Ctrl-C reaches the whole group of processes; the parent answers it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 
 def _wait_for_parent() -> None:

@@ -1,7 +1,7 @@
 """Options and settings that several commands share.
 
-`workers_option` and `json_option` mean the same in every command that has them; `overwrite_option` and
-`dry_run_option` stand on every command that writes.
+`workers_option`, `cluster_options` and `json_option` mean the same in every command that has them; `overwrite_option`
+and `dry_run_option` stand on every command that writes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
+from segdata.cluster import Cluster
 from segdata.inspect.dataset import open_dataset
 from segdata.labels.colormap import IGNORE, VOC_CLASSES, read_class_names
 from segdata.parallel import default_workers
@@ -42,6 +43,23 @@ workers_option = click.option(
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what an earlier run wrote")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, write nothing")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON")
+
+
+def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --workers and --scheduler; the command gets `workers`, a number or a cluster."""
+
+    @wraps(command)
+    def choosing(scheduler: str | None, workers: int | None, **options: Any) -> Any:
+        if scheduler and workers:
+            raise click.UsageError("--workers are of this machine, --scheduler has its own; give one of the two")
+        return command(workers=Cluster(scheduler) if scheduler else workers or default_workers(), **options)
+
+    for option in (
+        click.option("--scheduler", metavar="tcp://HOST:PORT", help="Work on this Dask cluster instead of here"),
+        click.option("--workers", type=click.IntRange(min=1), help="Parallel workers [default: all processors]"),
+    ):
+        choosing = option(choosing)
+    return choosing
 
 
 #: The options that say what a list's labels mean; `read_classes` reads them.

@@ -13,11 +13,11 @@ from segdata.cli.options import (
     EXISTING_DIR,
     EXISTING_FILE,
     class_options,
+    cluster_options,
     dry_run_option,
     json_option,
     overwrite_option,
     read_classes,
-    workers_option,
 )
 from segdata.cli.render import FAILED, emit, progress_bar, table
 from segdata.errors import name_first
@@ -49,7 +49,8 @@ from segdata.records.verify import verify as verify_set
     help="What a bad sample does: fail, or be left out and counted",
 )
 @click.option("--decode", is_flag=True, help="Decode every image too, to find truncated ones")
-@workers_option
+@click.option("--resume", is_flag=True, help="Keep the shards that an interrupted run of this command has finished")
+@cluster_options
 @overwrite_option
 @dry_run_option
 @json_option
@@ -109,6 +110,8 @@ def _convert_text(report: convert.ConvertReport) -> str:
             f"{report.rows} rows in {shards} shards written to {report.target}: {_megabytes(report.bytes_on_disk)} "
             f"for {_megabytes(report.payload_bytes)} of images and labels"
         ]
+    if report.shards_kept:
+        lines.append(f"{report.shards_kept} of the shards were finished by an interrupted run and kept")
     unused = [info.name for info in report.classes if not info.pixels]
     if unused:
         lines.append(f"no pixel of {len(unused)} of {len(report.classes)} classes: {', '.join(unused)}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -12,12 +14,20 @@ import msgspec
 
 from segdata.errors import SegDataError, TargetExistsError
 from segdata.parallel import Advance
+from segdata.records.convert import UnfinishedError
+from segdata.records.resume import PlanChangedError
 
 R = TypeVar("R")
 
-#: Exit status: the data is bad or the work failed (2, wrong usage, is click's own; 130 is the shells' for Ctrl-C).
+#: Exit status: the data is bad or the work failed (2, wrong usage, is click's own; 130 is the shells' for Ctrl-C,
+#: 143 for SIGTERM, which schedulers send before they kill).
 FAILED = 1
-INTERRUPTED = 130
+INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came."""
 
 
 class CommandGroup(click.Group):
@@ -26,14 +36,18 @@ class CommandGroup(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command line; see the exit statuses above."""
         try:
-            # Without standalone mode click returns the status of `Context.exit` instead of exiting with it.
-            sys.exit(super().main(*args, **{**extra, "standalone_mode": False}) or 0)
+            with _terminable():
+                # Without standalone mode click returns the status of `Context.exit` instead of exiting with it.
+                sys.exit(super().main(*args, **{**extra, "standalone_mode": False}) or 0)
         except click.ClickException as error:
             error.show()
             sys.exit(error.exit_code)
-        except (click.Abort, KeyboardInterrupt):
-            click.echo("Interrupted.", err=True)
-            sys.exit(INTERRUPTED)
+        except (click.Abort, KeyboardInterrupt) as error:
+            # click makes an `Abort` of an interruption.
+            cause = error.__cause__ if isinstance(error, click.Abort) else error
+            resume = f"; {cause}: --resume goes on from there" if str(cause or "") else ""
+            click.echo(f"Interrupted{resume}", err=True)
+            sys.exit(TERMINATED if isinstance(cause, Terminated) else INTERRUPTED)
         except SegDataError as error:
             click.echo(f"Error: {error}{_hint(error)}", err=True)
             sys.exit(FAILED)
@@ -42,8 +56,29 @@ class CommandGroup(click.Group):
             sys.exit(FAILED)
 
 
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM interrupt as Ctrl-C does, so that what is under way can be left cleanly."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(_signal: int, _frame: object) -> None:
+    raise Terminated
+
+
 def _hint(error: SegDataError) -> str:
-    return " (--overwrite replaces it)" if isinstance(error, TargetExistsError) and error.replaceable else ""
+    if isinstance(error, TargetExistsError) and error.replaceable:
+        return " (--overwrite replaces it)"
+    if isinstance(error, UnfinishedError):
+        return " (--resume goes on from there)"
+    return " (without --resume all is written anew)" if isinstance(error, PlanChangedError) else ""
 
 
 def _os_error(error: OSError) -> str:

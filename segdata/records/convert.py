@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
-from segdata.errors import FaultsError
+from segdata.errors import FaultsError, SegDataError
 from segdata.files import check_target_directory, staged_directory
-from segdata.parallel import Progress, default_workers, silent
+from segdata.parallel import Progress, Workers, default_workers, silent
 from segdata.records.manifest import MANIFEST, ClassInfo, Manifest, read_manifest, write_manifest
 from segdata.records.plan import Plan, make_plan, set_name
+from segdata.records.resume import finished_shards, open_work
 from segdata.records.rows import Rows
-from segdata.records.writer import ShardJob, ShardResult, shard_names, write_shards
+from segdata.records.writer import ShardJob, ShardResult, move_shards, shard_names, write_shards
 
 T = TypeVar("T")
 
@@ -28,6 +31,7 @@ class ConvertReport:
 
     target: str
     written: bool
+    shards_kept: int
     samples: int
     rows: int
     shard_rows: tuple[int, ...]
@@ -44,7 +48,7 @@ class ConvertReport:
 class Source(Protocol[T]):
     """Samples that may become rows: `segdata.records.semantic.ListSource` or `segdata.records.instance.CocoSource`."""
 
-    def check(self, *, decode: bool, workers: int, progress: Progress) -> Rows[T]:
+    def check(self, *, decode: bool, workers: Workers, progress: Progress) -> Rows[T]:
         """Look at every sample and return those that may be written."""
         ...
 
@@ -58,8 +62,9 @@ def to_mindrecord(
     seed: int = 0,
     on_error: OnError = "fail",
     decode: bool = False,
-    workers: int | None = None,
+    workers: Workers | None = None,
     overwrite: bool = False,
+    resume: bool = False,
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> ConvertReport:
@@ -76,9 +81,11 @@ def to_mindrecord(
         seed: of that order.
         on_error: what a fault does: fail, or leave out what has it, and count it.
         decode: decode every image too.
-        workers: processes that check (from some thousands of pairs on) and threads that write; all processors by
-            default.
+        workers: processes that check (from some thousands of pairs on) and threads that write, all processors by
+            default; or a cluster, which sees the files of the samples and of the set by the same paths.
         overwrite: replace a record set that lies at `dst_path`.
+        resume: keep the shards that an interrupted run of the same conversion has finished; without it they are
+            written anew.
         dry_run: check everything, write nothing.
         progress: shows how far it is.
 
@@ -87,6 +94,8 @@ def to_mindrecord(
         InvalidInputError: when list or JSON cannot be read, there are fewer rows than shards, or MindRecord does not
             take the name.
         TargetExistsError: when `dst_path` is taken.
+        PlanChangedError: when `resume` and samples, options or versions are not those of the interrupted run.
+        UnfinishedError: when writing failed; nothing lies at `dst_path`, finished shards wait for `resume`.
     """
     ours = _old_files(dst_path)
     check_target_directory(dst_path, overwrite=overwrite, ours=ours)
@@ -97,10 +106,31 @@ def to_mindrecord(
     plan = make_plan(rows, set_name(dst_path), num_shards=num_shards, seed=seed if shuffle else None)
     results: list[ShardResult] = []
     if not dry_run:
-        with staged_directory(dst_path, overwrite=overwrite, ours=ours) as staging:
-            results = write_shards(_jobs(plan, rows, staging), workers=workers, progress=progress)
-            write_manifest(staging, _manifest(plan, rows, results))
+        with staged_directory(dst_path, overwrite=overwrite, ours=ours, keep=True) as staging:
+            work = open_work(staging, plan, rows, options=_options(plan), program=_program(), resume=resume)
+            jobs = _jobs(plan, rows, work)
+            with _counting_finished(dst_path, len(jobs)):
+                results = write_shards(jobs, workers=workers, progress=progress)
+                move_shards(jobs, staging)
+                shutil.rmtree(work)
+                write_manifest(staging, _manifest(plan, rows, results))
     return _report(dst_path, plan, rows, results)
+
+
+class UnfinishedError(SegDataError):
+    """Writing failed; what is finished is kept, so that the same conversion can go on later."""
+
+
+@contextmanager
+def _counting_finished(target: Path, shards: int) -> Iterator[None]:
+    """Say how many shards are finished when writing fails or is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise type(error)(f"{finished_shards(target)} of {shards} shards are finished") from error
+    except (SegDataError, OSError) as error:
+        reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        raise UnfinishedError(f"{reason}; {finished_shards(target)} of {shards} shards are finished") from error
 
 
 def _jobs(plan: Plan[T], rows: Rows[T], directory: Path) -> list[ShardJob[T]]:
@@ -109,6 +139,14 @@ def _jobs(plan: Plan[T], rows: Rows[T], directory: Path) -> list[ShardJob[T]]:
         ShardJob(directory, names, index, plan.layout, rows.schema, items, rows.read)
         for index, items in enumerate(plan.shards)
     ]
+
+
+def _options(plan: Plan[T]) -> dict[str, Any]:
+    return {"num_shards": len(plan.shards), "shuffle": plan.seed is not None, "seed": plan.seed}
+
+
+def _program() -> dict[str, str]:
+    return {name: metadata.version(name) for name in ("segdata", "mindspore")}
 
 
 def _manifest(plan: Plan[T], rows: Rows[T], results: Sequence[ShardResult]) -> Manifest:
@@ -122,8 +160,8 @@ def _manifest(plan: Plan[T], rows: Rows[T], results: Sequence[ShardResult]) -> M
         rows=len(rows.items),
         payload_bytes=rows.payload_bytes,
         inputs=hashlib.sha256(b"".join(result.fingerprints for result in results)).hexdigest(),
-        options={"num_shards": len(plan.shards), "shuffle": plan.seed is not None, "seed": plan.seed},
-        program={name: metadata.version(name) for name in ("segdata", "mindspore")},
+        options=_options(plan),
+        program=_program(),
         shards=tuple(result.shard for result in results),
     )
 
@@ -132,6 +170,7 @@ def _report(target: Path, plan: Plan[T], rows: Rows[T], results: Sequence[ShardR
     return ConvertReport(
         target=str(target),
         written=bool(results),
+        shards_kept=sum(result.kept for result in results),
         samples=rows.samples,
         rows=len(rows.items),
         shard_rows=tuple(len(items) for items in plan.shards),

@@ -18,7 +18,7 @@ from segdata.errors import Fault, InvalidInputError
 from segdata.files import resolve
 from segdata.image_header import read_image_header
 from segdata.labels.rle import to_rle
-from segdata.parallel import Progress, ordered_map
+from segdata.parallel import Progress, Workers, ordered_map
 from segdata.records.layout import blob_overhead
 from segdata.records.manifest import ClassInfo
 from segdata.records.rows import Rows, stamp
@@ -96,7 +96,7 @@ class CocoSource:
     images: Path
     keep_empty: bool = False
 
-    def check(self, *, decode: bool, workers: int, progress: Progress) -> Rows[Instances]:
+    def check(self, *, decode: bool, workers: Workers, progress: Progress) -> Rows[Instances]:
         """See `check_images`; the JSON is read first."""
         return check_images(
             read_coco(self.annotations),
@@ -109,7 +109,7 @@ class CocoSource:
 
 
 def check_images(
-    coco: Coco, images: Path, *, keep_empty: bool, decode: bool, workers: int, progress: Progress
+    coco: Coco, images: Path, *, keep_empty: bool, decode: bool, workers: Workers, progress: Progress
 ) -> Rows[Instances]:
     """Check every image and annotation: files there, sizes as the JSON says, each mask and box with an area.
 
@@ -120,9 +120,10 @@ def check_images(
         images: the folder that file names are relative to.
         keep_empty: make rows of images without instances too.
         decode: decode every image, instead of reading its header.
-        workers: threads.
+        workers: threads, or a cluster.
         progress: shows how far it is.
     """
+    images = images.absolute()
     found: list[Instances] = []
     sizes: list[int] = []
     stamps: list[int] = []

@@ -17,7 +17,7 @@ from segdata.image_header import read_image_header
 from segdata.labels.colormap import VOC_CLASSES, voc_colormap
 from segdata.labels.masks import count_values, decode_index_png, first_pixel
 from segdata.lists import Pair, read_list
-from segdata.parallel import Progress, ordered_map
+from segdata.parallel import Progress, Workers, ordered_map
 from segdata.records.layout import blob_overhead
 from segdata.records.manifest import ClassInfo
 from segdata.records.rows import Rows, stamp
@@ -66,14 +66,14 @@ class ListSource:
     data_lst: Path
     classes: Classes = Classes()
 
-    def check(self, *, decode: bool, workers: int, progress: Progress) -> Rows[Pair]:
+    def check(self, *, decode: bool, workers: Workers, progress: Progress) -> Rows[Pair]:
         """See `check_pairs`; the list file is read first."""
         pairs = read_list(self.data_lst)
         return check_pairs(pairs, self.data_root, self.classes, decode=decode, workers=workers, progress=progress)
 
 
 def check_pairs(
-    pairs: Sequence[Pair], root: Path, classes: Classes, *, decode: bool, workers: int, progress: Progress
+    pairs: Sequence[Pair], root: Path, classes: Classes, *, decode: bool, workers: Workers, progress: Progress
 ) -> Rows[Pair]:
     """Check every pair: both files there and readable, equal in size, the label's values known.
 
@@ -85,8 +85,9 @@ def check_pairs(
     good: list[Pair] = []
     faults: list[Fault] = []
     rotated: list[str] = []
+    root = root.absolute()
     check = partial(check_pair, root, classes, decode)
-    if len(pairs) < PROCESSES_FROM and not decode:
+    if isinstance(workers, int) and len(pairs) < PROCESSES_FROM and not decode:
         workers = 1
     with progress(total=len(pairs), label="check") as advance:
         for pair, result in zip(

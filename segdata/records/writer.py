@@ -2,30 +2,41 @@
 
 One single-shard `FileWriter` for each shard, its rows decided by the plan: MindRecord's own multi-shard writer
 spreads rows by an unseeded draw, and drops rows that break the schema without a word.
+
+A shard is written in a folder of its own, which gets its name when all of it is there: whoever dies on the way, and
+wherever, a folder ``shard-0003`` holds a whole shard. MindRecord's files bear being moved to another folder, though
+not another name.
 """
 
 from __future__ import annotations
 
 import hashlib
+import shutil
 import struct
+import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import msgspec
 import numpy as np
 
+from segdata.cluster import Cluster, check_shared
 from segdata.errors import SegDataError
 from segdata.files import file_mode
-from segdata.parallel import Advance, Progress, ordered_map
+from segdata.parallel import Advance, Progress, Workers, check_stopped, ordered_map
 from segdata.records.layout import BATCH_BYTES, Layout
 from segdata.records.manifest import INDEX_SUFFIX, Shard
+from segdata.records.resume import SHARD_PREFIX
 from segdata.records.schema import Row, Schema
 from segdata.records.stitch import count_rows, read_header, stitch
 
 T = TypeVar("T")
+
+_RESULT = "result.msgpack"
 
 
 @dataclass(frozen=True)
@@ -33,7 +44,7 @@ class ShardJob(Generic[T]):
     """One shard, the unit of work: which rows, read how, written where.
 
     Attributes:
-        directory: where the files go.
+        directory: where the shards' folders are made.
         names: every shard file of the set, in order.
         index: which of them this is.
         rows: what `read_row` makes a row of, in row order.
@@ -47,13 +58,19 @@ class ShardJob(Generic[T]):
     rows: Sequence[T]
     read_row: Callable[[T], Row]
 
+    @property
+    def folder(self) -> Path:
+        """Return where the shard lies when it is finished."""
+        return self.directory / f"{SHARD_PREFIX}{self.index:04}"
+
 
 @dataclass(frozen=True)
 class ShardResult:
-    """A finished shard, and the fingerprints of its rows, one after the other."""
+    """A finished shard, the fingerprints of its rows, one after the other, and whether an earlier run wrote it."""
 
     shard: Shard
     fingerprints: bytes
+    kept: bool = False
 
 
 def shard_names(name: str, num_shards: int) -> tuple[str, ...]:
@@ -63,22 +80,64 @@ def shard_names(name: str, num_shards: int) -> tuple[str, ...]:
     return (stem,) if num_shards == 1 else tuple(f"{stem}{index:0{width}}" for index in range(num_shards))
 
 
-def write_shards(jobs: Sequence[ShardJob[T]], *, workers: int, progress: Progress) -> list[ShardResult]:
-    """Write all shards; threads, since MindRecord's writer and the digests leave the interpreter lock."""
+def write_shards(jobs: Sequence[ShardJob[T]], *, workers: Workers, progress: Progress) -> list[ShardResult]:
+    """Write all shards; local ones by threads, since MindRecord's writer and the digests leave the interpreter lock."""
     with progress(total=sum(len(job.rows) for job in jobs), label="write") as advance:
-        return list(ordered_map(partial(write_shard, advance=advance), jobs, workers=workers))
+        if not isinstance(workers, Cluster):
+            return list(ordered_map(partial(write_shard, advance=advance), jobs, workers=workers))
+        check_shared(workers, jobs[0].directory)
+        results = []
+        for job, result in zip(jobs, ordered_map(write_shard, jobs, workers=workers), strict=True):
+            results.append(result)
+            advance(len(job.rows))
+        return results
 
 
-def write_shard(job: ShardJob[T], *, advance: Advance) -> ShardResult:
-    """Write one shard and make it part of its set.
+def move_shards(jobs: Sequence[ShardJob[T]], directory: Path) -> None:
+    """Move finished shards into `directory`, with the mode of any new file (MindRecord leaves 0600)."""
+    for job in jobs:
+        for name in (job.names[job.index], job.names[job.index] + INDEX_SUFFIX):
+            (job.folder / name).chmod(file_mode())
+            (job.folder / name).rename(directory / name)
+
+
+def write_shard(job: ShardJob[T], *, advance: Advance = lambda _rows: None) -> ShardResult:
+    """Write one shard as part of its set; one that an earlier run finished is kept if it is still what was written.
 
     Raises:
         SegDataError: when MindRecord fails or does not hold every row.
         OSError: when a file of a row cannot be read any more.
     """
+    if kept := _kept(job):
+        advance(len(job.rows))
+        return kept
+    unfinished = Path(tempfile.mkdtemp(prefix=f"unfinished-{job.index:04}-", dir=job.directory))
+    try:
+        result = _write(job, unfinished / job.names[job.index], advance)
+        (unfinished / _RESULT).write_bytes(msgspec.msgpack.encode(result))
+        shutil.rmtree(job.folder, ignore_errors=True)
+        unfinished.rename(job.folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        # A cluster gives the work of a worker that it lost to another; the lost one may have been first after all.
+        if kept := _kept(job):
+            return kept
+        raise
+    return result
+
+
+def _kept(job: ShardJob[T]) -> ShardResult | None:
+    try:
+        result = msgspec.msgpack.decode((job.folder / _RESULT).read_bytes(), type=ShardResult)
+        whole = result.shard == _describe(job.folder / job.names[job.index], len(job.rows))
+    except (OSError, msgspec.DecodeError):
+        return None
+    return replace(result, kept=True) if whole else None
+
+
+def _write(job: ShardJob[T], path: Path, advance: Advance) -> ShardResult:
     from mindspore.mindrecord import FileWriter
 
-    path = job.directory / job.names[job.index]
     fingerprints = bytearray()
     try:
         writer = FileWriter(str(path), 1)
@@ -86,15 +145,16 @@ def write_shard(job: ShardJob[T], *, advance: Advance) -> ShardResult:
         writer.set_page_size(job.layout.page_size)
         writer.add_schema(dict(job.schema), "segdata")
         for batch in _batches(map(job.read_row, job.rows)):
+            check_stopped()
             fingerprints += b"".join(row_fingerprint(row, job.schema) for row in batch)
             advance(len(batch))
             writer.write_raw_data(batch)
         writer.commit()
     except RuntimeError as error:
-        raise SegDataError(f"{path}: MindRecord cannot write it: {_first_line(error)}") from error
+        raise SegDataError(f"{path.name}: MindRecord cannot write it: {_reason(error)}") from error
     written = count_rows(read_header(path))
     if written != len(job.rows):
-        raise SegDataError(f"{path}: holds {written} rows after writing {len(job.rows)}")
+        raise SegDataError(f"{path.name}: holds {written} rows after writing {len(job.rows)}")
     stitch(path, job.names, job.index)
     return ShardResult(_describe(path, written), bytes(fingerprints))
 
@@ -135,10 +195,7 @@ def field_bytes(value: Any) -> bytes:
 
 
 def _describe(path: Path, rows: int) -> Shard:
-    """Give the files the mode of any new file (MindRecord leaves 0600) and digest them."""
     index = path.with_name(path.name + INDEX_SUFFIX)
-    for file in (path, index):
-        file.chmod(file_mode())
     return Shard(
         file=path.name,
         rows=rows,
@@ -158,6 +215,8 @@ def file_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _first_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
+    """Return the line that MindSpore marks as the error, or the first of those it puts around it."""
     lines = [line.strip() for line in str(error).splitlines()]
-    return next((line for line in lines if line and not line.startswith("-")), type(error).__name__)
+    marked = [line.removeprefix("[ERROR] ") for line in lines if line.startswith("[ERROR] ")]
+    return next((line for line in [*marked, *lines] if line and not line.startswith("-")), type(error).__name__)

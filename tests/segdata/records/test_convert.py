@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -165,27 +160,3 @@ def test_another_class_set_is_held_against_the_labels(devkit: Path, tmp_path: Pa
     with pytest.raises(FaultsError, match="expected 0 to 1 or 255"):
         classes = Classes(("background", "aeroplane"))
         to_mindrecord(ListSource(devkit, devkit / "voc_train_lst.txt", classes), tmp_path / "set", num_shards=2)
-
-
-def test_killed_at_any_moment_it_leaves_no_set_or_a_whole_one(devkit: Path, tmp_path: Path) -> None:
-    program = (
-        "import sys; from pathlib import Path; from segdata import ListSource, to_mindrecord;"
-        "print('ready', flush=True);"
-        "source = ListSource(Path(sys.argv[1]), Path(sys.argv[1], 'voc_trainval_lst.txt'));"
-        "to_mindrecord(source, Path(sys.argv[2]), num_shards=8)"
-    )
-    target = tmp_path / "set"
-    interrupted = 0
-    for delay in np.linspace(0.0, 1.6, 6):
-        shutil.rmtree(target, ignore_errors=True)
-        run = subprocess.Popen([sys.executable, "-c", program, str(devkit), str(target)], stdout=subprocess.PIPE)
-        assert run.stdout is not None
-        run.stdout.readline()
-        time.sleep(delay)
-        run.send_signal(signal.SIGKILL)
-        interrupted += run.wait() == -signal.SIGKILL
-        assert not target.exists() or verify(target).ok
-    assert interrupted > 0
-    to_mindrecord(ListSource(devkit, devkit / "voc_trainval_lst.txt"), target, num_shards=8, overwrite=True)
-    assert verify(target).ok
-    assert os.listdir(tmp_path) == ["set"]

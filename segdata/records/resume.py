@@ -1,0 +1,109 @@
+"""What an interrupted conversion leaves, and whether it can be gone on with.
+
+All of it lies in one folder of the staging directory, named after the plan: what was to be written, and a folder for
+each finished shard. A run that goes on must come to the same plan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import SegDataError
+from segdata.files import empty, staging_directory
+from segdata.records.plan import Plan
+from segdata.records.rows import Rows
+
+T = TypeVar("T")
+
+_PREFIX = "plan-"
+_PLAN, _STAMPS = "plan.json", "stamps.npy"
+SHARD_PREFIX = "shard-"
+
+
+class PlanChangedError(SegDataError):
+    """What an interrupted run left belongs to another plan than this run's."""
+
+
+@dataclass(frozen=True)
+class _Saved:
+    """All that decides the bytes of the set, but the content of the rows."""
+
+    program: dict[str, str]
+    task: str
+    options: dict[str, Any]
+    classes: list[tuple[int, str, int]]
+    ignore_label: int | None
+    rows: int
+    layout: tuple[int, int]
+    stamps: str
+
+
+def open_work(
+    staging: Path, plan: Plan[T], rows: Rows[T], *, options: dict[str, Any], program: dict[str, str], resume: bool
+) -> Path:
+    """Return the folder of `staging` for the shards of this plan.
+
+    With `resume` it may hold shards already, of the interrupted run that `staging` was left by; otherwise all that was
+    left is removed.
+
+    Raises:
+        PlanChangedError: when inputs, options or versions are no longer those of the interrupted run; names the
+            first difference.
+    """
+    saved = _Saved(
+        program=program,
+        task=rows.task,
+        options=options,
+        classes=[(info.id, info.name, info.original_id) for info in rows.classes],
+        ignore_label=rows.ignore_label,
+        rows=len(rows.items),
+        layout=(plan.layout.page_size, plan.layout.header_size),
+        stamps=hashlib.sha256(rows.stamps.tobytes()).hexdigest(),
+    )
+    text = msgspec.json.encode(saved)
+    work = staging / f"{_PREFIX}{hashlib.sha256(text).hexdigest()[:16]}"
+    if resume:
+        for left in sorted(staging.glob(f"{_PREFIX}*/{_PLAN}")):
+            if left.parent != work:
+                raise PlanChangedError(_difference(left, saved, rows.stamps, rows.keys))
+    if not (resume and (work / _PLAN).is_file()):
+        empty(staging)
+        work.mkdir()
+        np.save(work / _STAMPS, rows.stamps)
+        # Last: without it the folder is none that could be resumed.
+        (work / _PLAN).write_bytes(text)
+    return work
+
+
+def _difference(left: Path, now: _Saved, stamps: npt.NDArray[np.uint64], keys: Sequence[str]) -> str:
+    start = f"{left.parent.parent}: what was interrupted cannot be gone on with"
+    try:
+        then = msgspec.json.decode(left.read_bytes(), type=_Saved)
+        old = np.load(left.parent / _STAMPS, allow_pickle=False)
+    except (msgspec.DecodeError, OSError, ValueError) as error:
+        return f"{start}: it is damaged ({error})"
+    for name, value in msgspec.to_builtins(now).items():
+        before = msgspec.to_builtins(getattr(then, name))
+        if name == "stamps":
+            break
+        if isinstance(value, dict):
+            name, before, value = next(
+                ((key, before.get(key), value[key]) for key in value if before.get(key) != value[key]), (name, 0, 0)
+            )
+        if before != value:
+            return f"{start}: {name} was {before!r}, now it is {value!r}"
+    changed = int(np.argmax(old != stamps)) if len(old) == len(stamps) else 0
+    return f"{start}: {keys[changed]} (sample {changed + 1}) is not what it was; other files, or changed since"
+
+
+def finished_shards(target: Path) -> int:
+    """Return how many shards an interrupted conversion to `target` has left finished."""
+    return len(list(staging_directory(target).glob(f"{_PREFIX}*/{SHARD_PREFIX}*")))
