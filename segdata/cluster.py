@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from segdata.errors import SegDataError
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 #: Seconds that a scheduler and its first worker may take to answer.
-_PATIENCE = 20
+PATIENCE = 20
 
 #: What must be the same everywhere for the same bytes to come out.
 _PROGRAMS = ("segdata", "mindspore", "numpy")
@@ -63,13 +63,19 @@ def cluster_map(function: Callable[[T], R], items: Iterable[T], cluster: Cluster
             client.cancel(list(waiting))
 
 
-def check_shared(cluster: Cluster, directory: Path) -> None:
-    """Refuse a cluster with a worker that does not see `directory`.
+#: How many local workers, or a cluster.
+Workers: TypeAlias = int | Cluster
+
+
+def check_shared(workers: Workers, directory: Path) -> None:
+    """Refuse a cluster with a worker that does not see `directory`; local workers see what the caller sees.
 
     Raises:
         SegDataError: naming the workers that do not; see also `cluster_map`.
     """
-    with _connect(cluster) as client:
+    if not isinstance(workers, Cluster):
+        return
+    with _connect(workers) as client:
         seen: dict[str, bool] = client.run(Path.is_dir, directory)
     if blind := [address for address, sees in seen.items() if not sees]:
         raise SegDataError(
@@ -85,12 +91,12 @@ def _connect(cluster: Cluster) -> Iterator[Client]:
     except ModuleNotFoundError as error:
         raise SegDataError("work on a Dask cluster needs more packages: pip install 'segdata[dask]'") from error
     try:
-        client = Client(cluster.address, timeout=_PATIENCE, set_as_default=False)
+        client = Client(cluster.address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
         raise SegDataError(f"{cluster.address}: no Dask scheduler answers there: {error}") from error
     with client:
         try:
-            client.wait_for_workers(1, timeout=_PATIENCE)
+            client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError as error:
             raise SegDataError(f"{cluster.address}: the scheduler has no workers") from error
         _check_versions(client, cluster)

@@ -13,18 +13,15 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import islice
-from typing import Literal, Protocol, TypeAlias, TypeVar
+from typing import Literal, Protocol, TypeVar
 
-from segdata.cluster import Cluster, cluster_map
+from segdata.cluster import Cluster, Workers, cluster_map
 from segdata.errors import SegDataError
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 Kind = Literal["threads", "processes"]
-
-#: How many local workers, or a cluster.
-Workers: TypeAlias = int | Cluster
 
 #: Called with how many items are done since the last call; may be called from any thread.
 Advance = Callable[[int], object]

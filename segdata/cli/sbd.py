@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from segdata.cli.options import ANY_PATH, EXISTING_DIR, dry_run_option, json_option, overwrite_option, workers_option
+from segdata.cli.options import ANY_PATH, EXISTING_DIR, cluster_options, dry_run_option, json_option, overwrite_option
 from segdata.cli.render import emit, progress_bar, table
 from segdata.sources import sbd
 
@@ -25,7 +25,7 @@ from segdata.sources import sbd
     "--field", type=click.Choice([sbd.MAT_DIR]), default=sbd.MAT_DIR, expose_value=False, help="SBD's class masks"
 )
 @click.option("--expect-count", type=click.IntRange(min=1), metavar="N", help="Fail unless N samples result")
-@workers_option
+@cluster_options
 @overwrite_option
 @dry_run_option
 @json_option

@@ -13,10 +13,10 @@ import click
 from segdata.cli.options import (
     ANY_PATH,
     EXISTING_FILE,
+    cluster_options,
     dry_run_option,
     json_option,
     overwrite_option,
-    workers_option,
 )
 from segdata.cli.render import emit, progress_bar
 from segdata.errors import SegDataError
@@ -92,7 +92,7 @@ def _range(_context: click.Context, _parameter: click.Parameter, text: str | Non
 @click.option(
     "--max-page-mb", type=click.IntRange(min=1), default=1024, show_default=True, help="Refuse pages that claim more"
 )
-@workers_option
+@cluster_options
 @overwrite_option
 @dry_run_option
 @json_option

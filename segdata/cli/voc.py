@@ -10,10 +10,10 @@ import click
 from segdata.cli.options import (
     ANY_PATH,
     EXISTING_DIR,
+    cluster_options,
     dry_run_option,
     json_option,
     overwrite_option,
-    workers_option,
 )
 from segdata.cli.render import emit, progress_bar
 from segdata.labels.colormap import load_colormap
@@ -29,7 +29,7 @@ data_root_option = click.option(
 @click.option("--src_path", type=EXISTING_DIR, help="Folder of masks [default: the devkit's SegmentationClass]")
 @click.option("--dst_path", type=ANY_PATH, help="Folder to write [default: the devkit's SegmentationClassGray]")
 @click.option("--colormap", default="voc", show_default=True, metavar="voc|FILE", help="Class colours")
-@workers_option
+@cluster_options
 @overwrite_option
 @dry_run_option
 @json_option

@@ -11,9 +11,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
+from segdata.cluster import Workers
 from segdata.errors import FaultsError, SegDataError
 from segdata.files import check_target_directory, staged_directory
-from segdata.parallel import Progress, Workers, default_workers, silent
+from segdata.parallel import Progress, default_workers, silent
 from segdata.records.manifest import MANIFEST, ClassInfo, Manifest, read_manifest, write_manifest
 from segdata.records.plan import Plan, make_plan, set_name
 from segdata.records.resume import finished_shards, open_work

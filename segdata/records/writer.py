@@ -24,10 +24,10 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import numpy as np
 
-from segdata.cluster import Cluster, check_shared
+from segdata.cluster import Cluster, Workers, check_shared
 from segdata.errors import SegDataError
 from segdata.files import file_mode
-from segdata.parallel import Advance, Progress, Workers, check_stopped, ordered_map
+from segdata.parallel import Advance, Progress, check_stopped, ordered_map
 from segdata.records.layout import BATCH_BYTES, Layout
 from segdata.records.manifest import INDEX_SUFFIX, Shard
 from segdata.records.resume import SHARD_PREFIX

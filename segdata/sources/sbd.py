@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from segdata.cluster import Workers, check_shared
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.files import below, check_target_directory, check_target_file, normal, staged_directory
 from segdata.image_header import read_image_header
@@ -52,7 +53,7 @@ def merge(
     dst_path: Path | None = None,
     list_file: Path = LIST,
     expect_count: int | None = None,
-    workers: int | None = None,
+    workers: Workers | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
     progress: Progress = silent,
@@ -69,7 +70,7 @@ def merge(
         dst_path: folder of the masks; ``cls_png_gray`` beside ``cls`` by default.
         list_file: the list; relative to `data_root`.
         expect_count: how many samples there must be.
-        workers: threads; all processors by default.
+        workers: threads, all processors by default; or a cluster.
         overwrite: replace masks and list of an earlier run.
         dry_run: write nothing; check what is there and count what is missing, so that the four id lists are enough
             to learn the number of samples.
@@ -145,9 +146,16 @@ class _Source:
 
 
 def _convert_all(
-    root: Path, sources: Sequence[_Source], known: Sequence[str], workers: int, progress: Progress, staging: Path | None
+    root: Path,
+    sources: Sequence[_Source],
+    known: Sequence[str],
+    workers: Workers,
+    progress: Progress,
+    staging: Path | None,
 ) -> None:
     """Convert every mask that is there; raise the faults already `known` together with those found."""
+    if staging:
+        check_shared(workers, staging)
     there = [source for source in sources if source.mat]
     with progress(total=len(there), label="masks") as advance:
         found = []

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from segdata.cluster import Workers
 from segdata.errors import InvalidInputError
 from segdata.files import check_target_directory, staged_directory, write_file
 from segdata.labels.masks import encode_index_png
@@ -79,7 +80,7 @@ def slice_stack(
     split: Fold | LastBlock | None = None,
     image_format: Format = "png",
     max_page_mb: int = 1024,
-    workers: int | None = None,
+    workers: Workers | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
     progress: Progress = silent,
@@ -100,7 +101,7 @@ def slice_stack(
         split: which of the pages train and which validate; by default all are in one list.
         image_format: of the images; labels are PNGs always.
         max_page_mb: pages that claim more memory are refused before it is taken.
-        workers: threads; all processors by default.
+        workers: threads, all processors by default; or a cluster.
         overwrite: replace what an earlier run with the same stack wrote.
         dry_run: read and check everything, write nothing.
         progress: shows how far it is.

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,7 @@ class Stack:
     """The pages of a TIFF file: its image file directories, or the planes of one that holds them all.
 
     ImageJ writes a stack beyond 4 GB, and tifffile on demand, as one directory whose planes lie behind each other.
-    May be read from several threads at once: each has a file handle of its own.
+    May be read from several threads at once: each has a file handle of its own. What is pickled is the path.
 
     Attributes:
         path: the file.
@@ -98,6 +99,11 @@ class Stack:
             tif = self._tif()
             self._offsets = _directories(tif)
             self._planes = _planes(tif) if len(self._offsets) == 1 else 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let a worker on another machine open the file itself."""
+        status = self.path.stat()
+        return _open_again, (self.path.absolute(), self._max_page_mb, status.st_mtime_ns, status.st_size)
 
     def __len__(self) -> int:
         return self._planes if self._planes > 1 else len(self._offsets)
@@ -177,6 +183,12 @@ class Stack:
         if self._planes == 1:
             _check_data(page)
         return PageForm(page.imagewidth, page.imagelength, page.samplesperpixel, page.dtype, page.bitspersample, colour)
+
+
+@lru_cache(maxsize=4)
+def _open_again(path: Path, max_page_mb: int, _changed: int, _size: int) -> Stack:
+    """Open a stack once for all pages that this process is sent; another file under the same name is another stack."""
+    return Stack(path, max_page_mb, ExitStack())
 
 
 def _check_data(page: TiffPage) -> None:

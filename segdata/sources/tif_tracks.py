@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from segdata.cluster import Workers, check_shared
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.parallel import Progress, ordered_map
 from segdata.sources.tif_pages import PageForm, Stack
@@ -48,7 +49,7 @@ class Track:
 
 
 def slice_all(
-    tracks: Sequence[Track], pages: Sequence[int], staging: Path | None, *, workers: int, progress: Progress
+    tracks: Sequence[Track], pages: Sequence[int], staging: Path | None, *, workers: Workers, progress: Progress
 ) -> list[Counts]:
     """Write `pages` of all tracks below `staging`, or only check them; return what each track counted.
 
@@ -56,6 +57,7 @@ def slice_all(
         FaultsError: naming every page that cannot be read or converted.
     """
     if staging:
+        check_shared(workers, staging)
         for track in tracks:
             (staging / track.name(0)).parent.mkdir()
     totals: list[Counts] = [np.zeros(1, np.int64) for _ in tracks]

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
+from segdata.cluster import Workers, check_shared
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.files import check_target_directory, check_target_file, staged_directory
 from segdata.labels.colormap import ColorMap, voc_colormap
@@ -69,7 +70,7 @@ def decolor(
     src_path: Path | None = None,
     dst_path: Path | None = None,
     colormap: ColorMap | None = None,
-    workers: int | None = None,
+    workers: Workers | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
     progress: Progress = silent,
@@ -81,7 +82,7 @@ def decolor(
         src_path: folder of masks, instead of the devkit's.
         dst_path: folder to write, instead of the devkit's.
         colormap: class colours; VOC's by default.
-        workers: threads; all processors by default.
+        workers: threads, all processors by default; or a cluster.
         overwrite: replace masks that an earlier run wrote.
         dry_run: read and check everything, write nothing.
         progress: shows how far it is.
@@ -90,7 +91,7 @@ def decolor(
         FaultsError: naming every mask that is damaged or has a colour or value of no class. Nothing is written.
         TargetExistsError: when `dst_path` is taken.
     """
-    source = src_path or find_devkit(data_root) / COLOUR_DIR
+    source = (src_path or find_devkit(data_root) / COLOUR_DIR).absolute()
     target = dst_path or find_devkit(data_root) / INDEX_DIR
     masks, left_out = _masks(source)
     convert = partial(_convert, source, colormap or voc_colormap())
@@ -141,8 +142,10 @@ def _convert(source: Path, colormap: ColorMap, staging: Path | None, name: str) 
 
 
 def _convert_all(
-    convert: partial[Method | _Fault], masks: Sequence[str], workers: int, progress: Progress, staging: Path | None
+    convert: partial[Method | _Fault], masks: Sequence[str], workers: Workers, progress: Progress, staging: Path | None
 ) -> Counter[str]:
+    if staging:
+        check_shared(workers, staging)
     results = ordered_map(partial(convert, staging), masks, workers=workers, chunk=32)
     faults, methods = [], Counter[str]()
     with progress(total=len(masks), label="masks") as advance:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
+from segdata.errors import InvalidInputError
 from segdata.parallel import ordered_map
 
 
@@ -35,3 +37,15 @@ def name_and_wait(item: int) -> None:
 def keep_two_workers_busy() -> None:
     for _ in ordered_map(name_and_wait, range(2), workers=2, kind="processes"):
         pass
+
+
+def fail_with_a_code(_item: int) -> None:
+    raise InvalidInputError("this is no mask", "label_mode")
+
+
+def die_once(item: tuple[Path, int]) -> int:
+    marker, number = item
+    if number == 5 and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
