@@ -9,16 +9,52 @@ from typing import Literal
 
 #: What kind of thing is wrong with a sample; ``segdata check`` counts by it. ``docs/check.md`` says what each means.
 Code = Literal[
-    "missing",
-    "unreadable",
+    # The list, the JSON or the set itself.
+    "not_a_dataset",
+    "broken_line",
+    "broken_member",
+    "duplicate_id",
+    "duplicate_image",
+    "duplicate_category",
+    "record_damaged",
+    # Files.
+    "missing_image",
+    "missing_label",
     "outside_root",
+    "empty_file",
+    "unreadable",
+    "truncated",
+    "too_large",
     "size_mismatch",
+    "rotated",
+    "mixed_modes",
+    # Labels.
     "label_mode",
     "gray_from_colour",
     "value_outside_classes",
+    "binary_mask",
+    "label_all_ignore",
+    "class_unused",
+    # Annotations.
     "orphan_annotation",
+    "no_size",
+    "no_annotation",
+    "no_segmentation",
+    "bad_polygon",
+    "bad_rle",
     "empty_mask",
+    "area_mismatch",
     "bad_box",
+    "box_mismatch",
+    "crowd_polygon",
+    "no_iscrowd",
+    # Samples among each other.
+    "duplicate_content",
+    "label_conflict",
+    "overlap",
+    "overlap_name",
+    "overlap_content",
+    # What is told by its sentence alone.
     "invalid",
 ]
 
@@ -41,6 +77,10 @@ class InvalidInputError(SegDataError):
         """Keep the sentence and the kind."""
         super().__init__(message)
         self.code = code
+
+
+class OptionError(InvalidInputError):
+    """An option does not fit the data that it is given with: nothing is wrong with the data."""
 
 
 @dataclass(frozen=True, slots=True)

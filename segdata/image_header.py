@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import struct
+import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segdata.errors import InvalidInputError
+from segdata.errors import Code, InvalidInputError
 
 #: Endings of image files, in any case.
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
@@ -32,8 +33,12 @@ class ImageHeader:
         return f"{self.width} x {self.height}"
 
 
-def read_image_header(path: Path, *, decode: bool = False) -> ImageHeader:
+def read_image_header(image: Path | bytes, *, decode: bool = False) -> ImageHeader:
     """Read the header of an image in any format that Pillow knows; with `decode` every pixel too, to find damage.
+
+    Args:
+        image: where it lies, or the encoded image itself.
+        decode: read every pixel.
 
     Raises:
         InvalidInputError: when the file is missing, cannot be read or is no image.
@@ -41,20 +46,39 @@ def read_image_header(path: Path, *, decode: bool = False) -> ImageHeader:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
-            header = ImageHeader(image.width, image.height, image.format or "", image.mode, _orientation(image))
+        with Image.open(io.BytesIO(image) if isinstance(image, bytes) else image) as opened:
+            header = ImageHeader(opened.width, opened.height, opened.format or "", opened.mode, _orientation(opened))
             if decode:
-                image.load()
+                opened.load()
             return header
     except FileNotFoundError as error:
-        raise InvalidInputError("missing", "missing") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        found = error.strerror if isinstance(error, OSError) and error.strerror else _without_path(error, path)
-        raise InvalidInputError(f"not an image that can be read: {found}", "unreadable") from error
+        raise InvalidInputError("missing", "missing_image") from error
+    except Exception as error:
+        # Any kind of exception may come out of a decoder that is given damaged data.
+        raise image_error(error, image) from error
 
 
-def _without_path(error: Exception, path: Path) -> str:
-    return str(error).replace(f" {str(path)!r}", " it")
+def image_error(error: Exception, image: Path | bytes) -> InvalidInputError:
+    """Return the sentence and the kind of what Pillow raised of an image."""
+    found = error.strerror if isinstance(error, OSError) and error.strerror else _without_name(error)
+    return InvalidInputError(f"not an image that can be read: {found}", _kind(error, image))
+
+
+def _without_name(error: Exception) -> str:
+    """Return what Pillow says, without the path or the address in memory that it says it of."""
+    return re.sub(r"(?<=cannot identify image file ).*", "it", str(error), flags=re.DOTALL)
+
+
+def _kind(error: Exception, image: Path | bytes) -> Code:
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(error, Image.DecompressionBombError):
+        return "too_large"
+    if isinstance(error, UnidentifiedImageError) and not (
+        len(image) if isinstance(image, bytes) else image.stat().st_size
+    ):
+        return "empty_file"
+    return "truncated" if "truncated" in str(error).lower() else "unreadable"
 
 
 def _orientation(image: Any) -> int:
@@ -63,6 +87,6 @@ def _orientation(image: Any) -> int:
         return 1
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
-    except (OSError, SyntaxError, TypeError, ValueError, struct.error):
+    except Exception:
         # Damaged EXIF says nothing about the pixels.
         return 1

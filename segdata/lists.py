@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segdata.errors import FaultsError, InvalidInputError
+from segdata.errors import Fault, FaultsError, InvalidInputError
 from segdata.files import write_file
 
 
@@ -20,36 +20,58 @@ class Pair:
     label: str
 
 
-def read_list(path: Path) -> list[Pair]:
+def read_list(path: Path, *, faults: list[Fault] | None = None) -> list[Pair]:
     """Read a list file.
 
     The separator is a TAB or, in a line without one, white space. CRLF, a byte order mark, blank lines and
     ``#`` comments are accepted.
+
+    Args:
+        path: of the list.
+        faults: lines that are no samples, and images that stand there twice, are left out and appended to this,
+            instead of being raised.
 
     Raises:
         InvalidInputError: when the file cannot be read, is not UTF-8 or holds no sample.
         FaultsError: when a line does not give exactly two paths (an id list is told apart), or when an image
             stands there twice.
     """
-    pairs, faults, lone = [], [], 0
+    pairs: list[Pair] = []
+    broken: list[Fault] = []
+    lone = 0
     for number, line in text_lines(path):
         fields = [field.strip() for field in line.split("\t") if field.strip()] if "\t" in line else line.split()
         if len(fields) == 2:
             pairs.append(Pair(*fields))
         else:
             lone += len(fields) == 1
-            faults.append(f"line {number}: expected an image path and a label path, found {len(fields)}: {line!r}")
-    if faults and lone == len(faults) and not pairs:
+            found = f"expected an image path and a label path, found {len(fields)}: {quoted(line)}"
+            broken.append(Fault("broken_line", f"line {number}", found))
+    if broken and lone == len(broken) and not pairs:
         raise InvalidInputError(
             f"{path}: an id list or an image list, one name a line; expected a list file with an image path and a "
             "label path a line, as voc-list writes it"
         )
-    if faults:
-        raise FaultsError(f"{path}: {len(faults)} lines are not samples", faults)
+    if broken and faults is None:
+        raise FaultsError(f"{path}: {len(broken)} lines are not samples", [str(fault) for fault in broken])
+    if faults is not None:
+        faults += broken
     if not pairs:
         raise InvalidInputError(f"{path}: holds no sample")
+    if faults is not None:
+        return _first_of_each(pairs, faults)
     check_unique((pair.image for pair in pairs), f"{path}: images that stand there more than once")
     return pairs
+
+
+def _first_of_each(pairs: Sequence[Pair], faults: list[Fault]) -> list[Pair]:
+    """Return the first line of each image; `faults` get the images that have more."""
+    counts = Counter(pair.image for pair in pairs)
+    repeated = {image: count for image, count in counts.items() if count > 1}
+    for image, count in repeated.items():
+        faults.append(Fault("duplicate_image", image, f"stands there {count} times; the first is looked at"))
+    first = {pair.image: pair for pair in reversed(pairs)} if repeated else {}
+    return [pair for pair in pairs if first.get(pair.image, pair) is pair]
 
 
 def format_list(pairs: Sequence[Pair]) -> str:
@@ -82,7 +104,7 @@ def read_ids(path: Path) -> list[str]:
     ids, faults = [], []
     for number, line in text_lines(path):
         if len(line.split()) > 1 or "/" in line or "\\" in line or line in (".", ".."):
-            faults.append(f"line {number}: expected one id, found {line!r}")
+            faults.append(f"line {number}: expected one id, found {quoted(line)}")
         else:
             ids.append(line)
     if faults:
@@ -97,8 +119,13 @@ def seeded_order(keys: Sequence[str], seed: int) -> list[int]:
 
     The same on every platform, whatever the order of the input; keys that are added do not move the others.
     """
-    digests = [hashlib.sha256(f"{seed}\0{key}".encode()).digest() for key in keys]
+    digests = [seeded_digest(key, seed) for key in keys]
     return sorted(range(len(digests)), key=digests.__getitem__)
+
+
+def seeded_digest(key: str, seed: int) -> bytes:
+    """Return the SHA-256 of ``seed NUL key``: a draw for `key` that nothing else has a part in."""
+    return hashlib.sha256(f"{seed}\0{key}".encode()).digest()
 
 
 def check_unique(names: Iterable[str], what: str) -> None:
@@ -106,6 +133,11 @@ def check_unique(names: Iterable[str], what: str) -> None:
     repeated = [f"{name} ({count} times)" for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise FaultsError(what, repeated)
+
+
+def quoted(line: str) -> str:
+    """Return a line of a file in quotes, cut where it is longer than a sentence bears."""
+    return repr(line if len(line) <= 100 else f"{line[:99]}…")
 
 
 def text_lines(path: Path) -> list[tuple[int, str]]:

@@ -48,6 +48,11 @@ def default_workers() -> int:
     return os.cpu_count() or 1
 
 
+def if_worth(workers: Workers, worth: bool) -> Workers:
+    """Return `workers`, but one where there is too little work for processes to start; a cluster's have started."""
+    return workers if worth or isinstance(workers, Cluster) else 1
+
+
 class Stopped(Exception):
     """Ends the work of a thread whose result nobody waits for any more."""
 

@@ -97,21 +97,24 @@ def _names(num_classes: int | None, file: Path | None) -> tuple[str, ...]:
 
 
 def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the argument DATASET and the options that open it; the command gets a `dataset`."""
+    """Add the options of `source_options`; the command gets the opened `dataset` instead."""
 
     @wraps(command)
     def opening(
-        path: Path,
-        data_root: Path | None,
-        images: Path | None,
-        num_classes: int | None,
-        class_names: Path | None,
-        ignore_label: int | None,
-        **options: Any,
+        path: Path, data_root: Path | None, images: Path | None, classes: Classes | None, **options: Any
     ) -> Any:
-        classes = read_classes(num_classes, class_names, ignore_label)
         dataset = open_dataset(path, data_root=data_root, images=images, classes=classes)
         return command(dataset=dataset, **options)
+
+    return source_options(opening)
+
+
+def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the argument that names a data set, and the options to open it with; the command gets `open_dataset`'s."""
+
+    @wraps(command)
+    def reading(num_classes: int | None, class_names: Path | None, ignore_label: int | None, **options: Any) -> Any:
+        return command(classes=read_classes(num_classes, class_names, ignore_label), **options)
 
     for option in (
         class_options,
@@ -123,5 +126,5 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.argument("path", metavar="LIST|JSON|SET", type=click.Path(exists=True, path_type=Path)),
     ):
-        opening = option(opening)
-    return opening
+        reading = option(reading)
+    return reading

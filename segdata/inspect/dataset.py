@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.coco_json import Coco, read_coco
-from segdata.errors import Fault, InvalidInputError
+from segdata.errors import Fault, InvalidInputError, OptionError
 from segdata.files import resolve
+from segdata.image_header import image_error
 from segdata.labels.masks import decode_index_png
 from segdata.lists import Pair, read_list
 from segdata.records.instance import Entry, Instances, entries, make_instances
 from segdata.records.manifest import RecordSet, open_set
-from segdata.records.reader import read_rows
+from segdata.records.reader import read_columns, read_rows
 from segdata.records.schema import Row, Task
 from segdata.records.semantic import Classes
 
@@ -83,10 +84,10 @@ class ListDataset:
     kind: Kind = "list"
     task: Task = "semantic"
 
-    def __init__(self, path: Path, root: Path, classes: Classes) -> None:
-        """Read the list; see `read_list` for what is raised."""
+    def __init__(self, path: Path, root: Path, classes: Classes, faults: list[Fault] | None = None) -> None:
+        """Read the list; see `read_list` for `faults` and what is raised."""
         self.path, self.root, self.classes = path, root, classes
-        self.pairs: list[Pair] = read_list(path)
+        self.pairs: list[Pair] = read_list(path, faults=faults)
         self.labels = dict(enumerate(classes.names))
         self.ignore_label: int | None = classes.ignore_label
 
@@ -107,10 +108,10 @@ class CocoDataset:
     task: Task = "instance"
     ignore_label: int | None = None
 
-    def __init__(self, path: Path, images: Path) -> None:
-        """Read the JSON; see `read_coco` for what is raised."""
+    def __init__(self, path: Path, images: Path, faults: list[Fault] | None = None) -> None:
+        """Read the JSON; see `read_coco` for `faults` and what is raised."""
         self.path, self.images = path, images
-        self.coco: Coco = read_coco(path)
+        self.coco: Coco = read_coco(path, faults=faults)
         ordered = sorted(self.coco.categories, key=lambda category: category.id)
         self.labels = {label: category.name for label, category in enumerate(ordered, start=1)}
 
@@ -151,7 +152,12 @@ def _instances(row: Row) -> Instances:
 
 
 def open_dataset(
-    path: Path, *, data_root: Path | None = None, images: Path | None = None, classes: Classes | None = None
+    path: Path,
+    *,
+    data_root: Path | None = None,
+    images: Path | None = None,
+    classes: Classes | None = None,
+    faults: list[Fault] | None = None,
 ) -> ListDataset | CocoDataset | RecordDataset:
     """Open what `path` names.
 
@@ -163,9 +169,12 @@ def open_dataset(
         data_root: what a list's paths are relative to; the list's folder by default.
         images: what the JSON's file names are relative to; ``images`` beside the JSON's folder by default.
         classes: of a list; VOC's by default.
+        faults: lines or members of the file that are not samples are left out and appended to this, instead of being
+            raised.
 
     Raises:
-        InvalidInputError: when it cannot be opened, or an option is given that it has no use for.
+        InvalidInputError: when it cannot be opened.
+        OptionError: when an option is given that it has no use for, or the folder of images is not there.
         FaultsError: when lines or members of the file are not samples.
     """
     kind = find_kind(path)
@@ -173,11 +182,24 @@ def open_dataset(
     if kind == "records":
         return RecordDataset(path)
     if kind == "list":
-        return ListDataset(path, data_root or path.parent, classes or Classes())
-    folder = images or path.absolute().parent.parent / IMAGES
+        return ListDataset(path, (data_root or path.parent).absolute(), classes or Classes(), faults)
+    folder = (images or images_beside(path)).absolute()
     if not folder.is_dir():
-        raise InvalidInputError(f"{path}: no folder {folder} of its images; name the folder with --images", "missing")
-    return CocoDataset(path, folder)
+        raise OptionError(f"{path}: no folder {folder} of its images; name the folder with --images")
+    return CocoDataset(path, folder, faults)
+
+
+def images_beside(path: Path) -> Path:
+    """Return the folder of images that a COCO JSON has where none is named."""
+    return path.absolute().parent.parent / IMAGES
+
+
+def sample_names(dataset: Dataset) -> list[str]:
+    """Return the name of every sample; of a record set no more than this column is read."""
+    if isinstance(dataset, RecordDataset):
+        shard = dataset.found.shard_paths[0]
+        return [columns["file_name"].item() for columns in read_columns(shard, ["file_name"])]
+    return [sample.name for sample in dataset.samples()]
 
 
 def find_kind(path: Path) -> Kind:
@@ -192,7 +214,7 @@ def _check_options(path: Path, kind: Kind, **given: object) -> None:
     useless = [name for name, value in given.items() if value is not None and name not in used]
     if useless:
         what = {"list": "a list file", "coco": "a COCO JSON", "records": "a record set"}[kind]
-        raise InvalidInputError(f"{path} is {what}, which has no use for {' and '.join(useless)}")
+        raise OptionError(f"{path} is {what}, which has no use for {' and '.join(useless)}")
 
 
 def read_encoded(file: File | bytes) -> bytes:
@@ -206,7 +228,7 @@ def read_encoded(file: File | bytes) -> bytes:
     try:
         return resolve(file.root, file.name).read_bytes()
     except FileNotFoundError as error:
-        raise InvalidInputError("missing", "missing") from error
+        raise InvalidInputError("missing") from error
     except OSError as error:
         raise InvalidInputError(f"cannot be read: {error.strerror}", "unreadable") from error
 
@@ -223,8 +245,9 @@ def read_image(file: File | bytes) -> npt.NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(data)) as image:
             return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InvalidInputError(f"not an image that can be read: {error}", "unreadable") from error
+    except Exception as error:
+        # Any kind of exception may come out of a decoder that is given damaged data.
+        raise image_error(error, data) from error
 
 
 def read_label(sample: Sample) -> npt.NDArray[np.uint8]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import FaultsError, InvalidInputError
-from segdata.lists import text_lines
+from segdata.lists import quoted, text_lines
 
 Colour = tuple[int, int, int]
 
@@ -131,8 +131,9 @@ def load_colormap(name: str) -> ColorMap:
     return voc_colormap() if name == "voc" else read_colormap(Path(name))
 
 
-_CVAT_LINE = re.compile(r"(?P<name>[^:]+):(?P<red>\d+),(?P<green>\d+),(?P<blue>\d+)(:.*)?")
-_PLAIN_LINE = re.compile(r"(?P<name>.+?)\s+(?P<red>\d+)\s+(?P<green>\d+)\s+(?P<blue>\d+)")
+_CVAT_LINE = re.compile(r"(?P<name>[^:]+):(?P<red>\d{1,9}),(?P<green>\d{1,9}),(?P<blue>\d{1,9})(:.*)?")
+# A name ends in no white space: else a line of much white space would be cut in each of all places.
+_PLAIN_LINE = re.compile(r"(?P<name>.*\S)\s+(?P<red>\d{1,9})\s+(?P<green>\d{1,9})\s+(?P<blue>\d{1,9})")
 
 
 def read_colormap(path: Path) -> ColorMap:
@@ -151,16 +152,16 @@ def read_colormap(path: Path) -> ColorMap:
     for number, line in text_lines(path):
         match = _CVAT_LINE.fullmatch(line) or _PLAIN_LINE.fullmatch(line)
         if match is None:
-            faults.append(f"line {number}: expected 'name r g b' or 'name:r,g,b::', found {line!r}")
+            faults.append(f"line {number}: expected 'name r g b' or 'name:r,g,b::', found {quoted(line)}")
             continue
         name, colour = match["name"].strip(), (int(match["red"]), int(match["green"]), int(match["blue"]))
         id_ = IGNORE if name.lower() in IGNORE_NAMES else len(names)
         if max(colour) > 255:
-            faults.append(f"line {number}: a colour value beyond 255: {line!r}")
+            faults.append(f"line {number}: a colour value beyond 255: {quoted(line)}")
         elif name in names or id_ in colours:
-            faults.append(f"line {number}: the class {name!r} stands there twice")
+            faults.append(f"line {number}: the class {quoted(name)} stands there twice")
         elif colour in colours.values():
-            faults.append(f"line {number}: the colour of {name!r} {colour} belongs to another class already")
+            faults.append(f"line {number}: the colour of {quoted(name)} {colour} belongs to another class already")
         else:
             colours[id_] = colour
             names += [name] if id_ != IGNORE else []
@@ -182,7 +183,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     _check_count(path, len(lines))
     repeated = sorted({name for name in lines if lines.count(name) > 1})
     if repeated:
-        raise InvalidInputError(f"{path}: the class {repeated[0]!r} stands there twice")
+        raise InvalidInputError(f"{path}: the class {quoted(repeated[0])} stands there twice")
     return tuple(lines)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InvalidInputError
+from segdata.image_header import read_image_header
 from segdata.labels import png
 from segdata.labels.colormap import IGNORE, ColorMap
 
@@ -46,6 +47,8 @@ def decode_index_png(data: bytes) -> npt.NDArray[np.uint8]:
     Raises:
         InvalidInputError: when it is damaged, another kind of file, or a mask in colour.
     """
+    if not data.startswith(png.SIGNATURE) and _is_image(data):
+        raise InvalidInputError("not a PNG file", "label_mode")
     file = png.parse(data)
     if (file.header.colour_type, file.header.depth) != (png.GRAY, 8):
         raise InvalidInputError(
@@ -79,13 +82,22 @@ def _palette_is_the_map(ids: npt.NDArray[np.int16], colormap: ColorMap) -> bool:
 
 
 def _decode(data: bytes) -> npt.NDArray[Any]:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             return np.asarray(image)
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise InvalidInputError(f"cannot be decoded: {error}") from error
+    except Exception as error:
+        # Any kind of exception may come out of a decoder that is given damaged data: of Pillow's, IndexError too.
+        raise InvalidInputError(f"cannot be decoded: {error}", "unreadable") from error
+
+
+def _is_image(data: bytes) -> bool:
+    try:
+        read_image_header(data)
+    except InvalidInputError:
+        return False
+    return True
 
 
 def encode_index_png(ids: npt.NDArray[np.uint8]) -> bytes:

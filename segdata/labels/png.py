@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from segdata.errors import InvalidInputError
+from segdata.errors import Code, InvalidInputError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6
@@ -23,9 +23,16 @@ _DEPTHS = {GRAY: (1, 2, 4, 8, 16), RGB: (8, 16), PALETTE: (1, 2, 4, 8), GRAY_ALP
 #: More pixels than any mask has; a header that claims more is refused before memory is taken.
 MAX_PIXELS = 1 << 28
 
+#: Bytes that one byte of a zlib stream may become ("zlib Technical Details": at most 1032).
+_DEFLATE_MOST = 1032
+
 
 class PngError(InvalidInputError):
     """The bytes are not a whole PNG file."""
+
+    def __init__(self, message: str, code: Code = "unreadable") -> None:
+        """Keep the sentence and the kind."""
+        super().__init__(message, code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,8 @@ class Png:
 
         packed = b"".join([self.data[start + 8 : end - 4] for start, end in self.image])
         room = self.header.height * (self.header.width + 1)
+        if room > _DEFLATE_MOST * len(packed):
+            raise PngError(f"damaged: {len(packed)} bytes of image data cannot be {room} bytes of rows")
         try:
             rows = np.frombuffer(zlibng_decode(packed, out=room), np.uint8)
         except ZlibngError:
@@ -91,16 +100,18 @@ def probe(data: bytes) -> Header:
         PngError: when it is not a PNG or the header is damaged.
     """
     if data[:8] != SIGNATURE:
-        raise PngError("not a PNG file")
+        raise PngError("not a PNG file", "unreadable" if data else "empty_file")
     if len(data) < 33:
-        raise PngError("truncated within the header")
+        raise PngError("truncated within the header", "truncated")
     if data[8:16] != b"\0\0\0\rIHDR" or zlib.crc32(data[12:29]) != _number(data, 29):
         raise PngError("damaged header (IHDR)")
-    header = Header(_number(data, 16), _number(data, 20), data[24], data[25], data[28] != 0)
-    if header.depth not in _DEPTHS.get(header.colour_type, ()) or not header.width or not header.height:
+    header = Header(_number(data, 16), _number(data, 20), data[24], data[25], data[28] == 1)
+    # Section 11.2.2: one method of compression and one of filtering, 0; interlacing is 0 or 1.
+    known = header.depth in _DEPTHS.get(header.colour_type, ()) and data[26:28] == b"\0\0" and data[28] <= 1
+    if not known or not header.width or not header.height:
         raise PngError("damaged header (IHDR)")
     if header.width * header.height > MAX_PIXELS:
-        raise PngError(f"claims {header.width} x {header.height} pixels; {MAX_PIXELS} are the limit")
+        raise PngError(f"claims {header.width} x {header.height} pixels; {MAX_PIXELS} are the limit", "too_large")
     return header
 
 
@@ -111,7 +122,8 @@ def parse(data: bytes) -> Png:
         PngError: naming the damage and where it lies.
     """
     header = probe(data)
-    palette, image, at = b"", [], 33
+    palette, at = b"", 33
+    image: list[tuple[int, int]] = []
     while at + 12 <= len(data):
         length, kind = _number(data, at), data[at + 4 : at + 8]
         end = at + 12 + length
@@ -119,6 +131,9 @@ def parse(data: bytes) -> Png:
             break
         if zlib.crc32(data[at + 4 : end - 4]) != _number(data, end - 4):
             raise PngError(f"damaged: wrong checksum of chunk {kind.decode('latin-1')} at byte {at}")
+        # Section 5.6: one IHDR, one PLTE before the IDAT; decoders differ in which of two they believe.
+        if not kind.isalpha() or kind == b"IHDR" or (kind == b"PLTE" and (palette or image)):
+            raise PngError(f"damaged: a chunk {kind.decode('latin-1')!r} at byte {at}, where there must be none")
         if kind == b"IDAT":
             image.append((at, end))
         elif kind == b"PLTE":
@@ -126,7 +141,7 @@ def parse(data: bytes) -> Png:
         elif kind == b"IEND":
             return _checked(Png(data, header, palette, tuple(image)))
         at = end
-    raise PngError(f"truncated: {len(data)} bytes and no end chunk (IEND)")
+    raise PngError(f"truncated: {len(data)} bytes and no end chunk (IEND)", "truncated")
 
 
 def _checked(png: Png) -> Png:

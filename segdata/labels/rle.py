@@ -43,12 +43,16 @@ def to_rle(segmentation: object, height: int, width: int) -> Rle:
             thing (four numbers as a box, runs that end early) passes.
     """
     if height < 1 or width < 1 or height * width > MAX_PIXELS:
-        raise InvalidInputError(f"an image of {width} x {height} pixels; expected 1 to {MAX_PIXELS} pixels")
+        raise InvalidInputError(
+            f"an image of {width} x {height} pixels; expected 1 to {MAX_PIXELS} pixels", "too_large"
+        )
     if isinstance(segmentation, Mapping):
         return _from_runs(segmentation, height, width)
     if isinstance(segmentation, Sequence) and not isinstance(segmentation, str | bytes):
         return _from_polygons(segmentation, height, width)
-    raise InvalidInputError(f"expected a list of polygons or run lengths, found {_brief(segmentation)}")
+    raise InvalidInputError(
+        f"expected a list of polygons or run lengths, found {_brief(segmentation)}", "no_segmentation"
+    )
 
 
 def decode_rle(rle: Rle) -> npt.NDArray[np.uint8]:
@@ -63,7 +67,7 @@ def _from_polygons(polygons: Sequence[object], height: int, width: int) -> Rle:
     from pycocotools import mask
 
     if not polygons:
-        raise InvalidInputError("an empty list of polygons")
+        raise InvalidInputError("an empty list of polygons", "no_segmentation")
     parts = [_polygon(part, number) for number, part in enumerate(polygons, start=1)]
     merged: Rle = mask.merge(mask.frPyObjects(parts, height, width))
     return merged
@@ -72,14 +76,16 @@ def _from_polygons(polygons: Sequence[object], height: int, width: int) -> Rle:
 def _polygon(part: object, number: int) -> npt.NDArray[np.float64]:
     try:
         points = np.asarray(part, np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"polygon {number} is {_brief(part)}; expected numbers x0, y0, x1, y1, …") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        found = f"polygon {number} is {_brief(part)}; expected numbers x0, y0, x1, y1, …"
+        raise InvalidInputError(found, "bad_polygon") from error
     if points.ndim != 1 or points.size % 2:
-        raise InvalidInputError(f"polygon {number} is {_brief(part)}; expected pairs of numbers x0, y0, x1, y1, …")
+        found = f"polygon {number} is {_brief(part)}; expected pairs of numbers x0, y0, x1, y1, …"
+        raise InvalidInputError(found, "bad_polygon")
     if points.size < 6:
-        raise InvalidInputError(f"polygon {number} has {points.size // 2} points; expected 3 or more")
+        raise InvalidInputError(f"polygon {number} has {points.size // 2} points; expected 3 or more", "bad_polygon")
     if not np.all(np.abs(points) <= MAX_COORDINATE):
-        raise InvalidInputError(f"polygon {number} has a point far outside any image")
+        raise InvalidInputError(f"polygon {number} has a point far outside any image", "bad_polygon")
     return points
 
 
@@ -88,7 +94,9 @@ def _from_runs(segmentation: Mapping[str, object], height: int, width: int) -> R
 
     size, counts = segmentation.get("size"), segmentation.get("counts")
     if size != [height, width]:
-        raise InvalidInputError(f"run lengths for the size {_brief(size)}; the image has [{height}, {width}]")
+        raise InvalidInputError(
+            f"run lengths for the size {_brief(size)}; the image has [{height}, {width}]", "bad_rle"
+        )
     if isinstance(counts, str | bytes):
         packed = counts.encode() if isinstance(counts, str) else counts
         _check_runs(_unpack(packed), height, width)
@@ -100,14 +108,18 @@ def _from_runs(segmentation: Mapping[str, object], height: int, width: int) -> R
 
 def _run_list(counts: object) -> npt.NDArray[np.int64]:
     if not isinstance(counts, list) or not all(isinstance(run, int) and abs(run) <= MAX_PIXELS for run in counts):
-        raise InvalidInputError(f"run lengths {_brief(counts)}; expected a list of pixel counts, or a string")
+        raise InvalidInputError(
+            f"run lengths {_brief(counts)}; expected a list of pixel counts, or a string", "bad_rle"
+        )
     return np.array(counts, np.int64)
 
 
 def _check_runs(runs: npt.NDArray[np.int64], height: int, width: int) -> None:
     """Refuse runs that do not fill the image: `pycocotools` reads past them, into whatever memory holds."""
     if (runs < 0).any() or runs.sum() != height * width:
-        raise InvalidInputError(f"run lengths that cover {runs.sum()} pixels; the image has {height * width}")
+        raise InvalidInputError(
+            f"run lengths that cover {runs.sum()} pixels; the image has {height * width}", "bad_rle"
+        )
 
 
 def _unpack(packed: bytes) -> npt.NDArray[np.int64]:
@@ -122,7 +134,7 @@ def _unpack(packed: bytes) -> npt.NDArray[np.int64]:
     length = np.diff(last, prepend=-1)
     whole = bool(len(last)) and last[-1] == len(codes) - 1
     if not whole or codes.min() < 0 or codes.max() > 63 or length.max() > _LONGEST:
-        raise InvalidInputError("run lengths in a damaged string")
+        raise InvalidInputError("run lengths in a damaged string", "bad_rle")
     first = last - length + 1
     place = np.arange(len(codes)) - np.repeat(first, length)
     values = np.add.reduceat((codes & 0x1F) << (5 * place), first)

@@ -13,12 +13,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from segdata.cluster import Workers
 from segdata.coco_json import Coco, Image, read_coco
 from segdata.errors import Fault, InvalidInputError
 from segdata.files import resolve
 from segdata.image_header import read_image_header
-from segdata.labels.rle import to_rle
-from segdata.parallel import Progress, Workers, ordered_map
+from segdata.labels.rle import Rle, to_rle
+from segdata.parallel import Progress, ordered_map
 from segdata.records.layout import blob_overhead
 from segdata.records.manifest import ClassInfo
 from segdata.records.rows import Rows, stamp
@@ -74,10 +75,23 @@ class ImageCheck:
     orientation: int
 
 
-class _Annotation(msgspec.Struct, gc=False):
+class Annotation(msgspec.Struct, gc=False):
+    """What is read of an annotation object; a member that it does not have is None."""
+
     id: int
     segmentation: Any = None
     bbox: Any = None
+    area: Any = None
+    iscrowd: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The mask of an annotation, its area in pixels, its box: x1, y1, x2, y2 in pixels, cut to the image."""
+
+    rle: Rle
+    area: int
+    box: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -213,8 +227,8 @@ def orphans(coco: Coco) -> list[Fault]:
     return faults
 
 
-def _decode(annotation: bytes) -> _Annotation:
-    return msgspec.json.decode(annotation, type=_Annotation)
+def _decode(annotation: bytes) -> Annotation:
+    return msgspec.json.decode(annotation, type=Annotation)
 
 
 def check_image(folder: Path, decode: bool, entry: Entry) -> ImageCheck:
@@ -223,7 +237,7 @@ def check_image(folder: Path, decode: bool, entry: Entry) -> ImageCheck:
     try:
         path = resolve(folder, image.file_name)
         header = read_image_header(path, decode=decode)
-        _check_size(image, header.height, header.width)
+        check_size(image, header.height, header.width)
     except InvalidInputError as error:
         return ImageCheck(None, (), 0, 0, (Fault(error.code, image.file_name, str(error)),), 1)
     item, areas, faults = make_instances(entry, header.height, header.width)
@@ -240,16 +254,14 @@ def make_instances(entry: Entry, height: int, width: int) -> tuple[Instances, tu
     faults: list[Fault] = []
     kept: list[int] = []
     boxes, masks, areas = [], [], []
-    for row, annotation in enumerate(map(_decode, entry.annotations)):
-        try:
-            mask, area, box = _shape(annotation, height, width)
-        except InvalidInputError as error:
-            faults.append(Fault(error.code, f"annotation {annotation.id} ({image.file_name})", str(error)))
+    for row, (_, shape) in enumerate(measure(entry, height, width)):
+        if isinstance(shape, Fault):
+            faults.append(shape)
             continue
         kept.append(row)
-        boxes.append(box)
-        masks.append(mask)
-        areas.append(area)
+        boxes.append(shape.box)
+        masks.append(shape.rle["counts"])
+        areas.append(shape.area)
     item = Instances(
         image_id=image.id,
         file_name=image.file_name,
@@ -263,22 +275,41 @@ def make_instances(entry: Entry, height: int, width: int) -> tuple[Instances, tu
     return item, tuple(areas), tuple(faults)
 
 
-def _check_size(image: Image, height: int, width: int) -> None:
+def check_size(image: Image, height: int, width: int) -> None:
+    """Refuse an image of `height` x `width` pixels when its JSON gives another size.
+
+    Raises:
+        InvalidInputError: when it does.
+    """
     if image.height not in (None, height) or image.width not in (None, width):
         raise InvalidInputError(
             f"{width} x {height} pixels; the JSON says {image.width} x {image.height}", "size_mismatch"
         )
 
 
-def _shape(annotation: _Annotation, height: int, width: int) -> tuple[bytes, int, Sequence[float]]:
-    """Return mask counts, area in pixels and box of an annotation."""
+def measure(entry: Entry, height: int, width: int) -> Iterator[tuple[Annotation, Shape | Fault]]:
+    """Yield each annotation of an image of `height` x `width` pixels with its shape, or why it has none."""
+    for annotation in map(_decode, entry.annotations):
+        try:
+            yield annotation, _shape(annotation, height, width)
+        except InvalidInputError as error:
+            yield annotation, Fault(error.code, annotation_name(annotation, entry.image), str(error))
+
+
+def annotation_name(annotation: Annotation, image: Image) -> str:
+    """Return what an annotation is called in a sentence."""
+    return f"annotation {annotation.id} ({image.file_name})"
+
+
+def _shape(annotation: Annotation, height: int, width: int) -> Shape:
     from pycocotools import mask
 
     rle = to_rle(annotation.segmentation, height, width)
     area = int(mask.area(rle))
     if not area:
         raise InvalidInputError("a mask without a pixel", "empty_mask")
-    return rle["counts"], area, _box(annotation.bbox if annotation.bbox else mask.toBbox(rle).tolist(), height, width)
+    box = _box(annotation.bbox if annotation.bbox else mask.toBbox(rle).tolist(), height, width)
+    return Shape(rle, area, box)
 
 
 def _box(bbox: Any, height: int, width: int) -> Sequence[float]:

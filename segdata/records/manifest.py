@@ -10,10 +10,13 @@ from typing import Any, Literal
 import msgspec
 
 from segdata.errors import InvalidInputError
-from segdata.records.schema import Schema, Task
+from segdata.records.schema import SCHEMAS, Schema, Task
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
+
+#: Options that every manifest names.
+_OPTIONS = {"num_shards", "shuffle", "seed"}
 
 #: The `.db` is MindRecord's SQLite index, one beside each shard.
 INDEX_SUFFIX = ".db"
@@ -120,23 +123,29 @@ def open_set(path: Path) -> RecordSet:
 
 
 def read_manifest(path: Path, *, named: Path | None = None) -> Manifest:
-    """Read a manifest and check its form; `named` is what the user called the set by."""
+    """Read a manifest and check its form; `named` is what the user called the set by.
+
+    Raises:
+        InvalidInputError: when there is none, or it is damaged, of a newer format or says what cannot be.
+    """
     try:
         text = path.read_bytes()
     except OSError as error:
         raise InvalidInputError(
             f"{named or path}: no record set (expected {path}); a set is a directory written by to-mindrecord"
         ) from error
-    version = re.search(rb'"format_version":\s*(\d+)', text)
+    version = re.search(rb'"format_version":\s*(\d{1,9})', text)
     if version and int(version[1]) > FORMAT_VERSION:
         raise InvalidInputError(
             f"{path}: format version {int(version[1])} is newer than this program ({FORMAT_VERSION})"
         )
     try:
         manifest = msgspec.json.decode(text, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInputError(f"{path}: not a manifest of a record set: {error}") from error
-    unsafe = [name for name in manifest.files if "/" in name or "\\" in name or name in ("", ".", "..")]
+    if not manifest.shards or manifest.schema != SCHEMAS[manifest.task] or not _OPTIONS <= manifest.options.keys():
+        raise InvalidInputError(f"{path}: not a manifest of a record set: no shards, another schema or no options")
+    unsafe = [name for name in manifest.files if set("/\\\0") & set(name) or name in ("", ".", "..")]
     if unsafe:
         raise InvalidInputError(f"{path}: names a file outside its own directory: {unsafe[0]!r}")
     return manifest

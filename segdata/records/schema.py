@@ -34,6 +34,8 @@ INSTANCE: Schema = {
     "masks": {"type": "bytes"},
 }
 
+SCHEMAS: dict[Task, Schema] = {"semantic": SEMANTIC, "instance": INSTANCE}
+
 #: The field that tells rows apart.
 KEY: dict[Task, str] = {"semantic": "file_name", "instance": "image_id"}
 

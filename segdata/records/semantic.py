@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from segdata.errors import Fault, InvalidInputError
+from segdata.cluster import Workers
+from segdata.errors import Code, Fault, InvalidInputError
 from segdata.files import resolve
-from segdata.image_header import read_image_header
+from segdata.image_header import ImageHeader, read_image_header
 from segdata.labels.colormap import VOC_CLASSES, voc_colormap
 from segdata.labels.masks import count_values, decode_index_png, first_pixel
 from segdata.lists import Pair, read_list
-from segdata.parallel import Progress, Workers, ordered_map
+from segdata.parallel import Progress, if_worth, ordered_map
 from segdata.records.layout import blob_overhead
 from segdata.records.manifest import ClassInfo
 from segdata.records.rows import Rows, stamp
@@ -39,6 +40,27 @@ class Classes:
         table = np.arange(256) < len(self.names)
         table[self.ignore_label] = True
         return table
+
+
+@dataclass(frozen=True)
+class PairLook:
+    """What one look at a pair saw, none of it where a file cannot be read, and what is wrong.
+
+    Attributes:
+        image: the encoded image, or where it lies.
+        header: of the image.
+        encoded: the label's file.
+        label: class ids ``(H, W)`` uint8.
+        pixels: label pixels by value, ``(256,)``.
+        faults: of image, label and both.
+    """
+
+    image: Path | bytes | None
+    header: ImageHeader | None
+    encoded: bytes
+    label: npt.NDArray[np.uint8] | None
+    pixels: npt.NDArray[np.int64]
+    faults: tuple[Fault, ...]
 
 
 @dataclass(frozen=True)
@@ -87,8 +109,7 @@ def check_pairs(
     rotated: list[str] = []
     root = root.absolute()
     check = partial(check_pair, root, classes, decode)
-    if isinstance(workers, int) and len(pairs) < PROCESSES_FROM and not decode:
-        workers = 1
+    workers = if_worth(workers, decode or len(pairs) >= PROCESSES_FROM)
     with progress(total=len(pairs), label="check") as advance:
         for pair, result in zip(
             pairs, ordered_map(check, pairs, workers=workers, kind="processes", chunk=32), strict=True
@@ -127,41 +148,64 @@ def check_pairs(
 
 def check_pair(root: Path, classes: Classes, decode: bool, pair: Pair) -> PairCheck:
     """Look at one pair; never raises for what is wrong with it."""
+    find_image, find_label = partial(resolve, root, pair.image), partial(resolve, root, pair.label)
+    look = look_at_pair(pair, find_image, find_label, classes, decode=decode)
+    orientation = look.header.orientation if look.header else 1
+    if look.faults:
+        return PairCheck(0, 0, look.pixels, look.faults, orientation)
+    status = find_image().stat()
+    size = status.st_size + len(look.encoded)
+    mark = stamp(pair, size, status.st_mtime_ns, zlib.crc32(look.encoded))
+    return PairCheck(size, mark, look.pixels, (), orientation)
+
+
+def look_at_pair(
+    pair: Pair,
+    find_image: Callable[[], Path | bytes],
+    find_label: Callable[[], Path | bytes],
+    classes: Classes,
+    *,
+    decode: bool,
+) -> PairLook:
+    """Look at one pair; never raises for what is wrong with it.
+
+    Args:
+        pair: what image and label are called in faults.
+        find_image: gives the encoded image, or where it lies, or raises why there is none.
+        find_label: the same of the label.
+        classes: what the label may say.
+        decode: decode the image, instead of reading its header.
+    """
     faults: list[Fault] = []
     pixels = np.zeros(256, np.int64)
-    image_shape = label_shape = changed = None
-    orientation, size, crc = 1, 0, 0
+    image = header = label = None
+    encoded = b""
     try:
-        path = resolve(root, pair.image)
-        header = read_image_header(path, decode=decode)
-        image_shape, orientation = (header.height, header.width), header.orientation
-        status = path.stat()
-        size, changed = status.st_size, status.st_mtime_ns
+        image = find_image()
+        header = read_image_header(image, decode=decode)
     except (InvalidInputError, OSError) as error:
-        faults.append(_fault(pair.image, error))
+        faults.append(file_fault(pair.image, error, "missing_image"))
     try:
-        data = resolve(root, pair.label).read_bytes()
-        label = decode_index_png(data)
-        label_shape = label.shape
+        found = find_label()
+        encoded = found if isinstance(found, bytes) else found.read_bytes()
+        label = decode_index_png(encoded)
         pixels = count_values(label)
-        size, crc = size + len(data), zlib.crc32(data)
         _check_values(label, pixels, classes)
     except (InvalidInputError, OSError) as error:
-        faults.append(_fault(pair.label, error))
-    if image_shape and label_shape and image_shape != label_shape:
-        turned = f" (EXIF orientation {orientation})" if orientation != 1 else ""
-        found = (
-            f"{image_shape[1]} x {image_shape[0]} pixels{turned}, but its label has {label_shape[1]} x {label_shape[0]}"
-        )
-        faults.append(Fault("size_mismatch", pair.image, found))
-    return PairCheck(size, stamp(pair, size, changed, crc), pixels, tuple(faults), orientation)
+        faults.append(file_fault(pair.label, error, "missing_label"))
+    if header and label is not None and (header.height, header.width) != label.shape:
+        turned = f" (EXIF orientation {header.orientation})" if header.orientation != 1 else ""
+        sizes = f"{header.size} pixels{turned}, but its label has {label.shape[1]} x {label.shape[0]}"
+        faults.append(Fault("size_mismatch", pair.image, sizes))
+    return PairLook(image, header, encoded, label, pixels, tuple(faults))
 
 
-def _fault(where: str, error: InvalidInputError | OSError) -> Fault:
+def file_fault(where: str, error: InvalidInputError | OSError, missing: Code) -> Fault:
+    """Return the fault of a file that cannot be read; `missing` is its kind when it is not there."""
     if isinstance(error, InvalidInputError):
         return Fault(error.code, where, str(error))
     if isinstance(error, FileNotFoundError):
-        return Fault("missing", where, "missing")
+        return Fault(missing, where, "missing")
     return Fault("unreadable", where, f"cannot be read: {error.strerror}")
 
 

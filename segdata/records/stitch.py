@@ -7,11 +7,13 @@ that was written alone names only itself: a reader that opens it sees no other r
 
 from __future__ import annotations
 
-import json
+import os
 import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from segdata.errors import InvalidInputError
 from segdata.records.layout import HEADER_MAX
@@ -19,30 +21,51 @@ from segdata.records.layout import HEADER_MAX
 _LENGTH = struct.Struct("<Q")
 
 
+class _Page(msgspec.Struct):
+    page_type: str
+    end_row_id: int
+    shard_id: int
+
+
+class _Header(msgspec.Struct):
+    """The part of a header that is looked at here."""
+
+    shard_addresses: list[str]
+    shard_id: int
+    header_size: int
+    page: list[_Page]
+
+
 def read_header(path: Path) -> dict[str, Any]:
-    """Read the JSON header of a shard.
+    """Read the JSON header of a shard and check its form as far as this module looks at it.
 
     Raises:
-        InvalidInputError: when the file does not begin with one.
+        InvalidInputError: when the file does not begin with one, or ends within the room that it claims.
     """
     with path.open("rb") as file:
         start = file.read(_LENGTH.size)
         length = _LENGTH.unpack(start)[0] if len(start) == _LENGTH.size else 0
         if not 2 <= length <= HEADER_MAX:
             raise InvalidInputError(f"{path}: not a MindRecord file (header length {length})")
-        text = file.read(length)
+        size = os.fstat(file.fileno()).st_size
+        text = file.read(min(length, size))
     try:
-        header = json.loads(text)
-    except ValueError as error:
+        header: dict[str, Any] = msgspec.json.decode(text)
+        form = msgspec.convert(header, _Header)
+    except msgspec.ValidationError as error:
+        raise InvalidInputError(f"{path}: not a MindRecord header: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInputError(f"{path}: damaged MindRecord header: {error}") from error
-    if not isinstance(header, dict) or not {"shard_addresses", "shard_id", "page", "header_size"} <= header.keys():
-        raise InvalidInputError(f"{path}: not a MindRecord header")
+    if not _LENGTH.size + length <= form.header_size <= size:
+        raise InvalidInputError(
+            f"{path}: damaged MindRecord file: {size} bytes, and {form.header_size} for a header of {length}"
+        )
     return header
 
 
 def count_rows(header: dict[str, Any]) -> int:
     """Return the rows of a shard by its header: those of its last blob page."""
-    return max((int(page["end_row_id"]) for page in header["page"] if page["page_type"] == "BLOB_DATA"), default=0)
+    return max((page["end_row_id"] for page in header["page"] if page["page_type"] == "BLOB_DATA"), default=0)
 
 
 def stitch(path: Path, names: Sequence[str], index: int) -> None:
@@ -56,7 +79,7 @@ def stitch(path: Path, names: Sequence[str], index: int) -> None:
     header["shard_id"] = index
     for page in header["page"]:
         page["shard_id"] = index
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text = msgspec.json.encode(header)
     if _LENGTH.size + len(text) > header["header_size"]:
         raise InvalidInputError(f"{path}: a header of {len(text)} bytes does not fit into {header['header_size']}")
     with path.open("r+b") as file:

@@ -101,9 +101,12 @@ def _inflate(body: memoryview, order: str) -> memoryview:
             raise _damaged()
         if size > MAX_BYTES:
             raise InvalidInputError(f"claims a variable of {size} bytes; {MAX_BYTES} are the limit")
-        return memoryview(deflate_decode(bytes(body), out=8 + size))[8:]
+        data = deflate_decode(bytes(body), out=8 + size)
     except (zlib.error, DeflateError) as error:
         raise _damaged() from error
+    if len(data) != 8 + size:
+        raise _damaged()
+    return memoryview(data)[8:]
 
 
 def _open(matrix: memoryview, order: str) -> tuple[int, tuple[int, ...], str, Iterator[_Element]]:
@@ -126,11 +129,9 @@ def _select(parts: Iterator[_Element], variable: str, field: str, order: str) ->
     names = [packed[at : at + length].split("\0")[0] for at in range(0, len(packed), length)]
     if field not in names:
         raise InvalidInputError(f"{variable} has no field {field}, only {', '.join(names) or 'none'}")
-    for name in names:
-        matrix = _next(parts, _MATRIX, 0)
-        if name == field:
-            break
-    return matrix
+    # All of them: were one missing, those behind it would stand under the names before theirs.
+    matrices = [_next(parts, _MATRIX, 0) for _ in names]
+    return matrices[names.index(field)]
 
 
 def _integers(matrix: memoryview, name: str, order: str) -> npt.NDArray[np.integer[Any]]:

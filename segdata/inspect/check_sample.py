@@ -1,0 +1,205 @@
+"""One look at one sample: what is wrong or odd about it, and what the checks of the whole set need to know of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from segdata.coco_json import Image
+from segdata.errors import Fault, InvalidInputError
+from segdata.files import resolve
+from segdata.image_header import ImageHeader, read_image_header
+from segdata.inspect.dataset import File, Sample
+from segdata.lists import Pair
+from segdata.records.instance import Annotation, Entry, Instances, Shape, annotation_name, check_size, measure
+from segdata.records.schema import unpack_masks
+from segdata.records.semantic import Classes, file_fault, look_at_pair
+
+#: An area, or a box by intersection over union, fits its mask when they agree to this share.
+_AGREE = 0.5
+
+#: Masks of a few pixels are rounded: by how many pixels an area and an edge of a box may be off in any case.
+_AREA_OFF, _EDGE_OFF = 10, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at a sample found.
+
+    Attributes:
+        name: the sample's.
+        faults: of this sample alone.
+        mode: Pillow's name of the kind of pixel; None when the image cannot be read.
+        labels: values of the label, or labels of the instances; None when something is wrong with the label.
+        content: digest of the encoded image; None when it was not asked for or cannot be read.
+        annotated: digest of the label's pixels, or of the instances; None when not asked for, or not to be had.
+    """
+
+    name: str
+    faults: tuple[Fault, ...]
+    mode: str | None
+    labels: frozenset[int] | None
+    content: bytes | None
+    annotated: bytes | None
+
+
+def look_at_sample(classes: Classes | None, hash: bool, decode: bool, sample: Sample) -> Look:
+    """Look at one sample; never raises for what is wrong with it.
+
+    Args:
+        classes: what a label may say; None where samples have instances.
+        hash: digest image and label.
+        decode: decode the image, instead of reading its header.
+        sample: of any data set.
+    """
+    if isinstance(sample.label, Entry | Instances):
+        entry = sample.label if isinstance(sample.label, Entry) else _as_entry(sample.label)
+        return _look_at_instances(hash, decode, sample, entry)
+    if classes is None:
+        raise TypeError(f"{sample.name} has a label, not instances")
+    return _look_at_label(classes, hash, decode, sample, sample.label)
+
+
+def digest(*parts: bytes) -> bytes:
+    """Return 16 bytes that stand for the content of `parts`."""
+    return hashlib.blake2b(b"".join(parts), digest_size=16).digest()
+
+
+def _look_at_label(classes: Classes, hash: bool, decode: bool, sample: Sample, file: File | bytes) -> Look:
+    pair = Pair(sample.name, file.name if isinstance(file, File) else f"label of {sample.name}")
+    found = look_at_pair(
+        pair, partial(_find, sample.image, whole=hash), partial(_find, file, whole=False), classes, decode=decode
+    )
+    values = np.flatnonzero(found.pixels).tolist()
+    faults = [*found.faults, *_odd_image(sample.name, found.header)]
+    if values == [classes.ignore_label]:
+        faults.append(Fault("label_all_ignore", pair.label, f"every pixel has {classes.ignore_label}, no class"))
+    annotated = None if found.label is None else (repr(found.label.shape).encode(), found.label.tobytes())
+    return Look(
+        name=sample.name,
+        faults=tuple(faults),
+        mode=found.header.mode if found.header else None,
+        labels=None if any(fault.where == pair.label for fault in found.faults) else frozenset(values),
+        content=digest(found.image) if hash and isinstance(found.image, bytes) else None,
+        annotated=digest(*annotated) if hash and annotated else None,
+    )
+
+
+def _find(file: File | bytes, *, whole: bool) -> Path | bytes:
+    """Return where a file lies; its bytes where they are at hand, or the `whole` of it is needed."""
+    if isinstance(file, bytes):
+        return file
+    path = resolve(file.root, file.name)
+    return path.read_bytes() if whole else path
+
+
+def _odd_image(name: str, header: ImageHeader | None) -> Iterator[Fault]:
+    if header and header.orientation != 1:
+        yield Fault("rotated", name, f"EXIF orientation {header.orientation}")
+
+
+def _look_at_instances(hash: bool, decode: bool, sample: Sample, entry: Entry) -> Look:
+    image = header = None
+    faults: list[Fault] = []
+    try:
+        image = _find(sample.image, whole=hash)
+        header = read_image_header(image, decode=decode)
+        check_size(entry.image, header.height, header.width)
+    except (InvalidInputError, OSError) as error:
+        faults.append(file_fault(sample.name, error, "missing_image"))
+    faults += _odd_image(sample.name, header)
+    faults += _odd_entry(entry)
+    masks: list[bytes] = []
+    size = _size(entry.image, header)
+    for row, (annotation, shape) in enumerate(measure(entry, *size) if size else ()):
+        faults += _odd_annotation(annotation_name(annotation, entry.image), annotation, shape)
+        if hash and not isinstance(shape, Fault):
+            masks.append(digest(bytes([entry.iscrowd[row]]), repr(entry.labels[row]).encode(), shape.rle["counts"]))
+    return Look(
+        name=sample.name,
+        faults=tuple(faults),
+        mode=header.mode if header else None,
+        labels=frozenset(entry.labels.tolist()),
+        content=digest(image) if hash and isinstance(image, bytes) else None,
+        annotated=digest(*sorted(masks)) if hash and len(masks) == len(entry.annotations) else None,
+    )
+
+
+def _size(image: Image, header: ImageHeader | None) -> tuple[int, int] | None:
+    """Return the height and width that masks are made for: the JSON's where it has them, or else the file's."""
+    if image.height and image.width and min(image.height, image.width) > 0:
+        return image.height, image.width
+    return (header.height, header.width) if header else None
+
+
+def _odd_entry(entry: Entry) -> Iterator[Fault]:
+    name = entry.image.file_name
+    if entry.image.height is None or entry.image.width is None:
+        yield Fault("no_size", name, "without height and width in the JSON")
+    if not entry.annotations:
+        yield Fault("no_annotation", name, "no annotation is of it")
+
+
+def _odd_annotation(where: str, annotation: Annotation, shape: Shape | Fault) -> Iterator[Fault]:
+    if annotation.iscrowd is None:
+        yield Fault("no_iscrowd", where, "without iscrowd, taken for 0")
+    if annotation.iscrowd and isinstance(annotation.segmentation, list):
+        yield Fault("crowd_polygon", where, "a crowd as polygons")
+    if isinstance(shape, Fault):
+        yield shape
+        return
+    if annotation.area is not None and not _area_fits(annotation.area, shape.area):
+        yield Fault("area_mismatch", where, f"area {annotation.area:g}; its mask has {shape.area} pixels")
+    if annotation.bbox and not _box_fits(shape.box, tight := _tight_box(shape)):
+        text = " to ".join(f"({x:g}, {y:g})" for x, y in (tight[:2], tight[2:]))
+        yield Fault("box_mismatch", where, f"box {annotation.bbox}; its mask lies in {text}")
+
+
+def _area_fits(area: float, pixels: int) -> bool:
+    return abs(area - pixels) <= _AREA_OFF or _AGREE * pixels <= area <= pixels / _AGREE
+
+
+def _tight_box(shape: Shape) -> tuple[float, float, float, float]:
+    from pycocotools import mask
+
+    x, y, width, height = mask.toBbox(shape.rle).tolist()
+    return x, y, x + width, y + height
+
+
+def _box_fits(box: Sequence[float], tight: Sequence[float]) -> bool:
+    if max(abs(a - b) for a, b in zip(box, tight, strict=True)) <= _EDGE_OFF:
+        return True
+    shared = _area((*map(max, box[:2], tight[:2]), *map(min, box[2:], tight[2:])))
+    return shared >= _AGREE * (_area(box) + _area(tight) - shared)
+
+
+def _area(box: Sequence[float]) -> float:
+    return max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)
+
+
+def _as_entry(row: Instances) -> Entry:
+    """Return a row of a record set as the image and annotations it was made of, numbered from 1."""
+    size = [row.height, row.width]
+    annotations = [
+        {
+            "id": number,
+            "segmentation": {"size": size, "counts": counts.decode("latin-1")},
+            "bbox": [x1, y1, x2 - x1, y2 - y1],
+            "iscrowd": crowd,
+        }
+        for number, (counts, (x1, y1, x2, y2), crowd) in enumerate(
+            zip(unpack_masks(row.masks), row.boxes.tolist(), row.iscrowd.tolist(), strict=True), start=1
+        )
+    ]
+    return Entry(
+        image=Image(row.image_id, row.file_name, row.height, row.width),
+        annotations=tuple(map(msgspec.json.encode, annotations)),
+        labels=row.labels,
+        iscrowd=row.iscrowd,
+    )

@@ -1,0 +1,110 @@
+"""Images that two data sets share: by name, which costs nothing, and by content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from segdata.cluster import Workers
+from segdata.errors import Fault, FaultsError, InvalidInputError
+from segdata.inspect.check_sample import Look, digest
+from segdata.inspect.dataset import (
+    CocoDataset,
+    Dataset,
+    Sample,
+    find_kind,
+    images_beside,
+    open_dataset,
+    read_encoded,
+    sample_names,
+)
+from segdata.parallel import Progress, ordered_map
+
+
+@dataclass(frozen=True)
+class Other:
+    """What is known of a data set that another is compared with.
+
+    Attributes:
+        path: of the data set.
+        names: of its samples.
+        stems: a sample's name by its stem: stems that in both sets one sample alone has.
+        contents: a sample's name by the digest of its image; empty unless contents are compared.
+    """
+
+    path: str
+    names: frozenset[str]
+    stems: dict[str, str]
+    contents: dict[bytes, str]
+
+    def shared(self, look: Look) -> Iterator[Fault]:
+        """Yield how this data set has the image, too."""
+        if look.name in self.names:
+            yield Fault("overlap", look.name, f"also in {self.path}")
+        elif look.content and (theirs := self.contents.get(look.content)):
+            yield Fault("overlap_content", look.name, f"the same content as {theirs} in {self.path}")
+        elif theirs := self.stems.get(PurePosixPath(look.name).stem):
+            yield Fault("overlap_name", look.name, f"has the name of {theirs} in {self.path}")
+
+
+def open_other(path: Path, *, data_root: Path | None = None, images: Path | None = None) -> Dataset:
+    """Open a data set to compare with; an option counts where it is of use. No image need be there.
+
+    Raises:
+        InvalidInputError: see `open_dataset`.
+    """
+    kind = find_kind(path)
+    if kind == "coco":
+        return CocoDataset(path, (images or images_beside(path)).absolute())
+    return open_dataset(path, data_root=data_root if kind == "list" else None)
+
+
+def read_other(dataset: Dataset, names: Iterable[str], *, hash: bool, workers: Workers, progress: Progress) -> Other:
+    """Read what the samples of these `names` are to be compared with.
+
+    Args:
+        dataset: the other data set.
+        names: of the samples that are compared with it.
+        hash: read the other's images, to compare contents.
+        workers: threads that do so, or a cluster.
+        progress: shows how far it is.
+
+    Raises:
+        FaultsError: naming the other's images that cannot be read.
+    """
+    theirs = sample_names(dataset)
+    ours = _only_ones(names)
+    stems = {stem: name for stem, name in _only_ones(theirs).items() if stem in ours}
+    contents = _read_contents(dataset, workers, progress) if hash else {}
+    return Other(str(dataset.path), frozenset(theirs), stems, contents)
+
+
+def _only_ones(names: Iterable[str]) -> dict[str, str]:
+    """Return the name of each stem that one name alone has; frames of several videos differ by their folders alone."""
+    by_stem: dict[str, list[str]] = {}
+    for name in names:
+        by_stem.setdefault(PurePosixPath(name).stem, []).append(name)
+    return {stem: found[0] for stem, found in by_stem.items() if len(found) == 1}
+
+
+def _read_contents(dataset: Dataset, workers: Workers, progress: Progress) -> dict[bytes, str]:
+    contents: dict[bytes, str] = {}
+    faults = []
+    with progress(total=len(dataset), label="compare") as advance:
+        for name, found in ordered_map(_content, dataset.samples(), workers=workers, chunk=8):
+            advance(1)
+            if isinstance(found, bytes):
+                contents.setdefault(found, name)
+            else:
+                faults.append(f"{name}: {found}")
+    if faults:
+        raise FaultsError(f"{dataset.path}: {len(faults)} images to compare with cannot be read", faults)
+    return contents
+
+
+def _content(sample: Sample) -> tuple[str, bytes | str]:
+    try:
+        return sample.name, digest(read_encoded(sample.image))
+    except InvalidInputError as error:
+        return sample.name, str(error)

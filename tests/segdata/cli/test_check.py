@@ -1,0 +1,141 @@
+"""check as a user types it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import Result
+from PIL import Image
+
+from segdata.inspect.check import CheckReport, check
+from segdata.lists import read_list
+from segdata.sample.coco import write_coco
+from segdata.sample.voc import write_devkit
+from segdata.sources.voc import decolor, make_lists
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("check") / "data"
+    write_devkit(root, train=5, val=2)
+    decolor(root)
+    make_lists(root)
+    return root
+
+
+@pytest.fixture
+def root(clean: Path, tmp_path: Path) -> Path:
+    shutil.copytree(clean, tmp_path / "data")
+    return tmp_path / "data"
+
+
+def image(root: Path, number: int) -> Path:
+    return root / read_list(root / "voc_train_lst.txt")[number].image
+
+
+def turn(path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.open(path).save(path, exif=exif)
+
+
+def test_a_clean_list_is_one_line(segdata: Run, root: Path) -> None:
+    path = root / "voc_train_lst.txt"
+    result = segdata("check", path)
+    assert (result.exit_code, result.output.strip()) == (
+        0,
+        f"{path}: 0 errors, 0 warnings in 5 samples (of images the headers read)",
+    )
+
+
+def test_each_kind_has_a_line_its_cases_and_what_to_do(segdata: Run, root: Path) -> None:
+    for number in range(2):
+        image(root, number).unlink()
+    turn(image(root, 3))
+    result = segdata("check", root / "voc_train_lst.txt")
+    header, missing, rotated, totals = result.output.strip().split("\n\n")
+    assert header.split() == ["code", "severity", "count"]
+    assert missing.split("\n")[0].split() == ["missing_image", "error", "2"]
+    assert missing.split("\n")[1] == f"  {image(root, 0).relative_to(root)}: missing"
+    assert missing.split("\n")[-1].startswith("  → Restore the files")
+    assert rotated.split("\n")[0].split() == ["rotated", "warning", "1"]
+    assert "2 errors, 1 warnings in 5 samples" in totals
+    assert result.exit_code == 1
+
+
+def test_cases_beyond_ten_are_counted(segdata: Run, root: Path) -> None:
+    (root / "l.txt").write_text("".join(f"{n}.jpg {n}.png\n" for n in range(13)))
+    output = segdata("check", root / "l.txt").output
+    assert "  9.jpg: missing\n  … and 3 more\n" in output
+    assert "10.jpg" not in output
+
+
+def test_warnings_fail_when_strict(segdata: Run, root: Path) -> None:
+    turn(image(root, 3))
+    assert segdata("check", root / "voc_train_lst.txt").exit_code == 0
+    assert segdata("check", root / "voc_train_lst.txt", "--strict").exit_code == 1
+    assert segdata("check", root / "voc_val_lst.txt", "--strict").exit_code == 0
+
+
+def test_the_json_is_the_whole_report(segdata: Run, root: Path) -> None:
+    image(root, 1).write_bytes(b"")
+    path = root / "voc_train_lst.txt"
+    result = segdata("check", path, "--json", "--decode", "--hash")
+    assert result.exit_code == 1
+    assert msgspec.json.decode(result.output, type=CheckReport) == check(path, decode=True, hash=True)
+
+
+def test_training_and_validation_are_held_against_each_other(segdata: Run, root: Path) -> None:
+    train, val, both = (root / f"voc_{split}_lst.txt" for split in ("train", "val", "trainval"))
+    assert segdata("check", train, "--against", val, "--hash").exit_code == 0
+    result = segdata("check", train, "--against", val, "--against", both)
+    assert (result.exit_code, "overlap" in result.output, f"also in {both}" in result.output) == (1, True, True)
+
+
+def test_the_images_of_a_json_to_compare_with_are_named(segdata: Run, tmp_path: Path) -> None:
+    for name, seed in (("a", 0), ("b", 1)):
+        write_coco(tmp_path / name, seed=seed)
+    a, b = (tmp_path / name / "annotations" / "instances.json" for name in "ab")
+    text = b.read_text()
+    for number in range(1, 13):
+        text = text.replace(f"{number:012}.jpg", f"b{number}.jpg")
+        (tmp_path / "b" / "images" / f"{number:012}.jpg").rename(tmp_path / "b" / "images" / f"b{number}.jpg")
+    b.write_text(text)
+    (tmp_path / "b" / "images").rename(tmp_path / "b" / "elsewhere")
+    assert segdata("check", a, "--against", b).exit_code == 0
+    result = segdata("check", a, "--against", b, "--hash")
+    assert (result.exit_code, "12 images to compare with cannot be read" in result.output) == (1, True)
+    images = ("--against_images", tmp_path / "b" / "elsewhere")
+    assert segdata("check", a, "--against", b, "--hash", *images).exit_code == 0
+    shutil.copy(tmp_path / "a" / "images" / "000000000003.jpg", tmp_path / "b" / "elsewhere" / "b5.jpg")
+    result = segdata("check", a, "--against", b, "--hash", *images)
+    assert (result.exit_code, "000000000003.jpg: the same content as b5.jpg" in result.output) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (("{root}/none.txt",), 2, "does not exist"),
+        (("{root}/voc_train_lst.txt", "--against", "{root}/none.txt"), 2, "does not exist"),
+        (("{root}/voc_train_lst.txt", "--images", "{root}"), 1, "has no use for images"),
+        (("{root}/voc_train_lst.txt", "--num_classes", "2"), 1, "value_outside_classes"),
+        (("{root}/voc_train_lst.txt", "--data_root", "{root}/VOCdevkit"), 1, "missing_image"),
+        (("{root}/VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt",), 1, "an id list"),
+        (("{root}",), 1, "no record set"),
+        (("{root}/voc_train_lst.txt", "--against", "{root}"), 1, "no record set"),
+        (("{root}/voc_train_lst.txt", "--workers", "0"), 2, "not in the range"),
+        ((), 2, "Missing argument"),
+    ],
+)
+def test_bad_input_gets_a_sentence_and_a_status(
+    segdata: Run, clean: Path, arguments: tuple[str, ...], status: int, sentence: str
+) -> None:
+    result = segdata("check", *(argument.format(root=clean) for argument in arguments))
+    assert (result.exit_code, sentence in result.output) == (status, True), result.output
+    assert "Traceback" not in result.output

@@ -1,0 +1,370 @@
+"""Each fault that a COCO JSON and its images can have is found as what it is, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from segdata.coco_json import read_coco
+from segdata.errors import Fault, OptionError
+from segdata.inspect.check import CheckReport, check
+from segdata.inspect.overlap import open_other
+from segdata.sample.coco import write_coco
+
+IMAGES = 48
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("coco") / "data"
+    write_coco(root, images=IMAGES + 1)
+    return root
+
+
+@dataclass
+class Planted:
+    """A copy of a clean data set that faults are planted into, each into the image of its number."""
+
+    root: Path
+    members: Json
+    other: list[Json] = field(default_factory=list)
+
+    @property
+    def json(self) -> Path:
+        return self.root / "annotations" / "instances.json"
+
+    def image(self, number: int) -> Json:
+        return self.members["images"][number]
+
+    def file(self, number: int) -> Path:
+        return self.root / "images" / self.image(number)["file_name"]
+
+    def annotation(self, number: int) -> Json:
+        """Return the first annotation of an image."""
+        return next(item for item in self.members["annotations"] if item["image_id"] == self.image(number)["id"])
+
+    def add_annotation(self, number: int, **changes: Any) -> None:
+        annotations = self.members["annotations"]
+        annotations.append({**self.annotation(number), "id": 10**6 + len(annotations), **changes})
+
+    def write(self) -> Path:
+        self.json.write_text(json.dumps(self.members))
+        return self.json
+
+    def check(self, **options: Any) -> CheckReport:
+        if self.other:
+            other = self.root / "annotations" / "other.json"
+            other.write_text(json.dumps({"images": self.other, "annotations": [], "categories": []}))
+            options["against"] = [open_other(other)]
+        return check(self.write(), **options)
+
+
+@pytest.fixture
+def planted(sample: Path, tmp_path: Path) -> Planted:
+    """The miniature without its last image, which has no annotation."""
+    shutil.copytree(sample, tmp_path / "data")
+    members = json.loads((sample / "annotations" / "instances.json").read_text())
+    del members["images"][-1]
+    return Planted(tmp_path / "data", members)
+
+
+def counts(report: CheckReport) -> dict[str, int]:
+    return {finding.code: finding.count for finding in report.findings}
+
+
+def change(**changes: Any) -> Callable[[Planted, int], None]:
+    """Return what changes members of the image's first annotation; ``...`` removes them."""
+
+    def plant(at: Planted, n: int) -> None:
+        annotation = at.annotation(n)
+        annotation.update(changes)
+        for key in [key for key, value in changes.items() if value is ...]:
+            del annotation[key]
+
+    return plant
+
+
+def size_of(at: Planted, n: int) -> list[int]:
+    return [at.image(n)["height"], at.image(n)["width"]]
+
+
+def runs(make: Callable[[int], object]) -> Callable[[Planted, int], None]:
+    """Return what replaces the image's first mask by the run lengths that `make` makes for its number of pixels."""
+
+    def plant(at: Planted, n: int) -> None:
+        height, width = size_of(at, n)
+        at.annotation(n)["segmentation"] = {"size": [height, width], "counts": make(height * width)}
+
+    return plant
+
+
+def turned_runs(at: Planted, n: int) -> None:
+    height, width = size_of(at, n)
+    at.annotation(n)["segmentation"] = {"size": [width, height], "counts": [0, height * width]}
+
+
+def forget_size(at: Planted, n: int) -> None:
+    del at.image(n)["width"]
+
+
+def other_size(at: Planted, n: int) -> None:
+    height, width = size_of(at, n)
+    Image.new("RGB", (width // 2, height // 2)).save(at.file(n))
+
+
+def same_file(at: Planted, n: int) -> None:
+    at.members["images"].append({**at.image(n), "id": 10**6 + n})
+    at.add_annotation(n, image_id=10**6 + n)
+
+
+def no_annotation(at: Planted, n: int) -> None:
+    id_ = at.image(n)["id"]
+    at.members["annotations"] = [item for item in at.members["annotations"] if item["image_id"] != id_]
+
+
+def second(at: Planted, n: int, key: str) -> None:
+    """Add an object with the id of another."""
+    at.members[key].append(dict(at.members[key][n % len(at.members[key])]))
+
+
+def broken_image(at: Planted, n: int) -> None:
+    at.image(n)["width"] = "wide"
+
+
+def far_box(at: Planted, n: int) -> None:
+    height, width = size_of(at, n)
+    at.annotation(n).update(bbox=[0, 0, width, height])
+
+
+def turn(at: Planted, n: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    Image.open(at.file(n)).save(at.file(n), exif=exif)
+
+
+def copy_of(at: Planted, n: int, *, same_masks: bool) -> None:
+    shutil.copy(at.file(n), at.root / "images" / f"copy{n}.jpg")
+    at.members["images"].append({**at.image(n), "id": 10**6 + n, "file_name": f"copy{n}.jpg"})
+    for item in [item for item in at.members["annotations"] if item["image_id"] == at.image(n)["id"]]:
+        at.add_annotation(n, **{**item, "id": 2 * 10**6 + item["id"], "image_id": 10**6 + n})
+    if not same_masks:
+        at.add_annotation(n, image_id=10**6 + n)
+
+
+def in_other(at: Planted, n: int, name: str) -> None:
+    at.other.append({"id": n, "file_name": name})
+    (at.root / "images" / name).parent.mkdir(exist_ok=True)
+    if not (at.root / "images" / name).exists():
+        (at.root / "images" / name).write_text("another picture")
+
+
+def overlap_by_content(at: Planted, n: int) -> None:
+    shutil.copy(at.file(n), at.root / "images" / "elsewhere.jpg")
+    at.other.append({"id": n, "file_name": "elsewhere.jpg"})
+
+
+#: What is planted, found without options or with these; each changes no more than the image of its number.
+FAULTS: dict[str, tuple[str, Callable[[Planted, int], object]]] = {
+    "no image": ("missing_image", lambda at, n: at.file(n).unlink()),
+    "image outside": ("outside_root", lambda at, n: at.image(n).update(file_name=f"../{n}.jpg")),
+    "image of 0 bytes": ("empty_file", lambda at, n: at.file(n).write_bytes(b"")),
+    "image that is none": ("unreadable", lambda at, n: at.file(n).write_text("<html>")),
+    "image stored turned": ("rotated", turn),
+    "gray image": ("mixed_modes", lambda at, n: Image.open(at.file(n)).convert("L").save(at.file(n))),
+    "image of another size": ("size_mismatch", other_size),
+    "image without a size": ("no_size", forget_size),
+    "image without annotations": ("no_annotation", no_annotation),
+    "image that two objects name": ("duplicate_image", same_file),
+    "image id twice": ("duplicate_id", lambda at, n: second(at, n, "images")),
+    "annotation id twice": ("duplicate_id", lambda at, n: second(at, n, "annotations")),
+    "category id twice": ("duplicate_id", lambda at, n: second(at, n, "categories")),
+    "image with a wrong type": ("broken_member", broken_image),
+    "annotation without an image": ("broken_member", lambda at, n: at.members["annotations"].append({"id": 77})),
+    "annotation that is none": ("broken_member", lambda at, n: at.members["annotations"].append(n)),
+    "category without a name": ("broken_member", lambda at, n: at.members["categories"].append({"id": 77})),
+    "annotation of an unknown image": ("orphan_annotation", lambda at, n: at.add_annotation(n, image_id=-5)),
+    "annotation of an unknown category": ("orphan_annotation", lambda at, n: at.add_annotation(n, category_id=-5)),
+    "annotation without a mask": ("no_segmentation", change(segmentation=...)),
+    "annotation with an empty mask": ("no_segmentation", change(segmentation=[])),
+    "polygon of two points": ("bad_polygon", change(segmentation=[[1, 1, 5, 5]])),
+    "polygon of odd coordinates": ("bad_polygon", change(segmentation=[[1, 1, 5, 5, 9, 9, 3]])),
+    "polygon of words": ("bad_polygon", change(segmentation=[["a", "b", "c", "d", "e", "f"]])),
+    "polygon far outside": ("bad_polygon", change(segmentation=[[0, 0, 1e9, 0, 1e9, 1e9]])),
+    "runs of another size": ("bad_rle", turned_runs),
+    "runs that do not fill": ("bad_rle", runs(lambda pixels: [5, pixels - 9])),
+    "runs in a damaged string": ("bad_rle", runs(lambda pixels: "\x07??")),
+    "mask without a pixel": ("empty_mask", runs(lambda pixels: [pixels])),
+    "area of another mask": ("area_mismatch", change(area=1e6)),
+    "box outside": ("bad_box", change(bbox=[5000, 2, 10, 10])),
+    "box without an area": ("bad_box", change(bbox=[5, 5, 0, 10])),
+    "box of three numbers": ("bad_box", change(bbox=[5, 5, 10])),
+    "box of words": ("bad_box", change(bbox=["5", "5", "9", "9"])),
+    "box far from its mask": ("box_mismatch", far_box),
+    "crowd as polygons": ("crowd_polygon", change(iscrowd=1)),
+    "no iscrowd": ("no_iscrowd", change(iscrowd=...)),
+    "file name in the other JSON": ("overlap", lambda at, n: in_other(at, n, at.image(n)["file_name"])),
+    "name in the other JSON": ("overlap_name", lambda at, n: in_other(at, n, f"x/{at.image(n)['file_name']}")),
+}
+
+#: The same, found with an option.
+WITH_OPTION: dict[str, tuple[str, Callable[[Planted, int], object], str]] = {
+    "image cut": ("truncated", lambda at, n: at.file(n).write_bytes(at.file(n).read_bytes()[:2000]), "decode"),
+    "content twice": ("duplicate_content", lambda at, n: copy_of(at, n, same_masks=True), "hash"),
+    "content twice, masks differ": ("label_conflict", lambda at, n: copy_of(at, n, same_masks=False), "hash"),
+    "content in the other JSON": ("overlap_content", overlap_by_content, "hash"),
+}
+
+#: Number of the first image that faults are planted into: those before it are in parts and a crowd.
+FIRST = 2
+
+
+def test_nothing_is_found_in_a_clean_set(planted: Planted) -> None:
+    report = planted.check(hash=True, decode=True)
+    assert report.findings == ()
+    assert (report.kind, report.task, report.samples) == ("coco", "instance", IMAGES)
+
+
+def test_of_the_miniature_the_image_without_annotations_is_told(sample: Path) -> None:
+    assert counts(check(sample / "annotations" / "instances.json")) == {"no_annotation": 1}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_found_as_what_it_is_and_alone(planted: Planted, fault: str) -> None:
+    code, plant = FAULTS[fault]
+    plant(planted, FIRST)
+    assert counts(planted.check()) == {code: 1}
+
+
+@pytest.mark.parametrize("fault", WITH_OPTION)
+def test_a_fault_that_an_option_finds(planted: Planted, fault: str) -> None:
+    code, plant, option = WITH_OPTION[fault]
+    plant(planted, FIRST)
+    assert counts(planted.check()) == {}
+    assert counts(planted.check(**{option: True})) == {code: 1}
+
+
+def test_all_faults_at_once_are_all_found_whatever_the_workers(planted: Planted) -> None:
+    plants = [*(found[:2] for found in WITH_OPTION.values()), *FAULTS.values()]
+    for number, (_, plant) in enumerate(plants, start=FIRST):
+        plant(planted, number)
+    report = planted.check(hash=True, decode=True, workers=1)
+    codes = [code for code, _ in plants]
+    assert counts(report) == {code: codes.count(code) for code in codes}
+    assert report == planted.check(hash=True, decode=True, workers=4)
+    assert report.errors + report.warnings == len(plants)
+
+
+def test_categories_that_nothing_uses_or_that_share_a_name_are_told(planted: Planted) -> None:
+    planted.members["categories"].append({"id": 77, "name": "star"})
+    (finding,) = planted.check().findings
+    assert (finding.code, finding.examples) == ("class_unused", ("class 'star': no sample has it",))
+    planted.members["categories"][-1] = dict(planted.members["categories"][0], id=77)
+    planted.annotation(FIRST)["category_id"] = 77
+    assert counts(planted.check()) == {"duplicate_category": 1}
+
+
+def test_a_sentence_names_the_annotation_and_its_image(planted: Planted) -> None:
+    far_box(planted, FIRST)
+    (finding,) = planted.check().findings
+    id_, name = planted.annotation(FIRST)["id"], planted.image(FIRST)["file_name"]
+    assert finding.examples[0].startswith(f"annotation {id_} ({name}): box [0, 0, ")
+
+
+def test_what_refers_to_a_broken_object_is_left_out_with_it(planted: Planted) -> None:
+    del planted.members["categories"][0]["name"]
+    found = counts(planted.check())
+    assert (found.pop("broken_member"), found.keys()) == (1, {"no_annotation"})
+
+
+@pytest.mark.parametrize(("box", "area"), [([9, 9, 4, 3], 9), ([12, 11, 1, 1], 1)])
+def test_a_few_pixels_are_rounding(planted: Planted, box: list[int], area: int) -> None:
+    change(segmentation=[[10, 10, 13, 10, 13, 12, 10, 12]], bbox=box, area=area)(planted, FIRST)
+    assert counts(planted.check()) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{", "damaged JSON"),
+        ("", "an empty file"),
+        ("[]", "not COCO instances"),
+        ('{"images": [], "categories": []}', "no list of annotations"),
+        ('{"images": [], "annotations": [], "categories": []}', "holds no image"),
+    ],
+)
+def test_a_file_that_is_no_coco_is_a_finding(planted: Planted, text: str, sentence: str) -> None:
+    planted.json.write_text(text)
+    (finding,) = check(planted.json).findings
+    assert (finding.code, finding.count) == ("not_a_dataset", 1)
+    assert sentence in finding.examples[0]
+
+
+def test_no_folder_of_images_asks_for_it(planted: Planted, tmp_path: Path) -> None:
+    shutil.copy(planted.write(), tmp_path / "x.json")
+    with pytest.raises(OptionError, match="--images"):
+        check(tmp_path / "x.json")
+    assert counts(check(tmp_path / "x.json", images=planted.root / "images")) == {}
+
+
+def test_reading_with_a_place_for_faults_is_reading(planted: Planted) -> None:
+    faults: list[Fault] = []
+    strict, lenient = read_coco(planted.write()), read_coco(planted.json, faults=faults)
+    assert faults == []
+    assert (strict.images, strict.categories) == (lenient.images, lenient.categories)
+    assert [bytes(raw) for raw in strict.annotations.raw] == [bytes(raw) for raw in lenient.annotations.raw]
+    assert np.array_equal(strict.annotations.image, lenient.annotations.image)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=8) | st.dictionaries(st.sampled_from(["size", "counts", "id"]), inner),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_any_value_in_any_place_is_reported_and_nothing_raised(
+    sample: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    members = json.loads((sample / "annotations" / "instances.json").read_text())
+    key = data.draw(st.sampled_from(["images", "annotations", "categories"]))
+    members = {name: members[name][:4] for name in ("images", "annotations", "categories")}
+    item = members[key][data.draw(st.integers(0, len(members[key]) - 1))]
+    item[data.draw(st.sampled_from(sorted(item)))] = data.draw(values)
+    path = tmp_path_factory.mktemp("any") / "x.json"
+    path.write_text(json.dumps(members))
+    report = check(path, images=sample / "images", hash=True)
+    assert all(finding.code != "invalid" for finding in report.findings)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "images", "expected"),
+    [
+        ("tiny_coco_dataset/annotations/instances_train2017.json", "tiny_coco_dataset/train2017", (31, 1)),
+        ("tiny_coco_dataset/annotations/instances_val2017.json", "tiny_coco_dataset/val2017", (32, 2)),
+        (
+            "enginbozaba_tiny_coco/annotations/instances_train2017.json",
+            "enginbozaba_tiny_coco/images/train2017",
+            (39, 2),
+        ),
+        ("enginbozaba_tiny_coco/annotations/instances_val2017.json", "enginbozaba_tiny_coco/images/val2017", (64, 0)),
+    ],
+)
+def test_of_real_sets_unused_classes_and_images_without_annotations_are_told(
+    real_data: Path, annotations: str, images: str, expected: tuple[int, int]
+) -> None:
+    report = check(real_data / "coco" / annotations, images=real_data / "coco" / images, hash=True)
+    assert counts(report) == {code: n for code, n in zip(("class_unused", "no_annotation"), expected, strict=True) if n}

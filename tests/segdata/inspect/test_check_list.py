@@ -1,0 +1,303 @@
+"""Each fault that a list and its files can have is found as what it is, and nothing else is."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segdata.errors import FaultsError, OptionError
+from segdata.inspect.check import CheckReport, check
+from segdata.inspect.dataset import open_dataset
+from segdata.labels.colormap import voc_palette
+from segdata.labels.masks import encode_index_png
+from segdata.lists import Pair, read_list
+from segdata.records.semantic import Classes
+from segdata.sample.voc import write_devkit
+from segdata.sources.voc import decolor, make_lists
+
+SAMPLES = 40
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("voc") / "data"
+    write_devkit(root, train=SAMPLES, val=2)
+    decolor(root)
+    make_lists(root)
+    return root
+
+
+@dataclass
+class Planted:
+    """A copy of a clean data set that faults are planted into, each into the sample of its number."""
+
+    root: Path
+    pairs: list[Pair]
+    lines: list[str]
+    other: list[str] = field(default_factory=list)
+
+    @property
+    def list(self) -> Path:
+        return self.root / "list.txt"
+
+    def image(self, number: int) -> Path:
+        return self.root / self.pairs[number].image
+
+    def label(self, number: int) -> Path:
+        return self.root / self.pairs[number].label
+
+    def pixels(self, number: int) -> np.ndarray:
+        return np.asarray(Image.open(self.label(number)))
+
+    def write_label(self, number: int, values: np.ndarray) -> None:
+        self.label(number).write_bytes(encode_index_png(values.astype(np.uint8)))
+
+    def check(self, **options: Any) -> CheckReport:
+        self.list.write_text("".join(f"{line}\n" for line in self.lines))
+        if self.other:
+            (self.root / "other.txt").write_text("".join(f"{line}\n" for line in self.other))
+            options["against"] = [open_dataset(self.root / "other.txt")]
+        return check(self.list, **options)
+
+
+@pytest.fixture
+def planted(clean: Path, tmp_path: Path) -> Planted:
+    shutil.copytree(clean, tmp_path / "data")
+    pairs = read_list(clean / "voc_train_lst.txt")
+    return Planted(tmp_path / "data", pairs, [f"{pair.image} {pair.label}" for pair in pairs])
+
+
+def counts(report: CheckReport) -> dict[str, int]:
+    return {finding.code: finding.count for finding in report.findings}
+
+
+def png_of(width: int, height: int) -> bytes:
+    """Return an 8-bit gray PNG that claims to be of that size."""
+    chunks = (b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0), b"IDAT" + zlib.compress(b""), b"IEND")
+    framed = (struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
+
+
+def cut(path: Path, size: int) -> None:
+    path.write_bytes(path.read_bytes()[:size])
+
+
+def save_as(mode: str) -> Callable[[Planted, int], object]:
+    return lambda at, n: Image.open(at.image(n)).convert(mode).save(at.image(n), "TIFF")
+
+
+def turn(at: Planted, n: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(at.image(n)).save(at.image(n), exif=exif)
+
+
+def palette_label(at: Planted, n: int) -> None:
+    image = Image.fromarray(at.pixels(n))
+    image.putpalette(voc_palette().tobytes())
+    image.save(at.label(n))
+
+
+def label_from_colour(at: Planted, n: int) -> None:
+    Image.fromarray(voc_palette()[at.pixels(n)]).convert("L").save(at.label(n))
+
+
+def foreign_value(at: Planted, n: int) -> None:
+    values = at.pixels(n).copy()
+    values[3, 5] = 77
+    at.write_label(n, values)
+
+
+def copy_of(at: Planted, n: int, *, same_label: bool) -> None:
+    """Put the image of a sample beside it under another name, with its label or another."""
+    shutil.copy(at.image(n), at.root / f"copy{n}.jpg")
+    shutil.copy(at.label(n), at.root / f"copy{n}.png")
+    if not same_label:
+        (at.root / f"copy{n}.png").write_bytes(encode_index_png(np.where(at.pixels(n) == 0, 0, 3).astype(np.uint8)))
+    at.lines.append(f"copy{n}.jpg copy{n}.png")
+
+
+def overlap_by_name(at: Planted, n: int) -> None:
+    path = at.root / "elsewhere" / at.image(n).name
+    path.parent.mkdir()
+    path.write_bytes(b"another picture")
+    at.other.append(f"elsewhere/{path.name} {at.pairs[n].label}")
+
+
+def overlap_by_content(at: Planted, n: int) -> None:
+    shutil.copy(at.image(n), at.root / f"elsewhere{n}.jpg")
+    at.other.append(f"elsewhere{n}.jpg {at.pairs[n].label}")
+
+
+#: What is planted, found without options or with these; each changes no more than the sample of its number.
+FAULTS: dict[str, tuple[str, Callable[[Planted, int], object]]] = {
+    "no image": ("missing_image", lambda at, n: at.image(n).unlink()),
+    "no label": ("missing_label", lambda at, n: at.label(n).unlink()),
+    "image outside": ("outside_root", lambda at, n: at.lines.append(f"../{n}.jpg {at.pairs[n].label}")),
+    "label outside": ("outside_root", lambda at, n: at.lines.__setitem__(n, f"{at.pairs[n].image} /etc/{n}.png")),
+    "image of 0 bytes": ("empty_file", lambda at, n: at.image(n).write_bytes(b"")),
+    "label of 0 bytes": ("empty_file", lambda at, n: at.label(n).write_bytes(b"")),
+    "image that is none": ("unreadable", lambda at, n: at.image(n).write_text("<html>")),
+    "label that is none": ("unreadable", lambda at, n: at.label(n).write_text("<html>")),
+    "image cut in its header": ("truncated", lambda at, n: cut(at.image(n), 100)),
+    "label cut": ("truncated", lambda at, n: cut(at.label(n), 90)),
+    "image that claims to be huge": ("too_large", lambda at, n: at.image(n).write_bytes(png_of(100_000, 100_000))),
+    "label that claims to be huge": ("too_large", lambda at, n: at.label(n).write_bytes(png_of(100_000, 100_000))),
+    "image of another size": ("size_mismatch", lambda at, n: Image.new("RGB", (50, 40)).save(at.image(n))),
+    "label of another size": ("size_mismatch", lambda at, n: at.write_label(n, at.pixels(n)[1:])),
+    "image stored turned": ("rotated", turn),
+    "gray image": ("mixed_modes", save_as("L")),
+    "CMYK image": ("mixed_modes", save_as("CMYK")),
+    "image with alpha": ("mixed_modes", save_as("RGBA")),
+    "1-bit image": ("mixed_modes", save_as("1")),
+    "16-bit image": ("mixed_modes", save_as("I;16")),
+    "palette label": ("label_mode", palette_label),
+    "RGB label": ("label_mode", lambda at, n: Image.fromarray(voc_palette()[at.pixels(n)]).save(at.label(n))),
+    "16-bit label": ("label_mode", lambda at, n: Image.fromarray(at.pixels(n).astype(np.uint16)).save(at.label(n))),
+    "JPEG label": ("label_mode", lambda at, n: Image.fromarray(at.pixels(n)).save(at.label(n), "JPEG")),
+    "label gray from colour": ("gray_from_colour", label_from_colour),
+    "value of no class": ("value_outside_classes", foreign_value),
+    "label of void": ("label_all_ignore", lambda at, n: at.write_label(n, np.full_like(at.pixels(n), 255))),
+    "image listed twice": ("duplicate_image", lambda at, n: at.lines.append(at.lines[n])),
+    "line of three": ("broken_line", lambda at, n: at.lines.append(f"{at.lines[n]} x")),
+    "line of one": ("broken_line", lambda at, n: at.lines.append(at.pairs[n].image)),
+    "image in the other list": ("overlap", lambda at, n: at.other.append(at.lines[n])),
+    "name in the other list": ("overlap_name", overlap_by_name),
+}
+
+#: The same, found with an option.
+WITH_OPTION: dict[str, tuple[str, Callable[[Planted, int], object], str]] = {
+    "image cut": ("truncated", lambda at, n: cut(at.image(n), 2000), "decode"),
+    "content twice": ("duplicate_content", lambda at, n: copy_of(at, n, same_label=True), "hash"),
+    "content twice, labels differ": ("label_conflict", lambda at, n: copy_of(at, n, same_label=False), "hash"),
+    "content in the other list": ("overlap_content", overlap_by_content, "hash"),
+}
+
+
+def test_nothing_is_found_in_a_clean_set(planted: Planted) -> None:
+    planted.other = [f"{pair.image} {pair.label}" for pair in read_list(planted.root / "voc_val_lst.txt")]
+    report = planted.check(hash=True, decode=True)
+    assert report.findings == ()
+    assert (report.kind, report.task, report.samples) == ("list", "semantic", SAMPLES)
+    assert (report.hashed, report.decoded) == (True, True)
+    assert (report.path, report.against) == (str(planted.list), (str(planted.root / "other.txt"),))
+    assert report.ok(strict=True)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_found_as_what_it_is_and_alone(planted: Planted, fault: str) -> None:
+    code, plant = FAULTS[fault]
+    plant(planted, 7)
+    assert counts(planted.check()) == {code: 1}
+
+
+@pytest.mark.parametrize("fault", WITH_OPTION)
+def test_a_fault_that_an_option_finds(planted: Planted, fault: str) -> None:
+    code, plant, option = WITH_OPTION[fault]
+    plant(planted, 7)
+    assert counts(planted.check()) == {}
+    assert counts(planted.check(**{option: True})) == {code: 1}
+
+
+def test_all_faults_at_once_are_all_found_whatever_the_workers(planted: Planted) -> None:
+    plants = [*FAULTS.values(), *(found[:2] for found in WITH_OPTION.values())]
+    for number, (_, plant) in enumerate(plants):
+        plant(planted, number)
+    report = planted.check(hash=True, decode=True, workers=1)
+    codes = [code for code, _ in plants]
+    assert counts(report) == {code: codes.count(code) for code in codes}
+    assert report == planted.check(hash=True, decode=True, workers=4)
+    severities = [(finding.severity, finding.code) for finding in report.findings]
+    assert severities == sorted(severities)
+    assert report.errors + report.warnings == len(plants)
+    assert (report.warnings, report.ok()) == (1 + 5 + 1 + 1, False)
+
+
+def test_examples_come_in_the_order_of_the_list_and_the_rest_is_counted(planted: Planted) -> None:
+    for number in range(20, 2, -1):
+        planted.image(number).unlink()
+    (finding,) = planted.check().findings
+    assert finding.examples == tuple(f"{pair.image}: missing" for pair in planted.pairs[3:13])
+    assert (finding.count, finding.severity) == (18, "error")
+
+
+def test_masks_of_0_and_255_are_told_where_no_other_value_is(planted: Planted) -> None:
+    for number in range(SAMPLES):
+        planted.write_label(number, np.where(planted.pixels(number) % 255, 255, 0))
+    assert counts(planted.check()) == {"binary_mask": 1}
+    assert counts(planted.check(classes=Classes(("a", "b")))) == {"binary_mask": 1}
+    assert counts(planted.check(classes=Classes(tuple(map(str, range(256))), ignore_label=9)))["class_unused"] == 254
+    planted.write_label(3, np.ones_like(planted.pixels(3)))
+    assert counts(planted.check()) == {}
+
+
+def test_classes_that_no_label_has_are_told_where_the_classes_are_named(planted: Planted) -> None:
+    (finding,) = planted.check(classes=Classes(("ground", "ellipse", "rectangle", "triangle", "star", "moon"))).findings
+    assert (finding.code, finding.severity) == ("class_unused", "warning")
+    assert finding.examples == ("class 'star': no sample has it", "class 'moon': no sample has it")
+
+
+def test_what_an_unreadable_label_holds_is_not_guessed(planted: Planted) -> None:
+    planted.label(5).unlink()
+    assert counts(planted.check(classes=Classes(("ground", "ellipse", "rectangle", "triangle", "star")))) == {
+        "missing_label": 1
+    }
+
+
+def test_images_that_are_all_alike_are_not_mixed_unless_programs_read_them_differently(planted: Planted) -> None:
+    for number in range(SAMPLES):
+        save_as("L")(planted, number)
+    assert counts(planted.check()) == {}
+    for number in range(SAMPLES):
+        save_as("I;16")(planted, number)
+    assert counts(planted.check()) == {"mixed_modes": SAMPLES}
+
+
+def test_a_stem_that_several_images_have_is_no_name_to_compare(planted: Planted) -> None:
+    planted.other = [f"a/{planted.image(2).name} a.png", f"b/{planted.image(2).name} b.png"]
+    assert counts(planted.check()) == {}
+
+
+def test_images_to_compare_with_must_be_readable(planted: Planted) -> None:
+    planted.other = ["gone.jpg gone.png"]
+    assert counts(planted.check()) == {}
+    with pytest.raises(FaultsError, match=r"1 images to compare with cannot be read:\n  gone\.jpg: missing"):
+        planted.check(hash=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"2012_000001\n2012_000002\n", "an id list or an image list"),
+        (b"\xff\xd8\xff\xe0", "not UTF-8 text (byte 0)"),
+        (b"# nothing\n", "holds no sample"),
+    ],
+)
+def test_a_file_that_is_no_list_is_a_finding(tmp_path: Path, content: bytes, sentence: str) -> None:
+    path = tmp_path / "list.txt"
+    path.write_bytes(content)
+    report = check(path)
+    (finding,) = report.findings
+    assert (finding.code, finding.count) == ("not_a_dataset", 1)
+    assert finding.examples[0].startswith(f"{path}: {sentence}")
+    assert (report.kind, report.task, report.samples, report.ok()) == ("list", None, 0, False)
+
+
+def test_an_option_that_does_not_fit_is_no_finding(planted: Planted) -> None:
+    with pytest.raises(OptionError, match="no use for images"):
+        planted.check(images=planted.root)
+
+
+def test_an_open_data_set_is_taken_as_it_is(planted: Planted) -> None:
+    planted.image(4).unlink()
+    planted.check()
+    assert check(open_dataset(planted.list)) == check(planted.list)
