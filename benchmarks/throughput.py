@@ -2,8 +2,8 @@
 
     python benchmarks/throughput.py VOC_ROOT [--rows 2800]
 
-VOC_ROOT needs its index masks (segdata voc-decolor). Pairs are repeated, as links, up to the wanted number of rows. Times
-are whole processes; the files lie in the page cache.
+VOC_ROOT needs its index masks (segdata voc-decolor). Pairs are repeated, as links, up to the wanted number of rows.
+Times are whole processes; the files lie in the page cache.
 """
 
 from __future__ import annotations

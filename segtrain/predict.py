@@ -15,6 +15,7 @@ from segdata.files import names_by_stem, staged_directory
 from segdata.image_header import IMAGE_SUFFIXES
 from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
+from segdata.labels.overlay import blend, label_overlay
 from segdata.parallel import Progress, silent
 from segtrain.config import DeviceTarget
 from segtrain.data.transforms import Image, decode_image
@@ -123,6 +124,4 @@ def _write(directory: Path, name: str, image: Image, labels: npt.NDArray[np.uint
     coloured = Pillow.fromarray(labels, "P")
     coloured.putpalette(voc_palette().tobytes())
     coloured.save(directory / PALETTE / name)
-    # Half image, half colour; the background stays as it is.
-    blended = image // 2 + voc_palette()[labels] // 2
-    Pillow.fromarray(np.where(labels[..., None] > 0, blended, image)).save(directory / OVERLAY / name)
+    Pillow.fromarray(blend(image, label_overlay(labels), 0.5)).save(directory / OVERLAY / name)

@@ -37,6 +37,13 @@ def _workers(_context: click.Context, _parameter: click.Parameter, value: int | 
     return value or default_workers()
 
 
+def png_name(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
+    """Refuse a picture's name that is not a PNG's; a callback for options."""
+    if value and value.suffix.lower() != ".png":
+        raise click.BadParameter(f"{value}: the picture is a PNG; expected a name that ends in .png")
+    return value
+
+
 workers_option = click.option(
     "--workers", type=click.IntRange(min=1), callback=_workers, help="Parallel workers [default: all processors]"
 )

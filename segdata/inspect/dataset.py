@@ -244,10 +244,23 @@ def read_image(file: File | bytes) -> npt.NDArray[np.uint8]:
     data = read_encoded(file)
     try:
         with Image.open(io.BytesIO(data)) as image:
-            return np.asarray(image.convert("RGB"))
+            return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     except Exception as error:
         # Any kind of exception may come out of a decoder that is given damaged data.
         raise image_error(error, data) from error
+
+
+def check_size(told: tuple[int | None, ...], image: npt.NDArray[np.uint8]) -> None:
+    """Refuse a label, or annotations, for an image of the height and width `told` that is not the image's.
+
+    Raises:
+        InvalidInputError: when it is not; a size that is None is not told.
+    """
+    height, width = image.shape[:2]
+    if told[0] not in (None, height) or told[1] not in (None, width):
+        raise InvalidInputError(
+            f"for an image of {told[1]} x {told[0]} pixels; the image has {width} x {height}", "size_mismatch"
+        )
 
 
 def read_label(sample: Sample) -> npt.NDArray[np.uint8]:

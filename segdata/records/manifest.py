@@ -143,7 +143,7 @@ def read_manifest(path: Path, *, named: Path | None = None) -> Manifest:
         manifest = msgspec.json.decode(text, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInputError(f"{path}: not a manifest of a record set: {error}") from error
-    if not manifest.shards or manifest.schema != SCHEMAS[manifest.task] or not _OPTIONS <= manifest.options.keys():
+    if not manifest.shards or manifest.schema != SCHEMAS[manifest.task] or not manifest.options.keys() >= _OPTIONS:
         raise InvalidInputError(f"{path}: not a manifest of a record set: no shards, another schema or no options")
     unsafe = [name for name in manifest.files if set("/\\\0") & set(name) or name in ("", ".", "..")]
     if unsafe:

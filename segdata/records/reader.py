@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from segdata.errors import InvalidInputError
 from segdata.records.manifest import RecordSet
 from segdata.records.schema import Row, read_back
 
@@ -21,14 +22,31 @@ def read_columns(shard: Path, columns: Sequence[str], *, rows: Sequence[int] | N
         shard: any shard of the set.
         columns: fields of the schema.
         rows: only these rows, by their number in the set, in this order.
+
+    Raises:
+        InvalidInputError: when MindSpore cannot read the set.
     """
     from mindspore.dataset import MindDataset, SubsetSampler
 
     chosen = {"shuffle": False} if rows is None else {"sampler": SubsetSampler(list(rows))}
-    read: Callable[..., Iterator[Columns]] = MindDataset(
-        str(shard), columns_list=list(columns), num_parallel_workers=1, **chosen
-    ).create_dict_iterator
-    return read(num_epochs=1, output_numpy=True)
+    try:
+        read: Callable[..., Iterator[Columns]] = MindDataset(
+            str(shard), columns_list=list(columns), num_parallel_workers=1, **chosen
+        ).create_dict_iterator
+        yield from read(num_epochs=1, output_numpy=True)
+    except (RuntimeError, ValueError) as error:
+        raise InvalidInputError(
+            f"{shard.parent}: MindSpore cannot read this record set: {error_line(error)}; segdata verify says what is "
+            "wrong with it",
+            "record_damaged",
+        ) from error
+
+
+def error_line(error: Exception) -> str:
+    """Return the line that MindSpore marks as the error, or the first of those it puts around it."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    marked = [line.removeprefix("[ERROR] ") for line in lines if line.startswith("[ERROR] ")]
+    return next((line for line in [*marked, *lines] if line and not line.startswith("-")), type(error).__name__)
 
 
 def read_rows(found: RecordSet, *, rows: Sequence[int] | None = None) -> Iterator[Row]:

@@ -30,6 +30,7 @@ from segdata.files import file_mode
 from segdata.parallel import Advance, Progress, check_stopped, ordered_map
 from segdata.records.layout import BATCH_BYTES, Layout
 from segdata.records.manifest import INDEX_SUFFIX, Shard
+from segdata.records.reader import error_line
 from segdata.records.resume import SHARD_PREFIX
 from segdata.records.schema import Row, Schema
 from segdata.records.stitch import count_rows, read_header, stitch
@@ -151,7 +152,7 @@ def _write(job: ShardJob[T], path: Path, advance: Advance) -> ShardResult:
             writer.write_raw_data(batch)
         writer.commit()
     except RuntimeError as error:
-        raise SegDataError(f"{path.name}: MindRecord cannot write it: {_reason(error)}") from error
+        raise SegDataError(f"{path.name}: MindRecord cannot write it: {error_line(error)}") from error
     written = count_rows(read_header(path))
     if written != len(job.rows):
         raise SegDataError(f"{path.name}: holds {written} rows after writing {len(job.rows)}")
@@ -213,10 +214,3 @@ def file_digest(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _reason(error: Exception) -> str:
-    """Return the line that MindSpore marks as the error, or the first of those it puts around it."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    marked = [line.removeprefix("[ERROR] ") for line in lines if line.startswith("[ERROR] ")]
-    return next((line for line in [*marked, *lines] if line and not line.startswith("-")), type(error).__name__)

@@ -267,3 +267,14 @@ def test_workers_and_a_scheduler_exclude_each_other(segdata: Callable[..., Resul
     result = segdata("voc-decolor", "--data_root", voc, "--workers", "2", "--scheduler", "tcp://127.0.0.1:1")
     assert result.exit_code == 2
     assert "give one of the two" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "stats"])
+def test_reports_are_the_same_there_as_here(
+    command: str, cluster: Cluster, voc: Path, segdata: Callable[..., Result]
+) -> None:
+    options = (command, voc / "voc_trainval_lst.txt", "--json", *(("--hash", "--decode") if command == "check" else ()))
+    here = segdata(*options)
+    there = segdata(*options, "--scheduler", cluster.address)
+    assert there.exit_code == here.exit_code == 0, there.stderr
+    assert there.stdout == here.stdout

@@ -1,0 +1,83 @@
+"""Which samples of a data set are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segdata.errors import InvalidInputError, near
+from segdata.inspect.dataset import Dataset, Sample, read_label, sample_names
+from segdata.inspect.pictures import Unreadable, label_name
+from segdata.labels.masks import count_values
+from segdata.lists import seeded_order
+from segdata.parallel import Progress, ordered_map
+from segdata.records.instance import Entry, Instances
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The samples that are shown.
+
+    Attributes:
+        rows: their numbers in the data set, in the order they are shown.
+        found: how many could have been: all, or those of the wanted classes.
+        unreadable: those that do not say which classes they show.
+    """
+
+    rows: tuple[int, ...]
+    found: int
+    unreadable: tuple[Unreadable, ...]
+
+
+def choose(
+    dataset: Dataset, *, count: int, seed: int, classes: frozenset[int], workers: int, progress: Progress
+) -> Choice:
+    """Choose `count` samples by the seeded order of their names; of `classes` they show at least one, if any is given.
+
+    The names decide, so that a list and the record set made of it show the same.
+    """
+    unreadable: list[Unreadable] = []
+    names = sample_names(dataset)
+    rows = list(range(len(names)))
+    if classes:
+        shown = _shown_classes(dataset, workers, progress)
+        unreadable = [found for found in shown if isinstance(found, Unreadable)]
+        rows = [row for row, found in enumerate(shown) if isinstance(found, frozenset) and found & classes]
+    order = seeded_order([names[row] for row in rows], seed)
+    return Choice(tuple(rows[place] for place in order[:count]), len(rows), tuple(unreadable))
+
+
+def find_classes(dataset: Dataset, wanted: Sequence[str]) -> frozenset[int]:
+    """Return the ids of the `wanted` classes: names or, failing that, ids.
+
+    Raises:
+        InvalidInputError: for a class that the data set does not have, with the nearest names.
+    """
+    found = set[int]()
+    for name in wanted:
+        ids = [id_ for id_, known in dataset.labels.items() if known == name]
+        ids = ids or [id_ for id_ in dataset.labels if str(id_) == name]
+        if not ids:
+            raise InvalidInputError(f"{dataset.path}: no class {name!r}; {near(name, dataset.labels.values())}")
+        found.update(ids)
+    return frozenset(found)
+
+
+def _shown_classes(dataset: Dataset, workers: int, progress: Progress) -> list[frozenset[int] | Unreadable]:
+    found = []
+    with progress(total=len(dataset), label="classes") as advance:
+        for one in ordered_map(_classes_of, dataset.samples(), workers=workers, chunk=8):
+            found.append(one)
+            advance(1)
+    return found
+
+
+def _classes_of(sample: Sample) -> frozenset[int] | Unreadable:
+    if isinstance(sample.label, Instances | Entry):
+        return frozenset(sample.label.labels.tolist())
+    try:
+        return frozenset(np.flatnonzero(count_values(read_label(sample))).tolist())
+    except InvalidInputError as error:
+        return Unreadable(sample.name, f"{label_name(sample)}: {error}")

@@ -1,0 +1,99 @@
+"""What one sample adds to the statistics of its data set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import InvalidInputError
+from segdata.inspect.dataset import File, Sample, check_size, read_image, read_instances, read_label
+from segdata.labels.masks import count_values
+from segdata.labels.rle import to_rle
+from segdata.records.instance import Entry, Instances
+from segdata.records.schema import unpack_masks
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What one sample adds.
+
+    Attributes:
+        width: of the image in pixels.
+        height: of the image in pixels.
+        colours: how many pixels have each value of R, G and B, ``(3, 256)`` int64.
+        pixels: of each label that is there, the ignore label among them; of an instance set the areas of the masks.
+        instances: of each label; crowds are in neither of the two.
+        crowds: how many there are.
+        faults: annotations that are no instances, one sentence each.
+    """
+
+    width: int
+    height: int
+    colours: npt.NDArray[np.int64]
+    pixels: dict[int, int]
+    instances: dict[int, int]
+    crowds: int = 0
+    faults: tuple[str, ...] = ()
+
+
+def count_sample(known: Collection[int | None], sample: Sample) -> Counts | str:
+    """Look at a sample once, and count; return a sentence when it cannot be read.
+
+    Args:
+        known: the labels that it may have.
+        sample: of either task.
+    """
+    where = sample.name
+    try:
+        image = read_image(sample.image)
+        if isinstance(sample.label, Instances | Entry):
+            found = _count_instances(sample, sample.label, image)
+        else:
+            where = sample.label.name if isinstance(sample.label, File) else f"label of {sample.name}"
+            found = _count_label(sample, image)
+        _check_labels(found.pixels, known)
+    except InvalidInputError as error:
+        return f"{where}: {error}"
+    return found
+
+
+def _count_label(sample: Sample, image: npt.NDArray[np.uint8]) -> Counts:
+    label = read_label(sample)
+    height, width = image.shape[:2]
+    check_size(label.shape, image)
+    counts = count_values(label)
+    pixels = {id_: count for id_, count in enumerate(counts.tolist()) if count}
+    return Counts(width, height, _colours(image), pixels, {})
+
+
+def _count_instances(sample: Sample, label: Instances | Entry, image: npt.NDArray[np.uint8]) -> Counts:
+    from pycocotools import mask
+
+    height, width = image.shape[:2]
+    told = label.image if isinstance(label, Entry) else label
+    check_size((told.height, told.width), image)
+    found, faults = read_instances(sample, height, width)
+    pixels, instances = Counter[int](), Counter[int]()
+    for id_, crowd, counts in zip(found.labels.tolist(), found.iscrowd, unpack_masks(found.masks), strict=True):
+        if not crowd:
+            pixels[id_] += int(mask.area(to_rle({"size": [height, width], "counts": counts}, height, width)))
+            instances[id_] += 1
+    crowds = int(np.count_nonzero(found.iscrowd))
+    return Counts(width, height, _colours(image), pixels, instances, crowds, tuple(map(str, faults)))
+
+
+def _check_labels(found: Collection[int], known: Collection[int | None]) -> None:
+    if foreign := sorted(id_ for id_ in found if id_ not in known):
+        more = f" (and {len(foreign) - 1} more such values)" if len(foreign) > 1 else ""
+        raise InvalidInputError(f"has value {foreign[0]}, which is no class{more}", "value_outside_classes")
+
+
+def _colours(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Return how many pixels of ``(H, W, 3)`` have each value, ``(3, 256)``."""
+    from PIL import Image
+
+    return np.array(Image.fromarray(image).histogram(), np.int64).reshape(3, 256)

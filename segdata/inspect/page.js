@@ -1,0 +1,64 @@
+"use strict";
+const one = (selector, within = document) => within.querySelector(selector);
+const tiles = [...document.querySelectorAll(".tile")];
+const wanted = [...document.querySelectorAll("#filter input")];
+const viewer = one("#viewer");
+const stage = one(".stage");
+let current = null;
+
+// The filter: a tile stays when it has one of the checked classes; none checked means all.
+function filter() {
+  const classes = wanted.filter(box => box.checked).map(box => box.value);
+  for (const tile of tiles) {
+    const has = tile.dataset.classes.split(" ");
+    tile.hidden = classes.length > 0 && !classes.some(id => has.includes(id));
+  }
+  const left = tiles.filter(tile => !tile.hidden).length;
+  one("[role=status]").textContent = left + " of " + tiles.length + " shown";
+  one("#all").disabled = classes.length === 0;
+}
+
+function showAll() {
+  for (const box of wanted) box.checked = false;
+  filter();
+  wanted[0]?.focus();
+}
+
+function setOverlay(shown) {
+  document.body.classList.toggle("no-overlay", !shown);
+  one("#overlay").checked = shown;
+  one("#bare").setAttribute("aria-pressed", shown);
+}
+
+function enlarge(tile) {
+  current = tile;
+  stage.replaceChildren(one(".stack", tile).cloneNode(true));
+  one("#viewer-name").textContent = one(".name", tile).textContent;
+  one("p", viewer).textContent = one(".about", tile).textContent;
+  if (!viewer.open) viewer.showModal();
+}
+
+// Steps over what the filter hides, and over samples without a picture; from the last to the first.
+function step(by) {
+  const shown = tiles.filter(tile => !tile.hidden && one(".open", tile));
+  enlarge(shown[(shown.indexOf(current) + by + shown.length) % shown.length]);
+}
+
+for (const box of wanted) box.addEventListener("change", filter);
+one("#all").addEventListener("click", showAll);
+one("#overlay").addEventListener("change", event => setOverlay(event.target.checked));
+one("#bare").addEventListener("click", () => setOverlay(document.body.classList.contains("no-overlay")));
+one("#strength").addEventListener("input", event => {
+  document.documentElement.style.setProperty("--strength", event.target.value / 100);
+});
+for (const tile of tiles) one(".open", tile)?.addEventListener("click", () => enlarge(tile));
+one("#previous").addEventListener("click", () => step(-1));
+one("#next").addEventListener("click", () => step(1));
+one("#close").addEventListener("click", () => viewer.close());
+stage.addEventListener("click", event => { if (event.target === stage) viewer.close(); });
+viewer.addEventListener("keydown", event => {
+  if (event.key === "ArrowLeft") step(-1);
+  if (event.key === "ArrowRight") step(1);
+});
+viewer.addEventListener("close", () => one(".open", current).focus());
+filter();

@@ -1,0 +1,166 @@
+"""One HTML page of a data set: findings, pictures and statistics in a file that needs no other and no network.
+
+Names of files and classes come from the data set and are not trusted: all text is escaped, and the page's policy lets
+the browser run its one script, known by its digest, and load nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+from pathlib import PurePath
+from string import Template
+from typing import TYPE_CHECKING
+
+from segdata.errors import NAMED
+from segdata.inspect import plots
+from segdata.inspect.check import CheckReport, Finding
+from segdata.inspect.page_tiles import chip, swatch, tile_html
+from segdata.inspect.pictures import LegendEntry, Picture, Unreadable, class_colour
+from segdata.inspect.stats import ClassStats, StatsReport
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_KINDS = {"list": "List file", "coco": "COCO JSON", "records": "Record set"}
+_TASKS = {"semantic": "semantic segmentation", "instance": "instance segmentation"}
+
+
+@dataclass(frozen=True)
+class Show:
+    """The pictures of a page.
+
+    Attributes:
+        tiles: in their order.
+        legend: of the classes that they show.
+        choice: how they were chosen, in words.
+        alpha: strength of the overlays, 0 to 1.
+    """
+
+    tiles: Sequence[Picture | Unreadable]
+    legend: Sequence[LegendEntry]
+    choice: str
+    alpha: float
+
+
+def make_page(stats: StatsReport, check: CheckReport, show: Show) -> str:
+    """Return the page; the same reports and pictures give the same text."""
+    here = files("segdata.inspect")
+    script = here.joinpath("page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return Template(here.joinpath("page.html").read_text(encoding="utf-8")).substitute(
+        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'",
+        title=escape(PurePath(stats.path).name or stats.path),
+        what=f"{_KINDS[stats.kind]} for {_TASKS[stats.task]}: {escape(stats.path)}",
+        facts=_facts(stats, check),
+        findings=_findings(check),
+        choice=escape(show.choice),
+        chips=_chips(show),
+        tiles="\n".join(tile_html(tile, show.legend) for tile in show.tiles),
+        classes=_classes(stats),
+        images=_images(stats),
+        strength=f"{show.alpha:g}",
+        percent=f"{100 * show.alpha:.0f}",
+        script=script,
+    )
+
+
+def _facts(stats: StatsReport, check: CheckReport) -> str:
+    used = sum(item.images > 0 for item in stats.classes)
+    facts = {"Samples": f"{stats.samples:,}", "Classes in use": f"{used} of {len(stats.classes)}"}
+    if stats.task == "instance":
+        facts["Instances"] = f"{sum(item.instances or 0 for item in stats.classes):,}"
+        facts["Crowds"] = f"{stats.crowds:,}"
+    else:
+        facts["Pixels ignored"] = f"{stats.ignore_share:.2%}"
+    facts |= {"Errors": f"{check.errors:,}", "Warnings": f"{check.warnings:,}"}
+    return "\n".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
+
+
+def _findings(check: CheckReport) -> str:
+    """Return what `check` found, and what it was not asked to look for."""
+    parts = [_finding(finding) for finding in check.findings]
+    if not parts:
+        parts = ['<p class="fine">Nothing wrong was found.</p>']
+    left = {
+        "truncated images (segdata check --decode)": check.decoded,
+        "equal images under two names (segdata check --hash)": check.hashed,
+    }
+    if missing := [what for what, done in left.items() if not done]:
+        parts.append(f'<p class="muted">Not looked for: {", ".join(missing)}.</p>')
+    return "\n".join(parts)
+
+
+def _finding(finding: Finding) -> str:
+    return (
+        f'<article class="finding"><h3><span class="{finding.severity}">{finding.severity}</span>'
+        f"<code>{finding.code}</code><span>{finding.count:,} found</span></h3><p>{escape(finding.advice)}</p>"
+        f"{_details('Examples', finding.examples, finding.count)}</article>"
+    )
+
+
+def _details(summary: str, faults: Sequence[str], count: int) -> str:
+    """Return the first of `count` faults as a list that is opened by its summary; nothing if there is none."""
+    named = [escape(fault) for fault in faults[:NAMED]]
+    if count > len(named):
+        named.append(f"… and {count - len(named):,} more")
+    items = "".join(f"<li>{line}</li>" for line in named)
+    return f"<details><summary>{summary}</summary><ul>{items}</ul></details>" if named else ""
+
+
+def _chips(show: Show) -> str:
+    count = Counter(id_ for tile in show.tiles if isinstance(tile, Picture) for id_ in tile.keys)
+    return "\n".join(chip(entry, count[entry.id]) for entry in show.legend)
+
+
+def _classes(stats: StatsReport) -> str:
+    instance = stats.task == "instance"
+    titles = ["id", "class", "pixels", "share", "images", "instances" if instance else "weight"]
+    rows = "\n".join(_class_row(item, instance=instance) for item in stats.classes)
+    head = "".join(f'<th scope="col">{title}</th>' for title in titles)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    plot = _plot(plots.class_figure(stats), "Share of pixels and number of images of each class")
+    return f'{plot}<div class="scroll" tabindex="0" role="region" aria-label="Classes in numbers">{table}</div>'
+
+
+def _class_row(item: ClassStats, *, instance: bool) -> str:
+    last = item.instances if instance else item.weight
+    cells = [
+        str(item.id),
+        f"{swatch(class_colour(item.id))}{escape(item.name)}",
+        f"{item.pixels:,}",
+        f"{item.share:.2%}",
+        f"{item.images:,}",
+        "–" if last is None else f"{last:,}" if instance else f"{last:.3f}",
+    ]
+    unseen = "" if item.images else ' class="unseen"'
+    return f"<tr{unseen}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _images(stats: StatsReport) -> str:
+    colours = {"Mean": stats.mean, "Standard deviation": stats.std}
+    lines = [
+        f"<p>{what} of red, green, blue: {', '.join(f'{value:.2f}' for value in values)} of 255, "
+        f"or {', '.join(f'{value / 255:.4f}' for value in values)} of 1</p>"
+        for what, values in colours.items()
+    ]
+    figures = _plot(plots.size_figure(stats), "Images by width and height")
+    if stats.instances_per_image is not None:
+        figures += _plot(plots.instance_figure(stats), "Images by their number of instances")
+    left_out = {
+        "samples that cannot be read": stats.left_out,
+        "annotations that are no instances": stats.annotations_left_out,
+    }
+    for what, faults in left_out.items():
+        lines.append(_details(f"{len(faults):,} {what}, in none of these numbers", faults, len(faults)))
+    return "\n".join([f'<div class="plots">{figures}</div>', *lines])
+
+
+def _plot(figure: Figure, title: str) -> str:
+    return f'<div class="scroll" tabindex="0" role="img" aria-label="{title}">{plots.to_svg(figure)}</div>'

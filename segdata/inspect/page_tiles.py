@@ -1,0 +1,111 @@
+"""The pictures of the page: a photograph, its overlay as two layers and a drawing of the boxes, each in the text."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.inspect.pictures import LegendEntry, Picture, Unreadable
+from segdata.labels.colormap import Colour
+from segdata.labels.overlay import Box
+
+_JPEG_QUALITY = 85
+
+#: What the page's script calls the pixels of no class.
+_IGNORED = "ignored"
+
+
+def chip(entry: LegendEntry, count: int) -> str:
+    """Return a switch of the filter: a class, its colour, and how many pictures show it."""
+    return (
+        f'<label class="chip"><input type="checkbox" value="{_key(entry.id)}">{swatch(entry.colour, entry.hatched)}'
+        f'<span>{escape(entry.name)}</span><span class="count">{count}</span></label>'
+    )
+
+
+def swatch(colour: Colour | None, hatched: bool = False) -> str:
+    """Return a small square of a colour; without one, it is empty."""
+    filled = f' style="background:{_css(colour)}"' if colour else ""
+    return f'<span class="swatch{" hatched" if hatched else ""}"{filled}></span>'
+
+
+def _key(id_: int | None) -> str:
+    return _IGNORED if id_ is None else str(id_)
+
+
+def _css(colour: Colour) -> str:
+    red, green, blue = colour
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def tile_html(tile: Picture | Unreadable, legend: Sequence[LegendEntry]) -> str:
+    """Return a tile: its picture as a button that enlarges it, or why there is none, and its name."""
+    name = escape(tile.name)
+    if isinstance(tile, Unreadable):
+        return (
+            f'<figure class="tile" data-classes=""><div class="problem">{escape(tile.problem)}</div>'
+            f'<figcaption class="name">{_breakable(name)}</figcaption></figure>'
+        )
+    entries = [entry for entry in legend if entry.id in tile.keys]
+    names = escape(", ".join(entry.name for entry in entries if entry.id))
+    about = f"{tile.width} × {tile.height}{': ' if names else ''}{names}"
+    return (
+        f'<figure class="tile" data-classes="{" ".join(_key(entry.id) for entry in entries)}">'
+        f'<button type="button" class="open" aria-label="Enlarge {name}">{_stack(tile, f"{name}, {about}")}</button>'
+        f'<figcaption><span class="name">{_breakable(name)}</span><br><span class="about muted">{about}</span>'
+        "</figcaption></figure>"
+    )
+
+
+def _breakable(path: str) -> str:
+    """Let the browser break a path behind its slashes."""
+    return path.replace("/", "/<wbr>")
+
+
+def _stack(picture: Picture, description: str) -> str:
+    height, width = picture.image.shape[:2]
+    overlay = picture.overlay
+    boxes = "".join(_box(box) for box in overlay.boxes)
+    return (
+        f'<span class="stack" style="--ratio:{width / height:.4f}">'
+        f'<img src="{_photograph(picture.image)}" alt="{description}">'
+        f'<img class="layer fill" src="{_layer(overlay.fill, overlay.colours)}" alt="">'
+        f'<img class="layer" src="{_layer(overlay.lines, overlay.colours)}" alt="">'
+        f'<svg class="layer boxes" viewBox="0 0 {width} {height}" aria-hidden="true">{boxes}</svg></span>'
+    )
+
+
+def _box(box: Box) -> str:
+    x1, y1, x2, y2 = box.corners
+    return (
+        f'<rect x="{x1:.1f}" y="{y1:.1f}" width="{x2 - x1:.1f}" height="{y2 - y1:.1f}" stroke="{_css(box.colour)}"/>'
+        f'<text x="{x1 + 4:.1f}" y="{y1 + 14:.1f}">{escape(box.text)}</text>'
+    )
+
+
+def _photograph(image: npt.NDArray[np.uint8]) -> str:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=_JPEG_QUALITY)
+    return _data_uri("image/jpeg", file.getvalue())
+
+
+def _layer(indices: npt.NDArray[np.uint8], colours: npt.NDArray[np.uint8]) -> str:
+    """Return ``(H, W)`` indices as a palette PNG in which 0 is transparent."""
+    from PIL import Image
+
+    layer = Image.fromarray(indices)
+    layer.putpalette(colours.tobytes())
+    file = io.BytesIO()
+    layer.save(file, "PNG", transparency=0, optimize=True)
+    return _data_uri("image/png", file.getvalue())
+
+
+def _data_uri(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"

@@ -1,0 +1,213 @@
+"""Samples as pictures: scaled to be seen, with what is laid over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import InvalidInputError
+from segdata.inspect.dataset import Dataset, File, Sample, check_size, read_image, read_instances, read_label
+from segdata.labels.colormap import Colour, voc_palette
+from segdata.labels.masks import count_values
+from segdata.labels.overlay import Box, Overlay, instance_colours, instance_overlay, label_overlay
+from segdata.labels.rle import Rle, decode_rle, to_rle
+from segdata.parallel import ordered_map
+from segdata.records.instance import Entry, Instances
+from segdata.records.schema import unpack_masks
+
+
+@dataclass(frozen=True)
+class View:
+    """How samples are looked at.
+
+    Attributes:
+        labels: class name by id.
+        ignore_label: label of pixels of no class.
+        width: that a picture has at most, in pixels.
+        height: that it has at most.
+        enlarge: bring smaller images to this size, too.
+    """
+
+    labels: dict[int, str]
+    ignore_label: int | None
+    width: int
+    height: int
+    enlarge: bool
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A sample as it is shown.
+
+    Attributes:
+        name: the sample's.
+        width: of the image, in pixels.
+        height: of the image.
+        image: RGB, ``(h, w, 3)`` uint8, at the size of the view.
+        overlay: at the same size.
+        classes: ids in the label, or of the instances, ascending; the ignore label is none.
+        ignored: whether pixels have the ignore label.
+        faults: annotations that are no instances, one sentence each.
+    """
+
+    name: str
+    width: int
+    height: int
+    image: npt.NDArray[np.uint8]
+    overlay: Overlay
+    classes: tuple[int, ...]
+    ignored: bool = False
+    faults: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[int | None, ...]:
+        """The ids of its entries in the legend."""
+        return (*self.classes, None) if self.ignored else self.classes
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A sample that cannot be shown, and the sentence why."""
+
+    name: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.problem}"
+
+
+def label_name(sample: Sample) -> str:
+    """Return the name of a sample's label."""
+    return sample.label.name if isinstance(sample.label, File) else "label"
+
+
+def look_at(dataset: Dataset, rows: Sequence[int], view: View, *, workers: int) -> Iterator[Picture | Unreadable]:
+    """Yield the picture of each of these samples, in this order."""
+    return ordered_map(partial(look, view), dataset.samples(rows), workers=workers)
+
+
+def look(view: View, sample: Sample) -> Picture | Unreadable:
+    """Return the picture of a sample; never raises for what is wrong with it."""
+    try:
+        image = read_image(sample.image)
+        if isinstance(sample.label, Instances | Entry):
+            return _look_at_instances(view, sample, sample.label, image)
+        return _look_at_label(view, sample, image)
+    except InvalidInputError as error:
+        return Unreadable(sample.name, str(error))
+
+
+def _look_at_label(view: View, sample: Sample, image: npt.NDArray[np.uint8]) -> Picture:
+    try:
+        label = read_label(sample)
+        check_size(label.shape, image)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{label_name(sample)}: {error}") from error
+    height, width = label.shape
+    values = np.flatnonzero(count_values(label)).tolist()
+    size = _fit(view, height, width)
+    return Picture(
+        name=sample.name,
+        width=width,
+        height=height,
+        image=_resize(image, *size),
+        overlay=label_overlay(_nearest(label, *size), view.ignore_label),
+        classes=tuple(id_ for id_ in values if id_ != view.ignore_label),
+        ignored=view.ignore_label in values,
+    )
+
+
+def _look_at_instances(view: View, sample: Sample, told: Instances | Entry, image: npt.NDArray[np.uint8]) -> Picture:
+    source = told.image if isinstance(told, Entry) else told
+    check_size((source.height, source.width), image)
+    height, width = image.shape[:2]
+    found, faults = read_instances(sample, height, width)
+    size = _fit(view, height, width)
+    return Picture(
+        name=sample.name,
+        width=width,
+        height=height,
+        image=_resize(image, *size),
+        overlay=instance_overlay(_masks(found, *size), _boxes(view, found, *size), *size),
+        classes=tuple(sorted(set(found.labels.tolist()))),
+        faults=tuple(map(str, faults)),
+    )
+
+
+def _masks(found: Instances, height: int, width: int) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
+    """Yield number and mask of each instance, the largest first, so that small ones stay seen on top."""
+    from pycocotools import mask
+
+    size = {"size": [found.height, found.width]}
+    rles: list[Rle] = [
+        to_rle({**size, "counts": counts}, found.height, found.width) for counts in unpack_masks(found.masks)
+    ]
+    for number in sorted(range(len(rles)), key=lambda number: -int(mask.area(rles[number]))):
+        yield number, _nearest(decode_rle(rles[number]), height, width) > 0
+
+
+def _boxes(view: View, found: Instances, height: int, width: int) -> list[Box]:
+    labels = found.labels.tolist()
+    scale = np.tile((width / found.width, height / found.height), 2)
+    boxes = []
+    for box, label, crowd, colour in zip(found.boxes, labels, found.iscrowd, instance_colours(labels), strict=True):
+        x1, y1, x2, y2 = (box * scale).tolist()
+        name = view.labels.get(label, str(label))
+        boxes.append(Box((x1, y1, x2, y2), f"{name} (crowd)" if crowd else name, colour))
+    return boxes
+
+
+def _fit(view: View, height: int, width: int) -> tuple[int, int]:
+    """Return height and width of a picture: the view's or less, in the proportion of the image."""
+    scale = min(view.width / width, view.height / height)
+    if not view.enlarge:
+        scale = min(scale, 1.0)
+    return max(round(height * scale), 1), max(round(width * scale), 1)
+
+
+def _resize(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def _nearest(ids: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(ids).resize((width, height), Image.Resampling.NEAREST))
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """What a colour means: the class, None for pixels of no class; no colour where the image stays as it is."""
+
+    id: int | None
+    name: str
+    colour: Colour | None
+
+    @property
+    def hatched(self) -> bool:
+        """Whether its pixels are hatched, not filled."""
+        return self.id is None
+
+
+def class_colour(id_: int) -> Colour | None:
+    """Return the colour of a class; None for class 0, under which the image stays as it is."""
+    red, green, blue = voc_palette()[id_ % 256].tolist()
+    return (red, green, blue) if id_ else None
+
+
+def make_legend(tiles: Sequence[Picture | Unreadable], view: View) -> tuple[LegendEntry, ...]:
+    """Return an entry for each class that the pictures show, by id, and one for pixels of no class."""
+    keys = {key for tile in tiles if isinstance(tile, Picture) for key in tile.keys}
+    entries = [
+        LegendEntry(id_, view.labels.get(id_, f"{id_} (no class)"), class_colour(id_))
+        for id_ in sorted(key for key in keys if key is not None)
+    ]
+    if None in keys:
+        entries.append(LegendEntry(None, f"ignored ({view.ignore_label})", None))
+    return tuple(entries)

@@ -1,0 +1,208 @@
+"""Pictures of a `StatsReport`: classes, sizes of images, instances per image."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Literal
+
+from segdata.inspect.stats import StatsReport
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, FigureBase
+
+#: The one colour that carries numbers, and that of all writing and lines.
+ACCENT = "#2f7fb5"
+INK = "#3a3f44"
+
+#: Fonts with Chinese, Japanese and Korean letters, used where they are installed: matplotlib's own has none of them.
+_CJK_FONTS = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei")
+
+#: Inches: the width of a figure, the height of a small panel and of a class in a large one.
+_WIDTH, _PANEL, _ROW = 9.0, 3.2, 0.21
+
+#: More bars than this are drawn as bins.
+_MOST_BARS = 60
+
+#: Letters of a class name that are drawn; a longer one would take the room of the bars.
+_LONGEST_NAME = 28
+
+
+def figure(report: StatsReport) -> Figure:
+    """Return one figure of everything: classes above, sizes and, in an instance set, instances per image below."""
+    heights = (_class_height(report), _PANEL)
+    made = _new_figure(sum(heights) + 0.3)
+    name = PurePath(report.path).name
+    title = f"{name}: {report.samples - len(report.left_out)} images, {len(report.classes)} classes"
+    made.suptitle(title, x=0.01, ha="left", fontsize=12, color=INK, parse_math=False)
+    grid = made.add_gridspec(2, 1, height_ratios=heights)
+    _draw_classes(made.add_subfigure(grid[0]), report)
+    sizes, instances = made.add_subfigure(grid[1]).subplots(1, 2)
+    _draw_sizes(sizes, report)
+    if report.instances_per_image is None:
+        instances.set_axis_off()
+    else:
+        _draw_instances(instances, report.instances_per_image)
+    return made
+
+
+def class_figure(report: StatsReport) -> Figure:
+    """Return the share of the pixels and the number of images of each class, as bars; the height follows them."""
+    made = _new_figure(_class_height(report))
+    _draw_classes(made, report)
+    return made
+
+
+def size_figure(report: StatsReport) -> Figure:
+    """Return the sizes of images, width by height; the area of a point follows the number of images."""
+    made = _new_figure(_PANEL, _WIDTH / 2)
+    _draw_sizes(made.subplots(), report)
+    return made
+
+
+def instance_figure(report: StatsReport) -> Figure:
+    """Return how many images have how many instances.
+
+    Raises:
+        ValueError: for a semantic set.
+    """
+    if report.instances_per_image is None:
+        raise ValueError(f"{report.path} is a semantic set; it has no instances")
+    made = _new_figure(_PANEL, _WIDTH / 2)
+    _draw_instances(made.subplots(), report.instances_per_image)
+    return made
+
+
+def to_png(made: Figure) -> bytes:
+    """Return a figure as PNG; the same figure gives the same bytes."""
+    return _save(made, format="png", dpi=150, metadata={"Software": None})
+
+
+def to_svg(made: Figure) -> str:
+    """Return a figure as an ``<svg>`` element for a page; the same figure gives the same text.
+
+    Writing stays text. It and the lines have the page's colour (``currentColor``); there is no ground.
+    """
+    from matplotlib import rc_context
+
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with rc_context({"svg.hashsalt": "segdata", "svg.fonttype": "none"}):
+        text = _save(made, format="svg", metadata=nothing, transparent=True).decode()
+    return text[text.index("<svg") :].replace(INK, "currentColor")
+
+
+def _save(made: Figure, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # A letter that no font has is drawn as a box; the id beside the name still tells the class.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        made.savefig(buffer, **options)
+    return buffer.getvalue()
+
+
+def _new_figure(height: float, width: float = _WIDTH) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _class_height(report: StatsReport) -> float:
+    return 0.8 + _ROW * len(report.classes)
+
+
+def _draw_classes(made: FigureBase, report: StatsReport) -> None:
+    """Draw two panels over the same rows, one row for each class in the order of their ids."""
+    shares, images = made.subplots(1, 2, sharey=True)
+    _draw_shares(shares, [100 * item.share for item in report.classes])
+    counts = [item.images for item in report.classes]
+    _draw_bars(images, counts, list(map(str, counts)), 0)
+    images.set_xlim(0, 1.12 * max(1, *counts))
+    images.locator_params(axis="x", integer=True)
+    images.ticklabel_format(axis="x", style="plain")
+    names = [f"{_short(item.name)}  {item.id}" for item in report.classes]
+    shares.set_yticks(range(len(names)), names, parse_math=False, family=_families())
+    shares.set_ylim(len(names) - 0.4, -0.6)
+    of_what = "pixels that have a class" if report.task == "semantic" else "instances' pixels"
+    _style(shares, f"share of the {of_what}", grid="x")
+    _style(images, "images that show the class", grid="x")
+    for axes in (shares, images):
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+
+
+def _draw_shares(axes: Axes, percent: Sequence[float]) -> None:
+    # A logarithmic axis has no zero: bars begin at a power of ten below the smallest of them.
+    power = min(0, math.floor(math.log10(min(filter(None, percent), default=1.0)) - 0.01))
+    least = 10.0**power
+    axes.set_xscale("log")
+    axes.set_xlim(least, 100 * (100 / least) ** 0.2)
+    axes.set_xticks([10.0**tick for tick in range(2, power - 1, -1 if power > -5 else -2)])
+    axes.minorticks_off()
+    axes.xaxis.set_major_formatter("{x:g} %")
+    _draw_bars(axes, percent, [_percent(value) for value in percent], least)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1f} %" if value >= 10 else f"{value:#.2g} %" if value else "0"
+
+
+def _draw_bars(axes: Axes, values: Sequence[float], texts: Sequence[str], least: float) -> None:
+    """Draw a bar for each value, from the top, and write its text at its end."""
+    axes.barh(range(len(values)), values, height=0.62, color=ACCENT)
+    for row, (value, text) in enumerate(zip(values, texts, strict=True)):
+        at = (max(value, least), row)
+        axes.annotate(text, at, (3, 0), textcoords="offset points", va="center", fontsize=7, color=INK)
+
+
+def _draw_sizes(axes: Axes, report: StatsReport) -> None:
+    sizes = report.sizes
+    widths, heights = [size.width for size in sizes], [size.height for size in sizes]
+    areas = [12 + 200 * size.images / sizes[0].images for size in sizes]
+    axes.scatter(widths, heights, areas, color=ACCENT, alpha=0.45, linewidth=0)
+    around = 0.15 * max(*widths, *heights)
+    corners = [(min(widths) - around, min(heights) - around), (max(widths) + around, max(heights) + around)]
+    axes.update_datalim(corners)
+    axes.margins(0)
+    axes.set_aspect("equal", adjustable="datalim")
+    most = f"{sizes[0].width} × {sizes[0].height} ({sizes[0].images} images)"
+    _style(
+        axes, f"{len(sizes)} image sizes, most often {most}" if len(sizes) > 1 else f"image size {most}", grid="both"
+    )
+    axes.set_xlabel("width in pixels", color=INK, fontsize=8)
+    axes.set_ylabel("height in pixels", color=INK, fontsize=8)
+
+
+def _draw_instances(axes: Axes, images: Sequence[int]) -> None:
+    step = math.ceil(len(images) / _MOST_BARS)
+    edges = [edge - 0.5 for edge in range(0, len(images) + step, step)]
+    axes.hist(range(len(images)), edges, weights=images, color=ACCENT, rwidth=0.8)
+    axes.locator_params(integer=True)
+    axes.ticklabel_format(style="plain")
+    _style(axes, "images by number of instances", grid="y")
+    axes.set_xlabel("instances in the image" + (f", {step} numbers a bar" if step > 1 else ""), color=INK, fontsize=8)
+
+
+def _style(axes: Axes, title: str, *, grid: Literal["x", "y", "both"]) -> None:
+    axes.set_title(title, loc="left", color=INK, fontsize=9)
+    axes.tick_params(colors=INK, labelsize=8)
+    axes.set_axisbelow(True)
+    axes.grid(axis=grid, color=INK, alpha=0.15, linewidth=0.6)
+    for name, spine in axes.spines.items():
+        spine.set_visible(name in ("left", "bottom"))
+        spine.set_color(INK)
+        spine.set_alpha(0.4)
+
+
+def _families() -> list[str]:
+    from matplotlib import font_manager
+
+    installed = font_manager.fontManager.get_font_names()
+    return ["DejaVu Sans", *[name for name in _CJK_FONTS if name in installed]]

@@ -1,0 +1,112 @@
+"""The contact sheet: pictures with their overlays in a grid, names below, a legend of the classes."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from segdata.inspect.pictures import LegendEntry, Picture, Unreadable
+from segdata.labels.colormap import Colour
+from segdata.labels.lettering import drawable, load_font, shorten, text_width, wrap
+from segdata.labels.overlay import blend, draw_boxes, hatching
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
+
+#: Size of a tile without its name, in pixels.
+TILE_WIDTH, TILE_HEIGHT = 300, 225
+
+_MARGIN, _GAP = 24, 14
+_TITLE, _TEXT, _TAG = 20, 13, 11
+_LINE = 20
+_ROW = TILE_HEIGHT + _LINE + 2 + _GAP
+_SWATCH = 14
+
+_PAPER: Colour = (255, 255, 255)
+_INK: Colour = (32, 36, 40)
+_MUTED: Colour = (104, 112, 120)
+_ALARM: Colour = (170, 30, 30)
+_PALE: Colour = (238, 240, 242)
+
+
+def draw_sheet(
+    tiles: Sequence[Picture | Unreadable], legend: Sequence[LegendEntry], *, title: str, subtitle: str, alpha: float
+) -> bytes:
+    """Return the contact sheet as the bytes of a PNG.
+
+    Args:
+        tiles: in the order of the grid, row by row; pictures of `TILE_WIDTH` x `TILE_HEIGHT` pixels at most.
+        legend: of the classes.
+        title: the first line.
+        subtitle: the line below it.
+        alpha: strength of the overlays, 0 to 1.
+    """
+    from PIL import Image, ImageDraw
+
+    columns = max(math.ceil(math.sqrt(len(tiles))), 2)
+    width = 2 * _MARGIN + columns * (TILE_WIDTH + _GAP) - _GAP
+    lines = _legend_lines(legend, width - 2 * _MARGIN)
+    head = _MARGIN + _TITLE + 12 + _LINE + 6 + _LINE * len(lines) + _GAP
+    height = head + math.ceil(len(tiles) / columns) * _ROW + _MARGIN - _GAP
+    sheet = Image.new("RGB", (width, height), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    _write(draw, _MARGIN, _MARGIN, shorten(title, _TITLE, width - 2 * _MARGIN), _TITLE, _INK)
+    _write(draw, _MARGIN, _MARGIN + _TITLE + 12, shorten(subtitle, _TEXT, width - 2 * _MARGIN), _TEXT, _MUTED)
+    for number, line in enumerate(lines, start=1):
+        _draw_legend(draw, line, _MARGIN + _TITLE + 12 + 6 + _LINE * number)
+    for number, tile in enumerate(tiles):
+        row, column = divmod(number, columns)
+        _draw_tile(sheet, draw, tile, _MARGIN + column * (TILE_WIDTH + _GAP), head + row * _ROW, alpha)
+    file = io.BytesIO()
+    sheet.save(file, "PNG")
+    return file.getvalue()
+
+
+def _write(draw: ImageDraw, left: float, top: float, text: str, size: int, colour: Colour) -> None:
+    draw.text((left, top), drawable(text), fill=colour, font=load_font(size), anchor="la")
+
+
+def _draw_tile(sheet: Image, draw: ImageDraw, tile: Picture | Unreadable, left: int, top: int, alpha: float) -> None:
+    from PIL import Image
+
+    draw.rectangle((left, top, left + TILE_WIDTH - 1, top + TILE_HEIGHT - 1), fill=_PALE)
+    if isinstance(tile, Unreadable):
+        for number, line in enumerate(wrap(tile.problem, _TEXT, TILE_WIDTH - 24)[: TILE_HEIGHT // _LINE - 1]):
+            _write(draw, left + 12, top + 12 + _LINE * number, line, _TEXT, _ALARM)
+    else:
+        pixels = draw_boxes(blend(tile.image, tile.overlay, alpha), tile.overlay.boxes, _TAG)
+        height, width = pixels.shape[:2]
+        middle = left + (TILE_WIDTH - width) // 2, top + (TILE_HEIGHT - height) // 2
+        sheet.paste(Image.fromarray(pixels), middle)
+    _write(draw, left, top + TILE_HEIGHT + 5, shorten(tile.name, _TEXT, TILE_WIDTH), _TEXT, _MUTED)
+
+
+def _legend_lines(legend: Sequence[LegendEntry], width: float) -> list[list[tuple[float, LegendEntry]]]:
+    """Return the entries line by line, each with how far from the left it stands."""
+    lines: list[list[tuple[float, LegendEntry]]] = []
+    left = width
+    for entry in legend:
+        needed = _SWATCH + 6 + text_width(entry.name, _TEXT) + 18
+        if left + needed > width or not lines:
+            lines.append([])
+            left = 0.0
+        lines[-1].append((left, entry))
+        left += needed
+    return lines
+
+
+def _draw_legend(draw: ImageDraw, line: Sequence[tuple[float, LegendEntry]], top: int) -> None:
+    from PIL import Image
+
+    for offset, entry in line:
+        left = _MARGIN + round(offset)
+        box = (left, top + 1, left + _SWATCH - 1, top + _SWATCH)
+        if entry.hatched:
+            draw.rectangle(box, fill=_MUTED)
+            draw.bitmap((left, top + 1), Image.fromarray(hatching(_SWATCH, _SWATCH)), fill=_PAPER)
+        else:
+            draw.rectangle(box, fill=entry.colour, outline=entry.colour or _MUTED)
+        _write(draw, left + _SWATCH + 6, top - 1, entry.name, _TEXT, _INK)
