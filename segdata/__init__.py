@@ -10,6 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from segdata.inspect.check import check as check
+    from segdata.inspect.dataset import open_dataset as open_dataset
+    from segdata.inspect.preview import preview as preview
+    from segdata.inspect.split import split_list as split_list
+    from segdata.inspect.stats import stats as stats
     from segdata.records.convert import to_mindrecord as to_mindrecord
     from segdata.records.instance import CocoSource as CocoSource
     from segdata.records.manifest import Manifest as Manifest
@@ -28,11 +33,16 @@ _PUBLIC = {
     "CocoSource": "segdata.records.instance:CocoSource",
     "ListSource": "segdata.records.semantic:ListSource",
     "Manifest": "segdata.records.manifest:Manifest",
+    "check": "segdata.inspect.check:check",
     "coco_subset": "segdata.sources.coco:subset",
     "coco_to_masks": "segdata.sources.coco_masks:make_masks",
+    "open_dataset": "segdata.inspect.dataset:open_dataset",
     "open_set": "segdata.records.manifest:open_set",
     "pair_list": "segdata.sources.folders:make_list",
+    "preview": "segdata.inspect.preview:preview",
     "sbd_merge": "segdata.sources.sbd:merge",
+    "split_list": "segdata.inspect.split:split_list",
+    "stats": "segdata.inspect.stats:stats",
     "tif_slice": "segdata.sources.tif:slice_stack",
     "to_mindrecord": "segdata.records.convert:to_mindrecord",
     "verify": "segdata.records.verify:verify",
@@ -44,11 +54,16 @@ __all__ = [
     "CocoSource",
     "ListSource",
     "Manifest",
+    "check",
     "coco_subset",
     "coco_to_masks",
+    "open_dataset",
     "open_set",
     "pair_list",
+    "preview",
     "sbd_merge",
+    "split_list",
+    "stats",
     "tif_slice",
     "to_mindrecord",
     "verify",

@@ -167,7 +167,7 @@ def read_shape(raw: Raw) -> Shape:
     try:
         return msgspec.json.decode(raw, type=Shape)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidInputError(f"annotation {_id(raw)}: {error}") from error
+        raise InvalidInputError(f"annotation {object_id(raw)}: {error}") from error
 
 
 def _map(path: Path) -> memoryview:
@@ -220,7 +220,7 @@ def _leave_out(members: dict[str, Any], faults: list[Fault]) -> None:
             item = _decode_object(f"{key}[{row}]", raw, decoder)
             if isinstance(item, Fault):
                 faults.append(item)
-                broken.append(_id(raw))
+                broken.append(object_id(raw))
             elif item.id in kept:
                 faults.append(Fault("duplicate_id", f"{key}[{row}]", f"has id {item.id}, as an earlier one has"))
             elif not isinstance(item, _Annotation) or not (
@@ -230,7 +230,7 @@ def _leave_out(members: dict[str, Any], faults: list[Fault]) -> None:
         members[key], lost[key] = list(kept.values()), set(broken).difference(kept)
 
 
-def _id(raw: Raw) -> int | None:
+def object_id(raw: Raw | bytes) -> int | None:
     """Return the id of an object that may be broken elsewhere."""
     try:
         return msgspec.json.decode(raw, type=_Id).id

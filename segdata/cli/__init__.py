@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from segdata.cli import coco, folders, records, sample, sbd, tif, voc
+from segdata.cli import check, coco, folders, preview, records, sample, sbd, split, stats, tif, voc
 from segdata.cli.options import CONTEXT
 from segdata.cli.render import CommandGroup
 
@@ -21,11 +21,15 @@ for _command in (
     voc.make_lists,
     sbd.merge,
     folders.pair_list,
+    split.split,
     tif.slice_stack,
     coco.subset,
     coco.make_masks,
     records.to_mindrecord,
     records.verify,
     records.info,
+    check.check,
+    stats.stats,
+    preview.preview,
 ):
     main.add_command(_command)

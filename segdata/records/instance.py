@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.cluster import Workers
-from segdata.coco_json import Coco, Image, read_coco
+from segdata.coco_json import Coco, Image, object_id, read_coco
 from segdata.errors import Fault, InvalidInputError
 from segdata.files import resolve
 from segdata.image_header import read_image_header
@@ -222,13 +222,17 @@ def orphans(coco: Coco) -> list[Fault]:
     faults = []
     for row in rows.tolist():
         unknown = "an image" if coco.annotations.image[row] < 0 else "a category"
-        where = f"annotation {_decode(bytes(coco.annotations.raw[row])).id}"
+        where = f"annotation {object_id(coco.annotations.raw[row])}"
         faults.append(Fault("orphan_annotation", where, f"of {unknown} that the file does not have"))
     return faults
 
 
 def _decode(annotation: bytes) -> Annotation:
-    return msgspec.json.decode(annotation, type=Annotation)
+    try:
+        return msgspec.json.decode(annotation, type=Annotation)
+    except (msgspec.DecodeError, RecursionError) as error:
+        # Reading the file stepped over segmentation and box: a number beyond a float's range, too deep a nest.
+        raise InvalidInputError(str(error), "broken_member") from error
 
 
 def check_image(folder: Path, decode: bool, entry: Entry) -> ImageCheck:
@@ -289,8 +293,10 @@ def check_size(image: Image, height: int, width: int) -> None:
 
 def measure(entry: Entry, height: int, width: int) -> Iterator[tuple[Annotation, Shape | Fault]]:
     """Yield each annotation of an image of `height` x `width` pixels with its shape, or why it has none."""
-    for annotation in map(_decode, entry.annotations):
+    for text in entry.annotations:
+        annotation = Annotation(object_id(text) or 0)
         try:
+            annotation = _decode(text)
             yield annotation, _shape(annotation, height, width)
         except InvalidInputError as error:
             yield annotation, Fault(error.code, annotation_name(annotation, entry.image), str(error))

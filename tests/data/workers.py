@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import time
+import tracemalloc
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from segdata.errors import InvalidInputError
@@ -49,3 +53,23 @@ def die_once(item: tuple[Path, int]) -> int:
         marker.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return number
+
+
+def mask_by_scipy(path: str) -> object:
+    from scipy.io import loadmat
+
+    return loadmat(path, variable_names="GTcls")["GTcls"]["Segmentation"][0, 0]
+
+
+def memory_to_decode(png: bytes) -> int:
+    """Return how many bytes it takes to read a mask, whatever it is: asked for in Python or really used."""
+    from segdata.labels.colormap import voc_colormap
+    from segdata.labels.masks import decode_index_png, to_index_png
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    tracemalloc.start()
+    for decode in (decode_index_png, partial(to_index_png, colormap=voc_colormap())):
+        with suppress(InvalidInputError):
+            decode(png)
+    used = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
+    return max(used, tracemalloc.get_traced_memory()[1])

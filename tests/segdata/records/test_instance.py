@@ -132,6 +132,17 @@ def test_a_faulty_annotation_fails_or_is_left_out(
     assert len(decode(rows_of(tmp_path / "set")[1])) == 1
 
 
+@pytest.mark.parametrize("member", [{"bbox": [2, 2, 9876, 5]}, {"segmentation": [[1, 1, 9876, 5, 5, 5]]}])
+def test_a_number_beyond_the_range_of_floats_is_a_fault(
+    coco: Callable[..., Any], tmp_path: Path, member: dict[str, Any]
+) -> None:
+    path, images = coco(annotation(1), annotation(9, **member))
+    path.write_text(path.read_text().replace("9876", "1e999"))
+    with pytest.raises(FaultsError, match=r"annotation 9 .*out of range"):
+        convert((path, images), tmp_path / "set")
+
+
+
 def test_a_box_is_cut_to_the_image_and_made_from_the_mask_where_missing(
     coco: Callable[..., Any], tmp_path: Path
 ) -> None:

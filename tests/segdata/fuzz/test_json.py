@@ -1,0 +1,141 @@
+"""The three kinds of JSON that segdata reads, with every damage: read as what they are, or a sentence."""
+
+from __future__ import annotations
+
+import json
+import struct
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from damage import damaged, damaged_json
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import segdata
+from segdata.coco_json import read_coco, read_shape
+from segdata.errors import InvalidInputError
+from segdata.labels.rle import decode_rle, to_rle
+from segdata.records.manifest import open_set, read_manifest
+from segdata.records.stitch import count_rows, read_header, stitch
+from segdata.sample.voc import write_devkit
+from segdata.sources.voc import decolor, make_lists
+
+COCO = {
+    "info": {"year": 2017},
+    "images": [{"id": 20, "file_name": "b.jpg", "height": 4, "width": 6}, {"id": 10, "file_name": "sub/a.jpg"}],
+    "annotations": [
+        {"id": 3, "image_id": 10, "category_id": 7, "area": 2.5, "segmentation": [[0, 0, 2, 0, 2, 2]]},
+        {"id": 1, "image_id": 20, "category_id": 2, "iscrowd": 1, "segmentation": {"counts": [24], "size": [4, 6]}},
+        {"id": 2, "image_id": 10, "category_id": 2, "iscrowd": 0, "segmentation": {"counts": "h0", "size": [4, 6]}},
+    ],
+    "categories": [{"id": 7, "name": "dog"}, {"id": 2, "name": "cat"}],
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("json")
+
+
+@pytest.fixture(scope="module")
+def record_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("records")
+    write_devkit(root / "data", train=4, val=1)
+    decolor(root / "data")
+    make_lists(root / "data")
+    source = segdata.ListSource(root / "data", root / "data" / "voc_train_lst.txt")
+    segdata.to_mindrecord(source, root / "set", num_shards=2)
+    return root / "set"
+
+
+@settings(max_examples=500)
+@given(text=damaged_json(COCO))
+@example(text=json.dumps(COCO).replace('"iscrowd": 0', f'"iscrowd": {10**400}').encode())
+@example(text=json.dumps(COCO).encode().replace(b"h0", "ü".encode() * 200_000))
+@example(text=json.dumps(COCO).encode().replace(b"h0", b"h" + "ü".encode() * 200_000))
+@example(text=json.dumps(COCO).encode().replace(b"h0", b"h" + "ü".encode() * 200_000 + b"\xc3"))
+@example(text=json.dumps(COCO).replace("2.5", "2").replace("[0, 0", f"[{10**400}, 0").encode())
+def test_a_coco_file_is_read_or_refused_with_a_sentence(folder: Path, text: bytes) -> None:
+    path = folder / "instances.json"
+    path.write_bytes(text)
+    try:
+        coco = read_coco(path)
+    except InvalidInputError as error:
+        assert str(path) in str(error)
+        return
+    members = json.loads(text.decode("utf-8-sig"))
+    assert [image.file_name for image in coco.images] == [image["file_name"] for image in members["images"]]
+    assert sum(len(rows) for _, rows in coco.by_image()) == np.count_nonzero(coco.annotations.image >= 0)
+    for raw, annotation in zip(coco.annotations.raw, members["annotations"], strict=True):
+        try:
+            shape = read_shape(raw)
+        except InvalidInputError as error:
+            assert f"annotation {annotation['id']}: " in str(error)
+            continue
+        assert (shape.id, shape.segmentation) == (annotation["id"], annotation.get("segmentation"))
+        with suppress(InvalidInputError):
+            assert decode_rle(to_rle(shape.segmentation, 4, 6)).shape == (4, 6)
+
+
+@settings(max_examples=300)
+@given(data=st.data())
+def test_a_manifest_is_read_or_refused_with_a_sentence(record_set: Path, folder: Path, data: st.DataObject) -> None:
+    path = folder / "manifest.json"
+    path.write_bytes(data.draw(damaged_json(json.loads((record_set / "manifest.json").read_text()))))
+    try:
+        manifest = read_manifest(path)
+    except InvalidInputError as error:
+        assert str(path) in str(error)
+        return
+    assert open_set(folder).shard_paths
+    assert all((folder / name).parent == folder for name in manifest.files)
+    assert msgspec.json.decode(msgspec.json.encode(manifest), type=type(manifest)) == manifest
+
+
+@settings(max_examples=300)
+@given(data=st.data())
+def test_a_shards_header_is_read_or_refused_with_a_sentence(
+    record_set: Path, folder: Path, data: st.DataObject
+) -> None:
+    whole = (record_set / "set.mindrecord0").read_bytes()
+    (length,) = struct.unpack_from("<Q", whole)
+    header = json.loads(whole[8 : 8 + length])
+    text = data.draw(damaged_json(header))
+    claimed = data.draw(st.just(len(text)) | st.sampled_from([0, 1, len(text) - 1, 1 << 27, 1 << 40]))
+    before = (struct.pack("<Q", max(claimed, 0)) + text).ljust(header["header_size"], b"\0") + b"rows" * 5
+    before = data.draw(st.just(before) | damaged(before))
+    path = folder / "set.mindrecord0"
+    path.write_bytes(before)
+    try:
+        count = count_rows(read_header(path))
+        stitch(path, ["set.mindrecord0", "ü.mindrecord1"], 1)
+    except InvalidInputError as error:
+        assert str(path) in str(error)
+        assert path.read_bytes() == before
+        return
+    stitched = read_header(path)
+    assert (count_rows(stitched), stitched["shard_id"]) == (count, 1)
+    assert stitched["shard_addresses"] == ["set.mindrecord0", "ü.mindrecord1"]
+    after = path.read_bytes()
+    assert after[stitched["header_size"] :] == before[stitched["header_size"] :]
+    assert len(after) == len(before)
+
+
+NESTED = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize("odd", [NESTED, b"1" * 100_000, b'"\xff"', b"1e999"], ids=["nest", "digits", "bytes", "float"])
+def test_json_that_readers_trip_over_is_a_sentence(folder: Path, odd: bytes) -> None:
+    path = folder / "odd.json"
+    path.write_bytes(json.dumps(COCO).encode().replace(b'"h0"', odd))
+    with pytest.raises(InvalidInputError):
+        read_shape(read_coco(path).annotations.raw[2])
+    path.write_bytes(b'{"format_version": %s}' % odd)
+    with pytest.raises(InvalidInputError):
+        read_manifest(path)
+    path.write_bytes(struct.pack("<Q", len(odd)) + odd)
+    with pytest.raises(InvalidInputError):
+        read_header(path)

@@ -1,0 +1,288 @@
+"""PNG bytes of every form and with every damage: Pillow's pixels or a sentence, and no memory for mere claims."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+import pytest
+from damage import damaged
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from workers import memory_to_decode
+
+from segdata.errors import InvalidInputError
+from segdata.labels.colormap import ColorMap, voc_colormap, voc_palette
+from segdata.labels.masks import decode_index_png, to_index_png
+from segdata.labels.png import SIGNATURE
+
+Chunk = tuple[bytes, bytes]
+
+GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6
+SAMPLES = {GRAY: 1, RGB: 3, PALETTE: 1, GRAY_ALPHA: 2, RGBA: 4}
+DEPTHS = {GRAY: (1, 2, 4, 8, 16), RGB: (8, 16), PALETTE: (1, 2, 4, 8), GRAY_ALPHA: (8, 16), RGBA: (8, 16)}
+FORMS = [(colour, depth) for colour, depths in DEPTHS.items() for depth in depths]
+
+#: Column and row of the first pixel and steps between pixels of the seven passes (specification, section 8).
+ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+
+OWN = ColorMap(("ground", "road"), {0: (0, 0, 0), 1: (128, 64, 128), 255: (255, 255, 255)})
+
+#: Chunks that say nothing about pixel values.
+ANCILLARY: list[Chunk] = [
+    (b"gAMA", struct.pack(">I", 45455)),
+    (b"tEXt", b"Comment\0a mask"),
+    (b"zTXt", b"Comment\0\0" + zlib.compress(b"a mask")),
+    (b"pHYs", struct.pack(">IIB", 2835, 2835, 1)),
+    (b"tIME", bytes(7)),
+    (b"sRGB", b"\0"),
+    (b"prVt", b"private"),
+]
+
+
+#: Every chunk that decoders look into, and what is no chunk type.
+KINDS = [
+    *(b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"iCCP", b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"tEXt", b"zTXt"),
+    *(b"iTXt", b"eXIf", b"acTL", b"fcTL", b"fdAT", b"DDAT", b"ab\0!"),
+]
+
+
+def assembled(chunks: list[Chunk], tail: bytes = b"") -> bytes:
+    whole = [
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    ]
+    return b"".join((SIGNATURE, *whole, tail))
+
+
+def header(width: int, height: int, depth: int, colour: int, interlaced: bool = False) -> Chunk:
+    return b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
+
+
+@st.composite
+def chunk_lists(draw: st.DrawFn) -> list[Chunk]:
+    """Draw the chunks of a valid PNG: any bytes behind any filter types are some picture's rows."""
+    colour, depth = draw(st.sampled_from(FORMS) | st.just((GRAY, 8)) | st.just((PALETTE, 8)))
+    width, height, interlaced = draw(st.integers(1, 9)), draw(st.integers(1, 9)), draw(st.booleans())
+    few = draw(st.booleans())  # values of classes, so that masks are accepted as well as refused
+    rows = b""
+    for row_bytes in _rows(width, height, depth * SAMPLES[colour], interlaced):
+        filter_type = 0 if few else draw(st.integers(0, 4))
+        values = draw(st.binary(min_size=row_bytes, max_size=row_bytes))
+        rows += bytes([filter_type, *(b"\0\0\1\x11"[value & 3] if few else value for value in values)])
+    chunks = [header(width, height, depth, colour, interlaced)]
+    if colour == PALETTE:
+        count = 1 << depth if few else draw(st.integers(1, 1 << depth))
+        chunks.append((b"PLTE", voc_palette()[:count].tobytes() if few else draw(_palettes(count))))
+    if colour in (GRAY, PALETTE) and draw(st.booleans()):
+        chunks.append((b"tRNS", b"\0\0"))
+    chunks += [(b"IDAT", part) for part in draw(_pieces(zlib.compress(rows, draw(st.integers(0, 9)))))]
+    for extra in draw(st.lists(st.sampled_from(ANCILLARY), max_size=3)):
+        front = 1 + draw(st.booleans()) * (len(chunks) - 1)
+        chunks.insert(front, extra)
+    return [*chunks, (b"IEND", b"")]
+
+
+def _rows(width: int, height: int, bits: int, interlaced: bool) -> list[int]:
+    """Return the bytes of each row without its filter type; with interlacing those of all passes."""
+    passes = ADAM7 if interlaced else ((0, 0, 1, 1),)
+    sizes = [(-(-(width - x) // right), -(-(height - y) // down)) for x, y, right, down in passes]
+    return [-(-columns * bits // 8) for columns, rows in sizes if columns > 0 for _ in range(rows)]
+
+
+def _palettes(count: int) -> st.SearchStrategy[bytes]:
+    colours = st.sampled_from([bytes(colour) for colour in (*OWN.colours.values(), (128, 0, 0), (1, 2, 3))])
+    return st.lists(colours, min_size=count, max_size=count).map(b"".join)
+
+
+def _pieces(data: bytes) -> st.SearchStrategy[list[bytes]]:
+    """Cut `data` into parts, of which some may be empty."""
+    cuts = st.lists(st.integers(0, len(data)), max_size=4).map(sorted)
+    return cuts.map(lambda at: [data[a:b] for a, b in zip([0, *at], [*at, len(data)], strict=True)])
+
+
+_bodies = st.binary(max_size=40) | st.integers(0, 40).map(bytes)
+
+
+@st.composite
+def mutations(draw: st.DrawFn) -> bytes:
+    """Draw a PNG with damage: to the bytes, or to the chunks under checksums that are right."""
+    chunks = draw(chunk_lists())
+    for _ in range(draw(st.integers(0, 2))):
+        at = draw(st.integers(0, len(chunks) - 1))
+        kind, body = chunks[at]
+        match draw(st.sampled_from(["drop", "double", "move", "insert", "rename", "body", "cut", "size"])):
+            case "drop":
+                del chunks[at]
+            case "double":
+                chunks.insert(draw(st.integers(0, len(chunks))), (kind, draw(damaged(body))))
+            case "move":
+                chunks.insert(draw(st.integers(0, len(chunks) - 1)), chunks.pop(at))
+            case "insert":
+                chunks.insert(draw(st.integers(0, len(chunks))), (draw(st.sampled_from(KINDS)), draw(_bodies)))
+            case "rename":
+                chunks[at] = draw(st.sampled_from(KINDS)), body
+            case "body":
+                chunks[at] = kind, draw(damaged(body))
+            case "cut":
+                chunks[at] = kind, body[: draw(st.integers(0, len(body)))]
+            case "size":
+                sides = st.sampled_from([0, 1, 7, 300, 100_000, 2**31 - 1, 2**32 - 1])
+                chunks[0] = b"IHDR", struct.pack(">II", draw(sides), draw(sides)) + chunks[0][1][8:]
+        if not chunks:
+            break
+    data = assembled(chunks, draw(st.sampled_from([b"", b"trailing", SIGNATURE])))
+    return draw(damaged(data)) if draw(st.integers(0, 3)) == 0 else data
+
+
+def by_pillow(data: bytes) -> np.ndarray[Any, Any] | None:
+    """Return Pillow's pixels, indices where there is a palette; None when it finds damage in what makes the picture."""
+    for whole in (data, critical(data)):
+        try:
+            with Image.open(io.BytesIO(whole), formats=["PNG"]) as image:
+                return np.asarray(image)
+        except Exception:
+            continue
+    return None
+
+
+def critical(data: bytes) -> bytes:
+    """Return the PNG without the chunks that say nothing about pixel values; some of their faults stop Pillow."""
+    at, kept = 8, [SIGNATURE]
+    while at + 12 <= len(data):
+        end = at + 12 + struct.unpack_from(">I", data, at)[0]
+        kept += [data[at:end]] if data[at + 4 : at + 8] in (b"IHDR", b"PLTE", b"IDAT", b"IEND") else []
+        at = end
+    return b"".join(kept)
+
+
+def outcome(decode: Callable[[bytes], Any], data: bytes) -> Any:
+    """Return what `decode` makes of `data`; None for a sentence. Every other exception is a failure."""
+    try:
+        return decode(data)
+    except InvalidInputError as error:
+        assert str(error)
+        return None
+
+
+def expected_ids(data: bytes, colormap: ColorMap) -> np.ndarray[Any, Any] | None:
+    """Return the class ids of a mask by Pillow's colours or samples; None where it has others."""
+    pixels = by_pillow(data)
+    depth, colour = data[24], data[25]
+    if pixels is None or colour == GRAY_ALPHA or (depth == 16 and colour != GRAY):
+        return None
+    if colour == GRAY:
+        ids = pixels.astype(np.int64) // {1: 1, 2: 85, 4: 17, 8: 1, 16: 1}[depth]
+        return ids if np.isin(ids, [*range(len(colormap.names)), 255]).all() else None
+    colours = pixels
+    if colour == PALETTE:
+        with Image.open(io.BytesIO(critical(data))) as image:
+            palette = np.frombuffer(image.palette.palette, np.uint8).reshape(-1, 3)
+        if pixels.max() >= len(palette):
+            return None
+        colours = palette[pixels]
+    table = {rgb: id_ for id_, rgb in colormap.colours.items()}
+    if colour == RGBA:
+        table = {(*rgb, 255): id_ for rgb, id_ in table.items()} | {(0, 0, 0, 0): table[0, 0, 0]}
+    found = [table.get(tuple(pixel)) for pixel in colours.reshape(-1, colours.shape[-1]).tolist()]
+    return None if None in found else np.array(found).reshape(colours.shape[:2])
+
+
+@settings(max_examples=300)
+@given(chunk_lists(), st.sampled_from([b"", b"trailing"]))
+def test_a_whole_index_png_is_pillows_pixels_and_another_form_a_sentence(chunks: list[Chunk], tail: bytes) -> None:
+    data = assembled(chunks, tail)
+    found = outcome(decode_index_png, data)
+    if (data[25], data[24]) == (GRAY, 8):
+        assert np.array_equal(found, by_pillow(data))
+    else:
+        assert found is None
+
+
+@settings(max_examples=300)
+@given(chunk_lists(), st.sampled_from([voc_colormap(), OWN]))
+def test_a_mask_becomes_the_classes_of_its_colours_or_a_sentence(chunks: list[Chunk], colormap: ColorMap) -> None:
+    data = assembled(chunks)
+    expected = expected_ids(data, colormap)
+    found = outcome(lambda data: to_index_png(data, colormap), data)
+    if found is not None and found[1] == "rewritten":
+        # Not decoded: an index of no class stays the index that it was.
+        assert np.array_equal(by_pillow(found[0]), by_pillow(data))
+    elif expected is None:
+        assert found is None
+    else:
+        assert np.array_equal(decode_index_png(found[0]), expected)
+        assert np.array_equal(by_pillow(found[0]), expected)
+
+
+@settings(max_examples=500)
+@given(mutations())
+def test_damage_is_a_sentence_or_changes_no_pixel(data: bytes) -> None:
+    found = outcome(decode_index_png, data)
+    if found is not None:
+        assert np.array_equal(found, by_pillow(data))
+    converted = outcome(lambda data: to_index_png(data, OWN), data)
+    if converted is not None:
+        expected = by_pillow(data) if converted[1] == "rewritten" else expected_ids(data, OWN)
+        ids = outcome(decode_index_png, converted[0])
+        assert (ids is None and expected is None) or np.array_equal(ids, expected)
+
+
+MASK = [header(2, 1, 8, GRAY), (b"IDAT", zlib.compress(b"\0\0\1")), (b"IEND", b"")]
+FILTERED = [header(2, 1, 8, GRAY), (b"IDAT", zlib.compress(b"\1\0\1")), (b"IEND", b"")]
+COLOURS = b"\0\0\0" + bytes(OWN.colours[1])
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [MASK[0], header(1, 1, 8, GRAY), *MASK[1:]],
+        [(b"IHDR", MASK[0][1][:11] + b"\1\0"), *MASK[1:]],
+        [(b"IHDR", MASK[0][1][:10] + b"\1\0\0"), *MASK[1:]],
+        [(b"IHDR", MASK[0][1][:12] + b"\2"), *MASK[1:]],
+        [MASK[0], (b"ab\0!", b""), *MASK[1:]],
+        [header(2, 1, 8, PALETTE), (b"PLTE", COLOURS), MASK[1], (b"PLTE", COLOURS[::-1]), MASK[2]],
+        [header(2, 1, 8, PALETTE), (b"PLTE", COLOURS), (b"PLTE", COLOURS[::-1]), *MASK[1:]],
+        [*FILTERED[:2], (b"iCCP", b""), FILTERED[2]],
+    ],
+    ids=[
+        *("two headers", "filter method", "compression method", "interlace method", "no chunk type"),
+        *("palette behind the pixels", "two palettes", "empty profile behind the pixels"),
+    ],
+)
+def test_what_decoders_disagree_about_or_trip_over_is_refused(chunks: list[Chunk]) -> None:
+    for decode in (decode_index_png, lambda data: to_index_png(data, OWN)):
+        with pytest.raises(InvalidInputError):
+            decode(assembled(chunks))
+
+
+@pytest.fixture(scope="module")
+def alone() -> Iterator[ProcessPoolExecutor]:
+    """A process of its own: the peak of this one is that of all tests."""
+    with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize(
+    ("head", "rows"),
+    [
+        (header(100_000, 100_000, 8, GRAY), bytes(100)),
+        (header(16_000, 16_000, 8, GRAY), bytes(100)),
+        (header(13_000, 13_000, 8, GRAY), b"\1" * 100),
+        (header(13_000, 13_000, 8, RGBA), bytes(100)),
+        (header(10, 10, 8, GRAY), bytes(1 << 27)),
+        (header(10, 10, 8, RGB), bytes(1 << 27)),
+    ],
+    ids=["100000 gray", "16000 gray", "13000 filtered", "13000 RGBA", "128 MB behind 100 pixels", "the same in RGB"],
+)
+def test_memory_does_not_follow_what_a_file_claims_or_packs(
+    alone: ProcessPoolExecutor, head: Chunk, rows: bytes
+) -> None:
+    data = assembled([head, (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b"")])
+    assert alone.submit(memory_to_decode, data).result() < 48 << 20

@@ -1,0 +1,99 @@
+"""Lists, id lists, label maps and class names made of anything: read as what they are, or a short sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from segdata.errors import InvalidInputError
+from segdata.labels.colormap import IGNORE, IGNORE_NAMES, read_class_names, read_colormap
+from segdata.lists import read_ids, read_list, text_lines
+
+#: Words and separators that a reader of lines may take for its own, and some that look like them.
+_WORDS = ["a.jpg", "b.png", "road", "void", "2007_000032", "0", "128", "255", "256", "-1", "1.5", "٣", "²", "../x", "#"]
+_BETWEEN = [" ", "  ", "\t", "\n", "\n", "\r\n", "\r", ":", ",", "::", "\ufeff", "\0", "\u2028", "\x85", "\xa0", "\x1f"]
+_CLASSES = st.builds("{} {} {} {}\n".format, st.text(max_size=8), *[st.integers(-1, 300)] * 3)
+
+texts = st.one_of(
+    st.binary(max_size=80),
+    st.text(max_size=80).map(lambda text: text.encode("utf-16" if len(text) % 7 == 0 else "utf-8", "surrogatepass")),
+    st.lists(st.sampled_from(_WORDS + _BETWEEN), max_size=40).map(lambda parts: "".join(parts).encode()),
+    st.lists(_CLASSES, max_size=5).map(lambda lines: "".join(lines).encode("utf-8", "surrogatepass")),
+)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("text") / "lines.txt"
+
+
+def read(reader: Callable[[Path], Any], path: Path, data: bytes) -> Any:
+    """Return what `reader` makes of `data`; None for a sentence. Every other exception is a failure."""
+    path.write_bytes(data)
+    try:
+        return reader(path)
+    except InvalidInputError as error:
+        assert str(path) in str(error)
+        assert len(str(error)) < 4000
+        return None
+
+
+@settings(max_examples=400)
+@given(data=texts)
+@example(data=b"x" * 100_000)
+@example(data=b"a b c " * 100_000)
+def test_every_line_of_a_list_becomes_a_sample_of_two_names(path: Path, data: bytes) -> None:
+    pairs = read(read_list, path, data)
+    if pairs is None:
+        return
+    assert len(pairs) == len(text_lines(path)) > 0
+    for pair in pairs:
+        for name in (pair.image, pair.label):
+            assert name == name.strip() != ""
+            assert "\n" not in name and "\t" not in name
+    assert len({pair.image for pair in pairs}) == len(pairs)
+
+
+@settings(max_examples=400)
+@given(data=texts)
+@example(data=b"x y " * 100_000)
+def test_every_line_of_an_id_list_becomes_one_plain_name(path: Path, data: bytes) -> None:
+    ids = read(read_ids, path, data)
+    if ids is None:
+        return
+    assert len(ids) == len(text_lines(path)) > 0
+    assert all(PurePosixPath("folder", id_).parent == PurePosixPath("folder") for id_ in ids)
+
+
+@settings(max_examples=400)
+@given(data=texts)
+@example(data=b"road 1 2 " + b"3" * 5000)
+@example(data=b"road:1,2," + b"3" * 5000)
+@example(data=b"road" + b" " * 100_000 + b"x")
+@example(data=b"road" + b" 1" * 100_000 + b"x")
+def test_a_label_map_has_names_and_colours_that_are_all_different(path: Path, data: bytes) -> None:
+    colormap = read(read_colormap, path, data)
+    if colormap is None:
+        return
+    ignored = IGNORE in colormap.colours
+    assert 1 <= len(colormap.names) <= 255
+    assert sorted(colormap.colours) == [*range(len(colormap.names)), *([IGNORE] if ignored else [])]
+    assert len({*colormap.names}) == len(colormap.names)
+    assert not {*IGNORE_NAMES} & {name.lower() for name in colormap.names}
+    assert len({*colormap.colours.values()}) == len(colormap.colours) == len(text_lines(path))
+    assert all(0 <= value <= 255 for colour in colormap.colours.values() for value in colour)
+    assert read_class_names(path) == colormap.names
+
+
+@settings(max_examples=200)
+@given(data=texts)
+@example(data=b"".join(b"%d\n" % number for number in range(256)))
+@example(data=b"long " * 100_000 + b"\n" + b"long " * 100_000)
+def test_class_names_are_all_different(path: Path, data: bytes) -> None:
+    names = read(read_class_names, path, data)
+    assert names is None or 1 <= len(names) == len({*names}) <= 255

@@ -1,0 +1,303 @@
+"""Two lists from one: every sample on one side, and on the same side tomorrow."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
+from segdata.inspect.split import split_list, stratified_groups
+from segdata.labels.masks import encode_index_png
+from segdata.lists import Pair, read_list, write_list
+from segdata.sample.voc import write_devkit
+from segdata.sources.voc import INDEX_DIR, decolor, make_lists
+
+Run = Callable[..., Result]
+
+paths = st.from_regex(r"[a-d]{1,3}/[a-z0-9]{1,4}\.jpg", fullmatch=True)
+path_lists = st.lists(paths, min_size=8, max_size=60, unique=True)
+ratios = st.floats(0.2, 0.8)
+
+
+def listed(path: Path, images: Sequence[str]) -> Path:
+    """Write a list of `images`, each with a label of its own."""
+    write_list(path, [Pair(image, f"{image}.png") for image in images], overwrite=True)
+    return path
+
+
+def labelled(root: Path, classes: Sequence[Sequence[int]]) -> Path:
+    """Write a label with these values for each sample, and their list."""
+    (root / "labels").mkdir(parents=True)
+    pairs = [Pair(f"images/{index:03}.jpg", f"labels/{index:03}.png") for index in range(len(classes))]
+    for pair, values in zip(pairs, classes, strict=True):
+        (root / pair.label).write_bytes(encode_index_png(np.array([values], np.uint8)))
+    write_list(root / "all.txt", pairs, overwrite=False)
+    return root / "all.txt"
+
+
+def sides(folder: Path, images: Sequence[str], **options: object) -> dict[str, str]:
+    """Split a list of `images`; return the side of each. Examples of which all come to one side do not count."""
+    try:
+        report = split_list(listed(folder / "l.txt", images), overwrite=True, **options)
+    except InvalidInputError as error:
+        assume("comes to the" not in str(error))
+        raise
+    return {pair.image: side for side, path in report.lists.items() for pair in read_list(Path(path))}
+
+
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("split")
+
+
+IMAGES = [f"{video}/{frame}.jpg" for video in "abcdefgh" for frame in range(12)]
+
+
+def test_every_sample_comes_to_one_list_and_keeps_its_place(tmp_path: Path) -> None:
+    report = split_list(listed(tmp_path / "l.txt", IMAGES), ratio=0.75)
+    train, val = (read_list(Path(report.lists[side])) for side in ("train", "val"))
+    assert sorted([*train, *val], key=lambda pair: IMAGES.index(pair.image)) == read_list(tmp_path / "l.txt")
+    for found in (train, val):
+        assert found == sorted(found, key=lambda pair: IMAGES.index(pair.image))
+    assert report.samples == report.groups == {"train": len(train), "val": len(val)}
+    assert 60 <= len(train) <= 84
+    assert (report.written, report.classes) == (True, ())
+
+
+@given(data=st.data(), images=path_lists, ratio=ratios, seed=st.integers())
+def test_no_sample_changes_sides_when_others_come_or_go(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, images: list[str], ratio: float, seed: int
+) -> None:
+    folder = tmp_path_factory.mktemp("split")
+    few = data.draw(st.lists(st.sampled_from(images), min_size=2, unique=True))
+    whole, part = (sides(folder, some, ratio=ratio, seed=seed) for some in (images, few))
+    assert part == {image: whole[image] for image in few}
+
+
+@given(images=path_lists, ratio=ratios, stratified=st.booleans())
+def test_a_group_is_never_divided(
+    tmp_path_factory: pytest.TempPathFactory, images: list[str], ratio: float, stratified: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("split")
+    if stratified:
+        label = encode_index_png(np.zeros((1, 1), np.uint8))
+        for image in images:
+            (folder / image).parent.mkdir(exist_ok=True)
+            (folder / f"{image}.png").write_bytes(label)
+    found = sides(folder, images, ratio=ratio, group="^([a-d]+)/", stratify=stratified, workers=1)
+    assert len({(image.split("/")[0], side) for image, side in found.items()}) == len(
+        {image.split("/")[0] for image in images}
+    )
+
+
+@given(
+    groups=st.lists(st.tuples(st.text(max_size=3), st.integers(0, 3)), unique_by=lambda group: group[0], min_size=1),
+    new=st.text(min_size=4),
+    ratio=ratios,
+)
+def test_a_new_group_moves_at_most_one_other_of_its_stratum_and_none_of_the_rest(
+    groups: list[tuple[str, int]], new: str, ratio: float
+) -> None:
+    # One class an image: which is rarer does not matter, and the class is the stratum.
+    before = stratified_groups([key for key, _ in groups], [frozenset({id_}) for _, id_ in groups], ratio=ratio, seed=0)
+    grown = [*groups, (new, 3)]
+    after = stratified_groups([key for key, _ in grown], [frozenset({id_}) for _, id_ in grown], ratio=ratio, seed=0)
+    moved = [id_ for key, id_ in groups if (key in before) != (key in after)]
+    assert moved in ([], [3])
+
+
+def test_the_seed_chooses_another_split(folder: Path) -> None:
+    found = [sides(folder, IMAGES, ratio=0.5, seed=seed) for seed in (0, 0, 1)]
+    assert found[0] == found[1] != found[2]
+
+
+@pytest.mark.parametrize(
+    ("expression", "groups"), [("^[a-h]", 8), ("^([a-h])/", 8), ("/(?P<frame>[0-9]+)", 12), (r"^(.)/(\d)", 8)]
+)
+def test_the_group_is_the_first_parenthesis_or_the_whole_match(tmp_path: Path, expression: str, groups: int) -> None:
+    report = split_list(listed(tmp_path / "l.txt", IMAGES), ratio=0.5, group=expression)
+    assert sum(report.groups.values()) == groups
+
+
+def test_a_stratified_split_takes_the_ratio_of_each_stratum(tmp_path: Path) -> None:
+    # Class 7 is in 5 images, 3 in 15; the rest have background alone, and one has nothing but void.
+    classes = [[0, 7, 3]] * 5 + [[0, 3, 255]] * 10 + [[0]] * 20 + [[255]]
+    report = split_list(labelled(tmp_path, classes), ratio=0.6, stratify=True)
+    assert report.samples == {"train": 3 + 6 + 12 + 1, "val": 2 + 4 + 8}
+    assert [(item.id, item.images) for item in report.classes] == [(0, 35), (3, 15), (7, 5)]
+    assert [(item.train, item.val) for item in report.classes] == [(21 / 22, 1.0), (9 / 22, 6 / 14), (3 / 22, 2 / 14)]
+
+
+def test_a_groups_stratum_is_the_rarest_class_of_all_its_images(tmp_path: Path) -> None:
+    # Ten groups of ten images; in five of the groups one image has class 5.
+    classes = [[0, 5] if index % 20 == 7 else [0] for index in range(100)]
+    report = split_list(labelled(tmp_path, classes), ratio=0.6, stratify=True, group=r"/(\d\d)")
+    assert report.groups == {"train": 6, "val": 4}
+    assert [(item.id, item.train, item.val) for item in report.classes] == [(0, 1.0, 1.0), (5, 3 / 60, 2 / 40)]
+
+
+def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    source = labelled(tmp_path, [rng.integers(0, 5, 3).tolist() for _ in range(60)])
+    report = split_list(source, ratio=0.7, stratify=True, workers=1, dst_path=tmp_path / "one")
+    other = split_list(source, ratio=0.7, stratify=True, workers=4, dst_path=tmp_path / "more")
+    assert (report.samples, report.classes) == (other.samples, other.classes)
+    for side in ("train", "val"):
+        assert Path(report.lists[side]).read_bytes() == Path(other.lists[side]).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [("voc_trainval_lst.txt", "voc_trainval"), ("my_list.txt", "my"), ("all.v2.txt", "all.v2"), ("alist", "alist")],
+)
+def test_the_lists_are_named_after_the_list(tmp_path: Path, name: str, stem: str) -> None:
+    report = split_list(listed(tmp_path / name, IMAGES), ratio=0.5, dst_path=tmp_path / "made")
+    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == [f"{stem}_train.txt", f"{stem}_val.txt"]
+    assert report.lists["val"] == str(tmp_path / "made" / f"{stem}_val.txt")
+
+
+def test_a_dry_run_says_the_same_and_writes_nothing(tmp_path: Path) -> None:
+    source = listed(tmp_path / "l.txt", IMAGES)
+    dry = split_list(source, ratio=0.5, dry_run=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["l.txt"]
+    assert (dry.written, dry.samples) == (False, split_list(source, ratio=0.5).samples)
+
+
+@pytest.mark.parametrize("taken", ["l_train.txt", "l_val.txt"])
+def test_neither_list_is_written_when_one_exists(tmp_path: Path, taken: str) -> None:
+    source = listed(tmp_path / "l.txt", IMAGES)
+    (tmp_path / taken).write_text("mine")
+    with pytest.raises(TargetExistsError, match=taken):
+        split_list(source, ratio=0.5)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["l.txt", taken]
+    split_list(source, ratio=0.5, overwrite=True)
+    assert (tmp_path / taken).read_text() != "mine"
+
+
+def test_neither_list_is_written_when_one_cannot_be_told_in_a_list(tmp_path: Path) -> None:
+    (tmp_path / "l.txt").write_text("".join(f"{index}.jpg #{index}.png\n" for index in range(20)))
+    with pytest.raises(FaultsError, match="cannot stand in a list"):
+        split_list(tmp_path / "l.txt", ratio=0.5)
+    assert [path.name for path in tmp_path.iterdir()] == ["l.txt"]
+
+
+def test_paths_without_a_group_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FaultsError, match=r"finds no group in 12 of 96 image paths:\n  c/0\.jpg\n") as error:
+        split_list(listed(tmp_path / "l.txt", IMAGES), ratio=0.5, group="^([abdefgh])|c/")
+    assert len(error.value.faults) == 12
+
+
+@pytest.mark.parametrize(("ratio", "stratify", "cure"), [(1e-9, False, "another seed"), (0.01, True, "another ratio")])
+def test_an_empty_side_is_an_error_that_says_what_to_do(
+    tmp_path: Path, ratio: float, stratify: bool, cure: str
+) -> None:
+    source = labelled(tmp_path, [[0]] * 5)
+    with pytest.raises(InvalidInputError, match=f"none of its 5 samples comes to the train side.*{cure}"):
+        split_list(source, ratio=ratio, stratify=stratify)
+    assert not (tmp_path / "all_val.txt").exists()
+
+
+@pytest.mark.parametrize("ratio", [0, 1, -0.5, 80, float("nan")])
+def test_a_ratio_that_is_no_share_is_refused(tmp_path: Path, ratio: float) -> None:
+    with pytest.raises(InvalidInputError, match="expected a share for training between 0 and 1"):
+        split_list(listed(tmp_path / "l.txt", IMAGES), ratio=ratio)
+
+
+def test_labels_that_cannot_be_read_are_all_named(tmp_path: Path) -> None:
+    source = labelled(tmp_path, [[0]] * 6)
+    (tmp_path / "labels/001.png").unlink()
+    (tmp_path / "labels/004.png").write_bytes(b"GIF89a")
+    source.write_text(source.read_text() + "x.jpg ../x.png\n")
+    with pytest.raises(FaultsError, match="3 of 7 labels below") as error:
+        split_list(source, ratio=0.5, stratify=True)
+    assert [fault.split(": ")[0] for fault in error.value.faults[:2]] == ["labels/001.png", "labels/004.png"]
+    assert "leaves the data root" in error.value.faults[2]
+
+
+def test_real_classes_are_as_frequent_on_both_sides(real_data: Path, tmp_path: Path) -> None:
+    decolor(real_data / "voc2012", dst_path=tmp_path / INDEX_DIR)
+    ids = [path.stem for path in sorted((tmp_path / INDEX_DIR).iterdir())]
+    write_list(tmp_path / "l.txt", [Pair(f"{id_}.jpg", f"{INDEX_DIR}/{id_}.png") for id_ in ids], overwrite=False)
+    report = split_list(tmp_path / "l.txt", ratio=0.8, stratify=True)
+    assert sum(report.samples.values()) == 150
+    assert [item.id for item in report.classes] == [0, 1, 3, 5, 7, 8, 9, 10, 11, 12, 13, 15, 16, 17, 18, 20]
+    assert max(abs(item.train - item.val) for item in report.classes) < 0.1
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write_devkit(tmp_path / "data", train=20, val=1)
+    decolor(tmp_path / "data")
+    make_lists(tmp_path / "data", split="train")
+    return tmp_path / "data"
+
+
+def test_the_command_says_how_many_went_where(segdata: Run, root: Path) -> None:
+    result = segdata("split", root / "voc_train_lst.txt", "--ratio", 0.8)
+    assert result.exit_code == 0, result.output
+    counts = [(root / f"voc_train_{side}.txt").read_text().count("\n") for side in ("train", "val")]
+    assert [int(number) for number in re.findall(r"^(\d+) samples \(", result.output, re.MULTILINE)] == counts
+    assert sum(counts) == 20
+
+
+def test_the_command_shows_the_share_of_every_class(segdata: Run, root: Path) -> None:
+    options = ("--ratio", 0.5, "--stratify", "--group", r"(\d)\.jpg", "--dst-path", root / "halves", "--dry_run")
+    result = segdata("split", root / "voc_train_lst.txt", *options)
+    assert result.exit_code == 0, result.output
+    assert "samples in 5 groups (50.0%) would be written to" in result.output
+    assert "class  images  of train  of val\n    0      20    100.0%  100.0%" in result.output
+    assert not (root / "halves").exists()
+
+
+def test_the_report_as_json(segdata: Run, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "lists").mkdir()
+    moved = (root / "voc_train_lst.txt").rename(tmp_path / "lists" / "l.txt")
+    result = segdata("split", moved, "--ratio", 0.5, "--stratify", "--data_root", root, "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.output)
+    assert report["lists"]["train"] == str(tmp_path / "lists" / "l_train.txt")
+    assert sum(report["samples"].values()) == 20
+    assert report["classes"][0] == {"id": 0, "images": 20, "train": 1.0, "val": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "sentence"),
+    [
+        ((), 2, "Missing option '--ratio'"),
+        (("--ratio", "1"), 2, "is not in the range 0<x<1"),
+        (("--ratio", "0.5", "--group", "("), 1, "'(' is no regular expression: missing )"),
+        (("--ratio", "0.5", "--group", "cat"), 1, "'cat' finds no group in 20 of 20 image paths"),
+        (("--ratio", "0.5", "--stratify", "--data_root", "{root}/VOCdevkit"), 1, "20 of 20 labels below"),
+        (("--ratio", "0.5", "--seed", "x"), 2, "'x' is not a valid integer"),
+    ],
+    ids=str,
+)
+def test_bad_input_gets_a_sentence_and_a_status(
+    segdata: Run, root: Path, options: tuple[str, ...], status: int, sentence: str
+) -> None:
+    result = segdata("split", root / "voc_train_lst.txt", *(option.format(root=root) for option in options))
+    assert (result.exit_code, sentence in result.output) == (status, True), result.output
+    assert "Traceback" not in result.output
+    assert sorted(path.name for path in root.iterdir()) == ["VOCdevkit", "voc_train_lst.txt"]
+
+
+def test_an_existing_list_names_the_way_out(segdata: Run, root: Path) -> None:
+    line = ("split", root / "voc_train_lst.txt", "--ratio", 0.5)
+    assert segdata(*line).exit_code == 0
+    result = segdata(*line)
+    assert (result.exit_code, "exists already (--overwrite replaces it)" in result.output) == (1, True), result.output
+    assert segdata(*line, "--overwrite").exit_code == 0
+
+
+def test_an_id_list_is_refused(segdata: Run, root: Path) -> None:
+    ids = root / "VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt"
+    result = segdata("split", ids, "--ratio", 0.5)
+    assert (result.exit_code, "an id list or an image list" in result.output) == (1, True), result.output
