@@ -5,25 +5,26 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import mindspore as ms
 import msgspec
 import numpy as np
 from mindspore import nn
 
-from segdata.errors import InvalidInputError, SegDataError
+from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segdata.files import file_mode, write_file
 from segtrain.config import Config
 from segtrain.models import build
+from segtrain.naming import BACKBONE, OWN, backbone_prefix, recognise
+from segtrain.weights import Parameters as Parameters
+from segtrain.weights import read_parameters as read_parameters
 
 FORMAT_VERSION = 1
-
-Parameters = dict[str, ms.Parameter]
 
 #: Step counter of MindSpore's optimizers; in a checkpoint it is the one truth about how far the training was.
 GLOBAL_STEP = "global_step"
@@ -32,7 +33,7 @@ GLOBAL_STEP = "global_step"
 RATES = "learning_rate"
 
 #: What a training checkpoint holds besides the network: the optimizer's state, by MindSpore's names.
-_TRAINING_STATE = (GLOBAL_STEP, RATES, "momentum", "moments.", "epoch_num", "step_num")
+TRAINING_STATE = (GLOBAL_STEP, RATES, "momentum", "moments.", "epoch_num", "step_num")
 
 
 def program_versions() -> dict[str, str]:
@@ -50,6 +51,7 @@ class CheckpointInfo:
         ignore_label: label of the pixels that did not count.
         record_set: name of the training set, and `inputs`, the fingerprint of its rows.
         rows: how many rows the training set has.
+        devices: how many trained together, each with batches of its own.
         epoch: the epoch (from 1) that was being trained.
         step: steps done since the beginning of the training.
         best_miou: highest mean IoU of an evaluation so far, 0 to 1; None: none yet.
@@ -63,6 +65,7 @@ class CheckpointInfo:
     record_set: str
     inputs: str
     rows: int
+    devices: int = 1
     epoch: int
     step: int
     best_miou: float | None
@@ -100,20 +103,25 @@ def save_checkpoint(path: Path, parameters: Iterable[ms.Parameter], info: Checkp
     Raises:
         SegDataError: when a parameter is not finite; nothing is written.
     """
-    entries = [{"name": parameter.name, "data": parameter} for parameter in parameters]
-    broken = [entry["name"] for entry in entries if not np.isfinite(entry["data"].asnumpy()).all()]
+    values = {parameter.name: parameter for parameter in parameters}
+    broken = [name for name, value in values.items() if not np.isfinite(value.asnumpy()).all()]
     if broken:
         raise SegDataError(
             f"step {info.step}: {len(broken)} parameters are not finite any more (first: {broken[0]}); the training "
             "diverged, the last checkpoint was kept"
         )
     write_file(side_file(path), msgspec.json.format(msgspec.json.encode(info)) + b"\n", overwrite=True)
+    write_parameters(path, values)
+
+
+def write_parameters(path: Path, values: Mapping[str, ms.Tensor]) -> None:
+    """Write a checkpoint without its side file, by rename."""
     # MindSpore insists on the suffix.
     staged = path.with_name(f".{path.stem}.staged.ckpt")
     # A killed run may have left it, and MindSpore makes it read-only.
     staged.unlink(missing_ok=True)
     try:
-        ms.save_checkpoint(entries, str(staged))
+        ms.save_checkpoint([{"name": name, "data": value} for name, value in values.items()], str(staged))
         staged.chmod(file_mode())
         staged.replace(path)
     finally:
@@ -173,23 +181,9 @@ def read_checkpoint(path: Path) -> tuple[CheckpointInfo, Parameters]:
     info, parameters = read_info(path), read_parameters(path)
     if GLOBAL_STEP in parameters:
         step = int(parameters[GLOBAL_STEP].asnumpy()[0])
-        steps_per_epoch = max(info.rows // info.config.batch_size, 1)
+        steps_per_epoch = max(info.rows // (info.config.batch_size * info.devices), 1)
         info = replace(info, step=step, epoch=-(-step // steps_per_epoch))
     return info, parameters
-
-
-def read_parameters(path: Path) -> Parameters:
-    """Return the parameters in the file at `path` by name.
-
-    Raises:
-        InvalidInputError: when it is no MindSpore checkpoint.
-    """
-    if not path.is_file():
-        raise InvalidInputError(f"{path}: no such checkpoint")
-    try:
-        return dict(ms.load_checkpoint(str(path)))
-    except (ValueError, RuntimeError, TypeError, OSError) as error:
-        raise InvalidInputError(f"{path}: not a MindSpore checkpoint, or a damaged one") from error
 
 
 def fill(cell: nn.Cell, parameters: Parameters) -> LoadReport:
@@ -201,11 +195,13 @@ def fill(cell: nn.Cell, parameters: Parameters) -> LoadReport:
         if value is None:
             missing.append(name)
         elif value.shape != parameter.shape:
-            mismatched.append(f"{name} ({_shape(value)} in the file, {_shape(parameter)} in the network)")
+            mismatched.append(
+                f"{name} ({shape_text(value.shape)} in the file, {shape_text(parameter.shape)} in the network)"
+            )
         else:
             parameter.set_data(ms.Tensor(value.asnumpy(), parameter.dtype))
             loaded.append(name)
-    unexpected = [name for name in parameters if name not in own and not name.startswith(_TRAINING_STATE)]
+    unexpected = [name for name in parameters if name not in own and not name.startswith(TRAINING_STATE)]
     return LoadReport(tuple(loaded), tuple(missing), tuple(unexpected), tuple(mismatched))
 
 
@@ -222,18 +218,31 @@ def restore(train_step: nn.Cell, parameters: Parameters) -> None:
         raise InvalidInputError(f"the checkpoint lacks {len(missing)} values of the training (first: {missing[0]})")
 
 
-def load_pretrained(cell: nn.Cell, path: Path) -> LoadReport:
-    """Start `cell` from the parameters in the file at `path` and report every key.
+def load_pretrained(network: nn.Cell, path: Path) -> LoadReport:
+    """Start `network` from the parameters in the file at `path` and report every key.
+
+    The file may be a backbone alone, or the checkpoint of another network: of the other output stride, which has the
+    same parameters, or for other classes, whose head is of another shape and is left as it is.
 
     Raises:
-        InvalidInputError: when nothing in the file fits.
+        InvalidInputError: when the backbone gets nothing of it, or another program's names tell that it must be
+            converted first.
     """
-    report = fill(cell, read_parameters(path))
-    if not report.loaded:
-        found = ", ".join(report.unexpected[:3]) or "none"
+    parameters = read_parameters(path)
+    naming = recognise(parameters)
+    if naming not in (OWN, None):
         raise InvalidInputError(
-            f"{path}: none of its parameters fits the network (first in the file: {found}; first wanted: "
-            f"{', '.join(report.missing[:3])})"
+            f"{path}: its names are those of {naming.title}; convert it first: segtrain convert-checkpoint {path} "
+            "backbone.ckpt --to backbone"
+        )
+    if backbone_prefix(parameters) == "":
+        parameters = {f"{BACKBONE}{name}": value for name, value in parameters.items()}
+    report = fill(network, parameters)
+    wanted = [name for name in (*report.loaded, *report.missing, *report.mismatched) if name.startswith(BACKBONE)]
+    if not set(wanted or report.loaded) & set(report.loaded):
+        raise InvalidInputError(
+            f"{path}: none of its parameters fits {'the backbone' if wanted else 'the network'} (first in the file: "
+            f"{', '.join(list(parameters)[:3]) or 'none'}; first wanted: {', '.join((*wanted, *report.missing)[:3])})"
         )
     return report
 
@@ -242,13 +251,16 @@ def load_network(path: Path) -> tuple[nn.Cell, CheckpointInfo]:
     """Rebuild the network of a checkpoint with its parameters; the device must be prepared.
 
     Raises:
-        InvalidInputError: when checkpoint and side file do not fit together.
+        InvalidInputError: when a file is missing or damaged.
+        FaultsError: naming the parameters that are missing, superfluous or of another shape.
     """
     info, parameters = read_checkpoint(path)
     network = build_network(info.config, num_classes=len(info.class_names))
     report = fill(network, parameters)
-    if faults := [*report.mismatched, *report.missing]:
-        raise InvalidInputError(f"{path}: {len(faults)} parameters do not fit its side file (first: {faults[0]})")
+    faults = [*report.mismatched, *(f"{name} (not in the file)" for name in report.missing)]
+    faults += [f"{name} (not in the network)" for name in report.unexpected]
+    if faults:
+        raise FaultsError(f"{path}: {len(faults)} parameters do not fit its side file", faults)
     return network, info
 
 
@@ -263,5 +275,6 @@ def build_network(config: Config, *, num_classes: int) -> nn.Cell:
     )
 
 
-def _shape(value: Any) -> str:
-    return " x ".join(map(str, value.shape)) or "scalar"
+def shape_text(shape: Sequence[int]) -> str:
+    """Return a shape as it is written in messages."""
+    return " x ".join(map(str, shape)) or "scalar"

@@ -11,6 +11,7 @@ import click
 from segdata.cli.options import ANY_PATH, CONTEXT, EXISTING_DIR, EXISTING_FILE, json_option, overwrite_option
 from segdata.cli.render import FAILED, INTERRUPTED, CommandGroup, emit, progress_bar, table
 from segdata.errors import InvalidInputError, name_first
+from segtrain.cli_convert import convert_checkpoint
 from segtrain.config import DeviceTarget, Model, override, read_config, recipe, recipe_names
 from segtrain.schedules import LrType
 
@@ -38,10 +39,20 @@ _SETTINGS = (
     click.option("--max_scale", type=float, help="Largest factor of random scaling"),
     click.option("--ignore_label", type=int, help="Label that does not count [default: the record set's]"),
     click.option("--num_classes", type=int, help="Classes with background [default: the record set's]"),
-    click.option("--ckpt_pre_trained", type=EXISTING_FILE, help="Checkpoint to take weights from"),
+    # A string, as in the configuration file.
+    click.option(
+        "--ckpt_pre_trained", type=click.Path(exists=True, dir_okay=False), help="Checkpoint to take weights from"
+    ),
     click.option("--save_steps", type=int, help="Steps between numbered checkpoints"),
     click.option("--keep_checkpoint_max", type=int, help="Numbered checkpoints that are kept"),
     click.option("--freeze_bn", is_flag=True, default=None, help="Keep the batch statistics as they are"),
+    click.option(
+        "--freeze",
+        metavar="PART",
+        multiple=True,
+        callback=lambda _context, _parameter, parts: parts or None,
+        help="Leave a part as it is, such as backbone; repeat for several",
+    ),
     click.option("--loss_scale", type=float, help="Fixed factor on the loss"),
     click.option("--device_target", type=click.Choice(get_args(DeviceTarget)), help="Where the network runs"),
 )
@@ -75,6 +86,9 @@ def _options(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
 @click.version_option(package_name="segdata")
 def main() -> None:
     """Train, evaluate and use segmentation networks on record sets."""
+
+
+main.add_command(convert_checkpoint)
 
 
 @main.command("fit")

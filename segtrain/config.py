@@ -39,6 +39,8 @@ class Config:
         backbone: the ResNet it is built on.
         atrous_rates: dilations of ASPP's 3x3 branches.
         freeze_bn: normalise by the moving statistics in training too.
+        sync_bn: normalise by the statistics of all devices' batches together, not of each one's.
+        freeze: parts of the network that stay as they are, by what their parameters' names begin with.
         num_classes: classes, background included; None: as many as the record set has.
         ignore_label: label of pixels that do not count; None: the record set's.
         train_epochs: passes over the training set.
@@ -68,6 +70,8 @@ class Config:
     backbone: Backbone
     atrous_rates: tuple[Count, ...] = (6, 12, 18)
     freeze_bn: bool = False
+    sync_bn: bool = False
+    freeze: tuple[str, ...] = ()
     num_classes: Annotated[int, msgspec.Meta(ge=2, le=256)] | None = None
     ignore_label: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
     train_epochs: Count
@@ -96,6 +100,8 @@ class Config:
         """Check what no single value shows."""
         if self.min_scale > self.max_scale:
             raise InvalidInputError(f"min_scale = {self.min_scale} is above max_scale = {self.max_scale}")
+        if self.freeze_bn and self.sync_bn:
+            raise InvalidInputError("freeze_bn uses no statistics of batches that sync_bn could share; choose one")
 
 
 def recipe_names() -> list[str]:

@@ -15,13 +15,16 @@ from mindspore import Tensor, nn
 from segdata.errors import SegDataError
 from segdata.records.manifest import RecordSet, open_set
 from segtrain.checkpoint import RATES, CheckpointInfo, build_network, load_pretrained, restore
-from segtrain.config import Config, ignore_label_of, resolve
+from segtrain.config import Config, ignore_label_of, resolve, write_config
 from segtrain.data.semantic import record_samples, steps_per_epoch, training_batches
+from segtrain.distributed import Ranks, current
 from segtrain.evaluate import check_classes, score
 from segtrain.events import Evaluated, Event, Started, StepDone, ignore
+from segtrain.freeze import freeze
 from segtrain.inference import Protocol, Segmenter
 from segtrain.losses import PixelCrossEntropy
 from segtrain.metrics import SegmentationReport
+from segtrain.models.normalization import synchronise
 from segtrain.runtime import prepare_device, stop_requests
 from segtrain.schedules import learning_rates
 from segtrain.train_dir import TrainDir
@@ -72,6 +75,9 @@ def fit(
 ) -> FitReport:
     """Train a network on a record set.
 
+    Where several processes do so together, each has batches of its own, the gradients of all are averaged in every
+    step, and rank 0 alone writes and calls `observe`.
+
     Args:
         config: the settings.
         data_file: the training set, by any of its names.
@@ -84,7 +90,7 @@ def fit(
     Raises:
         SegDataError: when settings, sets and directory do not fit together, a row cannot be used, or loss or
             parameters are not finite any more.
-        TrainingInterrupted: after SIGINT or SIGTERM, at the end of the step, when the checkpoint is written.
+        TrainingInterrupted: after SIGINT or SIGTERM to any of the processes, at the end of the step, when the checkpoint is written.
     """
     begun = time.perf_counter()
     data, evaluation = open_set(data_file), open_set(eval_data_file) if eval_data_file else None
@@ -92,46 +98,64 @@ def fit(
     ignore_label = ignore_label_of(data.manifest)
     if evaluation:
         check_classes(data.manifest.class_names, evaluation.manifest)
-    epoch_steps = steps_per_epoch(data.manifest.rows, config.batch_size)
-    rates = _rates(config, epoch_steps)
+    directory = TrainDir(train_dir)
+    if not resume:
+        directory.check_free(overwrite=overwrite)
 
     prepare_device(config.device_target, seed=config.seed)
-    directory, info, step, pretrained = TrainDir(train_dir), _info(config, data), 0, None
+    ranks = current()
+    epoch_steps = steps_per_epoch(data.manifest.rows, config.batch_size, ranks.size)
+    rates = _rates(config, epoch_steps)
+    info, step, pretrained = _info(config, data, ranks), 0, None
     if resume:
         step, parameters = directory.resume(config, info)
-    else:
-        directory.check_free(overwrite=overwrite)
     network = build_network(config, num_classes=data.manifest.num_classes)
+    frozen = freeze(network, config.freeze)
+    if config.sync_bn and ranks.size > 1:
+        synchronise(network, ranks.size)
     train_step = _train_step(network, config, rates, ignore_label)
+    ranks.average_gradients(train_step)
     if resume:
         restore(train_step, parameters)
     elif config.ckpt_pre_trained:
         pretrained = load_pretrained(network, Path(config.ckpt_pre_trained))
-    directory.begin(config, resume=resume)
+    evaluated = directory.evaluated(step)
+    # What decides how often the processes exchange something: one that did so less often would leave the others waiting.
+    course = (write_config(config), data.manifest.inputs, evaluation and evaluation.manifest.inputs, step, evaluated)
+    ranks.check_equal("settings, record sets and checkpoint", repr(course).encode())
+    ranks.broadcast(train_step.get_parameters())
+    if ranks.is_main:
+        directory.begin(config, resumed_at=step if resume else None)
+    else:
+        observe = ignore
 
     started = Started(
         config=config,
+        devices=ranks.size,
         steps_per_epoch=epoch_steps,
         first_step=step,
         total_steps=len(rates),
-        dropped_rows=data.manifest.rows % config.batch_size,
+        dropped_rows=data.manifest.rows % (config.batch_size * ranks.size),
         parameters=sum(parameter.size for parameter in network.trainable_params()),
         pretrained=pretrained,
     )
     observe(started)
-    log = _Log(directory, network, train_step, info, epoch_steps, observe)
-    clock = _Clock(config.batch_size)
+    log = _Log(directory, network, train_step, info, epoch_steps, ranks, observe)
+    clock = _Clock(config.batch_size * ranks.size)
     scores: SegmentationReport | None = None
     losses: list[float] = []
     with stop_requests() as stop_requested:
-        if evaluation and step and step % epoch_steps == 0 and not directory.evaluated(step):
+        if evaluation and step and step % epoch_steps == 0 and not evaluated:
             scores = log.evaluate(evaluation, step)
         for epoch in range(step // epoch_steps, config.train_epochs):
             train_step.set_train(True)
+            for part in frozen:
+                part.set_train(False)
             losses = []
             clock.restart()
-            for batch in training_batches(data, config, epoch=epoch, first_step=step - epoch * epoch_steps):
-                loss = float(train_step(*batch).asnumpy())
+            first_step = step - epoch * epoch_steps
+            for batch in training_batches(data, config, epoch=epoch, first_step=first_step, ranks=ranks):
+                loss = ranks.mean(float(train_step(*batch).asnumpy()))
                 rate, step = float(rates[step]), step + 1
                 if not math.isfinite(loss):
                     raise SegDataError(
@@ -139,14 +163,15 @@ def fit(
                         "checkpoint was kept; use a lower base_lr"
                     )
                 losses.append(loss)
-                log.step(StepDone(epoch=epoch + 1, step=step, loss=loss, lr=rate, images_per_s=clock.tick()))
-                if step % config.save_steps == 0 or step % epoch_steps == 0 or stop_requested():
+                log.tell(StepDone(epoch=epoch + 1, step=step, loss=loss, lr=rate, images_per_s=clock.tick()))
+                stopping = ranks.any(stop_requested())
+                if step % config.save_steps == 0 or step % epoch_steps == 0 or stopping:
                     log.save(step)
-                if stop_requested() and step < len(rates):
+                if stopping and step < len(rates):
                     raise TrainingInterrupted(step, len(rates), directory.last)
             if evaluation:
                 scores = log.evaluate(evaluation, step)
-                if stop_requested() and step < len(rates):
+                if ranks.any(stop_requested()) and step < len(rates):
                     raise TrainingInterrupted(step, len(rates), directory.last)
 
     return FitReport(
@@ -162,7 +187,7 @@ def fit(
 
 
 class _Log:
-    """Tells files and observer what happens."""
+    """Tells files and observer what happens, on rank 0; the others take part in evaluations."""
 
     def __init__(
         self,
@@ -171,6 +196,7 @@ class _Log:
         train_step: nn.Cell,
         info: CheckpointInfo,
         epoch_steps: int,
+        ranks: Ranks,
         observe: Callable[[Event], None],
     ) -> None:
         self.directory = directory
@@ -178,17 +204,16 @@ class _Log:
         self.train_step = train_step
         self.info = info
         self.epoch_steps = epoch_steps
+        self.ranks = ranks
         self.observe = observe
         self.best_miou = directory.best_miou()
         config = info.config
         self.segmenter = Segmenter(network, config, Protocol(crop_size=config.crop_size), batch_size=config.batch_size)
 
-    def step(self, done: StepDone) -> None:
-        self.directory.log(asdict(done))
-        self.observe(done)
-
     def save(self, step: int) -> None:
         """Write the last checkpoint, and where it is due, a numbered one."""
+        if not self.ranks.is_main:
+            return
         config, info = self.info.config, self._info(step)
         parameters = [each for each in self.train_step.get_parameters() if each.name != RATES]
         self.directory.save_last(parameters, info)
@@ -198,23 +223,36 @@ class _Log:
 
     def evaluate(self, records: RecordSet, step: int) -> SegmentationReport:
         """Evaluate at scale 1, and keep the network if it is the best one so far."""
+        # Each rank has moving statistics of its own batches; those of rank 0 are in the checkpoints.
+        self.ranks.broadcast(each for each in self.network.get_parameters() if not each.requires_grad)
         scores = score(
             self.segmenter,
-            record_samples(records),
+            record_samples(records, self.ranks),
             rows=records.manifest.rows,
             ignore_label=ignore_label_of(records.manifest),
             names=self.info.class_names,
+            ranks=self.ranks,
         )
         if self.best_miou is None or scores.mean_iou > self.best_miou:
             self.best_miou = scores.mean_iou
-            counter = self.train_step.optimizer.global_step
-            self.directory.save_best([*self.network.get_parameters(), counter], self._info(step))
-        done = Evaluated(
-            epoch=-(-step // self.epoch_steps), step=step, miou=scores.mean_iou, pixel_accuracy=scores.pixel_accuracy
+            if self.ranks.is_main:
+                counter = self.train_step.optimizer.global_step
+                self.directory.save_best([*self.network.get_parameters(), counter], self._info(step))
+        self.tell(
+            Evaluated(
+                epoch=-(-step // self.epoch_steps),
+                step=step,
+                miou=scores.mean_iou,
+                pixel_accuracy=scores.pixel_accuracy,
+            )
         )
-        self.directory.log(asdict(done))
-        self.observe(done)
         return scores
+
+    def tell(self, done: StepDone | Evaluated) -> None:
+        """Write a line of metrics, and tell the observer."""
+        if self.ranks.is_main:
+            self.directory.log(asdict(done))
+            self.observe(done)
 
     def _info(self, step: int) -> CheckpointInfo:
         return replace(self.info, epoch=-(-step // self.epoch_steps), step=step, best_miou=self.best_miou)
@@ -255,7 +293,7 @@ def _rates(config: Config, epoch_steps: int) -> npt.NDArray[np.float32]:
     )
 
 
-def _info(config: Config, data: RecordSet) -> CheckpointInfo:
+def _info(config: Config, data: RecordSet, ranks: Ranks) -> CheckpointInfo:
     manifest = data.manifest
     return CheckpointInfo(
         config=config,
@@ -264,6 +302,7 @@ def _info(config: Config, data: RecordSet) -> CheckpointInfo:
         record_set=manifest.name,
         inputs=manifest.inputs,
         rows=manifest.rows,
+        devices=ranks.size,
         epoch=0,
         step=0,
         best_miou=None,

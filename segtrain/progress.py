@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from tqdm import tqdm
 
+from segdata.errors import name_first
 from segtrain.events import Event, Started, StepDone
 
 if TYPE_CHECKING:
@@ -46,9 +47,10 @@ class TrainingBar:
         self._started = started
         config = started.config
         left_out = f", {started.dropped_rows} rows left out of each" if started.dropped_rows else ""
+        devices = f" on {started.devices} devices" if started.devices > 1 else ""
         click.echo(
-            f"{config.model}, {config.backbone}, {started.parameters / 1e6:.1f} M parameters: {config.train_epochs} "
-            f"epochs of {started.steps_per_epoch} steps{left_out}",
+            f"{config.model}, {config.backbone}, {started.parameters / 1e6:.1f} M parameters{devices}: "
+            f"{config.train_epochs} epochs of {started.steps_per_epoch} steps{left_out}",
             err=True,
         )
         if started.first_step:
@@ -89,12 +91,13 @@ class TrainingBar:
 
 def _loaded(report: LoadReport) -> str:
     """Say what was taken from a checkpoint, and what was not."""
-    parts = [f"{len(report.loaded)} parameters loaded"]
+    total = len(report.loaded) + len(report.missing) + len(report.mismatched)
+    lines = [f"{len(report.loaded)} of {total} parameters loaded"]
     for what, names in (
-        ("not in the file", report.missing),
-        ("of another shape", report.mismatched),
-        ("not in the network", report.unexpected),
+        ("not in the file, which begin anew", report.missing),
+        ("of another shape, which begin anew", report.mismatched),
+        ("in the file that the network does not have", report.unexpected),
     ):
         if names:
-            parts.append(f"{len(names)} {what} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})")
-    return "; ".join(parts)
+            lines += [f"{len(names)} {what}:", name_first(names)]
+    return "\n".join(lines)

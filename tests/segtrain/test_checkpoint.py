@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, nn
 
-from segdata.errors import InvalidInputError, SegDataError
+from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segtrain.checkpoint import (
     GLOBAL_STEP,
     CheckpointInfo,
@@ -27,6 +28,7 @@ from segtrain.checkpoint import (
     side_file,
 )
 from segtrain.config import Config
+from segtrain.models import build
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Trained
@@ -111,10 +113,78 @@ def test_every_key_is_accounted_for() -> None:
     assert (cell.weight.asnumpy() == 1).all()
 
 
-def test_pretrained_parameters_of_which_none_fits_are_an_error(tmp_path: Path, info: CheckpointInfo) -> None:
-    save_checkpoint(tmp_path / "a.ckpt", _parameters("network.resnet.conv1.weight"), info)
-    with pytest.raises(InvalidInputError, match=r"none of its parameters fits .*network\.resnet\.conv1\.weight.*bias"):
-        load_pretrained(nn.Dense(3, 2), tmp_path / "a.ckpt")
+def _network(model: str = "DeepLabV3plus_s16", num_classes: int = 4) -> nn.Cell:
+    return build(model, num_classes=num_classes, backbone="resnet18", atrous_rates=(6, 12, 18))
+
+
+def _save(path: Path, parameters: Iterable[Parameter], prefix: str = "") -> Path:
+    names = [
+        {"name": each.name.removeprefix(prefix), "data": each} for each in parameters if each.name.startswith(prefix)
+    ]
+    ms.save_checkpoint(names, str(path))
+    return path
+
+
+def test_a_checkpoint_of_the_other_output_stride_is_taken_whole(trained: Trained) -> None:
+    network = _network("DeepLabV3plus_s8")
+    report = load_pretrained(network, trained.directory / "last.ckpt")
+    assert (report.missing, report.unexpected, report.mismatched) == ((), (), ())
+    saved = read_parameters(trained.directory / "last.ckpt")
+    assert report.loaded == tuple(each.name for each in network.get_parameters())
+    assert all(np.array_equal(each.asnumpy(), saved[each.name].asnumpy()) for each in network.get_parameters())
+
+
+def test_of_a_checkpoint_for_other_classes_only_the_head_is_left_as_it_is(trained: Trained) -> None:
+    network = _network(num_classes=7)
+    head = network.decoder.classifier.weight.asnumpy().copy()
+    report = load_pretrained(network, trained.directory / "best.ckpt")
+    assert report.mismatched == (
+        "decoder.classifier.weight (4 x 256 x 1 x 1 in the file, 7 x 256 x 1 x 1 in the network)",
+    )
+    assert (report.missing, report.unexpected) == ((), ())
+    assert np.array_equal(network.decoder.classifier.weight.asnumpy(), head)
+
+
+def test_a_backbone_alone_is_taken_by_either_name(tmp_path: Path) -> None:
+    source, target = _network(), _network(num_classes=2)
+    parameters = list(source.get_parameters())
+    bare = load_pretrained(target, _save(tmp_path / "a.ckpt", source.backbone.get_parameters(), prefix="backbone."))
+    full = load_pretrained(target, _save(tmp_path / "b.ckpt", source.backbone.get_parameters()))
+    assert bare == full
+    assert bare.loaded == tuple(each.name for each in parameters if each.name.startswith("backbone."))
+    assert bare.missing == tuple(each.name for each in parameters if not each.name.startswith("backbone."))
+
+
+def test_pretrained_parameters_of_which_none_fits_the_backbone_are_an_error(tmp_path: Path) -> None:
+    head = _save(tmp_path / "a.ckpt", _network().aspp.get_parameters())
+    words = (
+        r"none of its parameters fits the backbone \(first in the file: aspp\..*; first wanted: backbone\.conv1\.weight"
+    )
+    with pytest.raises(InvalidInputError, match=words):
+        load_pretrained(_network(), head)
+    other = _save(tmp_path / "b.ckpt", _parameters("other"))
+    with pytest.raises(
+        InvalidInputError, match=r"fits the network \(first in the file: other; first wanted: weight, bias"
+    ):
+        load_pretrained(nn.Dense(3, 2), other)
+
+
+@pytest.mark.parametrize(
+    ("name", "naming"),
+    [
+        ("layer1.0.down_sample_layer.0.weight", "ResNet of MindSpore's model zoo"),
+        ("network.resnet.conv1.weight", "backbone for the DeepLab of MindSpore's model zoo"),
+        ("bn1.running_mean", "torchvision or timm"),
+    ],
+)
+def test_names_of_other_programs_are_told_with_the_command_that_changes_them(
+    tmp_path: Path, name: str, naming: str
+) -> None:
+    path = _save(tmp_path / "a.ckpt", _parameters("conv1.weight", name))
+    with pytest.raises(
+        InvalidInputError, match=rf"names are those of {naming}; convert it first: segtrain convert-check"
+    ):
+        load_pretrained(_network(), path)
 
 
 def test_a_network_is_rebuilt_from_checkpoint_and_side_file_alone(trained: Trained, tmp_path: Path) -> None:
@@ -128,9 +198,21 @@ def test_a_network_is_rebuilt_from_checkpoint_and_side_file_alone(trained: Train
 
 def test_a_checkpoint_that_lacks_parameters_of_its_network_is_refused(trained: Trained, tmp_path: Path) -> None:
     shutil.copy(trained.directory / "best.json", tmp_path / "a.json")
-    ms.save_checkpoint([{"name": "weight", "data": Tensor([1.0])}], str(tmp_path / "a.ckpt"))
-    with pytest.raises(InvalidInputError, match=r"a\.ckpt: \d+ parameters do not fit its side file"):
+    saved = read_parameters(trained.directory / "best.ckpt")
+    del saved["decoder.classifier.weight"]
+    ms.save_checkpoint([{"name": name, "data": value} for name, value in saved.items()], str(tmp_path / "a.ckpt"))
+    with pytest.raises(FaultsError, match=r"a\.ckpt: 1 parameters do not fit its side file") as caught:
         load_network(tmp_path / "a.ckpt")
+    assert caught.value.faults == ("decoder.classifier.weight (not in the file)",)
+
+
+def test_a_checkpoint_with_more_than_its_network_has_is_refused(trained: Trained, tmp_path: Path) -> None:
+    shutil.copy(trained.directory / "best.json", tmp_path / "a.json")
+    saved = {**read_parameters(trained.directory / "best.ckpt"), "aspp.more": Tensor([1.0])}
+    ms.save_checkpoint([{"name": name, "data": value} for name, value in saved.items()], str(tmp_path / "a.ckpt"))
+    with pytest.raises(FaultsError, match="1 parameters do not fit") as caught:
+        load_network(tmp_path / "a.ckpt")
+    assert caught.value.faults == ("aspp.more (not in the network)",)
 
 
 def test_damaged_and_missing_files_are_named(tmp_path: Path, info: CheckpointInfo) -> None:

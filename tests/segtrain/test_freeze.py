@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from click.testing import Result
+
+from segdata.errors import InvalidInputError
+from segtrain.checkpoint import read_parameters
+from segtrain.config import Config, override, read_config
+from segtrain.events import Event, StepDone
+from segtrain.fit import FitReport, TrainingInterrupted, fit
+from segtrain.freeze import freeze
+from segtrain.models import build
+
+if TYPE_CHECKING:
+    from mindspore import nn
+
+    from tests.segtrain.conftest import Miniature, Trained
+
+
+def _network() -> nn.Cell:
+    return build("DeepLabV3plus_s16", num_classes=2, backbone="resnet18", atrous_rates=(2,))
+
+
+def _values(path: Path) -> dict[str, np.ndarray]:
+    return {name: value.asnumpy() for name, value in read_parameters(path).items()}
+
+
+@pytest.fixture(scope="module")
+def config(trained: Trained, small: Config) -> Config:
+    """Settings that go on from another training with all but the decoder frozen."""
+    settings = {"ckpt_pre_trained": str(trained.directory / "last.ckpt"), "train_epochs": 2, "base_lr": 0.05}
+    return override(small, {**settings, "freeze": ("backbone", "aspp")})
+
+
+@pytest.fixture(scope="module")
+def whole(config: Config, miniature: Miniature, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FitReport]:
+    """Return directory and report of a training with these settings."""
+    run = tmp_path_factory.mktemp("frozen") / "run"
+    return run, fit(config, miniature.train, run, eval_data_file=miniature.val)
+
+
+def test_frozen_parts_stay_bit_for_bit_and_the_others_learn(trained: Trained, whole: tuple[Path, FitReport]) -> None:
+    run, report = whole
+    before, after = _values(trained.directory / "last.ckpt"), _values(run / "last.ckpt")
+    # Weights and moving statistics, and the counter of the dropout, which does not drop out either.
+    network = [name for name in before if name.startswith(("backbone.", "aspp.", "decoder."))]
+    assert {"backbone.bn1.moving_mean", "aspp.dropout.counter"} <= set(network)
+    changed = [name for name in network if not np.array_equal(before[name], after[name])]
+    assert changed == [name for name in network if name.startswith("decoder.")]
+
+    moments = [name.removeprefix("moments.") for name in after if name.startswith("moments.")]
+    assert moments == [name for name in network if name.startswith("decoder.") and ".moving_" not in name]
+    assert report.started.parameters == sum(after[name].size for name in moments)
+    assert read_config(run / "config.yaml").freeze == ("backbone", "aspp")
+
+
+def test_a_training_with_frozen_parts_is_resumed_bit_for_bit(
+    config: Config, whole: tuple[Path, FitReport], miniature: Miniature, tmp_path: Path
+) -> None:
+    def interrupt(event: Event) -> None:
+        if isinstance(event, StepDone) and event.step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(TrainingInterrupted, match="after step 3 of 4"):
+        fit(config, miniature.train, tmp_path / "run", observe=interrupt)
+    fit(config, miniature.train, tmp_path / "run", resume=True)
+    expected, found = _values(whole[0] / "last.ckpt"), _values(tmp_path / "run" / "last.ckpt")
+    assert expected.keys() == found.keys()
+    assert [name for name in expected if not np.array_equal(expected[name], found[name])] == []
+
+
+def test_a_part_is_named_by_what_its_parameters_begin_with() -> None:
+    network = _network()
+    (part,) = freeze(network, ["backbone.layer1"])
+    assert part is network.backbone.layer1
+    trained = {parameter.name for parameter in network.trainable_params()}
+    assert not any(name.startswith("backbone.layer1.") for name in trained)
+    assert {"backbone.conv1.weight", "backbone.layer2.0.conv1.weight"} <= trained
+    assert freeze(network, []) == []
+
+
+@pytest.mark.parametrize("part", ["backbones", "Backbone", "backbone.layer9", "backbone.relu", "", "moments"])
+def test_an_unknown_part_is_told_with_the_near_ones(part: str) -> None:
+    with pytest.raises(InvalidInputError, match=rf"could be frozen is called '{part}'; .*known are aspp, "):
+        freeze(_network(), [part])
+
+
+def test_something_must_be_left_to_train() -> None:
+    with pytest.raises(InvalidInputError, match="nothing is left to train"):
+        freeze(_network(), ["backbone", "aspp", "decoder"])
+
+
+def test_the_flag_may_be_repeated_and_its_mistakes_are_told_before_anything_is_written(
+    segtrain: Callable[..., Result], miniature: Miniature, tmp_path: Path
+) -> None:
+    result = segtrain(
+        "fit", "--recipe", "deeplabv3plus_cpu", "--data_file", miniature.train, "--train_dir", tmp_path / "run",
+        "--batch_size", 4, "--crop_size", 33, "--freeze", "aspp", "--freeze", "backbon",
+    )  # fmt: skip
+    assert result.exit_code == 1, result.output
+    assert "called 'backbon'; did you mean backbone" in result.stderr
+    assert not (tmp_path / "run").exists()
