@@ -30,7 +30,6 @@ from segdata.sample.coco import write_coco
 from segdata.sample.sbd import write_release
 from segdata.sample.tif import write_stacks
 from segdata.sample.voc import write_devkit
-from segdata.sources.voc import decolor, make_lists
 
 pytest.importorskip("distributed")
 
@@ -84,15 +83,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield Cluster(address)
 
 
-@pytest.fixture(scope="module")
-def voc(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("voc") / "data"
-    write_devkit(root, train=10, val=3)
-    decolor(root)
-    make_lists(root)
-    return root
-
-
 def test_results_come_in_input_order(cluster: Cluster) -> None:
     results = ordered_map(square_slowly_first, range(100), workers=cluster, chunk=3)
     assert list(results) == [item * item for item in range(100)]
@@ -126,8 +116,8 @@ def test_errors_of_ours_keep_what_they_say_on_their_way(cluster: Cluster) -> Non
     assert error.value.code == "label_mode"
 
 
-def test_a_record_set_is_the_same_byte_for_byte(cluster: Cluster, voc: Path, tmp_path: Path) -> None:
-    source = ListSource(voc, voc / "voc_trainval_lst.txt")
+def test_a_record_set_is_the_same_byte_for_byte(cluster: Cluster, devkit: Path, tmp_path: Path) -> None:
+    source = ListSource(devkit, devkit / "voc_trainval_lst.txt")
     to_mindrecord(source, tmp_path / "here" / "set", num_shards=4)
     report = to_mindrecord(source, tmp_path / "there" / "set", num_shards=4, workers=cluster)
     assert report.rows == 13
@@ -142,7 +132,7 @@ def test_an_instance_set_is_the_same_byte_for_byte(cluster: Cluster, tmp_path: P
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
 
 
-def test_a_conversion_that_was_interrupted_here_goes_on_there(cluster: Cluster, voc: Path, tmp_path: Path) -> None:
+def test_a_conversion_that_was_interrupted_here_goes_on_there(cluster: Cluster, devkit: Path, tmp_path: Path) -> None:
     @contextmanager
     def interrupting(*, total: int, label: str) -> Iterator[Advance]:
         def advance(_rows: int) -> None:
@@ -151,7 +141,7 @@ def test_a_conversion_that_was_interrupted_here_goes_on_there(cluster: Cluster, 
 
         yield advance
 
-    source = ListSource(voc, voc / "voc_trainval_lst.txt")
+    source = ListSource(devkit, devkit / "voc_trainval_lst.txt")
     with pytest.raises(KeyboardInterrupt):
         to_mindrecord(source, tmp_path / "set", num_shards=5, workers=1, progress=interrupting)
     assert to_mindrecord(source, tmp_path / "set", num_shards=5, workers=cluster, resume=True).shards_kept == 2
@@ -186,9 +176,9 @@ def test_commands_write_the_same_files_there_as_here(
 
 
 def test_relative_paths_are_the_callers(
-    cluster: Cluster, voc: Path, segdata: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, devkit: Path, segdata: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(voc, tmp_path / "data")
+    shutil.copytree(devkit, tmp_path / "data")
     monkeypatch.chdir(tmp_path)
     command = "to-mindrecord --data_root data --data_lst data/voc_train_lst.txt --dst_path set --num_shards 2"
     result = segdata(*command.split(), "--scheduler", cluster.address)
@@ -196,11 +186,11 @@ def test_relative_paths_are_the_callers(
     assert verify(tmp_path / "set").ok
 
 
-def test_what_was_under_way_on_a_worker_that_is_killed_is_done_again(voc: Path, tmp_path: Path) -> None:
-    pairs = read_list(voc / "voc_trainval_lst.txt")
+def test_what_was_under_way_on_a_worker_that_is_killed_is_done_again(devkit: Path, tmp_path: Path) -> None:
+    pairs = read_list(devkit / "voc_trainval_lst.txt")
     for copy in range(60):
         (tmp_path / "data" / str(copy)).parent.mkdir(exist_ok=True)
-        (tmp_path / "data" / str(copy)).symlink_to(voc)
+        (tmp_path / "data" / str(copy)).symlink_to(devkit)
     listed = [Pair(f"{copy}/{pair.image}", f"{copy}/{pair.label}") for copy in range(60) for pair in pairs]
     write_list(tmp_path / "list.txt", listed, overwrite=False)
     source = ListSource(tmp_path / "data", tmp_path / "list.txt")
@@ -236,11 +226,11 @@ def test_work_that_kills_its_worker_is_done_by_another(tmp_path: Path) -> None:
 
 
 def test_a_scheduler_that_does_not_answer_is_a_sentence(
-    segdata: Callable[..., Result], voc: Path, monkeypatch: pytest.MonkeyPatch
+    segdata: Callable[..., Result], devkit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("segdata.cluster.PATIENCE", 1)
     address = f"tcp://127.0.0.1:{free_port()}"
-    result = segdata("voc-decolor", "--data_root", voc, "--dry-run", "--overwrite", "--scheduler", address)
+    result = segdata("voc-decolor", "--data_root", devkit, "--dry-run", "--overwrite", "--scheduler", address)
     assert result.exit_code == 1
     assert f"{address}: no Dask scheduler answers there" in result.stderr
 
@@ -263,17 +253,22 @@ def test_an_address_that_is_none_is_a_sentence() -> None:
         list(cluster_map(square_slowly_first, [1], Cluster("nowhere://x")))
 
 
-def test_workers_and_a_scheduler_exclude_each_other(segdata: Callable[..., Result], voc: Path) -> None:
-    result = segdata("voc-decolor", "--data_root", voc, "--workers", "2", "--scheduler", "tcp://127.0.0.1:1")
+def test_workers_and_a_scheduler_exclude_each_other(segdata: Callable[..., Result], devkit: Path) -> None:
+    result = segdata("voc-decolor", "--data_root", devkit, "--workers", "2", "--scheduler", "tcp://127.0.0.1:1")
     assert result.exit_code == 2
     assert "give one of the two" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["check", "stats"])
 def test_reports_are_the_same_there_as_here(
-    command: str, cluster: Cluster, voc: Path, segdata: Callable[..., Result]
+    command: str, cluster: Cluster, devkit: Path, segdata: Callable[..., Result]
 ) -> None:
-    options = (command, voc / "voc_trainval_lst.txt", "--json", *(("--hash", "--decode") if command == "check" else ()))
+    options = (
+        command,
+        devkit / "voc_trainval_lst.txt",
+        "--json",
+        *(("--hash", "--decode") if command == "check" else ()),
+    )
     here = segdata(*options)
     there = segdata(*options, "--scheduler", cluster.address)
     assert there.exit_code == here.exit_code == 0, there.stderr

@@ -1,4 +1,4 @@
-"""The three forms that a data set may have, in miniature."""
+"""The forms that a data set may have beside the devkit, in miniature."""
 
 from __future__ import annotations
 
@@ -10,18 +10,6 @@ from segdata.records.convert import to_mindrecord
 from segdata.records.instance import CocoSource
 from segdata.records.semantic import ListSource
 from segdata.sample.coco import write_coco
-from segdata.sample.voc import write_devkit
-from segdata.sources.voc import decolor, make_lists
-
-
-@pytest.fixture(scope="session")
-def voc(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A devkit with index masks and the lists ``voc_train_lst.txt`` (10) and ``voc_val_lst.txt`` (3)."""
-    root = tmp_path_factory.mktemp("voc") / "data"
-    write_devkit(root, train=10, val=3)
-    decolor(root)
-    make_lists(root)
-    return root
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +21,9 @@ def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def voc_records(voc: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def voc_records(devkit: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("records") / "voc_train"
-    to_mindrecord(ListSource(voc, voc / "voc_train_lst.txt"), target, num_shards=3)
+    to_mindrecord(ListSource(devkit, devkit / "voc_train_lst.txt"), target, num_shards=3)
     return target
 
 

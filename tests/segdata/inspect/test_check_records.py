@@ -24,9 +24,9 @@ def counts(report: CheckReport) -> dict[str, int]:
 
 
 @pytest.fixture
-def files(voc: Path, tmp_path: Path) -> Path:
+def files(devkit: Path, tmp_path: Path) -> Path:
     """A copy of the devkit that a test may damage before it writes the set."""
-    shutil.copytree(voc, tmp_path / "data")
+    shutil.copytree(devkit, tmp_path / "data")
     return tmp_path / "data"
 
 
@@ -91,14 +91,14 @@ def test_instances_are_looked_at_as_annotations_are(coco: Path, tmp_path: Path) 
     assert counts(check(tmp_path / "set")) == {"box_mismatch": 1}
 
 
-def test_a_list_is_compared_with_a_record_set(voc: Path, voc_records: Path, tmp_path: Path) -> None:
-    report = check(voc / "voc_val_lst.txt", against=[open_dataset(voc_records)], hash=True)
+def test_a_list_is_compared_with_a_record_set(devkit: Path, voc_records: Path, tmp_path: Path) -> None:
+    report = check(devkit / "voc_val_lst.txt", against=[open_dataset(voc_records)], hash=True)
     assert counts(report) == {}
-    report = check(voc / "voc_trainval_lst.txt", against=[open_dataset(voc_records)])
+    report = check(devkit / "voc_trainval_lst.txt", against=[open_dataset(voc_records)])
     assert counts(report) == {"overlap": 10}
-    pairs = read_list(voc / "voc_val_lst.txt")
-    shutil.copy(voc / read_list(voc / "voc_train_lst.txt")[0].image, tmp_path / "other.jpg")
-    shutil.copy(voc / pairs[0].label, tmp_path / "other.png")
+    pairs = read_list(devkit / "voc_val_lst.txt")
+    shutil.copy(devkit / read_list(devkit / "voc_train_lst.txt")[0].image, tmp_path / "other.jpg")
+    shutil.copy(devkit / pairs[0].label, tmp_path / "other.png")
     write_list(tmp_path / "l.txt", [type(pairs[0])("other.jpg", "other.png")], overwrite=False)
     report = check(tmp_path / "l.txt", against=[open_dataset(voc_records)], hash=True)
     assert counts(report)["overlap_content"] == 1

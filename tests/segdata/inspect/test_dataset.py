@@ -26,8 +26,8 @@ def by_name(dataset: Dataset) -> dict[str, object]:
     return {sample.name: sample for sample in dataset.samples()}
 
 
-def test_a_list_and_its_record_set_give_the_same_samples(voc: Path, voc_records: Path) -> None:
-    listed, recorded = open_dataset(voc / "voc_train_lst.txt"), open_dataset(voc_records)
+def test_a_list_and_its_record_set_give_the_same_samples(devkit: Path, voc_records: Path) -> None:
+    listed, recorded = open_dataset(devkit / "voc_train_lst.txt"), open_dataset(voc_records)
     assert (listed.task, listed.labels, listed.ignore_label) == (recorded.task, recorded.labels, recorded.ignore_label)
     assert len(listed) == len(recorded) == 10
     ours, theirs = by_name(listed), by_name(recorded)
@@ -52,8 +52,14 @@ def test_a_json_and_its_record_set_give_the_same_samples(coco: Path, coco_record
 
 
 @pytest.mark.parametrize("form", ["list", "json", "records"])
-def test_rows_are_chosen_by_number_in_the_order_asked_for(form: str, voc: Path, coco: Path, voc_records: Path) -> None:
-    path = {"list": voc / "voc_train_lst.txt", "json": coco / "annotations" / "instances.json", "records": voc_records}
+def test_rows_are_chosen_by_number_in_the_order_asked_for(
+    form: str, devkit: Path, coco: Path, voc_records: Path
+) -> None:
+    path = {
+        "list": devkit / "voc_train_lst.txt",
+        "json": coco / "annotations" / "instances.json",
+        "records": voc_records,
+    }
     dataset = open_dataset(path[form])
     names = [sample.name for sample in dataset.samples()]
     assert [sample.name for sample in dataset.samples([7, 0, 3])] == [names[7], names[0], names[3]]
@@ -74,11 +80,11 @@ def test_the_name_tells_what_it_is(name: str, kind: str, tmp_path: Path) -> None
     assert find_kind(tmp_path / name) == kind
 
 
-def test_options_of_another_kind_are_refused(voc: Path, voc_records: Path) -> None:
+def test_options_of_another_kind_are_refused(devkit: Path, voc_records: Path) -> None:
     with pytest.raises(InvalidInputError, match="a list file, which has no use for images"):
-        open_dataset(voc / "voc_train_lst.txt", images=voc)
+        open_dataset(devkit / "voc_train_lst.txt", images=devkit)
     with pytest.raises(InvalidInputError, match="a record set, which has no use for data_root and classes"):
-        open_dataset(voc_records, data_root=voc, classes=Classes())
+        open_dataset(voc_records, data_root=devkit, classes=Classes())
 
 
 def test_a_json_without_a_folder_of_images_beside_it_asks_for_it(coco: Path, tmp_path: Path) -> None:

@@ -87,15 +87,15 @@ def test_labels_are_scaled_without_new_values(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3, 10, 99])
-def test_as_many_are_shown_as_asked_for_and_no_more_than_there_are(voc: Path, tmp_path: Path, count: int) -> None:
-    report = preview(open_dataset(voc / "voc_train_lst.txt"), out=tmp_path / "sheet.png", count=count)
+def test_as_many_are_shown_as_asked_for_and_no_more_than_there_are(devkit: Path, tmp_path: Path, count: int) -> None:
+    report = preview(open_dataset(devkit / "voc_train_lst.txt"), out=tmp_path / "sheet.png", count=count)
     assert len(set(report.shown)) == len(report.shown) == min(count, 10)
     assert (report.found, report.samples) == (10, 10)
     assert read_sheet(tmp_path / "sheet.png").shape[1] > TILE_WIDTH * min(count, 2)
 
 
-def test_the_seed_chooses_and_more_samples_add_to_those_shown(voc: Path, tmp_path: Path) -> None:
-    dataset = open_dataset(voc / "voc_train_lst.txt")
+def test_the_seed_chooses_and_more_samples_add_to_those_shown(devkit: Path, tmp_path: Path) -> None:
+    dataset = open_dataset(devkit / "voc_train_lst.txt")
     shown = [
         preview(dataset, out=tmp_path / "sheet.png", overwrite=True, seed=seed, count=count).shown
         for seed, count in ((0, 4), (0, 6), (1, 4))
@@ -105,10 +105,10 @@ def test_the_seed_chooses_and_more_samples_add_to_those_shown(voc: Path, tmp_pat
 
 @pytest.mark.parametrize("task", ["semantic", "instance"])
 def test_a_record_set_shows_the_same_as_what_it_was_made_of(
-    task: str, voc: Path, voc_records: Path, coco: Path, coco_records: Path, tmp_path: Path
+    task: str, devkit: Path, voc_records: Path, coco: Path, coco_records: Path, tmp_path: Path
 ) -> None:
     instance = (coco / "annotations" / "instances.json", coco_records)
-    paths = {"semantic": (voc / "voc_train_lst.txt", voc_records), "instance": instance}[task]
+    paths = {"semantic": (devkit / "voc_train_lst.txt", voc_records), "instance": instance}[task]
     reports = [preview(open_dataset(path), out=tmp_path / f"{path.name}.png", count=5) for path in paths]
     assert reports[0].shown == reports[1].shown
     assert reports[0].classes == reports[1].classes
@@ -118,8 +118,8 @@ def test_a_record_set_shows_the_same_as_what_it_was_made_of(
     assert (sheets[0][50:] == sheets[1][50:]).all()
 
 
-def test_only_samples_with_a_wanted_class_are_shown(voc: Path, tmp_path: Path) -> None:
-    dataset = open_dataset(voc / "voc_train_lst.txt")
+def test_only_samples_with_a_wanted_class_are_shown(devkit: Path, tmp_path: Path) -> None:
+    dataset = open_dataset(devkit / "voc_train_lst.txt")
     having = {sample.name for sample in dataset.samples() if np.isin(read_label(sample), (1, 3)).any()}
     assert 0 < len(having) < 10
     report = preview(dataset, out=tmp_path / "sheet.png", classes=("aeroplane", "3"))
@@ -137,8 +137,8 @@ def test_instances_are_chosen_by_class_too(coco: Path, tmp_path: Path) -> None:
     assert set(report.shown) == having
 
 
-def test_a_class_that_is_not_there_is_named_with_its_neighbours(voc: Path, tmp_path: Path) -> None:
-    dataset = open_dataset(voc / "voc_train_lst.txt")
+def test_a_class_that_is_not_there_is_named_with_its_neighbours(devkit: Path, tmp_path: Path) -> None:
+    dataset = open_dataset(devkit / "voc_train_lst.txt")
     with pytest.raises(InvalidInputError, match=r"no class 'aeroplan'; did you mean aeroplane\?"):
         preview(dataset, out=tmp_path / "sheet.png", classes=("aeroplan",))
     with pytest.raises(InvalidInputError, match="none of its 10 samples shows sofa"):
@@ -222,9 +222,9 @@ def test_names_in_any_writing_are_drawn(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("task", ["semantic", "instance"])
 def test_the_number_of_workers_and_a_second_run_change_no_byte(
-    task: str, voc: Path, coco: Path, tmp_path: Path
+    task: str, devkit: Path, coco: Path, tmp_path: Path
 ) -> None:
-    path = {"semantic": voc / "voc_train_lst.txt", "instance": coco / "annotations" / "instances.json"}[task]
+    path = {"semantic": devkit / "voc_train_lst.txt", "instance": coco / "annotations" / "instances.json"}[task]
     files = []
     for number, workers in enumerate((1, 4, 4)):
         out, html = tmp_path / f"{number}.png", tmp_path / f"{number}"
@@ -233,8 +233,8 @@ def test_the_number_of_workers_and_a_second_run_change_no_byte(
     assert files[0] == files[1] == files[2]
 
 
-def test_what_is_there_is_replaced_only_when_told(voc: Path, tmp_path: Path) -> None:
-    dataset = open_dataset(voc / "voc_train_lst.txt")
+def test_what_is_there_is_replaced_only_when_told(devkit: Path, tmp_path: Path) -> None:
+    dataset = open_dataset(devkit / "voc_train_lst.txt")
     out, page = tmp_path / "sheet.png", tmp_path / "html" / "index.html"
     page.parent.mkdir()
     page.write_text("mine")
@@ -247,8 +247,8 @@ def test_what_is_there_is_replaced_only_when_told(voc: Path, tmp_path: Path) -> 
         preview(dataset, out=out)
 
 
-def test_there_must_be_something_to_write_and_to_show(voc: Path, tmp_path: Path) -> None:
-    dataset = open_dataset(voc / "voc_train_lst.txt")
+def test_there_must_be_something_to_write_and_to_show(devkit: Path, tmp_path: Path) -> None:
+    dataset = open_dataset(devkit / "voc_train_lst.txt")
     with pytest.raises(InvalidInputError, match="nothing to write"):
         preview(dataset)
     for count in (0, -1, 201):

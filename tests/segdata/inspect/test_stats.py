@@ -149,8 +149,8 @@ def test_annotations_that_are_no_instances_are_named(tmp_path: Path) -> None:
     assert report.left_out == ()
 
 
-def test_a_list_and_its_record_set_hold_the_same(voc: Path, voc_records: Path) -> None:
-    listed, recorded = (stats(open_dataset(path)) for path in (voc / "voc_train_lst.txt", voc_records))
+def test_a_list_and_its_record_set_hold_the_same(devkit: Path, voc_records: Path) -> None:
+    listed, recorded = (stats(open_dataset(path)) for path in (devkit / "voc_train_lst.txt", voc_records))
     assert replace(recorded, path=listed.path, kind="list") == listed
     assert listed.samples == 10
 
@@ -163,9 +163,13 @@ def test_a_json_and_its_record_set_hold_the_same(coco: Path, coco_records: Path)
 
 @pytest.mark.parametrize("form", ["list", "coco", "records"])
 def test_one_worker_and_several_processes_give_the_same_report(
-    form: str, voc: Path, coco: Path, coco_records: Path, monkeypatch: pytest.MonkeyPatch
+    form: str, devkit: Path, coco: Path, coco_records: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = {"list": voc / "voc_train_lst.txt", "coco": coco / "annotations" / "instances.json", "records": coco_records}
+    path = {
+        "list": devkit / "voc_train_lst.txt",
+        "coco": coco / "annotations" / "instances.json",
+        "records": coco_records,
+    }
     monkeypatch.setattr(module, "PROCESSES_FROM", 0)
     one, several = (stats(open_dataset(path[form]), workers=workers) for workers in (1, 3))
     assert one == several

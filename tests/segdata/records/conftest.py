@@ -1,4 +1,4 @@
-"""A miniature devkit with its lists, and a record set written from it once."""
+"""A record set written once from the miniature devkit."""
 
 from __future__ import annotations
 
@@ -9,17 +9,6 @@ import pytest
 
 from segdata.records.convert import to_mindrecord
 from segdata.records.semantic import ListSource
-from segdata.sample.voc import write_devkit
-from segdata.sources.voc import decolor, make_lists
-
-
-@pytest.fixture(scope="session")
-def devkit(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("voc") / "data"
-    write_devkit(root, train=10, val=3)
-    decolor(root)
-    make_lists(root)
-    return root
 
 
 @pytest.fixture(scope="session")

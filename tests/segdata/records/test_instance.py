@@ -142,7 +142,6 @@ def test_a_number_beyond_the_range_of_floats_is_a_fault(
         convert((path, images), tmp_path / "set")
 
 
-
 def test_a_box_is_cut_to_the_image_and_made_from_the_mask_where_missing(
     coco: Callable[..., Any], tmp_path: Path
 ) -> None:
