@@ -33,7 +33,7 @@ GLOBAL_STEP = "global_step"
 RATES = "learning_rate"
 
 #: What a training checkpoint holds besides the network: the optimizer's state, by MindSpore's names.
-TRAINING_STATE = (GLOBAL_STEP, RATES, "momentum", "moments.", "epoch_num", "step_num")
+TRAINING_STATE = (GLOBAL_STEP, RATES, "momentum", "moments.", "loss_scale", "epoch_num", "step_num")
 
 
 def program_versions() -> dict[str, str]:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 import yaml
@@ -15,9 +15,13 @@ from segdata.errors import InvalidInputError, near
 from segdata.records.manifest import Manifest
 from segtrain.schedules import LrType
 
-Model = Literal["DeepLabV3plus_s16", "DeepLabV3plus_s8"]
+Model = Literal["DeepLabV3_s16", "DeepLabV3_s8", "DeepLabV3plus_s16", "DeepLabV3plus_s8"]
 Backbone = Literal["resnet18", "resnet50", "resnet101"]
 DeviceTarget = Literal["CPU", "Ascend"]
+FileFormat = Literal["mindir", "onnx", "air"]
+Loss = Literal["cross_entropy", "ohem"]
+WeightDecayFilter = Literal["norm", "norm_and_bias", "none"]
+Amp = Literal["O0", "O2", "O3", "auto"]
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -50,14 +54,22 @@ class Config:
         max_scale: largest factor of the random scaling.
         image_mean: mean of red, green, blue, 0 to 255 (ImageNet's).
         image_std: their standard deviation, 0 to 255 (ImageNet's).
+        loss: mean cross entropy over all pixels that count, or over the hardest (online hard example mining).
+        ohem_share: which share of the pixels that count are the hardest.
+        class_weights: how much a pixel of each class counts, by class id; None: all count the same.
         lr_type: form of the learning rate's decay.
         base_lr: highest learning rate.
         lr_decay_step: steps on one stair of ``exp``.
         lr_decay_rate: factor from one stair of ``exp`` to the next.
         warmup_steps: steps in which the learning rate rises to `base_lr`.
         momentum: of the optimizer.
-        weight_decay: L2 factor, on every parameter, as published.
-        loss_scale: fixed factor on the loss, taken out of the gradients again.
+        head_lr_factor: factor on the learning rate of all that is not in the backbone.
+        weight_decay: L2 factor.
+        weight_decay_filter: parameters it leaves out: scales and offsets of the normalisations, as MindSpore's
+            optimizers do on their own and as published; these and all biases; or none.
+        amp: MindSpore's level of mixed precision. O0: float32; O2: float16, but normalisations float32; O3: float16, as
+            published on Ascend; auto: float16 for the operators that gain by it. Weights and loss are float32 in all.
+        loss_scale: factor on the loss, taken out of the gradients again; ``dynamic``: as large as float16 allows.
         ckpt_pre_trained: checkpoint to take weights from; None: train from new weights.
         save_steps: steps between two numbered checkpoints.
         keep_checkpoint_max: how many numbered checkpoints are kept.
@@ -81,14 +93,20 @@ class Config:
     max_scale: Positive = 2.0
     image_mean: Channels = (123.675, 116.28, 103.53)
     image_std: tuple[Positive, Positive, Positive] = (58.395, 57.12, 57.375)
+    loss: Loss = "cross_entropy"
+    ohem_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.2
+    class_weights: tuple[Annotated[float, msgspec.Meta(ge=0)], ...] | None = None
     lr_type: LrType = "cos"
     base_lr: Positive
     lr_decay_step: Count = 40000
     lr_decay_rate: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.1
     warmup_steps: Annotated[int, msgspec.Meta(ge=0)] = 0
     momentum: Share = 0.9
+    head_lr_factor: Positive = 1.0
     weight_decay: Share = 1e-4
-    loss_scale: Positive = 1.0
+    weight_decay_filter: WeightDecayFilter = "norm"
+    amp: Amp = "O0"
+    loss_scale: Positive | Literal["dynamic"] = 1.0
     ckpt_pre_trained: str | None = None
     save_steps: Count
     keep_checkpoint_max: Count
@@ -104,9 +122,43 @@ class Config:
             raise InvalidInputError("freeze_bn uses no statistics of batches that sync_bn could share; choose one")
 
 
+@dataclass(frozen=True)
+class RecipeSummary:
+    """A recipe in a few words.
+
+    Attributes:
+        name: what `recipe` finds it by.
+        model: network by its published name.
+        summary: the sentence that its file begins with.
+    """
+
+    name: str
+    model: Model
+    summary: str
+
+
 def recipe_names() -> list[str]:
     """Return the names of the recipes that come with the program."""
     return sorted(path.stem for path in _RECIPES.glob("*.yaml"))
+
+
+def recipe_summaries() -> list[RecipeSummary]:
+    """Return what each recipe is, by name."""
+    return [
+        RecipeSummary(name, recipe(name).model, recipe_text(name).partition("\n")[0].removeprefix("# "))
+        for name in recipe_names()
+    ]
+
+
+def recipe_text(name: str) -> str:
+    """Return the YAML of the recipe called `name`, comments included.
+
+    Raises:
+        InvalidInputError: when there is no such recipe; near names are given.
+    """
+    if name not in recipe_names():
+        raise InvalidInputError(f"no recipe is called {name!r}; {near(name, recipe_names())}")
+    return (_RECIPES / f"{name}.yaml").read_text("utf-8")
 
 
 def recipe(name: str) -> Config:
@@ -115,9 +167,7 @@ def recipe(name: str) -> Config:
     Raises:
         InvalidInputError: when there is no such recipe; near names are given.
     """
-    if name not in recipe_names():
-        raise InvalidInputError(f"no recipe is called {name!r}; {near(name, recipe_names())}")
-    return parse_config((_RECIPES / f"{name}.yaml").read_text("utf-8"), f"recipe {name}")
+    return parse_config(recipe_text(name), f"recipe {name}")
 
 
 def read_config(path: Path) -> Config:
@@ -182,7 +232,18 @@ def resolve(config: Config, manifest: Manifest) -> Config:
         wanted = getattr(config, key)
         if wanted not in (None, found):
             raise InvalidInputError(f"{key} = {wanted} is configured, but record set {manifest.name} has {found}")
+    _check_weights(config.class_weights, manifest)
     return override(config, given)
+
+
+def _check_weights(weights: tuple[float, ...] | None, manifest: Manifest) -> None:
+    if weights is not None and len(weights) != manifest.num_classes:
+        raise InvalidInputError(
+            f"class_weights has {len(weights)} numbers, but record set {manifest.name} has {manifest.num_classes} "
+            "classes: expected one number for each"
+        )
+    if weights is not None and not any(weights):
+        raise InvalidInputError("class_weights are all 0: no pixel would count")
 
 
 def ignore_label_of(manifest: Manifest) -> int:
@@ -213,7 +274,15 @@ def _convert(values: Mapping[str, Any]) -> dict[str, Any]:
         try:
             converted[key] = msgspec.convert(value, types[key], strict=False)
         except msgspec.ValidationError as error:
-            choices = [str(choice) for choice in get_args(types[key]) if isinstance(choice, str)]
-            expected = f"expected one of {', '.join(choices)}" if choices else str(error).replace("`", "")
-            raise InvalidInputError(f"{key} = {value!r}: {expected[0].lower()}{expected[1:]}") from error
+            raise InvalidInputError(f"{key} = {value!r}: {_expected(types[key], error)}") from error
     return converted
+
+
+def _expected(kind: Any, error: msgspec.ValidationError) -> str:
+    if get_origin(kind) is Literal:
+        return f"expected one of {', '.join(get_args(kind))}"
+    words = [word for part in get_args(kind) if get_origin(part) is Literal for word in get_args(part)]
+    if words and "enum" in str(error):
+        return f"expected a number or {' or '.join(words)}"
+    text = str(error).replace("`", "")
+    return text[0].lower() + text[1:]

@@ -10,6 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from segdata.errors import InvalidInputError
 from segdata.lists import read_list
 from segdata.parallel import Progress, ordered_map, silent
@@ -17,6 +19,7 @@ from segdata.records.manifest import Manifest, open_set
 from segtrain.checkpoint import CheckpointInfo
 from segtrain.config import DeviceTarget, ignore_label_of
 from segtrain.data.semantic import Sample, decode_sample, list_samples, record_samples, worker_count
+from segtrain.distributed import ALONE, Ranks, current
 from segtrain.inference import Protocol, Segmenter, load_segmenter
 from segtrain.metrics import ConfusionMatrix, SegmentationReport
 
@@ -70,6 +73,8 @@ def evaluate(
 ) -> EvalReport:
     """Evaluate a checkpoint on every row of a record set, or on every sample of a list file.
 
+    Where several processes do so together, each has its share of the samples, and all return the same scores.
+
     Args:
         ckpt_path: the checkpoint, its side file beside it.
         data: the record set, by any of its names, or a list file.
@@ -96,9 +101,18 @@ def evaluate(
     for key, value in (expected or {}).items():
         if value is not None and value != getattr(config, key):
             raise InvalidInputError(f"{ckpt_path}: was trained with {key} = {getattr(config, key)!r}, not {value!r}")
-    ignore_label, rows, samples = _open(data, info)
+    ranks = current()
+    ignore_label, rows, samples = _open(data, info, ranks)
     started = time.perf_counter()
-    scores = score(segmenter, samples, rows=rows, ignore_label=ignore_label, names=info.class_names, progress=progress)
+    scores = score(
+        segmenter,
+        samples,
+        rows=rows,
+        ignore_label=ignore_label,
+        names=info.class_names,
+        ranks=ranks,
+        progress=progress,
+    )
     return EvalReport(
         checkpoint=str(ckpt_path),
         epoch=info.epoch,
@@ -119,9 +133,12 @@ def score(
     rows: int,
     ignore_label: int,
     names: tuple[str, ...],
+    ranks: Ranks = ALONE,
     progress: Progress = silent,
 ) -> SegmentationReport:
-    """Return the scores of `segmenter` over all `samples`, `rows` in number; memory does not grow with them.
+    """Return the scores of `segmenter` over all samples, `rows` in number; memory does not grow with them.
+
+    `samples` are this rank's share of them. The ranks' counts are added up exactly; only rank 0 shows progress.
 
     Raises:
         InvalidInputError: naming the first sample that is faulty; or when their number is another one.
@@ -131,13 +148,14 @@ def score(
     decode = partial(decode_sample, num_classes=len(names), ignore_label=ignore_label)
     decoded = ordered_map(decode, samples, workers=worker_count(segmenter.config))
     counted = 0
-    with progress(total=rows, label="evaluate") as advance:
+    with (progress if ranks.is_main else silent)(total=len(ranks.share(rows)), label="evaluate") as advance:
         for batch in _batches(decoded, segmenter.batch_size):
             predictions = segmenter([image for image, _ in batch])
             for (_, label), prediction in zip(batch, predictions, strict=True):
                 matrix.update(label, prediction)
             counted += len(batch)
             advance(len(batch))
+    matrix.counts, counted = ranks.sum(matrix.counts), int(ranks.sum(np.array([counted]))[0])
     if counted != rows:
         raise InvalidInputError(f"{counted} samples were read, {rows} were expected; is the record set whole?")
     return matrix.report(names)
@@ -156,13 +174,13 @@ def check_classes(names: tuple[str, ...], manifest: Manifest) -> None:
             )
 
 
-def _open(data: Path | SampleList, info: CheckpointInfo) -> tuple[int, int, Iterator[Sample]]:
-    """Return ignore label, number and samples of the data."""
+def _open(data: Path | SampleList, info: CheckpointInfo, ranks: Ranks) -> tuple[int, int, Iterator[Sample]]:
+    """Return ignore label and number of rows of the data, and this rank's samples."""
     if isinstance(data, SampleList):
-        return info.ignore_label, len(read_list(data.data_lst)), list_samples(data.data_root, data.data_lst)
+        return info.ignore_label, len(read_list(data.data_lst)), list_samples(data.data_root, data.data_lst, ranks)
     records = open_set(data)
     check_classes(info.class_names, records.manifest)
-    return ignore_label_of(records.manifest), records.manifest.rows, record_samples(records)
+    return ignore_label_of(records.manifest), records.manifest.rows, record_samples(records, ranks)
 
 
 def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -16,7 +16,8 @@ class Started:
 
     Attributes:
         config: the resolved settings.
-        steps_per_epoch: whole batches in an epoch.
+        devices: how many train together.
+        steps_per_epoch: whole batches of each device in an epoch.
         first_step: steps that were done before, in the training that is resumed.
         total_steps: steps of the whole training.
         dropped_rows: rows an epoch that do not fill a batch, other ones in each.
@@ -25,6 +26,7 @@ class Started:
     """
 
     config: Config
+    devices: int
     steps_per_epoch: int
     first_step: int
     total_steps: int

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from mindspore import Tensor, nn
+from mindspore import nn
 
 from segdata.errors import SegDataError
 from segdata.records.manifest import RecordSet, open_set
@@ -22,12 +22,12 @@ from segtrain.evaluate import check_classes, score
 from segtrain.events import Evaluated, Event, Started, StepDone, ignore
 from segtrain.freeze import freeze
 from segtrain.inference import Protocol, Segmenter
-from segtrain.losses import PixelCrossEntropy
 from segtrain.metrics import SegmentationReport
 from segtrain.models.normalization import synchronise
 from segtrain.runtime import prepare_device, stop_requests
 from segtrain.schedules import learning_rates
 from segtrain.train_dir import TrainDir
+from segtrain.train_step import build_train_step, skipped_steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,7 @@ class FitReport:
         seconds: time of this run.
         images_per_s: throughput of this run's steps but its first, which compiles; None: there was no other.
         loss: mean loss of the last epoch's steps; None: nothing was left to do.
+        skipped_steps: steps of the whole training that updated nothing, as gradients overflowed the loss scale.
         best_miou: highest mean IoU of all evaluations, 0 to 1; None: there was no evaluation.
         scores: the last evaluation; None: there was none in this run.
     """
@@ -51,6 +52,7 @@ class FitReport:
     seconds: float
     images_per_s: float | None
     loss: float | None
+    skipped_steps: int
     best_miou: float | None
     scores: SegmentationReport | None
 
@@ -90,7 +92,8 @@ def fit(
     Raises:
         SegDataError: when settings, sets and directory do not fit together, a row cannot be used, or loss or
             parameters are not finite any more.
-        TrainingInterrupted: after SIGINT or SIGTERM to any of the processes, at the end of the step, when the checkpoint is written.
+        TrainingInterrupted: after SIGINT or SIGTERM to any process, at the end of the step, when the checkpoint is
+            written.
     """
     begun = time.perf_counter()
     data, evaluation = open_set(data_file), open_set(eval_data_file) if eval_data_file else None
@@ -98,6 +101,8 @@ def fit(
     ignore_label = ignore_label_of(data.manifest)
     if evaluation:
         check_classes(data.manifest.class_names, evaluation.manifest)
+    # What is wrong on any number of devices is told before the processes meet: after that, one waits for the other.
+    steps_per_epoch(data.manifest.rows, config.batch_size)
     directory = TrainDir(train_dir)
     if not resume:
         directory.check_free(overwrite=overwrite)
@@ -113,14 +118,14 @@ def fit(
     frozen = freeze(network, config.freeze)
     if config.sync_bn and ranks.size > 1:
         synchronise(network, ranks.size)
-    train_step = _train_step(network, config, rates, ignore_label)
+    train_step = build_train_step(network, config, rates, ignore_label)
     ranks.average_gradients(train_step)
     if resume:
         restore(train_step, parameters)
     elif config.ckpt_pre_trained:
         pretrained = load_pretrained(network, Path(config.ckpt_pre_trained))
     evaluated = directory.evaluated(step)
-    # What decides how often the processes exchange something: one that did so less often would leave the others waiting.
+    # What decides when the processes exchange something: one that leaves it out would let the others wait for ever.
     course = (write_config(config), data.manifest.inputs, evaluation and evaluation.manifest.inputs, step, evaluated)
     ranks.check_equal("settings, record sets and checkpoint", repr(course).encode())
     ranks.broadcast(train_step.get_parameters())
@@ -181,6 +186,7 @@ def fit(
         seconds=time.perf_counter() - begun,
         images_per_s=clock.images_per_s(),
         loss=sum(losses) / len(losses) if losses else None,
+        skipped_steps=skipped_steps(train_step),
         best_miou=log.best_miou,
         scores=scores,
     )
@@ -211,9 +217,13 @@ class _Log:
         self.segmenter = Segmenter(network, config, Protocol(crop_size=config.crop_size), batch_size=config.batch_size)
 
     def save(self, step: int) -> None:
+        """Let rank 0 write the last checkpoint; no other goes on before: the end of one would be the end of all."""
+        if self.ranks.is_main:
+            self._save(step)
+        self.ranks.wait()
+
+    def _save(self, step: int) -> None:
         """Write the last checkpoint, and where it is due, a numbered one."""
-        if not self.ranks.is_main:
-            return
         config, info = self.info.config, self._info(step)
         parameters = [each for each in self.train_step.get_parameters() if each.name != RATES]
         self.directory.save_last(parameters, info)
@@ -307,19 +317,3 @@ def _info(config: Config, data: RecordSet, ranks: Ranks) -> CheckpointInfo:
         step=0,
         best_miou=None,
     )
-
-
-def _train_step(
-    network: nn.Cell, config: Config, rates: npt.NDArray[np.float32], ignore_label: int
-) -> nn.TrainOneStepCell:
-    """Return the cell (images, labels) -> loss that also updates the network."""
-    # A graph-mode cell: the same step compiled by mindspore.jit takes almost twice as long on a CPU.
-    optimizer = nn.Momentum(
-        network.trainable_params(),
-        learning_rate=Tensor(rates),
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
-        loss_scale=config.loss_scale,
-    )
-    loss = PixelCrossEntropy(ignore_label)
-    return nn.TrainOneStepCell(nn.WithLossCell(network, loss), optimizer, sens=config.loss_scale)

@@ -20,7 +20,7 @@ from mindspore import Tensor, nn, ops
 from segdata.errors import InvalidInputError
 from segtrain.checkpoint import CheckpointInfo, load_network, read_info
 from segtrain.config import MIN_CROP, Config, DeviceTarget
-from segtrain.data.transforms import Image, Pixels, channels_first, normalise, pad, resize_long_side
+from segtrain.data.transforms import Image, Pixels, normalise, resize_long_side
 from segtrain.runtime import prepare_device
 
 
@@ -86,8 +86,7 @@ class Segmenter:
         for slot, image in zip(batch, images, strict=False):
             resized = resize_long_side(image, target)
             sizes.append(resized.shape[:2])
-            pixels = normalise(resized, self.config.image_mean, self.config.image_std)
-            slot[:] = channels_first(pad(pixels, target, 0))
+            normalise(resized, self.config.image_mean, self.config.image_std, slot)
         scores = self._probabilities(Tensor(batch)).asnumpy()
         if self.protocol.flip:
             mirrored = self._probabilities(Tensor(np.ascontiguousarray(batch[..., ::-1]))).asnumpy()

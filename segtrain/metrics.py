@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +14,9 @@ from segdata.errors import NAMED, InvalidInputError
 
 #: Number of values an index PNG can hold.
 LABELS = 256
+
+#: Pixels that are counted at a time: the largest count up to which float32 is exact.
+_EXACT = 2**24
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,14 @@ class SegmentationReport:
         mean_iou: mean IoU over the classes that are in ground truth or predictions.
         pixel_accuracy: share of the counted pixels that are predicted right.
         pixels: number of counted pixels.
+        confusion: how many of them by true class (row) and predicted class (column).
     """
 
     classes: tuple[ClassScore, ...]
     mean_iou: float
     pixel_accuracy: float
     pixels: int
+    confusion: tuple[tuple[int, ...], ...]
 
 
 class ConfusionMatrix:
@@ -96,10 +102,7 @@ class ConfusionMatrix:
         # What 8 bits cannot hold must not be cut to a class below.
         self._check_labels(_outside(labels, LABELS))
 
-        # 16 bits hold every pair (255 * 256 + 255), and narrow arithmetic takes less time.
-        pairs = labels.astype(np.uint16) * np.uint16(self.num_classes)
-        pairs += predictions.astype(np.uint16)
-        by_label = np.bincount(pairs.ravel(), minlength=LABELS * self.num_classes).reshape(LABELS, self.num_classes)
+        by_label = _count_pairs(labels, predictions, self.num_classes)
         by_label[self.ignore_label] = 0
         self._check_labels(np.flatnonzero(by_label[self.num_classes :].any(1)) + self.num_classes)
         self.counts += by_label[: self.num_classes]
@@ -137,12 +140,27 @@ class ConfusionMatrix:
             mean_iou=sum(present) / len(present),
             pixel_accuracy=int(right.sum()) / pixels,
             pixels=pixels,
+            confusion=tuple(map(tuple, self.counts.tolist())),
         )
 
 
+def _count_pairs(labels: npt.NDArray[Any], predictions: npt.NDArray[Any], classes: int) -> npt.NDArray[np.int64]:
+    """Return how many pixels have each label and prediction, ``(256, classes)``; values must be in range."""
+    # OpenCV's histogram of two 8-bit images takes half the time of np.bincount over pairs, or less. It counts in
+    # integers and returns float32.
+    rows, columns = (values.astype(np.uint8, copy=False).ravel() for values in (labels, predictions))
+    counts = np.zeros((LABELS, classes), np.int64)
+    for start in range(0, rows.size, _EXACT):
+        pair = [rows[start : start + _EXACT], columns[start : start + _EXACT]]
+        counts += cv2.calcHist(pair, [0, 1], None, counts.shape, [0, LABELS, 0, classes]).astype(np.int64)
+    return counts
+
+
 def _outside(values: npt.NDArray[Any], end: int) -> npt.NDArray[Any]:
-    # The extremes are found much faster than the values, which almost never are wanted.
-    if values.size and values.min() >= 0 and values.max() < end:
+    # The extremes are found much faster than the values, which almost never are wanted; 8 bits hold no others than 0 to
+    # 255 to begin with.
+    least = 0 if values.dtype.kind == "u" else values.min(initial=0)
+    if least >= 0 and ((values.dtype == np.uint8 and end == LABELS) or values.max(initial=0) < end):
         return values[:0]
     outside: npt.NDArray[Any] = np.unique(values[(values < 0) | (values >= end)])
     return outside

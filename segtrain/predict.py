@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +11,13 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 
 from segdata.errors import FaultsError, InvalidInputError
-from segdata.files import names_by_stem, staged_directory
-from segdata.image_header import IMAGE_SUFFIXES
+from segdata.files import staged_directory
 from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
 from segdata.labels.overlay import blend, label_overlay
 from segdata.parallel import Progress, silent
 from segtrain.config import DeviceTarget
+from segtrain.data.images import image_paths
 from segtrain.data.transforms import Image, decode_image
 from segtrain.inference import load_segmenter
 
@@ -47,6 +47,7 @@ def predict(
     ckpt_path: Path,
     out: Path,
     *,
+    data_root: Path | None = None,
     scales: tuple[float, ...] = (1.0,),
     flip: bool = False,
     crop_size: int | None = None,
@@ -54,12 +55,13 @@ def predict(
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> PredictReport:
-    """Segment one image, or all images of a directory, at their own size; one at a time, so that memory is one's.
+    """Segment images, each at its own size; one at a time, so that memory is one's.
 
     Args:
-        images: an image file or a directory of them.
+        images: an image, a directory of images, or an image list (see `image_paths`).
         ckpt_path: the checkpoint, its side file beside it.
         out: the directory to be written.
+        data_root: what the paths of an image list are relative to; the list's folder by default.
         scales: input sizes as factors of `crop_size`.
         flip: also take the mirrored image.
         crop_size: input size at scale 1; None: the training's.
@@ -68,23 +70,23 @@ def predict(
         progress: shows how many images are done.
 
     Raises:
-        InvalidInputError: when there is no image, two would have the same name, or none can be read.
+        InvalidInputError: when there is no image, two results would have the same name, or none can be read.
         TargetExistsError: when `out` is taken.
     """
-    paths = _image_paths(images)
+    paths = image_paths(images, data_root)
     with staged_directory(out, overwrite=overwrite, ours=(INDEX, PALETTE, OVERLAY)) as staging:
         segmenter, info = load_segmenter(
             ckpt_path, scales=scales, flip=flip, crop_size=crop_size, batch_size=1, device_target=device_target
         )
-        for name in (INDEX, PALETTE, OVERLAY):
-            (staging / name).mkdir()
+        for kind in (INDEX, PALETTE, OVERLAY):
+            (staging / kind).mkdir()
         found: set[int] = set()
         faults: list[str] = []
         with progress(total=len(paths), label="predict") as advance:
-            for path, image in _read(paths, faults):
+            for name, image in _read(paths, faults):
                 if image is not None:
                     (labels,) = segmenter([image])
-                    _write(staging, f"{path.stem}.png", image, labels)
+                    _write(staging, f"{name}.png", image, labels)
                     found.update(np.unique(labels).tolist())
                 advance(1)
         if len(faults) == len(paths):
@@ -93,30 +95,17 @@ def predict(
     return PredictReport(directory=str(out), images=len(paths) - len(faults), classes=names, faults=tuple(faults))
 
 
-def _image_paths(images: Path) -> list[Path]:
-    if not images.is_dir():
-        if not images.is_file():
-            raise InvalidInputError(f"{images}: no such file or directory")
-        return [images]
-    by_stem = names_by_stem(images, IMAGE_SUFFIXES)
-    if not by_stem:
-        raise InvalidInputError(f"{images}: no image in it (looked for {', '.join(IMAGE_SUFFIXES)})")
-    if clashes := [" and ".join(names) for names in by_stem.values() if len(names) > 1]:
-        raise FaultsError(f"{images}: results of {len(clashes)} images would have the same name", clashes)
-    return [images / name for names in by_stem.values() for name in names]
-
-
-def _read(paths: list[Path], faults: list[str]) -> Iterator[tuple[Path, Image | None]]:
-    """Yield each image, or None where a fault was noted instead."""
-    for path in paths:
+def _read(paths: Mapping[str, Path], faults: list[str]) -> Iterator[tuple[str, Image | None]]:
+    """Yield name and pixels of each image, or None where a fault was noted instead."""
+    for name, path in paths.items():
         try:
-            yield path, decode_image(path.read_bytes())
+            yield name, decode_image(path.read_bytes())
         except InvalidInputError as error:
             faults.append(f"{path}: {error}")
-            yield path, None
+            yield name, None
         except OSError as error:
             faults.append(f"{path}: {error.strerror}")
-            yield path, None
+            yield name, None
 
 
 def _write(directory: Path, name: str, image: Image, labels: npt.NDArray[np.uint8]) -> None:

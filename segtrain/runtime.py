@@ -11,15 +11,16 @@ from types import FrameType
 
 from segdata.errors import SegDataError
 from segtrain.config import DeviceTarget
+from segtrain.distributed import ALONE, current, device_id, join
 
 
 def prepare_device(target: DeviceTarget, *, seed: int) -> None:
-    """Choose the device, graph mode and the seed of all that is random.
+    """Choose the device, meet the other processes of the run, choose graph mode and the seed of all that is random.
 
     To be called before the first network is built.
 
     Raises:
-        SegDataError: when there is no such device.
+        SegDataError: when there is no such device, or the other processes cannot be met.
     """
     if target == "CPU":
         # On AVX-512 processors oneDNN runs MindSpore's convolutions by its reference kernels, 24 to 100 times slower.
@@ -29,12 +30,15 @@ def prepare_device(target: DeviceTarget, *, seed: int) -> None:
     import mindspore as ms
 
     try:
-        ms.set_device(target)
+        # One of several processes has had its device since they met, by a number that MindSpore may have chosen.
+        if current() == ALONE:
+            ms.set_device(target, device_id() if target == "Ascend" else None)
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().split(". ")[0]
         raise SegDataError(
             f"device {target} cannot be used on this machine: {reason}; is its driver set up?"
         ) from error
+    join()
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_seed(seed)
 

@@ -56,17 +56,22 @@ class TrainDir:
                 replaceable=True,
             )
 
-    def begin(self, config: Config, *, resume: bool) -> None:
-        """Make the directory ready; but for a resumed training, what an earlier one left is removed."""
-        for path in [] if resume else self._files():
-            path.unlink(missing_ok=True)
+    def begin(self, config: Config, *, resumed_at: int | None) -> None:
+        """Make the directory ready for a new training, or for one that goes on after the step `resumed_at`.
+
+        What an earlier training left is removed; of a resumed one, the metrics of steps that will be done again.
+        """
+        if resumed_at is None:
+            for path in self._files():
+                path.unlink(missing_ok=True)
+        else:
+            kept = [line for line in self.metrics() if line["step"] <= resumed_at]
+            write_file(self.path / METRICS, "".join(map(_line, kept)).encode(), overwrite=True)
         self.path.mkdir(parents=True, exist_ok=True)
         write_file(self.path / CONFIG, write_config(config).encode(), overwrite=True)
 
     def resume(self, config: Config, info: CheckpointInfo) -> tuple[int, Parameters]:
         """Return step and parameters of the last checkpoint, if it is of `config` and of the record set in `info`.
-
-        Metrics of later steps, which will be done again, are dropped.
 
         Raises:
             InvalidInputError: when there is none, or naming the first setting that differs.
@@ -78,12 +83,12 @@ class TrainDir:
             before, now = getattr(found.config, field.name), getattr(config, field.name)
             if before != now and field.name not in _WITHOUT_EFFECT:
                 raise InvalidInputError(f"{self.path}: was trained with {field.name} = {before!r}, not {now!r}")
+        if found.devices != info.devices:
+            raise InvalidInputError(f"{self.path}: was trained on {found.devices} devices, not {info.devices}")
         for what in ("rows", "class_names", "inputs"):
             before, now = getattr(found, what), getattr(info, what)
             if before != now:
                 raise InvalidInputError(f"{self.path}: was trained on another record set ({what}: {before}, not {now})")
-        kept = [line for line in self.metrics() if line["step"] <= found.step]
-        write_file(self.path / METRICS, "".join(map(_line, kept)).encode(), overwrite=True)
         return found.step, parameters
 
     def log(self, metrics: dict[str, Any]) -> None:

@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 import click
 
+from segdata.cli.location import location_option, read_location, work_dir_option
 from segdata.cli.options import (
-    ANY_PATH,
     CLASS_OPTIONS,
     EXISTING_DIR,
     EXISTING_FILE,
@@ -21,13 +21,13 @@ from segdata.cli.options import (
 )
 from segdata.cli.render import FAILED, emit, progress_bar, table
 from segdata.errors import name_first
-from segdata.records import convert
+from segdata.records import convert, fetch, publish
 from segdata.records.instance import CocoSource
-from segdata.records.manifest import ClassInfo, Manifest, open_set
+from segdata.records.manifest import ClassInfo, Manifest
 from segdata.records.plan import MAX_SHARDS
 from segdata.records.semantic import Classes, ListSource
 from segdata.records.verify import VerifyReport
-from segdata.records.verify import verify as verify_set
+from segdata.remote import Location
 
 
 @click.command("to-mindrecord")
@@ -35,7 +35,7 @@ from segdata.records.verify import verify as verify_set
 @click.option("--data_lst", type=EXISTING_FILE, help="List file: image path and label path a line")
 @click.option("--annotations", type=EXISTING_FILE, help="Instead of a list: COCO instances as JSON")
 @click.option("--images", type=EXISTING_DIR, help="and the folder that its file names are relative to")
-@click.option("--dst_path", type=ANY_PATH, required=True, help="Directory to write the record set to")
+@location_option("--dst_path", required=True, help="Directory to write the record set to")
 @click.option("--num_shards", type=click.IntRange(1, MAX_SHARDS), default=8, show_default=True, help="Shards")
 @click.option("--shuffle/--no-shuffle", default=True, show_default=True, help="Order rows by the seed, or as listed")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the order")
@@ -51,10 +51,11 @@ from segdata.records.verify import verify as verify_set
 @click.option("--decode", is_flag=True, help="Decode every image too, to find truncated ones")
 @click.option("--resume", is_flag=True, help="Keep the shards that an interrupted run of this command has finished")
 @cluster_options
+@work_dir_option
 @overwrite_option
 @dry_run_option
 @json_option
-def to_mindrecord(dst_path: Path, as_json: bool, **options: Any) -> None:
+def to_mindrecord(dst_path: Location, as_json: bool, **options: Any) -> None:
     """Write the samples of a list file, or of a COCO JSON, as MindRecord shards with a manifest.
 
     Every sample is checked first: files readable, image and label equal in size, the label an 8-bit index mask with
@@ -69,7 +70,7 @@ def to_mindrecord(dst_path: Path, as_json: bool, **options: Any) -> None:
           --images subset/images --dst_path records/books
     """
     source = _source(**{name: options.pop(name) for name in _SOURCE})
-    report = convert.to_mindrecord(source, dst_path, progress=progress_bar, **options)
+    report = publish.to_mindrecord(source, dst_path, progress=progress_bar, **options)
     emit(report, as_json, _convert_text)
 
 
@@ -131,21 +132,22 @@ def _megabytes(size: int) -> str:
 
 
 @click.command("verify")
-@click.argument("record_set", metavar="SET", type=ANY_PATH)
+@click.argument("record_set", metavar="SET", callback=read_location)
 @click.option("--quick", is_flag=True, help="Names, sizes and headers only; no digest, no row is read")
+@work_dir_option
 @json_option
 @click.pass_context
-def verify(context: click.Context, record_set: Path, quick: bool, as_json: bool) -> None:
+def verify(context: click.Context, record_set: Location, quick: bool, work_dir: Path | None, as_json: bool) -> None:
     """Check that a record set is what was written; exit 1 with the reason otherwise.
 
-    SET is its directory, its manifest or any one shard. Checked are names, sizes, rows and SHA-256 of every file, and
-    that MindSpore, opening any single shard, yields every row exactly once.
+    SET is its directory, its manifest or any one shard, as a path or a URL. Checked are names, sizes, rows and SHA-256
+    of every file, and that MindSpore, opening any single shard, yields every row exactly once.
 
     \b
     Example:
       segdata verify records/voc_train
     """
-    report = verify_set(record_set, quick=quick, progress=progress_bar)
+    report = fetch.verify(record_set, quick=quick, work_dir=work_dir, progress=progress_bar)
     emit(report, as_json, _verify_text)
     context.exit(0 if report.ok else FAILED)
 
@@ -158,16 +160,16 @@ def _verify_text(report: VerifyReport) -> str:
 
 
 @click.command("info")
-@click.argument("record_set", metavar="SET", type=ANY_PATH)
+@click.argument("record_set", metavar="SET", callback=read_location)
 @json_option
-def info(record_set: Path, as_json: bool) -> None:
+def info(record_set: Location, as_json: bool) -> None:
     """Say what is in a record set: rows, classes, shards and sizes, from its manifest alone.
 
     \b
     Example:
       segdata info records/voc_train
     """
-    emit(open_set(record_set).manifest, as_json, _info_text)
+    emit(fetch.open_manifest(record_set), as_json, _info_text)
 
 
 def _info_text(manifest: Manifest) -> str:

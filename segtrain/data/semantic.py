@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,12 @@ from segdata.errors import InvalidInputError
 from segdata.files import resolve
 from segdata.labels.masks import decode_index_png
 from segdata.lists import read_list
-from segdata.parallel import default_workers
+from segdata.parallel import default_workers, ordered_map
 from segdata.records.manifest import Manifest, RecordSet
-from segdata.records.schema import SEMANTIC, as_bytes
+from segdata.records.reader import read_rows
 from segtrain.config import Config, ignore_label_of
-from segtrain.data.transforms import augment, check_label, decode_image
-
-#: Batches (and rows a worker) that wait ready; MindSpore's own 16 are 1.6 GB of published batches.
-PREFETCH = 4
+from segtrain.data.transforms import Ids, Pixels, augment, check_label, decode_image
+from segtrain.distributed import ALONE, Ranks
 
 
 @dataclass(frozen=True)
@@ -55,23 +55,27 @@ def worker_count(config: Config) -> int:
     return min(config.workers or default_workers(), os.cpu_count() or 1)
 
 
-def steps_per_epoch(rows: int, batch_size: int) -> int:
-    """Return the number of whole batches in `rows`.
+def steps_per_epoch(rows: int, batch_size: int, devices: int = 1) -> int:
+    """Return how often `rows` fill a whole batch on each of `devices`.
 
     Raises:
-        InvalidInputError: when there is none.
+        InvalidInputError: when they do not once.
     """
-    if rows < batch_size:
-        raise InvalidInputError(f"{rows} rows do not fill one batch of {batch_size}; use a smaller batch_size")
-    return rows // batch_size
+    if rows < batch_size * devices:
+        each = f" on each of {devices} devices" if devices > 1 else ""
+        raise InvalidInputError(f"{rows} rows do not fill one batch of {batch_size}{each}; use a smaller batch_size")
+    return rows // (batch_size * devices)
 
 
-def training_batches(records: RecordSet, config: Config, *, epoch: int, first_step: int = 0) -> Iterator[Any]:
-    """Yield the batches of one epoch (from 0), from its step `first_step` (from 0) on.
+def training_batches(
+    records: RecordSet, config: Config, *, epoch: int, first_step: int = 0, ranks: Ranks = ALONE
+) -> Iterator[Any]:
+    """Yield this rank's batches of one epoch (from 0), from its step `first_step` (from 0) on.
 
     Order, scale, window and mirroring of a row depend on seed, epoch and row only: not on the number of workers, and
-    not on whether the epoch is read from its beginning. Rows that do not fill a batch are left out, other ones in
-    each epoch.
+    not on whether the epoch is read from its beginning. In each step the ranks have equal parts, in their order, of
+    the batch that one process with as many times the batch size would have. Rows that do not fill such a batch are
+    left out, other ones in each epoch.
 
     Yields:
         float32 ``(N, 3, crop, crop)`` and int32 ``(N, crop, crop)``, as MindSpore tensors.
@@ -79,81 +83,72 @@ def training_batches(records: RecordSet, config: Config, *, epoch: int, first_st
     Raises:
         InvalidInputError: naming the first row that cannot be used.
     """
-    import mindspore.dataset as ds
+    from mindspore import Tensor
 
-    ds.config.set_prefetch_size(PREFETCH)
     rows = records.manifest.rows
-    order = np.random.default_rng([config.seed, epoch]).permutation(rows)
-    order = order[first_step * config.batch_size : rows - rows % config.batch_size]
-    crops = _RandomCrops(config, records.manifest, epoch)
-    columns = _open_rows(records, worker_count(config), ds.SubsetSampler(order.tolist()))
-    numbered = ds.zip((columns, ds.NumpySlicesDataset({"row": order}, shuffle=False)))
-    batches = (
-        numbered.map(crops, [*SEMANTIC, "row"], ["image", "label"], num_parallel_workers=worker_count(config))
-        .project(["image", "label"])
-        .batch(config.batch_size)
-    )
-    try:
-        yield from batches.create_tuple_iterator(num_epochs=1)
-    except RuntimeError as error:
-        # MindSpore turns what a worker raised into a page of text; the sentence itself was kept.
-        raise (crops.faults[0] if crops.faults else error) from None
+    steps = steps_per_epoch(rows, config.batch_size, ranks.size)
+    order = np.random.default_rng([config.seed, epoch]).permutation(rows)[: steps * ranks.size * config.batch_size]
+    order = order.reshape(steps, ranks.size, config.batch_size)[first_step:, ranks.rank].ravel()
+    fill = partial(_fill, config=config, manifest=records.manifest, epoch=epoch)
+    workers = worker_count(config)
+    # The map keeps four chunks a worker waiting: two batches.
+    chunk = -(-config.batch_size // (2 * workers))
+    filled = ordered_map(fill, _places(records, order.tolist(), config), workers=workers, chunk=chunk)
+    for last in islice(filled, config.batch_size - 1, None, config.batch_size):
+        yield Tensor.from_numpy(last.images), Tensor.from_numpy(last.labels)
 
 
-def record_samples(records: RecordSet) -> Iterator[Sample]:
-    """Yield every row of a record set once, in its order."""
-    import mindspore.dataset as ds
-
-    rows = _open_rows(records, 1, ds.SequentialSampler())
-    for row in rows.create_dict_iterator(num_epochs=1, output_numpy=True):
-        yield Sample(str(row["file_name"]), as_bytes(row["data"]), as_bytes(row["label"]))
+def record_samples(records: RecordSet, ranks: Ranks = ALONE) -> Iterator[Sample]:
+    """Yield this rank's rows of a record set, in their order; every row is exactly one rank's."""
+    share = ranks.share(records.manifest.rows)
+    return _read(records, share) if share else iter(())
 
 
-def list_samples(data_root: Path, data_lst: Path) -> Iterator[Sample]:
-    """Yield every sample of a list file; its paths lie below `data_root`."""
-    for pair in read_list(data_lst):
+def list_samples(data_root: Path, data_lst: Path, ranks: Ranks = ALONE) -> Iterator[Sample]:
+    """Yield this rank's samples of a list file, as `record_samples` does; its paths lie below `data_root`."""
+    for pair in read_list(data_lst)[ranks.rank :: ranks.size]:
         image, label = resolve(data_root, pair.image), resolve(data_root, pair.label)
         yield Sample(pair.image, image.read_bytes(), label.read_bytes())
 
 
-def _open_rows(records: RecordSet, workers: int, sampler: Any) -> Any:
-    import mindspore.dataset as ds
-
-    shards = [str(path) for path in records.shard_paths]
-    return ds.MindDataset(shards, columns_list=list(SEMANTIC), sampler=sampler, num_parallel_workers=workers)
+def _read(records: RecordSet, rows: Sequence[int]) -> Iterator[Sample]:
+    for row in read_rows(records, rows=rows):
+        yield Sample(str(row["file_name"]), row["data"], row["label"])
 
 
-class _RandomCrops:
-    """What each row goes through on a worker thread."""
+@dataclass(frozen=True)
+class _Place:
+    """A row of the set, and the place of its crop in the arrays of its batch: the `index`-th."""
 
-    def __init__(self, config: Config, manifest: Manifest, epoch: int) -> None:
-        self.config = config
-        self.num_classes = manifest.num_classes
-        self.ignore_label = ignore_label_of(manifest)
-        self.epoch = epoch
-        self.faults: list[InvalidInputError] = []
+    row: int
+    sample: Sample
+    images: Pixels
+    labels: Ids
+    index: int
 
-    def __call__(
-        self, file_name: npt.NDArray[Any], data: npt.NDArray[Any], label: npt.NDArray[Any], row: npt.NDArray[Any]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
-        config = self.config
-        try:
-            image, labels = decode_sample(
-                Sample(str(file_name), as_bytes(data), as_bytes(label)),
-                num_classes=self.num_classes,
-                ignore_label=self.ignore_label,
-            )
-        except InvalidInputError as error:
-            self.faults.append(error)
-            raise
-        return augment(
-            image,
-            labels,
-            np.random.default_rng([config.seed, self.epoch, int(row)]),
-            crop_size=config.crop_size,
-            min_scale=config.min_scale,
-            max_scale=config.max_scale,
-            mean=config.image_mean,
-            std=config.image_std,
-            ignore_label=self.ignore_label,
-        )
+
+def _places(records: RecordSet, rows: Sequence[int], config: Config) -> Iterator[_Place]:
+    size, side = config.batch_size, config.crop_size
+    for number, (row, sample) in enumerate(zip(rows, _read(records, rows), strict=True)):
+        if number % size == 0:
+            images, labels = np.empty((size, 3, side, side), np.float32), np.empty((size, side, side), np.int32)
+        yield _Place(row, sample, images, labels, number % size)
+
+
+def _fill(place: _Place, *, config: Config, manifest: Manifest, epoch: int) -> _Place:
+    """Put a random crop of a row in its place: what each row goes through on a worker thread."""
+    ignore_label = ignore_label_of(manifest)
+    image, label = decode_sample(place.sample, num_classes=manifest.num_classes, ignore_label=ignore_label)
+    augment(
+        image,
+        label,
+        np.random.default_rng([config.seed, epoch, place.row]),
+        place.images[place.index],
+        place.labels[place.index],
+        min_scale=config.min_scale,
+        max_scale=config.max_scale,
+        mean=config.image_mean,
+        std=config.image_std,
+        ignore_label=ignore_label,
+    )
+    return place

@@ -7,17 +7,17 @@ no value appears that was not there.
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InvalidInputError
+from segdata.labels.masks import count_values
 
 Image = npt.NDArray[np.uint8]
 Label = npt.NDArray[np.uint8]
 Pixels = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int32]
 
 
 def decode_image(data: bytes) -> Image:
@@ -26,43 +26,48 @@ def decode_image(data: bytes) -> Image:
     Raises:
         InvalidInputError: when the bytes are no image.
     """
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:
+        # Of no bytes at all, and of more pixels than OpenCV takes memory for.
+        raise InvalidInputError(f"the image cannot be decoded: OpenCV refuses it ({error.err})") from error
     if pixels is None:
         raise InvalidInputError("the image cannot be decoded")
     image: Image = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
     return image
 
 
-def rescale(image: Image, label: Label, scale: float) -> tuple[Image, Label]:
-    """Resize both to ``int(scale * side)``, at least 1: the image bicubically on uint8, as published."""
-    height, width = label.shape
-    size = (max(int(scale * width), 1), max(int(scale * height), 1))
-    return (
-        cv2.resize(image, size, interpolation=cv2.INTER_CUBIC),
-        cv2.resize(label, size, interpolation=cv2.INTER_NEAREST),
-    )
+def window(side: int, scale: float, size: int, rng: np.random.Generator) -> tuple[slice, int]:
+    """Choose which pixels of a side of `side` pixels, resized by `scale`, are seen in a crop of `size`.
+
+    A side that does not exceed the crop then is taken whole. Of a longer one so many pixels are taken as the crop
+    shows, every place being equally likely.
+
+    Returns:
+        The pixels, and the size they are to be resized to: `size`, or of a whole side ``int(scale * side)`` as
+        published, at least 1.
+    """
+    resized = max(int(scale * side), 1)
+    if resized <= size:
+        return slice(0, side), resized
+    seen = max(round(size / scale), 1)
+    start = int(rng.integers(side - seen + 1))
+    return slice(start, start + seen), size
 
 
-def crop(image: Image, label: Label, size: int, rng: np.random.Generator) -> tuple[Image, Label]:
-    """Cut out the same random window of both, at most ``size`` x ``size``; every position is equally likely."""
-    height, width = label.shape
-    top = int(rng.integers(max(height - size, 0) + 1))
-    left = int(rng.integers(max(width - size, 0) + 1))
-    window = slice(top, top + size), slice(left, left + size)
-    return image[window], label[window]
+def normalise(image: Image, mean: npt.ArrayLike, std: npt.ArrayLike, planes: Pixels) -> None:
+    """Fill `planes` ``(3, H, W)`` with ``(image - mean) / std`` by channel, and 0 (the mean) beyond the image.
 
-
-def normalise(image: Image, mean: npt.ArrayLike, std: npt.ArrayLike) -> Pixels:
-    """Return ``(image - mean) / std`` per channel as float32; `mean` and `std` on the scale 0 to 255."""
-    return (image.astype(np.float32) - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
-
-
-def pad(pixels: npt.NDArray[Any], size: int, value: float) -> npt.NDArray[Any]:
-    """Fill up ``(H, W)`` or ``(H, W, C)`` with `value` at the bottom and on the right, to ``size`` x ``size``."""
-    height, width = pixels.shape[:2]
-    padded = np.full((size, size, *pixels.shape[2:]), value, pixels.dtype)
-    padded[:height, :width] = pixels
-    return padded
+    The image ``(h, w, 3)`` stands at the top left; `mean` and `std` are on the scale 0 to 255.
+    """
+    height, width = image.shape[:2]
+    inside = planes[:, :height, :width]
+    # In place and plane by plane: several times as fast as on (h, w, 3).
+    inside[:] = image.transpose(2, 0, 1)
+    inside -= np.asarray(mean, np.float32)[:, None, None]
+    inside /= np.asarray(std, np.float32)[:, None, None]
+    planes[:, height:] = 0
+    planes[:, :height, width:] = 0
 
 
 def resize_long_side(image: Image, target: int) -> Image:
@@ -72,11 +77,6 @@ def resize_long_side(image: Image, target: int) -> Image:
     size = (max(width * target // longer, 1), max(height * target // longer, 1))
     resized: Image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
     return resized
-
-
-def channels_first(pixels: Pixels) -> Pixels:
-    """Turn ``(H, W, C)`` into contiguous ``(C, H, W)``."""
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def check_label(label: Label, shape: tuple[int, ...], *, num_classes: int, ignore_label: int) -> None:
@@ -90,38 +90,52 @@ def check_label(label: Label, shape: tuple[int, ...], *, num_classes: int, ignor
             f"the image is {shape[1]} x {shape[0]} pixels and its label {label.shape[1]} x {label.shape[0]}: "
             "expected the same"
         )
-    known = np.zeros(256, bool)
-    known[:num_classes] = known[ignore_label] = True
-    if not known[label].all():
-        value = int(label[~known[label]][0])
-        raise InvalidInputError(f"the label holds {value}; expected 0 to {num_classes - 1} or {ignore_label}")
+    counts = count_values(label)
+    counts[:num_classes] = counts[ignore_label] = 0
+    if counts.any():
+        raise InvalidInputError(
+            f"the label holds {counts.nonzero()[0][0]}; expected 0 to {num_classes - 1} or {ignore_label}"
+        )
 
 
 def augment(
     image: Image,
     label: Label,
     rng: np.random.Generator,
+    pixels: Pixels,
+    labels: Ids,
     *,
-    crop_size: int,
     min_scale: float,
     max_scale: float,
     mean: npt.ArrayLike,
     std: npt.ArrayLike,
     ignore_label: int,
-) -> tuple[Pixels, npt.NDArray[np.int32]]:
-    """Return one random training crop, the published way: scale, pad, crop, mirror with probability one half.
+) -> None:
+    """Fill `pixels` and `labels` with one random training crop: scale, pad, crop, mirror with probability one half.
 
-    Cropping and mirroring come before normalising and padding, which gives the same pixels for less work.
+    The published order resizes (the image bicubically on uint8), normalises and pads the whole image before it is
+    cropped. Here what the crop will show is cut out first. It begins and ends at whole pixels of the image, so that
+    the crop's scale is off by up to half of one of them; nothing else differs but the outermost pixels, for which the
+    bicubic filter does not see beyond the window.
 
-    Returns:
-        float32 ``(3, crop_size, crop_size)``, 0 (the mean colour) beyond the image, and int32 ``(crop_size,
-        crop_size)``, `ignore_label` beyond it.
+    Args:
+        image: uint8 ``(H, W, 3)``.
+        label: uint8 ``(H, W)``.
+        rng: what is random is drawn from it.
+        pixels: float32 ``(3, size, size)``, filled with the normalised crop, 0 (the mean colour) beyond the image.
+        labels: int32 ``(size, size)``, filled with its label, `ignore_label` beyond the image.
+        min_scale: smallest factor of the random scaling.
+        max_scale: largest factor.
+        mean: of red, green, blue, 0 to 255.
+        std: their standard deviation.
+        ignore_label: label of what lies beyond the image.
     """
-    image, label = rescale(image, label, rng.uniform(min_scale, max_scale))
-    image, label = crop(image, label, crop_size, rng)
-    mirrored = rng.random() < 0.5
-    pixels = pad(normalise(image, mean, std), crop_size, 0)
-    labels = pad(label.astype(np.int32), crop_size, ignore_label)
-    if mirrored:
-        pixels, labels = pixels[:, ::-1], labels[:, ::-1]
-    return channels_first(pixels), np.ascontiguousarray(labels)
+    scale = rng.uniform(min_scale, max_scale)
+    rows, height = window(image.shape[0], scale, len(labels), rng)
+    columns, width = window(image.shape[1], scale, len(labels), rng)
+    if rng.random() < 0.5:
+        pixels, labels = pixels[..., ::-1], labels[:, ::-1]
+    seen = cv2.resize(image[rows, columns], (width, height), interpolation=cv2.INTER_CUBIC)
+    normalise(seen, mean, std, pixels)
+    labels[:] = ignore_label
+    labels[:height, :width] = cv2.resize(label[rows, columns], (width, height), interpolation=cv2.INTER_NEAREST)

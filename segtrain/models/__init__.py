@@ -8,6 +8,7 @@ from functools import partial
 from mindspore import nn
 
 from segdata.errors import InvalidInputError, near
+from segtrain.models.deeplabv3 import DeepLabV3
 from segtrain.models.deeplabv3plus import DeepLabV3Plus
 from segtrain.models.resnet import BACKBONES
 
@@ -15,6 +16,8 @@ __all__ = ["BACKBONES", "MODELS", "build"]
 
 #: Constructors by published name; each takes the keywords of :func:`build`.
 MODELS: dict[str, Callable[..., nn.Cell]] = {
+    "DeepLabV3_s16": partial(DeepLabV3, output_stride=16),
+    "DeepLabV3_s8": partial(DeepLabV3, output_stride=8),
     "DeepLabV3plus_s16": partial(DeepLabV3Plus, output_stride=16),
     "DeepLabV3plus_s8": partial(DeepLabV3Plus, output_stride=8),
 }

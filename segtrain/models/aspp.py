@@ -13,12 +13,7 @@ DROP = 0.7
 
 
 class ImagePooling(nn.Cell):
-    """The image-level branch: global mean, 1x1 convolution, BN, ReLU, broadcast back.
-
-    One image gives the BN one value per channel, of which there is no variance: MindSpore's moving variance would
-    become NaN for good. A training batch of one image is therefore normalised by the moving statistics, and these
-    stay as they are.
-    """
+    """The image-level branch: global mean, 1x1 convolution, BN, ReLU, broadcast back."""
 
     def __init__(self, in_channels: int, out_channels: int, *, freeze_bn: bool) -> None:
         """Map ``in_channels`` to ``out_channels``."""
@@ -29,14 +24,8 @@ class ImagePooling(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         """Map ``(N, in, H, W)`` to ``(N, out, H, W)``, constant over H and W; any H and W."""
-        batch, _, height, width = x.shape
-        y = self.conv(x.mean((2, 3), keep_dims=True))
-        if batch == 1:
-            bn = self.bn
-            y = ops.batch_norm(y, bn.moving_mean, bn.moving_variance, bn.gamma, bn.beta, training=False, eps=bn.eps)
-        else:
-            y = self.bn(y)
-        return ops.broadcast_to(self.relu(y), (-1, -1, height, width))
+        y = self.bn(self.conv(x.mean((2, 3), keep_dims=True)))
+        return ops.broadcast_to(self.relu(y), (-1, -1, *x.shape[2:]))
 
 
 class ASPP(nn.Cell):

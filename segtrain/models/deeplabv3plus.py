@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from mindspore import Tensor, nn, ops
 
 from segtrain.models.aspp import ASPP
-from segtrain.models.layers import ConvBNReLU, conv
+from segtrain.models.layers import ConvBNReLU, Resize, conv
 from segtrain.models.resnet import BACKBONES, OutputStride, ResNet
 
 
@@ -26,10 +26,11 @@ class Decoder(nn.Cell):
             ConvBNReLU(channels, channels, 3, freeze_bn=freeze_bn),
         )
         self.classifier = conv(channels, num_classes, 1)
+        self.resize = Resize()
 
     def construct(self, low_level: Tensor, features: Tensor) -> Tensor:
         """Map ``(N, low_level_channels, H, W)`` and ``(N, channels, h, w)`` to logits ``(N, num_classes, H, W)``."""
-        features = resize(features, low_level.shape[2:])
+        features = self.resize(features, low_level.shape[2:])
         return self.classifier(self.fuse(ops.cat((features, self.reduce(low_level)), 1)))
 
 
@@ -59,13 +60,9 @@ class DeepLabV3Plus(nn.Cell):
         self.backbone = ResNet(BACKBONES[backbone], output_stride, freeze_bn=freeze_bn)
         self.aspp = ASPP(self.backbone.out_channels, atrous_rates, channels=channels, freeze_bn=freeze_bn)
         self.decoder = Decoder(self.backbone.low_level_channels, channels, num_classes, freeze_bn=freeze_bn)
+        self.resize = Resize()
 
     def construct(self, x: Tensor) -> Tensor:
         """Map float ``(N, 3, H, W)`` (normalised RGB) to logits ``(N, num_classes, H, W)``; any H and W."""
         low_level, features = self.backbone(x)
-        return resize(self.decoder(low_level, self.aspp(features)), x.shape[2:])
-
-
-def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return ``(N, C, H, W)`` resized to ``size`` bilinearly, corner pixels on corner pixels."""
-    return ops.interpolate(x, size=size, mode="bilinear", align_corners=True)
+        return self.resize(self.decoder(low_level, self.aspp(features)), x.shape[2:])

@@ -1,13 +1,24 @@
-"""The layers every network here is made of: convolution, normalisation, dropout."""
+"""The layers every network here is made of: convolution, normalisation, resizing, dropout."""
 
 from __future__ import annotations
 
 import numpy as np
 from mindspore import Parameter, Tensor, dtype, nn, ops
 
+from segtrain.distributed import current
+from segtrain.models.normalization import BatchNorm2d
 
-def conv(in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
-    """Return a convolution to ``ceil(size / stride)``, without bias, Xavier-uniform as in the published models."""
+
+def conv(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    has_bias: bool = False,
+) -> nn.Conv2d:
+    """Return a convolution to ``ceil(size / stride)``, Xavier-uniform as published; a bias begins at 0."""
     return nn.Conv2d(
         in_channels,
         out_channels,
@@ -16,17 +27,18 @@ def conv(in_channels: int, out_channels: int, kernel_size: int, *, stride: int =
         pad_mode="pad",
         padding=dilation * (kernel_size // 2),
         dilation=dilation,
-        has_bias=False,
+        has_bias=has_bias,
         weight_init="xavier_uniform",
+        bias_init="zeros",
     )
 
 
-def batch_norm(channels: int, *, freeze_bn: bool) -> nn.BatchNorm2d:
+def batch_norm(channels: int, *, freeze_bn: bool) -> BatchNorm2d:
     """Return a batch normalisation that follows train and eval mode, or always uses its moving statistics.
 
     MindSpore's momentum 0.9 is the 0.1 of PyTorch. A frozen layer still trains its scale and offset, as published.
     """
-    return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.9, use_batch_statistics=False if freeze_bn else None)
+    return BatchNorm2d(channels, eps=1e-5, momentum=0.9, use_batch_statistics=False if freeze_bn else None)
 
 
 class ConvBNReLU(nn.SequentialCell):
@@ -43,13 +55,22 @@ class ConvBNReLU(nn.SequentialCell):
         )
 
 
+class Resize(nn.Cell):
+    """Bilinear resizing, corner pixels on corner pixels."""
+
+    def construct(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """Map ``(N, C, H, W)`` to ``(N, C, *size)``."""
+        return ops.interpolate(x, size=size, mode="bilinear", align_corners=True)
+
+
 class Dropout(nn.Cell):
     """Dropout whose masks depend on a seed and a counter only, and go on where a checkpoint stopped.
 
     MindSpore's own dropout differs from run to run on more than one core, and the state of its random operators is in
     no checkpoint, so that a resumed run could not equal an uninterrupted one. Here the counter is a parameter
     (``counter``, int32, not trained), and the mask is a hash of it and of the element's position: two rounds of the
-    xor-shift-multiply finaliser of MurmurHash3 in wrapping 32-bit integers.
+    xor-shift-multiply finaliser of MurmurHash3 in wrapping 32-bit integers. The position is that in the batches of all
+    devices, one after the other, so that each drops other elements.
     """
 
     def __init__(self, drop: float) -> None:
@@ -60,6 +81,7 @@ class Dropout(nn.Cell):
         # mindspore.set_seed seeds NumPy's global generator too.
         start = int(np.random.randint(-(2**31), 2**31))
         self.counter = Parameter(Tensor(start, dtype.int32), name="counter", requires_grad=False)
+        self.rank = current().rank
 
     def construct(self, x: Tensor) -> Tensor:
         """Return ``x`` in eval mode; in training ``x / keep`` with dropped elements zero. Any shape."""
@@ -67,7 +89,7 @@ class Dropout(nn.Cell):
             return x
         # Every step of the counter is odd, so that it takes all 2^32 values before it repeats.
         step = ops.assign_add(self.counter, Tensor(-1640531527, dtype.int32))
-        position = ops.arange(x.size).astype(dtype.int32).reshape(x.shape)
+        position = ops.arange(self.rank * x.size, (self.rank + 1) * x.size).astype(dtype.int32).reshape(x.shape)
         # The counter enters between the rounds: masks of different steps are not shifted copies of each other.
         uniform = _scramble(_scramble(position) + step)
         kept = ops.bitwise_and(uniform, 0x7FFFFFFF) < self.threshold

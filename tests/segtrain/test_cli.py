@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -45,7 +46,7 @@ def test_every_flag_of_the_published_training_script_is_there(segtrain: Run) -> 
         "num_classes model ckpt_pre_trained save_steps keep_checkpoint_max freeze_bn loss_scale device_target"
     )
     text = segtrain("fit", "--help").output
-    assert [flag for flag in published.split() if f"--{flag} " not in text] == []
+    assert [flag for flag in published.split() if not re.search(rf"--{flag}[ ,]", text)] == []
 
 
 def test_fit_eval_and_predict_follow_each_other(segtrain: Run, miniature: Miniature, tmp_path: Path) -> None:
@@ -77,6 +78,18 @@ def test_fit_eval_and_predict_follow_each_other(segtrain: Run, miniature: Miniat
     assert "15 images segmented" in predicted.stdout
 
 
+def test_steps_whose_gradients_overflowed_are_counted(
+    segtrain: Run, miniature: Miniature, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segtrain.train_step.FIRST_SCALE", 3e38)
+    result = segtrain(
+        "fit", "--recipe", "deeplabv3_cpu", *SHORT, "--data_file", miniature.train, "--train_dir", tmp_path / "run",
+        "--loss_scale", "dynamic",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert re.search(r"^[12] steps updated nothing: their gradients overflowed", result.stdout, re.MULTILINE)
+
+
 def test_sigterm_leaves_a_usable_checkpoint_and_says_how_to_go_on(miniature: Miniature, tmp_path: Path) -> None:
     run = tmp_path / "run"
     args = ["--recipe", "deeplabv3plus_cpu", "--data_file", miniature.train, "--train_dir", run, *LONG]
@@ -106,6 +119,8 @@ def test_settings_of_a_training_that_is_resumed_need_not_be_repeated(
         ([], 2, ["--recipe is missing", "deeplabv3plus_cpu"]),
         (["--recipe", "deeplabv3plus_cpu", "--set", "croop_size=65"], 2, ["croop_size", "did you mean crop_size"]),
         (["--recipe", "deeplabv3plus_cpu", "--set", "momentum=fast"], 2, ["momentum = 'fast'", "float"]),
+        (["--recipe", "deeplabv3plus_cpu", "--loss_scale", "fast"], 2, ["loss_scale = 'fast'", "a number or dynamic"]),
+        (["--recipe", "deeplabv3plus_cpu", "--amp", "O1"], 2, ["--amp", "O0", "O2", "O3", "auto"]),
         (["--recipe", "deeplabv3plus_cpu", "--num_classes", "21"], 1, ["num_classes = 21", "has 4"]),
         (["--recipe", "deeplabv3plus_cpu", "--crop_size", "20"], 2, ["crop_size = 20", "33"]),
         (["--recipe", "deeplabv3plus_cpu", "--crop_size", "x"], 2, ["--crop_size"]),

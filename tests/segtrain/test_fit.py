@@ -124,7 +124,7 @@ def test_overwriting_removes_the_old_training_and_nothing_else(small: Config, tm
         (tmp_path / name).touch()
     directory = TrainDir(tmp_path)
     directory.check_free(overwrite=True)
-    directory.begin(small, resume=False)
+    directory.begin(small, resumed_at=None)
     assert {path.name for path in tmp_path.iterdir()} == {"config.yaml", "notes.txt", "resnet.ckpt"}
 
 
@@ -156,6 +156,8 @@ def test_there_must_be_something_to_resume(miniature: Miniature, small: Config, 
     ("change", "words"),
     [
         ({"num_classes": 21}, "num_classes = 21 is configured, but record set train has 4"),
+        ({"class_weights": [1, 2]}, "class_weights has 2 numbers, but record set train has 4 classes"),
+        ({"class_weights": [0, 0, 0, 0]}, "class_weights are all 0: no pixel would count"),
         ({"batch_size": 11}, "10 rows do not fill one batch of 11"),
         ({"ckpt_pre_trained": "/nowhere.ckpt"}, "no such checkpoint"),
         ({"device_target": "Ascend"}, "device Ascend cannot be used on this machine"),

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
-from segtrain.losses import PixelCrossEntropy
+from segtrain.config import Config, override
+from segtrain.losses import HardPixelCrossEntropy, PixelCrossEntropy, build_loss
 
 IGNORE = 255
 
@@ -19,17 +21,18 @@ def _graph_mode_on_cpu() -> None:
 
 
 class _LossAndGradient(nn.Cell):
-    def __init__(self) -> None:
+    def __init__(self, loss: nn.Cell) -> None:
         super().__init__()
-        self.both = ms.value_and_grad(PixelCrossEntropy(IGNORE), 0)
+        self.both = ms.value_and_grad(loss, 0)
 
     def construct(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return self.both(logits, labels)
 
 
-def _run(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    loss, gradient = _LossAndGradient()(Tensor(logits), Tensor(labels.astype(np.int32)))
-    return loss.asnumpy(), gradient.asnumpy()
+def _run(logits: np.ndarray, labels: np.ndarray, loss: nn.Cell | None = None) -> tuple[np.ndarray, np.ndarray]:
+    both = _LossAndGradient(loss or PixelCrossEntropy(IGNORE))
+    value, gradient = both(Tensor(logits), Tensor(labels.astype(np.int32)))
+    return value.asnumpy(), gradient.asnumpy()
 
 
 def _case(shape: tuple[int, int, int, int] = (2, 5, 7, 4)) -> tuple[np.ndarray, np.ndarray]:
@@ -40,18 +43,32 @@ def _case(shape: tuple[int, int, int, int] = (2, 5, 7, 4)) -> tuple[np.ndarray, 
     return random.randn(*shape).astype(np.float32) * 4, labels
 
 
-def _expected(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
-    exact = logits.astype(np.float64)
-    counted = labels != IGNORE
-    loss, gradient = 0.0, np.zeros_like(exact)
-    for image, row, column in np.argwhere(counted):
-        scores = exact[image, :, row, column]
+def _pixels(logits: np.ndarray, labels: np.ndarray) -> dict[tuple[int, ...], tuple[float, np.ndarray]]:
+    """Return cross entropy and its gradient by scores, for each pixel that has a label."""
+    found = {}
+    for image, row, column in np.argwhere(labels != IGNORE):
+        scores = logits[image, :, row, column].astype(np.float64)
         probabilities = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
         label = labels[image, row, column]
-        loss -= math.log(probabilities[label])
-        gradient[image, :, row, column] = probabilities
-        gradient[image, label, row, column] -= 1
-    return loss / counted.sum(), gradient / counted.sum()
+        loss = -math.log(probabilities[label])
+        probabilities[label] -= 1
+        found[image, row, column] = loss, probabilities
+    return found
+
+
+def _expected(
+    logits: np.ndarray, labels: np.ndarray, weights: Sequence[float] | None = None, share: float = 1.0
+) -> tuple[float, np.ndarray]:
+    """Return weighted mean and gradient over the hardest share of the pixels whose weight is not 0."""
+    weights = weights or [1.0] * logits.shape[1]
+    pixels = {place: each for place, each in _pixels(logits, labels).items() if weights[labels[place]]}
+    hardest = sorted(pixels, key=lambda place: -pixels[place][0])[: math.ceil(share * len(pixels))]
+    total = sum(weights[labels[place]] for place in hardest)
+    gradient = np.zeros(logits.shape)
+    for place in hardest:
+        image, row, column = place
+        gradient[image, :, row, column] = pixels[place][1] * weights[labels[place]] / total
+    return sum(pixels[place][0] * weights[labels[place]] for place in hardest) / total, gradient
 
 
 def test_loss_and_gradient_are_those_of_the_mean_over_labelled_pixels() -> None:
@@ -107,3 +124,76 @@ def test_a_label_that_is_no_class_gives_nan_instead_of_a_silent_zero(label: int)
     logits, labels = _case()
     labels[0, 0, 0] = label
     assert np.isnan(_run(logits, labels)[0])
+
+
+WEIGHTS = (0.5, 2.0, 0.0, 1.5, 10.0)
+
+
+def test_class_weights_weigh_the_mean_as_in_pytorch() -> None:
+    logits, labels = _case()
+    loss, gradient = _run(logits, labels, PixelCrossEntropy(IGNORE, WEIGHTS))
+    expected_loss, expected_gradient = _expected(logits, labels, WEIGHTS)
+    np.testing.assert_allclose(loss, expected_loss, rtol=1e-6)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-4, atol=1e-8)
+
+
+def test_the_scale_of_class_weights_does_not_matter() -> None:
+    logits, labels = _case()
+    for scale in (1.0, 1e-3):
+        loss, _ = _run(logits, labels, PixelCrossEntropy(IGNORE, [scale] * 5))
+        np.testing.assert_allclose(loss, _run(logits, labels)[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.2, 0.01])
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+def test_ohem_is_the_mean_over_the_hardest_of_the_pixels_that_count(
+    weights: tuple[float, ...] | None, share: float
+) -> None:
+    logits, labels = _case()
+    labels[0, 3:] = IGNORE
+    loss, gradient = _run(logits, labels, HardPixelCrossEntropy(IGNORE, share, weights))
+    expected_loss, expected_gradient = _expected(logits, labels, weights, share)
+    np.testing.assert_allclose(loss, expected_loss, rtol=1e-6)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-4, atol=1e-8)
+
+
+def test_easy_and_ignored_pixels_have_exactly_no_gradient_in_ohem() -> None:
+    logits, labels = _case()
+    _, gradient = _run(logits, labels, HardPixelCrossEntropy(IGNORE, 0.25))
+    touched = (gradient != 0).any(1)
+    assert touched.sum() == math.ceil(0.25 * (labels != IGNORE).sum())
+    assert not touched[labels == IGNORE].any()
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+@pytest.mark.parametrize("share", [None, 0.2])
+def test_pixels_that_are_all_ignored_or_weightless_cost_nothing(
+    weights: tuple[float, ...] | None, share: float | None
+) -> None:
+    logits, labels = _case()
+    make = HardPixelCrossEntropy(IGNORE, share, weights) if share else PixelCrossEntropy(IGNORE, weights)
+    for label in (IGNORE, 2) if weights else (IGNORE,):
+        loss, gradient = _run(logits, np.full_like(labels, label), make)
+        assert loss == 0
+        assert (gradient == 0).all()
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+@pytest.mark.parametrize("label", [5, 254, -1])
+def test_one_label_that_is_no_class_is_never_too_easy_for_ohem(weights: tuple[float, ...] | None, label: int) -> None:
+    logits, labels = _case()
+    labels[0, 0, 0] = label
+    assert np.isnan(_run(logits, labels, HardPixelCrossEntropy(IGNORE, 0.01, weights))[0])
+    assert np.isnan(_run(logits, labels, PixelCrossEntropy(IGNORE, weights))[0])
+
+
+def test_the_configuration_chooses_the_loss(small: Config) -> None:
+    logits, labels = _case()
+    for settings, expected in (
+        ({}, _expected(logits, labels)),
+        ({"class_weights": list(WEIGHTS)}, _expected(logits, labels, WEIGHTS)),
+        ({"loss": "ohem", "ohem_share": 0.1}, _expected(logits, labels, None, 0.1)),
+        ({"loss": "ohem", "class_weights": list(WEIGHTS)}, _expected(logits, labels, WEIGHTS, 0.2)),
+    ):
+        loss, _ = _run(logits, labels, build_loss(override(small, settings), IGNORE))
+        np.testing.assert_allclose(loss, expected[0], rtol=1e-6)

@@ -77,6 +77,7 @@ def test_a_small_example_by_hand() -> None:
     assert [score.iou for score in report.classes] == [0.5, 0.5, 0.0, None]
     assert report.mean_iou == pytest.approx(1 / 3)
     assert (report.pixel_accuracy, report.pixels) == (0.6, 5)
+    assert report.confusion == ((1, 1, 0, 0), (0, 2, 1, 0), (0, 0, 0, 0), (0, 0, 0, 0))
 
 
 def test_a_report_is_json_as_it_is() -> None:
@@ -92,6 +93,7 @@ def test_a_report_is_json_as_it_is() -> None:
         "mean_iou": 1.0,
         "pixel_accuracy": 1.0,
         "pixels": 2,
+        "confusion": [[1, 0, 0], [0, 1, 0], [0, 0, 0]],
     }
 
 
@@ -105,6 +107,14 @@ def test_a_label_that_is_no_class_is_named_and_nothing_is_counted(label: int, dt
     with pytest.raises(SegDataError, match=rf"ground truth has label {label}: expected 0 to 20, or 255"):
         matrix.update(labels, np.zeros(4, np.uint8))
     assert matrix.counts.sum() == 0
+
+
+def test_counts_stay_exact_where_float32_ends() -> None:
+    matrix = ConfusionMatrix(2, 255)
+    many = 2**24 + 1
+    matrix.update(np.ones(many, np.uint8), np.zeros(many, np.uint8))
+    matrix.update(np.ones(many, np.uint8), np.zeros(many, np.uint8))
+    assert matrix.counts.tolist() == [[0, 0], [2 * many, 0]]
 
 
 def test_all_foreign_labels_are_named_at_once() -> None:

@@ -3,20 +3,19 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from segdata.errors import InvalidInputError
 from segtrain.data import transforms
 
 
-def _paired(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """An image whose three channels are its label: blocks of 0, 60, 120, 180, 240."""
-    label = (np.indices((height, width)).sum(0) // 12 % 5 * 60).astype(np.uint8)
-    return np.repeat(label[..., None], 3, axis=2), label
-
-
 def _augment(image: np.ndarray, label: np.ndarray, seed: int, **changes: object) -> tuple[np.ndarray, np.ndarray]:
-    settings = {"crop_size": 48, "min_scale": 0.5, "max_scale": 2.0, "mean": 0, "std": 1, "ignore_label": 255}
-    return transforms.augment(image, label, np.random.default_rng(seed), **{**settings, **changes})  # type: ignore[arg-type]
+    """Return one crop of 48 pixels; what is not written is seen: NaN, and a label that is none."""
+    pixels, labels = np.full((3, 48, 48), np.nan, np.float32), np.full((48, 48), -1, np.int32)
+    settings = {"min_scale": 0.5, "max_scale": 2.0, "mean": (0, 0, 0), "std": (1, 1, 1), "ignore_label": 255}
+    transforms.augment(image, label, np.random.default_rng(seed), pixels, labels, **{**settings, **changes})  # type: ignore[arg-type]
+    return pixels, labels
 
 
 def test_images_are_decoded_as_rgb() -> None:
@@ -34,40 +33,41 @@ def test_an_exif_orientation_does_not_turn_the_image_away_from_its_label() -> No
     assert transforms.decode_image(turned).shape == (4, 8, 3)
 
 
-def test_bytes_that_are_no_image_are_refused() -> None:
+@pytest.mark.parametrize("data", [b"", b"no image"])
+def test_bytes_that_are_no_image_are_refused(data: bytes) -> None:
     with pytest.raises(InvalidInputError, match="cannot be decoded"):
-        transforms.decode_image(b"no image")
+        transforms.decode_image(data)
 
 
-@pytest.mark.parametrize(("scale", "shape"), [(0.5, (20, 25)), (1.37, (54, 69)), (0.001, (1, 1))])
-def test_rescaling_cuts_off_to_whole_pixels_and_invents_no_label(scale: float, shape: tuple[int, int]) -> None:
-    image, label = _paired(40, 51)
-    small_image, small_label = transforms.rescale(image, label, scale)
-    assert small_label.shape == small_image.shape[:2] == shape
-    assert set(np.unique(small_label)) <= set(np.unique(label))
+def test_an_image_too_large_for_memory_is_refused_by_its_header() -> None:
+    jpeg = bytearray(cv2.imencode(".jpg", np.zeros((4, 8, 3), np.uint8))[1].tobytes())
+    start = jpeg.index(b"\xff\xc0") + 5
+    jpeg[start : start + 4] = b"\xff\xdc\xff\xdc"  # SOF0 of ITU-T T.81: height and width
+    with pytest.raises(InvalidInputError, match=r"cannot be decoded: .*pixels"):
+        transforms.decode_image(bytes(jpeg))
 
 
-def test_a_crop_is_the_same_window_of_both_and_every_position_occurs() -> None:
-    label = np.arange(20, dtype=np.uint8).reshape(4, 5)
-    image = np.repeat(label[..., None], 3, axis=2)
+@given(st.integers(1, 700), st.floats(0.05, 4.0), st.integers(33, 513), st.integers(0, 99))
+def test_a_window_lies_within_its_side_and_fills_the_crop(side: int, scale: float, size: int, seed: int) -> None:
+    seen, filled = transforms.window(side, scale, size, np.random.default_rng(seed))
+    assert 0 <= seen.start < seen.stop <= side
+    if int(scale * side) <= size:
+        assert (seen, filled) == (slice(0, side), max(int(scale * side), 1))
+    else:
+        assert filled == size
+        # The scale that comes out differs from the wanted one by half a pixel of the image.
+        assert abs((seen.stop - seen.start) - size / scale) <= 0.5
+
+
+def test_every_place_of_a_window_occurs() -> None:
     rng = np.random.default_rng(0)
-    corners = set()
-    for _ in range(200):
-        part, part_label = transforms.crop(image, label, 3, rng)
-        assert (part[..., 0] == part_label).all()
-        assert part_label.shape == (3, 3)
-        corners.add(int(part_label[0, 0]))
-    assert corners == {0, 1, 2, 5, 6, 7}
+    assert {transforms.window(7, 2.0, 8, rng)[0].start for _ in range(200)} == {0, 1, 2, 3}
 
 
-def test_padding_is_at_the_bottom_and_on_the_right() -> None:
-    padded = transforms.pad(np.ones((2, 1), np.uint8), 3, 255)
-    assert padded.tolist() == [[1, 255, 255], [1, 255, 255], [255, 255, 255]]
-
-
-def test_normalising_gives_zero_at_the_mean() -> None:
-    image = np.array([[[124, 116, 104]]], np.uint8)
-    assert np.allclose(transforms.normalise(image, (124, 115, 100), (1, 2, 4)), [[[0, 0.5, 1]]])
+def test_normalising_gives_zero_at_the_mean_and_beyond_the_image() -> None:
+    planes = np.full((3, 2, 2), np.nan, np.float32)
+    transforms.normalise(np.array([[[124, 116, 104]]], np.uint8), (124, 115, 100), (1, 2, 4), planes)
+    assert planes.tolist() == [[[0, 0], [0, 0]], [[0.5, 0], [0, 0]], [[1, 0], [0, 0]]]
 
 
 @pytest.mark.parametrize(("shape", "resized"), [((30, 60), (32, 65)), ((60, 30), (65, 32)), ((500, 1), (65, 1))])
@@ -77,17 +77,32 @@ def test_the_long_side_gets_the_target_and_the_other_follows(shape: tuple[int, i
 
 @pytest.mark.parametrize("seed", range(20))
 def test_image_and_label_stay_aligned_through_every_augmentation(seed: int) -> None:
-    image, label = _paired(60, 80)
-    pixels, labels = _augment(image, label, seed)
-    assert (pixels.shape, pixels.dtype) == ((3, 48, 48), np.float32)
-    assert (labels.shape, labels.dtype) == ((48, 48), np.int32)
-    assert pixels.flags.c_contiguous
-    assert labels.flags.c_contiguous
-    inside = labels != 255
-    # Bicubic edges differ from nearest-neighbour ones within two pixels of a boundary only.
-    near = np.abs(pixels[0] - labels) < 10
-    assert near[inside].mean() > 0.5
-    assert (pixels[:, ~inside] == 0).all()
+    # Image and label are the pixel's own column, then its row: what a crop shows tells where it was taken.
+    for axis, (height, width) in enumerate([(70, 200), (200, 70)]):
+        label = np.indices((height, width), np.uint8)[1 - axis]
+        pixels, labels = _augment(np.repeat(label[..., None], 3, axis=2), label, seed)
+        inside = labels != 255
+        assert np.abs(pixels[0] - labels)[inside].max() <= 1.5
+        assert (pixels[:, ~inside] == 0).all()
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.81, 1.0, 1.6, 2.0])
+def test_a_crop_has_the_scale_that_was_drawn(scale: float) -> None:
+    label = np.tile(np.arange(200, dtype=np.uint8), (200, 1))
+    pixels, _ = _augment(np.repeat(label[..., None], 3, axis=2), label, 0, min_scale=scale, max_scale=scale)
+    columns = np.abs(pixels[0, :, 43] - pixels[0, :, 4])
+    assert columns == pytest.approx(39 / scale, abs=1.5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_image_that_fits_the_crop_is_resized_whole_as_published(seed: int) -> None:
+    rng = np.random.default_rng(0)
+    image, label = rng.integers(0, 256, (60, 90, 3), np.uint8), rng.integers(0, 4, (60, 90), np.uint8)
+    pixels, labels = _augment(image, label, seed, min_scale=0.5, max_scale=0.5)
+    if labels[0, 0] == 255:
+        pixels, labels = pixels[..., ::-1], labels[:, ::-1]
+    assert (pixels[:, :30, :45].transpose(1, 2, 0) == cv2.resize(image, (45, 30), interpolation=cv2.INTER_CUBIC)).all()
+    assert (labels[:30, :45] == cv2.resize(label, (45, 30), interpolation=cv2.INTER_NEAREST)).all()
 
 
 def test_what_lies_beyond_a_small_image_is_mean_colour_and_ignored() -> None:
@@ -108,7 +123,8 @@ def test_about_half_of_the_crops_are_mirrored() -> None:
 
 
 def test_the_same_draw_gives_the_same_crop() -> None:
-    image, label = _paired(60, 80)
+    label = np.random.default_rng(0).integers(0, 4, (60, 80), np.uint8)
+    image = np.repeat(label[..., None] * 60, 3, axis=2)
     first, again, other = (_augment(image, label, seed)[0] for seed in (1, 1, 2))
     assert (first == again).all()
     assert (first != other).any()

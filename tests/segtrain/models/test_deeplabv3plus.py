@@ -7,7 +7,7 @@ from mindspore import Tensor, nn
 
 from segtrain.losses import PixelCrossEntropy
 from segtrain.models import build
-from segtrain.models.deeplabv3plus import resize
+from segtrain.models.layers import Resize
 
 CLASSES = 3
 
@@ -68,7 +68,7 @@ def test_no_convolution_has_a_bias() -> None:
 def test_resizing_is_bilinear_with_corner_on_corner() -> None:
     ramp = Tensor(np.array([[[[0.0, 3.0], [6.0, 9.0]]]], np.float32))
     expected = np.arange(4) + 2.0 * np.arange(4)[:, None]
-    np.testing.assert_allclose(resize(ramp, (4, 4)).asnumpy()[0, 0], expected, atol=1e-5)
+    np.testing.assert_allclose(Resize()(ramp, (4, 4)).asnumpy()[0, 0], expected, atol=1e-5)
 
 
 def test_training_lowers_the_loss() -> None:
@@ -128,12 +128,12 @@ def test_frozen_normalisation_keeps_all_statistics_in_training() -> None:
             assert (parameter.asnumpy() == 1).all(), parameter.name
 
 
-@pytest.mark.parametrize("images", [1, 2])
-def test_half_precision_starts_at_the_loss_of_single_precision_and_stays_finite(images: int) -> None:
+@pytest.mark.parametrize(("level", "images"), [("O2", 1), ("O3", 1), ("O3", 2), ("auto", 2)])
+def test_half_precision_starts_at_the_loss_of_single_precision_and_stays_finite(level: str, images: int) -> None:
     losses = []
-    for level in ("O0", "O3"):
+    for each in ("O0", level):
         ms.set_seed(7)
-        net = ms.amp.auto_mixed_precision(_small(), level, ms.float16)
+        net = ms.amp.auto_mixed_precision(_small(), each, ms.float16)
         losses.append(_train(net, 3, _batch(images=images)))
     np.testing.assert_allclose(losses[1][0], losses[0][0], rtol=0.01)
     assert np.isfinite(losses[1]).all()

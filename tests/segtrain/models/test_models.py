@@ -13,7 +13,7 @@ def _build(model: str = "DeepLabV3plus_s16", **changes: Any) -> None:
 
 
 def test_published_names_are_known() -> None:
-    assert {"DeepLabV3plus_s16", "DeepLabV3plus_s8"} <= set(MODELS)
+    assert set(MODELS) == {"DeepLabV3_s16", "DeepLabV3_s8", "DeepLabV3plus_s16", "DeepLabV3plus_s8"}
     assert set(BACKBONES) == {"resnet18", "resnet50", "resnet101"}
 
 
@@ -30,7 +30,7 @@ def test_a_misspelt_backbone_is_met_by_its_near_name_and_the_list() -> None:
 
 
 def test_a_name_like_no_other_gets_the_list_only() -> None:
-    with pytest.raises(SegDataError, match=r"no model is called 'vgg'; known are DeepLabV3plus_s16"):
+    with pytest.raises(SegDataError, match=r"no model is called 'vgg'; known are DeepLabV3_s16, DeepLabV3_s8, "):
         _build("vgg")
 
 

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Makes the record sets of the published trainings and evaluations: vocaug_train (10582 rows), voc_train (1464), voc_val
+# (1449). Needs DATA_ROOT, with VOCdevkit and benchmark_RELEASE (SBD) below it, and DST_PATH. Options that all conversions
+# have are passed on to them, such as --overwrite.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/run.sh"
+
+: "${DATA_ROOT:?set it to the folder with VOCdevkit and benchmark_RELEASE}"
+: "${DST_PATH:?set it to the folder for the record sets}"
+run segdata voc-decolor --data_root "$DATA_ROOT" "$@"
+run segdata voc-list --data_root "$DATA_ROOT" "$@"
+run segdata sbd-merge --data_root "$DATA_ROOT" "$@"
+for name in vocaug_train voc_train voc_val; do
+    run segdata to-mindrecord --data_root "$DATA_ROOT" --data_lst "$DATA_ROOT/${name}_lst.txt" \
+        --dst_path "$DST_PATH/$name" --num_shards 8 "$@"
+    run segdata verify "$DST_PATH/$name"
+done

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# The third of three published trainings of DeepLabV3+: output stride 8, VOC train, 8 devices.
+# Needs DATA_FILE, TRAIN_DIR and CKPT_PRE_TRAINED (the end of the second).
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/run.sh"
+
+train_on_8 deeplabv3plus_s8_r2 "$@"

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Evaluates DeepLabV3+ at output stride 16, at five scales and mirrored, as published.
+# Needs DATA_ROOT, DATA_LST and CKPT_PATH.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/run.sh"
+
+evaluate DeepLabV3plus_s16 "${multiscale[@]}" --flip "$@"

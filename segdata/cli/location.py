@@ -1,0 +1,44 @@
+"""Options whose value lies here or in an object store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from segdata.cli.options import EXISTING_FILE
+from segdata.errors import InvalidInputError
+from segdata.remote import Location, parse_location
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def read_location(context: click.Context, parameter: click.Parameter, value: str | None) -> Location | None:
+    """Return a path or an s3:// or obs:// URL: the callback of an option that takes both."""
+    try:
+        return None if value is None else parse_location(value)
+    except InvalidInputError as error:
+        raise click.BadParameter(str(error), context, parameter) from error
+
+
+def location_option(*names: str, help: str, required: bool = False) -> Callable[[C], C]:
+    """Return an option that takes a path or a URL."""
+    return click.option(*names, metavar="PATH|URL", callback=read_location, required=required, help=help)
+
+
+def check_existing(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Return `value` when it is a URL or the path of a file that is there."""
+    if isinstance(read_location(context, parameter, value), Path):
+        EXISTING_FILE.convert(value or "", parameter, context)
+    return value
+
+
+work_dir_option = click.option(
+    "--work_dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="SEGDATA_WORK_DIR",
+    show_envvar=True,
+    help="With URLs: where copies lie [default: ~/.cache/segdata]",
+)

@@ -1,0 +1,91 @@
+"""Huawei's cloud: how its object store OBS differs from S3, and ModelArts' own package for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from segdata.errors import SegDataError
+from segdata.parallel import Advance
+from segdata.remote import Url
+
+
+def endpoint_named() -> bool:
+    """Return whether the environment names an S3 endpoint as botocore reads it."""
+    return any(os.environ.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
+
+
+def obs_options() -> dict[str, Any]:
+    """Return what s3fs must know of OBS.
+
+    OBS takes the bucket in the host name only (since the end of 2023), and not the checksums that botocore sends since
+    1.36. Endpoint and keys are also read from where ModelArts puts them for moxing.
+
+    Raises:
+        SegDataError: when no endpoint is named.
+    """
+    endpoint = os.environ.get("S3_ENDPOINT", "")
+    named = endpoint_named()
+    if not named and not endpoint:
+        raise SegDataError(
+            "obs:// needs to know where: set S3_ENDPOINT, such as https://obs.cn-north-4.myhuaweicloud.com"
+        )
+    options: dict[str, Any] = {
+        "config_kwargs": {
+            "s3": {"addressing_style": "virtual"},
+            "request_checksum_calculation": "when_required",
+            "response_checksum_validation": "when_required",
+        }
+    }
+    if not named:
+        options["endpoint_url"] = endpoint if "://" in endpoint else f"https://{endpoint}"
+    if "AWS_ACCESS_KEY_ID" not in os.environ and "ACCESS_KEY_ID" in os.environ:
+        names = {"key": "ACCESS_KEY_ID", "secret": "SECRET_ACCESS_KEY", "token": "SECURITY_TOKEN"}
+        options |= {option: os.environ.get(name) for option, name in names.items()}
+    return options
+
+
+class Moxing:
+    """ModelArts' ``moxing.file``, by its documentation: there is no ModelArts here that it could be tried on."""
+
+    def __init__(self, file: Any) -> None:
+        """Take the module; it has endpoint and credentials from its platform."""
+        self._file = file
+
+    def objects(self, url: Url) -> Iterator[tuple[str, int]]:
+        """See `segdata.object_store.Store`."""
+        if not self._do(url, self._file.exists, str(url)):
+            return
+        for name in self._do(url, self._file.list_directory, str(url), recursive=True, skip_dir=True):
+            relative = name.removeprefix(f"{url}/")
+            yield relative, self._do(url, self._file.get_size, str(url / relative))
+
+    def size(self, url: Url) -> int | None:
+        """See `segdata.object_store.Store`."""
+        there = self._do(url, self._file.exists, str(url)) and not self._do(url, self._file.is_directory, str(url))
+        return int(self._do(url, self._file.get_size, str(url))) if there else None
+
+    def get(self, url: Url, targets: Mapping[str, Path], advance: Advance) -> None:
+        """See `segdata.object_store.Store`."""
+        for name, path in targets.items():
+            self._do(url, self._file.copy, str(url / name), str(path))
+            advance(path.stat().st_size)
+
+    def put(self, sources: Mapping[str, Path], url: Url, advance: Advance) -> None:
+        """See `segdata.object_store.Store`."""
+        for name, path in sources.items():
+            self._do(url, self._file.copy, str(path), str(url / name))
+            advance(path.stat().st_size)
+
+    def remove(self, url: Url, names: Sequence[str]) -> None:
+        """See `segdata.object_store.Store`."""
+        for name in names:
+            self._do(url, self._file.remove, str(url / name))
+
+    def _do(self, url: Url, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        try:
+            return function(*arguments, **options)
+        except Exception as error:
+            raise SegDataError(f"{url}: moxing failed ({type(error).__name__})") from error

@@ -1,0 +1,59 @@
+"""The command for runs on Ascend that msrun does not start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from segdata.cli.options import ANY_PATH, EXISTING_FILE, json_option, overwrite_option
+from segdata.cli.render import emit, table
+
+if TYPE_CHECKING:
+    from segtrain.rank_table import RankTableReport
+
+
+@click.command("rank-table")
+@click.argument("path", metavar="DST", type=ANY_PATH)
+@click.option(
+    "--server_ip",
+    "server_ips",
+    metavar="ADDRESS",
+    multiple=True,
+    required=True,
+    help="Address of the machine; repeat for several, in the order of their ranks",
+)
+@click.option("--devices", metavar="NUMBERS", default="0-7", show_default=True, help="Devices of each machine")
+@click.option(
+    "--device_ips", metavar="ADDRESSES", multiple=True, help="Addresses of the devices, with commas; once per machine"
+)
+@click.option(
+    "--hccn_conf",
+    "hccn_confs",
+    type=EXISTING_FILE,
+    multiple=True,
+    help="Or the file they are in, once per machine [default: /etc/hccn.conf for one]",
+)
+@overwrite_option
+@json_option
+def rank_table(path: Path, as_json: bool, **options: Any) -> None:
+    """Write the rank table of a run on Ascend, for launches without msrun.
+
+    \b
+    Example:
+      segtrain rank-table hccl_8p.json --server-ip 10.0.0.1 --devices 0-7
+    """
+    from segtrain.rank_table import write_rank_table
+
+    emit(write_rank_table(path, **options), as_json, _text)
+
+
+def _text(report: RankTableReport) -> str:
+    rows = [
+        (device.rank_id, server.server_id, device.device_id, device.device_ip)
+        for server in report.servers
+        for device in server.device
+    ]
+    lines = table([("rank", "machine", "device", "address"), *rows], right=(0, 2))
+    return f"{lines}\n\n{report.ranks} ranks written to {report.path}"

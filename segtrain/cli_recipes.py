@@ -1,0 +1,38 @@
+"""The command that shows the published settings."""
+
+from __future__ import annotations
+
+import click
+
+from segdata.cli.options import json_option
+from segdata.cli.render import emit, table
+from segdata.errors import InvalidInputError
+from segtrain.config import RecipeSummary, parse_config, recipe_summaries, recipe_text
+
+
+@click.command("recipes")
+@click.argument("name", required=False)
+@json_option
+def recipes(name: str | None, as_json: bool) -> None:
+    """List the recipes for fit, or print the one called NAME as the YAML it is.
+
+    --json prints the list, or all settings of NAME with those that it leaves at their defaults, as JSON.
+
+    \b
+    Example:
+      segtrain recipes
+      segtrain recipes deeplabv3plus_s16_r1
+    """
+    if name is None:
+        emit(recipe_summaries(), as_json, _text)
+        return
+    try:
+        text = recipe_text(name)
+    except InvalidInputError as error:
+        raise click.UsageError(str(error)) from error
+    emit(parse_config(text, f"recipe {name}"), as_json, lambda _: text.rstrip("\n"))
+
+
+def _text(summaries: list[RecipeSummary]) -> str:
+    rows = [(each.name, each.model, each.summary) for each in summaries]
+    return table([("name", "model", "summary"), *rows])

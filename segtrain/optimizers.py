@@ -1,0 +1,53 @@
+"""The optimizer: Momentum, with a learning rate and a weight decay of its own for each group of parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from mindspore import Parameter, Tensor, nn
+
+from segtrain.config import Config, WeightDecayFilter
+
+#: How MindSpore calls scale and offset of a normalisation, and the offset of any other layer.
+_NORM = ("gamma", "beta")
+_BIAS = ("bias",)
+
+#: What the names of spared parameters end with.
+_SPARED: dict[WeightDecayFilter, tuple[str, ...]] = {"none": (), "norm": _NORM, "norm_and_bias": (*_NORM, *_BIAS)}
+
+
+def build_optimizer(network: nn.Cell, config: Config, rates: npt.NDArray[np.float32]) -> nn.Momentum:
+    """Return the optimizer of all parameters of `network` that are trained.
+
+    With gradient ``g``, ``g' = g + weight_decay * w``, ``v = momentum * v + g'`` and ``w = w - rate * v`` (as PyTorch's
+    SGD, without dampening). The rate of what is not in the backbone is multiplied by `head_lr_factor`. A fixed loss
+    scale is taken out of the gradients first; a dynamic one is the training step's own affair.
+
+    Args:
+        network: the parameters of its backbone have names that begin with ``backbone.``.
+        config: momentum, weight decay, factor and loss scale.
+        rates: learning rate of every step, float32 ``(steps,)``.
+    """
+    groups: dict[tuple[bool, bool], list[Parameter]] = {}
+    for parameter in network.trainable_params():
+        head = not parameter.name.startswith("backbone.")
+        spared = parameter.name.rpartition(".")[2] in _SPARED[config.weight_decay_filter]
+        groups.setdefault((head, spared), []).append(parameter)
+    options: list[dict[str, Any]] = [
+        {"params": parameters, "weight_decay": 0.0 if spared else config.weight_decay, **_rates(head, config, rates)}
+        for (head, spared), parameters in groups.items()
+    ]
+    # The order of the network, in which TrainOneStepCell computes gradients.
+    options.append({"order_params": network.trainable_params()})
+    return nn.Momentum(
+        options,
+        learning_rate=Tensor(rates),
+        momentum=config.momentum,
+        loss_scale=1.0 if config.loss_scale == "dynamic" else config.loss_scale,
+    )
+
+
+def _rates(head: bool, config: Config, rates: npt.NDArray[np.float32]) -> dict[str, Tensor]:
+    return {"lr": Tensor(rates * np.float32(config.head_lr_factor))} if head and config.head_lr_factor != 1 else {}

@@ -1,0 +1,196 @@
+"""The three programs on object-store URLs: what they read is copied in before, what they write is copied out after.
+
+Wherever a path may be given a URL may be, and nothing else differs: each function here has the parameters of the one
+it calls, and those of the copying. What is copied in, or on its way out, lies in the working directory
+(`segdata.remote`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segdata.errors import InvalidInputError, name_first
+from segdata.image_header import IMAGE_SUFFIXES
+from segdata.parallel import Progress, silent
+from segdata.records.fetch import local_set
+from segdata.remote import (
+    Location,
+    Url,
+    default_work_dir,
+    fetched,
+    local_place,
+    naming,
+    object_size,
+    objects,
+    parse_location,
+)
+from segtrain.config import Config
+from segtrain.copy_out import results_directory, training_directory
+from segtrain.events import Event, ignore
+
+if TYPE_CHECKING:
+    from segtrain.evaluate import EvalReport, SampleList
+    from segtrain.fit import FitReport
+    from segtrain.predict import PredictReport
+
+
+def fit(
+    config: Config,
+    data_file: Location,
+    train_dir: Location,
+    *,
+    eval_data_file: Location | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    observe: Callable[[Event], None] = ignore,
+    work_dir: Path | None = None,
+    progress: Progress = silent,
+) -> FitReport:
+    """Train as `segtrain.fit.fit` does; results are copied out at the end, after a failure or interruption too.
+
+    Args:
+        config: the settings; `ckpt_pre_trained` may be a URL.
+        data_file: the training set; one in a store is copied in once.
+        train_dir: the directory for configuration, metrics and checkpoints.
+        eval_data_file: a record set to evaluate on after each epoch.
+        resume: go on where the training in `train_dir` stopped.
+        overwrite: replace the training in `train_dir`.
+        observe: is told of each step and evaluation as it happens.
+        work_dir: where copies lie.
+        progress: shows how far the copying is.
+
+    Raises:
+        SegDataError: as there; and when the store cannot be reached or refuses. Results stay in the working directory
+            then.
+        TrainingInterrupted: as there, when the results are copied out.
+    """
+    from segtrain import fit as training
+
+    bring_in = partial(local_set, work_dir=work_dir, progress=progress)
+    with training_directory(
+        train_dir, resume=resume, overwrite=overwrite, work_dir=work_dir, progress=progress
+    ) as directory:
+        if config.ckpt_pre_trained:
+            start = local_checkpoint(parse_location(config.ckpt_pre_trained), work_dir=work_dir, progress=progress)
+            config = replace(config, ckpt_pre_trained=str(start))
+        report = training.fit(
+            config,
+            bring_in(data_file),
+            directory,
+            eval_data_file=bring_in(eval_data_file) if eval_data_file else None,
+            resume=resume,
+            overwrite=overwrite,
+            observe=observe,
+        )
+    return replace(report, train_dir=str(train_dir))
+
+
+def evaluate(
+    ckpt_path: Location,
+    data: Location | SampleList,
+    *,
+    work_dir: Path | None = None,
+    progress: Progress = silent,
+    **options: Any,
+) -> EvalReport:
+    """Evaluate as `segtrain.evaluate.evaluate` does.
+
+    Raises:
+        InvalidInputError: as there.
+        SegDataError: when the store cannot be reached or refuses.
+    """
+    from segtrain import evaluate as evaluation
+
+    checkpoint = local_checkpoint(ckpt_path, work_dir=work_dir, progress=progress)
+    here = local_set(data, work_dir=work_dir, progress=progress) if isinstance(data, (Path, Url)) else data
+    report = evaluation.evaluate(checkpoint, here, progress=progress, **options)
+    return replace(report, checkpoint=str(ckpt_path), data=report.data if here is data else str(data))
+
+
+def predict(
+    images: Location,
+    ckpt_path: Location,
+    out: Location,
+    *,
+    overwrite: bool = False,
+    work_dir: Path | None = None,
+    progress: Progress = silent,
+    **options: Any,
+) -> PredictReport:
+    """Segment images as `segtrain.predict.predict` does.
+
+    A store has no rename: whoever looks below the URL of `out` while results are copied there finds a part of them.
+
+    Raises:
+        InvalidInputError, TargetExistsError: as there.
+        SegDataError: when the store cannot be reached or refuses. Results stay in the working directory then.
+    """
+    from segtrain import predict as prediction
+
+    with results_directory(out, overwrite=overwrite, work_dir=work_dir, progress=progress) as target:
+        checkpoint = local_checkpoint(ckpt_path, work_dir=work_dir, progress=progress)
+        with _local_images(images, work_dir, progress) as path:
+            report = prediction.predict(
+                path, checkpoint, target, overwrite=overwrite or target != out, progress=progress, **options
+            )
+    faults = tuple(fault.replace(str(path), str(images)) for fault in report.faults)
+    return replace(report, directory=str(out), faults=faults)
+
+
+def local_checkpoint(location: Location, *, work_dir: Path | None = None, progress: Progress = silent) -> Path:
+    """Return the path of a checkpoint; one in a store is copied in, with its side file where it has one.
+
+    A URL may also name what one checkpoint lies below, as in the labs.
+
+    Raises:
+        InvalidInputError: when there is no checkpoint, or there are several.
+        SegDataError: when the store cannot be reached or refuses.
+    """
+    if isinstance(location, Path):
+        return location
+    url = location if object_size(location) is not None else _only_checkpoint(location)
+    target = local_place(url, work_dir)
+    side = target.with_suffix(".json").name
+    sizes = {name: size for name in (side, url.name) if (size := object_size(url.parent / name)) is not None}
+    with fetched(url.parent, sizes, work_dir or default_work_dir(), progress=progress) as copies:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if side not in sizes:
+            target.with_name(side).unlink(missing_ok=True)
+        for name in sizes:
+            (copies / name).replace(target.with_name(name))
+    return target
+
+
+def _only_checkpoint(url: Url) -> Url:
+    found = sorted(name for name, _ in objects(url) if name.endswith(".ckpt") and "/" not in name)
+    if not found:
+        raise InvalidInputError(f"{url}: no such checkpoint")
+    if len(found) > 1:
+        raise InvalidInputError(f"{url}: there are {len(found)} checkpoints; name one of them:\n{name_first(found)}")
+    return url / found[0]
+
+
+@contextmanager
+def _local_images(images: Location, work_dir: Path | None, progress: Progress) -> Iterator[Path]:
+    """Yield the path of an image or of a directory of images, those of a store for the time of the block."""
+    if isinstance(images, Path):
+        yield images
+        return
+    size = object_size(images)
+    base = images if size is None else images.parent
+    sizes = _image_sizes(images) if size is None else {images.name: size}
+    with fetched(base, sizes, work_dir or default_work_dir(), progress=progress) as copy, naming(base, copy):
+        yield copy if size is None else copy / images.name
+
+
+def _image_sizes(url: Url) -> dict[str, int]:
+    found = {name: size for name, size in objects(url) if "/" not in name and not name.startswith(".")}
+    sizes = {name: size for name, size in found.items() if name.lower().endswith(IMAGE_SUFFIXES)}
+    if not sizes:
+        raise InvalidInputError(f"{url}: no image there (looked for {', '.join(IMAGE_SUFFIXES)})")
+    return sizes

@@ -1,0 +1,140 @@
+"""What ``msrun`` is given to start in tests: one of several processes that do something together.
+
+``python ranks.py WHAT DIRECTORY`` does it as often as there are ranks; what each found is left in the directory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+import numpy.typing as npt
+from click.testing import CliRunner
+from mindspore import Tensor, nn, ops
+
+from segdata.errors import SegDataError
+from segtrain.config import Config, override, read_config
+from segtrain.distributed import ALONE, Ranks, current
+from segtrain.events import Event, StepDone
+from segtrain.models.layers import Dropout, batch_norm
+from segtrain.models.normalization import synchronise
+from segtrain.runtime import prepare_device
+
+#: A joint batch, and what a small network shall make of it.
+_IMAGES = np.random.default_rng(1).normal(1, 2, (4, 3, 9, 9)).astype(np.float32)
+_TARGETS = np.random.default_rng(2).normal(size=(4, 4, 9, 9)).astype(np.float32)
+
+#: A training of two steps.
+_FIT = "--recipe deeplabv3plus_cpu --is_distributed --batch_size 2 --crop_size 33 --train_epochs 1 --save_steps 2 "
+_FIT += "--min_scale 1 --max_scale 1"
+
+
+class SmallNet(nn.Cell):
+    def __init__(self, *, freeze_bn: bool) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, weight_init="xavier_uniform")
+        self.bn = batch_norm(8, freeze_bn=freeze_bn)
+        self.dropout = Dropout(0.5)
+        self.head = nn.Conv2d(8, 4, 1, weight_init="xavier_uniform")
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.head(self.dropout(ops.relu(self.bn(self.conv(x)))))
+
+
+def one_step(ranks: Ranks, *, freeze_bn: bool = False) -> dict[str, npt.NDArray[Any]]:
+    """Return all parameters after a step at learning rate 1, and the gradients that made it."""
+    ms.set_seed(1)
+    network = SmallNet(freeze_bn=freeze_bn)
+    if ranks.size > 1:
+        synchronise(network, ranks.size)
+    before = {each.name: each.asnumpy().copy() for each in network.trainable_params()}
+    optimizer = nn.SGD(network.trainable_params(), learning_rate=1.0)
+    train_step = nn.TrainOneStepCell(nn.WithLossCell(network, nn.MSELoss()), optimizer)
+    ranks.average_gradients(train_step)
+    part = len(_IMAGES) // ranks.size
+    mine = slice(ranks.rank * part, (ranks.rank + 1) * part)
+    train_step.set_train(True)(Tensor(_IMAGES[mine]), Tensor(_TARGETS[mine]))
+    after = {each.name: each.asnumpy().copy() for each in network.get_parameters()}
+    return after | {f"gradient of {name}": value - after[name] for name, value in before.items()}
+
+
+def exchange(ranks: Ranks) -> dict[str, Any]:
+    """Return what this rank has of everything that ranks exchange."""
+    own = ms.Parameter(Tensor([ranks.rank + 1, 7], ms.int32), name="own")
+    ranks.broadcast([own])
+    ranks.check_equal("number", b"1")
+    try:
+        ranks.check_equal("rank", str(ranks.rank).encode())
+    except SegDataError as error:
+        unequal = str(error)
+    return {
+        "rank": [ranks.rank, ranks.size],
+        "sum": ranks.sum(np.array([[2**52 + ranks.rank, -5], [0, 1]])).tolist(),
+        "mean": ranks.mean(ranks.rank),
+        "any": [ranks.any(False), ranks.any(ranks.rank == 1)],
+        "broadcast": own.asnumpy().tolist(),
+        "unequal": unequal,
+    }
+
+
+def fit_interrupted(base: Path, config: Config, ranks: Ranks) -> str:
+    """Train until rank 0 has asked rank 1 to stop, after step 1; return what was said."""
+    from segtrain.fit import TrainingInterrupted, fit
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, StepDone) and event.step == 1:
+            os.kill(int((base / "pid_1").read_text()), signal.SIGTERM)
+
+    try:
+        fit(config, base / "train", base / "frozen", observe=interrupt)
+    except TrainingInterrupted as stop:
+        return str(stop)
+    return "not interrupted"
+
+
+def work(base: Path, ranks: Ranks) -> dict[str, Any]:
+    """Do everything that ranks do together, once: a launch takes long."""
+    from segtrain.cli import main
+    from segtrain.fit import fit
+
+    found = exchange(ranks)
+    np.savez(base / f"synchronised_{ranks.rank}.npz", **one_step(ranks))
+    np.savez(base / f"frozen_{ranks.rank}.npz", **one_step(ranks, freeze_bn=True))
+
+    train, val, plain = base / "train", base / "val", base / "plain"
+    lines = {
+        "fit": f"fit {_FIT} --data_file {train} --eval_data_file {val} --train_dir {plain}",
+        "eval": f"eval --data_file {val} --ckpt_path {plain / 'last.ckpt'} --json",
+    }
+    for name, line in lines.items():
+        result = CliRunner().invoke(main, line.split())
+        if result.exit_code:
+            raise SystemExit(f"{name}: {result.output}")
+        found[name] = result.output
+
+    config = override(read_config(plain / "config.yaml"), {"freeze_bn": True, "train_epochs": 2})
+    found["interrupted"] = fit_interrupted(base, config, ranks)
+    report = fit(config, train, base / "frozen", resume=True)
+    return found | {"first_step": report.started.first_step, "steps": report.steps}
+
+
+def main(what: str, base: Path) -> None:
+    prepare_device("CPU", seed=1)
+    ranks = current()
+    assert ranks != ALONE
+    (base / f"pid_{ranks.rank}").write_text(str(os.getpid()))
+    ranks.check_equal("directory", bytes(base))
+    if what == "fail" and ranks.rank == 1:
+        raise SystemExit("rank 1 fails")
+    found = work(base, ranks) if what == "work" else {"mean": ranks.mean(1.0)}
+    (base / f"found_{ranks.rank}.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
