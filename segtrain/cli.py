@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 import click
 
 from segdata.cli.location import check_existing, location_option, work_dir_option
-from segdata.cli.options import ANY_PATH, CONTEXT, EXISTING_DIR, EXISTING_FILE, json_option, overwrite_option
+from segdata.cli.options import ANY_PATH, CONTEXT, EXISTING_DIR, EXISTING_FILE, json_option, overwrite_option, png_name
 from segdata.cli.render import FAILED, INTERRUPTED, CommandGroup, emit, progress_bar, table
 from segdata.errors import InvalidInputError, name_first
 from segdata.files import check_target_file, write_file
@@ -84,21 +84,6 @@ _INFERENCE = (
         help="Where the network runs",
     ),
 )
-
-
-def _png(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
-    if value and value.suffix.lower() != ".png":
-        raise click.BadParameter(f"{value}: the picture is a PNG; expected a name that ends in .png")
-    return value
-
-
-def _options(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
-    def add(command: F) -> F:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
 
 
 def _once(show: Callable[..., None], *args: Any, **options: Any) -> None:
@@ -227,7 +212,7 @@ def _fit_text(report: FitReport) -> str:
 @click.option("--ignore_label", type=int, help="Refuse a checkpoint with another ignore label")
 # The published evaluation scripts pass it, although no training of theirs froze anything.
 @click.option("--freeze_bn", is_flag=True, expose_value=False, help="Changes nothing: statistics never move here")
-@click.option("--plot", type=ANY_PATH, callback=_png, metavar="FILE.png", help="Draw the confusion matrix too")
+@click.option("--plot", type=ANY_PATH, callback=png_name, metavar="FILE.png", help="Draw the confusion matrix too")
 @work_dir_option
 @overwrite_option
 @json_option

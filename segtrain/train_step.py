@@ -37,6 +37,7 @@ class DynamicScaleStep(nn.TrainOneStepCell):
     def construct(self, images: Tensor, labels: Tensor) -> Tensor:
         """Return the loss before the update, without the scale."""
         loss = self.network(images, labels)
+        # The value it has now: the parameter changes below.
         scale = self.scale * 1.0
         gradients = self.grad_reducer(self.grad(self.network, self.weights)(images, labels, scale))
         usable = ops.logical_or(ms.amp.all_finite(gradients), scale <= 1)

@@ -21,7 +21,7 @@ ZOO = {
     "backbone": "resnet101", "atrous_rates": (6, 12, 18), "freeze_bn": False, "freeze": (), "crop_size": 513,
     "min_scale": 0.5, "max_scale": 2.0, "image_mean": (123.675, 116.28, 103.53), "image_std": (58.395, 57.12, 57.375),
     "lr_type": "cos", "warmup_steps": 0, "momentum": 0.9, "weight_decay": 1e-4, "keep_checkpoint_max": 200,
-    "device_target": "Ascend",
+    "amp": "O3", "weight_decay_filter": "norm", "device_target": "Ascend",
 }  # fmt: skip
 COLUMNS = ("model", "train_epochs", "batch_size", "base_lr", "loss_scale", "save_steps")
 ROWS: dict[str, tuple[object, ...]] = {
