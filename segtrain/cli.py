@@ -86,6 +86,15 @@ _INFERENCE = (
 )
 
 
+def _options(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
 def _once(show: Callable[..., None], *args: Any, **options: Any) -> None:
     """Show something, unless it is another process of the same run that does."""
     from segtrain.distributed import current
