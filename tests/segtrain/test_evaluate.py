@@ -1,20 +1,23 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import pytest
+from mindspore import nn
 
 from segdata.errors import InvalidInputError
 from segdata.labels.masks import decode_index_png
 from segdata.lists import Pair, read_list, write_list
 from segtrain.config import Config
-from segtrain.data.semantic import list_samples
+from segtrain.data.semantic import Sample, list_samples, worker_count
 from segtrain.evaluate import EvalReport, SampleList, evaluate, score
-from segtrain.inference import load_segmenter
+from segtrain.inference import Protocol, Segmenter, load_segmenter
+from segtrain.runtime import prepare_device
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Rows, Trained
@@ -60,6 +63,47 @@ def test_several_scales_and_mirroring_take_another_look(
     assert (report.rows, report.scores.pixels) == (evaluated.rows, evaluated.scores.pixels)
     assert report.scores.pixel_accuracy != evaluated.scores.pixel_accuracy
     assert (report.protocol.scales, report.protocol.flip, report.protocol.crop_size) == ((1.0, 1.5), True, 33)
+
+
+def test_the_network_of_the_other_stride_is_evaluated_by_the_same_parameters(
+    trained: Trained, miniature: Miniature, tmp_path: Path
+) -> None:
+    for suffix in ("ckpt", "json"):
+        content = (trained.directory / f"best.{suffix}").read_bytes()
+        (tmp_path / f"s8.{suffix}").write_bytes(content.replace(b"DeepLabV3plus_s16", b"DeepLabV3plus_s8"))
+    mode = {"scales": (0.5, 1.0), "flip": True, "crop_size": 65}
+    reports = [
+        evaluate(tmp_path / "s8.ckpt", data, **mode)  # type: ignore[arg-type]
+        for data in (miniature.val, SampleList(miniature.root, miniature.val_lst))
+    ]
+    assert {(report.model, report.rows) for report in reports} == {("DeepLabV3plus_s8", 5)}
+    assert reports[0].scores == reports[1].scores
+
+
+def test_however_many_samples_there_are_only_a_few_wait_in_memory(miniature: Miniature, small: Config) -> None:
+    prepare_device("CPU", seed=1)
+    segmenter = Segmenter(nn.Conv2d(3, 4, 1), small, Protocol(crop_size=33), batch_size=2)
+    sample = next(list_samples(miniature.root, miniature.val_lst))
+    read, done, most = 0, 0, 0
+
+    def samples() -> Iterator[Sample]:
+        nonlocal read, most
+        for _ in range(50):
+            read += 1
+            most = max(most, read - done)
+            yield sample
+
+    @contextmanager
+    def progress(*, total: int, label: str) -> Iterator[Callable[[int], None]]:
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+
+        yield advance
+
+    score(segmenter, samples(), rows=50, ignore_label=255, names=tuple("abcd"), progress=progress)
+    assert done == 50
+    assert most <= 4 * worker_count(small) + 2
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from PIL import Image
 
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.labels.colormap import voc_palette
+from segdata.lists import read_list
 from segtrain.predict import predict
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ def _images(miniature: Miniature) -> Path:
 def test_each_image_gets_class_ids_colours_and_an_overlay_at_its_own_size(
     trained: Trained, miniature: Miniature, tmp_path: Path
 ) -> None:
-    report = predict(_images(miniature), trained.directory / "best.ckpt", tmp_path / "out", flip=True)
+    checkpoint = trained.directory / "best.ckpt"
+    report = predict(_images(miniature), checkpoint, tmp_path / "out", scales=(1.0, 1.5), flip=True)
     paths = sorted(_images(miniature).iterdir())
     assert (report.images, report.faults) == (len(paths), ())
     seen = set()
@@ -46,6 +48,13 @@ def test_one_image_may_be_named(trained: Trained, miniature: Miniature, tmp_path
     assert [path.name for path in (tmp_path / "out" / "index").iterdir()] == [f"{image.stem}.png"]
 
 
+def test_a_list_names_images_below_the_data_root(trained: Trained, miniature: Miniature, tmp_path: Path) -> None:
+    report = predict(miniature.val_lst, trained.directory / "best.ckpt", tmp_path / "out", data_root=miniature.root)
+    names = sorted(f"{Path(pair.image).stem}.png" for pair in read_list(miniature.val_lst))
+    assert (report.images, report.faults) == (len(names), ())
+    assert sorted(path.name for path in (tmp_path / "out" / "overlay").iterdir()) == names
+
+
 def test_images_that_cannot_be_read_are_reported_and_the_others_done(
     trained: Trained, miniature: Miniature, tmp_path: Path
 ) -> None:
@@ -53,12 +62,17 @@ def test_images_that_cannot_be_read_are_reported_and_the_others_done(
     folder.mkdir()
     (folder / "good.jpg").write_bytes(next(_images(miniature).iterdir()).read_bytes())
     (folder / "bad.jpg").write_bytes(b"no image")
+    (folder / "cut.jpg").write_bytes((folder / "good.jpg").read_bytes()[:-100])
+    (folder / "empty.jpg").touch()
     (folder / "notes.txt").touch()
     report = predict(folder, trained.directory / "best.ckpt", tmp_path / "out")
     assert report.images == 1
-    assert report.faults == (f"{folder / 'bad.jpg'}: the image cannot be decoded",)
+    assert [fault.partition(": ")[0] for fault in report.faults] == [
+        str(folder / name) for name in ("bad.jpg", "cut.jpg", "empty.jpg")
+    ]
+    assert report.faults[0].endswith("bad.jpg: the image cannot be decoded")
     (folder / "good.jpg").unlink()
-    with pytest.raises(FaultsError, match="none of 1 images can be read"):
+    with pytest.raises(FaultsError, match="none of 3 images can be read"):
         predict(folder, trained.directory / "best.ckpt", tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()
 
@@ -87,5 +101,5 @@ def test_images_must_be_there_and_have_names_of_their_own(trained: Trained, tmp_
         predict(folder, checkpoint, tmp_path / "out")
     (folder / "a.jpg").touch()
     (folder / "a.png").touch()
-    with pytest.raises(FaultsError, match=r"a\.jpg and a\.png"):
+    with pytest.raises(FaultsError, match=r"results of 1 images would have the same name:\n.*a\.jpg and .*a\.png"):
         predict(folder, checkpoint, tmp_path / "out")

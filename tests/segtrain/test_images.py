@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from segdata.errors import FaultsError, InvalidInputError, OptionError
+from segtrain.data.images import image_paths
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("photos/b.jpg", "photos/a.PNG", "photos/notes.txt", "photos/.hidden.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def _list(folder: Path, text: str) -> Path:
+    path = folder / "images.lst"
+    path.write_text(text)
+    return path
+
+
+def test_a_directory_gives_its_images_by_name(folder: Path) -> None:
+    photos = folder / "photos"
+    assert image_paths(photos) == {"a": photos / "a.PNG", "b": photos / "b.jpg"}
+
+
+def test_an_image_gives_itself(folder: Path) -> None:
+    assert image_paths(folder / "photos" / "a.PNG") == {"a": folder / "photos" / "a.PNG"}
+
+
+def test_a_list_gives_its_images_in_its_order_relative_to_its_folder_or_the_data_root(folder: Path) -> None:
+    path = _list(folder, "photos/b.jpg\n# a comment\n\nphotos/a.PNG\n")
+    assert list(image_paths(path).values()) == [folder / "photos" / "b.jpg", folder / "photos" / "a.PNG"]
+    assert image_paths(path, folder / "other")["b"] == folder / "other" / "photos" / "b.jpg"
+
+
+@pytest.mark.parametrize(
+    ("line", "image"),
+    [
+        ("photos/b.jpg", "photos/b.jpg"),
+        ("photos/b.jpg masks/b.png", "photos/b.jpg"),
+        ("my photos/b.jpg", "my photos/b.jpg"),
+        ("my photos/b.jpg\tmy masks/b.png", "my photos/b.jpg"),
+        ("photos/b.tiff\r", "photos/b.tiff"),
+    ],
+)
+def test_a_label_path_behind_an_image_path_is_not_looked_at(folder: Path, line: str, image: str) -> None:
+    assert list(image_paths(_list(folder, f"{line}\n")).values()) == [folder / image]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("2007_000033\n2007_000042\n", "no image path in it; expected one a line"),
+        ("# nothing\n", "no image path in it"),
+        (
+            "../b.jpg\n/etc/c.jpg\nd.jpg\n",
+            r"2 paths cannot be followed:\n.*'\.\./b\.jpg' leaves .*\n.*'/etc/c\.jpg' leaves",
+        ),
+        ("x/b.jpg\ny/b.png\n", r"results of 1 images would have the same name:\n.*x/b\.jpg and .*y/b\.png"),
+        ("b.jpg\nb.jpg\n", "results of 1 images would have the same name"),
+    ],
+)
+def test_a_list_that_cannot_be_followed_is_a_sentence(folder: Path, text: str, words: str) -> None:
+    with pytest.raises(InvalidInputError, match=words):
+        image_paths(_list(folder, text))
+
+
+def test_a_file_that_is_neither_image_nor_text_is_a_sentence(folder: Path) -> None:
+    (folder / "photo").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(InvalidInputError, match="not UTF-8 text"):
+        image_paths(folder / "photo")
+
+
+def test_what_is_not_there_or_has_no_image_is_a_sentence(folder: Path) -> None:
+    with pytest.raises(InvalidInputError, match="no such file or directory"):
+        image_paths(folder / "nowhere.jpg")
+    with pytest.raises(InvalidInputError, match="no image in it"):
+        image_paths(folder)
+
+
+def test_names_that_differ_in_their_ending_only_are_all_named(folder: Path) -> None:
+    (folder / "photos" / "a.jpg").touch()
+    with pytest.raises(FaultsError, match=r"a\.PNG and .*a\.jpg"):
+        image_paths(folder / "photos")
+
+
+def test_a_data_root_is_for_lists_only(folder: Path) -> None:
+    for images in (folder / "photos", folder / "photos" / "a.PNG"):
+        with pytest.raises(OptionError, match="no image list, which has no use for data_root"):
+            image_paths(images, folder)
