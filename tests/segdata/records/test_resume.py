@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -249,7 +250,9 @@ def test_a_full_disk_is_a_sentence_and_with_more_room_it_goes_on(
 def start(root: Path, target: Path, *options: str) -> subprocess.Popen[str]:
     command = f"to-mindrecord --data_root {root} --data_lst {root / 'list.txt'} --dst_path {target} --num_shards 40"
     program = [sys.executable, "-c", "from segdata.cli import main; main()", *command.split(), *options]
-    return subprocess.Popen(program, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    # A shell lets what it starts in the background ignore Ctrl-C, and so would the program.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(program, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, preexec_fn=heed)
 
 
 def wait_for_shards(target: Path, run: subprocess.Popen[str], count: int) -> None:
