@@ -33,18 +33,20 @@ STEPS = 10
 def by_mindspore(images: Any, labels: Any) -> Callable[[], float]:
     from mindspore import Tensor
 
-    from segtrain.config import override, recipe
-    from segtrain.models import build
+    from segtrain.models import build_network
     from segtrain.runtime import prepare_device
+    from segtrain.settings import override, recipe
+    from segtrain.tasks import semantic
     from segtrain.train_step import build_train_step
 
-    config = override(recipe("deeplabv3plus_cpu"), {"model": "DeepLabV3plus_s16", "backbone": BACKBONE})
+    changes = {"backbone": BACKBONE, "atrous_rates": RATES, "ignore_label": IGNORE}
+    config = override(recipe("deeplabv3plus_cpu"), changes)
     prepare_device("CPU", seed=1)
-    network = build(config.model, num_classes=CLASSES, backbone=BACKBONE, atrous_rates=RATES, freeze_bn=False)
-    step = build_train_step(network, config, np.full(STEPS + 1, 0.01, np.float32), IGNORE)
+    network = build_network(config, num_classes=CLASSES)
+    step = build_train_step(network, semantic, config, np.full(STEPS + 1, 0.01, np.float32))
     step.set_train(True)
     batch = Tensor(images), Tensor(labels)
-    return lambda: float(step(*batch).asnumpy())
+    return lambda: float(step(*batch)[0].asnumpy())
 
 
 def by_torch(images: Any, labels: Any) -> Callable[[], float]:

@@ -19,7 +19,7 @@ from mindspore import nn
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segdata.files import file_mode, write_file
 from segtrain.config import Config
-from segtrain.models import build
+from segtrain.models import build_network
 from segtrain.naming import BACKBONE, OWN, backbone_prefix, recognise
 from segtrain.weights import Parameters as Parameters
 from segtrain.weights import read_parameters as read_parameters
@@ -48,27 +48,27 @@ class CheckpointInfo:
     Attributes:
         config: the resolved settings of the training.
         class_names: names by class id.
-        ignore_label: label of the pixels that did not count.
+        ignore_label: label of the pixels that did not count; None: the task is the instance one.
         record_set: name of the training set, and `inputs`, the fingerprint of its rows.
         rows: how many rows the training set has.
         devices: how many trained together, each with batches of its own.
         epoch: the epoch (from 1) that was being trained.
         step: steps done since the beginning of the training.
-        best_miou: highest mean IoU of an evaluation so far, 0 to 1; None: none yet.
+        best_score: highest score of an evaluation so far, 0 to 1 (`Task.SCORE` says which); None: none yet.
     """
 
     format: Literal["segtrain checkpoint"] = "segtrain checkpoint"
     format_version: int = FORMAT_VERSION
     config: Config
     class_names: tuple[str, ...]
-    ignore_label: int
+    ignore_label: int | None
     record_set: str
     inputs: str
     rows: int
     devices: int = 1
     epoch: int
     step: int
-    best_miou: float | None
+    best_score: float | None
     program: dict[str, str] = field(default_factory=program_versions)
 
 
@@ -98,7 +98,7 @@ def save_checkpoint(path: Path, parameters: Iterable[ms.Parameter], info: Checkp
     """Write side file and checkpoint, each by rename, in this order.
 
     A process that is killed between the two leaves an older checkpoint with a newer side file. Only `epoch`, `step`
-    and `best_miou` differ then, and these are told by the checkpoint's own `GLOBAL_STEP`.
+    and `best_score` differ then, and these are told by the checkpoint's own `GLOBAL_STEP`.
 
     Raises:
         SegDataError: when a parameter is not finite; nothing is written.
@@ -262,17 +262,6 @@ def load_network(path: Path) -> tuple[nn.Cell, CheckpointInfo]:
     if faults:
         raise FaultsError(f"{path}: {len(faults)} parameters do not fit its side file", faults)
     return network, info
-
-
-def build_network(config: Config, *, num_classes: int) -> nn.Cell:
-    """Return the network that `config` describes, with new weights."""
-    return build(
-        config.model,
-        num_classes=num_classes,
-        backbone=config.backbone,
-        atrous_rates=config.atrous_rates,
-        freeze_bn=config.freeze_bn,
-    )
 
 
 def shape_text(shape: Sequence[int]) -> str:

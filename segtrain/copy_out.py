@@ -28,8 +28,9 @@ from segdata.remote import (
     taken_by_others,
     upload,
 )
-from segtrain.config import Config, read_config
+from segtrain.config import Config
 from segtrain.distributed import ALONE, current, launched
+from segtrain.settings import read_config
 
 #: Files of a training (`segtrain.train_dir`); others below its URL are left alone.
 _CONFIG = "config.yaml"

@@ -20,7 +20,9 @@ import numpy.typing as npt
 from segdata.errors import InvalidInputError, SegDataError
 
 if TYPE_CHECKING:
-    from mindspore import Parameter, nn
+    from mindspore import Parameter
+
+    from segtrain.train_step import TrainStep
 
 #: Bytes of an int64.
 _BYTES = 8
@@ -87,7 +89,7 @@ class Ranks:
         for parameter in parameters:
             parameter.set_data(send((Tensor(parameter.asnumpy()),))[0])
 
-    def average_gradients(self, train_step: nn.TrainOneStepCell) -> None:
+    def average_gradients(self, train_step: TrainStep) -> None:
         """Let `train_step` update with the mean of all ranks' gradients."""
         if self.size == 1:
             return

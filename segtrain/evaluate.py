@@ -15,10 +15,18 @@ import numpy as np
 from segdata.errors import InvalidInputError
 from segdata.lists import read_list
 from segdata.parallel import Progress, ordered_map, silent
-from segdata.records.manifest import Manifest, open_set
+from segdata.records.manifest import open_set
 from segtrain.checkpoint import CheckpointInfo
-from segtrain.config import DeviceTarget, ignore_label_of
-from segtrain.data.semantic import Sample, decode_sample, list_samples, record_samples, worker_count
+from segtrain.config import DeviceTarget
+from segtrain.data.classes import check_classes
+from segtrain.data.semantic import (
+    Sample,
+    decode_sample,
+    ignore_label_of,
+    list_samples,
+    record_samples,
+    worker_count,
+)
 from segtrain.distributed import ALONE, Ranks, current
 from segtrain.inference import Protocol, Segmenter, load_segmenter
 from segtrain.metrics import ConfusionMatrix, SegmentationReport
@@ -161,22 +169,10 @@ def score(
     return matrix.report(names)
 
 
-def check_classes(names: tuple[str, ...], manifest: Manifest) -> None:
-    """Raise `InvalidInputError` when a record set has not exactly the classes `names`."""
-    if len(names) != manifest.num_classes:
-        raise InvalidInputError(
-            f"record set {manifest.name} has {manifest.num_classes} classes, the network knows {len(names)}"
-        )
-    for id_, (wanted, found) in enumerate(zip(names, manifest.class_names, strict=True)):
-        if wanted != found:
-            raise InvalidInputError(
-                f"class {id_} is {found!r} in record set {manifest.name}, but {wanted!r} for the network"
-            )
-
-
 def _open(data: Path | SampleList, info: CheckpointInfo, ranks: Ranks) -> tuple[int, int, Iterator[Sample]]:
     """Return ignore label and number of rows of the data, and this rank's samples."""
     if isinstance(data, SampleList):
+        assert info.ignore_label is not None
         return info.ignore_label, len(read_list(data.data_lst)), list_samples(data.data_root, data.data_lst, ranks)
     records = open_set(data)
     check_classes(info.class_names, records.manifest)

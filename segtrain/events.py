@@ -37,23 +37,44 @@ class Started:
 
 @dataclass(frozen=True, kw_only=True)
 class StepDone:
-    """One step: `epoch` and `step` from 1, loss before the update, learning rate, throughput with data loading."""
+    """One step.
+
+    Attributes:
+        epoch: from 1.
+        step: from 1, over all epochs.
+        loss: before the update.
+        parts: of the loss, by name; empty when it has none.
+        lr: learning rate.
+        images_per_s: throughput with data loading.
+    """
 
     epoch: int
     step: int
     loss: float
+    parts: dict[str, float]
     lr: float
     images_per_s: float
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Return the line that is logged."""
+        parts = {f"loss_{name}": value for name, value in self.parts.items()}
+        measured = {"lr": self.lr, "images_per_s": self.images_per_s}
+        return {"epoch": self.epoch, "step": self.step, "loss": self.loss, **parts, **measured}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluated:
-    """The network at the end of an epoch, on the evaluation set; scores 0 to 1."""
+    """The network at the end of an epoch, on the evaluation set; scores by name, 0 to 1."""
 
     epoch: int
     step: int
-    miou: float
-    pixel_accuracy: float
+    scores: dict[str, float]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Return the line that is logged."""
+        return {"epoch": self.epoch, "step": self.step, **self.scores}
 
 
 Event = Started | StepDone | Evaluated

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +14,21 @@ from mindspore import nn
 
 from segdata.errors import SegDataError
 from segdata.records.manifest import RecordSet, open_set
-from segtrain.checkpoint import RATES, CheckpointInfo, build_network, load_pretrained, restore
-from segtrain.config import Config, ignore_label_of, resolve, write_config
-from segtrain.data.semantic import record_samples, steps_per_epoch, training_batches
+from segtrain.checkpoint import RATES, CheckpointInfo, load_pretrained, restore
+from segtrain.config import Config
+from segtrain.data.classes import check_classes
+from segtrain.data.semantic import steps_per_epoch
 from segtrain.distributed import Ranks, current
-from segtrain.evaluate import check_classes, score
 from segtrain.events import Evaluated, Event, Started, StepDone, ignore
 from segtrain.freeze import freeze
-from segtrain.inference import Protocol, Segmenter
-from segtrain.metrics import SegmentationReport
+from segtrain.models import build_network
 from segtrain.models.normalization import synchronise
 from segtrain.runtime import prepare_device, stop_requests
 from segtrain.schedules import learning_rates
+from segtrain.settings import write_config
+from segtrain.tasks import Scores, Task, task_of
 from segtrain.train_dir import TrainDir
-from segtrain.train_step import build_train_step, skipped_steps
+from segtrain.train_step import TrainStep, build_train_step, skipped_steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,8 @@ class FitReport:
         images_per_s: throughput of this run's steps but its first, which compiles; None: there was no other.
         loss: mean loss of the last epoch's steps; None: nothing was left to do.
         skipped_steps: steps of the whole training that updated nothing, as gradients overflowed the loss scale.
-        best_miou: highest mean IoU of all evaluations, 0 to 1; None: there was no evaluation.
+        score: name of the score that decides which checkpoint is the best.
+        best_score: its highest value in all evaluations, 0 to 1; None: there was no evaluation.
         scores: the last evaluation; None: there was none in this run.
     """
 
@@ -53,8 +55,9 @@ class FitReport:
     images_per_s: float | None
     loss: float | None
     skipped_steps: int
-    best_miou: float | None
-    scores: SegmentationReport | None
+    score: str
+    best_score: float | None
+    scores: Scores | None
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -97,8 +100,8 @@ def fit(
     """
     begun = time.perf_counter()
     data, evaluation = open_set(data_file), open_set(eval_data_file) if eval_data_file else None
-    config = resolve(config, data.manifest)
-    ignore_label = ignore_label_of(data.manifest)
+    task = task_of(config)
+    config = task.resolve(config, data.manifest)
     if evaluation:
         check_classes(data.manifest.class_names, evaluation.manifest)
     # What is wrong on any number of devices is told before the processes meet: after that, one waits for the other.
@@ -118,13 +121,13 @@ def fit(
     frozen = freeze(network, config.freeze)
     if config.sync_bn and ranks.size > 1:
         synchronise(network, ranks.size)
-    train_step = build_train_step(network, config, rates, ignore_label)
+    train_step = build_train_step(network, task, config, rates)
     ranks.average_gradients(train_step)
     if resume:
         restore(train_step, parameters)
     elif config.ckpt_pre_trained:
         pretrained = load_pretrained(network, Path(config.ckpt_pre_trained))
-    evaluated = directory.evaluated(step)
+    evaluated = directory.evaluated(step, task.SCORE)
     # What decides when the processes exchange something: one that leaves it out would let the others wait for ever.
     course = (write_config(config), data.manifest.inputs, evaluation and evaluation.manifest.inputs, step, evaluated)
     ranks.check_equal("settings, record sets and checkpoint", repr(course).encode())
@@ -145,9 +148,9 @@ def fit(
         pretrained=pretrained,
     )
     observe(started)
-    log = _Log(directory, network, train_step, info, epoch_steps, ranks, observe)
+    log = _Log(directory, network, train_step, task, info, epoch_steps, ranks, observe)
     clock = _Clock(config.batch_size * ranks.size)
-    scores: SegmentationReport | None = None
+    scores: Scores | None = None
     losses: list[float] = []
     with stop_requests() as stop_requested:
         if evaluation and step and step % epoch_steps == 0 and not evaluated:
@@ -159,8 +162,8 @@ def fit(
             losses = []
             clock.restart()
             first_step = step - epoch * epoch_steps
-            for batch in training_batches(data, config, epoch=epoch, first_step=first_step, ranks=ranks):
-                loss = ranks.mean(float(train_step(*batch).asnumpy()))
+            for batch in task.training_batches(data, config, epoch=epoch, first_step=first_step, ranks=ranks):
+                loss, *parts = (ranks.mean(float(value.asnumpy())) for value in train_step(*batch))
                 rate, step = float(rates[step]), step + 1
                 if not math.isfinite(loss):
                     raise SegDataError(
@@ -168,7 +171,9 @@ def fit(
                         "checkpoint was kept; use a lower base_lr"
                     )
                 losses.append(loss)
-                log.tell(StepDone(epoch=epoch + 1, step=step, loss=loss, lr=rate, images_per_s=clock.tick()))
+                by_name = dict(zip(task.LOSSES, parts, strict=True))
+                speed = clock.tick()
+                log.tell(StepDone(epoch=epoch + 1, step=step, loss=loss, parts=by_name, lr=rate, images_per_s=speed))
                 stopping = ranks.any(stop_requested())
                 if step % config.save_steps == 0 or step % epoch_steps == 0 or stopping:
                     log.save(step)
@@ -187,7 +192,8 @@ def fit(
         images_per_s=clock.images_per_s(),
         loss=sum(losses) / len(losses) if losses else None,
         skipped_steps=skipped_steps(train_step),
-        best_miou=log.best_miou,
+        score=task.SCORE,
+        best_score=log.best_score,
         scores=scores,
     )
 
@@ -199,7 +205,8 @@ class _Log:
         self,
         directory: TrainDir,
         network: nn.Cell,
-        train_step: nn.Cell,
+        train_step: TrainStep,
+        task: Task,
         info: CheckpointInfo,
         epoch_steps: int,
         ranks: Ranks,
@@ -212,9 +219,9 @@ class _Log:
         self.epoch_steps = epoch_steps
         self.ranks = ranks
         self.observe = observe
-        self.best_miou = directory.best_miou()
-        config = info.config
-        self.segmenter = Segmenter(network, config, Protocol(crop_size=config.crop_size), batch_size=config.batch_size)
+        self.score = task.SCORE
+        self.best_score = directory.best_score(task.SCORE)
+        self.evaluator = task.evaluator(network, info.config, info.class_names)
 
     def save(self, step: int) -> None:
         """Let rank 0 write the last checkpoint; no other goes on before: the end of one would be the end of all."""
@@ -231,41 +238,28 @@ class _Log:
             in_epoch = step - (info.epoch - 1) * self.epoch_steps
             self.directory.keep_last(config.model, info.epoch, in_epoch, config.keep_checkpoint_max)
 
-    def evaluate(self, records: RecordSet, step: int) -> SegmentationReport:
-        """Evaluate at scale 1, and keep the network if it is the best one so far."""
+    def evaluate(self, records: RecordSet, step: int) -> Scores:
+        """Evaluate, and keep the network if it is the best one so far."""
         # Each rank has moving statistics of its own batches; those of rank 0 are in the checkpoints.
         self.ranks.broadcast(each for each in self.network.get_parameters() if not each.requires_grad)
-        scores = score(
-            self.segmenter,
-            record_samples(records, self.ranks),
-            rows=records.manifest.rows,
-            ignore_label=ignore_label_of(records.manifest),
-            names=self.info.class_names,
-            ranks=self.ranks,
-        )
-        if self.best_miou is None or scores.mean_iou > self.best_miou:
-            self.best_miou = scores.mean_iou
+        scores = self.evaluator(records, self.ranks)
+        reached = scores.metrics[self.score]
+        if self.best_score is None or reached > self.best_score:
+            self.best_score = reached
             if self.ranks.is_main:
                 counter = self.train_step.optimizer.global_step
                 self.directory.save_best([*self.network.get_parameters(), counter], self._info(step))
-        self.tell(
-            Evaluated(
-                epoch=-(-step // self.epoch_steps),
-                step=step,
-                miou=scores.mean_iou,
-                pixel_accuracy=scores.pixel_accuracy,
-            )
-        )
+        self.tell(Evaluated(epoch=-(-step // self.epoch_steps), step=step, scores=scores.metrics))
         return scores
 
     def tell(self, done: StepDone | Evaluated) -> None:
         """Write a line of metrics, and tell the observer."""
         if self.ranks.is_main:
-            self.directory.log(asdict(done))
+            self.directory.log(done.metrics)
             self.observe(done)
 
     def _info(self, step: int) -> CheckpointInfo:
-        return replace(self.info, epoch=-(-step // self.epoch_steps), step=step, best_miou=self.best_miou)
+        return replace(self.info, epoch=-(-step // self.epoch_steps), step=step, best_score=self.best_score)
 
 
 class _Clock:
@@ -308,12 +302,12 @@ def _info(config: Config, data: RecordSet, ranks: Ranks) -> CheckpointInfo:
     return CheckpointInfo(
         config=config,
         class_names=manifest.class_names,
-        ignore_label=ignore_label_of(manifest),
+        ignore_label=config.ignore_label,
         record_set=manifest.name,
         inputs=manifest.inputs,
         rows=manifest.rows,
         devices=ranks.size,
         epoch=0,
         step=0,
-        best_miou=None,
+        best_score=None,
     )

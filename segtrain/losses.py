@@ -10,10 +10,17 @@ from mindspore import Tensor, dtype, nn, ops
 from segtrain.config import Config
 
 
-def build_loss(config: Config, ignore_label: int) -> nn.Cell:
-    """Return the configured loss: logits and labels, as `PixelCrossEntropy` takes them, to a float32 scalar."""
+def build_loss(config: Config) -> nn.Cell:
+    """Return the configured loss: logits and labels, as `PixelCrossEntropy` takes them, to a float32 scalar.
+
+    The ignore label must be resolved.
+    """
+    ignore_label = config.ignore_label
+    assert ignore_label is not None
     if config.loss == "ohem":
         return HardPixelCrossEntropy(ignore_label, config.ohem_share, config.class_weights)
+    if config.loss == "cross_entropy_dice":
+        return CrossEntropyDice(ignore_label, config.class_weights)
     return PixelCrossEntropy(ignore_label, config.class_weights)
 
 
@@ -61,18 +68,49 @@ class PixelCrossEntropy(nn.Cell):
         super().__init__()
         self.pixels = PixelLosses(ignore_label, class_weights)
 
-    def construct(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def construct(self, logits: Tensor, labels: Tensor, pixel_weights: Tensor | None = None) -> Tensor:
         """Return the loss, computed in float32.
 
         Args:
             logits: float ``(N, K, H, W)``.
             labels: int32 ``(N, H, W)``, each 0 to K - 1 or the ignored label.
+            pixel_weights: float32 ``(N, H, W)``, 0 or more, by which the classes' weights are multiplied, such as
+                `segtrain.data.border_weights` makes them; None: all are 1.
 
         Returns:
             A float32 scalar.
         """
         losses, weights = self.pixels(logits, labels)
+        if pixel_weights is not None:
+            weights = weights * pixel_weights.reshape(-1)
         return _weighted_mean(losses, weights)
+
+
+class CrossEntropyDice(nn.Cell):
+    """`PixelCrossEntropy` plus the soft dice loss of each image: what a pixel says, and how far the areas agree.
+
+    The dice loss is ``1 - 2 <p, y> / (<p, p> + <y, y>)`` over the pixels that have a label and all classes, the form
+    with squares of Milletari et al. 2016, "V-Net", and 1 minus the metric `segtrain.membranes.soft_dice`; it knows no
+    class weights. An image without any label gives 0. The plain sum of the two is that of Isensee et al. 2021,
+    "nnU-Net".
+    """
+
+    def __init__(self, ignore_label: int, class_weights: Sequence[float] | None = None) -> None:
+        """Leave pixels labelled ``ignore_label`` out; ``class_weights`` are those of the cross entropy."""
+        super().__init__()
+        self.ignore_label = ignore_label
+        self.cross_entropy = PixelCrossEntropy(ignore_label, class_weights)
+
+    def construct(self, logits: Tensor, labels: Tensor, pixel_weights: Tensor | None = None) -> Tensor:
+        """Return the loss; see `PixelCrossEntropy`. The dice loss takes no pixel weights."""
+        counted = (labels != self.ignore_label).astype(dtype.float32).expand_dims(1)
+        probabilities = ops.softmax(logits.astype(dtype.float32), 1) * counted
+        one, zero = Tensor(1.0, dtype.float32), Tensor(0.0, dtype.float32)
+        truth = ops.one_hot(labels, logits.shape[1], one, zero, axis=1) * counted
+        common = (probabilities * truth).sum((1, 2, 3))
+        areas = (probabilities * probabilities).sum((1, 2, 3)) + counted.sum((1, 2, 3))
+        dice = ops.select(areas > 0, 2 * common / ops.select(areas > 0, areas, 1.0), 1.0)
+        return self.cross_entropy(logits, labels, pixel_weights) + (1 - dice).mean()
 
 
 class HardPixelCrossEntropy(nn.Cell):

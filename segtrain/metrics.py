@@ -18,6 +18,9 @@ LABELS = 256
 #: Pixels that are counted at a time: the largest count up to which float32 is exact.
 _EXACT = 2**24
 
+#: How many pixels on end must have the same label and prediction, in the mean, for that to count them faster.
+_LEAST_RUN = 16
+
 
 @dataclass(frozen=True)
 class ClassScore:
@@ -51,6 +54,11 @@ class SegmentationReport:
     pixel_accuracy: float
     pixels: int
     confusion: tuple[tuple[int, ...], ...]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The scores that are followed over a training."""
+        return {"miou": self.mean_iou, "pixel_accuracy": self.pixel_accuracy}
 
 
 class ConfusionMatrix:
@@ -146,9 +154,25 @@ class ConfusionMatrix:
 
 def _count_pairs(labels: npt.NDArray[Any], predictions: npt.NDArray[Any], classes: int) -> npt.NDArray[np.int64]:
     """Return how many pixels have each label and prediction, ``(256, classes)``; values must be in range."""
+    rows, columns = (values.astype(np.uint8, copy=False).ravel() for values in (labels, predictions))
+    if not rows.size:
+        return np.zeros((LABELS, classes), np.int64)
+    # Two bytes as one number: prediction * 256 + label.
+    pairs = cv2.merge([rows, columns]).view("<u2").ravel()
+    changes = pairs[1:] != pairs[:-1]
+    if np.count_nonzero(changes) * _LEAST_RUN > pairs.size:
+        return _histogram(rows, columns, classes)
+    # Regions are large, so that few pixels differ from the one before. The sums that np.bincount makes in float64 are
+    # exact.
+    ends = np.append(np.flatnonzero(changes), pairs.size - 1)
+    counts = np.bincount(pairs[ends], np.diff(ends, prepend=-1), classes * LABELS)
+    return counts.astype(np.int64).reshape(classes, LABELS).T
+
+
+def _histogram(rows: npt.NDArray[np.uint8], columns: npt.NDArray[np.uint8], classes: int) -> npt.NDArray[np.int64]:
+    """Return the same for two flat arrays without regions."""
     # OpenCV's histogram of two 8-bit images takes half the time of np.bincount over pairs, or less. It counts in
     # integers and returns float32.
-    rows, columns = (values.astype(np.uint8, copy=False).ravel() for values in (labels, predictions))
     counts = np.zeros((LABELS, classes), np.int64)
     for start in range(0, rows.size, _EXACT):
         pair = [rows[start : start + _EXACT], columns[start : start + _EXACT]]

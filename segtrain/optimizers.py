@@ -1,4 +1,4 @@
-"""The optimizer: Momentum, with a learning rate and a weight decay of its own for each group of parameters."""
+"""The optimizer, with a learning rate and a weight decay of its own for each group of parameters."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ _BIAS = ("bias",)
 _SPARED: dict[WeightDecayFilter, tuple[str, ...]] = {"none": (), "norm": _NORM, "norm_and_bias": (*_NORM, *_BIAS)}
 
 
-def build_optimizer(network: nn.Cell, config: Config, rates: npt.NDArray[np.float32]) -> nn.Momentum:
+def build_optimizer(network: nn.Cell, config: Config, rates: npt.NDArray[np.float32]) -> nn.Optimizer:
     """Return the optimizer of all parameters of `network` that are trained.
 
-    With gradient ``g``, ``g' = g + weight_decay * w``, ``v = momentum * v + g'`` and ``w = w - rate * v`` (as PyTorch's
-    SGD, without dampening). The rate of what is not in the backbone is multiplied by `head_lr_factor`. A fixed loss
-    scale is taken out of the gradients first; a dynamic one is the training step's own affair.
+    With gradient ``g`` and ``g' = g + weight_decay * w``, ``momentum`` is ``v = momentum * v + g'`` and
+    ``w = w - rate * v`` (as PyTorch's SGD, without dampening); ``adam`` is Adam (Kingma and Ba 2015) of ``g'``, with
+    the published 0.9, 0.999 and 1e-8. The rate of what is not in the backbone is multiplied by `head_lr_factor`. A
+    fixed loss scale is taken out of the gradients first; a dynamic one is the training step's own affair.
 
     Args:
         network: the parameters of its backbone have names that begin with ``backbone.``.
-        config: momentum, weight decay, factor and loss scale.
+        config: optimizer, weight decay, factor and loss scale.
         rates: learning rate of every step, float32 ``(steps,)``.
     """
     groups: dict[tuple[bool, bool], list[Parameter]] = {}
@@ -41,12 +42,10 @@ def build_optimizer(network: nn.Cell, config: Config, rates: npt.NDArray[np.floa
     ]
     # The order of the network, in which TrainOneStepCell computes gradients.
     options.append({"order_params": network.trainable_params()})
-    return nn.Momentum(
-        options,
-        learning_rate=Tensor(rates),
-        momentum=config.momentum,
-        loss_scale=1.0 if config.loss_scale == "dynamic" else config.loss_scale,
-    )
+    loss_scale = 1.0 if config.loss_scale == "dynamic" else config.loss_scale
+    if config.optimizer == "adam":
+        return nn.Adam(options, learning_rate=Tensor(rates), loss_scale=loss_scale)
+    return nn.Momentum(options, learning_rate=Tensor(rates), momentum=config.momentum, loss_scale=loss_scale)
 
 
 def _rates(head: bool, config: Config, rates: npt.NDArray[np.float32]) -> dict[str, Tensor]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from segtrain.checkpoint import LoadReport
     from segtrain.events import Evaluated
 
+#: How scores are called in text.
+TITLES = {"miou": "mIoU", "pixel_accuracy": "pixel accuracy", "mask_ap": "mask AP", "box_ap": "box AP"}
+
 
 class TrainingBar:
     """A bar on standard error, when that is a terminal, and a line for each epoch."""
@@ -48,8 +51,9 @@ class TrainingBar:
         config = started.config
         left_out = f", {started.dropped_rows} rows left out of each" if started.dropped_rows else ""
         devices = f" on {started.devices} devices" if started.devices > 1 else ""
+        network = f"{config.model}, {config.backbone}" if config.backbone else config.model
         click.echo(
-            f"{config.model}, {config.backbone}, {started.parameters / 1e6:.1f} M parameters{devices}: "
+            f"{network}, {started.parameters / 1e6:.1f} M parameters{devices}: "
             f"{config.train_epochs} epochs of {started.steps_per_epoch} steps{left_out}",
             err=True,
         )
@@ -83,7 +87,8 @@ class TrainingBar:
             )
 
     def _evaluated(self, done: Evaluated) -> None:
-        self._line(f"epoch {done.epoch}: mIoU {done.miou:.2%}, pixel accuracy {done.pixel_accuracy:.2%}")
+        scores = (f"{TITLES[name]} {value:.2%}" for name, value in done.scores.items())
+        self._line(f"epoch {done.epoch}: {', '.join(scores)}")
 
     def _line(self, text: str) -> None:
         tqdm.write(text, file=sys.stderr)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from segdata.errors import InvalidInputError
+from segdata.errors import InvalidInputError, near
 
-LrType = Literal["cos", "poly", "exp"]
+LrType = Literal["cos", "poly", "exp", "constant"]
 
 #: Exponent of the polynomial decay (Chen et al. 2017, "DeepLab", section 4.1.1).
 POWER = 0.9
@@ -30,7 +30,8 @@ def learning_rates(
 
     * ``cos``: ``base_lr * (1 + cos(pi * i / D)) / 2`` (Loshchilov and Hutter 2017, without restarts);
     * ``poly``: ``base_lr * (1 - i / D) ** 0.9``;
-    * ``exp``: ``base_lr * decay_rate ** (i // decay_steps)``.
+    * ``exp``: ``base_lr * decay_rate ** (i // decay_steps)``;
+    * ``constant``: ``base_lr``.
 
     Args:
         lr_type: form of the decay.
@@ -69,8 +70,10 @@ def learning_rates(
         factor = (1 - done) ** POWER
     elif lr_type == "exp":
         factor = decay_rate ** (step // decay_steps)
+    elif lr_type == "constant":
+        factor = np.ones(len(step))
     else:
-        raise InvalidInputError(f"no learning rate schedule is called {lr_type!r}: known are cos, poly, exp")
+        raise InvalidInputError(f"no learning rate schedule is called {lr_type!r}; {near(lr_type, get_args(LrType))}")
     warmup = np.arange(1, warmup_steps + 1) / max(warmup_steps, 1)
     rates: npt.NDArray[np.float32] = (base_lr * np.concatenate([warmup, factor])).astype(np.float32)
     return rates

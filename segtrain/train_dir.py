@@ -22,7 +22,8 @@ from segtrain.checkpoint import (
     save_checkpoint,
     side_file,
 )
-from segtrain.config import Config, write_config
+from segtrain.config import Config
+from segtrain.settings import write_config
 
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
@@ -112,13 +113,13 @@ class TrainDir:
                 raise InvalidInputError(f"{path}: line {number} is not a line of metrics: {error}") from error
         return lines
 
-    def best_miou(self) -> float | None:
-        """Return the highest mean IoU of the evaluations so far."""
-        return max((line["miou"] for line in self.metrics() if "miou" in line), default=None)
+    def best_score(self, name: str) -> float | None:
+        """Return the highest score called `name` of the evaluations so far."""
+        return max((line[name] for line in self.metrics() if name in line), default=None)
 
-    def evaluated(self, step: int) -> bool:
-        """Return whether the network of `step` was evaluated already."""
-        return any("miou" in line and line["step"] == step for line in self.metrics())
+    def evaluated(self, step: int, name: str) -> bool:
+        """Return whether the network of `step` was evaluated already, which gave the score called `name`."""
+        return any(name in line and line["step"] == step for line in self.metrics())
 
     def save_last(self, parameters: Iterable[ms.Parameter], info: CheckpointInfo) -> None:
         """Write the checkpoint to resume from."""

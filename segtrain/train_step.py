@@ -8,15 +8,51 @@ import numpy.typing as npt
 from mindspore import Parameter, Tensor, nn, ops
 
 from segtrain.config import Config
-from segtrain.losses import build_loss
 from segtrain.optimizers import build_optimizer
+from segtrain.tasks import Task
 
 #: Where a dynamic loss scale begins, and after how many steps without an overflow it doubles: as PyTorch's GradScaler.
 FIRST_SCALE = 2.0**16
 STEADY_STEPS = 2000
 
+#: The loss and then its parts, if it has any; float32 scalars.
+Losses = tuple[Tensor, ...]
 
-class DynamicScaleStep(nn.TrainOneStepCell):
+
+class TrainStep(nn.Cell):
+    """A batch to its losses, the network updated.
+
+    A graph-mode cell: the same step compiled by ``mindspore.jit`` takes almost twice as long on a CPU.
+
+    Attributes:
+        weights: the parameters that are trained.
+        grad_reducer: what the gradients go through before the update.
+    """
+
+    def __init__(self, loss: nn.Cell, optimizer: nn.Optimizer, scale: float) -> None:
+        """Train by `loss`, a cell from a batch to its losses, and an optimizer that takes `scale` out again."""
+        super().__init__(auto_prefix=False)
+        self.loss = loss
+        self.optimizer = optimizer
+        self.weights = optimizer.parameters
+        self.fixed_scale = scale
+        self.grad_reducer = nn.Identity()
+        self.differentiate = ops.value_and_grad(self.forward, None, self.weights, has_aux=True)
+
+    def forward(self, scale: Tensor, *batch: Tensor) -> tuple[Tensor, Losses]:
+        """Return what the gradients are of, the loss times its scale, and the losses themselves."""
+        losses = self.loss(*batch)
+        return losses[0] * scale, losses
+
+    def construct(self, *batch: Tensor) -> Losses:
+        """Return the losses as they were before the update, without the scale."""
+        found, gradients = self.differentiate(Tensor(self.fixed_scale, ms.float32), *batch)
+        self.optimizer(self.grad_reducer(gradients))
+        losses: Losses = found[1]
+        return losses
+
+
+class DynamicScaleStep(TrainStep):
     """A training step whose loss scale follows the gradients (Micikevicius et al. 2018, "Mixed Precision Training").
 
     The gradients are those of the loss times the scale, so that small ones are not lost in float16. When one of them is
@@ -27,19 +63,19 @@ class DynamicScaleStep(nn.TrainOneStepCell):
     changed) and ``loss_scale_skipped`` (steps without an update).
     """
 
-    def __init__(self, network: nn.Cell, optimizer: nn.Optimizer) -> None:
-        """Train by `network`, a cell (images, labels) -> loss, and an optimizer that knows of no loss scale."""
-        super().__init__(network, optimizer)
+    def __init__(self, loss: nn.Cell, optimizer: nn.Optimizer) -> None:
+        """Train by `loss`, a cell from a batch to its losses, and an optimizer that knows of no loss scale."""
+        super().__init__(loss, optimizer, 1.0)
         self.scale = Parameter(Tensor(FIRST_SCALE, ms.float32), name="loss_scale", requires_grad=False)
         self.steady = Parameter(Tensor(0, ms.int32), name="loss_scale_steady", requires_grad=False)
         self.skipped = Parameter(Tensor(0, ms.int32), name="loss_scale_skipped", requires_grad=False)
 
-    def construct(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Return the loss before the update, without the scale."""
-        loss = self.network(images, labels)
+    def construct(self, *batch: Tensor) -> Losses:
+        """Return the losses as they were before the update, without the scale."""
         # The value it has now: the parameter changes below.
         scale = self.scale * 1.0
-        gradients = self.grad_reducer(self.grad(self.network, self.weights)(images, labels, scale))
+        found, gradients = self.differentiate(scale, *batch)
+        gradients = self.grad_reducer(gradients)
         usable = ops.logical_or(ms.amp.all_finite(gradients), scale <= 1)
         if usable:
             self.optimizer(tuple([gradient / scale for gradient in gradients]))
@@ -50,29 +86,26 @@ class DynamicScaleStep(nn.TrainOneStepCell):
         grown = steady == STEADY_STEPS
         ops.assign(self.scale, ops.select(usable, ops.select(grown, scale * 2, scale), scale / 2))
         ops.assign(self.steady, ops.select(grown, 0, steady))
-        return loss
+        losses: Losses = found[1]
+        return losses
 
 
-def build_train_step(
-    network: nn.Cell, config: Config, rates: npt.NDArray[np.float32], ignore_label: int
-) -> nn.TrainOneStepCell:
-    """Return the cell (images, labels) -> loss that also updates `network`; its optimizer is its `optimizer`.
+def build_train_step(network: nn.Cell, task: Task, config: Config, rates: npt.NDArray[np.float32]) -> TrainStep:
+    """Return the cell from a batch to its losses that also updates `network`.
 
     Args:
-        network: images to logits; computes in the configured precision from now on, its parameters stay float32.
+        network: computes in the configured precision from now on, its parameters stay float32.
+        task: gives the loss.
         config: precision, loss, optimizer and loss scale.
         rates: learning rate of every step, float32 ``(steps,)``.
-        ignore_label: label of pixels that do not count.
     """
     optimizer = build_optimizer(network, config, rates)
-    mixed = ms.amp.auto_mixed_precision(network, config.amp, ms.float16)
-    loss = nn.WithLossCell(mixed, build_loss(config, ignore_label))
-    # A graph-mode cell: the same step compiled by mindspore.jit takes almost twice as long on a CPU.
+    loss = task.with_loss(ms.amp.auto_mixed_precision(network, config.amp, ms.float16), config)
     if config.loss_scale == "dynamic":
         return DynamicScaleStep(loss, optimizer)
-    return nn.TrainOneStepCell(loss, optimizer, sens=config.loss_scale)
+    return TrainStep(loss, optimizer, config.loss_scale)
 
 
-def skipped_steps(train_step: nn.TrainOneStepCell) -> int:
+def skipped_steps(train_step: TrainStep) -> int:
     """Return in how many steps of the whole training the gradients overflowed, so that nothing was updated."""
     return int(train_step.skipped.asnumpy()) if isinstance(train_step, DynamicScaleStep) else 0

@@ -20,7 +20,7 @@ from segdata.lists import read_list
 from segdata.parallel import default_workers, ordered_map
 from segdata.records.manifest import Manifest, RecordSet
 from segdata.records.reader import read_rows
-from segtrain.config import Config, ignore_label_of
+from segtrain.config import Config
 from segtrain.data.transforms import Ids, Pixels, augment, check_label, decode_image
 from segtrain.distributed import ALONE, Ranks
 
@@ -53,6 +53,17 @@ def decode_sample(
 def worker_count(config: Config) -> int:
     """Return the number of image workers: MindSpore refuses more than there are processors."""
     return min(config.workers or default_workers(), os.cpu_count() or 1)
+
+
+def ignore_label_of(manifest: Manifest) -> int:
+    """Return the ignore label of a semantic record set.
+
+    Raises:
+        InvalidInputError: when the set is for another task.
+    """
+    if manifest.task != "semantic" or manifest.ignore_label is None:
+        raise InvalidInputError(f"record set {manifest.name} is for the {manifest.task} task; expected semantic")
+    return manifest.ignore_label
 
 
 def steps_per_epoch(rows: int, batch_size: int, devices: int = 1) -> int:

@@ -19,12 +19,15 @@ from click.testing import CliRunner
 from mindspore import Tensor, nn, ops
 
 from segdata.errors import SegDataError
-from segtrain.config import Config, override, read_config
+from segtrain.config import Config
 from segtrain.distributed import ALONE, Ranks, current
 from segtrain.events import Event, StepDone
 from segtrain.models.layers import Dropout, batch_norm
 from segtrain.models.normalization import synchronise
 from segtrain.runtime import prepare_device
+from segtrain.settings import override, read_config
+from segtrain.tasks.semantic import WithLoss
+from segtrain.train_step import TrainStep
 
 #: A joint batch, and what a small network shall make of it.
 _IMAGES = np.random.default_rng(1).normal(1, 2, (4, 3, 9, 9)).astype(np.float32)
@@ -55,7 +58,7 @@ def one_step(ranks: Ranks, *, freeze_bn: bool = False) -> dict[str, npt.NDArray[
         synchronise(network, ranks.size)
     before = {each.name: each.asnumpy().copy() for each in network.trainable_params()}
     optimizer = nn.SGD(network.trainable_params(), learning_rate=1.0)
-    train_step = nn.TrainOneStepCell(nn.WithLossCell(network, nn.MSELoss()), optimizer)
+    train_step = TrainStep(WithLoss(network, nn.MSELoss()), optimizer, 1.0)
     ranks.average_gradients(train_step)
     part = len(_IMAGES) // ranks.size
     mine = slice(ranks.rank * part, (ranks.rank + 1) * part)

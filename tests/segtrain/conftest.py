@@ -18,9 +18,10 @@ from segdata.records.convert import to_mindrecord
 from segdata.records.semantic import Classes, ListSource
 from segdata.sample.voc import write_devkit
 from segdata.sources.voc import decolor, make_lists
-from segtrain.config import Config, override, recipe
+from segtrain.config import Config
 from segtrain.events import Event
 from segtrain.fit import FitReport, fit
+from segtrain.settings import override, recipe
 
 NAMES = ("background", "aeroplane", "bicycle", "bird")
 

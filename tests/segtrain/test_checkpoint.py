@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, nn
+from networks import deeplab
 
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segtrain.checkpoint import (
@@ -28,7 +29,6 @@ from segtrain.checkpoint import (
     side_file,
 )
 from segtrain.config import Config
-from segtrain.models import build
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Trained
@@ -45,7 +45,7 @@ def info(small: Config) -> CheckpointInfo:
         rows=10,
         epoch=2,
         step=4,
-        best_miou=0.5,
+        best_score=0.5,
     )
 
 
@@ -114,7 +114,7 @@ def test_every_key_is_accounted_for() -> None:
 
 
 def _network(model: str = "DeepLabV3plus_s16", num_classes: int = 4) -> nn.Cell:
-    return build(model, num_classes=num_classes, backbone="resnet18", atrous_rates=(6, 12, 18))
+    return deeplab(model, num_classes=num_classes, backbone="resnet18", atrous_rates=(6, 12, 18))
 
 
 def _save(path: Path, parameters: Iterable[Parameter], prefix: str = "") -> Path:

@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 
 from segtrain.checkpoint import load_network
-from segtrain.config import read_config
+from segtrain.settings import read_config
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Trained

@@ -11,13 +11,13 @@ import mindspore as ms
 import numpy as np
 import pytest
 from click.testing import Result
+from networks import deeplab
 from safetensors.numpy import save_file
 from torch_resnet import GOLDEN, LAYERS, image, numbered, seeded, shapes
 
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segtrain.checkpoint import load_network, load_pretrained, read_parameters, side_file
 from segtrain.convert import convert_checkpoint
-from segtrain.models import build
 from segtrain.models.resnet import BACKBONES, ResNet
 from segtrain.runtime import prepare_device
 
@@ -273,7 +273,7 @@ def test_a_backbone_is_cut_out_of_a_training(trained: Trained, tmp_path: Path) -
     again = convert_checkpoint(tmp_path / "b.ckpt", tmp_path / "c.ckpt", to="model")
     assert (again.naming, again.mapped, again.head, again.left_out) == ("segtrain", 100, 0, {})
     assert list(_read(tmp_path / "c.ckpt")) == [f"backbone.{name}" for name in found]
-    network = build("DeepLabV3plus_s8", num_classes=3, backbone="resnet18", atrous_rates=(2,))
+    network = deeplab("DeepLabV3plus_s8", num_classes=3, backbone="resnet18", atrous_rates=(2,))
     for name in ("b.ckpt", "c.ckpt"):
         assert [*load_pretrained(network, tmp_path / name).loaded] == [f"backbone.{each}" for each in found]
 

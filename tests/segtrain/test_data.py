@@ -9,8 +9,9 @@ import pytest
 
 from segdata.errors import InvalidInputError
 from segdata.records.manifest import open_set
-from segtrain.config import Config, override
+from segtrain.config import Config
 from segtrain.data.semantic import decode_sample, list_samples, record_samples, steps_per_epoch, training_batches
+from segtrain.settings import override
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Rows

@@ -11,9 +11,10 @@ import pytest
 
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
 from segtrain.checkpoint import read_checkpoint, read_parameters
-from segtrain.config import Config, override, read_config
+from segtrain.config import Config
 from segtrain.events import Evaluated, Event, Started, StepDone
 from segtrain.fit import TrainingInterrupted, fit
+from segtrain.settings import override, read_config
 from segtrain.train_dir import TrainDir
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def test_the_best_checkpoint_is_that_of_the_best_evaluation(trained: Trained) ->
     evaluations = [line for line in _metrics(trained.directory) if "miou" in line]
     best = max(evaluations, key=lambda line: line["miou"])
     info, _ = read_checkpoint(trained.directory / "best.ckpt")
-    assert (info.step, info.best_miou) == (best["step"], best["miou"])
-    assert trained.report.best_miou == best["miou"]
+    assert (info.step, info.best_score) == (best["step"], best["miou"])
+    assert trained.report.best_score == best["miou"]
     assert trained.report.scores is not None
     assert trained.report.scores.mean_iou == evaluations[-1]["miou"]
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from click.testing import Result
+from networks import deeplab
 
 from segdata.errors import InvalidInputError
 from segtrain.checkpoint import read_parameters
-from segtrain.config import Config, override, read_config
+from segtrain.config import Config
 from segtrain.events import Event, StepDone
 from segtrain.fit import FitReport, TrainingInterrupted, fit
 from segtrain.freeze import freeze
-from segtrain.models import build
+from segtrain.settings import override, read_config
 
 if TYPE_CHECKING:
     from mindspore import nn
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def _network() -> nn.Cell:
-    return build("DeepLabV3plus_s16", num_classes=2, backbone="resnet18", atrous_rates=(2,))
+    return deeplab("DeepLabV3plus_s16", num_classes=2, backbone="resnet18", atrous_rates=(2,))
 
 
 def _values(path: Path) -> dict[str, np.ndarray]:

@@ -5,9 +5,10 @@ import pytest
 from mindspore import Tensor, nn
 
 from segdata.errors import InvalidInputError
-from segtrain.config import Config, override
+from segtrain.config import Config
 from segtrain.inference import Protocol, Segmenter
 from segtrain.runtime import prepare_device
+from segtrain.settings import override
 
 
 class ColourNetwork(nn.Cell):

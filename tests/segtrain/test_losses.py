@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
-from segtrain.config import Config, override
+from segtrain.config import Config
 from segtrain.losses import HardPixelCrossEntropy, PixelCrossEntropy, build_loss
+from segtrain.settings import override
 
 IGNORE = 255
 
@@ -195,5 +196,5 @@ def test_the_configuration_chooses_the_loss(small: Config) -> None:
         ({"loss": "ohem", "ohem_share": 0.1}, _expected(logits, labels, None, 0.1)),
         ({"loss": "ohem", "class_weights": list(WEIGHTS)}, _expected(logits, labels, WEIGHTS, 0.2)),
     ):
-        loss, _ = _run(logits, labels, build_loss(override(small, settings), IGNORE))
+        loss, _ = _run(logits, labels, build_loss(override(small, {**settings, "ignore_label": IGNORE})))
         np.testing.assert_allclose(loss, expected[0], rtol=1e-6)

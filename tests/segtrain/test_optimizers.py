@@ -4,10 +4,11 @@ import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor, nn
+from networks import deeplab
 
-from segtrain.config import Config, WeightDecayFilter, override
-from segtrain.models import build
+from segtrain.config import Config, WeightDecayFilter
 from segtrain.optimizers import build_optimizer
+from segtrain.settings import override
 
 DECAY = 0.5
 RATES = np.array([0.25, 0.125], np.float32)
@@ -96,7 +97,7 @@ def test_frozen_parameters_are_none_of_the_optimizers(small: Config) -> None:
 
 
 def test_the_order_is_that_of_the_network(small: Config) -> None:
-    network = build("DeepLabV3_s16", num_classes=3, backbone="resnet18", atrous_rates=(1, 2))
+    network = deeplab("DeepLabV3_s16", num_classes=3, backbone="resnet18", atrous_rates=(1, 2))
     config = override(small, {"weight_decay_filter": "norm_and_bias", "head_lr_factor": 10.0})
     optimizer = build_optimizer(network, config, RATES)
     assert [each.name for each in optimizer.parameters] == [each.name for each in network.trainable_params()]

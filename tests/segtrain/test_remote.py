@@ -17,9 +17,10 @@ from segdata.errors import InvalidInputError, SegDataError
 from segdata.records.publish import publish
 from segdata.remote import Url, fetched, files_below, local_place, objects, remove, upload
 from segtrain import remote
-from segtrain.config import Config, override
+from segtrain.config import Config
 from segtrain.events import Event, Started, StepDone
 from segtrain.fit import TrainingInterrupted
+from segtrain.settings import override
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Trained
@@ -131,7 +132,7 @@ def test_a_checkpoint_is_evaluated_and_used_straight_from_the_store(
     assert evaluated.exit_code == 0, evaluated.output
     report = json.loads(evaluated.stdout)
     assert (report["data"], report["checkpoint"], report["rows"]) == (str(VAL), str(run), 5)
-    assert report["scores"]["mean_iou"] == pytest.approx(trained.report.best_miou)
+    assert report["scores"]["mean_iou"] == pytest.approx(trained.report.best_score)
 
     images = miniature.root / "VOCdevkit" / "VOC2012" / "JPEGImages"
     upload(images, files_below(images), run / "images")

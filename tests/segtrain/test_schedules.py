@@ -66,7 +66,7 @@ def test_no_decay_ever_rises(lr_type: LrType) -> None:
         ({"decay_steps": 0}, "length of a decay stair is 0 steps"),
         ({"decay_rate": 0.0}, "decay rate is 0.0"),
         ({"decay_rate": 1.5}, "decay rate is 1.5"),
-        ({"lr_type": "cosine"}, "'cosine': known are cos, poly, exp"),
+        ({"lr_type": "cosine"}, "'cosine'; did you mean cos[?] known are constant, cos, exp, poly"),
     ],
 )
 def test_values_out_of_range_are_refused(change: dict[str, Any], message: str) -> None:

@@ -7,9 +7,11 @@ from mindspore import Parameter, Tensor, nn
 
 from segtrain.checkpoint import RATES as RATES_NAME
 from segtrain.checkpoint import restore
-from segtrain.config import Config, override
+from segtrain.config import Config
 from segtrain.models.layers import ConvBNReLU, Dropout, conv
-from segtrain.train_step import FIRST_SCALE, STEADY_STEPS, build_train_step, skipped_steps
+from segtrain.settings import override
+from segtrain.tasks import semantic
+from segtrain.train_step import FIRST_SCALE, STEADY_STEPS, TrainStep, build_train_step, skipped_steps
 
 RATES = np.array([0.1, 0.01, 0.001, 0.0001], np.float32)
 
@@ -37,9 +39,10 @@ def _batch() -> tuple[Tensor, Tensor]:
     return Tensor(images), Tensor(random.randint(0, 3, (2, 5, 5)).astype(np.int32))
 
 
-def _step(small: Config, **changes: object) -> nn.TrainOneStepCell:
+def _step(small: Config, **changes: object) -> TrainStep:
     ms.set_seed(3)
-    return build_train_step(_Network(), override(small, changes), RATES, 255).set_train(True)
+    config = override(small, {"ignore_label": 255, **changes})
+    return build_train_step(_Network(), semantic, config, RATES).set_train(True)
 
 
 def _state(step: nn.Cell) -> dict[str, np.ndarray]:
@@ -53,7 +56,7 @@ def _weights(step: nn.Cell) -> dict[str, np.ndarray]:
 def test_scaling_is_by_powers_of_two_and_changes_no_bit(small: Config) -> None:
     plain, fixed, dynamic = (_step(small, loss_scale=scale) for scale in (1.0, 1024.0, "dynamic"))
     for _ in RATES:
-        assert len({float(step(*_batch()).asnumpy()) for step in (plain, fixed, dynamic)}) == 1
+        assert len({float(step(*_batch())[0].asnumpy()) for step in (plain, fixed, dynamic)}) == 1
     expected = _weights(plain)
     # Statistics and dropout are moved on once in a step.
     assert (expected["backbone.1.moving_mean"] != 0).all()
@@ -71,7 +74,7 @@ def test_an_overflow_updates_nothing_halves_the_scale_and_counts_as_a_step(small
     step.scale.set_data(Tensor(3e38, ms.float32))
     step.steady.set_data(Tensor(7, ms.int32))
     before = _state(step)
-    loss = float(step(Tensor(100 * _batch()[0].asnumpy()), _batch()[1]).asnumpy())
+    loss = float(step(Tensor(100 * _batch()[0].asnumpy()), _batch()[1])[0].asnumpy())
     after = _state(step)
     assert np.isfinite(loss)
     changed = {name for name in before if (before[name] != after[name]).any()}
@@ -139,8 +142,8 @@ def test_mixed_precision_learns_as_float32_does_and_keeps_float32_weights(
 ) -> None:
     single, mixed = _step(small), _step(small, amp=amp, loss_scale=loss_scale)
     for _ in RATES:
-        expected = float(single(*_batch()).asnumpy())
-        loss = mixed(*_batch()).asnumpy()
+        expected = float(single(*_batch())[0].asnumpy())
+        loss = mixed(*_batch())[0].asnumpy()
         assert loss.dtype == np.float32
         assert abs(float(loss) - expected) < 0.003 * expected
     found, wanted = _weights(mixed), _weights(single)

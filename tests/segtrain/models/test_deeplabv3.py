@@ -4,14 +4,13 @@ import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor, nn
-
-from segtrain.models import build
+from networks import deeplab
 
 CLASSES = 3
 
 
 def _small(model: str = "DeepLabV3_s16") -> nn.Cell:
-    return build(model, num_classes=CLASSES, backbone="resnet18", atrous_rates=(1, 2))
+    return deeplab(model, num_classes=CLASSES, backbone="resnet18", atrous_rates=(1, 2))
 
 
 @pytest.mark.parametrize("model", ["DeepLabV3_s16", "DeepLabV3_s8"])
@@ -28,7 +27,7 @@ def test_the_name_decides_the_output_stride(model: str, side: int) -> None:
 
 
 def test_published_model_has_the_published_number_of_parameters() -> None:
-    net = build("DeepLabV3_s16", num_classes=21, backbone="resnet101", atrous_rates=(6, 12, 18))
+    net = deeplab("DeepLabV3_s16", num_classes=21, backbone="resnet101", atrous_rates=(6, 12, 18))
     trained = sum(p.size for p in net.trainable_params())
     statistics = sum(p.size for p in net.get_parameters() if p.name.endswith(("moving_mean", "moving_variance")))
     # DeepLabV3+ has 59,344,288: 1,303,648 in its decoder, and 21 less in its classifier, which has no bias.

@@ -4,16 +4,16 @@ import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor, nn
+from networks import deeplab
 
 from segtrain.losses import PixelCrossEntropy
-from segtrain.models import build
 from segtrain.models.layers import Resize
 
 CLASSES = 3
 
 
 def _small(model: str = "DeepLabV3plus_s16", *, freeze_bn: bool = False) -> nn.Cell:
-    return build(model, num_classes=CLASSES, backbone="resnet18", atrous_rates=(1, 2), freeze_bn=freeze_bn)
+    return deeplab(model, num_classes=CLASSES, backbone="resnet18", atrous_rates=(1, 2), freeze_bn=freeze_bn)
 
 
 def _batch(images: int = 2) -> tuple[Tensor, Tensor]:
@@ -47,7 +47,7 @@ def test_the_name_decides_the_output_stride(model: str, side: int) -> None:
 
 
 def test_published_model_has_the_published_number_of_parameters() -> None:
-    net = build("DeepLabV3plus_s16", num_classes=21, backbone="resnet101", atrous_rates=(6, 12, 18))
+    net = deeplab("DeepLabV3plus_s16", num_classes=21, backbone="resnet101", atrous_rates=(6, 12, 18))
     count = sum(p.size for p in net.trainable_params())
     # Published: 59.34 million.
     assert count == 59_344_288

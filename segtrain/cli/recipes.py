@@ -7,7 +7,7 @@ import click
 from segdata.cli.options import json_option
 from segdata.cli.render import emit, table
 from segdata.errors import InvalidInputError
-from segtrain.config import RecipeSummary, parse_config, recipe_summaries, recipe_text
+from segtrain.settings import RecipeSummary, parse_config, recipe_summaries, recipe_text
 
 
 @click.command("recipes")

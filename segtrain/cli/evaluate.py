@@ -1,0 +1,111 @@
+"""The command that evaluates."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from segdata.cli.location import location_option, work_dir_option
+from segdata.cli.options import ANY_PATH, EXISTING_DIR, EXISTING_FILE, json_option, overwrite_option, png_name
+from segdata.cli.render import emit, progress_bar, table
+from segdata.files import check_target_file, write_file
+from segtrain.cli.options import INFERENCE, MODELS, once, options_of
+from segtrain.config import Model
+
+if TYPE_CHECKING:
+    from segdata.remote import Location
+    from segtrain.evaluate import EvalReport, SampleList
+    from segtrain.metrics import SegmentationReport
+
+
+@click.command("eval")
+@location_option("--data_file", "--data_url", help="Record set: directory, manifest or any shard")
+@click.option("--data_root", type=EXISTING_DIR, help="Instead: what the list's paths are relative to")
+@click.option("--data_lst", type=EXISTING_FILE, help="and the list file")
+@options_of(INFERENCE)
+@click.option("--batch_size", type=int, help="Images in a batch [default: the training's]")
+@click.option(
+    "--model", type=click.Choice(get_args(Model)), metavar=MODELS, help="Refuse a checkpoint of another network"
+)
+@click.option("--num_classes", type=int, help="Refuse a checkpoint with another number of classes")
+@click.option("--ignore_label", type=int, help="Refuse a checkpoint with another ignore label")
+# The published evaluation scripts pass it, although no training of theirs froze anything.
+@click.option("--freeze_bn", is_flag=True, expose_value=False, help="Changes nothing: statistics never move here")
+@click.option("--plot", type=ANY_PATH, callback=png_name, metavar="FILE.png", help="Draw the confusion matrix too")
+@work_dir_option
+@overwrite_option
+@json_option
+def evaluate(
+    data_file: Location | None,
+    data_root: Path | None,
+    data_lst: Path | None,
+    ckpt_path: Location,
+    plot: Path | None,
+    overwrite: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Evaluate a checkpoint on every row of a record set, or every sample of a list file.
+
+    The longer side of an image is resized to crop size times scale; probabilities of all scales, and of the mirrored
+    image, are summed at the image's own size. One confusion matrix is kept over the whole set.
+
+    \b
+    Example:
+      segtrain eval --data_file records/voc_val --ckpt_path runs/voc/best.ckpt --scales 0.75 --scales 1.0 --flip
+    """
+    from segtrain import evaluate as evaluation
+    from segtrain import remote
+
+    data: Location | SampleList
+    if data_file and not data_root and not data_lst:
+        data = data_file
+    elif data_root and data_lst and not data_file:
+        data = evaluation.SampleList(data_root, data_lst)
+    else:
+        raise click.UsageError("give --data_file, or --data_root and --data_lst")
+    if plot:
+        check_target_file(plot, overwrite=overwrite)
+    expected = {key: options.pop(key) for key in ("model", "num_classes", "ignore_label")}
+    report = remote.evaluate(ckpt_path, data, expected=expected, progress=progress_bar, **options)
+    if plot:
+        once(_draw, report, plot, overwrite)
+    once(emit, report, as_json, partial(_eval_text, plot=plot))
+
+
+def _draw(report: EvalReport, path: Path, overwrite: bool) -> None:
+    from segdata.inspect.plots import to_png
+    from segtrain.plots import confusion_figure
+
+    title = f"{report.model} on {Path(report.data).name}, {report.rows} images"
+    write_file(path, to_png(confusion_figure(report.scores, title)), overwrite=overwrite)
+
+
+def _eval_text(report: EvalReport, plot: Path | None) -> str:
+    protocol = report.protocol
+    scales = ", ".join(f"{scale:g}" for scale in protocol.scales)
+    flip = ", mirrored too" if protocol.flip else ""
+    drawn = [f"plot            {plot}"] if plot else []
+    return "\n".join(
+        [
+            f"{report.model}, {report.checkpoint} (epoch {report.epoch}, step {report.step}) on {report.data}",
+            f"{report.rows} images, scales {scales} of {protocol.crop_size}{flip}; {report.images_per_s:.1f} images/s",
+            "",
+            _score_table(report.scores),
+            "",
+            f"mIoU            {report.scores.mean_iou:.2%}",
+            f"pixel accuracy  {report.scores.pixel_accuracy:.2%}",
+            *drawn,
+        ]
+    )
+
+
+def _score_table(scores: SegmentationReport) -> str:
+    rows = [
+        (str(id_), score.name, str(score.pixels), "-" if score.iou is None else f"{score.iou:.2%}")
+        for id_, score in enumerate(scores.classes)
+    ]
+    return table([("id", "class", "pixels", "IoU"), *rows], right=(0, 2, 3))

@@ -1,0 +1,50 @@
+"""Options and habits that several commands of segtrain share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, get_args
+
+import click
+
+from segdata.cli.location import location_option
+from segtrain.config import DeviceTarget, Model
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Spelt out, since the context settings of the commands show underscores in choices as dashes (and accept both).
+MODELS = f"[{'|'.join(get_args(Model))}]"
+
+#: What `eval` and `predict` have in common.
+INFERENCE = (
+    location_option("--ckpt_path", "--checkpoint_url", required=True, help="Checkpoint, its .json beside it"),
+    click.option("--scales", type=float, multiple=True, default=(1.0,), show_default=True, help="Repeat for several"),
+    click.option("--flip", is_flag=True, help="Also take the mirrored image"),
+    click.option("--crop_size", type=int, help="Input size at scale 1 [default: the training's]"),
+    click.option(
+        "--device_target",
+        type=click.Choice(get_args(DeviceTarget)),
+        default="CPU",
+        show_default=True,
+        help="Where the network runs",
+    ),
+)
+
+
+def options_of(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
+    """Return a decorator that adds options to a command, in their order."""
+
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def once(show: Callable[..., None], *args: Any, **options: Any) -> None:
+    """Show something, unless it is another process of the same run that does."""
+    from segtrain.distributed import current
+
+    if current().is_main:
+        show(*args, **options)

@@ -1,0 +1,83 @@
+"""Semantic segmentation: a class for each pixel."""
+
+from __future__ import annotations
+
+from mindspore import Tensor, nn
+
+from segdata.errors import InvalidInputError
+from segdata.records.manifest import Manifest, RecordSet
+from segtrain.config import Config
+from segtrain.data.semantic import ignore_label_of, record_samples, training_batches
+from segtrain.distributed import Ranks
+from segtrain.evaluate import score
+from segtrain.inference import Protocol, Segmenter
+from segtrain.losses import build_loss
+from segtrain.metrics import SegmentationReport
+from segtrain.settings import override
+from segtrain.tasks import Evaluator
+
+__all__ = ["LOSSES", "SCORE", "evaluator", "resolve", "training_batches", "with_loss"]
+
+SCORE = "miou"
+LOSSES: tuple[str, ...] = ()
+
+
+def resolve(config: Config, manifest: Manifest) -> Config:
+    """Return `config` with class count and ignore label of the record set.
+
+    Raises:
+        InvalidInputError: when the configuration gives another value than the manifest, or the set is not semantic.
+    """
+    given = {"num_classes": manifest.num_classes, "ignore_label": ignore_label_of(manifest)}
+    for key, found in given.items():
+        wanted = getattr(config, key)
+        if wanted not in (None, found):
+            raise InvalidInputError(f"{key} = {wanted} is configured, but record set {manifest.name} has {found}")
+    _check_weights(config.class_weights, manifest)
+    return override(config, given)
+
+
+def _check_weights(weights: tuple[float, ...] | None, manifest: Manifest) -> None:
+    if weights is not None and len(weights) != manifest.num_classes:
+        raise InvalidInputError(
+            f"class_weights has {len(weights)} numbers, but record set {manifest.name} has {manifest.num_classes} "
+            "classes: expected one number for each"
+        )
+    if weights is not None and not any(weights):
+        raise InvalidInputError("class_weights are all 0: no pixel would count")
+
+
+class WithLoss(nn.Cell):
+    """Images and labels to the loss, which has no parts."""
+
+    def __init__(self, network: nn.Cell, loss: nn.Cell) -> None:
+        """Compare what `network` makes of the images with the labels by `loss`."""
+        super().__init__(auto_prefix=False)
+        self.network = network
+        self.loss = loss
+
+    def construct(self, images: Tensor, labels: Tensor) -> tuple[Tensor]:
+        """Return the loss, a float32 scalar."""
+        return (self.loss(self.network(images), labels),)
+
+
+def with_loss(network: nn.Cell, config: Config) -> nn.Cell:
+    """Return the cell from images and labels to the loss; see `segtrain.data.semantic.training_batches`."""
+    return WithLoss(network, build_loss(config))
+
+
+def evaluator(network: nn.Cell, config: Config, class_names: tuple[str, ...]) -> Evaluator:
+    """Return what evaluates `network` at scale 1."""
+    segmenter = Segmenter(network, config, Protocol(crop_size=config.crop_size), batch_size=config.batch_size)
+
+    def evaluate(records: RecordSet, ranks: Ranks) -> SegmentationReport:
+        return score(
+            segmenter,
+            record_samples(records, ranks),
+            rows=records.manifest.rows,
+            ignore_label=ignore_label_of(records.manifest),
+            names=class_names,
+            ranks=ranks,
+        )
+
+    return evaluate
