@@ -12,7 +12,7 @@ from segtrain.models.layers import batch_norm, conv
 #: Published backbone names and their number of layers.
 BACKBONES = {"resnet18": 18, "resnet50": 50, "resnet101": 101}
 
-OutputStride = Literal[8, 16]
+OutputStride = Literal[8, 16, 32]
 
 
 class BasicBlock(nn.Cell):
@@ -85,7 +85,8 @@ class ResNet(nn.Cell):
     ``layer1.0.downsample.0``; a BN has ``gamma``, ``beta``, ``moving_mean``, ``moving_variance``).
 
     Attributes:
-        low_level_channels: channels of the stride-4 features: 64 (18 layers) or 256.
+        low_level_channels: channels of the stride-4 features: 64 (18 layers) or 256; each stage has twice as many as
+            the one before.
         out_channels: channels of the final features: 512 (18 layers) or 2048.
     """
 
@@ -96,20 +97,21 @@ class ResNet(nn.Cell):
 
         Args:
             depth: 18, 50 or 101.
-            output_stride: input size over size of the final features. 16: layer4 has stride 1 and base dilation 2;
-                8: layer3 has stride 1 and dilation 2, layer4 stride 1 and base dilation 4.
+            output_stride: input size over size of the final features. 32: strides as in classification, base dilation
+                1; 16: layer4 has stride 1 and base dilation 2; 8: layer3 has stride 1 and dilation 2, layer4 stride 1
+                and base dilation 4.
             multi_grid: factors of the base dilation of layer4's blocks, first block first. ResNet-18 has two blocks
                 there and uses the first two factors, in both convolutions of a block.
             freeze_bn: normalise by the moving statistics in training too.
         """
         super().__init__()
         block, counts = _BLOCKS[depth]
-        strides = (1, 2, 2, 1) if output_stride == 16 else (1, 2, 1, 1)
-        base = 2 if output_stride == 16 else 4
+        strides = {32: (1, 2, 2, 2), 16: (1, 2, 2, 1), 8: (1, 2, 1, 1)}[output_stride]
+        base = 32 // output_stride
         dilations: tuple[Sequence[int], ...] = (
             [1] * counts[0],
             [1] * counts[1],
-            [base // 2] * counts[2],
+            [max(1, base // 2)] * counts[2],
             [base * factor for factor in multi_grid[: counts[3]]],
         )
         self.low_level_channels = 64 * block.expansion
@@ -141,6 +143,12 @@ class ResNet(nn.Cell):
             The output of layer1, ``(N, low_level_channels, ceil(H/4), ceil(W/4))``, and of layer4,
             ``(N, out_channels, ceil(H/stride), ceil(W/stride))``.
         """
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        low_level = self.layer1(x)
-        return low_level, self.layer4(self.layer3(self.layer2(low_level)))
+        c2, _, _, c5 = self.stages(x)
+        return c2, c5
+
+    def stages(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the outputs of layer1 to layer4, the second to fifth stage of a feature pyramid."""
+        c2 = self.layer1(self.maxpool(self.relu(self.bn1(self.conv1(x)))))
+        c3 = self.layer2(c2)
+        c4 = self.layer3(c3)
+        return c2, c3, c4, self.layer4(c4)

@@ -51,6 +51,13 @@ def test_the_two_blocks_of_resnet_18_use_the_first_two_grid_factors_in_both_conv
     assert _dilations(net.layer4, "conv1") == _dilations(net.layer4, "conv2") == [2, 6]
 
 
+def test_output_stride_32_is_the_resnet_of_classification_in_four_stages() -> None:
+    net = ResNet(18, 32, multi_grid=(1, 1, 1)).set_train(False)
+    assert _dilations(net.layer3, "conv2") == _dilations(net.layer4, "conv2") == [1, 1]
+    stages = net.stages(Tensor(np.zeros((1, 3, 64, 96), np.float32)))
+    assert [stage.shape for stage in stages] == [(1, 64, 16, 24), (1, 128, 8, 12), (1, 256, 4, 6), (1, 512, 2, 3)]
+
+
 def test_output_strides_share_their_parameters() -> None:
     shapes = [{p.name: p.shape for p in ResNet(50, stride).get_parameters()} for stride in (8, 16)]
     assert shapes[0] == shapes[1]

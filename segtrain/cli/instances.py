@@ -1,0 +1,73 @@
+"""What the commands say of instances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from segdata.cli.render import table
+from segdata.errors import name_first
+
+if TYPE_CHECKING:
+    from segtrain.instances.evaluate import InstanceEvalReport
+    from segtrain.instances.predict import InstancePredictReport
+    from segtrain.instances.scores import AveragePrecision
+
+#: COCO's twelve numbers as it calls them.
+_NAMES = {
+    "ap": "AP",
+    "ap50": "AP50",
+    "ap75": "AP75",
+    "ap_small": "AP small",
+    "ap_medium": "AP medium",
+    "ap_large": "AP large",
+    "ar_1": "AR 1",
+    "ar_10": "AR 10",
+    "ar_100": "AR 100",
+    "ar_small": "AR small",
+    "ar_medium": "AR medium",
+    "ar_large": "AR large",
+}
+
+
+def instance_scores(report: InstanceEvalReport) -> str:
+    """Return an evaluation as text."""
+    scores, (height, width) = report.scores, report.image_size
+    crowds = f", {scores.crowds} crowd regions" if scores.crowds else ""
+    rows = [(each.name, str(each.instances), _percent(each.box_ap), _percent(each.mask_ap)) for each in scores.classes]
+    return "\n".join(
+        [
+            f"{report.model}, {report.checkpoint} (epoch {report.epoch}, step {report.step}, "
+            f"all {report.loaded} parameters loaded) on {report.data}",
+            f"{report.rows} images fitted into {width} x {height}; {report.images_per_s:.1f} images/s",
+            f"{scores.instances} instances{crowds}; {scores.detections} detections",
+            "",
+            table([("class", "instances", "box AP", "mask AP"), *rows], right=(1, 2, 3)),
+            "",
+            table([("", "box", "mask"), *_precisions(scores.box, scores.mask)], right=(1, 2)),
+            *([f"results         {report.results}"] if report.results else []),
+        ]
+    )
+
+
+def _precisions(box: AveragePrecision, mask: AveragePrecision) -> list[tuple[str, str, str]]:
+    return [(title, _percent(getattr(box, name)), _percent(getattr(mask, name))) for name, title in _NAMES.items()]
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2%}"
+
+
+def instances_found(report: InstancePredictReport) -> str:
+    """Return a prediction as text."""
+    found = ", ".join(f"{count} {name}" for name, count in report.instances.items()) or "nothing"
+    lines = [
+        f"all {report.loaded} parameters loaded",
+        f"{report.images} images looked at, results in {report.directory}; found {found}",
+    ]
+    return "\n".join([*lines, *unreadable(report.faults)])
+
+
+def unreadable(faults: Sequence[str]) -> list[str]:
+    """Return what is to be said of images that cannot be read."""
+    return [f"{len(faults)} images cannot be read:", name_first(faults)] if faults else []

@@ -1,0 +1,242 @@
+"""Instance record sets: training batches of static shape, and whole images for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import InvalidInputError
+from segdata.labels.rle import Rle, decode_rle, to_rle
+from segdata.parallel import ordered_map
+from segdata.records.manifest import Manifest, RecordSet
+from segdata.records.reader import read_columns, read_rows
+from segdata.records.schema import Row, as_bytes, unpack_masks
+from segtrain.config import Config
+from segtrain.data.instance_transforms import crop_mask, fill_input, fit, fit_at_random, move_boxes
+from segtrain.data.loading import epoch_rows, worker_count
+from segtrain.data.transforms import Ids, Image, Pixels, decode_image
+from segtrain.distributed import ALONE, Ranks
+from segtrain.mask_rcnn_settings import MaskRcnn
+
+
+class Batch(NamedTuple):
+    """The columns of N images with up to M instances each, masks S x S; unused rows are 0.
+
+    Attributes:
+        images: normalised, 0 beyond the content, float32 ``(N, 3, H, W)``.
+        sizes: height and width of the content, which stands at the top left, float32 ``(N, 2)``.
+        boxes: x1, y1, x2, y2 in input pixels, x2 and y2 exclusive, float32 ``(N, M, 4)``.
+        labels: 1 to K, int32 ``(N, M)``.
+        crowd: 1 where the row is a crowd region, int32 ``(N, M)``.
+        masks: which share of each cell of its box an instance covers, 0 to 1, float32 ``(N, M, S, S)``.
+    """
+
+    images: Pixels
+    sizes: Pixels
+    boxes: Pixels
+    labels: Ids
+    crowd: Ids
+    masks: Pixels
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """How many instances of how many images are more than a batch has rows for."""
+
+    images: int
+    instances: int
+
+
+@dataclass(frozen=True)
+class EvalSample:
+    """An image to be looked at.
+
+    Attributes:
+        name: what errors call it.
+        image_id: by which results are matched.
+        image: as decoded, RGB, ``(H, W, 3)`` uint8.
+        planes: the network's input, float32 ``(3, image_height, image_width)``.
+        content: height and width of the image in the input, at its top left.
+    """
+
+    name: str
+    image_id: int
+    image: Image
+    planes: Pixels
+    content: tuple[int, int]
+
+
+def check_instance_set(manifest: Manifest) -> None:
+    """Raise `InvalidInputError` when a record set is for another task."""
+    if manifest.task != "instance":
+        raise InvalidInputError(f"record set {manifest.name} is for the {manifest.task} task; expected instance")
+
+
+def training_batches(
+    records: RecordSet,
+    config: Config,
+    settings: MaskRcnn,
+    *,
+    epoch: int,
+    first_step: int = 0,
+    ranks: Ranks = ALONE,
+) -> Iterator[tuple[Any, ...]]:
+    """Yield this rank's batches of one epoch (from 0), from its step `first_step` (from 0) on.
+
+    Place and mirroring of an image depend on seed, epoch and row only; for the order of the rows see
+    `segtrain.data.loading.epoch_rows`. Of more instances than `settings.max_instances` the largest are kept;
+    `count_left_out` tells how many go. With `settings.expand` objects are also shown smaller: see `fit_at_random`.
+
+    Yields:
+        the columns of `Batch`, as MindSpore tensors.
+
+    Raises:
+        InvalidInputError: when the set is for another task, or naming the first row that cannot be used.
+    """
+    from mindspore import Tensor
+
+    check_instance_set(records.manifest)
+    size = config.batch_size
+    rows = epoch_rows(records.manifest.rows, config, epoch=epoch, first_step=first_step, ranks=ranks)
+    classes = records.manifest.num_classes
+    fill = partial(_fill, config=config, settings=settings, classes=classes, epoch=epoch)
+    filled = ordered_map(fill, _places(records, rows, size, settings), workers=worker_count(config))
+    for batch in islice(filled, size - 1, None, size):
+        yield tuple(map(Tensor.from_numpy, batch))
+
+
+def count_left_out(records: RecordSet, max_instances: int) -> LeftOut:
+    """Count the instances, crowd regions included, that batches of so many rows for an image leave out.
+
+    Reads the whole set once, but decodes nothing.
+    """
+    check_instance_set(records.manifest)
+    columns = read_columns(records.shard_paths[0], ["masks"])
+    excess = [max(len(unpack_masks(as_bytes(row["masks"]))) - max_instances, 0) for row in columns]
+    return LeftOut(images=sum(map(bool, excess)), instances=sum(excess))
+
+
+def eval_samples(records: RecordSet, config: Config, settings: MaskRcnn, ranks: Ranks = ALONE) -> Iterator[EvalSample]:
+    """Yield this rank's images of a record set, in their order; every one is exactly one rank's.
+
+    Raises:
+        InvalidInputError: when the set is for another task, or naming the first image that cannot be used.
+    """
+    check_instance_set(records.manifest)
+    share = ranks.share(records.manifest.rows)
+    rows = read_rows(records, rows=share) if share else iter(())
+    return ordered_map(partial(_eval_sample, config=config, settings=settings), rows, workers=worker_count(config))
+
+
+def network_input(image: Image, config: Config, settings: MaskRcnn) -> tuple[Pixels, tuple[int, int]]:
+    """Return an image as the network's input, and height and width of its content; see `EvalSample`."""
+    place = fit(image.shape[0], image.shape[1], settings.image_height, settings.image_width)
+    planes = np.empty((3, settings.image_height, settings.image_width), np.float32)
+    fill_input(image, place, config.image_mean, config.image_std, planes)
+    return planes, (place.content_height, place.content_width)
+
+
+def row_masks(row: Row) -> list[Rle]:
+    """Return the masks of a row, checked, still as run lengths: one image's decoded masks may be a gigabyte.
+
+    Raises:
+        InvalidInputError: when one is damaged.
+    """
+    height, width = row["height"], row["width"]
+    return [to_rle({"size": [height, width], "counts": counts}, height, width) for counts in unpack_masks(row["masks"])]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A row of the set, the `number`-th, and its place in a batch, the `index`-th."""
+
+    number: int
+    row: Row
+    batch: Batch
+    index: int
+
+
+def _places(records: RecordSet, rows: Sequence[int], size: int, settings: MaskRcnn) -> Iterator[_Place]:
+    for place, (number, row) in enumerate(zip(rows, read_rows(records, rows=rows), strict=True)):
+        if place % size == 0:
+            batch = _empty_batch(size, settings)
+        yield _Place(number, row, batch, place % size)
+
+
+def _empty_batch(size: int, settings: MaskRcnn) -> Batch:
+    limit, side = settings.max_instances, settings.mask_crop_size
+    return Batch(
+        images=np.empty((size, 3, settings.image_height, settings.image_width), np.float32),
+        sizes=np.zeros((size, 2), np.float32),
+        boxes=np.zeros((size, limit, 4), np.float32),
+        labels=np.zeros((size, limit), np.int32),
+        crowd=np.zeros((size, limit), np.int32),
+        masks=np.zeros((size, limit, side, side), np.float32),
+    )
+
+
+def _fill(place: _Place, *, config: Config, settings: MaskRcnn, classes: int, epoch: int) -> Batch:
+    """Put a row in its place: what each row goes through on a worker thread."""
+    row, batch, index = place.row, place.batch, place.index
+    image = _decode(row)
+    height, width = image.shape[:2]
+    rng = np.random.default_rng([config.seed, epoch, place.number])
+    at = fit_at_random(height, width, settings.image_height, settings.image_width, rng, expand=settings.expand)
+    fill_input(image, at, config.image_mean, config.image_std, batch.images[index])
+    batch.sizes[index] = at.content_height, at.content_width
+    try:
+        _check_instances(row, classes)
+        masks = row_masks(row)
+        kept = _largest(row["boxes"], settings.max_instances)
+        batch.boxes[index, : len(kept)] = move_boxes(row["boxes"][kept], height, width, at)
+        batch.labels[index, : len(kept)] = row["labels"][kept]
+        batch.crowd[index, : len(kept)] = row["iscrowd"][kept]
+        for slot, number in zip(batch.masks[index], kept.tolist(), strict=False):
+            # Cells of a box are the same at every scale: the mask need not be resized with the image.
+            cells = crop_mask(decode_rle(masks[number]), row["boxes"][number], settings.mask_crop_size)
+            slot[:] = cells[:, ::-1] if at.mirrored else cells
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{row['file_name']}: {error}") from error
+    return batch
+
+
+def _eval_sample(row: Row, *, config: Config, settings: MaskRcnn) -> EvalSample:
+    image = _decode(row)
+    return EvalSample(row["file_name"], row["image_id"], image, *network_input(image, config, settings))
+
+
+def _decode(row: Row) -> Image:
+    """Return the image of a row; its size must be what the masks were drawn for."""
+    try:
+        image = decode_image(row["data"])
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{row['file_name']}: {error}") from error
+    if image.shape[:2] != (row["height"], row["width"]):
+        raise InvalidInputError(
+            f"{row['file_name']}: the image is {image.shape[1]} x {image.shape[0]} pixels, its row says "
+            f"{row['width']} x {row['height']}: expected the same"
+        )
+    return image
+
+
+def _check_instances(row: Row, classes: int) -> None:
+    labels, boxes = row["labels"], row["boxes"]
+    outside = labels[(labels < 1) | (labels > classes)]
+    if outside.size:
+        raise InvalidInputError(f"an instance has label {outside[0]}; expected 1 to {classes}")
+    # An area that is there in a COCO JSON may be lost in float32.
+    flat = boxes[~((boxes[:, 0] < boxes[:, 2]) & (boxes[:, 1] < boxes[:, 3]))]
+    if flat.size:
+        raise InvalidInputError(f"an instance has the box {flat[0].tolist()}; expected x1 < x2 and y1 < y2")
+
+
+def _largest(boxes: npt.NDArray[np.float32], limit: int) -> npt.NDArray[np.int64]:
+    """Return which `limit` boxes have the largest areas, in their order."""
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return np.sort(np.argsort(-areas, kind="stable")[:limit])

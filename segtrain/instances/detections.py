@@ -1,0 +1,138 @@
+"""What a network detects, brought back to the images' own pixels, and written as COCO results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypedDict
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import InvalidInputError
+from segdata.files import write_file
+from segdata.labels.rle import Rle
+from segdata.records.manifest import ClassInfo
+from segtrain.instances.paste import encode_mask, paste_mask
+
+
+class Detections(NamedTuple):
+    """What a network returns for N images: D rows for each, of which some are detections.
+
+    Attributes:
+        boxes: x1, y1, x2, y2 in pixels of the network's input, x2 and y2 exclusive, float32 ``(N, D, 4)``.
+        scores: 0 to 1, float32 ``(N, D)``.
+        labels: 1 to K, int32 ``(N, D)``.
+        valid: true where the row is a detection, ``(N, D)``.
+        masks: probabilities in the cells of the box, float32 ``(N, D, m, m)``.
+    """
+
+    boxes: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int32]
+    valid: npt.NDArray[np.bool_]
+    masks: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The n instances found in an image, in the image's own pixels.
+
+    Attributes:
+        boxes: x1, y1, x2, y2, cut to the image, float32 ``(n, 4)``.
+        scores: 0 to 1, float32 ``(n,)``.
+        labels: 1 to K, int32 ``(n,)``.
+        masks: each as run lengths of the whole image; may be empty where a box holds no pixel's centre.
+    """
+
+    boxes: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int32]
+    masks: tuple[Rle, ...]
+
+
+class RleText(TypedDict):
+    """Compressed COCO run lengths as JSON has them."""
+
+    size: list[int]
+    counts: str
+
+
+class Result(TypedDict):
+    """An entry of a COCO result file (cocodataset.org, "Results Format"); `bbox` is x, y, width, height."""
+
+    image_id: int
+    category_id: int
+    bbox: list[float]
+    score: float
+    segmentation: RleText
+
+
+def locate(
+    detections: Detections, contents: Sequence[tuple[int, int]], sizes: Sequence[tuple[int, int]]
+) -> list[Found]:
+    """Return what was found in each image of a batch.
+
+    Args:
+        detections: of the batch; those of its places beyond the last image are not looked at.
+        contents: height and width of each image in the network's input, at its top left.
+        sizes: its own height and width.
+
+    Raises:
+        InvalidInputError: when a detection is no number, as after a training that diverged.
+    """
+    found = []
+    for index, ((content_height, content_width), (height, width)) in enumerate(zip(contents, sizes, strict=True)):
+        boxes, scores, labels, masks = (
+            column[index][detections.valid[index].astype(bool)]
+            for column in (detections.boxes, detections.scores, detections.labels, detections.masks)
+        )
+        if not all(np.isfinite(column).all() for column in (boxes, scores, masks)):
+            raise InvalidInputError(
+                "the network's detections are not numbers (NaN or infinite); were its weights from a training whose "
+                "loss was none either?"
+            )
+        boxes = boxes * np.tile(np.array((width / content_width, height / content_height), np.float32), 2)
+        rles = [encode_mask(paste_mask(mask, box, height, width)) for mask, box in zip(masks, boxes, strict=True)]
+        found.append(Found(np.clip(boxes, 0, (width, height, width, height)), scores, labels, tuple(rles)))
+    return found
+
+
+def result_entries(image_id: int, found: Found, classes: Sequence[ClassInfo]) -> list[Result]:
+    """Return what was found in an image as COCO results; `classes` give the ids of the source's categories.
+
+    Raises:
+        InvalidInputError: when a label is none of the classes.
+    """
+    originals = {info.id: info.original_id for info in classes}
+    entries: list[Result] = []
+    for box, score, label, rle in zip(found.boxes, found.scores, found.labels.tolist(), found.masks, strict=True):
+        if label not in originals:
+            raise InvalidInputError(f"image {image_id}: a detection has label {label}; expected 1 to {len(originals)}")
+        x1, y1, x2, y2 = box.tolist()
+        entries.append(
+            {
+                "image_id": image_id,
+                "category_id": originals[label],
+                "bbox": [x1, y1, x2 - x1, y2 - y1],
+                "score": float(score),
+                "segmentation": rle_text(rle),
+            }
+        )
+    return entries
+
+
+def rle_text(rle: Rle) -> RleText:
+    """Return run lengths as JSON has them."""
+    return {"size": list(rle["size"]), "counts": rle["counts"].decode("ascii")}
+
+
+def write_results(path: Path, entries: Iterable[Result], *, overwrite: bool) -> None:
+    """Write a COCO result file, which `pycocotools` and COCO's server read: boxes and masks in one.
+
+    Raises:
+        TargetExistsError: when `path` is taken.
+    """
+    write_file(path, msgspec.json.encode(list(entries)), overwrite=overwrite)

@@ -1,0 +1,46 @@
+"""A trained network as a function from images to detections."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from mindspore import Tensor, nn
+
+from segtrain.checkpoint import CheckpointInfo, LoadReport, load_network, read_info
+from segtrain.config import Config, DeviceTarget
+from segtrain.instances.detections import Detections
+from segtrain.mask_rcnn_settings import MaskRcnn
+from segtrain.models.mask_rcnn import MaskRcnnDetector
+from segtrain.runtime import prepare_device
+
+
+class Detector:
+    """Detects instances; one graph is compiled for each number of images and then kept."""
+
+    def __init__(self, network: nn.Cell) -> None:
+        """Detect by `network`, which may be in training."""
+        self._cell = MaskRcnnDetector(network)
+
+    def __call__(self, images: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32]) -> Detections:
+        """Return what is found in images ``(N, 3, H, W)`` whose contents have the `sizes` ``(N, 2)``."""
+        self._cell.set_train(False)
+        return Detections(*(column.asnumpy() for column in self._cell(Tensor(images), Tensor(sizes))))
+
+
+def settings_of(config: Config) -> MaskRcnn:
+    """Return what only Mask R-CNN has."""
+    assert config.mask_rcnn is not None
+    return config.mask_rcnn
+
+
+def load_detector(ckpt_path: Path, device_target: DeviceTarget) -> tuple[Detector, CheckpointInfo, LoadReport]:
+    """Return the network of a checkpoint as a detector, the checkpoint's side file, and what was loaded: all.
+
+    Raises:
+        InvalidInputError: when the checkpoint is damaged.
+    """
+    prepare_device(device_target, seed=read_info(ckpt_path).config.seed)
+    network, info, report = load_network(ckpt_path)
+    return Detector(network), info, report

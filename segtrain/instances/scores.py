@@ -1,0 +1,264 @@
+"""COCO's average precision of boxes and masks, by `pycocotools`.
+
+Average precision (AP) is averaged over the IoU thresholds 0.50 to 0.95 and over the classes; see Lin et al. 2014,
+"Microsoft COCO", and cocodataset.org, "Detection Evaluation".
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from segdata.coco_json import read_coco
+from segdata.errors import Fault, InvalidInputError
+from segdata.labels.rle import Rle
+from segdata.records.instance import entries, measure
+from segdata.records.manifest import ClassInfo, RecordSet
+from segdata.records.reader import read_columns
+from segdata.records.schema import INSTANCE, read_back
+from segtrain.data.instance import check_instance_set, row_masks
+from segtrain.instances.detections import Result, rle_text
+
+#: A COCO instances file, as `json` would decode it.
+Truth = dict[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class AveragePrecision:
+    """The twelve numbers of COCO, 0 to 1; None where no instance counts.
+
+    Attributes:
+        ap: average precision (AP) over IoU 0.50 to 0.95.
+        ap50: at IoU 0.50.
+        ap75: at IoU 0.75.
+        ap_small: AP of instances of less than 32 x 32 pixels.
+        ap_medium: of those up to 96 x 96 pixels.
+        ap_large: of larger ones.
+        ar_1: average recall (AR) with one detection of a class in an image.
+        ar_10: with ten.
+        ar_100: with a hundred.
+        ar_small: with a hundred, of small instances.
+        ar_medium: of medium ones.
+        ar_large: of large ones.
+    """
+
+    ap: float | None
+    ap50: float | None
+    ap75: float | None
+    ap_small: float | None
+    ap_medium: float | None
+    ap_large: float | None
+    ar_1: float | None
+    ar_10: float | None
+    ar_100: float | None
+    ar_small: float | None
+    ar_medium: float | None
+    ar_large: float | None
+
+
+@dataclass(frozen=True)
+class ClassPrecision:
+    """How well the instances of one class are found.
+
+    Attributes:
+        name: the class.
+        instances: how many there are in the ground truth, crowd regions not counted.
+        box_ap: average precision of the boxes; None where there is no instance.
+        mask_ap: of the masks.
+    """
+
+    name: str
+    instances: int
+    box_ap: float | None
+    mask_ap: float | None
+
+
+@dataclass(frozen=True)
+class InstanceReport:
+    """Scores over a whole set.
+
+    Attributes:
+        images: that were looked at.
+        instances: in the ground truth, crowd regions not counted.
+        crowds: crowd regions; what is found in them counts neither for nor against.
+        detections: instances that the network found.
+        box: scores by the overlap of boxes.
+        mask: scores by the overlap of masks.
+        classes: one for each class, by id.
+    """
+
+    images: int
+    instances: int
+    crowds: int
+    detections: int
+    box: AveragePrecision
+    mask: AveragePrecision
+    classes: tuple[ClassPrecision, ...]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The scores that are followed over a training, by name; 0 where no instance counts."""
+        return {"mask_ap": self.mask.ap or 0.0, "mask_ap50": self.mask.ap50 or 0.0, "box_ap": self.box.ap or 0.0}
+
+
+def ground_truth(records: RecordSet) -> Truth:
+    """Return the ground truth that a record set holds; areas are the masks' in pixels.
+
+    Raises:
+        InvalidInputError: when the set is for another task, or a mask is damaged.
+    """
+    from pycocotools import mask
+
+    check_instance_set(records.manifest)
+    schema = {name: field for name, field in INSTANCE.items() if name != "data"}
+    truth = _empty_truth(records.manifest.classes)
+    originals = [info.original_id for info in records.manifest.classes]
+    for columns in read_columns(records.shard_paths[0], list(schema)):
+        row = read_back(columns, schema)
+        truth["images"].append({name: row[name] for name in ("file_name", "height", "width")} | {"id": row["image_id"]})
+        rles = row_masks(row)
+        for box, label, crowd, rle in zip(row["boxes"], row["labels"], row["iscrowd"], rles, strict=True):
+            category = originals[int(label) - 1]
+            _add(truth, row["image_id"], category, box.tolist(), rle, int(crowd), float(mask.area(rle)))
+    return truth
+
+
+def read_ground_truth(annotations: Path, records: RecordSet) -> Truth:
+    """Return what a COCO JSON says of the images and classes of a record set; areas are the JSON's where it has them.
+
+    Raises:
+        InvalidInputError: when the JSON cannot be read, or lacks an image or a class of the set.
+    """
+    check_instance_set(records.manifest)
+    coco = read_coco(annotations)
+    wanted = {int(row["image_id"].item()) for row in read_columns(records.shard_paths[0], ["image_id"])}
+    rows = [number for number, image in enumerate(coco.images) if image.id in wanted]
+    categories = {category.id: category.name for category in coco.categories}
+    lacking = [info.name for info in records.manifest.classes if categories.get(info.original_id) != info.name]
+    if lacking or len(rows) < len(wanted):
+        what = f"class {lacking[0]!r}" if lacking else f"{len(wanted) - len(rows)} of {len(wanted)} images"
+        raise InvalidInputError(
+            f"{annotations}: lacks {what} of record set {records.manifest.name}; expected the file it was made of"
+        )
+    truth = _empty_truth(records.manifest.classes)
+    known = {info.original_id for info in records.manifest.classes}
+    by_label = dict(enumerate(sorted(categories), start=1))
+    for entry in entries(coco, rows):
+        image = entry.image
+        if image.height is None or image.width is None:
+            raise InvalidInputError(f"{annotations}: image {image.id} has no height and width; expected both")
+        truth["images"].append(
+            {"file_name": image.file_name, "height": image.height, "width": image.width, "id": image.id}
+        )
+        shapes = measure(entry, image.height, image.width)
+        for (annotation, shape), label, crowd in zip(shapes, entry.labels, entry.iscrowd, strict=True):
+            # What is no instance is none in the record set either; segdata check names it.
+            if by_label[int(label)] in known and not isinstance(shape, Fault):
+                area = annotation.area if isinstance(annotation.area, int | float) else shape.area
+                _add(truth, image.id, by_label[int(label)], shape.box, shape.rle, int(crowd), float(area))
+    return truth
+
+
+def score(truth: Truth, results: Iterable[Result]) -> InstanceReport:
+    """Return the scores of detections, as `pycocotools` has them for a file of these results.
+
+    Each of them has a box and a mask. `pycocotools` then takes the size of a detection, small to large, from its box
+    for masks, too. Of an image and class the hundred best are looked at.
+
+    Raises:
+        InvalidInputError: when a detection is of no image or category of the ground truth.
+    """
+    results = [*results]
+    _check_known(truth, results)
+    box, box_classes = _evaluate(truth, results, "bbox")
+    mask, mask_classes = _evaluate(truth, results, "segm")
+    counted = Counter(item["category_id"] for item in truth["annotations"] if not item["iscrowd"])
+    return InstanceReport(
+        images=len(truth["images"]),
+        instances=counted.total(),
+        crowds=len(truth["annotations"]) - counted.total(),
+        detections=len(results),
+        box=box,
+        mask=mask,
+        classes=tuple(
+            ClassPrecision(category["name"], counted[category["id"]], box_ap, mask_ap)
+            for category, box_ap, mask_ap in zip(truth["categories"], box_classes, mask_classes, strict=True)
+        ),
+    )
+
+
+def _empty_truth(classes: Sequence[ClassInfo]) -> Truth:
+    # By id, as COCOeval has them in its tables.
+    by_id = sorted(classes, key=lambda info: info.original_id)
+    categories = [{"id": info.original_id, "name": info.name} for info in by_id]
+    return {"images": [], "annotations": [], "categories": categories}
+
+
+def _add(
+    truth: Truth, image_id: int, category_id: int, box: Sequence[float], rle: Rle, crowd: int, area: float
+) -> None:
+    x1, y1, x2, y2 = box
+    truth["annotations"].append(
+        {
+            # From 1: COCOeval takes the id 0 for "matched with nothing".
+            "id": len(truth["annotations"]) + 1,
+            "image_id": image_id,
+            "category_id": category_id,
+            "bbox": [x1, y1, x2 - x1, y2 - y1],
+            "area": area,
+            "iscrowd": crowd,
+            "segmentation": rle_text(rle),
+        }
+    )
+
+
+def _check_known(truth: Truth, results: Sequence[Result]) -> None:
+    images, categories = ({item["id"] for item in truth[name]} for name in ("images", "categories"))
+    for result in results:
+        if result["image_id"] not in images or result["category_id"] not in categories:
+            raise InvalidInputError(
+                f"a detection of category {result['category_id']} in image {result['image_id']}: expected an image and "
+                "a category of the ground truth; is it of the same data set?"
+            )
+
+
+def _evaluate(
+    truth: Truth, results: Sequence[Result], what: Literal["bbox", "segm"]
+) -> tuple[AveragePrecision, Iterator[float | None]]:
+    """Return the scores over all classes, and the average precision of each."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    with redirect_stdout(io.StringIO()):
+        expected = _index(COCO(), {**truth, "annotations": [{**item} for item in truth["annotations"]]})
+        # COCO.loadRes looks at the first result, and writes into each.
+        found = (
+            expected.loadRes([{**item} for item in results])
+            if results
+            else _index(COCO(), {**truth, "annotations": []})
+        )
+        evaluation = COCOeval(expected, found, what)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    # Of thresholds, recalls, classes, sizes, limits: all sizes, a hundred detections. -1: nothing to be found.
+    precision = evaluation.eval["precision"][:, :, :, 0, 2]
+    by_class = (np.mean(table[table > -1]) if (table > -1).any() else -1 for table in precision.transpose(2, 0, 1))
+    return AveragePrecision(*map(_share, evaluation.stats)), map(_share, by_class)
+
+
+def _index(coco: Any, dataset: Truth) -> Any:
+    coco.dataset = dataset
+    coco.createIndex()
+    return coco
+
+
+def _share(value: float) -> float | None:
+    return None if value < 0 else float(value)

@@ -1,0 +1,121 @@
+"""Which anchors and proposals are an object, which are background, and which of them the network learns from."""
+
+from __future__ import annotations
+
+import numpy as np
+from mindspore import Parameter, Tensor, dtype, nn, ops
+
+from segtrain.distributed import current
+from segtrain.models.layers import scramble
+from segtrain.models.mask_rcnn.boxes import coverage, iou
+
+
+class Match(nn.Cell):
+    """Compare boxes with an image's objects.
+
+    A box is positive when its IoU with an object is high enough, and negative when that with every object is low.
+    A box of which too much lies in a crowd region is neither: nobody has drawn the objects there.
+    """
+
+    def __init__(
+        self, positive_iou: float, negative_iou: float, crowd_overlap: float, rescue_iou: float | None = None
+    ) -> None:
+        """Set the overlaps.
+
+        Args:
+            positive_iou: overlap from which a box is positive.
+            negative_iou: overlap below which a box is negative.
+            crowd_overlap: share of a box in a crowd region above which the box is neither.
+            rescue_iou: overlap from which the boxes that overlap an object most are positive in any case, so that
+                every object has one; None: they are not.
+        """
+        super().__init__()
+        self.positive_iou = positive_iou
+        self.negative_iou = negative_iou
+        self.crowd_overlap = crowd_overlap
+        self.rescue_iou = rescue_iou
+
+    def construct(
+        self, candidates: Tensor, usable: Tensor, boxes: Tensor, labels: Tensor, crowd: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return which candidates are positive and negative, and the object that each overlaps most.
+
+        Args:
+            candidates: boxes, float32 ``(N, A, 4)``.
+            usable: bool ``(N, A)``; a candidate that is not is neither positive nor negative.
+            boxes: float32 ``(N, M, 4)``.
+            labels: int32 ``(N, M)``; 0: an unused row.
+            crowd: int32 ``(N, M)``; 1: a crowd region.
+
+        Returns:
+            Bool ``(N, A)`` twice, and int32 ``(N, A)``, rows of ``boxes``.
+        """
+        is_crowd = ops.expand_dims((crowd == 1).astype(dtype.float32), 1)
+        is_object = ops.expand_dims((labels > 0).astype(dtype.float32), 1) * (1 - is_crowd)
+        overlaps = iou(candidates, boxes) * is_object
+        best, nearest = ops.max(overlaps, 2)
+        positive = best >= self.positive_iou
+        negative = best < self.negative_iou
+        if self.rescue_iou is not None:
+            reachable = overlaps * ops.expand_dims(usable.astype(dtype.float32), 2)
+            highest, _ = ops.max(reachable, 1, True)
+            rescued = ops.logical_and(reachable == highest, highest >= max(self.rescue_iou, 1e-6))
+            # A Boolean maximum has no kernel on every device.
+            rescued = rescued.astype(dtype.float32).sum(2) > 0
+            positive = ops.logical_or(positive, rescued)
+            negative = ops.logical_and(negative, ops.logical_not(rescued))
+        crowded, _ = ops.max(coverage(candidates, boxes) * is_crowd, 2)
+        counted = ops.logical_and(usable, crowded <= self.crowd_overlap)
+        return ops.logical_and(positive, counted), ops.logical_and(negative, counted), nearest.astype(dtype.int32)
+
+
+class Sample(nn.Cell):
+    """Choose some positive and some negative boxes of each image at random.
+
+    As in `segtrain.models.layers.Dropout`, what is chosen depends on a seed and a counter only, the counter is a
+    parameter that goes into checkpoints, and each device chooses otherwise.
+    """
+
+    def __init__(self, positives: int, negatives: int, total: int, name: str) -> None:
+        """Choose at most ``positives``, at most ``negatives``, and at most ``total`` of both.
+
+        The counter is called ``name``; its start is taken from the seed of ``mindspore.set_seed``.
+        """
+        super().__init__()
+        self.positives = positives
+        self.negatives = negatives
+        self.total = total
+        # mindspore.set_seed seeds NumPy's global generator too.
+        start = int(np.random.randint(-(2**31), 2**31))
+        self.counter = Parameter(Tensor(start, dtype.int32), name=name, requires_grad=False)
+        self.rank = current().rank
+
+    def construct(self, positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the chosen boxes, positive ones in the first ``positives`` places, and which places are filled.
+
+        Args:
+            positive: bool ``(N, A)``.
+            negative: bool ``(N, A)``, nowhere true where ``positive`` is.
+
+        Returns:
+            Int32 ``(N, positives + negatives)``, 0 to A - 1, and bool of the same shape. With fewer boxes than places,
+            there are A places.
+        """
+        keys = self._keys(positive)
+        positives = ops.select(positive, keys, ops.zeros_like(keys))
+        negatives = ops.select(negative, keys, ops.zeros_like(keys))
+        number = positive.shape[1]
+        first, chosen = ops.topk(positives, min(self.positives, number))
+        second, others = ops.topk(negatives, min(self.negatives, number))
+        taken = first > 0
+        left = self.total - taken.astype(dtype.float32).sum(1, keepdims=True)
+        place = ops.arange(second.shape[1]).astype(dtype.float32).reshape(1, -1)
+        filled = ops.concat((taken, ops.logical_and(second > 0, place < left)), 1)
+        return ops.concat((chosen, others), 1).astype(dtype.int32), filled
+
+    def _keys(self, like: Tensor) -> Tensor:
+        """Return a random number, 1 to 2^24, for each element."""
+        step = ops.assign_add(self.counter, Tensor(-1640531527, dtype.int32))
+        position = ops.arange(self.rank * like.size, (self.rank + 1) * like.size).astype(dtype.int32)
+        bits = scramble(scramble(position.reshape(like.shape)) + step)
+        return ops.bitwise_and(bits, 0xFFFFFF).astype(dtype.float32) + 1

@@ -1,0 +1,97 @@
+"""Boxes as tensors: overlap, coding, clipping. All in plain geometry, so that a box of equal corners is empty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from mindspore import Tensor, dtype, ops
+
+#: Largest logarithm of a side over that of its anchor, so that `decode` cannot overflow: 1000 pixels over 16, as in
+#: Detectron and the model zoo.
+MAX_LOG_RATIO = math.log(1000 / 16)
+
+
+def area(boxes: Tensor) -> Tensor:
+    """Return the areas ``(...)`` of boxes ``(..., 4)``."""
+    x1, y1, x2, y2 = ops.unstack(boxes, axis=-1)
+    return (x2 - x1) * (y2 - y1)
+
+
+def intersection(boxes: Tensor, others: Tensor) -> Tensor:
+    """Return the area that each of boxes ``(N, A, 4)`` shares with each of others ``(N, B, 4)``: ``(N, A, B)``."""
+    x1, y1, x2, y2 = ops.unstack(ops.expand_dims(boxes, 2), axis=-1)
+    u1, v1, u2, v2 = ops.unstack(ops.expand_dims(others, 1), axis=-1)
+    width = ops.relu(ops.minimum(x2, u2) - ops.maximum(x1, u1))
+    height = ops.relu(ops.minimum(y2, v2) - ops.maximum(y1, v1))
+    return width * height
+
+
+def iou(boxes: Tensor, others: Tensor) -> Tensor:
+    """Return intersection over union of boxes ``(N, A, 4)`` with others ``(N, B, 4)``: ``(N, A, B)``, 0 to 1.
+
+    Two empty boxes overlap by 0.
+    """
+    shared = intersection(boxes, others)
+    union = ops.expand_dims(area(boxes), 2) + ops.expand_dims(area(others), 1) - shared
+    return shared / ops.maximum(union, Tensor(1e-6, dtype.float32))
+
+
+def coverage(boxes: Tensor, regions: Tensor) -> Tensor:
+    """Return which share of boxes ``(N, A, 4)`` lies in regions ``(N, B, 4)``: ``(N, A, B)``, 0 to 1.
+
+    It is the overlap that COCO's evaluation takes for crowd regions: intersection over the box's own area.
+    """
+    own = ops.maximum(ops.expand_dims(area(boxes), 2), Tensor(1e-6, dtype.float32))
+    return intersection(boxes, regions) / own
+
+
+def encode(boxes: Tensor, anchors: Tensor, stds: Sequence[float]) -> Tensor:
+    """Return what turns anchors into boxes (Girshick et al. 2014, "R-CNN", appendix C), divided by ``stds``.
+
+    Args:
+        boxes: ``(..., 4)``.
+        anchors: ``(..., 4)``.
+        stds: of shift in x and y, relative to the anchor, and of the logarithms of width and height.
+
+    Returns:
+        Float32 ``(..., 4)``. An empty box or anchor counts as one of a thousandth of a pixel, to stay finite.
+    """
+    x1, y1, x2, y2 = ops.unstack(boxes, axis=-1)
+    u1, v1, u2, v2 = ops.unstack(anchors, axis=-1)
+    least = Tensor(1e-3, dtype.float32)
+    width, height = ops.maximum(x2 - x1, least), ops.maximum(y2 - y1, least)
+    anchor_width, anchor_height = ops.maximum(u2 - u1, least), ops.maximum(v2 - v1, least)
+    dx = (x1 + x2 - u1 - u2) / 2 / anchor_width
+    dy = (y1 + y2 - v1 - v2) / 2 / anchor_height
+    offsets = ops.stack((dx, dy, ops.log(width / anchor_width), ops.log(height / anchor_height)), axis=-1)
+    return offsets / Tensor(stds, dtype.float32)
+
+
+def decode(offsets: Tensor, anchors: Tensor, stds: Sequence[float]) -> Tensor:
+    """Return the boxes ``(..., 4)`` that offsets ``(..., 4)`` make of anchors ``(..., 4)``; undoes `encode`.
+
+    Sides grow by no more than `MAX_LOG_RATIO`.
+    """
+    dx, dy, log_width, log_height = ops.unstack(offsets * Tensor(stds, dtype.float32), axis=-1)
+    x1, y1, x2, y2 = ops.unstack(anchors, axis=-1)
+    most = Tensor(MAX_LOG_RATIO, dtype.float32)
+    x, y = (x1 + x2) / 2 + dx * (x2 - x1), (y1 + y2) / 2 + dy * (y2 - y1)
+    half_width = ops.exp(ops.minimum(log_width, most)) * (x2 - x1) / 2
+    half_height = ops.exp(ops.minimum(log_height, most)) * (y2 - y1) / 2
+    return ops.stack((x - half_width, y - half_height, x + half_width, y + half_height), axis=-1)
+
+
+def clip(boxes: Tensor, sizes: Tensor) -> Tensor:
+    """Return boxes ``(N, A, 4)`` cut to the content of their images; sizes are float32 ``(N, 2)``, height, width."""
+    height, width = ops.unstack(ops.expand_dims(sizes, 1), axis=-1)
+    limits = ops.stack((width, height, width, height), axis=-1)
+    return ops.minimum(ops.relu(boxes), limits)
+
+
+def take(rows: Tensor, indices: Tensor) -> Tensor:
+    """Return of ``(N, A, C)`` the rows that int32 ``(N, B)`` names in each image: ``(N, B, C)``."""
+    images, number, channels = rows.shape
+    first = ops.arange(images).astype(dtype.int32).reshape(-1, 1) * number
+    flat = (indices + first).reshape(-1)
+    return ops.gather(rows.reshape(-1, channels), flat, 0).reshape(images, -1, channels)

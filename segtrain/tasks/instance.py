@@ -1,0 +1,87 @@
+"""Instance segmentation: a box, a class and a mask for each object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mindspore import nn
+
+from segdata.errors import InvalidInputError
+from segdata.records.manifest import Manifest, RecordSet
+from segtrain.config import Config
+from segtrain.data import instance as data
+from segtrain.distributed import ALONE, Ranks
+from segtrain.instances.detector import Detector, settings_of
+from segtrain.instances.evaluate import evaluate, evaluate_instances
+from segtrain.instances.predict import predict
+from segtrain.instances.scores import InstanceReport
+from segtrain.models.mask_rcnn import LOSS_PARTS, MaskRcnnLoss, set_precision
+from segtrain.settings import override
+from segtrain.tasks import Evaluator
+
+__all__ = [
+    "LOSSES",
+    "SCORE",
+    "evaluate",
+    "evaluator",
+    "left_out",
+    "predict",
+    "resolve",
+    "training_batches",
+    "with_loss",
+]
+
+SCORE = "mask_ap"
+LOSSES: tuple[str, ...] = LOSS_PARTS
+
+
+def resolve(config: Config, manifest: Manifest) -> Config:
+    """Return `config` with the number of classes of the record set, background included.
+
+    Raises:
+        InvalidInputError: when the configuration gives another number than the manifest, or the set is semantic.
+    """
+    data.check_instance_set(manifest)
+    found = manifest.num_classes + 1
+    if config.num_classes not in (None, found):
+        raise InvalidInputError(
+            f"num_classes = {config.num_classes} is configured, but record set {manifest.name} has {found}, background "
+            "included"
+        )
+    return override(config, {"num_classes": found})
+
+
+def left_out(records: RecordSet, config: Config) -> tuple[str, ...]:
+    """Return how many instances are more than a batch has rows for."""
+    limit = settings_of(config).max_instances
+    left = data.count_left_out(records, limit)
+    if not left.instances:
+        return ()
+    return (
+        f"{left.instances} instances of {left.images} images are left out, the smallest of those that have more than "
+        f"mask_rcnn.max_instances = {limit}",
+    )
+
+
+def with_loss(network: nn.Cell, config: Config) -> nn.Cell:
+    """Return the cell from the columns of `segtrain.data.instance.Batch` to the loss and its parts."""
+    set_precision(network, config.amp)
+    return MaskRcnnLoss(network)
+
+
+def training_batches(
+    records: RecordSet, config: Config, *, epoch: int, first_step: int = 0, ranks: Ranks = ALONE
+) -> Iterator[tuple[Any, ...]]:
+    """Yield this rank's batches of one epoch; see `segtrain.data.instance.training_batches`."""
+    return data.training_batches(records, config, settings_of(config), epoch=epoch, first_step=first_step, ranks=ranks)
+
+
+def evaluator(network: nn.Cell, config: Config, class_names: tuple[str, ...]) -> Evaluator:
+    """Return what evaluates `network`."""
+    detector = Detector(network)
+
+    def evaluate_set(records: RecordSet, ranks: Ranks) -> InstanceReport:
+        return evaluate_instances(detector, records, config, settings_of(config), ranks=ranks)
+
+    return evaluate_set

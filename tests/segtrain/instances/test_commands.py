@@ -1,0 +1,143 @@
+"""fit, eval and predict of instances, from a COCO set to pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+from instances import miniature
+from PIL import Image
+from pycocotools.coco import COCO
+
+from segdata.records.manifest import RecordSet
+
+Run = Callable[..., Result]
+
+#: A network with which a step takes a fraction of a second.
+SMALL = [
+    "warmup_steps=0", "mask_rcnn.image_height=64", "mask_rcnn.image_width=96", "mask_rcnn.max_instances=4",
+    "mask_rcnn.mask_crop_size=8", "mask_rcnn.fpn_channels=4", "mask_rcnn.rpn_samples=40", "mask_rcnn.rpn_positives=20",
+    "mask_rcnn.rpn_candidates=20", "mask_rcnn.rpn_proposals=20", "mask_rcnn.rpn_test_candidates=20",
+    "mask_rcnn.rpn_test_proposals=12", "mask_rcnn.roi_positives=8", "mask_rcnn.roi_negatives=8",
+    "mask_rcnn.roi_size=3", "mask_rcnn.mask_roi_size=4", "mask_rcnn.box_head_width=8", "mask_rcnn.mask_head_width=4",
+    "mask_rcnn.mask_head_convs=1", "mask_rcnn.max_detections=6", "mask_rcnn.test_score=0.0",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fitted:
+    records: RecordSet
+    images: Path
+    directory: Path
+    result: Result
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    from click.testing import CliRunner
+
+    from segtrain.cli import main
+
+    base = tmp_path_factory.mktemp("instances")
+    records = miniature(base)
+    arguments = [
+        "fit", "--recipe", "mask_rcnn_cpu", "--data_file", records.directory, "--eval_data_file", records.directory,
+        "--train_dir", base / "run", "--train_epochs", 1, "--batch_size", 2, "--json",
+    ]  # fmt: skip
+    for setting in SMALL:
+        arguments += ["--set", setting]
+    result = CliRunner().invoke(main, [str(each) for each in arguments])
+    assert result.exit_code == 0, result.output
+    return Fitted(records, base / "coco" / "images", base / "run", result)
+
+
+def test_every_part_of_the_loss_is_logged(fitted: Fitted) -> None:
+    lines = [json.loads(line) for line in (fitted.directory / "metrics.jsonl").read_text().splitlines()]
+    parts = [f"loss_{name}" for name in ("rpn_cls", "rpn_box", "box_cls", "box_reg", "mask")]
+    steps = [line for line in lines if "loss" in line]
+    assert len(steps) == 3
+    for line in steps:
+        assert line["loss"] == pytest.approx(sum(line[part] for part in parts), rel=1e-5)
+        assert line["loss_rpn_cls"] > 0
+    assert set(lines[-1]) == {"epoch", "step", "mask_ap", "mask_ap50", "box_ap"}
+
+
+def test_the_report_has_the_scores_of_boxes_and_masks(fitted: Fitted) -> None:
+    report = json.loads(fitted.result.stdout)
+    assert report["score"] == "mask_ap"
+    assert 0 <= report["best_score"] <= 1
+    assert report["scores"]["images"] == fitted.records.manifest.rows
+    assert "mask AP" in fitted.result.stderr
+
+
+def test_eval_gives_the_table_and_a_result_file_that_pycocotools_reads(
+    fitted: Fitted, segtrain: Run, tmp_path: Path
+) -> None:
+    result = segtrain(
+        "eval", "--data_file", fitted.records.directory, "--ckpt_path", fitted.directory / "best.ckpt",
+        "--results", tmp_path / "results.json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    for words in ("AP50", "AR 100", "mask AP", *fitted.records.manifest.class_names, "parameters loaded"):
+        assert words in result.stdout
+    entries = json.loads((tmp_path / "results.json").read_text())
+    known = {info.original_id for info in fitted.records.manifest.classes}
+    assert {entry["category_id"] for entry in entries} <= known
+
+
+def test_predict_draws_cuts_out_and_writes_results_for_its_own_list_of_images(
+    fitted: Fitted, segtrain: Run, tmp_path: Path
+) -> None:
+    (fitted.images / "broken.jpg").write_bytes(b"no image")
+    out = tmp_path / "out"
+    result = segtrain(
+        "predict", "--images", fitted.images, "--ckpt_path", fitted.directory / "best.ckpt", "--out", out,
+        "--cutout", "--score", 0.0,
+    )  # fmt: skip
+    (fitted.images / "broken.jpg").unlink()
+    assert result.exit_code == 1
+    assert "1 images cannot be read" in result.stdout and "broken.jpg" in result.stdout
+    coco = COCO(str(out / "images.json"))
+    found = coco.loadRes(str(out / "results.json"))
+    assert len(coco.imgs) == 7 and found.anns
+    for image in coco.imgs.values():
+        name = f"{Path(image['file_name']).stem}.png"
+        with Image.open(out / "overlay" / name) as overlay, Image.open(out / "cutout" / name) as cut:
+            assert overlay.size == cut.size == (image["width"], image["height"])
+            seen = np.asarray(cut)[..., 3] > 0
+        masks = [found.annToMask(entry) for entry in found.imgToAnns[image["id"]]]
+        assert (seen == (np.any(masks, axis=0) if masks else np.zeros_like(seen))).all()
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "words"),
+    [
+        ("eval", ["--flip", "--scales", "0.5"], "flip, scales: not for mask_rcnn"),
+        ("eval", ["--num_classes", "2"], "was trained with num_classes = 4, not 2"),
+        ("predict", ["--score", "1.5"], "score = 1.5: expected 0 to 1"),
+        ("predict", ["--crop_size", "65"], "crop_size: not for mask_rcnn"),
+    ],
+)
+def test_options_that_mean_nothing_here_are_refused(
+    fitted: Fitted, segtrain: Run, tmp_path: Path, command: str, arguments: list[str], words: str
+) -> None:
+    data = ["--data_file", fitted.records.directory]
+    if command == "predict":
+        data = ["--images", fitted.images, "--out", tmp_path / "out"]
+    result = segtrain(command, *data, "--ckpt_path", fitted.directory / "best.ckpt", *arguments)
+    assert result.exit_code in (1, 2)
+    assert words in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_semantic_network_refuses_an_instance_set(fitted: Fitted, segtrain: Run, tmp_path: Path) -> None:
+    result = segtrain(
+        "fit", "--recipe", "deeplabv3plus_cpu", "--data_file", fitted.records.directory, "--train_dir", tmp_path / "run"
+    )
+    assert result.exit_code == 1
+    assert "is for the instance task; expected semantic" in result.stderr

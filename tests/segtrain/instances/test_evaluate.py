@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pytest
+from instances import miniature, nothing, oracle
+
+from segdata.errors import InvalidInputError, TargetExistsError
+from segdata.records.manifest import RecordSet
+from segtrain.distributed import Ranks
+from segtrain.instances.detections import Detections
+from segtrain.instances.evaluate import detect_all, evaluate_instances
+from segtrain.instances.scores import ground_truth, score
+from segtrain.mask_rcnn_settings import MaskRcnn
+from segtrain.settings import override, recipe
+
+SETTINGS = MaskRcnn(image_height=96, image_width=160, max_detections=12)
+CONFIG = override(recipe("deeplabv3plus_cpu"), {"batch_size": 3, "workers": 2})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("coco")
+
+
+@pytest.fixture(scope="module")
+def coco(folder: Path) -> RecordSet:
+    return miniature(folder)
+
+
+@dataclass(frozen=True)
+class Together(Ranks):
+    """A rank that is a thread of this process, and meets the others at a barrier."""
+
+    barrier: threading.Barrier = field(kw_only=True)
+    counts: dict[int, npt.NDArray[np.int64]] = field(kw_only=True)
+
+    def sum(self, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        self.counts[self.rank] = counts
+        self.barrier.wait(60)
+        total = np.sum([self.counts[rank] for rank in range(self.size)], axis=0)
+        self.barrier.wait(60)
+        return total
+
+
+def test_a_network_that_knows_the_truth_is_near_perfect_at_every_size(coco: RecordSet) -> None:
+    for height, width in ((96, 160), (64, 64)):
+        settings = MaskRcnn(image_height=height, image_width=width, max_detections=12)
+        report = evaluate_instances(oracle(coco, settings), coco, CONFIG, settings)
+        assert report.box.ap == pytest.approx(1)
+        # Masks go through 28 x 28 cells.
+        assert report.mask.ap50 == pytest.approx(1)
+        assert report.mask.ap is not None and report.mask.ap > 0.9
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 7, 9])
+def test_the_size_of_batches_changes_nothing_and_none_is_left_out(
+    coco: RecordSet, folder: Path, tmp_path: Path, batch_size: int
+) -> None:
+    shapes = set()
+
+    def detect(images: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32]) -> Detections:
+        shapes.add((images.shape, sizes.shape))
+        assert (sizes > 0).all()
+        return known(images, sizes)
+
+    known = oracle(coco, SETTINGS)
+    results = tmp_path / "results.json"
+    report = evaluate_instances(detect, coco, CONFIG, SETTINGS, batch_size=batch_size, results=results)
+    assert report == evaluate_instances(oracle(coco, SETTINGS), coco, CONFIG, SETTINGS)
+    assert shapes == {((batch_size, 3, 96, 160), (batch_size, 2))}
+    entries = msgspec.json.decode(results.read_bytes())
+    assert score(ground_truth(coco), entries) == report
+    assert [entry["image_id"] for entry in entries] == sorted(entry["image_id"] for entry in entries)
+
+
+def test_ranks_have_their_shares_and_all_the_same_results(coco: RecordSet) -> None:
+    alone = detect_all(oracle(coco, SETTINGS), coco, CONFIG, SETTINGS, batch_size=2)
+    barrier = threading.Barrier(3)
+    counts: dict[int, npt.NDArray[np.int64]] = {}
+    ranks = [Together(rank, 3, barrier=barrier, counts=counts) for rank in range(3)]
+
+    def work(rank: Together) -> object:
+        known = oracle(coco, SETTINGS, rank=rank.rank, ranks=3)
+        return detect_all(known, coco, CONFIG, SETTINGS, batch_size=2, ranks=rank)
+
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(work, ranks)) == [alone] * 3
+
+
+def test_a_network_that_finds_nothing_scores_zero(coco: RecordSet) -> None:
+    report = evaluate_instances(lambda images, _: nothing(len(images), SETTINGS), coco, CONFIG, SETTINGS)
+    assert (report.detections, report.box.ap, report.mask.ap) == (0, 0, 0)
+
+
+def test_the_source_may_be_the_ground_truth(coco: RecordSet, folder: Path) -> None:
+    annotations = folder / "coco" / "annotations" / "instances.json"
+    report = evaluate_instances(oracle(coco, SETTINGS), coco, CONFIG, SETTINGS, annotations=annotations)
+    assert report.box.ap == pytest.approx(1)
+
+
+def test_progress_counts_the_images(coco: RecordSet) -> None:
+    seen: list[object] = []
+
+    @contextmanager
+    def progress(*, total: int, label: str):  # type: ignore[no-untyped-def]
+        seen.extend([total, label])
+        yield seen.append
+
+    evaluate_instances(oracle(coco, SETTINGS), coco, CONFIG, SETTINGS, progress=progress)
+    assert seen == [7, "evaluate", 3, 3, 1]
+
+
+def test_results_are_not_written_over_and_nothing_is_detected_before_that_is_known(
+    coco: RecordSet, tmp_path: Path
+) -> None:
+    (tmp_path / "results.json").write_text("mine")
+
+    def detect(*_: object) -> Detections:
+        raise AssertionError("detected")
+
+    with pytest.raises(TargetExistsError):
+        evaluate_instances(detect, coco, CONFIG, SETTINGS, results=tmp_path / "results.json")
+
+
+def test_a_diverged_network_is_an_error_and_writes_nothing(coco: RecordSet, tmp_path: Path) -> None:
+    def detect(images: npt.NDArray[np.float32], _: object) -> Detections:
+        found = nothing(len(images), SETTINGS)
+        found.valid[:] = True
+        found.scores[:] = np.nan
+        return found
+
+    with pytest.raises(InvalidInputError, match="detections are not numbers"):
+        evaluate_instances(detect, coco, CONFIG, SETTINGS, results=tmp_path / "results.json")
+    assert not (tmp_path / "results.json").exists()

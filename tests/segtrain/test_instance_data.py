@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from instances import drawn, miniature, rectangle
+
+from segdata.errors import InvalidInputError
+from segdata.records.manifest import RecordSet, open_set
+from segdata.records.reader import read_rows
+from segdata.records.schema import Row
+from segtrain.config import Config
+from segtrain.data import instance
+from segtrain.data.instance import Batch, LeftOut, count_left_out, eval_samples, training_batches
+from segtrain.distributed import Ranks
+from segtrain.instances.paste import paste_mask
+from segtrain.mask_rcnn_settings import MaskRcnn
+from segtrain.settings import override, recipe
+
+SETTINGS = MaskRcnn(image_height=64, image_width=96, max_instances=4, mask_crop_size=28)
+CONFIG = override(
+    recipe("deeplabv3plus_cpu"), {"batch_size": 2, "workers": 1, "image_mean": (0, 0, 0), "image_std": (1, 1, 1)}
+)
+
+
+@pytest.fixture(scope="module")
+def coco(tmp_path_factory: pytest.TempPathFactory) -> RecordSet:
+    return miniature(tmp_path_factory.mktemp("coco"))
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> RecordSet:
+    """A white bar, dots inside a crowd region, more squares than there are rows for, and nothing."""
+    black = np.zeros((40, 60, 3), np.uint8)
+    bar = rectangle((40, 60), 10, 5, 50, 15)
+    white = np.where(bar[..., None], np.uint8(255), black)
+    dot, region = rectangle((40, 60), 30, 20, 33, 23), rectangle((40, 60), 0, 0, 60, 20)
+    squares = [
+        (rectangle((40, 60), 8 * n, 3, 8 * n + side, 3 + side), 3, False) for n, side in enumerate([2, 6, 1, 5, 4, 7])
+    ]
+    rows = [(white, [(bar, 11, False)]), (black, [(dot, 90, False), (region, 90, True)]), (black, squares), (black, [])]
+    return drawn(tmp_path_factory.mktemp("crowded"), rows)
+
+
+def _epoch(records: RecordSet, config: Config = CONFIG, **options: object) -> list[Batch]:
+    settings = dataclasses.replace(SETTINGS, expand=bool(options.pop("expand", False)))
+    batches = training_batches(records, config, settings, **{"epoch": 0, **options})  # type: ignore[arg-type]
+    return [Batch(*(column.asnumpy() for column in batch)) for batch in batches]
+
+
+def _equal(first: list[Batch], second: list[Batch]) -> bool:
+    return len(first) == len(second) and all(
+        (one == other).all() for a, b in zip(first, second, strict=True) for one, other in zip(a, b, strict=True)
+    )
+
+
+def _row(records: RecordSet, wanted: int, **options: object) -> Batch:
+    """Return the `wanted`-th row of the set as a batch without its first axis."""
+    order = np.random.default_rng([CONFIG.seed, options.get("epoch", 0)]).permutation(records.manifest.rows)  # type: ignore[list-item]
+    batches = _epoch(records, override(CONFIG, {"batch_size": 1}), **options)
+    return Batch(*(column[0] for column in batches[order.tolist().index(wanted)]))
+
+
+def test_batches_have_static_shapes_and_types(coco: RecordSet) -> None:
+    batches = _epoch(coco)
+    assert len(batches) == 3
+    for batch in batches:
+        assert [(column.shape, column.dtype) for column in batch] == [
+            ((2, 3, 64, 96), np.float32),
+            ((2, 2), np.float32),
+            ((2, 4, 4), np.float32),
+            ((2, 4), np.int32),
+            ((2, 4), np.int32),
+            ((2, 4, 28, 28), np.float32),
+        ]
+
+
+def test_rows_that_are_not_used_are_zero_and_boxes_lie_in_the_content(coco: RecordSet) -> None:
+    for batch in _epoch(coco, expand=True):
+        unused = batch.labels == 0
+        assert not batch.boxes[unused].any() and not batch.crowd[unused].any() and not batch.masks[unused].any()
+        x1, y1, x2, y2 = np.moveaxis(batch.boxes, -1, 0)
+        height, width = batch.sizes.T[..., None]
+        assert ((x1 >= 0) & (x1 < x2) & (x2 <= width))[~unused].all()
+        assert ((y1 >= 0) & (y1 < y2) & (y2 <= height))[~unused].all()
+        for planes, (height, width) in zip(batch.images, batch.sizes.astype(int), strict=True):
+            assert not planes[:, height:].any() and not planes[..., width:].any()
+
+
+@pytest.mark.parametrize("epoch", range(6))
+def test_image_box_and_mask_of_an_object_stay_together(crowded: RecordSet, epoch: int) -> None:
+    batch = _row(crowded, 0, epoch=epoch, expand=True)
+    assert batch.labels.tolist() == [2, 0, 0, 0]  # the categories by their original ids: square, bar, dot
+    seen, pasted = batch.images[0] > 127, paste_mask(batch.masks[0], batch.boxes[0], 64, 96)
+    assert (seen & (pasted > 0)).sum() / (seen | (pasted > 0)).sum() > 0.8
+
+
+def test_crowd_regions_are_rows_with_a_mark(crowded: RecordSet) -> None:
+    batch = _row(crowded, 1)
+    assert (batch.labels.tolist(), batch.crowd.tolist()) == ([3, 3, 0, 0], [0, 1, 0, 0])
+    assert np.allclose(batch.boxes[1], (0, 0, 96, 32))
+
+
+def test_of_too_many_instances_the_largest_are_kept_and_the_rest_counted(crowded: RecordSet) -> None:
+    areas = (batch := _row(crowded, 2)).boxes[:, 2:] - batch.boxes[:, :2]
+    assert np.allclose(areas[:, 0], 1.6 * np.array([6, 5, 4, 7]))
+    assert count_left_out(crowded, 4) == LeftOut(images=1, instances=2)
+    assert count_left_out(crowded, 1) == LeftOut(images=2, instances=6)
+    assert count_left_out(crowded, 6) == LeftOut(images=0, instances=0)
+
+
+def test_an_image_without_instances_is_a_row_of_a_batch(crowded: RecordSet) -> None:
+    batch = _row(crowded, 3)
+    assert batch.sizes.tolist() == [64, 96]
+    assert not any(column.any() for column in (batch.boxes, batch.labels, batch.crowd, batch.masks))
+
+
+def test_batches_depend_on_seed_and_epoch_but_not_on_workers(coco: RecordSet) -> None:
+    first = _epoch(coco, expand=True)
+    assert _equal(first, _epoch(coco, override(CONFIG, {"workers": 2}), expand=True))
+    assert not _equal(first, _epoch(coco, expand=True, epoch=1))
+    assert not _equal(first, _epoch(coco, override(CONFIG, {"seed": 5}), expand=True))
+
+
+def test_an_epoch_entered_in_its_middle_goes_on_with_the_same_batches(coco: RecordSet) -> None:
+    assert _equal(_epoch(coco, epoch=2, first_step=1), _epoch(coco, epoch=2)[1:])
+
+
+def test_ranks_have_parts_of_the_batch_of_one_process(coco: RecordSet) -> None:
+    whole = _epoch(coco, override(CONFIG, {"batch_size": 4}))
+    parts = [_epoch(coco, ranks=Ranks(rank, 2)) for rank in (0, 1)]
+    joined = [Batch(*map(np.concatenate, zip(*pair, strict=True))) for pair in zip(*parts, strict=True)]
+    assert _equal(whole, joined)
+
+
+def test_fewer_rows_than_a_batch_are_an_error(crowded: RecordSet) -> None:
+    with pytest.raises(InvalidInputError, match="4 rows do not fill one batch of 5"):
+        _epoch(crowded, override(CONFIG, {"batch_size": 5}))
+
+
+def test_images_for_evaluation_come_in_order_each_with_its_id(crowded: RecordSet) -> None:
+    samples = list(eval_samples(crowded, override(CONFIG, {"workers": 2}), SETTINGS))
+    assert [sample.image_id for sample in samples] == [10, 20, 30, 40]
+    assert [sample.content for sample in samples] == [(64, 96)] * 4
+    assert samples[0].image.shape == (40, 60, 3)
+    assert samples[0].planes[0, 16, 48] == 255
+    shares = [[s.image_id for s in eval_samples(crowded, CONFIG, SETTINGS, Ranks(rank, 3))] for rank in range(3)]
+    assert shares == [[10, 40], [20], [30]]
+    assert list(eval_samples(crowded, CONFIG, SETTINGS, Ranks(4, 5))) == []
+
+
+def test_a_semantic_set_is_refused(make_set: Callable[..., Path]) -> None:
+    records = open_set(make_set([(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8))]))
+    for use in (_epoch, lambda records: count_left_out(records, 4), lambda r: list(eval_samples(r, CONFIG, SETTINGS))):
+        with pytest.raises(InvalidInputError, match="record set set is for the semantic task; expected instance"):
+            use(records)
+
+
+def test_a_label_of_no_class_is_named(coco: RecordSet) -> None:
+    manifest = dataclasses.replace(coco.manifest, classes=coco.manifest.classes[:1])
+    with pytest.raises(InvalidInputError, match=r"0000.*\.jpg: an instance has label [23]; expected 1 to 1"):
+        _epoch(dataclasses.replace(coco, manifest=manifest))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"data": b"no image"}, "the image cannot be decoded"),
+        ({"width": 61}, "the image is 60 x 40 pixels, its row says 61 x 40: expected the same"),
+        ({"masks": b"\x91\xc4\x011"}, "run lengths that cover"),
+        ({"boxes": np.array([[5, 5, 5, 9]], np.float32)}, r"the box \[5.0, 5.0, 5.0, 9.0\]; expected x1 < x2"),
+    ],
+)
+def test_a_damaged_row_is_named(crowded: RecordSet, monkeypatch: pytest.MonkeyPatch, change: Row, problem: str) -> None:
+    def read_damaged(*args: object, **options: object) -> list[Row]:
+        bar = next(iter(read_rows(crowded, rows=[0])))
+        return [{**bar, **change}] * 4
+
+    monkeypatch.setattr(instance, "read_rows", read_damaged)
+    with pytest.raises(InvalidInputError, match=rf"1\.png: .*{problem}"):
+        _epoch(crowded)
