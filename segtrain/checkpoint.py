@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import mindspore as ms
 import msgspec
@@ -32,8 +32,22 @@ GLOBAL_STEP = "global_step"
 #: The list of learning rates in MindSpore's optimizers.
 RATES = "learning_rate"
 
+#: What Adam keeps: two moments of each parameter, and the powers of its two decay rates.
+ADAM_STATE = ("moment1.", "moment2.", "beta1_power", "beta2_power")
+
 #: What a training checkpoint holds besides the network: the optimizer's state, by MindSpore's names.
-TRAINING_STATE = (GLOBAL_STEP, RATES, "momentum", "moments.", "loss_scale", "epoch_num", "step_num")
+TRAINING_STATE = (
+    GLOBAL_STEP,
+    RATES,
+    "momentum",
+    "moments.",
+    *ADAM_STATE,
+    "loss_scale",
+    "epoch_num",
+    "step_num",
+    "rpn_sample.",
+    "roi_sample.",
+)
 
 
 def program_versions() -> dict[str, str]:
@@ -48,6 +62,7 @@ class CheckpointInfo:
     Attributes:
         config: the resolved settings of the training.
         class_names: names by class id.
+        original_ids: the ids of these classes in the source of the training set, in the same order.
         ignore_label: label of the pixels that did not count; None: the task is the instance one.
         record_set: name of the training set, and `inputs`, the fingerprint of its rows.
         rows: how many rows the training set has.
@@ -61,6 +76,7 @@ class CheckpointInfo:
     format_version: int = FORMAT_VERSION
     config: Config
     class_names: tuple[str, ...]
+    original_ids: tuple[int, ...]
     ignore_label: int | None
     record_set: str
     inputs: str
@@ -172,6 +188,17 @@ def read_info(path: Path) -> CheckpointInfo:
         raise InvalidInputError(f"{side_file(path)}: not the side file of a checkpoint: {error}") from error
 
 
+def check_expected(path: Path, config: Config, expected: Mapping[str, Any]) -> None:
+    """Check that the checkpoint at `path` was trained with the `expected` settings; None expects nothing.
+
+    Raises:
+        InvalidInputError: naming the first that differs.
+    """
+    for key, value in expected.items():
+        if value is not None and value != getattr(config, key):
+            raise InvalidInputError(f"{path}: was trained with {key} = {getattr(config, key)!r}, not {value!r}")
+
+
 def read_checkpoint(path: Path) -> tuple[CheckpointInfo, Parameters]:
     """Return side file and parameters of a checkpoint; where they disagree about the step, the checkpoint is right.
 
@@ -247,8 +274,8 @@ def load_pretrained(network: nn.Cell, path: Path) -> LoadReport:
     return report
 
 
-def load_network(path: Path) -> tuple[nn.Cell, CheckpointInfo]:
-    """Rebuild the network of a checkpoint with its parameters; the device must be prepared.
+def load_network(path: Path) -> tuple[nn.Cell, CheckpointInfo, LoadReport]:
+    """Rebuild the network of a checkpoint with all its parameters, and report them; the device must be prepared.
 
     Raises:
         InvalidInputError: when a file is missing or damaged.
@@ -261,7 +288,7 @@ def load_network(path: Path) -> tuple[nn.Cell, CheckpointInfo]:
     faults += [f"{name} (not in the network)" for name in report.unexpected]
     if faults:
         raise FaultsError(f"{path}: {len(faults)} parameters do not fit its side file", faults)
-    return network, info
+    return network, info, report
 
 
 def shape_text(shape: Sequence[int]) -> str:

@@ -8,13 +8,17 @@ from typing import Annotated, Literal, get_args
 import msgspec
 
 from segdata.errors import InvalidInputError
+from segtrain.mask_rcnn_settings import MaskRcnn
 from segtrain.schedules import LrType
+from segtrain.unet_settings import UNetSettings, output_size
 
-Model = Literal["DeepLabV3_s16", "DeepLabV3_s8", "DeepLabV3plus_s16", "DeepLabV3plus_s8"]
+Model = Literal[
+    "DeepLabV3_s16", "DeepLabV3_s8", "DeepLabV3plus_s16", "DeepLabV3plus_s8", "mask_rcnn", "unet", "unet_simple"
+]
 Backbone = Literal["resnet18", "resnet50", "resnet101"]
 DeviceTarget = Literal["CPU", "Ascend"]
 FileFormat = Literal["mindir", "onnx", "air"]
-Loss = Literal["cross_entropy", "ohem"]
+Loss = Literal["cross_entropy", "ohem", "cross_entropy_dice"]
 Optimizer = Literal["momentum", "adam"]
 WeightDecayFilter = Literal["norm", "norm_and_bias", "none"]
 Amp = Literal["O0", "O2", "O3", "auto"]
@@ -32,6 +36,8 @@ MIN_CROP = 33
 class Config:
     """Every setting of a training. The defaults are what all published DeepLab recipes share.
 
+    What is said of crops, scales, losses and ignored pixels is for semantic networks.
+
     Attributes:
         model: network by its published name.
         backbone: the ResNet it is built on; None: it has none.
@@ -41,14 +47,16 @@ class Config:
         freeze: parts of the network that stay as they are, by what their parameters' names begin with.
         num_classes: classes, background included; None: as many as the record set has.
         ignore_label: label of pixels that do not count; None: the record set's.
-        train_epochs: passes over the training set.
+        train_epochs: passes over the training set, each as often as `repeat` says.
+        repeat: how often an epoch has each row of the training set; for U-Net, whose sets are small.
         batch_size: images in a step.
-        crop_size: side of the square training crop in pixels.
+        crop_size: side of the square training crop in pixels; of U-Net, of the network's input.
         min_scale: smallest factor of the random scaling.
         max_scale: largest factor of the random scaling.
         image_mean: mean of red, green, blue, 0 to 255 (ImageNet's).
         image_std: their standard deviation, 0 to 255 (ImageNet's).
-        loss: mean cross entropy over all pixels that count, or over the hardest (online hard example mining).
+        loss: mean cross entropy over all pixels that count, over the hardest (online hard example mining), or
+            over all with the soft dice loss of each image on top.
         ohem_share: which share of the pixels that count are the hardest.
         class_weights: how much a pixel of each class counts, by class id; None: all count the same.
         lr_type: form of the learning rate's decay.
@@ -56,6 +64,7 @@ class Config:
         lr_decay_step: steps on one stair of ``exp``.
         lr_decay_rate: factor from one stair of ``exp`` to the next.
         warmup_steps: steps in which the learning rate rises to `base_lr`.
+        warmup_start: the share of `base_lr` from which it rises.
         optimizer: SGD with momentum, or Adam.
         momentum: of SGD.
         head_lr_factor: factor on the learning rate of all that is not in the backbone.
@@ -68,6 +77,8 @@ class Config:
         ckpt_pre_trained: checkpoint to take weights from; None: train from new weights.
         save_steps: steps between two numbered checkpoints.
         keep_checkpoint_max: how many numbered checkpoints are kept.
+        mask_rcnn: what only Mask R-CNN has.
+        unet: what only U-Net has.
         device_target: where the network runs.
         seed: of weights, data order, augmentation and dropout.
         workers: parallel image workers, never more than the machine has processors; None: all of them.
@@ -82,6 +93,7 @@ class Config:
     num_classes: Annotated[int, msgspec.Meta(ge=2, le=256)] | None = None
     ignore_label: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
     train_epochs: Count
+    repeat: Count = 1
     batch_size: Count
     crop_size: Annotated[int, msgspec.Meta(ge=MIN_CROP)] = 513
     min_scale: Positive = 0.5
@@ -96,6 +108,7 @@ class Config:
     lr_decay_step: Count = 40000
     lr_decay_rate: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.1
     warmup_steps: Annotated[int, msgspec.Meta(ge=0)] = 0
+    warmup_start: Share = 0.0
     optimizer: Optimizer = "momentum"
     momentum: Share = 0.9
     head_lr_factor: Positive = 1.0
@@ -106,6 +119,8 @@ class Config:
     ckpt_pre_trained: str | None = None
     save_steps: Count
     keep_checkpoint_max: Count
+    mask_rcnn: MaskRcnn | None = None
+    unet: UNetSettings | None = None
     device_target: DeviceTarget = "CPU"
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = 1
     workers: Count | None = None
@@ -114,7 +129,17 @@ class Config:
         """Check what no single value shows."""
         if self.min_scale > self.max_scale:
             raise InvalidInputError(f"min_scale = {self.min_scale} is above max_scale = {self.max_scale}")
-        if self.model.startswith("DeepLab") and self.backbone is None:
+        if (self.model == "mask_rcnn") != (self.mask_rcnn is not None):
+            raise InvalidInputError(f"model = {self.model}: the settings of mask_rcnn belong to the model mask_rcnn")
+        if self.model.startswith("unet") != (self.unet is not None):
+            raise InvalidInputError(f"model = {self.model}: the settings of unet belong to unet and unet_simple")
+        if self.unet is not None:
+            output_size(self.crop_size, self.unet.halvings, same_padding=self.model == "unet_simple")
+            if self.unet.patch > 1 and self.model == "unet":
+                raise InvalidInputError(f"unet.patch = {self.unet.patch} is for unet_simple; unet is as published")
+        elif self.repeat > 1:
+            raise InvalidInputError(f"repeat = {self.repeat} is for U-Net alone; use more train_epochs")
+        if self.model.startswith(("DeepLab", "mask_rcnn")) and self.backbone is None:
             raise InvalidInputError(f"{self.model} needs a backbone: one of {', '.join(get_args(Backbone))}")
         if self.freeze_bn and self.sync_bn:
             raise InvalidInputError("freeze_bn uses no statistics of batches that sync_bn could share; choose one")

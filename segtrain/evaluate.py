@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -16,19 +16,20 @@ from segdata.errors import InvalidInputError
 from segdata.lists import read_list
 from segdata.parallel import Progress, ordered_map, silent
 from segdata.records.manifest import open_set
-from segtrain.checkpoint import CheckpointInfo
+from segtrain.checkpoint import CheckpointInfo, check_expected
 from segtrain.config import DeviceTarget
-from segtrain.data.classes import check_classes
+from segtrain.data.classes import check_classes, class_id
+from segtrain.data.loading import worker_count
 from segtrain.data.semantic import (
     Sample,
     decode_sample,
     ignore_label_of,
     list_samples,
     record_samples,
-    worker_count,
 )
 from segtrain.distributed import ALONE, Ranks, current
-from segtrain.inference import Protocol, Segmenter, load_segmenter
+from segtrain.inference import Protocol, Segmenter, likeliest, load_segmenter
+from segtrain.membranes import MeanScore, MembraneScores, soft_dice
 from segtrain.metrics import ConfusionMatrix, SegmentationReport
 
 T = TypeVar("T")
@@ -40,6 +41,7 @@ class EvalReport:
 
     Attributes:
         checkpoint: the checkpoint, after `epoch` epochs and `step` steps.
+        loaded: parameters that the network got from it: all it has.
         model: the network's published name.
         data: what it was evaluated on.
         protocol: input size, scales, flip.
@@ -48,9 +50,11 @@ class EvalReport:
         scores: IoU by class, mean IoU, pixel accuracy.
     """
 
+    task: Literal["semantic"] = "semantic"
     checkpoint: str
     epoch: int
     step: int
+    loaded: int
     model: str
     data: str
     protocol: Protocol
@@ -73,8 +77,10 @@ def evaluate(
     *,
     scales: tuple[float, ...] = (1.0,),
     flip: bool = False,
+    turn: bool = False,
     crop_size: int | None = None,
     batch_size: int | None = None,
+    membrane: str | None = None,
     device_target: DeviceTarget = "CPU",
     expected: dict[str, object] | None = None,
     progress: Progress = silent,
@@ -88,8 +94,10 @@ def evaluate(
         data: the record set, by any of its names, or a list file.
         scales: input sizes as factors of `crop_size`.
         flip: also take the mirrored images.
+        turn: also take the images turned by quarters.
         crop_size: input size at scale 1; None: the training's.
         batch_size: images in a batch; None: the training's. It does not change the result.
+        membrane: the class that divides cells, to score how well they are told apart; None: it is not scored.
         device_target: where the network runs.
         expected: settings the checkpoint must have been trained with.
         progress: shows how many samples are done.
@@ -97,18 +105,17 @@ def evaluate(
     Raises:
         InvalidInputError: when checkpoint and data do not fit together, or naming the first sample that is faulty.
     """
-    segmenter, info = load_segmenter(
+    segmenter, info, loaded = load_segmenter(
         ckpt_path,
         scales=scales,
         flip=flip,
+        turn=turn,
         crop_size=crop_size,
         batch_size=batch_size,
         device_target=device_target,
     )
     config = info.config
-    for key, value in (expected or {}).items():
-        if value is not None and value != getattr(config, key):
-            raise InvalidInputError(f"{ckpt_path}: was trained with {key} = {getattr(config, key)!r}, not {value!r}")
+    check_expected(ckpt_path, config, expected or {})
     ranks = current()
     ignore_label, rows, samples = _open(data, info, ranks)
     started = time.perf_counter()
@@ -118,6 +125,7 @@ def evaluate(
         rows=rows,
         ignore_label=ignore_label,
         names=info.class_names,
+        membrane=None if membrane is None else class_id(membrane, info.class_names),
         ranks=ranks,
         progress=progress,
     )
@@ -125,6 +133,7 @@ def evaluate(
         checkpoint=str(ckpt_path),
         epoch=info.epoch,
         step=info.step,
+        loaded=len(loaded.loaded),
         model=config.model,
         data=str(data.data_lst if isinstance(data, SampleList) else data),
         protocol=segmenter.protocol,
@@ -141,32 +150,44 @@ def score(
     rows: int,
     ignore_label: int,
     names: tuple[str, ...],
+    membrane: int | None = None,
     ranks: Ranks = ALONE,
     progress: Progress = silent,
 ) -> SegmentationReport:
     """Return the scores of `segmenter` over all samples, `rows` in number; memory does not grow with them.
 
-    `samples` are this rank's share of them. The ranks' counts are added up exactly; only rank 0 shows progress.
+    `samples` are this rank's share of them. The ranks' counts are added up exactly; only rank 0 shows progress. U-Net
+    is given the soft dice of its publications too, and where the class id of a `membrane` is given, any network what
+    `segtrain.membranes` says of the cells.
 
     Raises:
         InvalidInputError: naming the first sample that is faulty; or when their number is another one.
     """
     matrix = ConfusionMatrix(len(names), ignore_label)
-
+    membranes = None if membrane is None else MembraneScores(membrane, ignore_label)
+    dice = MeanScore()
     decode = partial(decode_sample, num_classes=len(names), ignore_label=ignore_label)
     decoded = ordered_map(decode, samples, workers=worker_count(segmenter.config))
     counted = 0
     with (progress if ranks.is_main else silent)(total=len(ranks.share(rows)), label="evaluate") as advance:
         for batch in _batches(decoded, segmenter.batch_size):
-            predictions = segmenter([image for image, _ in batch])
-            for (_, label), prediction in zip(batch, predictions, strict=True):
+            found = segmenter.probabilities([image for image, _ in batch])
+            for (_, label), probabilities in zip(batch, found, strict=True):
+                prediction = likeliest(probabilities)
                 matrix.update(label, prediction)
+                if segmenter.config.unet:
+                    dice.update(soft_dice(probabilities, label))
+                if membranes:
+                    membranes.update(label, prediction)
             counted += len(batch)
             advance(len(batch))
     matrix.counts, counted = ranks.sum(matrix.counts), int(ranks.sum(np.array([counted]))[0])
     if counted != rows:
         raise InvalidInputError(f"{counted} samples were read, {rows} were expected; is the record set whole?")
-    return matrix.report(names)
+    dice.sums = ranks.sum(dice.sums)
+    if membranes:
+        membranes.add_up(ranks.sum)
+    return replace(matrix.report(names), soft_dice=dice.mean(), membranes=membranes.report() if membranes else None)
 
 
 def _open(data: Path | SampleList, info: CheckpointInfo, ranks: Ranks) -> tuple[int, int, Iterator[Sample]]:

@@ -15,22 +15,26 @@ class Started:
     """The training is set up.
 
     Attributes:
+        train_dir: where configuration, metrics and checkpoints are.
         config: the resolved settings.
         devices: how many train together.
         steps_per_epoch: whole batches of each device in an epoch.
         first_step: steps that were done before, in the training that is resumed.
         total_steps: steps of the whole training.
         dropped_rows: rows an epoch that do not fill a batch, other ones in each.
+        left_out: what else of the training set is not used, a sentence each.
         parameters: trained numbers in the network.
         pretrained: what was taken from the configured checkpoint, if any.
     """
 
+    train_dir: str
     config: Config
     devices: int
     steps_per_epoch: int
     first_step: int
     total_steps: int
     dropped_rows: int
+    left_out: tuple[str, ...]
     parameters: int
     pretrained: LoadReport | None
 

@@ -121,7 +121,7 @@ def export(
     config = read_info(ckpt_path).config
     side = Protocol(crop_size=crop_size or config.crop_size).crop_size
     prepare_device(device_target, seed=config.seed)
-    network, checkpoint = load_network(ckpt_path)
+    network, checkpoint, _ = load_network(ckpt_path)
     network.set_train(False)
     images = np.random.default_rng(config.seed).standard_normal((batch_size, 3, side, side), np.float32)
     logits = network(Tensor(images)).asnumpy()

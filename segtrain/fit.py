@@ -17,7 +17,7 @@ from segdata.records.manifest import RecordSet, open_set
 from segtrain.checkpoint import RATES, CheckpointInfo, load_pretrained, restore
 from segtrain.config import Config
 from segtrain.data.classes import check_classes
-from segtrain.data.semantic import steps_per_epoch
+from segtrain.data.loading import steps_per_epoch
 from segtrain.distributed import Ranks, current
 from segtrain.events import Evaluated, Event, Started, StepDone, ignore
 from segtrain.freeze import freeze
@@ -105,14 +105,15 @@ def fit(
     if evaluation:
         check_classes(data.manifest.class_names, evaluation.manifest)
     # What is wrong on any number of devices is told before the processes meet: after that, one waits for the other.
-    steps_per_epoch(data.manifest.rows, config.batch_size)
+    draws = data.manifest.rows * config.repeat
+    steps_per_epoch(draws, config.batch_size)
     directory = TrainDir(train_dir)
     if not resume:
         directory.check_free(overwrite=overwrite)
 
     prepare_device(config.device_target, seed=config.seed)
     ranks = current()
-    epoch_steps = steps_per_epoch(data.manifest.rows, config.batch_size, ranks.size)
+    epoch_steps = steps_per_epoch(draws, config.batch_size, ranks.size)
     rates = _rates(config, epoch_steps)
     info, step, pretrained = _info(config, data, ranks), 0, None
     if resume:
@@ -138,12 +139,14 @@ def fit(
         observe = ignore
 
     started = Started(
+        train_dir=str(train_dir),
         config=config,
         devices=ranks.size,
         steps_per_epoch=epoch_steps,
         first_step=step,
         total_steps=len(rates),
-        dropped_rows=data.manifest.rows % (config.batch_size * ranks.size),
+        dropped_rows=draws % (config.batch_size * ranks.size),
+        left_out=task.left_out(data, config),
         parameters=sum(parameter.size for parameter in network.trainable_params()),
         pretrained=pretrained,
     )
@@ -294,6 +297,7 @@ def _rates(config: Config, epoch_steps: int) -> npt.NDArray[np.float32]:
         decay_steps=config.lr_decay_step,
         decay_rate=config.lr_decay_rate,
         warmup_steps=config.warmup_steps,
+        warmup_start=config.warmup_start,
     )
 
 
@@ -302,6 +306,7 @@ def _info(config: Config, data: RecordSet, ranks: Ranks) -> CheckpointInfo:
     return CheckpointInfo(
         config=config,
         class_names=manifest.class_names,
+        original_ids=tuple(each.original_id for each in manifest.classes),
         ignore_label=config.ignore_label,
         record_set=manifest.name,
         inputs=manifest.inputs,

@@ -1,8 +1,11 @@
-"""Whole images through a network with a fixed square input: the published multi-scale protocol.
+"""Whole images through a network with a fixed square input.
+
+U-Net sees them tile by tile at their own size (`segtrain.tiling`), the other networks by the published multi-scale
+protocol.
 
 For each scale the image is resized so that its longer side is ``int((crop - 1) * scale) + 1``, normalised and padded
 at the bottom and on the right; the class probabilities are cut back and resized to the image's own size. Probabilities
-of all scales, and of the mirrored image, are summed, and the largest sum is the class.
+of all scales, and of the mirrored and turned image, are averaged, and the largest mean is the class.
 """
 
 from __future__ import annotations
@@ -18,10 +21,13 @@ import numpy.typing as npt
 from mindspore import Tensor, nn, ops
 
 from segdata.errors import InvalidInputError
-from segtrain.checkpoint import CheckpointInfo, load_network, read_info
+from segtrain.checkpoint import CheckpointInfo, LoadReport, load_network, read_info
 from segtrain.config import MIN_CROP, Config, DeviceTarget
+from segtrain.data.tiles import with_channels
 from segtrain.data.transforms import Image, Pixels, normalise, resize_long_side
 from segtrain.runtime import prepare_device
+from segtrain.tiling import symmetric, tiled
+from segtrain.unet_settings import UNetSettings, centre_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +38,13 @@ class Protocol:
         crop_size: side of the network's input at scale 1 in pixels.
         scales: factors of `crop_size`, each above 0.
         flip: also take the mirrored image.
+        turn: also take the image turned by one, two and three quarters; with `flip`, all eight symmetries of a square.
     """
 
     crop_size: int
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
+    turn: bool = False
 
     def __post_init__(self) -> None:
         """Refuse inputs that are too small to be seen."""
@@ -63,20 +71,42 @@ class Segmenter:
         self.config = config
         self.protocol = protocol
         self.batch_size = batch_size
-        self._probabilities = _Probabilities(network)
+        self._cell = _Probabilities(network)
+        self._network = symmetric(self._run, flip=protocol.flip, turn=protocol.turn)
+        if config.unet:
+            if protocol.scales != (1.0,):
+                raise InvalidInputError(f"{config.model} sees images at their own size: scales are not for it")
+            self._centre = centre_size(
+                protocol.crop_size, config.unet.halvings, same_padding=config.model == "unet_simple"
+            )
 
     def __call__(self, images: Sequence[Image]) -> list[npt.NDArray[np.uint8]]:
         """Return the class ids ``(H, W)`` uint8 of each image, uint8 RGB ``(H, W, 3)``; at most `batch_size` images."""
+        return [likeliest(scores) for scores in self.probabilities(images)]
+
+    def probabilities(self, images: Sequence[Image]) -> list[Pixels]:
+        """Return the class probabilities, float32 ``(H, W, K)``, of each image; see `__call__`."""
         # The network may be in training: its statistics must neither be used nor moved by what is evaluated.
-        self._probabilities.set_train(False)
-        sums: list[Pixels | None] = [None] * len(images)
+        self._cell.set_train(False)
+        if self.config.unet:
+            return [self._by_tiles(image, self.config.unet) for image in images]
+        means: list[Pixels | None] = [None] * len(images)
         for scale in self.protocol.scales:
             for index, scores in enumerate(self._at_scale(images, self.protocol.target(scale))):
                 height, width = images[index].shape[:2]
                 resized = cv2.resize(scores, (width, height), interpolation=cv2.INTER_LINEAR)
-                total = sums[index]
-                sums[index] = resized if total is None else np.add(total, resized, out=total)
-        return [np.argmax(total, axis=2).astype(np.uint8) for total in sums if total is not None]
+                total = means[index]
+                means[index] = resized if total is None else np.add(total, resized, out=total)
+        count = np.float32(len(self.protocol.scales))
+        return [total if count == 1 else np.divide(total, count, out=total) for total in means if total is not None]
+
+    def _by_tiles(self, image: Image, unet: UNetSettings) -> Pixels:
+        channels = with_channels(image, unet.channels)
+        planes = np.empty((unet.channels, *image.shape[:2]), np.float32)
+        mean, std = self.config.image_mean[: unet.channels], self.config.image_std[: unet.channels]
+        normalise(channels, mean, std, planes)
+        size = self.protocol.crop_size
+        return tiled(self._network, planes, input_size=size, output_size=self._centre, fill=unet.fill)
 
     def _at_scale(self, images: Sequence[Image], target: int) -> list[Pixels]:
         """Return the probabilities ``(h, w, K)`` of each image at its size within ``target`` x ``target``."""
@@ -87,14 +117,14 @@ class Segmenter:
             resized = resize_long_side(image, target)
             sizes.append(resized.shape[:2])
             normalise(resized, self.config.image_mean, self.config.image_std, slot)
-        scores = self._probabilities(Tensor(batch)).asnumpy()
-        if self.protocol.flip:
-            mirrored = self._probabilities(Tensor(np.ascontiguousarray(batch[..., ::-1]))).asnumpy()
-            scores = scores + mirrored[..., ::-1]
         return [
             np.ascontiguousarray(planes[:, :height, :width].transpose(1, 2, 0))
-            for planes, (height, width) in zip(scores, sizes, strict=False)
+            for planes, (height, width) in zip(self._network(batch), sizes, strict=False)
         ]
+
+    def _run(self, batch: Pixels) -> Pixels:
+        scores: Pixels = self._cell(Tensor(batch)).asnumpy()
+        return scores
 
 
 def load_segmenter(
@@ -102,11 +132,12 @@ def load_segmenter(
     *,
     scales: tuple[float, ...],
     flip: bool,
+    turn: bool,
     crop_size: int | None,
     batch_size: int | None,
     device_target: DeviceTarget,
-) -> tuple[Segmenter, CheckpointInfo]:
-    """Return the network of a checkpoint as a segmenter, and the checkpoint's side file.
+) -> tuple[Segmenter, CheckpointInfo, LoadReport]:
+    """Return the network of a checkpoint as a segmenter, the checkpoint's side file, and what was loaded: all.
 
     None for `crop_size` and `batch_size` means as in training.
 
@@ -114,10 +145,16 @@ def load_segmenter(
         InvalidInputError: when the checkpoint is damaged or an input would be too small.
     """
     config = read_info(ckpt_path).config
-    protocol = Protocol(crop_size=crop_size or config.crop_size, scales=scales, flip=flip)
+    protocol = Protocol(crop_size=crop_size or config.crop_size, scales=scales, flip=flip, turn=turn)
     prepare_device(device_target, seed=config.seed)
-    network, info = load_network(ckpt_path)
-    return Segmenter(network, config, protocol, batch_size=batch_size or config.batch_size), info
+    network, info, report = load_network(ckpt_path)
+    return Segmenter(network, config, protocol, batch_size=batch_size or config.batch_size), info, report
+
+
+def likeliest(probabilities: Pixels) -> npt.NDArray[np.uint8]:
+    """Return the class ids ``(H, W)`` with the highest of the probabilities ``(H, W, K)``."""
+    ids: npt.NDArray[np.uint8] = np.argmax(probabilities, axis=2).astype(np.uint8)
+    return ids
 
 
 class _Probabilities(nn.Cell):

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import NAMED, InvalidInputError
+from segtrain.membranes import MembraneReport
 
 #: Number of values an index PNG can hold.
 LABELS = 256
@@ -47,6 +48,8 @@ class SegmentationReport:
         pixel_accuracy: share of the counted pixels that are predicted right.
         pixels: number of counted pixels.
         confusion: how many of them by true class (row) and predicted class (column).
+        soft_dice: mean over the images of `segtrain.membranes.soft_dice`; None: not asked for.
+        membranes: how well cells are told apart; None: not asked for.
     """
 
     classes: tuple[ClassScore, ...]
@@ -54,11 +57,14 @@ class SegmentationReport:
     pixel_accuracy: float
     pixels: int
     confusion: tuple[tuple[int, ...], ...]
+    soft_dice: float | None = None
+    membranes: MembraneReport | None = None
 
     @property
     def metrics(self) -> dict[str, float]:
         """The scores that are followed over a training."""
-        return {"miou": self.mean_iou, "pixel_accuracy": self.pixel_accuracy}
+        dice = {} if self.soft_dice is None else {"soft_dice": self.soft_dice}
+        return {"miou": self.mean_iou, "pixel_accuracy": self.pixel_accuracy, **dice}
 
 
 class ConfusionMatrix:

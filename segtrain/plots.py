@@ -1,8 +1,9 @@
-"""Picture of an evaluation: the confusion matrix."""
+"""Pictures: the confusion matrix of an evaluation, the course of a training."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -90,3 +91,42 @@ def _name_classes(axes: Axes, report: SegmentationReport) -> None:
 
 def _short(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
+def training_figure(metrics: Sequence[dict[str, Any]], title: str) -> Figure:
+    """Return the course of a training by step: the loss and its parts, the learning rate, the scores.
+
+    Args:
+        metrics: the lines of ``metrics.jsonl``.
+        title: of the whole.
+    """
+    from matplotlib.figure import Figure
+
+    steps = [line for line in metrics if "loss" in line]
+    scores = [line for line in metrics if "loss" not in line]
+    made = Figure(figsize=(9, 9 if scores else 6), layout="constrained")
+    made.suptitle(title, x=0.01, ha="left", fontsize=10, color=INK, parse_math=False)
+    panels = made.subplots(3 if scores else 2, 1, sharex=True)
+    _draw_lines(panels[0], steps, [name for name in steps[0] if name.startswith("loss")] if steps else [], "loss")
+    panels[0].set_yscale("log")
+    _draw_lines(panels[1], steps, ["lr"], "learning rate")
+    if scores:
+        names = [name for name in scores[-1] if name not in ("epoch", "step")]
+        _draw_lines(panels[2], scores, names, "score", marker=".")
+        panels[2].set_ylim(0, 1)
+    panels[-1].set_xlabel("step", color=INK, fontsize=9)
+    return made
+
+
+def _draw_lines(
+    axes: Axes, lines: Sequence[dict[str, Any]], names: Sequence[str], label: str, marker: str = ""
+) -> None:
+    # A training that was resumed may lack a part in its older lines.
+    for name in names:
+        points = [(line["step"], line[name]) for line in lines if name in line]
+        axes.plot(*zip(*points, strict=True), marker=marker, linewidth=1, label=name)
+    axes.set_ylabel(label, color=INK, fontsize=9)
+    axes.tick_params(colors=INK, labelsize=8)
+    axes.grid(alpha=0.3, linewidth=0.5)
+    if len(names) > 1:
+        axes.legend(fontsize=8, frameon=False)

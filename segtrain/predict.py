@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
+from tifffile import TiffWriter
 
-from segdata.errors import FaultsError, InvalidInputError
+from segdata.errors import FaultsError
 from segdata.files import staged_directory
 from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
 from segdata.labels.overlay import blend, label_overlay
 from segdata.parallel import Progress, silent
 from segtrain.config import DeviceTarget
-from segtrain.data.images import image_paths
-from segtrain.data.transforms import Image, decode_image
+from segtrain.data.images import image_paths, is_stack, read_images
+from segtrain.data.transforms import Image
 from segtrain.inference import load_segmenter
 
 #: Sub-directories of the result; each holds one ``STEM.png`` for each image.
 INDEX, PALETTE, OVERLAY = "index", "palette", "overlay"
+
+#: Of a multi-page TIFF: the class ids of all its pages, again as one.
+STACK = "index.tif"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +35,17 @@ class PredictReport:
     """What `predict` wrote.
 
     Attributes:
-        directory: holds ``index`` (class ids), ``palette`` (the same in VOC's colours) and ``overlay``.
+        directory: holds ``index`` (class ids), ``palette`` (the same in VOC's colours) and ``overlay``; of one
+            multi-page TIFF also ``index.tif``, the class ids of all its pages, unless one of them could not be read.
+        loaded: parameters that the network got from the checkpoint: all it has.
         images: how many images were segmented.
         classes: the names of the classes that were found, by id.
         faults: one sentence for each image that could not be read.
     """
 
+    task: Literal["semantic"] = "semantic"
     directory: str
+    loaded: int
     images: int
     classes: tuple[str, ...]
     faults: tuple[str, ...]
@@ -50,6 +59,7 @@ def predict(
     data_root: Path | None = None,
     scales: tuple[float, ...] = (1.0,),
     flip: bool = False,
+    turn: bool = False,
     crop_size: int | None = None,
     device_target: DeviceTarget = "CPU",
     overwrite: bool = False,
@@ -58,12 +68,13 @@ def predict(
     """Segment images, each at its own size; one at a time, so that memory is one's.
 
     Args:
-        images: an image, a directory of images, or an image list (see `image_paths`).
+        images: an image or multi-page TIFF, a directory of images, or an image list (see `image_paths`).
         ckpt_path: the checkpoint, its side file beside it.
         out: the directory to be written.
         data_root: what the paths of an image list are relative to; the list's folder by default.
         scales: input sizes as factors of `crop_size`.
         flip: also take the mirrored image.
+        turn: also take the image turned by quarters.
         crop_size: input size at scale 1; None: the training's.
         device_target: where the network runs.
         overwrite: replace an earlier result in `out`.
@@ -74,38 +85,43 @@ def predict(
         TargetExistsError: when `out` is taken.
     """
     paths = image_paths(images, data_root)
-    with staged_directory(out, overwrite=overwrite, ours=(INDEX, PALETTE, OVERLAY)) as staging:
-        segmenter, info = load_segmenter(
-            ckpt_path, scales=scales, flip=flip, crop_size=crop_size, batch_size=1, device_target=device_target
+    with staged_directory(out, overwrite=overwrite, ours=(INDEX, PALETTE, OVERLAY, STACK)) as staging:
+        segmenter, info, loaded = load_segmenter(
+            ckpt_path,
+            scales=scales,
+            flip=flip,
+            turn=turn,
+            crop_size=crop_size,
+            batch_size=1,
+            device_target=device_target,
         )
         for kind in (INDEX, PALETTE, OVERLAY):
             (staging / kind).mkdir()
         found: set[int] = set()
         faults: list[str] = []
-        with progress(total=len(paths), label="predict") as advance:
-            for name, image in _read(paths, faults):
+        with ExitStack() as files, progress(total=len(paths), label="predict") as advance:
+            stack = files.enter_context(TiffWriter(staging / STACK)) if is_stack(paths) else None
+            for name, image in read_images(paths, faults):
                 if image is not None:
                     (labels,) = segmenter([image])
                     _write(staging, f"{name}.png", image, labels)
                     found.update(np.unique(labels).tolist())
+                    if stack:
+                        stack.write(labels, photometric="minisblack", compression="zlib", metadata=None)
                 advance(1)
+        if stack and faults:
+            # Its pages would not be those of the input.
+            (staging / STACK).unlink()
         if len(faults) == len(paths):
             raise FaultsError(f"none of {len(paths)} images can be read", faults)
     names = tuple(info.class_names[id_] for id_ in sorted(found))
-    return PredictReport(directory=str(out), images=len(paths) - len(faults), classes=names, faults=tuple(faults))
-
-
-def _read(paths: Mapping[str, Path], faults: list[str]) -> Iterator[tuple[str, Image | None]]:
-    """Yield name and pixels of each image, or None where a fault was noted instead."""
-    for name, path in paths.items():
-        try:
-            yield name, decode_image(path.read_bytes())
-        except InvalidInputError as error:
-            faults.append(f"{path}: {error}")
-            yield name, None
-        except OSError as error:
-            faults.append(f"{path}: {error.strerror}")
-            yield name, None
+    return PredictReport(
+        directory=str(out),
+        loaded=len(loaded.loaded),
+        images=len(paths) - len(faults),
+        classes=names,
+        faults=tuple(faults),
+    )
 
 
 def _write(directory: Path, name: str, image: Image, labels: npt.NDArray[np.uint8]) -> None:

@@ -17,16 +17,24 @@ if TYPE_CHECKING:
     from segtrain.events import Evaluated
 
 #: How scores are called in text.
-TITLES = {"miou": "mIoU", "pixel_accuracy": "pixel accuracy", "mask_ap": "mask AP", "box_ap": "box AP"}
+TITLES = {
+    "miou": "mIoU",
+    "pixel_accuracy": "pixel accuracy",
+    "soft_dice": "soft dice",
+    "mask_ap": "mask AP",
+    "mask_ap50": "mask AP50",
+    "box_ap": "box AP",
+}
 
 
 class TrainingBar:
-    """A bar on standard error, when that is a terminal, and a line for each epoch."""
+    """A bar on standard error, when that is a terminal, and lines for epochs and, where it is asked for, for steps."""
 
-    def __init__(self) -> None:
-        """Begin with the event `Started`."""
+    def __init__(self, log_steps: int | None = None) -> None:
+        """Begin with the event `Started`; a line for every `log_steps` steps."""
         self._bar: tqdm[Any] | None = None
-        self._losses: list[float] = []
+        self._log_steps = log_steps
+        self._done: list[StepDone] = []
 
     def __enter__(self) -> TrainingBar:
         return self
@@ -48,15 +56,19 @@ class TrainingBar:
 
     def _start(self, started: Started) -> None:
         self._started = started
+        if self._bar is not None:
+            self._bar.close()
         config = started.config
         left_out = f", {started.dropped_rows} rows left out of each" if started.dropped_rows else ""
         devices = f" on {started.devices} devices" if started.devices > 1 else ""
         network = f"{config.model}, {config.backbone}" if config.backbone else config.model
         click.echo(
             f"{network}, {started.parameters / 1e6:.1f} M parameters{devices}: "
-            f"{config.train_epochs} epochs of {started.steps_per_epoch} steps{left_out}",
+            f"{config.train_epochs} epochs of {started.steps_per_epoch} steps{left_out}, into {started.train_dir}",
             err=True,
         )
+        for sentence in started.left_out:
+            click.echo(sentence, err=True)
         if started.first_step:
             click.echo(f"going on after step {started.first_step} of {started.total_steps}", err=True)
         if started.pretrained:
@@ -72,19 +84,23 @@ class TrainingBar:
 
     def _step(self, done: StepDone) -> None:
         assert self._bar is not None
-        self._losses.append(done.loss)
+        self._done.append(done)
         self._bar.set_description(f"epoch {done.epoch}", refresh=False)
         self._bar.set_postfix_str(
             f"loss {done.loss:.4f}, lr {done.lr:.3g}, {done.images_per_s:.1f} images/s", refresh=False
         )
         self._bar.update()
-        if done.step % self._started.steps_per_epoch == 0:
-            mean = sum(self._losses) / len(self._losses)
-            self._losses.clear()
+        if self._log_steps and done.step % self._log_steps == 0:
             self._line(
-                f"epoch {done.epoch} of {self._started.config.train_epochs}: mean loss {mean:.4f}, "
+                f"step {done.step} of {self._started.total_steps}: loss {_losses([done])}, lr {done.lr:.3g}, "
                 f"{done.images_per_s:.1f} images/s"
             )
+        if done.step % self._started.steps_per_epoch == 0:
+            self._line(
+                f"epoch {done.epoch} of {self._started.config.train_epochs}: mean loss {_losses(self._done)}, "
+                f"{done.images_per_s:.1f} images/s"
+            )
+            self._done.clear()
 
     def _evaluated(self, done: Evaluated) -> None:
         scores = (f"{TITLES[name]} {value:.2%}" for name, value in done.scores.items())
@@ -92,6 +108,14 @@ class TrainingBar:
 
     def _line(self, text: str) -> None:
         tqdm.write(text, file=sys.stderr)
+
+
+def _losses(done: list[StepDone]) -> str:
+    """Return the mean loss and, behind it, its parts."""
+    count = len(done)
+    parts = (f"{name} {sum(each.parts[name] for each in done) / count:.4f}" for name in done[0].parts)
+    listed = f" ({', '.join(parts)})" if done[0].parts else ""
+    return f"{sum(each.loss for each in done) / count:.4f}{listed}"
 
 
 def _loaded(report: LoadReport) -> str:

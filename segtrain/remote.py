@@ -7,7 +7,7 @@ it calls, and those of the copying. What is copied in, or on its way out, lies i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -32,10 +32,13 @@ from segdata.remote import (
 from segtrain.config import Config
 from segtrain.copy_out import results_directory, training_directory
 from segtrain.events import Event, ignore
+from segtrain.tasks import Task, check_options, task_of
 
 if TYPE_CHECKING:
     from segtrain.evaluate import EvalReport, SampleList
     from segtrain.fit import FitReport
+    from segtrain.instances.evaluate import InstanceEvalReport
+    from segtrain.instances.predict import InstancePredictReport
     from segtrain.predict import PredictReport
 
 
@@ -97,18 +100,18 @@ def evaluate(
     work_dir: Path | None = None,
     progress: Progress = silent,
     **options: Any,
-) -> EvalReport:
-    """Evaluate as `segtrain.evaluate.evaluate` does.
+) -> EvalReport | InstanceEvalReport:
+    """Evaluate as the checkpoint's task does: `segtrain.evaluate.evaluate`, `segtrain.instances.evaluate.evaluate`.
 
     Raises:
         InvalidInputError: as there.
+        OptionError: when an option is for networks of the other task.
         SegDataError: when the store cannot be reached or refuses.
     """
-    from segtrain import evaluate as evaluation
-
     checkpoint = local_checkpoint(ckpt_path, work_dir=work_dir, progress=progress)
+    task = _task(checkpoint, "evaluate", options)
     here = local_set(data, work_dir=work_dir, progress=progress) if isinstance(data, (Path, Url)) else data
-    report = evaluation.evaluate(checkpoint, here, progress=progress, **options)
+    report: EvalReport | InstanceEvalReport = task.evaluate(checkpoint, here, progress=progress, **options)
     return replace(report, checkpoint=str(ckpt_path), data=report.data if here is data else str(data))
 
 
@@ -121,8 +124,8 @@ def predict(
     work_dir: Path | None = None,
     progress: Progress = silent,
     **options: Any,
-) -> PredictReport:
-    """Segment images as `segtrain.predict.predict` does.
+) -> PredictReport | InstancePredictReport:
+    """Segment images as the checkpoint's task does: `segtrain.predict.predict`, `segtrain.instances.predict.predict`.
 
     A store has no rename: whoever looks below the URL of `out` while results are copied there finds a part of them.
 
@@ -130,16 +133,24 @@ def predict(
         InvalidInputError, TargetExistsError: as there.
         SegDataError: when the store cannot be reached or refuses. Results stay in the working directory then.
     """
-    from segtrain import predict as prediction
-
     with results_directory(out, overwrite=overwrite, work_dir=work_dir, progress=progress) as target:
         checkpoint = local_checkpoint(ckpt_path, work_dir=work_dir, progress=progress)
+        task = _task(checkpoint, "predict", options)
         with _local_images(images, work_dir, progress) as path:
-            report = prediction.predict(
+            report: PredictReport | InstancePredictReport = task.predict(
                 path, checkpoint, target, overwrite=overwrite or target != out, progress=progress, **options
             )
     faults = tuple(fault.replace(str(path), str(images)) for fault in report.faults)
     return replace(report, directory=str(out), faults=faults)
+
+
+def _task(checkpoint: Path, function: str, options: Iterable[str]) -> Task:
+    from segtrain.checkpoint import read_info
+
+    config = read_info(checkpoint).config
+    task = task_of(config)
+    check_options(config, getattr(task, function), options)
+    return task
 
 
 def local_checkpoint(location: Location, *, work_dir: Path | None = None, progress: Progress = silent) -> Path:

@@ -23,6 +23,7 @@ def learning_rates(
     decay_steps: int = 40000,
     decay_rate: float = 0.1,
     warmup_steps: int = 0,
+    warmup_start: float = 0.0,
 ) -> npt.NDArray[np.float32]:
     """Return the learning rate of every step of a training.
 
@@ -39,8 +40,8 @@ def learning_rates(
         total_steps: length of the training in steps, warm-up included; at least 1.
         decay_steps: length of a stair of ``exp`` in steps, at least 1.
         decay_rate: factor from one stair of ``exp`` to the next, above 0 and at most 1.
-        warmup_steps: steps in which the rate rises linearly, from ``base_lr / warmup_steps`` to ``base_lr``;
-            0 to ``total_steps - 1``.
+        warmup_steps: steps in which the rate rises linearly to ``base_lr``; 0 to ``total_steps - 1``.
+        warmup_start: share of ``base_lr`` that it rises from, 0 to 1; the first step is one stair above it.
 
     Returns:
         float32 ``(total_steps,)``.
@@ -74,6 +75,6 @@ def learning_rates(
         factor = np.ones(len(step))
     else:
         raise InvalidInputError(f"no learning rate schedule is called {lr_type!r}; {near(lr_type, get_args(LrType))}")
-    warmup = np.arange(1, warmup_steps + 1) / max(warmup_steps, 1)
+    warmup = warmup_start + (1 - warmup_start) * np.arange(1, warmup_steps + 1) / max(warmup_steps, 1)
     rates: npt.NDArray[np.float32] = (base_lr * np.concatenate([warmup, factor])).astype(np.float32)
     return rates

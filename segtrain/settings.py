@@ -100,20 +100,37 @@ def write_config(config: Config) -> str:
 def override(config: Config, flags: Mapping[str, Any], settings: Sequence[str] = ()) -> Config:
     """Return `config` with `flags` on top (None: not given) and with ``key=value`` `settings`.
 
+    A setting of a group is called by both names, as in ``mask_rcnn.image_width=512``.
+
     Raises:
         InvalidInputError: for an unknown key, a value of the wrong type or out of range, a setting without ``=``,
             and a key that is given twice with different values.
     """
     given = _convert({key: value for key, value in flags.items() if value is not None})
+    members: dict[str, dict[str, Any]] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals:
             raise InvalidInputError(f"setting {setting!r}: expected key=value")
+        group, dot, member = key.partition(".")
+        if dot:
+            members.setdefault(group, {})[member] = _scalar(key, text)
+            continue
         value = _convert({key: _scalar(key, text)})[key]
         if key in given and given[key] != value:
             raise InvalidInputError(f"{key} is given twice: {given[key]!r} and {value!r}")
         given[key] = value
+    for group, values in members.items():
+        given[group] = _with_members(given.get(group, getattr(config, group, None)), group, values)
     return dataclasses.replace(config, **given)
+
+
+def _with_members(group: Any, name: str, values: Mapping[str, Any]) -> Any:
+    """Return the group of settings called `name` with new `values`."""
+    if not dataclasses.is_dataclass(group) or isinstance(group, type):
+        member = next(iter(values))
+        raise InvalidInputError(f"no settings are called {name!r} here, so that {name}.{member} cannot be one of them")
+    return dataclasses.replace(group, **_convert(values, type(group)))
 
 
 def _scalar(key: str, text: str) -> Any:
@@ -123,13 +140,17 @@ def _scalar(key: str, text: str) -> Any:
         raise InvalidInputError(f"{key} = {text!r}: cannot be read as a YAML value") from error
 
 
-def _convert(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `values` with the types of `Config`; YAML 1.1 takes ``1e-4`` for a string, so strings may be numbers."""
-    types = get_type_hints(Config, include_extras=True)
+def _convert(values: Mapping[str, Any], kind: type = Config) -> dict[str, Any]:
+    """Return `values` with the types of `kind`; YAML 1.1 takes ``1e-4`` for a string, so strings may be numbers."""
+    types = get_type_hints(kind, include_extras=True)
     converted = {}
     for key, value in values.items():
         if key not in types:
             raise InvalidInputError(f"no setting is called {key!r}; {near(str(key), types)}")
+        group = next((each for each in get_args(types[key]) if dataclasses.is_dataclass(each)), None)
+        if isinstance(group, type) and isinstance(value, dict):
+            converted[key] = group(**_convert(value, group))
+            continue
         try:
             converted[key] = msgspec.convert(value, types[key], strict=False)
         except msgspec.ValidationError as error:

@@ -100,7 +100,7 @@ def build_train_step(network: nn.Cell, task: Task, config: Config, rates: npt.ND
         rates: learning rate of every step, float32 ``(steps,)``.
     """
     optimizer = build_optimizer(network, config, rates)
-    loss = task.with_loss(ms.amp.auto_mixed_precision(network, config.amp, ms.float16), config)
+    loss = task.with_loss(network, config)
     if config.loss_scale == "dynamic":
         return DynamicScaleStep(loss, optimizer)
     return TrainStep(loss, optimizer, config.loss_scale)

@@ -7,6 +7,7 @@ import click
 from segdata.cli.options import CONTEXT
 from segdata.cli.render import CommandGroup
 from segtrain.cli.convert import convert_checkpoint
+from segtrain.cli.cross_validate import cross_validate
 from segtrain.cli.evaluate import evaluate
 from segtrain.cli.export import export
 from segtrain.cli.fit import fit
@@ -21,5 +22,5 @@ def main() -> None:
     """Train, evaluate and use segmentation networks on record sets."""
 
 
-for _command in (fit, evaluate, predict, export, convert_checkpoint, recipes, rank_table):
+for _command in (fit, evaluate, predict, cross_validate, export, convert_checkpoint, recipes, rank_table):
     main.add_command(_command)

@@ -12,7 +12,8 @@ from segdata.cli.location import location_option, work_dir_option
 from segdata.cli.options import ANY_PATH, EXISTING_DIR, EXISTING_FILE, json_option, overwrite_option, png_name
 from segdata.cli.render import emit, progress_bar, table
 from segdata.files import check_target_file, write_file
-from segtrain.cli.options import INFERENCE, MODELS, once, options_of
+from segtrain.cli.instances import instance_scores
+from segtrain.cli.options import INFERENCE, MODELS, given_only, once, options_of
 from segtrain.config import Model
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 # The published evaluation scripts pass it, although no training of theirs froze anything.
 @click.option("--freeze_bn", is_flag=True, expose_value=False, help="Changes nothing: statistics never move here")
 @click.option("--plot", type=ANY_PATH, callback=png_name, metavar="FILE.png", help="Draw the confusion matrix too")
+@click.option("--membrane", metavar="CLASS", help="Also score how well this class divides cells (ISBI 2012's scores)")
+@click.option("--annotations", type=EXISTING_FILE, help="Instances: ground truth from this COCO JSON instead")
+@click.option("--results", type=ANY_PATH, metavar="FILE.json", help="Instances: also write a COCO result file")
 @work_dir_option
 @overwrite_option
 @json_option
@@ -50,30 +54,43 @@ def evaluate(
 ) -> None:
     """Evaluate a checkpoint on every row of a record set, or every sample of a list file.
 
-    The longer side of an image is resized to crop size times scale; probabilities of all scales, and of the mirrored
-    image, are summed at the image's own size. One confusion matrix is kept over the whole set.
+    Semantic networks: the longer side of an image is resized to crop size times scale; probabilities of all scales, and
+    of the mirrored image, are averaged at the image's own size. One confusion matrix is kept over the whole set. U-Net
+    sees images at their own size, in overlapping tiles.
+
+    Mask R-CNN: COCO's average precision of boxes and masks, by pycocotools.
 
     \b
     Example:
       segtrain eval --data_file records/voc_val --ckpt_path runs/voc/best.ckpt --scales 0.75 --scales 1.0 --flip
     """
-    from segtrain import evaluate as evaluation
     from segtrain import remote
 
-    data: Location | SampleList
-    if data_file and not data_root and not data_lst:
-        data = data_file
-    elif data_root and data_lst and not data_file:
-        data = evaluation.SampleList(data_root, data_lst)
-    else:
-        raise click.UsageError("give --data_file, or --data_root and --data_lst")
+    data = _data(data_file, data_root, data_lst)
     if plot:
         check_target_file(plot, overwrite=overwrite)
-    expected = {key: options.pop(key) for key in ("model", "num_classes", "ignore_label")}
-    report = remote.evaluate(ckpt_path, data, expected=expected, progress=progress_bar, **options)
+    options["expected"] = {key: options.pop(key) for key in ("model", "num_classes", "ignore_label")}
+    if options["results"]:
+        options["overwrite"] = overwrite
+    report = remote.evaluate(ckpt_path, data, progress=progress_bar, **given_only(options))
+    if report.task == "instance":
+        once(emit, report, as_json, instance_scores)
+        if plot:
+            raise click.UsageError("nothing was drawn: --plot is for confusion matrices, which instances have none of")
+        return
     if plot:
         once(_draw, report, plot, overwrite)
     once(emit, report, as_json, partial(_eval_text, plot=plot))
+
+
+def _data(data_file: Location | None, data_root: Path | None, data_lst: Path | None) -> Location | SampleList:
+    from segtrain.evaluate import SampleList
+
+    if data_file and not data_root and not data_lst:
+        return data_file
+    if data_root and data_lst and not data_file:
+        return SampleList(data_root, data_lst)
+    raise click.UsageError("give --data_file, or --data_root and --data_lst")
 
 
 def _draw(report: EvalReport, path: Path, overwrite: bool) -> None:
@@ -87,20 +104,35 @@ def _draw(report: EvalReport, path: Path, overwrite: bool) -> None:
 def _eval_text(report: EvalReport, plot: Path | None) -> str:
     protocol = report.protocol
     scales = ", ".join(f"{scale:g}" for scale in protocol.scales)
-    flip = ", mirrored too" if protocol.flip else ""
+    flip = (", mirrored too" if protocol.flip else "") + (", turned too" if protocol.turn else "")
     drawn = [f"plot            {plot}"] if plot else []
     return "\n".join(
         [
-            f"{report.model}, {report.checkpoint} (epoch {report.epoch}, step {report.step}) on {report.data}",
+            f"{report.model}, {report.checkpoint} (epoch {report.epoch}, step {report.step}, "
+            f"all {report.loaded} parameters loaded) on {report.data}",
             f"{report.rows} images, scales {scales} of {protocol.crop_size}{flip}; {report.images_per_s:.1f} images/s",
             "",
             _score_table(report.scores),
             "",
             f"mIoU            {report.scores.mean_iou:.2%}",
             f"pixel accuracy  {report.scores.pixel_accuracy:.2%}",
+            *_cell_lines(report.scores),
             *drawn,
         ]
     )
+
+
+def _cell_lines(scores: SegmentationReport) -> list[str]:
+    lines = [] if scores.soft_dice is None else [f"soft dice       {scores.soft_dice:.2%}"]
+    if found := scores.membranes:
+        lines += [
+            f"membrane dice   {found.dice:.2%}",
+            f"membrane IoU    {found.iou:.2%}",
+            f"pixel error     {found.pixel_error:.4f}",
+        ]
+        if found.rand is not None and found.information is not None:
+            lines += [f"cells, Rand     {found.rand:.4f}", f"information     {found.information:.4f}"]
+    return lines
 
 
 def _score_table(scores: SegmentationReport) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from segdata.cli.location import check_existing, location_option, work_dir_option
-from segdata.cli.options import json_option, overwrite_option
+from segdata.cli.options import ANY_PATH, json_option, overwrite_option, png_name
 from segdata.cli.render import INTERRUPTED, emit, progress_bar
 from segdata.errors import InvalidInputError
-from segtrain.cli.options import MODELS, once, options_of
+from segdata.files import check_target_file, write_file
+from segtrain.cli.options import MODELS, once, options_of, several
 from segtrain.config import Amp, DeviceTarget, Model
 from segtrain.copy_out import resumed_config
 from segtrain.schedules import LrType
@@ -49,7 +51,7 @@ _SETTINGS = (
         "--freeze",
         metavar="PART",
         multiple=True,
-        callback=lambda _context, _parameter, parts: parts or None,
+        callback=several,
         help="Leave a part as it is, such as backbone; repeat for several",
     ),
     click.option("--amp", type=click.Choice(get_args(Amp)), help="Mixed precision; O0 is float32, a CPU's fastest"),
@@ -80,12 +82,23 @@ def _check_launched(_context: click.Context, _parameter: click.Parameter, wanted
     callback=_check_launched,
     help="Refuse to train alone; that there are several processes is found out without it",
 )
+@click.option("--log_steps", type=click.IntRange(min=1), help="Also write a line for every so many steps")
+@click.option(
+    "--plot", type=ANY_PATH, callback=png_name, metavar="FILE.png", help="Draw loss, rate and scores at the end"
+)
 @click.option("--resume", is_flag=True, help="Go on where the training in --train_dir stopped")
 @work_dir_option
 @overwrite_option
 @json_option
 def fit(
-    recipe_name: str | None, settings: tuple[str, ...], resume: bool, overwrite: bool, as_json: bool, **options: Any
+    recipe_name: str | None,
+    settings: tuple[str, ...],
+    log_steps: int | None,
+    plot: Path | None,
+    resume: bool,
+    overwrite: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Train a network on a record set.
 
@@ -98,6 +111,10 @@ def fit(
           --eval_data_file records/voc_val --train_epochs 100 --set workers=2
     """
     places = {name: options.pop(name) for name in ("data_file", "train_dir", "eval_data_file", "work_dir")}
+    if plot and not isinstance(places["train_dir"], Path):
+        raise click.UsageError("--plot draws what lies in a directory here, not below a URL")
+    if plot:
+        check_target_file(plot, overwrite=overwrite or resume)
     if resume and overwrite:
         raise click.UsageError("--resume goes on with a training, --overwrite replaces it: choose one")
     resumed = partial(resumed_config, places["train_dir"], work_dir=places["work_dir"]) if resume else None
@@ -108,14 +125,24 @@ def fit(
     from segtrain.progress import TrainingBar
 
     try:
-        with TrainingBar() as bar:
+        with TrainingBar(log_steps) as bar:
             report = remote.fit(
                 config, **places, resume=resume, overwrite=overwrite, observe=bar, progress=progress_bar
             )
     except training.TrainingInterrupted as stop:
         once(click.echo, f"{stop} The same command with --resume goes on from there.", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from stop
+    if plot:
+        once(_draw, places["train_dir"], plot)
     once(emit, report, as_json, _fit_text)
+
+
+def _draw(train_dir: Path, path: Path) -> None:
+    from segdata.inspect.plots import to_png
+    from segtrain.plots import training_figure
+    from segtrain.train_dir import TrainDir
+
+    write_file(path, to_png(training_figure(TrainDir(train_dir).metrics(), train_dir.name)), overwrite=True)
 
 
 def _config(

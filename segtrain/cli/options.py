@@ -15,11 +15,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: Spelt out, since the context settings of the commands show underscores in choices as dashes (and accept both).
 MODELS = f"[{'|'.join(get_args(Model))}]"
 
+
+def several(_context: click.Context, _parameter: click.Parameter, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Return what was given for an option that may be repeated; None: nothing was."""
+    return values or None
+
+
 #: What `eval` and `predict` have in common.
 INFERENCE = (
     location_option("--ckpt_path", "--checkpoint_url", required=True, help="Checkpoint, its .json beside it"),
-    click.option("--scales", type=float, multiple=True, default=(1.0,), show_default=True, help="Repeat for several"),
-    click.option("--flip", is_flag=True, help="Also take the mirrored image"),
+    click.option("--scales", type=float, multiple=True, callback=several, help="Repeat for several [default: 1.0]"),
+    click.option("--flip", is_flag=True, default=None, help="Also take the mirrored image"),
+    click.option("--turn", is_flag=True, default=None, help="Also take the image turned by quarters"),
     click.option("--crop_size", type=int, help="Input size at scale 1 [default: the training's]"),
     click.option(
         "--device_target",
@@ -40,6 +47,11 @@ def options_of(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
         return command
 
     return add
+
+
+def given_only(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given: of the others, the functions they go to know the defaults."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def once(show: Callable[..., None], *args: Any, **options: Any) -> None:

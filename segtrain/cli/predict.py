@@ -9,8 +9,8 @@ import click
 from segdata.cli.location import location_option, work_dir_option
 from segdata.cli.options import EXISTING_DIR, json_option, overwrite_option
 from segdata.cli.render import FAILED, emit, progress_bar
-from segdata.errors import name_first
-from segtrain.cli.options import INFERENCE, options_of
+from segtrain.cli.instances import instances_found, unreadable
+from segtrain.cli.options import INFERENCE, given_only, options_of
 
 if TYPE_CHECKING:
     from segtrain.predict import PredictReport
@@ -23,15 +23,20 @@ if TYPE_CHECKING:
 )
 @location_option("--out", required=True, help="Directory to write")
 @options_of(INFERENCE)
+@click.option("--score", type=float, help="Instances: from which score on they count [default: 0.5]")
+@click.option("--cutout", is_flag=True, default=None, help="Instances: also cut them out of their background")
 @work_dir_option
 @overwrite_option
 @json_option
 @click.pass_context
 def predict(context: click.Context, /, as_json: bool, **options: Any) -> None:
-    """Segment images: class ids, the same in colour, and an overlay, each at the image's own size.
+    """Segment images, each at its own size.
 
-    They go to index, palette and overlay below --out. An image list has one path a line; of a list file its images
-    are taken. Images that cannot be read are named at the end; exit 1 then.
+    Semantic networks write class ids, the same in colour and an overlay: to index, palette and overlay below --out.
+    Mask R-CNN writes overlay and, with --cutout, cutout; results.json has boxes and masks as COCO results.
+
+    An image list has one path a line; of a list file its images are taken. Images that cannot be read are named at the
+    end; exit 1 then.
 
     \b
     Example:
@@ -39,13 +44,17 @@ def predict(context: click.Context, /, as_json: bool, **options: Any) -> None:
     """
     from segtrain import remote
 
-    report = remote.predict(progress=progress_bar, **options)
-    emit(report, as_json, _predict_text)
+    report = remote.predict(progress=progress_bar, **given_only(options))
+    if report.task == "instance":
+        emit(report, as_json, instances_found)
+    else:
+        emit(report, as_json, _predict_text)
     context.exit(FAILED if report.faults else 0)
 
 
 def _predict_text(report: PredictReport) -> str:
-    lines = [f"{report.images} images segmented into {report.directory}; found {', '.join(report.classes)}"]
-    if report.faults:
-        lines += [f"{len(report.faults)} images cannot be read:", name_first(report.faults)]
-    return "\n".join(lines)
+    lines = [
+        f"all {report.loaded} parameters loaded",
+        f"{report.images} images segmented into {report.directory}; found {', '.join(report.classes)}",
+    ]
+    return "\n".join([*lines, *unreadable(report.faults)])

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from segdata.errors import InvalidInputError
+from segdata.errors import InvalidInputError, near
 from segdata.records.manifest import Manifest
+
+
+def class_id(name: str, names: tuple[str, ...]) -> int:
+    """Return the id of the class called `name`.
+
+    Raises:
+        InvalidInputError: when there is no such class; near names are given.
+    """
+    if name not in names:
+        raise InvalidInputError(f"no class is called {name!r}; {near(name, names)}")
+    return names.index(name)
 
 
 def check_classes(names: tuple[str, ...], manifest: Manifest) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,10 +16,11 @@ from segdata.errors import InvalidInputError
 from segdata.files import resolve
 from segdata.labels.masks import decode_index_png
 from segdata.lists import read_list
-from segdata.parallel import default_workers, ordered_map
+from segdata.parallel import ordered_map
 from segdata.records.manifest import Manifest, RecordSet
 from segdata.records.reader import read_rows
 from segtrain.config import Config
+from segtrain.data.loading import epoch_rows, worker_count
 from segtrain.data.transforms import Ids, Pixels, augment, check_label, decode_image
 from segtrain.distributed import ALONE, Ranks
 
@@ -50,11 +50,6 @@ def decode_sample(
     return image, label
 
 
-def worker_count(config: Config) -> int:
-    """Return the number of image workers: MindSpore refuses more than there are processors."""
-    return min(config.workers or default_workers(), os.cpu_count() or 1)
-
-
 def ignore_label_of(manifest: Manifest) -> int:
     """Return the ignore label of a semantic record set.
 
@@ -66,27 +61,13 @@ def ignore_label_of(manifest: Manifest) -> int:
     return manifest.ignore_label
 
 
-def steps_per_epoch(rows: int, batch_size: int, devices: int = 1) -> int:
-    """Return how often `rows` fill a whole batch on each of `devices`.
-
-    Raises:
-        InvalidInputError: when they do not once.
-    """
-    if rows < batch_size * devices:
-        each = f" on each of {devices} devices" if devices > 1 else ""
-        raise InvalidInputError(f"{rows} rows do not fill one batch of {batch_size}{each}; use a smaller batch_size")
-    return rows // (batch_size * devices)
-
-
 def training_batches(
     records: RecordSet, config: Config, *, epoch: int, first_step: int = 0, ranks: Ranks = ALONE
 ) -> Iterator[Any]:
     """Yield this rank's batches of one epoch (from 0), from its step `first_step` (from 0) on.
 
-    Order, scale, window and mirroring of a row depend on seed, epoch and row only: not on the number of workers, and
-    not on whether the epoch is read from its beginning. In each step the ranks have equal parts, in their order, of
-    the batch that one process with as many times the batch size would have. Rows that do not fill such a batch are
-    left out, other ones in each epoch.
+    Scale, window and mirroring of a row depend on seed, epoch and row only: not on the number of workers, and not on
+    whether the epoch is read from its beginning. The order of the rows is that of `segtrain.data.loading.epoch_rows`.
 
     Yields:
         float32 ``(N, 3, crop, crop)`` and int32 ``(N, crop, crop)``, as MindSpore tensors.
@@ -96,15 +77,12 @@ def training_batches(
     """
     from mindspore import Tensor
 
-    rows = records.manifest.rows
-    steps = steps_per_epoch(rows, config.batch_size, ranks.size)
-    order = np.random.default_rng([config.seed, epoch]).permutation(rows)[: steps * ranks.size * config.batch_size]
-    order = order.reshape(steps, ranks.size, config.batch_size)[first_step:, ranks.rank].ravel()
+    rows = epoch_rows(records.manifest.rows, config, epoch=epoch, first_step=first_step, ranks=ranks)
     fill = partial(_fill, config=config, manifest=records.manifest, epoch=epoch)
     workers = worker_count(config)
     # The map keeps four chunks a worker waiting: two batches.
     chunk = -(-config.batch_size // (2 * workers))
-    filled = ordered_map(fill, _places(records, order.tolist(), config), workers=workers, chunk=chunk)
+    filled = ordered_map(fill, _places(records, rows, config), workers=workers, chunk=chunk)
     for last in islice(filled, config.batch_size - 1, None, config.batch_size):
         yield Tensor.from_numpy(last.images), Tensor.from_numpy(last.labels)
 
@@ -112,7 +90,7 @@ def training_batches(
 def record_samples(records: RecordSet, ranks: Ranks = ALONE) -> Iterator[Sample]:
     """Yield this rank's rows of a record set, in their order; every row is exactly one rank's."""
     share = ranks.share(records.manifest.rows)
-    return _read(records, share) if share else iter(())
+    return read_samples(records, share) if share else iter(())
 
 
 def list_samples(data_root: Path, data_lst: Path, ranks: Ranks = ALONE) -> Iterator[Sample]:
@@ -122,9 +100,13 @@ def list_samples(data_root: Path, data_lst: Path, ranks: Ranks = ALONE) -> Itera
         yield Sample(pair.image, image.read_bytes(), label.read_bytes())
 
 
-def _read(records: RecordSet, rows: Sequence[int]) -> Iterator[Sample]:
-    for row in read_rows(records, rows=rows):
-        yield Sample(str(row["file_name"]), row["data"], row["label"])
+def read_samples(records: RecordSet, rows: Sequence[int]) -> Iterator[Sample]:
+    """Yield the samples of `rows`, from 0, in their order; a row may come several times."""
+    # MindRecord reads no more rows at a time than there are.
+    most = records.manifest.rows
+    for start in range(0, len(rows), most):
+        for row in read_rows(records, rows=rows[start : start + most]):
+            yield Sample(str(row["file_name"]), row["data"], row["label"])
 
 
 @dataclass(frozen=True)
@@ -140,7 +122,7 @@ class _Place:
 
 def _places(records: RecordSet, rows: Sequence[int], config: Config) -> Iterator[_Place]:
     size, side = config.batch_size, config.crop_size
-    for number, (row, sample) in enumerate(zip(rows, _read(records, rows), strict=True)):
+    for number, (row, sample) in enumerate(zip(rows, read_samples(records, rows), strict=True)):
         if number % size == 0:
             images, labels = np.empty((size, 3, side, side), np.float32), np.empty((size, side, side), np.int32)
         yield _Place(row, sample, images, labels, number % size)

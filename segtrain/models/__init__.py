@@ -11,7 +11,9 @@ from segdata.errors import InvalidInputError
 from segtrain.config import Config, Model
 from segtrain.models.deeplabv3 import DeepLabV3
 from segtrain.models.deeplabv3plus import DeepLabV3Plus
+from segtrain.models.mask_rcnn import MaskRcnnNetwork
 from segtrain.models.resnet import BACKBONES, OutputStride
+from segtrain.models.unet import UNet
 
 __all__ = ["BACKBONES", "MODELS", "build_network"]
 
@@ -21,20 +23,21 @@ def build_network(config: Config, *, num_classes: int) -> nn.Cell:
 
     Args:
         config: the network's name and what belongs to it.
-        num_classes: background included; at least 2.
+        num_classes: classes that the record set names: background is one of a semantic set, none of an instance set.
 
     Returns:
-        A cell from float32 ``(N, 3, H, W)``, normalised RGB, to logits ``(N, num_classes, H, W)``.
+        A semantic network is a cell from float32 ``(N, 3, H, W)``, normalised RGB, to logits ``(N, num_classes, H,
+        W)``; for Mask R-CNN see `segtrain.models.mask_rcnn`.
 
     Raises:
-        InvalidInputError: fewer than two classes.
+        InvalidInputError: fewer than two classes, or one of instances.
     """
-    if num_classes < 2:
-        raise InvalidInputError(f"number of classes is {num_classes}: expected at least 2, background included")
     return MODELS[config.model](config, num_classes)
 
 
 def _deeplab(network: Callable[..., nn.Cell], output_stride: OutputStride, config: Config, num_classes: int) -> nn.Cell:
+    if num_classes < 2:
+        raise InvalidInputError(f"number of classes is {num_classes}: expected at least 2, background included")
     return network(
         num_classes=num_classes,
         backbone=config.backbone,
@@ -44,10 +47,33 @@ def _deeplab(network: Callable[..., nn.Cell], output_stride: OutputStride, confi
     )
 
 
+def _mask_rcnn(config: Config, num_classes: int) -> nn.Cell:
+    assert config.mask_rcnn is not None and config.backbone is not None
+    return MaskRcnnNetwork(
+        config.mask_rcnn, num_classes=num_classes, backbone=config.backbone, freeze_bn=config.freeze_bn
+    )
+
+
+def _unet(config: Config, num_classes: int, *, same_padding: bool) -> nn.Cell:
+    unet = config.unet
+    assert unet is not None
+    return UNet(
+        num_classes=num_classes,
+        width=unet.width,
+        poolings=unet.poolings,
+        in_channels=unet.channels,
+        same_padding=same_padding,
+        patch=unet.patch,
+    )
+
+
 #: How each is built from a configuration and a number of classes.
 MODELS: dict[Model, Callable[[Config, int], nn.Cell]] = {
     "DeepLabV3_s16": partial(_deeplab, DeepLabV3, 16),
     "DeepLabV3_s8": partial(_deeplab, DeepLabV3, 8),
     "DeepLabV3plus_s16": partial(_deeplab, DeepLabV3Plus, 16),
     "DeepLabV3plus_s8": partial(_deeplab, DeepLabV3Plus, 8),
+    "mask_rcnn": _mask_rcnn,
+    "unet": partial(_unet, same_padding=False),
+    "unet_simple": partial(_unet, same_padding=True),
 }

@@ -91,12 +91,12 @@ class Dropout(nn.Cell):
         step = ops.assign_add(self.counter, Tensor(-1640531527, dtype.int32))
         position = ops.arange(self.rank * x.size, (self.rank + 1) * x.size).astype(dtype.int32).reshape(x.shape)
         # The counter enters between the rounds: masks of different steps are not shifted copies of each other.
-        uniform = _scramble(_scramble(position) + step)
+        uniform = scramble(scramble(position) + step)
         kept = ops.bitwise_and(uniform, 0x7FFFFFFF) < self.threshold
         return ops.select(kept, x / self.keep, ops.zeros_like(x))
 
 
-def _scramble(bits: Tensor) -> Tensor:
+def scramble(bits: Tensor) -> Tensor:
     """Return a bijection of int32 that spreads every bit over all others."""
     bits = ops.bitwise_xor(bits, ops.bitwise_right_shift(bits, 16)) * -2048144789
     bits = ops.bitwise_xor(bits, ops.bitwise_right_shift(bits, 13)) * -1028477387

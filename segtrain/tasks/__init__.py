@@ -5,8 +5,11 @@ Training, checkpoints, recipes and the object store know of no task; each functi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
+
+from segdata.errors import OptionError
 
 if TYPE_CHECKING:
     from mindspore import nn
@@ -34,10 +37,14 @@ class Task(Protocol):
     Attributes:
         SCORE: which of an evaluation's metrics decides which checkpoint is the best.
         LOSSES: names of the parts of the loss, in the order in which the loss cell returns them.
+        evaluate: checkpoint and data, with options, to a report.
+        predict: images, checkpoint and directory to be written, with options, to a report.
     """
 
     SCORE: str
     LOSSES: tuple[str, ...]
+    evaluate: Callable[..., Any]
+    predict: Callable[..., Any]
 
     def resolve(self, config: Config, manifest: Manifest) -> Config:
         """Return `config` with what only the record set tells.
@@ -46,8 +53,14 @@ class Task(Protocol):
             InvalidInputError: when the two contradict each other.
         """
 
+    def left_out(self, records: RecordSet, config: Config) -> tuple[str, ...]:
+        """Return what of a training set the network will not see, a sentence each."""
+
     def with_loss(self, network: nn.Cell, config: Config) -> nn.Cell:
-        """Return the cell from a batch to a tuple of the loss and its parts, all float32 scalars."""
+        """Return the cell from a batch to a tuple of the loss and its parts, all float32 scalars.
+
+        `network` computes in the configured precision from then on; its parameters stay float32.
+        """
 
     def training_batches(
         self, records: RecordSet, config: Config, *, epoch: int, first_step: int = 0, ranks: Ranks
@@ -60,6 +73,20 @@ class Task(Protocol):
 
 def task_of(config: Config) -> Task:
     """Return the task that the configured network is for."""
+    if config.model == "mask_rcnn":
+        from segtrain.tasks import instance
+
+        return instance
     from segtrain.tasks import semantic
 
     return semantic
+
+
+def check_options(config: Config, function: Callable[..., Any], options: Iterable[str]) -> None:
+    """Check that a function of the task knows all `options`.
+
+    Raises:
+        OptionError: naming those that are for networks of the other task.
+    """
+    if foreign := sorted(set(options) - set(inspect.signature(function).parameters)):
+        raise OptionError(f"{', '.join(foreign)}: not for {config.model}, which is for another task")

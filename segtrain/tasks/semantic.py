@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+import mindspore as ms
 from mindspore import Tensor, nn
 
 from segdata.errors import InvalidInputError
 from segdata.records.manifest import Manifest, RecordSet
 from segtrain.config import Config
-from segtrain.data.semantic import ignore_label_of, record_samples, training_batches
-from segtrain.distributed import Ranks
-from segtrain.evaluate import score
+from segtrain.data import semantic as data
+from segtrain.data.semantic import ignore_label_of, record_samples
+from segtrain.data.tile_batches import tile_batches
+from segtrain.distributed import ALONE, Ranks
+from segtrain.evaluate import evaluate, score
 from segtrain.inference import Protocol, Segmenter
 from segtrain.losses import build_loss
 from segtrain.metrics import SegmentationReport
+from segtrain.predict import predict
 from segtrain.settings import override
 from segtrain.tasks import Evaluator
 
-__all__ = ["LOSSES", "SCORE", "evaluator", "resolve", "training_batches", "with_loss"]
+__all__ = [
+    "LOSSES",
+    "SCORE",
+    "evaluate",
+    "evaluator",
+    "left_out",
+    "predict",
+    "resolve",
+    "training_batches",
+    "with_loss",
+]
 
 SCORE = "miou"
 LOSSES: tuple[str, ...] = ()
@@ -47,6 +64,11 @@ def _check_weights(weights: tuple[float, ...] | None, manifest: Manifest) -> Non
         raise InvalidInputError("class_weights are all 0: no pixel would count")
 
 
+def left_out(records: RecordSet, config: Config) -> tuple[str, ...]:
+    """Return nothing: every pixel is seen, or named as ignored in the labels."""
+    return ()
+
+
 class WithLoss(nn.Cell):
     """Images and labels to the loss, which has no parts."""
 
@@ -56,21 +78,30 @@ class WithLoss(nn.Cell):
         self.network = network
         self.loss = loss
 
-    def construct(self, images: Tensor, labels: Tensor) -> tuple[Tensor]:
-        """Return the loss, a float32 scalar."""
-        return (self.loss(self.network(images), labels),)
+    def construct(self, images: Tensor, *truth: Tensor) -> tuple[Tensor]:
+        """Return the loss, a float32 scalar; `truth` are labels and, where there are any, weights of their pixels."""
+        return (self.loss(self.network(images), *truth),)
 
 
 def with_loss(network: nn.Cell, config: Config) -> nn.Cell:
-    """Return the cell from images and labels to the loss; see `segtrain.data.semantic.training_batches`."""
-    return WithLoss(network, build_loss(config))
+    """Return the cell from images and labels to the loss; see `training_batches`."""
+    return WithLoss(ms.amp.auto_mixed_precision(network, config.amp, ms.float16), build_loss(config))
+
+
+def training_batches(
+    records: RecordSet, config: Config, *, epoch: int, first_step: int = 0, ranks: Ranks = ALONE
+) -> Iterator[tuple[Any, ...]]:
+    """Yield this rank's batches of one epoch; see `segtrain.data.semantic`, for U-Net `segtrain.data.tile_batches`."""
+    if config.unet:
+        return tile_batches(records, config, config.unet, epoch=epoch, first_step=first_step, ranks=ranks)
+    return data.training_batches(records, config, epoch=epoch, first_step=first_step, ranks=ranks)
 
 
 def evaluator(network: nn.Cell, config: Config, class_names: tuple[str, ...]) -> Evaluator:
     """Return what evaluates `network` at scale 1."""
     segmenter = Segmenter(network, config, Protocol(crop_size=config.crop_size), batch_size=config.batch_size)
 
-    def evaluate(records: RecordSet, ranks: Ranks) -> SegmentationReport:
+    def evaluate_set(records: RecordSet, ranks: Ranks) -> SegmentationReport:
         return score(
             segmenter,
             record_samples(records, ranks),
@@ -80,4 +111,4 @@ def evaluator(network: nn.Cell, config: Config, class_names: tuple[str, ...]) ->
             ranks=ranks,
         )
 
-    return evaluate
+    return evaluate_set

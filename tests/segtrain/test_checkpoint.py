@@ -39,6 +39,7 @@ def info(small: Config) -> CheckpointInfo:
     return CheckpointInfo(
         config=small,
         class_names=("background", "bird"),
+        original_ids=(0, 1),
         ignore_label=255,
         record_set="train",
         inputs="0" * 64,
@@ -190,7 +191,7 @@ def test_names_of_other_programs_are_told_with_the_command_that_changes_them(
 def test_a_network_is_rebuilt_from_checkpoint_and_side_file_alone(trained: Trained, tmp_path: Path) -> None:
     for name in ("best.ckpt", "best.json"):
         shutil.copy(trained.directory / name, tmp_path)
-    network, info = load_network(tmp_path / "best.ckpt")
+    network, info, _ = load_network(tmp_path / "best.ckpt")
     saved = read_parameters(tmp_path / "best.ckpt")
     assert info.class_names == ("background", "aeroplane", "bicycle", "bird")
     assert all((each.asnumpy() == saved[each.name].asnumpy()).all() for each in network.get_parameters())

@@ -100,7 +100,7 @@ def test_sigterm_leaves_a_usable_checkpoint_and_says_how_to_go_on(miniature: Min
     _, errors = process.communicate()
     assert process.returncode == 130, errors
     assert "last.ckpt is complete. The same command with --resume goes on from there." in errors
-    _, info = load_network(run / "last.ckpt")
+    _, info, _ = load_network(run / "last.ckpt")
     assert info.step >= 1
 
 

@@ -286,8 +286,8 @@ def test_a_model_without_the_optimizers_state_is_evaluated_like_the_checkpoint_i
     report = convert_checkpoint(tmp_path / "last.ckpt", tmp_path / "model.ckpt", to="model")
     assert set(report.left_out) == {"moments", "momentum"}
     assert (tmp_path / "model.ckpt").stat().st_size < 0.6 * (tmp_path / "last.ckpt").stat().st_size
-    before, info = load_network(tmp_path / "last.ckpt")
-    after, same_info = load_network(tmp_path / "model.ckpt")
+    before, info, _ = load_network(tmp_path / "last.ckpt")
+    after, same_info, _ = load_network(tmp_path / "model.ckpt")
     assert same_info == info
     for one, other in zip(before.get_parameters(), after.get_parameters(), strict=True):
         assert np.array_equal(one.asnumpy(), other.asnumpy()), one.name

@@ -10,7 +10,8 @@ import pytest
 from segdata.errors import InvalidInputError
 from segdata.records.manifest import open_set
 from segtrain.config import Config
-from segtrain.data.semantic import decode_sample, list_samples, record_samples, steps_per_epoch, training_batches
+from segtrain.data.loading import steps_per_epoch
+from segtrain.data.semantic import decode_sample, list_samples, record_samples, training_batches
 from segtrain.settings import override
 
 if TYPE_CHECKING:

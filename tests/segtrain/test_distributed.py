@@ -32,7 +32,8 @@ from segdata.records.manifest import open_set
 from segdata.records.semantic import Classes, ListSource
 from segtrain.checkpoint import read_checkpoint, read_parameters
 from segtrain.config import Config
-from segtrain.data.semantic import list_samples, record_samples, steps_per_epoch, training_batches
+from segtrain.data.loading import steps_per_epoch
+from segtrain.data.semantic import list_samples, record_samples, training_batches
 from segtrain.distributed import ALONE, Ranks, device_id, from_float32, launched, to_float32
 from segtrain.evaluate import EvalReport, evaluate
 from segtrain.fit import fit

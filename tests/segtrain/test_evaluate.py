@@ -14,7 +14,8 @@ from segdata.errors import InvalidInputError
 from segdata.labels.masks import decode_index_png
 from segdata.lists import Pair, read_list, write_list
 from segtrain.config import Config
-from segtrain.data.semantic import Sample, list_samples, worker_count
+from segtrain.data.loading import worker_count
+from segtrain.data.semantic import Sample, list_samples
 from segtrain.evaluate import EvalReport, SampleList, evaluate, score
 from segtrain.inference import Protocol, Segmenter, load_segmenter
 from segtrain.runtime import prepare_device
@@ -141,7 +142,7 @@ def test_a_label_of_another_size_than_its_image_is_named(
 def test_fewer_samples_than_there_should_be_are_no_result(
     trained: Trained, miniature: Miniature, small: Config
 ) -> None:
-    segmenter, info = load_segmenter(
+    segmenter, info, _ = load_segmenter(
         trained.directory / "best.ckpt", scales=(1.0,), flip=False, crop_size=None, batch_size=2, device_target="CPU"
     )
     samples = list(list_samples(miniature.root, miniature.val_lst))[:1]

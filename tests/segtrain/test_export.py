@@ -30,7 +30,7 @@ def _images(*shape: int) -> np.ndarray:
 
 
 def _logits(trained: Trained, images: np.ndarray) -> np.ndarray:
-    network, _ = load_network(trained.directory / "best.ckpt")
+    network, _, _ = load_network(trained.directory / "best.ckpt")
     network.set_train(False)
     return network(Tensor(images)).asnumpy()
 

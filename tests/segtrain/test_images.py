@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 
 from segdata.errors import FaultsError, InvalidInputError, OptionError
-from segtrain.data.images import image_paths
+from segtrain.data.images import Page, image_paths, is_stack, read_images
 
 
 @pytest.fixture
@@ -92,3 +94,46 @@ def test_a_data_root_is_for_lists_only(folder: Path) -> None:
     for images in (folder / "photos", folder / "photos" / "a.PNG"):
         with pytest.raises(OptionError, match="no image list, which has no use for data_root"):
             image_paths(images, folder)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    path = tmp_path / "cells.tif"
+    tifffile.imwrite(path, np.arange(3, dtype=np.uint8)[:, None, None] * np.ones((3, 4, 5), np.uint8), metadata=None)
+    return path
+
+
+def test_a_tiff_of_several_pages_gives_them_all(stack: Path) -> None:
+    paths = image_paths(stack)
+    assert paths == {f"cells_{index:04d}": Page(stack, index) for index in range(3)}
+    assert is_stack(paths)
+    faults: list[str] = []
+    for index, (name, image) in enumerate(read_images(paths, faults)):
+        assert name == f"cells_{index:04d}"
+        assert image is not None
+        assert image.shape == (4, 5, 3)
+        assert (image == index).all()
+    assert faults == []
+
+
+def test_a_tiff_of_one_page_is_an_image_like_others(tmp_path: Path) -> None:
+    path = tmp_path / "one.tif"
+    tifffile.imwrite(path, np.zeros((4, 5), np.uint8))
+    assert image_paths(path) == {"one": path}
+    assert not is_stack(image_paths(path))
+
+
+def test_pages_of_values_that_are_no_colours_are_faults_with_a_cure(tmp_path: Path) -> None:
+    path = tmp_path / "floats.tif"
+    tifffile.imwrite(path, np.zeros((2, 4, 5), np.float32), metadata=None)
+    faults: list[str] = []
+    assert [image for _, image in read_images(image_paths(path), faults)] == [None, None]
+    assert "floats.tif, page 1: its values are float32, expected uint8 or uint16; scale them first" in faults[1]
+
+
+def test_a_damaged_tiff_is_told_when_its_turn_comes(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.tif"
+    path.write_bytes(b"II*\0")
+    faults: list[str] = []
+    assert [image for _, image in read_images(image_paths(path), faults)] == [None]
+    assert len(faults) == 1

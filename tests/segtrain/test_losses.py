@@ -9,7 +9,8 @@ import pytest
 from mindspore import Tensor, nn
 
 from segtrain.config import Config
-from segtrain.losses import HardPixelCrossEntropy, PixelCrossEntropy, build_loss
+from segtrain.losses import CrossEntropyDice, HardPixelCrossEntropy, PixelCrossEntropy, build_loss
+from segtrain.membranes import soft_dice
 from segtrain.settings import override
 
 IGNORE = 255
@@ -198,3 +199,46 @@ def test_the_configuration_chooses_the_loss(small: Config) -> None:
     ):
         loss, _ = _run(logits, labels, build_loss(override(small, {**settings, "ignore_label": IGNORE})))
         np.testing.assert_allclose(loss, expected[0], rtol=1e-6)
+
+
+class _WeighedLossAndGradient(nn.Cell):
+    def __init__(self, loss: nn.Cell) -> None:
+        super().__init__()
+        self.both = ms.value_and_grad(loss, 0)
+
+    def construct(self, logits: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        return self.both(logits, labels, weights)
+
+
+def test_weights_of_pixels_multiply_those_of_their_classes() -> None:
+    logits, labels = _case()
+    weights = np.random.RandomState(1).rand(*labels.shape).astype(np.float32) * 10
+    both = _WeighedLossAndGradient(PixelCrossEntropy(IGNORE, WEIGHTS))
+    loss, gradient = (each.asnumpy() for each in both(*map(Tensor, (logits, labels.astype(np.int32), weights))))
+    each = {place: (pixel, weights[place] * WEIGHTS[labels[place]]) for place, pixel in _pixels(logits, labels).items()}
+    total = sum(weight for _, weight in each.values())
+    expected = np.zeros(logits.shape)
+    for (image, row, column), (pixel, weight) in each.items():
+        expected[image, :, row, column] = pixel[1] * weight / total
+    np.testing.assert_allclose(loss, sum(pixel[0] * weight for pixel, weight in each.values()) / total, rtol=1e-5)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-8)
+
+
+def test_the_dice_loss_is_added_to_the_cross_entropy_image_by_image() -> None:
+    logits, labels = _case()
+    loss, gradient = _run(logits, labels, CrossEntropyDice(IGNORE))
+    dice = []
+    for scores, label in zip(logits.transpose(0, 2, 3, 1), labels, strict=True):
+        probabilities = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+        dice.append(soft_dice(probabilities, label))
+    np.testing.assert_allclose(loss, _expected(logits, labels)[0] + 1 - np.mean(dice), rtol=1e-5)
+    assert (gradient.transpose(0, 2, 3, 1)[labels == IGNORE] == 0).all()
+    # A step against the gradient makes the loss smaller.
+    assert _run(logits - 0.5 * gradient, labels, CrossEntropyDice(IGNORE))[0] < loss
+
+
+def test_an_image_without_labels_costs_nothing_in_the_dice_loss() -> None:
+    logits, labels = _case()
+    loss, gradient = _run(logits, np.full_like(labels, IGNORE), CrossEntropyDice(IGNORE))
+    assert loss == 0
+    assert (gradient == 0).all()

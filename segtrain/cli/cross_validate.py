@@ -1,0 +1,100 @@
+"""The command that trains and evaluates fold by fold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from segdata.cli.options import (
+    ANY_PATH,
+    EXISTING_DIR,
+    EXISTING_FILE,
+    class_options,
+    json_option,
+    overwrite_option,
+    read_classes,
+)
+from segdata.cli.render import INTERRUPTED, emit, progress_bar, table
+from segdata.errors import InvalidInputError
+from segdata.sources.folds import Order
+from segtrain.settings import override, recipe, recipe_names
+
+if TYPE_CHECKING:
+    from segtrain.cross_validate import CrossValidationReport
+
+
+@click.command("cross-validate")
+@click.option("--recipe", "recipe_name", metavar="NAME", required=True, help=f"Settings: {', '.join(recipe_names())}")
+@click.option("--data_root", type=EXISTING_DIR, required=True, help="What the list's paths are relative to")
+@click.option("--data_lst", type=EXISTING_FILE, required=True, help="List file of all samples, in their natural order")
+@class_options
+@click.option("--train_dir", type=ANY_PATH, required=True, help="Directory; each fold gets one in it")
+@click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="How many")
+@click.option(
+    "--order",
+    type=click.Choice(get_args(Order)),
+    default="blocks",
+    show_default=True,
+    help="Neighbours together, or as the courses shuffle them",
+)
+@click.option("--fold", "only", type=int, multiple=True, help="Only this one, from 0; repeat for several")
+@click.option("--flip", is_flag=True, help="Evaluate the mirrored images too")
+@click.option("--turn", is_flag=True, help="Evaluate the images turned by quarters too")
+@click.option("--membrane", metavar="CLASS", help="Also score how well this class divides cells")
+@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="A setting; may be repeated")
+@click.option("--log_steps", type=click.IntRange(min=1), help="Also write a line for every so many steps")
+@click.option("--resume", is_flag=True, help="Go on where an earlier run stopped")
+@overwrite_option
+@json_option
+def cross_validate(
+    recipe_name: str,
+    data_root: Path,
+    data_lst: Path,
+    num_classes: int | None,
+    class_names: Path | None,
+    ignore_label: int | None,
+    settings: tuple[str, ...],
+    log_steps: int | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train on all folds but one and evaluate on that one, for each in turn: mean and standard deviation.
+
+    The last checkpoint of each training is evaluated, not the best one: nothing is chosen by the fold that is held out.
+
+    \b
+    Example:
+      segtrain cross-validate --recipe unet_isbi_cpu --data_root slices --data_lst slices/all_lst.txt \\
+          --class_names names.txt --train_dir folds --folds 5 --membrane membrane
+    """
+    try:
+        config = override(recipe(recipe_name), {}, settings)
+    except InvalidInputError as error:
+        raise click.UsageError(str(error)) from error
+
+    from segdata.records.semantic import Classes, ListSource
+    from segtrain import cross_validate as validation
+    from segtrain.fit import TrainingInterrupted
+    from segtrain.progress import TrainingBar
+
+    source = ListSource(data_root, data_lst, read_classes(num_classes, class_names, ignore_label) or Classes())
+    try:
+        with TrainingBar(log_steps) as bar:
+            report = validation.cross_validate(config, source, observe=bar, progress=progress_bar, **options)
+    except TrainingInterrupted as stop:
+        click.echo(f"{stop} The same command with --resume goes on from there.", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from stop
+    emit(report, as_json, _text)
+
+
+def _text(report: CrossValidationReport) -> str:
+    rows = [
+        (name, f"{spread.mean:.4f}", "-" if spread.deviation is None else f"{spread.deviation:.4f}")
+        for name, spread in report.scores.items()
+    ]
+    run = ", ".join(map(str, report.folds))
+    return "\n".join(
+        [f"{report.split}; evaluated: {run}", "", table([("score", "mean", "deviation"), *rows], right=(1, 2))]
+    )

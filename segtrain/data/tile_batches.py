@@ -1,0 +1,81 @@
+"""Semantic record sets for U-Net: training batches of augmented tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.parallel import ordered_map
+from segdata.records.manifest import RecordSet
+from segtrain.config import Config
+from segtrain.data.border_weights import border_weights
+from segtrain.data.loading import epoch_draws, worker_count
+from segtrain.data.semantic import Sample, decode_sample, read_samples
+from segtrain.data.tiles import augment_tile, with_channels
+from segtrain.distributed import ALONE, Ranks
+from segtrain.unet_settings import UNetSettings, output_size
+
+#: A row of the record set, and what its randomness is seeded with.
+_Task = tuple[Sample, tuple[int, ...]]
+
+
+def tile_batches(
+    records: RecordSet,
+    config: Config,
+    settings: UNetSettings,
+    *,
+    epoch: int,
+    first_step: int = 0,
+    ranks: Ranks = ALONE,
+) -> Iterator[tuple[Any, ...]]:
+    """Yield this rank's batches of one epoch (from 0), from its step `first_step` (from 0) on.
+
+    A tile depends on seed, epoch, row and, where an epoch has a row several times, on which time it is. Memory holds
+    the tiles of a few batches, however large the set and however often it is repeated.
+
+    Yields:
+        images float32 ``(N, channels, input, input)`` and labels int32 ``(N, output, output)``, as MindSpore tensors;
+        with a border weight also the weights of the pixels, float32 of the labels' shape.
+
+    Raises:
+        InvalidInputError: naming the first row that cannot be used.
+    """
+    from mindspore import Tensor
+
+    rows, size = records.manifest.rows, config.batch_size
+    draws = epoch_draws(rows, config, epoch=epoch, first_step=first_step, ranks=ranks)
+    seeds = [(config.seed, epoch * config.repeat + draw // rows, draw % rows) for draw in draws]
+    samples = read_samples(records, [draw % rows for draw in draws])
+    classes = records.manifest.num_classes
+    make = partial(_tile, config=config, settings=settings, classes=classes)
+    workers = worker_count(config)
+    tiles = ordered_map(make, zip(samples, seeds, strict=True), workers=workers, chunk=-(-size // (2 * workers)))
+    while batch := list(islice(tiles, size)):
+        yield tuple(Tensor.from_numpy(np.stack(column)) for column in zip(*batch, strict=True))
+
+
+def _tile(task: _Task, *, config: Config, settings: UNetSettings, classes: int) -> tuple[npt.NDArray[Any], ...]:
+    sample, seed = task
+    assert config.ignore_label is not None
+    image, label = decode_sample(sample, num_classes=classes, ignore_label=config.ignore_label)
+    pixels, labels = augment_tile(
+        with_channels(image, settings.channels),
+        label,
+        np.random.default_rng(seed),
+        input_size=config.crop_size,
+        output_size=output_size(config.crop_size, settings.halvings, same_padding=config.model == "unet_simple"),
+        settings=settings,
+        mean=config.image_mean[: settings.channels],
+        std=config.image_std[: settings.channels],
+        ignore_label=config.ignore_label,
+    )
+    if not settings.border_weight:
+        return pixels, labels
+    # What has no label is no cell.
+    background = (labels == settings.background) | (labels == config.ignore_label)
+    return pixels, labels, border_weights(background, w0=settings.border_weight, sigma=settings.border_sigma)

@@ -1,0 +1,112 @@
+"""Training tiles of microscopy: a window of an image, turned, cropped and deformed, in one resampling.
+
+All geometry is one field that says where in the image each pixel of the tile comes from, so that image and label meet
+the same one and each is resampled once: the image bilinearly, the label by nearest neighbour. Beyond its borders the
+image goes on as its mirror image (Ronneberger et al. 2015) or as zeros.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segtrain.data.transforms import Ids, Image, Label, Pixels
+from segtrain.unet_settings import Fill, UNetSettings
+
+#: How OpenCV calls what lies beyond an image; "mirror" does not repeat the outermost pixel.
+_BORDERS: dict[Fill, int] = {"mirror": cv2.BORDER_REFLECT_101, "zero": cv2.BORDER_CONSTANT}
+
+#: Displacement vectors of an elastic deformation on each axis of the tile (Ronneberger et al. 2015, section 3.1).
+_GRID = 3
+
+
+def with_channels(image: Image, channels: int) -> Image:
+    """Return an RGB image ``(H, W, 3)`` as it is, or gray ``(H, W, 1)``."""
+    gray: Image = image if channels == 3 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
+    return gray
+
+
+def augment_tile(
+    image: Image,
+    label: Label,
+    rng: np.random.Generator,
+    *,
+    input_size: int,
+    output_size: int,
+    settings: UNetSettings,
+    mean: npt.ArrayLike,
+    std: npt.ArrayLike,
+    ignore_label: int,
+) -> tuple[Pixels, Ids]:
+    """Return one random training tile, normalised, and the label of its centre.
+
+    Of all places in which the labelled centre lies within the image, each is equally likely; on an axis on which the
+    image is too small, it stands in the middle.
+
+    Args:
+        image: uint8 ``(H, W, C)``.
+        label: uint8 ``(H, W)``.
+        rng: what is random is drawn from it.
+        input_size: side of the tile.
+        output_size: side of the labelled centre, at most `input_size`.
+        settings: what is random.
+        mean: of each channel, 0 to 255.
+        std: of each channel, on the same scale; above 0.
+        ignore_label: label of what lies beyond an image that is not mirrored.
+
+    Returns:
+        float32 ``(C, input_size, input_size)`` and int32 ``(output_size, output_size)``.
+    """
+    margin = (input_size - output_size) // 2
+    rows, columns = _places(label.shape, rng, input_size, output_size, settings)
+    centre = slice(margin, margin + output_size)
+    border = _BORDERS[settings.fill]
+    # Zero after normalisation is the mean.
+    colour = np.broadcast_to(np.asarray(mean, np.float64), image.shape[2]).tolist()
+    pixels = cv2.remap(image.astype(np.float32), columns, rows, cv2.INTER_LINEAR, borderMode=border, borderValue=colour)
+    labels = cv2.remap(
+        label,
+        np.ascontiguousarray(columns[centre, centre]),
+        np.ascontiguousarray(rows[centre, centre]),
+        cv2.INTER_NEAREST,
+        borderMode=border,
+        borderValue=ignore_label,
+    )
+    # OpenCV leaves out the axis of a single channel.
+    planes = pixels.reshape(input_size, input_size, -1).transpose(2, 0, 1)
+    if settings.contrast:
+        average = planes.mean((1, 2), keepdims=True)
+        planes = average + (planes - average) * (1 + rng.uniform(-settings.contrast, settings.contrast))
+    if settings.brightness:
+        planes = planes + 255 * rng.uniform(-settings.brightness, settings.brightness)
+    if settings.contrast or settings.brightness:
+        planes = planes.clip(0, 255)
+    planes = (planes - np.reshape(mean, (-1, 1, 1))) / np.reshape(std, (-1, 1, 1))
+    return np.ascontiguousarray(planes, np.float32), labels.astype(np.int32)
+
+
+def _places(
+    shape: tuple[int, ...], rng: np.random.Generator, size: int, seen: int, settings: UNetSettings
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return row and column of the image, not rounded, for each pixel of a tile; float32 ``(size, size)``."""
+    axes = []
+    for side in shape[:2]:
+        start = int(rng.integers(side - seen + 1)) if side > seen else (side - seen) // 2
+        before, after = rng.uniform(0, settings.crop, 2) * size
+        # Centres of pixels: the outer borders of the tile fall on those of the window.
+        step = (size - before - after) / size
+        axes.append(start - (size - seen) // 2 + before - 0.5 + step * (np.arange(size) + 0.5))
+    rows, columns = np.meshgrid(*axes, indexing="ij")
+    if settings.elastic:
+        grid = rng.normal(0, settings.elastic, (_GRID, _GRID, 2))
+        shift = cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC)
+        rows, columns = rows + shift[..., 0], columns + shift[..., 1]
+    if settings.turn:
+        quarters = int(rng.integers(4))
+        rows, columns = np.rot90(rows, quarters), np.rot90(columns, quarters)
+    if settings.flip:
+        for axis in (0, 1):
+            if rng.random() < 0.5:
+                rows, columns = np.flip(rows, axis), np.flip(columns, axis)
+    return np.ascontiguousarray(rows, np.float32), np.ascontiguousarray(columns, np.float32)

@@ -1,0 +1,124 @@
+"""U-Net (Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation").
+
+As published, the 3x3 convolutions are valid and have biases, there is no normalisation, and the logits are smaller than
+the image: what they lack is the border that a pixel's whole surroundings reach into. The simple form pads by zeros
+instead and normalises each convolution, so that image and logits have one size and a small network trains fast. It may
+also see patches of pixels as one: a first convolution without overlap makes several channels of each patch, and the
+last one is transposed, so that the work is divided by a patch's area and the surroundings are as much wider.
+"""
+
+from __future__ import annotations
+
+import math
+
+from mindspore import Tensor, nn, ops
+from mindspore.common.initializer import Normal
+
+from segtrain.models.layers import batch_norm
+
+
+class UNet(nn.Cell):
+    """Contracting path, expanding path, and what the one hands over to the other at each level.
+
+    Weights are drawn with standard deviation ``sqrt(2 / inputs)`` (section 3.2 of the paper; He et al. 2015), so that
+    the signal keeps its size at any width.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        width: int = 64,
+        poolings: int = 4,
+        in_channels: int = 1,
+        same_padding: bool = False,
+        patch: int = 1,
+    ) -> None:
+        """Build the network; with one input channel and two classes the published one has 31.03 million parameters.
+
+        Args:
+            num_classes: channels of the logits, background included.
+            width: channels of the highest level; each lower one has twice as many. Published: 64.
+            poolings: levels below the highest. Published: 4.
+            in_channels: 1 for gray images, 3 for RGB.
+            same_padding: the simple form: padded by zeros, each 3x3 convolution normalised instead of offset.
+            patch: side in pixels of what the highest level sees as one.
+        """
+        super().__init__()
+        # As many channels as a patch has numbers: nothing is lost.
+        inputs = in_channels * patch**2
+        self.patches = _conv_patches(in_channels, inputs, patch) if patch > 1 else nn.Identity()
+        channels = [width * 2**level for level in range(poolings + 1)]
+        self.down = nn.CellList(
+            [
+                _double_conv(before, after, same_padding)
+                for before, after in zip([inputs, *channels], channels, strict=False)
+            ]
+        )
+        self.pool = nn.MaxPool2d(2, 2)
+        self.up = nn.CellList(
+            [nn.SequentialCell(_up_conv(2 * outputs, outputs, 2), nn.ReLU()) for outputs in reversed(channels[:-1])]
+        )
+        self.joint = nn.CellList(
+            [_double_conv(2 * outputs, outputs, same_padding) for outputs in reversed(channels[:-1])]
+        )
+        self.classifier = (
+            _up_conv(width, num_classes, patch)
+            if patch > 1
+            else nn.Conv2d(width, num_classes, 1, has_bias=True, weight_init=_he(width), bias_init="zeros")
+        )
+        self.poolings = poolings
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Map float ``(N, in_channels, H, W)`` to logits, whose sides `segtrain.unet_settings.output_size` tells."""
+        x = self.patches(x)
+        skipped = []
+        for level in range(self.poolings):
+            x = self.down[level](x)
+            skipped.append(x)
+            x = self.pool(x)
+        x = self.down[self.poolings](x)
+        for level in range(self.poolings):
+            x = self.up[level](x)
+            skip = _centre(skipped[self.poolings - 1 - level], x.shape[2], x.shape[3])
+            x = self.joint[level](ops.cat((skip, x), 1))
+        return self.classifier(x)
+
+
+def _centre(x: Tensor, height: int, width: int) -> Tensor:
+    top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
+    return x[:, :, top : top + height, left : left + width]
+
+
+def _double_conv(inputs: int, outputs: int, same_padding: bool) -> nn.SequentialCell:
+    return nn.SequentialCell(*_conv(inputs, outputs, same_padding), *_conv(outputs, outputs, same_padding))
+
+
+def _conv(inputs: int, outputs: int, same_padding: bool) -> tuple[nn.Cell, ...]:
+    conv = nn.Conv2d(
+        inputs,
+        outputs,
+        3,
+        pad_mode="pad",
+        padding=1 if same_padding else 0,
+        has_bias=not same_padding,
+        weight_init=_he(9 * inputs),
+        bias_init="zeros",
+    )
+    return (conv, batch_norm(outputs, freeze_bn=False), nn.ReLU()) if same_padding else (conv, nn.ReLU())
+
+
+def _up_conv(inputs: int, outputs: int, size: int) -> nn.Conv2dTranspose:
+    # Kernel and stride are the same: every output pixel has one tap.
+    return nn.Conv2dTranspose(
+        inputs, outputs, size, size, pad_mode="valid", has_bias=True, weight_init=_he(inputs), bias_init="zeros"
+    )
+
+
+def _conv_patches(inputs: int, outputs: int, size: int) -> nn.Conv2d:
+    fan_in = inputs * size**2
+    return nn.Conv2d(inputs, outputs, size, size, pad_mode="valid", has_bias=False, weight_init=_he(fan_in))
+
+
+def _he(fan_in: int) -> Normal:
+    return Normal(math.sqrt(2 / fan_in))

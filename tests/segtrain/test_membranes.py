@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segtrain.membranes import MeanScore, MembraneScores, cell_scores, soft_dice
+
+MEMBRANE, CELL, IGNORE = 0, 1, 255
+
+
+def _one_hot(label: np.ndarray) -> np.ndarray:
+    return np.eye(2, dtype=np.float32)[label]
+
+
+def _two_cells() -> np.ndarray:
+    """Return a membrane, three pixels thick, from top to bottom between two cells."""
+    label = np.full((9, 15), CELL, np.uint8)
+    label[:, 6:9] = MEMBRANE
+    return label
+
+
+def test_soft_dice_is_the_published_formula() -> None:
+    random = np.random.default_rng(0)
+    label = random.integers(0, 2, (7, 9)).astype(np.uint8)
+    probability = random.random((7, 9)).astype(np.float32)
+    p = np.stack([1 - probability, probability], -1).ravel().astype(np.float64)
+    y = _one_hot(label).ravel()
+    assert soft_dice(p.reshape(7, 9, 2), label) == pytest.approx(2 * p @ y / (p @ p + y @ y + 1e-6), abs=1e-9)
+
+
+def test_soft_dice_of_the_truth_is_one_and_of_its_opposite_zero() -> None:
+    label = _two_cells()
+    assert soft_dice(_one_hot(label), label) == pytest.approx(1)
+    assert soft_dice(_one_hot(1 - label), label) == pytest.approx(0)
+
+
+def test_soft_dice_of_a_constant_is_as_flattering_as_is_said() -> None:
+    label = (np.arange(10_000).reshape(100, 100) % 100 < 78).astype(np.uint8)
+    constant = np.broadcast_to(np.array([0.22, 0.78], np.float32), (100, 100, 2))
+    assert soft_dice(constant, label) == pytest.approx(0.79, abs=0.01)
+
+
+def test_soft_dice_leaves_out_pixels_without_a_label() -> None:
+    label = _two_cells()
+    wrong = _one_hot(label)
+    wrong[0] = 1 - wrong[0]
+    label[0] = IGNORE
+    assert soft_dice(wrong, label) == pytest.approx(1)
+
+
+def test_cells_that_are_told_apart_exactly() -> None:
+    truth = _two_cells() == MEMBRANE
+    scores = cell_scores(truth, truth)
+    assert scores is not None
+    assert scores.rand == pytest.approx(1)
+    assert scores.information == pytest.approx(1)
+
+
+def test_the_thickness_of_a_membrane_does_not_count() -> None:
+    truth = _two_cells() == MEMBRANE
+    thin, thick = np.zeros_like(truth), np.zeros_like(truth)
+    thin[:, 7] = thick[:, 3:12] = True
+    for found in (thin, thick):
+        scores = cell_scores(truth, found)
+        assert scores is not None
+        assert scores.rand == pytest.approx(1)
+
+
+def test_a_gap_of_one_pixel_makes_two_cells_one_although_hardly_a_pixel_is_wrong() -> None:
+    label = _two_cells()
+    prediction = label.copy()
+    prediction[4] = CELL
+    scores = cell_scores(label == MEMBRANE, prediction == MEMBRANE)
+    assert scores is not None
+    # Of 108 pixels each is together with 107 others, in the truth with 53: precision 53/107, recall 1.
+    assert scores.rand == pytest.approx(106 / 160)
+    assert scores.information == pytest.approx(0)
+
+    found = MembraneScores(MEMBRANE, IGNORE)
+    found.update(label, prediction)
+    assert found.report().iou == pytest.approx(24 / 27)
+
+
+def test_a_membrane_through_a_cell_splits_it() -> None:
+    truth = np.zeros((8, 9), bool)
+    found = truth.copy()
+    found[:, 4] = True
+    scores = cell_scores(truth, found)
+    assert scores is not None
+    assert scores.rand < 0.75
+
+
+def test_an_image_without_cells_has_no_cell_scores() -> None:
+    everywhere = np.ones((4, 4), bool)
+    assert cell_scores(everywhere, ~everywhere) is None
+    found = MembraneScores(MEMBRANE, IGNORE)
+    found.update(np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint8))
+    assert found.report().rand is None
+    assert found.report().iou == 1
+
+
+def test_a_prediction_without_cells_is_one_whole() -> None:
+    truth = _two_cells() == MEMBRANE
+    scores = cell_scores(truth, np.ones_like(truth))
+    assert scores is not None
+    assert scores.rand == pytest.approx(106 / 160)
+
+
+def test_two_divisions_into_one_cell_agree() -> None:
+    nothing = np.zeros((4, 5), bool)
+    scores = cell_scores(nothing, nothing)
+    assert scores is not None
+    assert (scores.rand, scores.information) == (1, 1)
+
+
+def test_pixel_scores_are_those_of_the_whole_set() -> None:
+    random = np.random.default_rng(1)
+    labels = random.integers(0, 2, (3, 12, 10)).astype(np.uint8)
+    predictions = random.integers(0, 2, labels.shape).astype(np.uint8)
+    labels[:, 0] = IGNORE
+    found = MembraneScores(MEMBRANE, IGNORE)
+    for label, prediction in zip(labels, predictions, strict=True):
+        found.update(label, prediction)
+    counted = labels != IGNORE
+    truth, guess = (labels == MEMBRANE)[counted], (predictions == MEMBRANE)[counted]
+    report = found.report()
+    assert report.iou == pytest.approx((truth & guess).sum() / (truth | guess).sum())
+    assert report.dice == pytest.approx(2 * (truth & guess).sum() / (truth.sum() + guess.sum()))
+    assert report.pixel_error == pytest.approx((truth != guess).mean())
+
+
+def test_parts_of_a_set_add_up() -> None:
+    label = _two_cells()
+    one, other = MembraneScores(MEMBRANE, IGNORE), MembraneScores(MEMBRANE, IGNORE)
+    for scores in (one, other, other):
+        scores.update(label, np.roll(label, 1, 1))
+    whole = MembraneScores(MEMBRANE, IGNORE)
+    for _ in range(2):
+        whole.update(label, np.roll(label, 1, 1))
+    one.add_up(lambda sums: sums * 2)
+    assert one.report() == other.report() == whole.report()
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_a_mean_is_that_of_its_scores(scores: list[float]) -> None:
+    mean = MeanScore()
+    assert mean.mean() is None
+    for score in scores:
+        mean.update(score)
+    assert mean.mean() == pytest.approx(sum(scores) / len(scores), abs=1e-9)

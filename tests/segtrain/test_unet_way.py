@@ -1,0 +1,187 @@
+"""U-Net from stacks to scores: what it has of its own in batches, training, evaluation and prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from segdata.errors import InvalidInputError
+from segdata.records.convert import to_mindrecord
+from segdata.records.manifest import open_set
+from segdata.records.semantic import Classes, ListSource
+from segdata.sample.tif import write_stacks
+from segdata.sources.tif import slice_stack
+from segtrain.config import Config
+from segtrain.data.border_weights import border_weights
+from segtrain.data.tile_batches import tile_batches
+from segtrain.evaluate import evaluate
+from segtrain.fit import FitReport, fit
+from segtrain.inference import Protocol, Segmenter
+from segtrain.predict import predict
+from segtrain.settings import override, recipe
+from segtrain.tasks import semantic
+
+if TYPE_CHECKING:
+    from tests.segtrain.conftest import Rows
+
+NAMES = ("membrane", "cell")
+
+#: 48 pixels give the logits of 32.
+SETTINGS = ["unet.width=4", "unet.poolings=1", "unet.border_weight=5", "unet.elastic=2"]
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    flags = {"repeat": 3, "batch_size": 2, "crop_size": 48, "amp": "O0", "loss_scale": 1, "base_lr": 0.003}
+    small = override(recipe("unet_isbi"), {**flags, "save_steps": 6, "device_target": "CPU"}, SETTINGS)
+    return override(small, {"ignore_label": 255, "num_classes": 2})
+
+
+@pytest.fixture(scope="module")
+def stacks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("stacks")
+    write_stacks(folder, pages=4, size=70)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def records(stacks: Path) -> Path:
+    images, labels = stacks / "train-volume.tif", stacks / "train-labels.tif"
+    slice_stack(images, labels=labels, label_map={0: 0, 255: 1}, dst_path=stacks / "slices")
+    source = ListSource(stacks / "slices", stacks / "slices" / "all_lst.txt", Classes(NAMES))
+    to_mindrecord(source, stacks / "records", num_shards=1)
+    return stacks / "records"
+
+
+@pytest.fixture(scope="module")
+def trained(config: Config, records: Path, stacks: Path) -> tuple[Path, FitReport]:
+    return stacks / "run" / "last.ckpt", fit(config, records, stacks / "run")
+
+
+def _epoch(path: Path, config: Config, **options: int) -> list[list[np.ndarray]]:
+    assert config.unet
+    batches = tile_batches(open_set(path), config, config.unet, **{"epoch": 0, **options})
+    return [[column.asnumpy() for column in batch] for batch in batches]
+
+
+def test_batches_have_images_the_labels_of_their_centres_and_weights(records: Path, config: Config) -> None:
+    batches = _epoch(records, config)
+    assert len(batches) == 4 * 3 // 2
+    for images, labels, weights in batches:
+        assert (images.shape, images.dtype) == ((2, 1, 48, 48), np.float32)
+        assert (labels.shape, labels.dtype) == ((2, 32, 32), np.int32)
+        for label, weight in zip(labels, weights, strict=True):
+            np.testing.assert_array_equal(weight, border_weights(label == 0, w0=5, sigma=5))
+
+
+def test_without_a_border_weight_there_is_no_third_column(records: Path, config: Config) -> None:
+    plain = override(config, {}, ["unet.border_weight=0"])
+    assert [len(batch) for batch in _epoch(records, plain)] == [2] * 6
+
+
+def test_a_repeated_row_looks_different_each_time(make_set: Callable[..., Path], config: Config) -> None:
+    rows: Rows = [(np.full((70, 70, 3), 60 * index, np.uint8), np.ones((70, 70), np.uint8)) for index in range(3)]
+    rows = [(np.random.default_rng(0).integers(0, 20, image.shape, np.uint8) + image, label) for image, label in rows]
+    path = make_set(rows, names=NAMES)
+    images = np.concatenate([batch[0] for batch in _epoch(path, override(config, {"repeat": 4}))])
+    assert len(images) == 12
+    means = sorted(round(float(image.mean() * 127.5 + 127.5) / 60) for image in images)
+    assert means == [0] * 4 + [1] * 4 + [2] * 4
+    assert len({image.tobytes() for image in images}) == 12
+
+
+def test_an_epoch_goes_on_where_it_was_left_and_whatever_the_workers(records: Path, config: Config) -> None:
+    whole = _epoch(records, override(config, {"workers": 2}), epoch=3)
+    rest = _epoch(records, override(config, {"workers": 1}), epoch=3, first_step=2)
+    for one, other in zip(whole[2:], rest, strict=True):
+        for column, again in zip(one, other, strict=True):
+            assert (column == again).all()
+
+
+def test_the_loss_falls(trained: tuple[Path, FitReport]) -> None:
+    _, report = trained
+    assert report.steps == 6
+    assert report.loss is not None
+    assert report.loss < 0.75
+
+
+def test_evaluation_is_at_full_size_and_scores_cells(trained: tuple[Path, FitReport], records: Path) -> None:
+    checkpoint, _ = trained
+    scores = evaluate(checkpoint, records, membrane="membrane").scores
+    assert scores.pixels == 4 * 70 * 70
+    assert scores.soft_dice is not None
+    assert 0 < scores.soft_dice < 1
+    assert scores.membranes is not None
+    assert scores.membranes.iou == pytest.approx(scores.classes[0].iou)
+    assert scores.membranes.pixel_error == pytest.approx(1 - scores.pixel_accuracy)
+
+
+def test_flips_and_turns_of_an_image_are_segmented_alike(trained: tuple[Path, FitReport], config: Config) -> None:
+    from segtrain.checkpoint import load_network
+
+    network, *_ = load_network(trained[0])
+    segmenter = Segmenter(network, config, Protocol(crop_size=48, flip=True, turn=True), batch_size=1)
+    # The tiles of a square whose side is a multiple of theirs lie where they lie in its turns.
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 1), np.uint8).repeat(3, 2)
+    ((plain,), (turned,)) = (segmenter.probabilities([each]) for each in (image, np.rot90(image)))
+    np.testing.assert_allclose(turned, np.rot90(plain), atol=1e-5)
+    np.testing.assert_allclose(plain.sum(2), 1, atol=1e-5)
+
+
+def test_a_stack_gives_pictures_of_its_pages_and_a_stack(
+    trained: tuple[Path, FitReport], stacks: Path, tmp_path: Path
+) -> None:
+    report = predict(stacks / "train-volume.tif", trained[0], tmp_path / "out")
+    assert (report.images, report.faults) == (4, ())
+    stack = tifffile.imread(tmp_path / "out" / "index.tif")
+    assert (stack.shape, stack.dtype) == ((4, 70, 70), np.uint8)
+    for page, labels in enumerate(stack):
+        picture = Image.open(tmp_path / "out" / "index" / f"train-volume_{page:04d}.png")
+        assert (np.asarray(picture) == labels).all()
+
+
+def test_scales_and_unknown_classes_are_refused(trained: tuple[Path, FitReport], records: Path) -> None:
+    with pytest.raises(InvalidInputError, match="unet sees images at their own size: scales are not for it"):
+        evaluate(trained[0], records, scales=(1.0, 1.5))
+    with pytest.raises(InvalidInputError, match="no class is called 'membrana'; did you mean membrane"):
+        evaluate(trained[0], records, membrane="membrana")
+
+
+@pytest.mark.parametrize(
+    ("flags", "settings", "words"),
+    [
+        ({"crop_size": 570}, [], "takes none of side 570; expected 556 or 572"),
+        ({"model": "DeepLabV3_s16", "backbone": "resnet18"}, [], "the settings of unet belong to unet and unet_simple"),
+        ({}, ["unet.patch=2"], "unet.patch = 2 is for unet_simple"),
+        ({}, ["unet.crop=0.5"], "crop = 0.5: expected"),
+        ({}, ["unet.fill=wrap"], "fill = 'wrap': expected"),
+    ],
+)
+def test_settings_that_cannot_be(flags: dict[str, object], settings: list[str], words: str) -> None:
+    with pytest.raises(InvalidInputError, match=words):
+        override(recipe("unet_isbi"), flags, settings)
+
+
+def test_only_unet_repeats_its_rows() -> None:
+    with pytest.raises(InvalidInputError, match="repeat = 2 is for U-Net alone; use more train_epochs"):
+        override(recipe("deeplabv3_cpu"), {"repeat": 2})
+
+
+def test_the_published_recipe_has_the_published_figures() -> None:
+    config = recipe("unet_isbi")
+    assert config.unet
+    figures = (config.unet.width, config.unet.poolings, config.unet.channels, config.crop_size, config.batch_size)
+    assert figures == (64, 4, 1, 572, 16)
+    assert (config.optimizer, config.lr_type, config.base_lr, config.weight_decay) == ("adam", "constant", 1e-4, 5e-4)
+    assert (config.loss_scale, config.amp, 24 * config.repeat // config.batch_size) == (1024, "O3", 600)
+
+
+def test_training_batches_of_a_unet_are_tiles(records: Path, config: Config) -> None:
+    images, *_ = next(iter(semantic.training_batches(open_set(records), config, epoch=0)))
+    assert images.shape == (2, 1, 48, 48)
