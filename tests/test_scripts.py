@@ -125,7 +125,7 @@ def test_an_evaluation_has_the_published_model_scales_and_flip(
     (words,) = _commands(script, places)
     assert words[:2] == ["segtrain", "eval"]
     options = _parse(*words)
-    assert (options["model"], options["scales"], options["flip"]) == published
+    assert (options["model"], options["scales"] or (1.0,), bool(options["flip"])) == published
     assert (options["batch_size"], options["crop_size"], options["device_target"]) == (16, 513, "Ascend")
     assert [str(options[key]) for key in ("data_root", "data_lst", "ckpt_path")] == [
         places[key] for key in ("DATA_ROOT", "DATA_LST", "CKPT_PATH")

@@ -64,6 +64,7 @@ def _unet(config: Config, num_classes: int, *, same_padding: bool) -> nn.Cell:
         in_channels=unet.channels,
         same_padding=same_padding,
         patch=unet.patch,
+        freeze_bn=config.freeze_bn,
     )
 
 

@@ -33,6 +33,7 @@ class UNet(nn.Cell):
         in_channels: int = 1,
         same_padding: bool = False,
         patch: int = 1,
+        freeze_bn: bool = False,
     ) -> None:
         """Build the network; with one input channel and two classes the published one has 31.03 million parameters.
 
@@ -43,6 +44,7 @@ class UNet(nn.Cell):
             in_channels: 1 for gray images, 3 for RGB.
             same_padding: the simple form: padded by zeros, each 3x3 convolution normalised instead of offset.
             patch: side in pixels of what the highest level sees as one.
+            freeze_bn: normalise by the moving statistics in training too; the published network has none.
         """
         super().__init__()
         # As many channels as a patch has numbers: nothing is lost.
@@ -51,7 +53,7 @@ class UNet(nn.Cell):
         channels = [width * 2**level for level in range(poolings + 1)]
         self.down = nn.CellList(
             [
-                _double_conv(before, after, same_padding)
+                _double_conv(before, after, same_padding, freeze_bn)
                 for before, after in zip([inputs, *channels], channels, strict=False)
             ]
         )
@@ -60,7 +62,7 @@ class UNet(nn.Cell):
             [nn.SequentialCell(_up_conv(2 * outputs, outputs, 2), nn.ReLU()) for outputs in reversed(channels[:-1])]
         )
         self.joint = nn.CellList(
-            [_double_conv(2 * outputs, outputs, same_padding) for outputs in reversed(channels[:-1])]
+            [_double_conv(2 * outputs, outputs, same_padding, freeze_bn) for outputs in reversed(channels[:-1])]
         )
         self.classifier = (
             _up_conv(width, num_classes, patch)
@@ -90,11 +92,13 @@ def _centre(x: Tensor, height: int, width: int) -> Tensor:
     return x[:, :, top : top + height, left : left + width]
 
 
-def _double_conv(inputs: int, outputs: int, same_padding: bool) -> nn.SequentialCell:
-    return nn.SequentialCell(*_conv(inputs, outputs, same_padding), *_conv(outputs, outputs, same_padding))
+def _double_conv(inputs: int, outputs: int, same_padding: bool, freeze_bn: bool) -> nn.SequentialCell:
+    return nn.SequentialCell(
+        *_conv(inputs, outputs, same_padding, freeze_bn), *_conv(outputs, outputs, same_padding, freeze_bn)
+    )
 
 
-def _conv(inputs: int, outputs: int, same_padding: bool) -> tuple[nn.Cell, ...]:
+def _conv(inputs: int, outputs: int, same_padding: bool, freeze_bn: bool) -> tuple[nn.Cell, ...]:
     conv = nn.Conv2d(
         inputs,
         outputs,
@@ -105,7 +109,7 @@ def _conv(inputs: int, outputs: int, same_padding: bool) -> tuple[nn.Cell, ...]:
         weight_init=_he(9 * inputs),
         bias_init="zeros",
     )
-    return (conv, batch_norm(outputs, freeze_bn=False), nn.ReLU()) if same_padding else (conv, nn.ReLU())
+    return (conv, batch_norm(outputs, freeze_bn=freeze_bn), nn.ReLU()) if same_padding else (conv, nn.ReLU())
 
 
 def _up_conv(inputs: int, outputs: int, size: int) -> nn.Conv2dTranspose:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import Result
+from PIL import Image
 
 from segtrain.checkpoint import load_network
 from segtrain.settings import read_config
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 Run = Callable[..., Result]
 
 SHORT = ["--batch_size", 4, "--crop_size", 33, "--train_epochs", 1, "--min_scale", 0.5, "--max_scale", 1.0]
-LONG = ["--batch_size", 4, "--crop_size", 33, "--train_epochs", 1000]
+#: A network that compiles in no time, for what every network has.
+QUICK = ["--recipe", "unet_isbi_cpu", "--batch_size", 4, "--crop_size", 34]
+for _setting in ("repeat=1", "warmup_steps=0", "unet.width=4", "unet.poolings=1", "unet.patch=1", "unet.channels=3"):
+    QUICK += ["--set", _setting]
+QUICK += ["--train_epochs"]
 
 
 def _program(*args: object) -> list[str]:
@@ -78,21 +83,24 @@ def test_fit_eval_and_predict_follow_each_other(segtrain: Run, miniature: Miniat
     assert "15 images segmented" in predicted.stdout
 
 
-def test_steps_whose_gradients_overflowed_are_counted(
+def test_steps_are_logged_and_drawn_and_those_whose_gradients_overflowed_counted(
     segtrain: Run, miniature: Miniature, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("segtrain.train_step.FIRST_SCALE", 3e38)
     result = segtrain(
-        "fit", "--recipe", "deeplabv3_cpu", *SHORT, "--data_file", miniature.train, "--train_dir", tmp_path / "run",
-        "--loss_scale", "dynamic",
+        "fit", *QUICK, 1, "--data_file", miniature.train, "--train_dir", tmp_path / "run", "--loss_scale", "dynamic",
+        "--log_steps", 1, "--plot", tmp_path / "run.png",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert re.search(r"^[12] steps updated nothing: their gradients overflowed", result.stdout, re.MULTILINE)
+    assert re.search(r"^step 2 of 2: loss [\d.]+, lr [\d.e-]+, [\d.]+ images/s", result.stderr, re.MULTILINE)
+    with Image.open(tmp_path / "run.png") as picture:
+        assert picture.format == "PNG"
 
 
 def test_sigterm_leaves_a_usable_checkpoint_and_says_how_to_go_on(miniature: Miniature, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    args = ["--recipe", "deeplabv3plus_cpu", "--data_file", miniature.train, "--train_dir", run, *LONG]
+    args = [*QUICK, 1000, "--data_file", miniature.train, "--train_dir", run]
     process = subprocess.Popen(_program("fit", *args), stderr=subprocess.PIPE, text=True)
     while not (run / "metrics.jsonl").exists() and process.poll() is None:
         time.sleep(0.05)

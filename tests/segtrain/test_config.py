@@ -58,6 +58,7 @@ def test_flags_override_the_recipe_and_flags_that_were_not_given_do_not(small: C
         ("class_weights=[0.5, 1e-3, 2]", "class_weights", (0.5, 0.001, 2.0)),
         ("weight_decay_filter=norm_and_bias", "weight_decay_filter", "norm_and_bias"),
         ("ckpt_pre_trained=a=b.ckpt", "ckpt_pre_trained", "a=b.ckpt"),
+        ("optimizer=adam", "optimizer", "adam"),
     ],
 )
 def test_a_setting_is_read_with_the_type_of_its_key(small: Config, setting: str, key: str, value: object) -> None:
@@ -130,3 +131,31 @@ def test_settings_that_contradict_the_record_set_are_refused(
 ) -> None:
     with pytest.raises(InvalidInputError, match=f"{key} = {value} is configured, but record set train has"):
         resolve(override(small, {key: value}), open_set(miniature.train).manifest)
+
+
+def test_settings_of_a_group_are_checked_together() -> None:
+    base = recipe("mask_rcnn_cpu")
+    assert base.mask_rcnn
+    # Either alone would leave more positives than samples.
+    config = override(base, {}, ["mask_rcnn.rpn_samples=64", "mask_rcnn.rpn_positives=16"])
+    assert config.mask_rcnn
+    assert (config.mask_rcnn.rpn_samples, config.mask_rcnn.rpn_positives) == (64, 16)
+    assert config.mask_rcnn.image_width == base.mask_rcnn.image_width
+    assert parse_config(write_config(config), "there and back") == config
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "words"),
+    [
+        ("mask_rcnn_cpu", "mask_rcnn.rpn_positives=500", "rpn_positives = 500 is above rpn_samples = 256"),
+        ("mask_rcnn_cpu", "mask_rcnn.image_widht=64", "did you mean image_width"),
+        ("mask_rcnn_cpu", "model=DeepLabV3_s16", "the settings of mask_rcnn belong to the model mask_rcnn"),
+        ("deeplabv3plus_cpu", "model=mask_rcnn", "the settings of mask_rcnn belong to the model mask_rcnn"),
+        ("deeplabv3plus_cpu", "mask_rcnn.image_width=64", "no settings are called 'mask_rcnn' here"),
+        ("deeplabv3plus_cpu", "seed.x=1", "no settings are called 'seed' here"),
+        ("deeplabv3plus_cpu", "backbone=null", "needs a backbone: one of resnet18"),
+    ],
+)
+def test_settings_of_groups_that_make_no_sense_are_refused(name: str, setting: str, words: str) -> None:
+    with pytest.raises(InvalidInputError, match=words):
+        override(recipe(name), {}, [setting])

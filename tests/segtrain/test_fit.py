@@ -72,9 +72,10 @@ def test_the_best_checkpoint_is_that_of_the_best_evaluation(trained: Trained) ->
 
 
 def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
-    trained: Trained, miniature: Miniature, small: Config, tmp_path: Path
+    miniature: Miniature, quick: Config, tmp_path: Path
 ) -> None:
-    run = tmp_path / "run"
+    run, undisturbed = tmp_path / "run", tmp_path / "undisturbed"
+    fit(quick, miniature.train, undisturbed, eval_data_file=miniature.val)
 
     def interrupted_at(step: int, number: signal.Signals, *, resume: bool) -> None:
         def interrupt(event: Event) -> None:
@@ -83,7 +84,7 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
 
         usual = signal.getsignal(number)
         with pytest.raises(TrainingInterrupted, match=rf"Stopped after step {step} of 6; .*last\.ckpt is complete"):
-            fit(small, miniature.train, run, eval_data_file=miniature.val, resume=resume, observe=interrupt)
+            fit(quick, miniature.train, run, eval_data_file=miniature.val, resume=resume, observe=interrupt)
         assert signal.getsignal(number) is usual
         assert read_checkpoint(run / "last.ckpt")[0].step == step
 
@@ -94,13 +95,13 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
     with (run / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 3, "step": 5, "loss": 9.0, "lr": 9.0, "images_per_s": 9.0}\n{"epoch": 3, "st')
 
-    report = fit(small, miniature.train, run, eval_data_file=miniature.val, resume=True)
+    report = fit(quick, miniature.train, run, eval_data_file=miniature.val, resume=True)
     assert (report.started.first_step, report.steps) == (4, 2)
-    resumed, whole = read_parameters(run / "last.ckpt"), read_parameters(trained.directory / "last.ckpt")
+    resumed, whole = read_parameters(run / "last.ckpt"), read_parameters(undisturbed / "last.ckpt")
     assert resumed.keys() == whole.keys()
     assert [name for name in whole if (whole[name].asnumpy() != resumed[name].asnumpy()).any()] == []
-    assert _metrics(run) == _metrics(trained.directory)
-    assert {path.name for path in run.iterdir()} == {path.name for path in trained.directory.iterdir()}
+    assert _metrics(run) == _metrics(undisturbed)
+    assert {path.name for path in run.iterdir()} == {path.name for path in undisturbed.iterdir()}
 
 
 def test_a_finished_training_that_is_resumed_has_nothing_left_to_do(
@@ -182,21 +183,21 @@ def test_an_evaluation_set_must_have_the_same_classes(
 
 
 def test_training_on_pixels_that_are_all_ignored_stays_finite(
-    make_set: Callable[..., Path], small: Config, tmp_path: Path
+    make_set: Callable[..., Path], quick: Config, tmp_path: Path
 ) -> None:
     rows: Rows = [(np.full((40, 40, 3), 9 * index, np.uint8), np.full((40, 40), 255, np.uint8)) for index in range(4)]
-    report = fit(override(small, {"train_epochs": 2}), make_set(rows), tmp_path / "run")
+    report = fit(override(quick, {"train_epochs": 2}), make_set(rows), tmp_path / "run")
     assert report.loss == 0
     parameters = read_parameters(tmp_path / "run" / "last.ckpt")
     assert all(np.isfinite(value.asnumpy()).all() for value in parameters.values())
 
 
 def test_a_training_that_diverges_stops_and_keeps_its_last_good_checkpoint(
-    miniature: Miniature, small: Config, tmp_path: Path
+    miniature: Miniature, quick: Config, tmp_path: Path
 ) -> None:
     settings = {"base_lr": 1e12, "save_steps": 1, "train_epochs": 50}
     with pytest.raises(SegDataError, match=r"step \d+: .*(loss is|not finite).* diverged"):
-        fit(override(small, settings), miniature.train, tmp_path / "run")
+        fit(override(quick, settings), miniature.train, tmp_path / "run")
     parameters = read_parameters(tmp_path / "run" / "last.ckpt")
     assert all(np.isfinite(value.asnumpy()).all() for value in parameters.values())
 

@@ -99,7 +99,12 @@ def test_a_data_root_is_for_lists_only(folder: Path) -> None:
 @pytest.fixture
 def stack(tmp_path: Path) -> Path:
     path = tmp_path / "cells.tif"
-    tifffile.imwrite(path, np.arange(3, dtype=np.uint8)[:, None, None] * np.ones((3, 4, 5), np.uint8), metadata=None)
+    tifffile.imwrite(
+        path,
+        np.arange(3, dtype=np.uint8)[:, None, None] * np.ones((3, 4, 5), np.uint8),
+        photometric="minisblack",
+        metadata=None,
+    )
     return path
 
 
@@ -125,7 +130,7 @@ def test_a_tiff_of_one_page_is_an_image_like_others(tmp_path: Path) -> None:
 
 def test_pages_of_values_that_are_no_colours_are_faults_with_a_cure(tmp_path: Path) -> None:
     path = tmp_path / "floats.tif"
-    tifffile.imwrite(path, np.zeros((2, 4, 5), np.float32), metadata=None)
+    tifffile.imwrite(path, np.zeros((2, 4, 5), np.float32), photometric="minisblack", metadata=None)
     faults: list[str] = []
     assert [image for _, image in read_images(image_paths(path), faults)] == [None, None]
     assert "floats.tif, page 1: its values are float32, expected uint8 or uint16; scale them first" in faults[1]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -40,14 +40,23 @@ def test_exponential_takes_other_stairs() -> None:
     assert rates.tolist() == [1, 1, 0.5, 0.5, 0.25, 0.25]
 
 
-@pytest.mark.parametrize("lr_type", ["cos", "poly", "exp"])
+def test_constant_stays() -> None:
+    assert set(learning_rates("constant", base_lr=0.5, total_steps=9).tolist()) == {0.5}
+
+
+def test_warm_up_may_begin_at_a_share_of_the_base() -> None:
+    rates = learning_rates("constant", base_lr=0.6, total_steps=5, warmup_steps=4, warmup_start=1 / 3)
+    np.testing.assert_allclose(rates, [0.3, 0.4, 0.5, 0.6, 0.6], rtol=1e-6)
+
+
+@pytest.mark.parametrize("lr_type", get_args(LrType))
 def test_warm_up_rises_linearly_and_the_decay_takes_the_rest(lr_type: LrType) -> None:
     rates = learning_rates(lr_type, base_lr=0.4, total_steps=14, warmup_steps=4)
     np.testing.assert_allclose(rates[:4], [0.1, 0.2, 0.3, 0.4], rtol=1e-6)
     np.testing.assert_array_equal(rates[4:], learning_rates(lr_type, base_lr=0.4, total_steps=10))
 
 
-@pytest.mark.parametrize("lr_type", ["cos", "poly", "exp"])
+@pytest.mark.parametrize("lr_type", get_args(LrType))
 def test_no_decay_ever_rises(lr_type: LrType) -> None:
     rates = learning_rates(lr_type, base_lr=0.08, total_steps=257, decay_steps=50)
     assert (np.diff(rates) <= 0).all()

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean, stdev
+
+import pytest
+from click.testing import Result
+
+from segdata.lists import read_list
+from segdata.sample.tif import write_stacks
+from segdata.sources.tif import slice_stack
+
+Run = Callable[..., Result]
+
+SMALL = ("repeat=1", "warmup_steps=0", "batch_size=2", "crop_size=48", "train_epochs=1", "unet.width=4")
+SMALL += ("unet.poolings=1", "unet.patch=1", "unet.elastic=0")
+
+
+@pytest.fixture(scope="module")
+def slices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("stacks")
+    write_stacks(folder, pages=4, size=70)
+    images, labels = folder / "train-volume.tif", folder / "train-labels.tif"
+    slice_stack(images, labels=labels, label_map={0: 0, 255: 1}, dst_path=folder / "slices")
+    (folder / "names.txt").write_text("membrane\ncell\n")
+    return folder / "slices"
+
+
+def _arguments(slices: Path, directory: Path, *more: object) -> list[object]:
+    settings = [part for setting in SMALL for part in ("--set", setting)]
+    return [
+        "cross-validate", "--recipe", "unet_isbi_cpu", "--data_root", slices, "--data_lst", slices / "all_lst.txt",
+        "--class_names", slices.parent / "names.txt", "--train_dir", directory, *settings, *more,
+    ]  # fmt: skip
+
+
+def test_each_fold_is_evaluated_on_what_it_did_not_train_on(segtrain: Run, slices: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "folds"
+    result = segtrain(*_arguments(slices, directory, "--folds", 2, "--membrane", "membrane", "--json"))
+    assert result.exit_code == 0, result.output
+    whole, validated = read_list(slices / "all_lst.txt"), []
+    for fold in range(2):
+        train, val = (read_list(directory / f"fold_{fold}" / f"{name}_lst.txt") for name in ("train", "val"))
+        assert {*train, *val} == {*whole} and not {*train} & {*val}
+        validated += val
+    assert (len(validated), {*validated}) == (len(whole), {*whole})
+
+    report = json.loads(result.stdout)
+    assert list(report["folds"]) == ["0", "1"]
+    for name in ("miou", "pixel_accuracy", "soft_dice", "membrane_iou"):
+        scores = report["scores"][name]
+        assert 0 <= scores["mean"] <= 1 and scores["deviation"] is not None
+    found = [fold["scores"]["mean_iou"] for fold in report["folds"].values()]
+    assert report["scores"]["miou"] == {"mean": pytest.approx(mean(found)), "deviation": pytest.approx(stdev(found))}
+
+
+def test_one_fold_alone_has_no_deviation_and_is_gone_on_with(segtrain: Run, slices: Path, tmp_path: Path) -> None:
+    arguments = _arguments(slices, tmp_path / "folds", "--folds", 2, "--fold", 1)
+    result = segtrain(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "2 folds, blocks; evaluated: 1" in result.stdout
+    assert [path.name for path in (tmp_path / "folds").iterdir()] == ["fold_1"]
+    again = segtrain(*arguments)
+    assert again.exit_code == 1
+    assert "holds a training already" in again.stderr
+    resumed = segtrain(*arguments, "--resume")
+    assert resumed.exit_code == 0, resumed.output
+    assert "going on after step 1 of 1" in resumed.stderr
+    assert resumed.stdout == result.stdout
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "words"),
+    [
+        (["--fold", 5], 1, "fold 5: expected 0 to 4"),
+        (["--set", "unet.widht=4"], 2, "no setting is called 'widht'; did you mean width"),
+        (["--set", "mask_rcnn.max_instances=4"], 2, "no settings are called 'mask_rcnn' here"),
+        ([], 1, "5 folds of 4"),
+    ],
+)
+def test_what_cannot_work_is_told(
+    segtrain: Run, slices: Path, tmp_path: Path, more: list[object], status: int, words: str
+) -> None:
+    result = segtrain(*_arguments(slices, tmp_path / "folds", *more))
+    assert (result.exit_code, words in result.stderr) == (status, True), result.output
