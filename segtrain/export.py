@@ -21,9 +21,20 @@ from segtrain.config import Channels, DeviceTarget, FileFormat
 from segtrain.inference import Protocol
 from segtrain.models.onnx import replace_layers
 from segtrain.runtime import prepare_device
+from segtrain.unet_settings import output_size
 
 #: Names of input and output in an ONNX file.
 INPUT, OUTPUT = "images", "logits"
+
+#: How an image is brought to the input's size.
+RESIZED = (
+    "resize bilinearly until the longer side is the input's, normalise, fill up with 0 at the bottom and on the "
+    "right; of the output only the part that shows the image counts"
+)
+TILED = (
+    "normalise at its own size, gray where there is one channel, mirror it at its borders and cut overlapping tiles; "
+    "of each output the centre counts"
+)
 
 #: Largest difference of two logits, as a share of the largest logit, that is rounding.
 TOLERANCE = 1e-4
@@ -36,7 +47,7 @@ class ExportInfo:
     Attributes:
         model: the network's published name.
         class_names: names by class id.
-        input_shape: images, channels (red, green, blue), height, width.
+        input_shape: images, channels (red, green, blue; or gray), height, width.
         output_shape: images, classes, height, width; the class of a pixel is the largest of its logits.
         image_mean: to be taken from red, green and blue (0 to 255) of every pixel.
         image_std: what the difference is then divided by.
@@ -51,10 +62,7 @@ class ExportInfo:
     output_shape: tuple[int, ...]
     image_mean: Channels
     image_std: Channels
-    image_fit: str = (
-        "resize bilinearly until the longer side is the input's, normalise, fill up with 0 at the bottom and on the "
-        "right; of the output only the part that shows the image counts"
-    )
+    image_fit: str
     program: dict[str, str] = field(default_factory=program_versions)
 
 
@@ -94,9 +102,9 @@ def export(
 ) -> ExportReport:
     """Write the network of a checkpoint, weights included, as a file with an input of fixed size.
 
-    It takes normalised images ``(N, 3, H, W)`` float32 and returns logits ``(N, K, H, W)``. MindIR is loaded back and
-    compared on random input before anything is published, ONNX where onnxruntime is installed. AIR is for Ascend, and
-    nothing loads it back here.
+    It takes normalised images ``(N, 3, H, W)`` float32, of U-Net as many channels as it was trained on, and returns
+    logits ``(N, K, H, W)``. MindIR is loaded back and compared on random input before anything is published, ONNX where
+    onnxruntime is installed. AIR is for Ascend, and nothing loads it back here.
 
     Args:
         ckpt_path: the checkpoint, its side file beside it.
@@ -112,18 +120,26 @@ def export(
         OptionError: when name, format and device do not fit together.
         InvalidInputError: when the checkpoint is damaged or the input would be too small.
         TargetExistsError: when the file is there.
-        SegDataError: when MindSpore cannot write the network in this format, or what it wrote gives other logits.
+        SegDataError: when it is a Mask R-CNN, when MindSpore cannot write the network in this format, or what it wrote
+            gives other logits.
     """
     _check_options(out, file_format, device_target)
     side_file = out.with_name(f"{out.name}.json")
     for path in (out, side_file):
         check_target_file(path, overwrite=overwrite)
     config = read_info(ckpt_path).config
+    if config.mask_rcnn:
+        raise SegDataError(
+            f"{config.model} cannot be exported: what follows its network chooses boxes, and is no part of it"
+        )
     side = Protocol(crop_size=crop_size or config.crop_size).crop_size
+    if config.unet:
+        output_size(side, config.unet.halvings, same_padding=config.model == "unet_simple")
     prepare_device(device_target, seed=config.seed)
     network, checkpoint, _ = load_network(ckpt_path)
     network.set_train(False)
-    images = np.random.default_rng(config.seed).standard_normal((batch_size, 3, side, side), np.float32)
+    channels = config.unet.channels if config.unet else 3
+    images = np.random.default_rng(config.seed).standard_normal((batch_size, channels, side, side), np.float32)
     logits = network(Tensor(images)).asnumpy()
     info = _describe(checkpoint, images, logits)
 
@@ -166,6 +182,7 @@ def _describe(
         output_shape=logits.shape,
         image_mean=config.image_mean,
         image_std=config.image_std,
+        image_fit=TILED if config.unet else RESIZED,
     )
 
 

@@ -129,4 +129,4 @@ def _draw_lines(
     axes.tick_params(colors=INK, labelsize=8)
     axes.grid(alpha=0.3, linewidth=0.5)
     if len(names) > 1:
-        axes.legend(fontsize=8, frameon=False)
+        axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -141,3 +141,9 @@ def test_a_semantic_network_refuses_an_instance_set(fitted: Fitted, segtrain: Ru
     )
     assert result.exit_code == 1
     assert "is for the instance task; expected semantic" in result.stderr
+
+
+def test_a_mask_rcnn_is_not_exported_and_the_reason_is_said(fitted: Fitted, segtrain: Run, tmp_path: Path) -> None:
+    result = segtrain("export", "--ckpt_path", fitted.directory / "best.ckpt", "--out", tmp_path / "a.mindir")
+    assert result.exit_code == 1
+    assert "mask_rcnn cannot be exported" in result.stderr
