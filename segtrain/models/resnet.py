@@ -143,12 +143,17 @@ class ResNet(nn.Cell):
             The output of layer1, ``(N, low_level_channels, ceil(H/4), ceil(W/4))``, and of layer4,
             ``(N, out_channels, ceil(H/stride), ceil(W/stride))``.
         """
-        c2, _, _, c5 = self.stages(x)
-        return c2, c5
+        # Not by `stages`: of results that nobody takes, MindSpore's compiler (2.10) says that it might lose side effects.
+        low_level = self.layer1(self.stem(x))
+        return low_level, self.layer4(self.layer3(self.layer2(low_level)))
+
+    def stem(self, x: Tensor) -> Tensor:
+        """Return what layer1 takes."""
+        return self.maxpool(self.relu(self.bn1(self.conv1(x))))
 
     def stages(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return the outputs of layer1 to layer4, the second to fifth stage of a feature pyramid."""
-        c2 = self.layer1(self.maxpool(self.relu(self.bn1(self.conv1(x)))))
+        c2 = self.layer1(self.stem(x))
         c3 = self.layer2(c2)
         c4 = self.layer3(c3)
         return c2, c3, c4, self.layer4(c4)
