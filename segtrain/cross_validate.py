@@ -80,9 +80,14 @@ def cross_validate(
         progress: shows the other work.
 
     Raises:
-        InvalidInputError: when there are fewer samples than folds, or a fold is named that there is not.
+        InvalidInputError: when there are fewer samples than folds, a fold is named that there is not, or the network is
+            for instances.
         SegDataError: as of `segdata.to_mindrecord`, `segtrain.fit.fit` and `segtrain.evaluate.evaluate`.
     """
+    if config.mask_rcnn:
+        raise InvalidInputError(
+            f"{config.model} is for instances, and a list file has none: no folds can be made of it"
+        )
     wanted = sorted(set(only)) or list(range(folds))
     if beyond := [fold for fold in wanted if not 0 <= fold < folds]:
         raise InvalidInputError(f"fold {beyond[0]}: expected 0 to {folds - 1}")

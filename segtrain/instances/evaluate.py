@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from segdata.errors import InvalidInputError
+from segdata.errors import InvalidInputError, OptionError
 from segdata.files import check_target_file
 from segdata.parallel import Progress, silent
 from segdata.records.manifest import RecordSet, open_set
@@ -22,6 +22,7 @@ from segtrain.config import Config, DeviceTarget
 from segtrain.data.classes import check_classes
 from segtrain.data.instance import EvalSample, check_instance_set, eval_samples
 from segtrain.distributed import ALONE, Ranks, current
+from segtrain.evaluate import SampleList
 from segtrain.instances.detections import Detections, Result, locate, result_entries, write_results
 from segtrain.instances.detector import load_detector, settings_of
 from segtrain.instances.scores import InstanceReport, ground_truth, read_ground_truth, score
@@ -64,7 +65,7 @@ Detect = Callable[[npt.NDArray[np.float32], npt.NDArray[np.float32]], Detections
 
 def evaluate(
     ckpt_path: Path,
-    data: Path,
+    data: Path | SampleList,
     *,
     batch_size: int | None = None,
     device_target: DeviceTarget = "CPU",
@@ -88,9 +89,12 @@ def evaluate(
         progress: shows how many images are done.
 
     Raises:
+        OptionError: when `data` is a list file.
         InvalidInputError: when checkpoint and data do not fit together, or naming the first image that is faulty.
         TargetExistsError: when `results` is taken.
     """
+    if isinstance(data, SampleList):
+        raise OptionError(f"{data.data_lst}: a list file has no instances; {ckpt_path} is evaluated on a record set")
     detector, info, loaded = load_detector(ckpt_path, device_target)
     check_expected(ckpt_path, info.config, expected or {})
     records = open_set(data)

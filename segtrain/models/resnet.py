@@ -143,7 +143,7 @@ class ResNet(nn.Cell):
             The output of layer1, ``(N, low_level_channels, ceil(H/4), ceil(W/4))``, and of layer4,
             ``(N, out_channels, ceil(H/stride), ceil(W/stride))``.
         """
-        # Not by `stages`: of results that nobody takes, MindSpore's compiler (2.10) says that it might lose side effects.
+        # Not by `stages`: of results that nobody takes, MindSpore's compiler (2.10) says that it may lose side effects.
         low_level = self.layer1(self.stem(x))
         return low_level, self.layer4(self.layer3(self.layer2(low_level)))
 

@@ -85,3 +85,12 @@ def test_what_cannot_work_is_told(
 ) -> None:
     result = segtrain(*_arguments(slices, tmp_path / "folds", *more))
     assert (result.exit_code, words in result.stderr) == (status, True), result.output
+
+
+def test_instances_have_no_list_to_make_folds_of(segtrain: Run, slices: Path, tmp_path: Path) -> None:
+    result = segtrain(
+        "cross-validate", "--recipe", "mask_rcnn_cpu", "--data_root", slices, "--data_lst", slices / "all_lst.txt",
+        "--train_dir", tmp_path / "folds",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert "mask_rcnn is for instances" in result.stderr

@@ -11,7 +11,7 @@ from segtrain.unet_settings import UNetSettings
 IGNORE = 255
 
 #: Everything that is random at once.
-ALL = UNetSettings(flip=True, turn=True, crop=0.3, brightness=0.1, contrast=0.2, elastic=4)
+ALL = UNetSettings(flip="both", turn=True, crop=0.3, brightness=0.1, contrast=0.2, elastic=4)
 
 
 def _image(height: int = 40, width: int = 50, channels: int = 1) -> np.ndarray:
@@ -58,7 +58,7 @@ def test_image_and_label_meet_the_same_geometry(seed: int) -> None:
     label = ((rows // 20 + columns // 20) % 2).astype(np.uint8)
     # Twice the same picture: where the one is far from an edge, the other is what it says.
     image = (label * 255)[..., None]
-    settings = UNetSettings(flip=True, turn=True, crop=0.2, elastic=3)
+    settings = UNetSettings(flip="both", turn=True, crop=0.2, elastic=3)
     pixels, labels = _tile(image, label, settings, size=40, output=40, seed=seed)
     sure = np.abs(pixels[0]) > 0.999
     assert sure.mean() > 0.5
@@ -90,10 +90,13 @@ def test_the_label_is_that_of_the_centre() -> None:
 def test_flips_and_turns_reach_all_eight_symmetries() -> None:
     image = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
     label = np.zeros((16, 16), np.uint8)
-    settings = UNetSettings(flip=True, turn=True)
+    settings = UNetSettings(flip="both", turn=True)
     assert len({_tile(image, label, settings, seed=seed)[0].tobytes() for seed in range(100)}) == 8
-    upright = UNetSettings(flip=True)
+    upright = UNetSettings(flip="both")
     assert len({_tile(image, label, upright, seed=seed)[0].tobytes() for seed in range(100)}) == 4
+    pixels = {_tile(image, label, UNetSettings(flip="horizontal"), seed=seed)[0].tobytes() for seed in range(100)}
+    plain, _ = _tile(image, label, UNetSettings())
+    assert pixels == {plain.tobytes(), plain[..., ::-1].tobytes()}
 
 
 def test_beyond_the_image_is_its_mirror_image_or_the_mean_without_a_label() -> None:

@@ -20,7 +20,7 @@ Run = Callable[..., Result]
 
 #: A network with which a step takes a fraction of a second.
 SMALL = [
-    "warmup_steps=0", "mask_rcnn.image_height=64", "mask_rcnn.image_width=96", "mask_rcnn.max_instances=4",
+    "warmup_steps=0", "mask_rcnn.image_height=64", "mask_rcnn.image_width=96", "mask_rcnn.max_instances=3",
     "mask_rcnn.mask_crop_size=8", "mask_rcnn.fpn_channels=4", "mask_rcnn.rpn_samples=40", "mask_rcnn.rpn_positives=20",
     "mask_rcnn.rpn_candidates=20", "mask_rcnn.rpn_proposals=20", "mask_rcnn.rpn_test_candidates=20",
     "mask_rcnn.rpn_test_proposals=12", "mask_rcnn.roi_positives=8", "mask_rcnn.roi_negatives=8",
@@ -75,6 +75,11 @@ def test_the_report_has_the_scores_of_boxes_and_masks(fitted: Fitted) -> None:
     assert "mask AP" in fitted.result.stderr
 
 
+def test_what_a_batch_has_no_rows_for_is_counted_and_said(fitted: Fitted) -> None:
+    assert "1 instances of 1 images are left out" in fitted.result.stderr
+    assert "mask_rcnn.max_instances = 3" in json.loads(fitted.result.stdout)["started"]["left_out"][0]
+
+
 def test_eval_gives_the_table_and_a_result_file_that_pycocotools_reads(
     fitted: Fitted, segtrain: Run, tmp_path: Path
 ) -> None:
@@ -112,6 +117,16 @@ def test_predict_draws_cuts_out_and_writes_results_for_its_own_list_of_images(
             seen = np.asarray(cut)[..., 3] > 0
         masks = [found.annToMask(entry) for entry in found.imgToAnns[image["id"]]]
         assert (seen == (np.any(masks, axis=0) if masks else np.zeros_like(seen))).all()
+
+
+def test_a_list_file_has_no_instances_to_be_evaluated(fitted: Fitted, segtrain: Run, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("a.png b.png\n")
+    result = segtrain(
+        "eval", "--data_root", tmp_path, "--data_lst", tmp_path / "list.txt", "--ckpt_path",
+        fitted.directory / "best.ckpt",
+    )  # fmt: skip
+    assert result.exit_code == 2
+    assert "list.txt: a list file has no instances" in result.stderr
 
 
 @pytest.mark.parametrize(
