@@ -13,6 +13,7 @@ from segdata.errors import InvalidInputError
 Amount = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, lt=0.5)]
 Fill = Literal["mirror", "zero"]
+Flip = Literal["none", "horizontal", "both"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class UNetSettings:
         patch: side in pixels of what the highest level sees as one; above 1 for unet_simple only. With 2 a step takes a
             quarter of the time.
         channels: 1: images are made gray, and the first of `image_mean` and `image_std` is theirs; 3: RGB.
-        flip: mirror a tile upside down and left to right, each with probability one half.
+        flip: mirror a tile left to right (horizontal), or also upside down (both), each with probability one half.
         turn: turn it by 0 to 3 quarters.
         crop: largest share that is cut off at each side; what is left is enlarged to the tile.
         brightness: largest change of brightness, as a share of the range 0 to 255; what leaves the range is cut to it.
@@ -42,7 +43,7 @@ class UNetSettings:
     poolings: Annotated[int, msgspec.Meta(ge=0, le=6)] = 4
     patch: Literal[1, 2, 4] = 1
     channels: Literal[1, 3] = 1
-    flip: bool = False
+    flip: Flip = "none"
     turn: bool = False
     crop: Share = 0.0
     brightness: Amount = 0.0

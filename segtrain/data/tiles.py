@@ -12,10 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from segtrain.data.transforms import Ids, Image, Label, Pixels
-from segtrain.unet_settings import Fill, UNetSettings
+from segtrain.unet_settings import Fill, Flip, UNetSettings
 
 #: How OpenCV calls what lies beyond an image; "mirror" does not repeat the outermost pixel.
 _BORDERS: dict[Fill, int] = {"mirror": cv2.BORDER_REFLECT_101, "zero": cv2.BORDER_CONSTANT}
+
+#: The axes of each way to flip.
+_FLIPPED: dict[Flip, tuple[int, ...]] = {"none": (), "horizontal": (1,), "both": (0, 1)}
 
 #: Displacement vectors of an elastic deformation on each axis of the tile (Ronneberger et al. 2015, section 3.1).
 _GRID = 3
@@ -105,8 +108,7 @@ def _places(
     if settings.turn:
         quarters = int(rng.integers(4))
         rows, columns = np.rot90(rows, quarters), np.rot90(columns, quarters)
-    if settings.flip:
-        for axis in (0, 1):
-            if rng.random() < 0.5:
-                rows, columns = np.flip(rows, axis), np.flip(columns, axis)
+    for axis in _FLIPPED[settings.flip]:
+        if rng.random() < 0.5:
+            rows, columns = np.flip(rows, axis), np.flip(columns, axis)
     return np.ascontiguousarray(rows, np.float32), np.ascontiguousarray(columns, np.float32)

@@ -36,7 +36,7 @@ _TARGETS = np.random.default_rng(2).normal(size=(4, 4, 9, 9)).astype(np.float32)
 #: A training of two steps. Adam would make much of rounding: it divides by what gradients usually are.
 _FIT = "--recipe unet_isbi_cpu --is_distributed --batch_size 2 --crop_size 34 --train_epochs 1 --save_steps 2 "
 _FIT += "--set repeat=1 --base_lr 0.01 --set optimizer=momentum --set loss=cross_entropy --set warmup_steps=0 "
-_FIT += "--set unet.width=4 --set unet.poolings=1 --set unet.patch=1 --set unet.channels=3"
+_FIT += "--set class_weights=null --set unet.width=4 --set unet.poolings=1 --set unet.patch=1 --set unet.channels=3"
 
 
 class SmallNet(nn.Cell):

@@ -24,7 +24,15 @@ Run = Callable[..., Result]
 SHORT = ["--batch_size", 4, "--crop_size", 33, "--train_epochs", 1, "--min_scale", 0.5, "--max_scale", 1.0]
 #: A network that compiles in no time, for what every network has.
 QUICK = ["--recipe", "unet_isbi_cpu", "--batch_size", 4, "--crop_size", 34]
-for _setting in ("repeat=1", "warmup_steps=0", "unet.width=4", "unet.poolings=1", "unet.patch=1", "unet.channels=3"):
+for _setting in (
+    "repeat=1",
+    "warmup_steps=0",
+    "class_weights=null",
+    "unet.width=4",
+    "unet.poolings=1",
+    "unet.patch=1",
+    "unet.channels=3",
+):
     QUICK += ["--set", _setting]
 QUICK += ["--train_epochs"]
 
