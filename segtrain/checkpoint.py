@@ -208,7 +208,7 @@ def read_checkpoint(path: Path) -> tuple[CheckpointInfo, Parameters]:
     info, parameters = read_info(path), read_parameters(path)
     if GLOBAL_STEP in parameters:
         step = int(parameters[GLOBAL_STEP].asnumpy()[0])
-        steps_per_epoch = max(info.rows // (info.config.batch_size * info.devices), 1)
+        steps_per_epoch = max(info.rows * info.config.repeat // (info.config.batch_size * info.devices), 1)
         info = replace(info, step=step, epoch=-(-step // steps_per_epoch))
     return info, parameters
 

@@ -17,6 +17,7 @@ from segdata.records.manifest import open_set
 from segdata.records.semantic import Classes, ListSource
 from segdata.sample.tif import write_stacks
 from segdata.sources.tif import slice_stack
+from segtrain.checkpoint import load_network, read_checkpoint
 from segtrain.config import Config
 from segtrain.data.border_weights import border_weights
 from segtrain.data.tile_batches import tile_batches
@@ -123,8 +124,6 @@ def test_evaluation_is_at_full_size_and_scores_cells(trained: tuple[Path, FitRep
 
 
 def test_flips_and_turns_of_an_image_are_segmented_alike(trained: tuple[Path, FitReport], config: Config) -> None:
-    from segtrain.checkpoint import load_network
-
     network, *_ = load_network(trained[0])
     segmenter = Segmenter(network, config, Protocol(crop_size=48, flip=True, turn=True), batch_size=1)
     # The tiles of a square whose side is a multiple of theirs lie where they lie in its turns.
@@ -185,3 +184,8 @@ def test_the_published_recipe_has_the_published_figures() -> None:
 def test_training_batches_of_a_unet_are_tiles(records: Path, config: Config) -> None:
     images, *_ = next(iter(semantic.training_batches(open_set(records), config, epoch=0)))
     assert images.shape == (2, 1, 48, 48)
+
+
+def test_a_checkpoint_knows_its_epoch_though_each_has_its_rows_several_times(trained: tuple[Path, FitReport]) -> None:
+    info = read_checkpoint(trained[0])[0]
+    assert (info.epoch, info.step) == (1, 6)

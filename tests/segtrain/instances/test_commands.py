@@ -125,7 +125,7 @@ def test_a_list_file_has_no_instances_to_be_evaluated(fitted: Fitted, segtrain: 
         "eval", "--data_root", tmp_path, "--data_lst", tmp_path / "list.txt", "--ckpt_path",
         fitted.directory / "best.ckpt",
     )  # fmt: skip
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "list.txt: a list file has no instances" in result.stderr
 
 
