@@ -143,7 +143,13 @@ def test_fewer_samples_than_there_should_be_are_no_result(
     trained: Trained, miniature: Miniature, small: Config
 ) -> None:
     segmenter, info, _ = load_segmenter(
-        trained.directory / "best.ckpt", scales=(1.0,), flip=False, crop_size=None, batch_size=2, device_target="CPU"
+        trained.directory / "best.ckpt",
+        scales=(1.0,),
+        flip=False,
+        turn=False,
+        crop_size=None,
+        batch_size=2,
+        device_target="CPU",
     )
     samples = list(list_samples(miniature.root, miniature.val_lst))[:1]
     with pytest.raises(InvalidInputError, match="1 samples were read, 5 were expected"):
