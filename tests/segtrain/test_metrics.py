@@ -94,6 +94,8 @@ def test_a_report_is_json_as_it_is() -> None:
         "pixel_accuracy": 1.0,
         "pixels": 2,
         "confusion": [[1, 0, 0], [0, 1, 0], [0, 0, 0]],
+        "soft_dice": None,
+        "membranes": None,
     }
 
 
