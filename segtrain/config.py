@@ -125,6 +125,11 @@ class Config:
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = 1
     workers: Count | None = None
 
+    @property
+    def same_padding(self) -> bool:
+        """Whether U-Net pads its convolutions, so that its logits have the size of its input."""
+        return self.model == "unet_simple"
+
     def __post_init__(self) -> None:
         """Check what no single value shows."""
         if self.min_scale > self.max_scale:
@@ -134,7 +139,7 @@ class Config:
         if self.model.startswith("unet") != (self.unet is not None):
             raise InvalidInputError(f"model = {self.model}: the settings of unet belong to unet and unet_simple")
         if self.unet is not None:
-            output_size(self.crop_size, self.unet.halvings, same_padding=self.model == "unet_simple")
+            output_size(self.crop_size, self.unet.halvings, same_padding=self.same_padding)
             if self.unet.patch > 1 and self.model == "unet":
                 raise InvalidInputError(f"unet.patch = {self.unet.patch} is for unet_simple; unet is as published")
         elif self.repeat > 1:

@@ -6,9 +6,8 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from segdata.records.manifest import open_set
 from segtrain.checkpoint import CheckpointInfo, check_expected
 from segtrain.config import DeviceTarget
 from segtrain.data.classes import check_classes, class_id
-from segtrain.data.loading import worker_count
+from segtrain.data.loading import in_batches, worker_count
 from segtrain.data.semantic import (
     Sample,
     decode_sample,
@@ -31,8 +30,6 @@ from segtrain.distributed import ALONE, Ranks, current
 from segtrain.inference import Protocol, Segmenter, likeliest, load_segmenter
 from segtrain.membranes import MeanScore, MembraneScores, soft_dice
 from segtrain.metrics import ConfusionMatrix, SegmentationReport
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +167,7 @@ def score(
     decoded = ordered_map(decode, samples, workers=worker_count(segmenter.config))
     counted = 0
     with (progress if ranks.is_main else silent)(total=len(ranks.share(rows)), label="evaluate") as advance:
-        for batch in _batches(decoded, segmenter.batch_size):
+        for batch in in_batches(decoded, segmenter.batch_size):
             found = segmenter.probabilities([image for image, _ in batch])
             for (_, label), probabilities in zip(batch, found, strict=True):
                 prediction = likeliest(probabilities)
@@ -198,9 +195,3 @@ def _open(data: Path | SampleList, info: CheckpointInfo, ranks: Ranks) -> tuple[
     records = open_set(data)
     check_classes(info.class_names, records.manifest)
     return ignore_label_of(records.manifest), records.manifest.rows, record_samples(records, ranks)
-
-
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

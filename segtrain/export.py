@@ -134,7 +134,7 @@ def export(
         )
     side = Protocol(crop_size=crop_size or config.crop_size).crop_size
     if config.unet:
-        output_size(side, config.unet.halvings, same_padding=config.model == "unet_simple")
+        output_size(side, config.unet.halvings, same_padding=config.same_padding)
     prepare_device(device_target, seed=config.seed)
     network, checkpoint, _ = load_network(ckpt_path)
     network.set_train(False)

@@ -76,9 +76,7 @@ class Segmenter:
         if config.unet:
             if protocol.scales != (1.0,):
                 raise InvalidInputError(f"{config.model} sees images at their own size: scales are not for it")
-            self._centre = centre_size(
-                protocol.crop_size, config.unet.halvings, same_padding=config.model == "unet_simple"
-            )
+            self._centre = centre_size(protocol.crop_size, config.unet.halvings, same_padding=config.same_padding)
 
     def __call__(self, images: Sequence[Image]) -> list[npt.NDArray[np.uint8]]:
         """Return the class ids ``(H, W)`` uint8 of each image, uint8 RGB ``(H, W, 3)``; at most `batch_size` images."""

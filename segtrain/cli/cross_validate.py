@@ -16,9 +16,10 @@ from segdata.cli.options import (
     overwrite_option,
     read_classes,
 )
-from segdata.cli.render import INTERRUPTED, emit, progress_bar, table
+from segdata.cli.render import emit, progress_bar, table
 from segdata.errors import InvalidInputError
 from segdata.sources.folds import Order
+from segtrain.cli.options import saying_how_to_go_on
 from segtrain.settings import override, recipe, recipe_names
 
 if TYPE_CHECKING:
@@ -76,16 +77,11 @@ def cross_validate(
 
     from segdata.records.semantic import Classes, ListSource
     from segtrain import cross_validate as validation
-    from segtrain.fit import TrainingInterrupted
     from segtrain.progress import TrainingBar
 
     source = ListSource(data_root, data_lst, read_classes(num_classes, class_names, ignore_label) or Classes())
-    try:
-        with TrainingBar(log_steps) as bar:
-            report = validation.cross_validate(config, source, observe=bar, progress=progress_bar, **options)
-    except TrainingInterrupted as stop:
-        click.echo(f"{stop} The same command with --resume goes on from there.", err=True)
-        raise click.exceptions.Exit(INTERRUPTED) from stop
+    with saying_how_to_go_on(), TrainingBar(log_steps) as bar:
+        report = validation.cross_validate(config, source, observe=bar, progress=progress_bar, **options)
     emit(report, as_json, _text)
 
 

@@ -11,10 +11,10 @@ import click
 
 from segdata.cli.location import check_existing, location_option, work_dir_option
 from segdata.cli.options import ANY_PATH, json_option, overwrite_option, png_name
-from segdata.cli.render import INTERRUPTED, emit, progress_bar
+from segdata.cli.render import emit, progress_bar
 from segdata.errors import InvalidInputError
 from segdata.files import check_target_file, write_file
-from segtrain.cli.options import MODELS, once, options_of, several
+from segtrain.cli.options import MODELS, once, options_of, saying_how_to_go_on, several
 from segtrain.config import Amp, DeviceTarget, Model
 from segtrain.copy_out import resumed_config
 from segtrain.schedules import LrType
@@ -120,18 +120,11 @@ def fit(
     resumed = partial(resumed_config, places["train_dir"], work_dir=places["work_dir"]) if resume else None
     config = _config(recipe_name, resumed, options, settings)
 
-    from segtrain import fit as training
     from segtrain import remote
     from segtrain.progress import TrainingBar
 
-    try:
-        with TrainingBar(log_steps) as bar:
-            report = remote.fit(
-                config, **places, resume=resume, overwrite=overwrite, observe=bar, progress=progress_bar
-            )
-    except training.TrainingInterrupted as stop:
-        once(click.echo, f"{stop} The same command with --resume goes on from there.", err=True)
-        raise click.exceptions.Exit(INTERRUPTED) from stop
+    with saying_how_to_go_on(), TrainingBar(log_steps) as bar:
+        report = remote.fit(config, **places, resume=resume, overwrite=overwrite, observe=bar, progress=progress_bar)
     if plot:
         once(_draw, places["train_dir"], plot)
     once(emit, report, as_json, _fit_text)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar, get_args
 
 import click
 
 from segdata.cli.location import location_option
+from segdata.cli.render import INTERRUPTED
 from segtrain.config import DeviceTarget, Model
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -52,6 +54,18 @@ def options_of(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
 def given_only(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that were given: of the others, the functions they go to know the defaults."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+@contextmanager
+def saying_how_to_go_on() -> Iterator[None]:
+    """End as an interrupted program does when a training is interrupted, and say how it goes on."""
+    from segtrain.fit import TrainingInterrupted
+
+    try:
+        yield
+    except TrainingInterrupted as stop:
+        once(click.echo, f"{stop} The same command with --resume goes on from there.", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from stop
 
 
 def once(show: Callable[..., None], *args: Any, **options: Any) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 
@@ -10,6 +13,15 @@ from segdata.errors import InvalidInputError
 from segdata.parallel import default_workers
 from segtrain.config import Config
 from segtrain.distributed import Ranks
+
+T = TypeVar("T")
+
+
+def in_batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield `items` in lists of `size`, the last of which may be shorter."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
 
 
 def worker_count(config: Config) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from segdata.parallel import ordered_map
 from segdata.records.manifest import RecordSet
 from segtrain.config import Config
 from segtrain.data.border_weights import border_weights
-from segtrain.data.loading import epoch_draws, worker_count
+from segtrain.data.loading import epoch_draws, in_batches, worker_count
 from segtrain.data.semantic import Sample, decode_sample, read_samples
 from segtrain.data.tiles import augment_tile, with_channels
 from segtrain.distributed import ALONE, Ranks
@@ -55,7 +54,7 @@ def tile_batches(
     make = partial(_tile, config=config, settings=settings, classes=classes)
     workers = worker_count(config)
     tiles = ordered_map(make, zip(samples, seeds, strict=True), workers=workers, chunk=-(-size // (2 * workers)))
-    while batch := list(islice(tiles, size)):
+    for batch in in_batches(tiles, size):
         yield tuple(Tensor.from_numpy(np.stack(column)) for column in zip(*batch, strict=True))
 
 
@@ -68,7 +67,7 @@ def _tile(task: _Task, *, config: Config, settings: UNetSettings, classes: int) 
         label,
         np.random.default_rng(seed),
         input_size=config.crop_size,
-        output_size=output_size(config.crop_size, settings.halvings, same_padding=config.model == "unet_simple"),
+        output_size=output_size(config.crop_size, settings.halvings, same_padding=config.same_padding),
         settings=settings,
         mean=config.image_mean[: settings.channels],
         std=config.image_std[: settings.channels],

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +20,7 @@ from segtrain.checkpoint import check_expected
 from segtrain.config import Config, DeviceTarget
 from segtrain.data.classes import check_classes
 from segtrain.data.instance import EvalSample, check_instance_set, eval_samples
+from segtrain.data.loading import in_batches
 from segtrain.distributed import ALONE, Ranks, current
 from segtrain.evaluate import SampleList
 from segtrain.instances.detections import Detections, Result, locate, result_entries, write_results
@@ -100,12 +100,13 @@ def evaluate(
     records = open_set(data)
     check_instance_set(records.manifest)
     check_classes(info.class_names, records.manifest)
+    settings = settings_of(info.config)
     started = time.perf_counter()
     scores = evaluate_instances(
         detector,
         records,
         info.config,
-        settings_of(info.config),
+        settings,
         batch_size=batch_size,
         annotations=annotations,
         results=results,
@@ -113,7 +114,6 @@ def evaluate(
         ranks=current(),
         progress=progress,
     )
-    settings = settings_of(info.config)
     return InstanceEvalReport(
         checkpoint=str(ckpt_path),
         epoch=info.epoch,
@@ -192,7 +192,7 @@ def detect_all(
     seen = 0
     total = len(ranks.share(records.manifest.rows))
     with (progress if ranks.is_main else silent)(total=total, label="evaluate") as advance:
-        for batch in _batches(eval_samples(records, config, settings, ranks), batch_size):
+        for batch in in_batches(eval_samples(records, config, settings, ranks), batch_size):
             found = locate(
                 detect(*_stack(batch, batch_size)),
                 [sample.content for sample in batch],
@@ -208,12 +208,6 @@ def detect_all(
             f"{seen} images were read, {records.manifest.rows} were expected; is the record set whole?"
         )
     return _gather(entries, ranks)
-
-
-def _batches(samples: Iterable[EvalSample], size: int) -> Iterator[list[EvalSample]]:
-    iterator = iter(samples)
-    while batch := list(islice(iterator, size)):
-        yield batch
 
 
 def _stack(batch: list[EvalSample], size: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

@@ -54,7 +54,7 @@ def _mask_rcnn(config: Config, num_classes: int) -> nn.Cell:
     )
 
 
-def _unet(config: Config, num_classes: int, *, same_padding: bool) -> nn.Cell:
+def _unet(config: Config, num_classes: int) -> nn.Cell:
     unet = config.unet
     assert unet is not None
     return UNet(
@@ -62,7 +62,7 @@ def _unet(config: Config, num_classes: int, *, same_padding: bool) -> nn.Cell:
         width=unet.width,
         poolings=unet.poolings,
         in_channels=unet.channels,
-        same_padding=same_padding,
+        same_padding=config.same_padding,
         patch=unet.patch,
         freeze_bn=config.freeze_bn,
     )
@@ -75,6 +75,6 @@ MODELS: dict[Model, Callable[[Config, int], nn.Cell]] = {
     "DeepLabV3plus_s16": partial(_deeplab, DeepLabV3Plus, 16),
     "DeepLabV3plus_s8": partial(_deeplab, DeepLabV3Plus, 8),
     "mask_rcnn": _mask_rcnn,
-    "unet": partial(_unet, same_padding=False),
-    "unet_simple": partial(_unet, same_padding=True),
+    "unet": _unet,
+    "unet_simple": _unet,
 }

@@ -78,25 +78,34 @@ class Dropout(nn.Cell):
         super().__init__()
         self.keep = 1.0 - drop
         self.threshold = int(self.keep * 2**31)
-        # mindspore.set_seed seeds NumPy's global generator too.
-        start = int(np.random.randint(-(2**31), 2**31))
-        self.counter = Parameter(Tensor(start, dtype.int32), name="counter", requires_grad=False)
+        self.counter = random_counter("counter")
         self.rank = current().rank
 
     def construct(self, x: Tensor) -> Tensor:
         """Return ``x`` in eval mode; in training ``x / keep`` with dropped elements zero. Any shape."""
         if not self.training:
             return x
-        # Every step of the counter is odd, so that it takes all 2^32 values before it repeats.
-        step = ops.assign_add(self.counter, Tensor(-1640531527, dtype.int32))
-        position = ops.arange(self.rank * x.size, (self.rank + 1) * x.size).astype(dtype.int32).reshape(x.shape)
-        # The counter enters between the rounds: masks of different steps are not shifted copies of each other.
-        uniform = scramble(scramble(position) + step)
-        kept = ops.bitwise_and(uniform, 0x7FFFFFFF) < self.threshold
+        kept = ops.bitwise_and(random_bits(self.counter, x, self.rank), 0x7FFFFFFF) < self.threshold
         return ops.select(kept, x / self.keep, ops.zeros_like(x))
 
 
-def scramble(bits: Tensor) -> Tensor:
+def random_counter(name: str) -> Parameter:
+    """Return what `random_bits` counts by, begun at a number drawn from the seed of ``mindspore.set_seed``."""
+    # mindspore.set_seed seeds NumPy's global generator too.
+    start = int(np.random.randint(-(2**31), 2**31))
+    return Parameter(Tensor(start, dtype.int32), name=name, requires_grad=False)
+
+
+def random_bits(counter: Parameter, like: Tensor, rank: int) -> Tensor:
+    """Return random int32 in the shape of ``like``, other ones on each rank and each time; moves the counter on."""
+    # Every step of the counter is odd, so that it takes all 2^32 values before it repeats.
+    step = ops.assign_add(counter, Tensor(-1640531527, dtype.int32))
+    position = ops.arange(rank * like.size, (rank + 1) * like.size).astype(dtype.int32).reshape(like.shape)
+    # The counter enters between the rounds: what is drawn at different steps are not shifted copies of each other.
+    return _scramble(_scramble(position) + step)
+
+
+def _scramble(bits: Tensor) -> Tensor:
     """Return a bijection of int32 that spreads every bit over all others."""
     bits = ops.bitwise_xor(bits, ops.bitwise_right_shift(bits, 16)) * -2048144789
     bits = ops.bitwise_xor(bits, ops.bitwise_right_shift(bits, 13)) * -1028477387

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-from mindspore import Parameter, Tensor, dtype, nn, ops
+from mindspore import Tensor, dtype, nn, ops
 
 from segtrain.distributed import current
-from segtrain.models.layers import scramble
+from segtrain.models.layers import random_bits, random_counter
 from segtrain.models.mask_rcnn.boxes import coverage, iou
 
 
@@ -85,9 +84,7 @@ class Sample(nn.Cell):
         self.positives = positives
         self.negatives = negatives
         self.total = total
-        # mindspore.set_seed seeds NumPy's global generator too.
-        start = int(np.random.randint(-(2**31), 2**31))
-        self.counter = Parameter(Tensor(start, dtype.int32), name=name, requires_grad=False)
+        self.counter = random_counter(name)
         self.rank = current().rank
 
     def construct(self, positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,7 +112,4 @@ class Sample(nn.Cell):
 
     def _keys(self, like: Tensor) -> Tensor:
         """Return a random number, 1 to 2^24, for each element."""
-        step = ops.assign_add(self.counter, Tensor(-1640531527, dtype.int32))
-        position = ops.arange(self.rank * like.size, (self.rank + 1) * like.size).astype(dtype.int32)
-        bits = scramble(scramble(position.reshape(like.shape)) + step)
-        return ops.bitwise_and(bits, 0xFFFFFF).astype(dtype.float32) + 1
+        return ops.bitwise_and(random_bits(self.counter, like, self.rank), 0xFFFFFF).astype(dtype.float32) + 1
