@@ -14,6 +14,7 @@ import math
 from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import Normal
 
+from segtrain.models.convolution import Convolution
 from segtrain.models.layers import batch_norm
 
 
@@ -99,11 +100,10 @@ def _double_conv(inputs: int, outputs: int, same_padding: bool, freeze_bn: bool)
 
 
 def _conv(inputs: int, outputs: int, same_padding: bool, freeze_bn: bool) -> tuple[nn.Cell, ...]:
-    conv = nn.Conv2d(
+    conv = Convolution(
         inputs,
         outputs,
         3,
-        pad_mode="pad",
         padding=1 if same_padding else 0,
         has_bias=not same_padding,
         weight_init=_he(9 * inputs),
