@@ -12,8 +12,12 @@ if [ $# -gt 0 ]; then
     pytest "$@"
     exit
 fi
-# A process for each part: MindSpore keeps every graph that it has compiled, a third of a gigabyte for a training step. Not
-# in the background: there the shell lets processes ignore Ctrl-C, which some of the tests send.
-pytest tests/segdata tests/*.py
-pytest tests/segtrain/models
+# A process for each part: MindSpore keeps every graph that it has compiled, a third of a gigabyte for a training step. Two at
+# once, since to compile takes one core. With job control: without it the shell lets what is in the background ignore
+# Ctrl-C, which some of the tests send.
+set -m
+others=$(mktemp)
+{ pytest tests/segdata tests/*.py && pytest tests/segtrain/models; } > "$others" 2>&1 &
+trap 'kill -- -$! 2> /dev/null || true; cat "$others"; rm -f "$others"' EXIT
 pytest tests/segtrain --ignore tests/segtrain/models
+wait $!
