@@ -18,6 +18,7 @@ from mindspore import nn
 
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segdata.files import file_mode, write_file
+from segtrain.averaging import AVERAGE, averaged
 from segtrain.config import Config
 from segtrain.models import build_network
 from segtrain.naming import BACKBONE, OWN, backbone_prefix, recognise
@@ -35,7 +36,7 @@ RATES = "learning_rate"
 #: What Adam keeps: two moments of each parameter, and the powers of its two decay rates.
 ADAM_STATE = ("moment1.", "moment2.", "beta1_power", "beta2_power")
 
-#: What a training checkpoint holds besides the network: the optimizer's state, by MindSpore's names.
+#: What a training checkpoint holds besides the network: the optimizer's state, by MindSpore's names, and averages.
 TRAINING_STATE = (
     GLOBAL_STEP,
     RATES,
@@ -47,6 +48,7 @@ TRAINING_STATE = (
     "step_num",
     "rpn_sample.",
     "roi_sample.",
+    AVERAGE,
 )
 
 
@@ -246,7 +248,7 @@ def restore(train_step: nn.Cell, parameters: Parameters) -> None:
 
 
 def load_pretrained(network: nn.Cell, path: Path) -> LoadReport:
-    """Start `network` from the parameters in the file at `path` and report every key.
+    """Start `network` from the parameters in the file at `path`, averages before weights, and report every key.
 
     The file may be a backbone alone, or the checkpoint of another network: of the other output stride, which has the
     same parameters, or for other classes, whose head is of another shape and is left as it is.
@@ -255,7 +257,7 @@ def load_pretrained(network: nn.Cell, path: Path) -> LoadReport:
         InvalidInputError: when the backbone gets nothing of it, or another program's names tell that it must be
             converted first.
     """
-    parameters = read_parameters(path)
+    parameters = averaged(read_parameters(path))
     naming = recognise(parameters)
     if naming not in (OWN, None):
         raise InvalidInputError(
@@ -277,13 +279,15 @@ def load_pretrained(network: nn.Cell, path: Path) -> LoadReport:
 def load_network(path: Path) -> tuple[nn.Cell, CheckpointInfo, LoadReport]:
     """Rebuild the network of a checkpoint with all its parameters, and report them; the device must be prepared.
 
+    Of weights that the training averaged, the network gets the averages.
+
     Raises:
         InvalidInputError: when a file is missing or damaged.
         FaultsError: naming the parameters that are missing, superfluous or of another shape.
     """
     info, parameters = read_checkpoint(path)
     network = build_network(info.config, num_classes=len(info.class_names))
-    report = fill(network, parameters)
+    report = fill(network, averaged(parameters))
     faults = [*report.mismatched, *(f"{name} (not in the file)" for name in report.missing)]
     faults += [f"{name} (not in the network)" for name in report.unexpected]
     if faults:

@@ -71,6 +71,8 @@ class Config:
         weight_decay: L2 factor.
         weight_decay_filter: parameters it leaves out: scales and offsets of the normalisations, as MindSpore's
             optimizers do on their own and as published; these and all biases; or none.
+        ema_decay: of the moving average of all weights, which is what a training evaluates and hands on instead of the
+            weights themselves; 0: there is none.
         amp: MindSpore's level of mixed precision. O0: float32; O2: float16, but normalisations float32; O3: float16, as
             published on Ascend; auto: float16 for the operators that gain by it. Weights and loss are float32 in all.
         loss_scale: factor on the loss, taken out of the gradients again; ``dynamic``: as large as float16 allows.
@@ -114,6 +116,7 @@ class Config:
     head_lr_factor: Positive = 1.0
     weight_decay: Share = 1e-4
     weight_decay_filter: WeightDecayFilter = "norm"
+    ema_decay: Share = 0.0
     amp: Amp = "O0"
     loss_scale: Positive | Literal["dynamic"] = 1.0
     ckpt_pre_trained: str | None = None

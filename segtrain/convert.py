@@ -14,6 +14,7 @@ import numpy as np
 
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.files import check_target_file, write_file
+from segtrain.averaging import averaged
 from segtrain.checkpoint import GLOBAL_STEP, TRAINING_STATE, read_info, shape_text, side_file, write_parameters
 from segtrain.config import Backbone
 from segtrain.models.resnet import BACKBONES, ResNet
@@ -82,7 +83,7 @@ def convert_checkpoint(
     if target.suffix != ".ckpt":
         raise InvalidInputError(f"{target}: the name of a checkpoint must end in .ckpt")
     check_target_file(target, overwrite=overwrite)
-    weights = read_weights(source)
+    weights = averaged(read_weights(source))
     naming, prefix = _recognise(source, weights)
     names = {naming.rename(name.removeprefix(prefix)): name for name in weights if name.startswith(prefix)}
     found = _check_backbone(source, {name: weights[original].shape for name, original in names.items()}, backbone)

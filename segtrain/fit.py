@@ -243,6 +243,10 @@ class _Log:
 
     def evaluate(self, records: RecordSet, step: int) -> Scores:
         """Evaluate, and keep the network if it is the best one so far."""
+        with self.train_step.averages_in_place():
+            return self._evaluate(records, step)
+
+    def _evaluate(self, records: RecordSet, step: int) -> Scores:
         # Each rank has moving statistics of its own batches; those of rank 0 are in the checkpoints.
         self.ranks.broadcast(each for each in self.network.get_parameters() if not each.requires_grad)
         scores = self.evaluator(records, self.ranks)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import mindspore as ms
 import numpy as np
 import numpy.typing as npt
 from mindspore import Parameter, Tensor, nn, ops
 
+from segtrain.averaging import MovingAverage
 from segtrain.config import Config
 from segtrain.optimizers import build_optimizer
 from segtrain.tasks import Task
@@ -27,9 +30,12 @@ class TrainStep(nn.Cell):
     Attributes:
         weights: the parameters that are trained.
         grad_reducer: what the gradients go through before the update.
+        average: follows the weights; None: they are not averaged.
     """
 
-    def __init__(self, loss: nn.Cell, optimizer: nn.Optimizer, scale: float) -> None:
+    def __init__(
+        self, loss: nn.Cell, optimizer: nn.Optimizer, scale: float, *, average: MovingAverage | None = None
+    ) -> None:
         """Train by `loss`, a cell from a batch to its losses, and an optimizer that takes `scale` out again."""
         super().__init__(auto_prefix=False)
         self.loss = loss
@@ -37,6 +43,7 @@ class TrainStep(nn.Cell):
         self.weights = optimizer.parameters
         self.fixed_scale = scale
         self.grad_reducer = nn.Identity()
+        self.average = average
         self.differentiate = ops.value_and_grad(self.forward, None, self.weights, has_aux=True)
 
     def forward(self, scale: Tensor, *batch: Tensor) -> tuple[Tensor, Losses]:
@@ -47,9 +54,19 @@ class TrainStep(nn.Cell):
     def construct(self, *batch: Tensor) -> Losses:
         """Return the losses as they were before the update, without the scale."""
         found, gradients = self.differentiate(Tensor(self.fixed_scale, ms.float32), *batch)
-        self.optimizer(self.grad_reducer(gradients))
+        self.update(self.grad_reducer(gradients))
         losses: Losses = found[1]
         return losses
+
+    def update(self, gradients: tuple[Tensor, ...]) -> None:
+        """Update the weights, and then their average."""
+        self.optimizer(gradients)
+        if self.average is not None:
+            self.average(self.optimizer.global_step)
+
+    def averages_in_place(self) -> AbstractContextManager[None]:
+        """Let the network have its averages, if there are any, as long as the context lasts."""
+        return self.average.in_place() if self.average else nullcontext()
 
 
 class DynamicScaleStep(TrainStep):
@@ -63,9 +80,9 @@ class DynamicScaleStep(TrainStep):
     changed) and ``loss_scale_skipped`` (steps without an update).
     """
 
-    def __init__(self, loss: nn.Cell, optimizer: nn.Optimizer) -> None:
+    def __init__(self, loss: nn.Cell, optimizer: nn.Optimizer, *, average: MovingAverage | None = None) -> None:
         """Train by `loss`, a cell from a batch to its losses, and an optimizer that knows of no loss scale."""
-        super().__init__(loss, optimizer, 1.0)
+        super().__init__(loss, optimizer, 1.0, average=average)
         self.scale = Parameter(Tensor(FIRST_SCALE, ms.float32), name="loss_scale", requires_grad=False)
         self.steady = Parameter(Tensor(0, ms.int32), name="loss_scale_steady", requires_grad=False)
         self.skipped = Parameter(Tensor(0, ms.int32), name="loss_scale_skipped", requires_grad=False)
@@ -78,7 +95,7 @@ class DynamicScaleStep(TrainStep):
         gradients = self.grad_reducer(gradients)
         usable = ops.logical_or(ms.amp.all_finite(gradients), scale <= 1)
         if usable:
-            self.optimizer(tuple([gradient / scale for gradient in gradients]))
+            self.update(tuple([gradient / scale for gradient in gradients]))
         else:
             ops.assign_add(self.optimizer.global_step, Tensor([1], ms.int32))
             ops.assign_add(self.skipped, Tensor(1, ms.int32))
@@ -96,14 +113,15 @@ def build_train_step(network: nn.Cell, task: Task, config: Config, rates: npt.ND
     Args:
         network: computes in the configured precision from now on, its parameters stay float32.
         task: gives the loss.
-        config: precision, loss, optimizer and loss scale.
+        config: precision, loss, optimizer, loss scale and average.
         rates: learning rate of every step, float32 ``(steps,)``.
     """
     optimizer = build_optimizer(network, config, rates)
+    average = MovingAverage(network, config.ema_decay) if config.ema_decay else None
     loss = task.with_loss(network, config)
     if config.loss_scale == "dynamic":
-        return DynamicScaleStep(loss, optimizer)
-    return TrainStep(loss, optimizer, config.loss_scale)
+        return DynamicScaleStep(loss, optimizer, average=average)
+    return TrainStep(loss, optimizer, config.loss_scale, average=average)
 
 
 def skipped_steps(train_step: TrainStep) -> int:
