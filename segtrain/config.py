@@ -143,8 +143,10 @@ class Config:
             raise InvalidInputError(f"model = {self.model}: the settings of unet belong to unet and unet_simple")
         if self.unet is not None:
             output_size(self.crop_size, self.unet.halvings, same_padding=self.same_padding)
-            if self.unet.patch > 1 and self.model == "unet":
-                raise InvalidInputError(f"unet.patch = {self.unet.patch} is for unet_simple; unet is as published")
+            if self.model == "unet":
+                for name in ("patch", "residual"):
+                    if (given := getattr(self.unet, name)) != getattr(UNetSettings, name):
+                        raise InvalidInputError(f"unet.{name} = {given} is for unet_simple; unet is as published")
         elif self.repeat > 1:
             raise InvalidInputError(f"repeat = {self.repeat} is for U-Net alone; use more train_epochs")
         if self.model.startswith(("DeepLab", "mask_rcnn")) and self.backbone is None:

@@ -25,6 +25,7 @@ class UNetSettings:
         poolings: levels below the highest.
         patch: side in pixels of what the highest level sees as one; above 1 for unet_simple only. With 2 a step takes a
             quarter of the time.
+        residual: what enters a level is added to what its two convolutions make of it; for unet_simple only.
         channels: 1: images are made gray, and the first of `image_mean` and `image_std` is theirs; 3: RGB.
         flip: mirror a tile left to right (horizontal), or also upside down (both), each with probability one half.
         turn: turn it by 0 to 3 quarters.
@@ -42,6 +43,7 @@ class UNetSettings:
     width: Annotated[int, msgspec.Meta(ge=1)] = 64
     poolings: Annotated[int, msgspec.Meta(ge=0, le=6)] = 4
     patch: Literal[1, 2, 4] = 1
+    residual: bool = False
     channels: Literal[1, 3] = 1
     flip: Flip = "none"
     turn: bool = False

@@ -64,6 +64,7 @@ def _unet(config: Config, num_classes: int) -> nn.Cell:
         in_channels=unet.channels,
         same_padding=config.same_padding,
         patch=unet.patch,
+        residual=unet.residual,
         freeze_bn=config.freeze_bn,
     )
 

@@ -4,12 +4,16 @@ As published, the 3x3 convolutions are valid and have biases, there is no normal
 the image: what they lack is the border that a pixel's whole surroundings reach into. The simple form pads by zeros
 instead and normalises each convolution, so that image and logits have one size and a small network trains fast. It may
 also see patches of pixels as one: a first convolution without overlap makes several channels of each patch, and the
-last one is transposed, so that the work is divided by a patch's area and the surroundings are as much wider.
+last one is transposed, so that the work is divided by a patch's area and the surroundings are as much wider. And what
+enters a level may be added to what its two convolutions make of it (Zhang et al. 2018, "Road extraction by deep
+residual U-Net").
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import Normal
@@ -34,6 +38,7 @@ class UNet(nn.Cell):
         in_channels: int = 1,
         same_padding: bool = False,
         patch: int = 1,
+        residual: bool = False,
         freeze_bn: bool = False,
     ) -> None:
         """Build the network; with one input channel and two classes the published one has 31.03 million parameters.
@@ -45,26 +50,27 @@ class UNet(nn.Cell):
             in_channels: 1 for gray images, 3 for RGB.
             same_padding: the simple form: padded by zeros, each 3x3 convolution normalised instead of offset.
             patch: side in pixels of what the highest level sees as one.
+            residual: the simple form only: the input of each level is added to what its two convolutions give.
             freeze_bn: normalise by the moving statistics in training too; the published network has none.
         """
         super().__init__()
+        convs: Callable[[int, int], nn.Cell] = (
+            partial(_Residual, freeze_bn=freeze_bn)
+            if residual
+            else partial(_double_conv, same_padding=same_padding, freeze_bn=freeze_bn)
+        )
         # As many channels as a patch has numbers: nothing is lost.
         inputs = in_channels * patch**2
         self.patches = _conv_patches(in_channels, inputs, patch) if patch > 1 else nn.Identity()
         channels = [width * 2**level for level in range(poolings + 1)]
         self.down = nn.CellList(
-            [
-                _double_conv(before, after, same_padding, freeze_bn)
-                for before, after in zip([inputs, *channels], channels, strict=False)
-            ]
+            [convs(before, after) for before, after in zip([inputs, *channels], channels, strict=False)]
         )
         self.pool = nn.MaxPool2d(2, 2)
         self.up = nn.CellList(
             [nn.SequentialCell(_up_conv(2 * outputs, outputs, 2), nn.ReLU()) for outputs in reversed(channels[:-1])]
         )
-        self.joint = nn.CellList(
-            [_double_conv(2 * outputs, outputs, same_padding, freeze_bn) for outputs in reversed(channels[:-1])]
-        )
+        self.joint = nn.CellList([convs(2 * outputs, outputs) for outputs in reversed(channels[:-1])])
         self.classifier = (
             _up_conv(width, num_classes, patch)
             if patch > 1
@@ -93,7 +99,24 @@ def _centre(x: Tensor, height: int, width: int) -> Tensor:
     return x[:, :, top : top + height, left : left + width]
 
 
-def _double_conv(inputs: int, outputs: int, same_padding: bool, freeze_bn: bool) -> nn.SequentialCell:
+class _Residual(nn.Cell):
+    """Two padded, normalised convolutions; before the last ReLU the input is added, by 1x1 where channels differ."""
+
+    def __init__(self, inputs: int, outputs: int, *, freeze_bn: bool) -> None:
+        super().__init__()
+        convs = (*_conv(inputs, outputs, True, freeze_bn), *_conv(outputs, outputs, True, freeze_bn))
+        self.convs = nn.SequentialCell(*convs[:-1])
+        self.shortcut = (
+            nn.Identity()
+            if inputs == outputs
+            else nn.Conv2d(inputs, outputs, 1, has_bias=False, weight_init=_he(inputs))
+        )
+
+    def construct(self, x: Tensor) -> Tensor:
+        return ops.relu(self.convs(x) + self.shortcut(x))
+
+
+def _double_conv(inputs: int, outputs: int, *, same_padding: bool, freeze_bn: bool) -> nn.SequentialCell:
     return nn.SequentialCell(
         *_conv(inputs, outputs, same_padding, freeze_bn), *_conv(outputs, outputs, same_padding, freeze_bn)
     )

@@ -9,8 +9,8 @@ import parity_cases
 
 GOLDEN = Path(__file__).with_name("unet_parity.npz")
 
-#: The published form with valid convolutions, and the simple one.
-MODELS = ("unet", "unet_simple")
+#: The published form with valid convolutions, the simple one, and that with residual levels.
+MODELS = ("unet", "unet_simple", "unet_residual")
 WIDTH, POOLINGS, CLASSES, IGNORE = 8, 2, 3, 255
 
 #: Height and width of the input, and of the logits of the published form.

@@ -6,6 +6,8 @@ float64; what float32 makes of the same network in PyTorch is printed beside the
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from parity_cases import digest, digests, relative_error
@@ -31,18 +33,32 @@ def conv(inputs: int, outputs: int, simple: bool) -> list[nn.Module]:
     return [layer, nn.BatchNorm2d(outputs), nn.ReLU()] if simple else [layer, nn.ReLU()]
 
 
+def double(inputs: int, outputs: int, simple: bool) -> nn.Sequential:
+    return nn.Sequential(*conv(inputs, outputs, simple), *conv(outputs, outputs, simple))
+
+
+class Residual(nn.Module):
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.convs = double(inputs, outputs, True)[:-1]
+        self.shortcut = nn.Conv2d(inputs, outputs, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(self.convs(x) + self.shortcut(x))
+
+
 class UNet(nn.Module):
-    def __init__(self, classes: int, width: int = 64, poolings: int = 4, *, simple: bool = False) -> None:
+    def __init__(
+        self, classes: int, width: int = 64, poolings: int = 4, *, simple: bool = False, residual: bool = False
+    ) -> None:
         super().__init__()
         sizes = [width * 2**level for level in range(poolings + 1)]
-        self.down = nn.ModuleList(
-            nn.Sequential(*conv(inputs, outputs, simple), *conv(outputs, outputs, simple))
-            for inputs, outputs in zip([1, *sizes], sizes, strict=False)
-        )
+        block = Residual if residual else partial(double, simple=simple)
+        self.down = nn.ModuleList(block(inputs, outputs) for inputs, outputs in zip([1, *sizes], sizes, strict=False))
         self.up, self.joint = nn.ModuleList(), nn.ModuleList()
         for outputs in reversed(sizes[:-1]):
             self.up.append(nn.Sequential(nn.ConvTranspose2d(2 * outputs, outputs, 2, 2), nn.ReLU()))
-            self.joint.append(nn.Sequential(*conv(2 * outputs, outputs, simple), *conv(outputs, outputs, simple)))
+            self.joint.append(block(2 * outputs, outputs))
         self.classifier = nn.Conv2d(width, classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -72,7 +88,7 @@ def tensors(network: nn.Module) -> dict[str, Tensor]:
 
 def run(model: str, dtype: torch.dtype) -> dict[str, np.ndarray]:
     """Return digests of logits and gradients, and the losses without and with weights of pixels."""
-    network = UNet(CLASSES, WIDTH, POOLINGS, simple=model == "unet_simple").to(dtype)
+    network = UNet(CLASSES, WIDTH, POOLINGS, simple=model == "unet_simple", residual=model == "unet_residual").to(dtype)
     state = tensors(network)
     with torch.no_grad():
         for name, tensor in state.items():

@@ -9,7 +9,7 @@ import pytest
 import unet_cases
 from hypothesis import given
 from hypothesis import strategies as st
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 
 from segdata.errors import InvalidInputError
 from segtrain.losses import PixelCrossEntropy
@@ -105,7 +105,11 @@ class _LossAndGradients(nn.Cell):
 def test_logits_loss_and_gradients_are_those_of_pytorch(model: str) -> None:
     cases = unet_cases
     network = UNet(
-        num_classes=cases.CLASSES, width=cases.WIDTH, poolings=cases.POOLINGS, same_padding=model == "unet_simple"
+        num_classes=cases.CLASSES,
+        width=cases.WIDTH,
+        poolings=cases.POOLINGS,
+        same_padding=model != "unet",
+        residual=model == "unet_residual",
     )
     for parameter in network.get_parameters():
         parameter.set_data(Tensor(cases.parameter(parameter.name, parameter.shape)))
@@ -122,6 +126,17 @@ def test_logits_loss_and_gradients_are_those_of_pytorch(model: str) -> None:
     names = [parameter.name for parameter in network.trainable_params()]
     found = {name: gradient.asnumpy() for name, gradient in zip(names, gradients, strict=True)}
     assert parity_cases.relative_error(parity_cases.digests(found), golden["gradients"]) < 1e-4
+
+
+def test_a_level_that_changes_no_number_of_channels_adds_its_input_as_it_is() -> None:
+    network = UNet(num_classes=2, width=1, poolings=1, same_padding=True, residual=True).set_train(False)
+    names = [parameter.name for parameter in network.trainable_params() if "shortcut" in parameter.name]
+    assert names == ["down.1.shortcut.weight", "joint.0.shortcut.weight"]
+    for parameter in network.down[0].trainable_params():
+        # Scales of zero: the convolutions add nothing.
+        parameter.set_data(ops.zeros_like(parameter))
+    image = np.random.default_rng(0).standard_normal((1, 1, 4, 6)).astype(np.float32)
+    np.testing.assert_array_equal(network.down[0](Tensor(image)).asnumpy(), np.maximum(image, 0))
 
 
 def test_patches_are_seen_as_pixels_and_taken_apart_again() -> None:
