@@ -52,6 +52,7 @@ def cross_validate(
     folds: int = 5,
     order: Order = "blocks",
     only: Sequence[int] = (),
+    scales: tuple[float, ...] = (1.0,),
     flip: bool = False,
     turn: bool = False,
     membrane: str | None = None,
@@ -71,6 +72,7 @@ def cross_validate(
         folds: how many.
         order: see `segdata.sources.folds.Fold`.
         only: the folds to be run; all by default.
+        scales: of the images in evaluation; see `segtrain.inference.Protocol`.
         flip: also take the mirrored images in evaluation.
         turn: also take them turned by quarters.
         membrane: the class that divides cells; see `evaluate`.
@@ -108,6 +110,7 @@ def cross_validate(
         reports[number] = evaluate(
             directory / "last.ckpt",
             val,
+            scales=scales,
             flip=flip,
             turn=turn,
             membrane=membrane,

@@ -1,11 +1,11 @@
 """Whole images through a network with a fixed square input.
 
-U-Net sees them tile by tile at their own size (`segtrain.tiling`), the other networks by the published multi-scale
-protocol.
+For each scale the image is resized, the network sees it, and the class probabilities are resized to the image's own
+size. Those of all scales, and of the mirrored and turned image, are averaged, and the largest mean is the class.
 
-For each scale the image is resized so that its longer side is ``int((crop - 1) * scale) + 1``, normalised and padded
-at the bottom and on the right; the class probabilities are cut back and resized to the image's own size. Probabilities
-of all scales, and of the mirrored and turned image, are averaged, and the largest mean is the class.
+U-Net sees an image tile by tile (`segtrain.tiling`), and a scale is a factor of its own size. The other networks see it
+as published: its longer side is resized to ``int((crop - 1) * scale) + 1``, and it is padded at the bottom and on the
+right.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Protocol:
 
     Attributes:
         crop_size: side of the network's input at scale 1 in pixels.
-        scales: factors of `crop_size`, each above 0.
+        scales: factors of `crop_size`, for U-Net of the image's own size; each above 0.
         flip: also take the mirrored image.
         turn: also take the image turned by one, two and three quarters; with `flip`, all eight symmetries of a square.
     """
@@ -74,8 +74,6 @@ class Segmenter:
         self._cell = _Probabilities(network)
         self._network = symmetric(self._run, flip=protocol.flip, turn=protocol.turn)
         if config.unet:
-            if protocol.scales != (1.0,):
-                raise InvalidInputError(f"{config.model} sees images at their own size: scales are not for it")
             self._centre = centre_size(protocol.crop_size, config.unet.halvings, same_padding=config.same_padding)
 
     def __call__(self, images: Sequence[Image]) -> list[npt.NDArray[np.uint8]]:
@@ -86,11 +84,9 @@ class Segmenter:
         """Return the class probabilities, float32 ``(H, W, K)``, of each image; see `__call__`."""
         # The network may be in training: its statistics must neither be used nor moved by what is evaluated.
         self._cell.set_train(False)
-        if self.config.unet:
-            return [self._by_tiles(image, self.config.unet) for image in images]
         means: list[Pixels | None] = [None] * len(images)
         for scale in self.protocol.scales:
-            for index, scores in enumerate(self._at_scale(images, self.protocol.target(scale))):
+            for index, scores in enumerate(self._at_scale(images, scale)):
                 height, width = images[index].shape[:2]
                 resized = cv2.resize(scores, (width, height), interpolation=cv2.INTER_LINEAR)
                 total = means[index]
@@ -98,16 +94,20 @@ class Segmenter:
         count = np.float32(len(self.protocol.scales))
         return [total if count == 1 else np.divide(total, count, out=total) for total in means if total is not None]
 
-    def _by_tiles(self, image: Image, unet: UNetSettings) -> Pixels:
-        channels = with_channels(image, unet.channels)
-        planes = np.empty((unet.channels, *image.shape[:2]), np.float32)
+    def _by_tiles(self, image: Image, scale: float, unet: UNetSettings) -> Pixels:
+        resized = resize_long_side(image, round(max(image.shape[:2]) * scale))
+        channels = with_channels(resized, unet.channels)
+        planes = np.empty((unet.channels, *channels.shape[:2]), np.float32)
         mean, std = self.config.image_mean[: unet.channels], self.config.image_std[: unet.channels]
         normalise(channels, mean, std, planes)
         size = self.protocol.crop_size
         return tiled(self._network, planes, input_size=size, output_size=self._centre, fill=unet.fill)
 
-    def _at_scale(self, images: Sequence[Image], target: int) -> list[Pixels]:
-        """Return the probabilities ``(h, w, K)`` of each image at its size within ``target`` x ``target``."""
+    def _at_scale(self, images: Sequence[Image], scale: float) -> list[Pixels]:
+        """Return the probabilities ``(h, w, K)`` of each image at the size that it has at `scale`."""
+        if self.config.unet:
+            return [self._by_tiles(image, scale, self.config.unet) for image in images]
+        target = self.protocol.target(scale)
         # The shape is static, so a batch that is not full is filled with zeros, which nobody looks at.
         batch = np.zeros((self.batch_size, 3, target, target), np.float32)
         sizes = []

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     help="Neighbours together, or as the courses shuffle them",
 )
 @click.option("--fold", "only", type=int, multiple=True, help="Only this one, from 0; repeat for several")
+@click.option(
+    "--scales", type=float, multiple=True, default=(1.0,), help="Evaluate at it; repeat for several [default: 1.0]"
+)
 @click.option("--flip", is_flag=True, help="Evaluate the mirrored images too")
 @click.option("--turn", is_flag=True, help="Evaluate the images turned by quarters too")
 @click.option("--membrane", metavar="CLASS", help="Also score how well this class divides cells")

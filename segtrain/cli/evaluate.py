@@ -56,7 +56,7 @@ def evaluate(
 
     Semantic networks: the longer side of an image is resized to crop size times scale; probabilities of all scales, and
     of the mirrored image, are averaged at the image's own size. One confusion matrix is kept over the whole set. U-Net
-    sees images at their own size, in overlapping tiles.
+    sees images in overlapping tiles, and a scale is a factor of their own size.
 
     Mask R-CNN: COCO's average precision of boxes and masks, by pycocotools.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -145,9 +146,21 @@ def test_a_stack_gives_pictures_of_its_pages_and_a_stack(
         assert (np.asarray(picture) == labels).all()
 
 
-def test_scales_and_unknown_classes_are_refused(trained: tuple[Path, FitReport], records: Path) -> None:
-    with pytest.raises(InvalidInputError, match="unet sees images at their own size: scales are not for it"):
-        evaluate(trained[0], records, scales=(1.0, 1.5))
+def test_scales_are_of_the_images_own_size_and_averaged(trained: tuple[Path, FitReport], config: Config) -> None:
+    network, *_ = load_network(trained[0])
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+
+    def segment(image: np.ndarray, *scales: float) -> np.ndarray:
+        segmenter = Segmenter(network, config, Protocol(crop_size=48, scales=scales), batch_size=1)
+        return segmenter.probabilities([image])[0]
+
+    larger = segment(cv2.resize(image, (144, 96), interpolation=cv2.INTER_LINEAR), 1.0)
+    back = cv2.resize(larger, (96, 64), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_allclose(segment(image, 1.5), back, atol=1e-6)
+    np.testing.assert_allclose(segment(image, 1.0, 1.5), (segment(image, 1.0) + back) / 2, atol=1e-6)
+
+
+def test_unknown_classes_are_refused(trained: tuple[Path, FitReport], records: Path) -> None:
     with pytest.raises(InvalidInputError, match="no class is called 'membrana'; did you mean membrane"):
         evaluate(trained[0], records, membrane="membrana")
 
@@ -158,6 +171,7 @@ def test_scales_and_unknown_classes_are_refused(trained: tuple[Path, FitReport],
         ({"crop_size": 570}, [], "takes none of side 570; expected 556 or 572"),
         ({"model": "DeepLabV3_s16", "backbone": "resnet18"}, [], "the settings of unet belong to unet and unet_simple"),
         ({}, ["unet.patch=2"], "unet.patch = 2 is for unet_simple"),
+        ({}, ["unet.residual=true"], "unet.residual = True is for unet_simple"),
         ({}, ["unet.crop=0.5"], "crop = 0.5: expected"),
         ({}, ["unet.fill=wrap"], "fill = 'wrap': expected"),
     ],
