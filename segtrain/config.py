@@ -56,7 +56,7 @@ class Config:
         image_mean: mean of red, green, blue, 0 to 255 (ImageNet's).
         image_std: their standard deviation, 0 to 255 (ImageNet's).
         loss: mean cross entropy over all pixels that count, over the hardest (online hard example mining), or
-            over all with the soft dice loss of each image on top.
+            over all with the soft dice loss of the classes on top.
         ohem_share: which share of the pixels that count are the hardest.
         class_weights: how much a pixel of each class counts, by class id; None: all count the same.
         lr_type: form of the learning rate's decay.

@@ -87,12 +87,11 @@ class PixelCrossEntropy(nn.Cell):
 
 
 class CrossEntropyDice(nn.Cell):
-    """`PixelCrossEntropy` plus the soft dice loss of each image: what a pixel says, and how far the areas agree.
+    """`PixelCrossEntropy` plus a soft dice loss: what a pixel says, and how far the areas agree.
 
-    The dice loss is ``1 - 2 <p, y> / (<p, p> + <y, y>)`` over the pixels that have a label and all classes, the form
-    with squares of Milletari et al. 2016, "V-Net", and 1 minus the metric `segtrain.membranes.soft_dice`; it knows no
-    class weights. An image without any label gives 0. The plain sum of the two is that of Isensee et al. 2021,
-    "nnU-Net".
+    The dice loss is the mean of ``1 - 2 <p, y> / (sum p + sum y)`` over the classes that the batch has, each over all
+    its pixels that have a label; a batch without any label gives 0. It knows no class weights: a rare class has the
+    same share in it as a common one. The plain sum of the two is that of Isensee et al. 2021, "nnU-Net".
     """
 
     def __init__(self, ignore_label: int, class_weights: Sequence[float] | None = None) -> None:
@@ -107,10 +106,10 @@ class CrossEntropyDice(nn.Cell):
         probabilities = ops.softmax(logits.astype(dtype.float32), 1) * counted
         one, zero = Tensor(1.0, dtype.float32), Tensor(0.0, dtype.float32)
         truth = ops.one_hot(labels, logits.shape[1], one, zero, axis=1) * counted
-        common = (probabilities * truth).sum((1, 2, 3))
-        areas = (probabilities * probabilities).sum((1, 2, 3)) + counted.sum((1, 2, 3))
-        dice = ops.select(areas > 0, 2 * common / ops.select(areas > 0, areas, 1.0), 1.0)
-        return self.cross_entropy(logits, labels, pixel_weights) + (1 - dice).mean()
+        common, area = (probabilities * truth).sum((0, 2, 3)), truth.sum((0, 2, 3))
+        present = (area > 0).astype(dtype.float32)
+        both = ops.select(area > 0, probabilities.sum((0, 2, 3)) + area, 1.0)
+        return self.cross_entropy(logits, labels, pixel_weights) + _weighted_mean(1 - 2 * common / both, present)
 
 
 class HardPixelCrossEntropy(nn.Cell):

@@ -27,7 +27,6 @@ QUICK = ["--recipe", "unet_isbi_cpu", "--batch_size", 4, "--crop_size", 34]
 for _setting in (
     "repeat=1",
     "warmup_steps=0",
-    "class_weights=null",
     "unet.width=4",
     "unet.poolings=1",
     "unet.patch=1",

@@ -10,7 +10,6 @@ from mindspore import Tensor, nn
 
 from segtrain.config import Config
 from segtrain.losses import CrossEntropyDice, HardPixelCrossEntropy, PixelCrossEntropy, build_loss
-from segtrain.membranes import soft_dice
 from segtrain.settings import override
 
 IGNORE = 255
@@ -224,21 +223,35 @@ def test_weights_of_pixels_multiply_those_of_their_classes() -> None:
     np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-8)
 
 
-def test_the_dice_loss_is_added_to_the_cross_entropy_image_by_image() -> None:
+def test_the_dice_loss_is_added_to_the_cross_entropy() -> None:
     logits, labels = _case()
+    labels[labels == 3] = 4  # a class that the batch does not have takes no part
     loss, gradient = _run(logits, labels, CrossEntropyDice(IGNORE))
+    scores = np.exp(logits.astype(np.float64)).transpose(0, 2, 3, 1)
+    labelled = labels != IGNORE
+    probabilities, truth = (scores / scores.sum(-1, keepdims=True))[labelled], labels[labelled]
     dice = []
-    for scores, label in zip(logits.transpose(0, 2, 3, 1), labels, strict=True):
-        probabilities = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
-        dice.append(soft_dice(probabilities, label))
+    for number in (0, 1, 2, 4):
+        common = probabilities[truth == number, number].sum()
+        dice.append(2 * common / (probabilities[:, number].sum() + (truth == number).sum()))
     np.testing.assert_allclose(loss, _expected(logits, labels)[0] + 1 - np.mean(dice), rtol=1e-5)
-    assert (gradient.transpose(0, 2, 3, 1)[labels == IGNORE] == 0).all()
+    assert (gradient.transpose(0, 2, 3, 1)[~labelled] == 0).all()
     # A step against the gradient makes the loss smaller.
     assert _run(logits - 0.5 * gradient, labels, CrossEntropyDice(IGNORE))[0] < loss
 
 
-def test_an_image_without_labels_costs_nothing_in_the_dice_loss() -> None:
+def test_a_batch_without_labels_costs_nothing_with_the_dice_loss_either() -> None:
     logits, labels = _case()
     loss, gradient = _run(logits, np.full_like(labels, IGNORE), CrossEntropyDice(IGNORE))
     assert loss == 0
     assert (gradient == 0).all()
+
+
+def test_in_the_dice_loss_a_rare_class_counts_as_much_as_a_common_one() -> None:
+    labels = np.zeros((1, 32, 32), np.int64)
+    labels[0, 0, :2] = 1
+    sure = np.where(np.stack([labels == 0, labels == 1], 1), 40.0, -40.0).astype(np.float32)
+    missed = sure.copy()
+    missed[0, :, 0, 1] *= -1  # one of the two pixels of the rare class
+    dice = _run(missed, labels, CrossEntropyDice(IGNORE))[0] - _run(missed, labels)[0]
+    np.testing.assert_allclose(dice, 1 - (2 / 3 + 2 * 1022 / (1023 + 1022)) / 2, rtol=1e-4)
