@@ -50,11 +50,12 @@ def main(
     segmenter, info, _ = load_segmenter(
         ckpt_path, scales=scales, flip=True, turn=False, crop_size=None, batch_size=1, device_target="CPU"
     )
+    assert info.ignore_label is not None
     others = {pair.image for pair in read_list(held_out)}
     rows = [("slice", "", "soft dice", "near, per pixel of boundary", "far, of all")]
     dice: dict[str, list[float]] = {"trained": [], "held out": []}
     for sample in list_samples(data_root, data_lst):
-        image, label = decode_sample(sample, num_classes=len(info.class_names), ignore_label=info.ignore_label or 255)
+        image, label = decode_sample(sample, num_classes=len(info.class_names), ignore_label=info.ignore_label)
         (probabilities,) = segmenter.probabilities([image])
         truth = label == membrane
         errors, away = (probabilities[..., membrane] - truth) ** 2, distances(truth)

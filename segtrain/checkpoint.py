@@ -18,7 +18,7 @@ from mindspore import nn
 
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segdata.files import file_mode, write_file
-from segtrain.averaging import AVERAGE, averaged
+from segtrain.averaging import averaged
 from segtrain.config import Config
 from segtrain.models import build_network
 from segtrain.naming import BACKBONE, OWN, backbone_prefix, recognise
@@ -36,7 +36,7 @@ RATES = "learning_rate"
 #: What Adam keeps: two moments of each parameter, and the powers of its two decay rates.
 ADAM_STATE = ("moment1.", "moment2.", "beta1_power", "beta2_power")
 
-#: What a training checkpoint holds besides the network: the optimizer's state, by MindSpore's names, and averages.
+#: What a training checkpoint holds besides the network: the optimizer's state, by MindSpore's names.
 TRAINING_STATE = (
     GLOBAL_STEP,
     RATES,
@@ -48,7 +48,6 @@ TRAINING_STATE = (
     "step_num",
     "rpn_sample.",
     "roi_sample.",
-    AVERAGE,
 )
 
 

@@ -88,9 +88,11 @@ class Segmenter:
         for scale in self.protocol.scales:
             for index, scores in enumerate(self._at_scale(images, scale)):
                 height, width = images[index].shape[:2]
-                resized = cv2.resize(scores, (width, height), interpolation=cv2.INTER_LINEAR)
+                # A copy of the probabilities of a large image is a large one.
+                if scores.shape[:2] != (height, width):
+                    scores = cv2.resize(scores, (width, height), interpolation=cv2.INTER_LINEAR)
                 total = means[index]
-                means[index] = resized if total is None else np.add(total, resized, out=total)
+                means[index] = scores if total is None else np.add(total, scores, out=total)
         count = np.float32(len(self.protocol.scales))
         return [total if count == 1 else np.divide(total, count, out=total) for total in means if total is not None]
 

@@ -19,7 +19,7 @@ from segdata.cli.options import (
 from segdata.cli.render import emit, progress_bar, table
 from segdata.errors import InvalidInputError
 from segdata.sources.folds import Order
-from segtrain.cli.options import saying_how_to_go_on
+from segtrain.cli.options import LOOKS, given_only, options_of, saying_how_to_go_on
 from segtrain.settings import override, recipe, recipe_names
 
 if TYPE_CHECKING:
@@ -41,11 +41,7 @@ if TYPE_CHECKING:
     help="Neighbours together, or as the courses shuffle them",
 )
 @click.option("--fold", "only", type=int, multiple=True, help="Only this one, from 0; repeat for several")
-@click.option(
-    "--scales", type=float, multiple=True, default=(1.0,), help="Evaluate at it; repeat for several [default: 1.0]"
-)
-@click.option("--flip", is_flag=True, help="Evaluate the mirrored images too")
-@click.option("--turn", is_flag=True, help="Evaluate the images turned by quarters too")
+@options_of(LOOKS)
 @click.option("--membrane", metavar="CLASS", help="Also score how well this class divides cells")
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="A setting; may be repeated")
 @click.option("--log_steps", type=click.IntRange(min=1), help="Also write a line for every so many steps")
@@ -84,7 +80,7 @@ def cross_validate(
 
     source = ListSource(data_root, data_lst, read_classes(num_classes, class_names, ignore_label) or Classes())
     with saying_how_to_go_on(), TrainingBar(log_steps) as bar:
-        report = validation.cross_validate(config, source, observe=bar, progress=progress_bar, **options)
+        report = validation.cross_validate(config, source, observe=bar, progress=progress_bar, **given_only(options))
     emit(report, as_json, _text)
 
 

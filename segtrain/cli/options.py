@@ -23,12 +23,17 @@ def several(_context: click.Context, _parameter: click.Parameter, values: tuple[
     return values or None
 
 
-#: What `eval` and `predict` have in common.
-INFERENCE = (
-    location_option("--ckpt_path", "--checkpoint_url", required=True, help="Checkpoint, its .json beside it"),
+#: How an image is looked at, wherever networks are evaluated.
+LOOKS = (
     click.option("--scales", type=float, multiple=True, callback=several, help="Repeat for several [default: 1.0]"),
     click.option("--flip", is_flag=True, default=None, help="Also take the mirrored image"),
     click.option("--turn", is_flag=True, default=None, help="Also take the image turned by quarters"),
+)
+
+#: What `eval` and `predict` have in common.
+INFERENCE = (
+    location_option("--ckpt_path", "--checkpoint_url", required=True, help="Checkpoint, its .json beside it"),
+    *LOOKS,
     click.option("--crop_size", type=int, help="Input size at scale 1 [default: the training's]"),
     click.option(
         "--device_target",
