@@ -9,7 +9,7 @@ from typing import Any
 
 from segdata.errors import SegDataError
 from segdata.parallel import Advance
-from segdata.remote import Url
+from segdata.store.url import Url
 
 
 def endpoint_named() -> bool:

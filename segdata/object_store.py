@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from segdata.errors import SegDataError
 from segdata.modelarts import Moxing, endpoint_named, obs_options
 from segdata.parallel import Advance
-from segdata.remote import Url
+from segdata.store.url import Url
 
 #: Files at a time, requests at a time for one large file, and bytes in one: 160 MiB of memory at the most. S3 takes no
 #: part smaller than 5 MiB.

@@ -22,8 +22,6 @@ from segdata.errors import InvalidInputError, SegDataError
 if TYPE_CHECKING:
     from mindspore import Parameter
 
-    from segtrain.train_step import TrainStep
-
 #: Bytes of an int64.
 _BYTES = 8
 
@@ -88,14 +86,6 @@ class Ranks:
         send = ops.Broadcast(0)
         for parameter in parameters:
             parameter.set_data(send((Tensor(parameter.asnumpy()),))[0])
-
-    def average_gradients(self, train_step: TrainStep) -> None:
-        """Let `train_step` update with the mean of all ranks' gradients."""
-        if self.size == 1:
-            return
-        from mindspore import nn
-
-        train_step.grad_reducer = nn.DistributedGradReducer(train_step.weights, mean=True, degree=self.size)
 
 
 #: The only process.

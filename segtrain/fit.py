@@ -26,9 +26,10 @@ from segtrain.models.normalization import synchronise
 from segtrain.runtime import prepare_device, stop_requests
 from segtrain.schedules import learning_rates
 from segtrain.settings import write_config
-from segtrain.tasks import Scores, Task, task_of
+from segtrain.tasks import task_of
+from segtrain.tasks.task import Scores, Task
 from segtrain.train_dir import TrainDir
-from segtrain.train_step import TrainStep, build_train_step, skipped_steps
+from segtrain.train_step import TrainStep, average_gradients, build_train_step, skipped_steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +124,7 @@ def fit(
     if config.sync_bn and ranks.size > 1:
         synchronise(network, ranks.size)
     train_step = build_train_step(network, task, config, rates)
-    ranks.average_gradients(train_step)
+    average_gradients(train_step, ranks)
     if resume:
         restore(train_step, parameters)
     elif config.ckpt_pre_trained:

@@ -18,21 +18,13 @@ from segdata.errors import InvalidInputError, name_first
 from segdata.image_header import IMAGE_SUFFIXES
 from segdata.parallel import Progress, silent
 from segdata.records.fetch import local_set
-from segdata.remote import (
-    Location,
-    Url,
-    default_work_dir,
-    fetched,
-    local_place,
-    naming,
-    object_size,
-    objects,
-    parse_location,
-)
+from segdata.remote import fetched, naming, object_size, objects
+from segdata.store.url import Location, Url, default_work_dir, local_place, parse_location
 from segtrain.config import Config
 from segtrain.copy_out import results_directory, training_directory
 from segtrain.events import Event, ignore
-from segtrain.tasks import Task, check_options, task_of
+from segtrain.tasks import check_options, task_of
+from segtrain.tasks.task import Task
 
 if TYPE_CHECKING:
     from segtrain.evaluate import EvalReport, SampleList

@@ -11,8 +11,9 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from segtrain.averaging import MovingAverage
 from segtrain.config import Config
+from segtrain.distributed import Ranks
 from segtrain.optimizers import build_optimizer
-from segtrain.tasks import Task
+from segtrain.tasks.task import Task
 
 #: Where a dynamic loss scale begins, and after how many steps without an overflow it doubles: as PyTorch's GradScaler.
 FIRST_SCALE = 2.0**16
@@ -122,6 +123,12 @@ def build_train_step(network: nn.Cell, task: Task, config: Config, rates: npt.ND
     if config.loss_scale == "dynamic":
         return DynamicScaleStep(loss, optimizer, average=average)
     return TrainStep(loss, optimizer, config.loss_scale, average=average)
+
+
+def average_gradients(train_step: TrainStep, ranks: Ranks) -> None:
+    """Let `train_step` update with the mean of all ranks' gradients."""
+    if ranks.size > 1:
+        train_step.grad_reducer = nn.DistributedGradReducer(train_step.weights, mean=True, degree=ranks.size)
 
 
 def skipped_steps(train_step: TrainStep) -> int:

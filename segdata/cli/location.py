@@ -10,7 +10,7 @@ import click
 
 from segdata.cli.options import EXISTING_FILE
 from segdata.errors import InvalidInputError
-from segdata.remote import Location, parse_location
+from segdata.store.url import Location, parse_location
 
 C = TypeVar("C", bound=Callable[..., Any])
 

@@ -27,7 +27,7 @@ from segdata.records.manifest import ClassInfo, Manifest
 from segdata.records.plan import MAX_SHARDS
 from segdata.records.semantic import Classes, ListSource
 from segdata.records.verify import VerifyReport
-from segdata.remote import Location
+from segdata.store.url import Location
 
 
 @click.command("to-mindrecord")

@@ -20,7 +20,8 @@ from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
 from segdata.parallel import Progress, silent
 from segdata.records import convert
 from segdata.records.manifest import MANIFEST, open_set, read_manifest
-from segdata.remote import Location, Url, fetched, local_place, naming, objects, remove, taken_by_others, upload
+from segdata.remote import fetched, naming, objects, remove, taken_by_others, upload
+from segdata.store.url import Location, Url, local_place
 
 T = TypeVar("T")
 

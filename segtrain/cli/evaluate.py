@@ -17,7 +17,7 @@ from segtrain.cli.options import INFERENCE, MODELS, given_only, once, options_of
 from segtrain.config import Model
 
 if TYPE_CHECKING:
-    from segdata.remote import Location
+    from segdata.store.url import Location
     from segtrain.evaluate import EvalReport, SampleList
     from segtrain.metrics import SegmentationReport
 

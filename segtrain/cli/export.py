@@ -13,7 +13,7 @@ from segdata.cli.render import emit, progress_bar
 from segtrain.config import DeviceTarget, FileFormat
 
 if TYPE_CHECKING:
-    from segdata.remote import Location
+    from segdata.store.url import Location
     from segtrain.export import ExportReport
 
 

@@ -18,7 +18,7 @@ from segtrain.instances.predict import predict
 from segtrain.instances.scores import InstanceReport
 from segtrain.models.mask_rcnn import LOSS_PARTS, MaskRcnnLoss, set_precision
 from segtrain.settings import override
-from segtrain.tasks import Evaluator
+from segtrain.tasks.task import Evaluator
 
 __all__ = [
     "LOSSES",

@@ -21,7 +21,7 @@ from segtrain.losses import build_loss
 from segtrain.metrics import SegmentationReport
 from segtrain.predict import predict
 from segtrain.settings import override
-from segtrain.tasks import Evaluator
+from segtrain.tasks.task import Evaluator
 
 __all__ = [
     "LOSSES",

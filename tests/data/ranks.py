@@ -27,7 +27,7 @@ from segtrain.models.normalization import synchronise
 from segtrain.runtime import prepare_device
 from segtrain.settings import override, read_config
 from segtrain.tasks.semantic import WithLoss
-from segtrain.train_step import TrainStep
+from segtrain.train_step import TrainStep, average_gradients
 
 #: A joint batch, and what a small network shall make of it.
 _IMAGES = np.random.default_rng(1).normal(1, 2, (4, 3, 9, 9)).astype(np.float32)
@@ -60,7 +60,7 @@ def one_step(ranks: Ranks, *, freeze_bn: bool = False) -> dict[str, npt.NDArray[
     before = {each.name: each.asnumpy().copy() for each in network.trainable_params()}
     optimizer = nn.SGD(network.trainable_params(), learning_rate=1.0)
     train_step = TrainStep(WithLoss(network, nn.MSELoss()), optimizer, 1.0)
-    ranks.average_gradients(train_step)
+    average_gradients(train_step, ranks)
     part = len(_IMAGES) // ranks.size
     mine = slice(ranks.rank * part, (ranks.rank + 1) * part)
     train_step.set_train(True)(Tensor(_IMAGES[mine]), Tensor(_TARGETS[mine]))

@@ -24,9 +24,10 @@ from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import open_set
 from segdata.records.publish import UPLOAD, publish
 from segdata.records.semantic import ListSource
-from segdata.remote import Url, fetched, objects, parse_location, upload
+from segdata.remote import fetched, objects, upload
 from segdata.sample.voc import write_devkit
 from segdata.sources.voc import decolor, make_lists
+from segdata.store.url import Url, parse_location
 
 Run = Callable[..., Result]
 
