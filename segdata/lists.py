@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.errors import Fault, FaultsError, InvalidInputError
 from segdata.files import write_file
+from segdata.text import check_unique, quoted, text_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,47 +112,3 @@ def read_ids(path: Path) -> list[str]:
     if not ids:
         raise InvalidInputError(f"{path}: holds no id")
     return ids
-
-
-def seeded_order(keys: Sequence[str], seed: int) -> list[int]:
-    """Return the indices of `keys` in the order of the SHA-256 of ``seed NUL key``.
-
-    The same on every platform, whatever the order of the input; keys that are added do not move the others.
-    """
-    digests = [seeded_digest(key, seed) for key in keys]
-    return sorted(range(len(digests)), key=digests.__getitem__)
-
-
-def seeded_digest(key: str, seed: int) -> bytes:
-    """Return the SHA-256 of ``seed NUL key``: a draw for `key` that nothing else has a part in."""
-    return hashlib.sha256(f"{seed}\0{key}".encode()).digest()
-
-
-def check_unique(names: Iterable[str], what: str) -> None:
-    """Raise `FaultsError` with the names that occur more than once."""
-    repeated = [f"{name} ({count} times)" for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise FaultsError(what, repeated)
-
-
-def quoted(line: str) -> str:
-    """Return a line of a file in quotes, cut where it is longer than a sentence bears."""
-    return repr(line if len(line) <= 100 else f"{line[:99]}…")
-
-
-def text_lines(path: Path) -> list[tuple[int, str]]:
-    """Return the lines of a text file that hold something, stripped, with their numbers (from 1).
-
-    Blank lines and ``#`` comments are left out; UTF-8 with or without a byte order mark, LF or CRLF.
-
-    Raises:
-        InvalidInputError: when the file cannot be read or is not UTF-8.
-    """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InvalidInputError(f"{path}: not UTF-8 text (byte {error.start})") from error
-    stripped = ((number, line.strip()) for number, line in enumerate(text.split("\n"), start=1))
-    return [(number, line) for number, line in stripped if line and not line.startswith("#")]

@@ -2,7 +2,7 @@
 
 Wherever a path may be given a URL may be, and nothing else differs: each function here has the parameters of the one
 it calls, and those of the copying. What is copied in, or on its way out, lies in the working directory
-(`segdata.remote`).
+(`segdata.store.transfer`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segdata.errors import InvalidInputError, name_first
-from segdata.image_header import IMAGE_SUFFIXES
+from segdata.images import IMAGE_SUFFIXES
 from segdata.parallel import Progress, silent
 from segdata.records.fetch import local_set
-from segdata.remote import fetched, naming, object_size, objects
+from segdata.store.transfer import fetched, naming, object_size, objects
 from segdata.store.url import Location, Url, default_work_dir, local_place, parse_location
 from segtrain.config import Config
 from segtrain.copy_out import results_directory, training_directory

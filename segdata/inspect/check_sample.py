@@ -14,7 +14,7 @@ import numpy as np
 from segdata.coco_json import Image
 from segdata.errors import Fault, InvalidInputError
 from segdata.files import resolve
-from segdata.image_header import ImageHeader, read_image_header
+from segdata.images import ImageHeader, read_image_header
 from segdata.inspect.dataset import File, Sample
 from segdata.lists import Pair
 from segdata.records.instance import Annotation, Entry, Instances, Shape, annotation_name, check_size, measure

@@ -11,9 +11,9 @@ from segdata.errors import InvalidInputError, near
 from segdata.inspect.dataset import Dataset, Sample, read_label, sample_names
 from segdata.inspect.pictures import Unreadable, label_name
 from segdata.labels.masks import count_values
-from segdata.lists import seeded_order
 from segdata.parallel import Progress, ordered_map
 from segdata.records.instance import Entry, Instances
+from segdata.seeded import seeded_order
 
 
 @dataclass(frozen=True)

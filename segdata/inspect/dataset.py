@@ -14,7 +14,7 @@ import numpy.typing as npt
 from segdata.coco_json import Coco, read_coco
 from segdata.errors import Fault, InvalidInputError, OptionError
 from segdata.files import resolve
-from segdata.image_header import image_error
+from segdata.images import image_error
 from segdata.labels.masks import decode_index_png
 from segdata.lists import Pair, read_list
 from segdata.records.instance import Entry, Instances, entries, make_instances

@@ -15,8 +15,9 @@ from segdata.errors import FaultsError, InvalidInputError
 from segdata.files import check_target_file, resolve, write_file
 from segdata.labels.colormap import IGNORE
 from segdata.labels.masks import count_values, decode_index_png
-from segdata.lists import Pair, format_list, read_list, seeded_digest, seeded_order
+from segdata.lists import Pair, format_list, read_list
 from segdata.parallel import Progress, default_workers, ordered_map, silent
+from segdata.seeded import seeded_digest, seeded_order
 
 TRAIN, VAL = "train", "val"
 

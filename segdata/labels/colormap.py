@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import FaultsError, InvalidInputError
-from segdata.lists import quoted, text_lines
+from segdata.text import quoted, text_lines
 
 Colour = tuple[int, int, int]
 

@@ -16,7 +16,7 @@ from segdata.records.manifest import INDEX_SUFFIX, MANIFEST, Manifest, open_set
 from segdata.records.publish import UPLOAD
 from segdata.records.verify import VerifyReport
 from segdata.records.writer import file_digest
-from segdata.remote import fetch, fetched, naming, object_size, objects
+from segdata.store.transfer import fetch, fetched, naming, object_size, objects
 from segdata.store.url import Location, Url, default_work_dir
 
 

@@ -17,7 +17,7 @@ from segdata.cluster import Workers
 from segdata.coco_json import Coco, Image, object_id, read_coco
 from segdata.errors import Fault, InvalidInputError
 from segdata.files import resolve
-from segdata.image_header import read_image_header
+from segdata.images import read_image_header
 from segdata.labels.rle import Rle, to_rle
 from segdata.parallel import Progress, ordered_map
 from segdata.records.layout import blob_overhead

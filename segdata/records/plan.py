@@ -9,9 +9,9 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from segdata.errors import InvalidInputError
-from segdata.lists import seeded_order
 from segdata.records import layout
 from segdata.records.rows import Rows
+from segdata.seeded import seeded_order
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
 from segdata.parallel import Progress, silent
 from segdata.records import convert
 from segdata.records.manifest import MANIFEST, open_set, read_manifest
-from segdata.remote import fetched, naming, objects, remove, taken_by_others, upload
+from segdata.store.transfer import fetched, naming, objects, remove, taken_by_others, upload
 from segdata.store.url import Location, Url, local_place
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from segdata.cluster import Workers
 from segdata.errors import Code, Fault, InvalidInputError
 from segdata.files import resolve
-from segdata.image_header import ImageHeader, read_image_header
+from segdata.images import ImageHeader, read_image_header
 from segdata.labels.colormap import VOC_CLASSES, voc_colormap
 from segdata.labels.masks import count_values, decode_index_png, first_pixel
 from segdata.lists import Pair, read_list

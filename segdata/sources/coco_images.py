@@ -14,7 +14,7 @@ from typing import Literal
 from segdata.coco_json import Image
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segdata.files import resolve
-from segdata.image_header import IMAGE_SUFFIXES, read_image_header
+from segdata.images import IMAGE_SUFFIXES, read_image_header
 from segdata.parallel import Progress, ordered_map
 
 Media = Literal["copy", "hardlink", "symlink", "none"]

@@ -19,11 +19,12 @@ from segdata.files import check_target_directory, normal, resolve, staged_direct
 from segdata.labels.colormap import IGNORE, read_class_names
 from segdata.labels.masks import encode_index_png
 from segdata.labels.rle import Rle, decode_rle, to_rle
-from segdata.lists import Pair, check_unique, write_list
+from segdata.lists import Pair, write_list
 from segdata.parallel import Progress, default_workers, ordered_map, silent
 from segdata.sources.coco import check_outside
 from segdata.sources.coco_images import check_image
 from segdata.sources.coco_select import find_categories
+from segdata.text import check_unique
 
 MASKS = "masks"
 LIST = "coco_lst.txt"

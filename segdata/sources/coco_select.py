@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from segdata.coco_json import Coco
 from segdata.errors import FaultsError, InvalidInputError, near
-from segdata.lists import read_ids, seeded_order
+from segdata.lists import read_ids
+from segdata.seeded import seeded_order
 
 Match = Literal["any", "all"]
 Crowd = Literal["keep", "drop", "only"]

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.errors import FaultsError, InvalidInputError
-from segdata.lists import check_unique, read_ids
+from segdata.lists import read_ids
 from segdata.sources.voc import ID_LISTS
+from segdata.text import check_unique
 
 #: Samples that the official lists of VOC 2012 and SBD give.
 USUAL_COUNT = 10_582

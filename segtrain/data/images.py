@@ -10,10 +10,10 @@ import numpy as np
 
 from segdata.errors import FaultsError, InvalidInputError, OptionError
 from segdata.files import names_by_stem, resolve
-from segdata.image_header import IMAGE_SUFFIXES
-from segdata.lists import text_lines
+from segdata.images import IMAGE_SUFFIXES
 from segdata.sources.tif_pages import open_stack
 from segdata.sources.tif_values import encode_png
+from segdata.text import text_lines
 from segtrain.data.transforms import Image, decode_image
 
 #: Endings of files that may hold several images, and the megabytes from which a page is refused before it is read.

@@ -15,7 +15,7 @@ from s3_server import READER, WRITER, Server, forget_connections, s3_server, use
 
 from segdata.errors import InvalidInputError, SegDataError
 from segdata.records.publish import publish
-from segdata.remote import fetched, files_below, objects, remove, upload
+from segdata.store.transfer import fetched, files_below, objects, remove, upload
 from segdata.store.url import Url, local_place
 from segtrain import remote
 from segtrain.config import Config

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from segdata.errors import InvalidInputError
 from segdata.labels.colormap import IGNORE, IGNORE_NAMES, read_class_names, read_colormap
-from segdata.lists import read_ids, read_list, text_lines
+from segdata.lists import read_ids, read_list
+from segdata.text import text_lines
 
 #: Words and separators that a reader of lines may take for its own, and some that look like them.
 _WORDS = ["a.jpg", "b.png", "road", "void", "2007_000032", "0", "128", "255", "256", "-1", "1.5", "٣", "²", "../x", "#"]

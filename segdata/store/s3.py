@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from segdata.errors import SegDataError
-from segdata.modelarts import Moxing, endpoint_named, obs_options
 from segdata.parallel import Advance
+from segdata.store.modelarts import Moxing, endpoint_named, obs_options
 from segdata.store.url import Url
 
 #: Files at a time, requests at a time for one large file, and bytes in one: 160 MiB of memory at the most. S3 takes no
@@ -24,7 +24,7 @@ _MAX_PARTS = 10_000
 
 
 class Store(Protocol):
-    """What `segdata.remote` needs of an object store; names are relative to the URL."""
+    """What `segdata.store.transfer` needs of an object store; names are relative to the URL."""
 
     def objects(self, url: Url) -> Iterator[tuple[str, int]]:
         """Yield name and size of each object below `url`."""

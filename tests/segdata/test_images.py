@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from segdata.errors import InvalidInputError
-from segdata.image_header import ImageHeader, read_image_header
+from segdata.images import ImageHeader, read_image_header
 
 
 def test_size_format_and_kind_of_pixel_are_read(tmp_path: Path) -> None:

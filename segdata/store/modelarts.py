@@ -55,7 +55,7 @@ class Moxing:
         self._file = file
 
     def objects(self, url: Url) -> Iterator[tuple[str, int]]:
-        """See `segdata.object_store.Store`."""
+        """See `segdata.store.s3.Store`."""
         if not self._do(url, self._file.exists, str(url)):
             return
         for name in self._do(url, self._file.list_directory, str(url), recursive=True, skip_dir=True):
@@ -63,24 +63,24 @@ class Moxing:
             yield relative, self._do(url, self._file.get_size, str(url / relative))
 
     def size(self, url: Url) -> int | None:
-        """See `segdata.object_store.Store`."""
+        """See `segdata.store.s3.Store`."""
         there = self._do(url, self._file.exists, str(url)) and not self._do(url, self._file.is_directory, str(url))
         return int(self._do(url, self._file.get_size, str(url))) if there else None
 
     def get(self, url: Url, targets: Mapping[str, Path], advance: Advance) -> None:
-        """See `segdata.object_store.Store`."""
+        """See `segdata.store.s3.Store`."""
         for name, path in targets.items():
             self._do(url, self._file.copy, str(url / name), str(path))
             advance(path.stat().st_size)
 
     def put(self, sources: Mapping[str, Path], url: Url, advance: Advance) -> None:
-        """See `segdata.object_store.Store`."""
+        """See `segdata.store.s3.Store`."""
         for name, path in sources.items():
             self._do(url, self._file.copy, str(path), str(url / name))
             advance(path.stat().st_size)
 
     def remove(self, url: Url, names: Sequence[str]) -> None:
-        """See `segdata.object_store.Store`."""
+        """See `segdata.store.s3.Store`."""
         for name in names:
             self._do(url, self._file.remove, str(url / name))
 

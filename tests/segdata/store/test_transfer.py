@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from s3_server import READER, WRITER, Server, forget_connections, s3_server, use
 
-from segdata import remote
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
 from segdata.parallel import Advance
 from segdata.records import fetch
@@ -24,10 +23,11 @@ from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import open_set
 from segdata.records.publish import UPLOAD, publish
 from segdata.records.semantic import ListSource
-from segdata.remote import fetched, objects, upload
 from segdata.sample.voc import write_devkit
 from segdata.sources.voc import decolor, make_lists
-from segdata.store.url import Url, parse_location
+from segdata.store import transfer
+from segdata.store.transfer import fetched, objects, upload
+from segdata.store.url import Location, Url, local_place, parse_location
 
 Run = Callable[..., Result]
 
@@ -109,7 +109,7 @@ def names(url: Url) -> list[str]:
         ("/records/a:b@c", Path("/records/a:b@c")),
     ],
 )
-def test_a_location_is_a_url_or_a_path(text: str, location: remote.Location) -> None:
+def test_a_location_is_a_url_or_a_path(text: str, location: Location) -> None:
     assert parse_location(text) == location
 
 
@@ -136,7 +136,7 @@ def test_a_url_is_read_as_it_is_written(key: str) -> None:
 
 @given(keys, keys)
 def test_no_working_place_is_another_ones_or_lies_in_it(first: str, second: str) -> None:
-    one, two = (remote.local_place(Url("s3", "bucket", key), Path("/work")) for key in (first, second))
+    one, two = (local_place(Url("s3", "bucket", key), Path("/work")) for key in (first, second))
     assert (one == two) == (first == second)
     assert not one.is_relative_to(two) or one == two
 
@@ -203,7 +203,7 @@ import os, signal, sys
 from contextlib import contextmanager
 from pathlib import Path
 from segdata.records.publish import publish
-from segdata.remote import parse_location
+from segdata.store.transfer import parse_location
 
 calls = 0
 
@@ -277,7 +277,7 @@ def test_damage_in_the_store_is_found_by_verify_and_by_fetching(
     data[len(data) // 2] ^= 1
     put(url, "train.mindrecord3", bytes(data), tmp_path)
     put(url, "train.mindrecord99", b"", tmp_path)
-    remote.remove(url, ["train.mindrecord4.db"])
+    transfer.remove(url, ["train.mindrecord4.db"])
     result = segdata("verify", url, "--json")
     assert (result.exit_code, json.loads(result.output)["problems"]) == (
         1,
@@ -335,7 +335,7 @@ def test_a_listing_goes_over_many_pages_and_leaves_folder_marks_out(url: Url, tm
 
 def test_what_does_not_fit_on_the_disk_is_refused_before_anything_is_copied(url: Url, tmp_path: Path) -> None:
     with pytest.raises(SegDataError, match=r"1000000000000\.0 MB do not fit into .* choose another working directory"):
-        remote.fetch(url, {"huge": 10**18}, tmp_path / "work" / "deep")
+        transfer.fetch(url, {"huge": 10**18}, tmp_path / "work" / "deep")
     assert not (tmp_path / "work").exists()
 
 
@@ -351,16 +351,16 @@ def test_names_of_any_characters_come_back_the_same(url: Url, tmp_path: Path) ->
     for name in wanted:
         put(url, name, name.encode(), tmp_path / "out")
     assert names(url) == wanted
-    assert [remote.object_size(url / name) for name in wanted] == [len(name.encode()) for name in wanted]
+    assert [transfer.object_size(url / name) for name in wanted] == [len(name.encode()) for name in wanted]
     with fetched(url, dict(objects(url))) as copy:
         assert {name: (copy / name).read_text() for name in wanted} == {name: name for name in wanted}
-    remote.remove(url, wanted)
+    transfer.remove(url, wanted)
     assert names(url) == []
 
 
 def test_a_name_that_leaves_the_directory_is_refused(url: Url, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="leaves the data root"):
-        remote.fetch(url, {"../../evil": 1}, tmp_path)
+        transfer.fetch(url, {"../../evil": 1}, tmp_path)
 
 
 def test_obs_is_reached_by_what_modelarts_sets(
@@ -424,7 +424,7 @@ def test_a_set_that_may_not_be_written_to_the_store_is_kept(
     reconnect(AWS_ACCESS_KEY_ID=reader, AWS_SECRET_ACCESS_KEY=secret)
     result = convert(segdata, root, url)
     assert (result.exit_code, "access denied (AccessDenied)" in result.output) == (1, True), result.output
-    kept = remote.local_place(url, tmp_path / "work")
+    kept = local_place(url, tmp_path / "work")
     assert f"the set is whole in {kept}, and the same command copies out what is missing" in result.output
     assert segdata("verify", kept).exit_code == 0
     reconnect(AWS_ACCESS_KEY_ID=writer, AWS_SECRET_ACCESS_KEY=right)

@@ -19,7 +19,7 @@ from segdata.parallel import Advance, Progress, silent
 from segdata.store.url import Url
 
 if TYPE_CHECKING:
-    from segdata.object_store import Store
+    from segdata.store.s3 import Store
 
 
 def objects(url: Url) -> Iterator[tuple[str, int]]:
@@ -153,6 +153,6 @@ def _megabytes(progress: Progress, label: str, total: int) -> Iterator[Advance]:
 
 
 def _store(url: Url) -> Store:
-    from segdata.object_store import connect
+    from segdata.store.s3 import connect
 
     return connect(url)

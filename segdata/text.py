@@ -1,0 +1,39 @@
+"""Text files that people write: lines, names and what is said of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from segdata.errors import FaultsError, InvalidInputError
+
+
+def check_unique(names: Iterable[str], what: str) -> None:
+    """Raise `FaultsError` with the names that occur more than once."""
+    repeated = [f"{name} ({count} times)" for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise FaultsError(what, repeated)
+
+
+def quoted(line: str) -> str:
+    """Return a line of a file in quotes, cut where it is longer than a sentence bears."""
+    return repr(line if len(line) <= 100 else f"{line[:99]}…")
+
+
+def text_lines(path: Path) -> list[tuple[int, str]]:
+    """Return the lines of a text file that hold something, stripped, with their numbers (from 1).
+
+    Blank lines and ``#`` comments are left out; UTF-8 with or without a byte order mark, LF or CRLF.
+
+    Raises:
+        InvalidInputError: when the file cannot be read or is not UTF-8.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"{path}: not UTF-8 text (byte {error.start})") from error
+    stripped = ((number, line.strip()) for number, line in enumerate(text.split("\n"), start=1))
+    return [(number, line) for number, line in stripped if line and not line.startswith("#")]
