@@ -11,13 +11,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from segdata.coco_json import Image
+from segdata.coco.annotations import Annotation, Entry, Shape, annotation_name, check_size, measure
+from segdata.coco.file import Image
 from segdata.errors import Fault, InvalidInputError
 from segdata.files import resolve
 from segdata.images import ImageHeader, read_image_header
 from segdata.inspect.dataset import File, Sample
 from segdata.lists import Pair
-from segdata.records.instance import Annotation, Entry, Instances, Shape, annotation_name, check_size, measure
+from segdata.records.instance import Instances
 from segdata.records.schema import unpack_masks
 from segdata.records.semantic import Classes, file_fault, look_at_pair
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from segdata.coco.annotations import orphans
 from segdata.errors import Fault
 from segdata.inspect.check_sample import Look
 from segdata.inspect.dataset import CocoDataset, Dataset
 from segdata.labels.colormap import IGNORE, VOC_CLASSES
-from segdata.records.instance import orphans
 
 #: Pillow's names of the kinds of pixel, in words.
 _MODES = {"L": "gray", "LA": "gray with alpha", "RGBA": "RGB with alpha", "P": "palette", "1": "1-bit"}

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from segdata.coco.annotations import Entry
+from segdata.coco.rle import to_rle
 from segdata.errors import InvalidInputError
 from segdata.inspect.dataset import File, Sample, check_size, read_image, read_instances, read_label
 from segdata.labels.masks import count_values
-from segdata.labels.rle import to_rle
-from segdata.records.instance import Entry, Instances
+from segdata.records.instance import Instances
 from segdata.records.schema import unpack_masks
 
 

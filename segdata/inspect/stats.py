@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.cluster import Workers
+from segdata.coco.annotations import orphans
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.inspect.counts import Counts, count_sample
 from segdata.inspect.dataset import CocoDataset, Dataset, Kind
 from segdata.parallel import Progress, default_workers, if_worth, ordered_map, silent
-from segdata.records.instance import orphans
 from segdata.records.schema import Task
 
 #: Fewer samples are counted before a process has started.

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from msgspec import Raw
 
-from segdata.coco_json import Coco, Image, read_coco
+from segdata.coco.file import Coco, Image, read_coco
 from segdata.errors import InvalidInputError
 from segdata.files import check_target_directory, staged_directory
 from segdata.parallel import Progress, default_workers, silent

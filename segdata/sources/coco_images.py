@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from segdata.coco_json import Image
+from segdata.coco.file import Image
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segdata.files import resolve
 from segdata.images import IMAGE_SUFFIXES, read_image_header

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Raw
 
-from segdata.coco_json import Coco, Image, read_coco, read_shape
+from segdata.coco.file import Coco, Image, read_coco, read_shape
+from segdata.coco.rle import Rle, decode_rle, to_rle
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.files import check_target_directory, normal, resolve, staged_directory
 from segdata.labels.colormap import IGNORE, read_class_names
 from segdata.labels.masks import encode_index_png
-from segdata.labels.rle import Rle, decode_rle, to_rle
 from segdata.lists import Pair, write_list
 from segdata.parallel import Progress, default_workers, ordered_map, silent
 from segdata.sources.coco import check_outside

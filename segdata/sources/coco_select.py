@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from segdata.coco_json import Coco
+from segdata.coco.file import Coco
 from segdata.errors import FaultsError, InvalidInputError, near
 from segdata.lists import read_ids
 from segdata.seeded import seeded_order

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from segdata.coco.rle import Rle, decode_rle, to_rle
 from segdata.errors import InvalidInputError
-from segdata.labels.rle import Rle, decode_rle, to_rle
 from segdata.parallel import ordered_map
 from segdata.records.manifest import Manifest, RecordSet
 from segdata.records.reader import read_columns, read_rows

@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from segdata.coco.rle import Rle
 from segdata.errors import InvalidInputError
 from segdata.files import write_file
-from segdata.labels.rle import Rle
 from segdata.records.manifest import ClassInfo
 from segtrain.instances.paste import encode_mask, paste_mask
 

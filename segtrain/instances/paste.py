@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from segdata.labels.rle import Rle
+from segdata.coco.rle import Rle
 
 
 def paste_mask(

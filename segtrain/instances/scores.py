@@ -16,10 +16,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from segdata.coco_json import read_coco
+from segdata.coco.annotations import entries, measure
+from segdata.coco.file import read_coco
+from segdata.coco.rle import Rle
 from segdata.errors import Fault, InvalidInputError
-from segdata.labels.rle import Rle
-from segdata.records.instance import entries, measure
 from segdata.records.manifest import ClassInfo, RecordSet
 from segdata.records.reader import read_columns
 from segdata.records.schema import INSTANCE, read_back

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pycocotools import mask
 
-from segdata.labels.rle import decode_rle
+from segdata.coco.rle import decode_rle
 from segdata.records.convert import to_mindrecord
 from segdata.records.instance import CocoSource
 from segdata.records.manifest import RecordSet, open_set

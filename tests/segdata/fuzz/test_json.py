@@ -15,9 +15,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import segdata
-from segdata.coco_json import read_coco, read_shape
+from segdata.coco.file import read_coco, read_shape
+from segdata.coco.rle import decode_rle, to_rle
 from segdata.errors import InvalidInputError
-from segdata.labels.rle import decode_rle, to_rle
 from segdata.records.manifest import open_set, read_manifest
 from segdata.records.stitch import count_rows, read_header, stitch
 from segdata.sample.voc import write_devkit

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from segdata.coco_json import read_coco
+from segdata.coco.file import read_coco
 from segdata.errors import Fault, OptionError
 from segdata.inspect.check import CheckReport, check
 from segdata.inspect.overlap import open_other

@@ -5,9 +5,9 @@ import json
 import pytest
 from PIL import Image
 
-from segdata.coco_json import read_coco
+from segdata.coco.file import read_coco
+from segdata.coco.rle import decode_rle, to_rle
 from segdata.errors import TargetExistsError
-from segdata.labels.rle import decode_rle, to_rle
 from segdata.sample.coco import write_coco
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from segdata.coco_json import read_coco
+from segdata.coco.file import read_coco
 from segdata.errors import FaultsError, InvalidInputError, SegDataError, TargetExistsError
 from segdata.sample.coco import write_coco
 from segdata.sources import coco_images

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from segdata.coco.rle import to_rle
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.labels.colormap import read_class_names
 from segdata.labels.masks import decode_index_png
-from segdata.labels.rle import to_rle
 from segdata.lists import read_list
 from segdata.sample.coco import write_coco
 from segdata.sources.coco_masks import make_masks, paint

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from instances import nothing
 
+from segdata.coco.rle import decode_rle
 from segdata.errors import InvalidInputError, TargetExistsError
-from segdata.labels.rle import decode_rle
 from segdata.records.manifest import ClassInfo
 from segtrain.instances.detections import Detections, Found, locate, result_entries, write_results
 from segtrain.mask_rcnn_settings import MaskRcnn

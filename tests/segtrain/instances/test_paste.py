@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
-from segdata.labels.rle import decode_rle
+from segdata.coco.rle import decode_rle
 from segtrain.data.instance_transforms import crop_mask
 from segtrain.instances.paste import encode_mask, paste_mask
 

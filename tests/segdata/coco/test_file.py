@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from segdata.coco_json import Image, read_coco, read_shape
+from segdata.coco.file import Image, read_coco, read_shape
 from segdata.errors import FaultsError, InvalidInputError
 
 MEMBERS = {
