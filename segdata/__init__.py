@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from segdata.inspect.check import check as check
     from segdata.inspect.dataset import open_dataset as open_dataset
     from segdata.inspect.preview import preview as preview
-    from segdata.inspect.split import split_list as split_list
     from segdata.inspect.stats import stats as stats
+    from segdata.lists.split import split_list as split_list
     from segdata.records.convert import to_mindrecord as to_mindrecord
     from segdata.records.instance import CocoSource as CocoSource
     from segdata.records.manifest import Manifest as Manifest
@@ -41,7 +41,7 @@ _PUBLIC = {
     "pair_list": "segdata.sources.folders:make_list",
     "preview": "segdata.inspect.preview:preview",
     "sbd_merge": "segdata.sources.sbd:merge",
-    "split_list": "segdata.inspect.split:split_list",
+    "split_list": "segdata.lists.split:split_list",
     "stats": "segdata.inspect.stats:stats",
     "tif_slice": "segdata.sources.tif:slice_stack",
     "to_mindrecord": "segdata.records.convert:to_mindrecord",

@@ -9,10 +9,10 @@ from statistics import mean, stdev
 
 from segdata.errors import InvalidInputError
 from segdata.lists import read_list, write_list
+from segdata.lists.folds import Fold, Order
 from segdata.parallel import Progress, silent
 from segdata.records.convert import to_mindrecord
 from segdata.records.semantic import ListSource
-from segdata.sources.folds import Fold, Order
 from segtrain.config import Config
 from segtrain.evaluate import EvalReport, SampleList, evaluate
 from segtrain.events import Event, ignore
@@ -70,7 +70,7 @@ def cross_validate(
         source: the samples and their classes.
         train_dir: the directory for all folds.
         folds: how many.
-        order: see `segdata.sources.folds.Fold`.
+        order: see `segdata.lists.folds.Fold`.
         only: the folds to be run; all by default.
         scales: of the images in evaluation; see `segtrain.inference.Protocol`.
         flip: also take the mirrored images in evaluation.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from segdata.inspect.plots import INK
+from segdata.draw.figures import INK
 from segtrain.metrics import SegmentationReport
 
 if TYPE_CHECKING:

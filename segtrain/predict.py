@@ -12,11 +12,11 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 from tifffile import TiffWriter
 
+from segdata.draw.overlay import blend, label_overlay
 from segdata.errors import FaultsError
 from segdata.files import staged_directory
 from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
-from segdata.labels.overlay import blend, label_overlay
 from segdata.parallel import Progress, silent
 from segtrain.config import DeviceTarget
 from segtrain.data.images import image_paths, is_stack, read_images

@@ -21,11 +21,12 @@ from segdata.cli.options import (
 )
 from segdata.cli.render import FAILED, emit, progress_bar, table
 from segdata.errors import name_first
+from segdata.labels.classes import Classes
 from segdata.records import convert, fetch, publish
 from segdata.records.instance import CocoSource
 from segdata.records.manifest import ClassInfo, Manifest
 from segdata.records.plan import MAX_SHARDS
-from segdata.records.semantic import Classes, ListSource
+from segdata.records.semantic import ListSource
 from segdata.records.verify import VerifyReport
 from segdata.store.url import Location
 

@@ -17,7 +17,7 @@ from segdata.cli.options import (
     workers_option,
 )
 from segdata.cli.render import emit, progress_bar, table
-from segdata.inspect.split import SplitReport, split_list
+from segdata.lists.split import SplitReport, split_list
 
 
 @click.command("split")

@@ -20,8 +20,8 @@ from segdata.cli.options import (
 )
 from segdata.cli.render import emit, progress_bar
 from segdata.errors import SegDataError
+from segdata.lists.folds import Fold, LastBlock, Order
 from segdata.sources import tif
-from segdata.sources.folds import Fold, LastBlock, Order
 from segdata.sources.tif_values import Depth, Format, UnmappedLabelsError
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"

@@ -25,10 +25,11 @@ from segdata.inspect.dataset import (
 from segdata.inspect.findings import Finding as Finding
 from segdata.inspect.findings import Findings
 from segdata.inspect.overlap import read_other
+from segdata.labels.classes import Classes
 from segdata.labels.colormap import IGNORE
 from segdata.parallel import Progress, default_workers, if_worth, ordered_map, silent
 from segdata.records.schema import Task
-from segdata.records.semantic import PROCESSES_FROM, Classes
+from segdata.records.semantic import PROCESSES_FROM
 from segdata.records.verify import verify
 
 

@@ -17,10 +17,11 @@ from segdata.errors import Fault, InvalidInputError
 from segdata.files import resolve
 from segdata.images import ImageHeader, read_image_header
 from segdata.inspect.dataset import File, Sample
+from segdata.labels.classes import Classes
 from segdata.lists import Pair
 from segdata.records.instance import Instances
 from segdata.records.schema import unpack_masks
-from segdata.records.semantic import Classes, file_fault, look_at_pair
+from segdata.records.semantic import file_fault, look_at_pair
 
 #: An area, or a box by intersection over union, fits its mask when they agree to this share.
 _AGREE = 0.5

@@ -16,13 +16,13 @@ from segdata.coco.file import Coco, read_coco
 from segdata.errors import Fault, InvalidInputError, OptionError
 from segdata.files import resolve
 from segdata.images import image_error
+from segdata.labels.classes import Classes
 from segdata.labels.masks import decode_index_png
 from segdata.lists import Pair, read_list
 from segdata.records.instance import Instances, make_instances
 from segdata.records.manifest import RecordSet, open_set
 from segdata.records.reader import read_columns, read_rows
 from segdata.records.schema import Row, Task
-from segdata.records.semantic import Classes
 
 Kind = Literal["list", "coco", "records"]
 

@@ -10,9 +10,9 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 
+from segdata.draw.overlay import Box
 from segdata.inspect.pictures import LegendEntry, Picture, Unreadable
 from segdata.labels.colormap import Colour
-from segdata.labels.overlay import Box
 
 _JPEG_QUALITY = 85
 

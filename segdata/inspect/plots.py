@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from segdata.draw.figures import ACCENT, INK
 from segdata.inspect.stats import StatsReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase
 
-#: The one colour that carries numbers, and that of all writing and lines.
-ACCENT = "#2f7fb5"
-INK = "#3a3f44"
 
 #: Fonts with Chinese, Japanese and Korean letters, used where they are installed: matplotlib's own has none of them.
 _CJK_FONTS = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei")
@@ -75,33 +71,6 @@ def instance_figure(report: StatsReport) -> Figure:
     made = _new_figure(_PANEL, _WIDTH / 2)
     _draw_instances(made.subplots(), report.instances_per_image)
     return made
-
-
-def to_png(made: Figure) -> bytes:
-    """Return a figure as PNG; the same figure gives the same bytes."""
-    return _save(made, format="png", dpi=150, metadata={"Software": None})
-
-
-def to_svg(made: Figure) -> str:
-    """Return a figure as an ``<svg>`` element for a page; the same figure gives the same text.
-
-    Writing stays text. It and the lines have the page's colour (``currentColor``); there is no ground.
-    """
-    from matplotlib import rc_context
-
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    with rc_context({"svg.hashsalt": "segdata", "svg.fonttype": "none"}):
-        text = _save(made, format="svg", metadata=nothing, transparent=True).decode()
-    return text[text.index("<svg") :].replace(INK, "currentColor")
-
-
-def _save(made: Figure, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # A letter that no font has is drawn as a box; the id beside the name still tells the class.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        made.savefig(buffer, **options)
-    return buffer.getvalue()
 
 
 def _new_figure(height: float, width: float = _WIDTH) -> Figure:

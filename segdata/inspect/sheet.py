@@ -7,10 +7,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from segdata.draw.lettering import drawable, load_font, shorten, text_width, wrap
+from segdata.draw.overlay import blend, draw_boxes, hatching
 from segdata.inspect.pictures import LegendEntry, Picture, Unreadable
 from segdata.labels.colormap import Colour
-from segdata.labels.lettering import drawable, load_font, shorten, text_width, wrap
-from segdata.labels.overlay import blend, draw_boxes, hatching
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -15,7 +15,8 @@ from segdata.cluster import Workers
 from segdata.errors import Code, Fault, InvalidInputError
 from segdata.files import resolve
 from segdata.images import ImageHeader, read_image_header
-from segdata.labels.colormap import VOC_CLASSES, voc_colormap
+from segdata.labels.classes import Classes
+from segdata.labels.colormap import voc_colormap
 from segdata.labels.masks import count_values, decode_index_png, first_pixel
 from segdata.lists import Pair, read_list
 from segdata.parallel import Progress, if_worth, ordered_map
@@ -26,20 +27,6 @@ from segdata.records.schema import SEMANTIC, Row
 
 #: Fewer pairs are checked before a process has started.
 PROCESSES_FROM = 2000
-
-
-@dataclass(frozen=True)
-class Classes:
-    """What the labels of a set may say: class names by id, and the id of pixels that belong to none."""
-
-    names: tuple[str, ...] = VOC_CLASSES
-    ignore_label: int = 255
-
-    def allowed(self) -> npt.NDArray[np.bool_]:
-        """Return which of the 256 values a label may hold, ``(256,)`` bool."""
-        table = np.arange(256) < len(self.names)
-        table[self.ignore_label] = True
-        return table
 
 
 @dataclass(frozen=True)

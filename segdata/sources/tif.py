@@ -14,8 +14,8 @@ from segdata.errors import InvalidInputError
 from segdata.files import check_target_directory, staged_directory, write_file
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
+from segdata.lists.folds import Fold, LastBlock
 from segdata.parallel import Progress, default_workers, silent
-from segdata.sources.folds import Fold, LastBlock
 from segdata.sources.tif_pages import PageForm, Stack, open_stack
 from segdata.sources.tif_tracks import Track, slice_all
 from segdata.sources.tif_values import (

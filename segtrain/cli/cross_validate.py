@@ -18,7 +18,7 @@ from segdata.cli.options import (
 )
 from segdata.cli.render import emit, progress_bar, table
 from segdata.errors import InvalidInputError
-from segdata.sources.folds import Order
+from segdata.lists.folds import Order
 from segtrain.cli.options import LOOKS, given_only, options_of, saying_how_to_go_on
 from segtrain.settings import override, recipe, recipe_names
 
@@ -74,7 +74,8 @@ def cross_validate(
     except InvalidInputError as error:
         raise click.UsageError(str(error)) from error
 
-    from segdata.records.semantic import Classes, ListSource
+    from segdata.labels.classes import Classes
+    from segdata.records.semantic import ListSource
     from segtrain import cross_validate as validation
     from segtrain.progress import TrainingBar
 

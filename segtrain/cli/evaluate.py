@@ -94,7 +94,7 @@ def _data(data_file: Location | None, data_root: Path | None, data_lst: Path | N
 
 
 def _draw(report: EvalReport, path: Path, overwrite: bool) -> None:
-    from segdata.inspect.plots import to_png
+    from segdata.draw.figures import to_png
     from segtrain.plots import confusion_figure
 
     title = f"{report.model} on {Path(report.data).name}, {report.rows} images"

@@ -131,7 +131,7 @@ def fit(
 
 
 def _draw(train_dir: Path, path: Path) -> None:
-    from segdata.inspect.plots import to_png
+    from segdata.draw.figures import to_png
     from segtrain.plots import training_figure
     from segtrain.train_dir import TrainDir
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.coco.rle import decode_rle
-from segdata.labels.lettering import load_font, shorten, text_width
-from segdata.labels.overlay import Box, blend, ink_on, instance_colours, instance_overlay
+from segdata.draw.lettering import load_font, shorten, text_width
+from segdata.draw.overlay import Box, blend, ink_on, instance_colours, instance_overlay
 from segtrain.instances.detections import Found
 
 

@@ -25,11 +25,12 @@ from hypothesis.extra.numpy import arrays
 from ranks import one_step
 
 from segdata.errors import InvalidInputError
+from segdata.labels.classes import Classes
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
 from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import open_set
-from segdata.records.semantic import Classes, ListSource
+from segdata.records.semantic import ListSource
 from segtrain.checkpoint import read_checkpoint, read_parameters
 from segtrain.config import Config
 from segtrain.data.loading import steps_per_epoch

@@ -11,7 +11,7 @@ from click.testing import Result
 from matplotlib.axes import Axes
 from PIL import Image
 
-from segdata.inspect.plots import to_png
+from segdata.draw.figures import to_png
 from segtrain.metrics import ConfusionMatrix, SegmentationReport
 from segtrain.plots import confusion_figure
 

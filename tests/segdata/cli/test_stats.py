@@ -15,9 +15,9 @@ from PIL import Image
 
 from segdata.inspect.dataset import open_dataset
 from segdata.inspect.stats import StatsReport, stats
+from segdata.labels.classes import Classes
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
-from segdata.records.semantic import Classes
 
 Run = Callable[..., Result]
 

@@ -18,10 +18,10 @@ from segdata.errors import FaultsError, OptionError
 from segdata.inspect.check import CheckReport, check
 from segdata.inspect.dataset import open_dataset
 from segdata.inspect.findings import WARNINGS
+from segdata.labels.classes import Classes
 from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, read_list
-from segdata.records.semantic import Classes
 from segdata.sample.voc import write_devkit
 from segdata.sources.voc import decolor, make_lists
 

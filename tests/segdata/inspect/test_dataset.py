@@ -18,8 +18,8 @@ from segdata.inspect.dataset import (
     read_instances,
     read_label,
 )
+from segdata.labels.classes import Classes
 from segdata.records.schema import unpack_masks
-from segdata.records.semantic import Classes
 
 
 def by_name(dataset: Dataset) -> dict[str, object]:

@@ -15,11 +15,11 @@ import pytest
 from browser import browser_page, find_browser
 from PIL import Image
 
+from segdata.draw.overlay import Box, instance_overlay, label_overlay
 from segdata.inspect.check import CheckReport, Finding
 from segdata.inspect.page import Show, make_page
 from segdata.inspect.pictures import Picture, Unreadable, View, make_legend
 from segdata.inspect.stats import ClassStats, SizeCount, StatsReport
-from segdata.labels.overlay import Box, instance_overlay, label_overlay
 
 if TYPE_CHECKING:
     from browser import Page

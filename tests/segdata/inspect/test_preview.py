@@ -18,10 +18,10 @@ from segdata.inspect.dataset import open_dataset, read_label
 from segdata.inspect.pictures import View, look
 from segdata.inspect.preview import preview
 from segdata.inspect.sheet import TILE_HEIGHT, TILE_WIDTH
+from segdata.labels.classes import Classes
 from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
-from segdata.records.semantic import Classes
 
 Pixels = npt.NDArray[np.uint8]
 GROUND = (90, 120, 150)

@@ -18,9 +18,9 @@ from segdata.errors import FaultsError, InvalidInputError
 from segdata.inspect import stats as module
 from segdata.inspect.dataset import CocoDataset, ListDataset, open_dataset
 from segdata.inspect.stats import SizeCount, StatsReport, class_weights, stats
+from segdata.labels.classes import Classes
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
-from segdata.records.semantic import Classes
 
 CLASSES = Classes(("sky", "road", "car", "tram"))
 

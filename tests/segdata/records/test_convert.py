@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from mindspore.dataset import MindDataset
 
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
+from segdata.labels.classes import Classes
 from segdata.lists import read_list
 from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import open_set
 from segdata.records.plan import make_plan
 from segdata.records.rows import Rows
 from segdata.records.schema import SEMANTIC, as_bytes
-from segdata.records.semantic import Classes, ListSource
+from segdata.records.semantic import ListSource
 from segdata.records.verify import verify
 
 

@@ -19,12 +19,13 @@ import pytest
 
 from segdata.errors import SegDataError
 from segdata.files import staged_directory
+from segdata.labels.classes import Classes
 from segdata.labels.masks import decode_index_png, encode_index_png
 from segdata.lists import Pair, read_list, write_list
 from segdata.parallel import Advance
 from segdata.records.convert import ConvertReport, UnfinishedError, to_mindrecord
 from segdata.records.resume import PlanChangedError, finished_shards
-from segdata.records.semantic import Classes, ListSource
+from segdata.records.semantic import ListSource
 from segdata.records.verify import verify
 
 SHARDS = 8

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segdata.labels.classes import Classes
 from segdata.labels.colormap import voc_palette
 from segdata.lists import Pair
 from segdata.parallel import silent
 from segdata.records.rows import Rows
-from segdata.records.semantic import Classes, check_pairs
+from segdata.records.semantic import check_pairs
 
 IDS = np.array([[0, 1, 1, 255], [0, 0, 20, 255]], np.uint8)
 

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from segdata.labels.colormap import voc_palette
-from segdata.labels.overlay import (
+from segdata.draw.overlay import (
     HATCH,
     Box,
     blend,
@@ -21,6 +20,7 @@ from segdata.labels.overlay import (
     instance_overlay,
     label_overlay,
 )
+from segdata.labels.colormap import voc_palette
 
 Pixels = npt.NDArray[np.uint8]
 RED = tuple(voc_palette()[1].tolist())

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from segdata.labels.lettering import drawable, load_font, shorten, text_width, wrap
+from segdata.draw.lettering import drawable, load_font, shorten, text_width, wrap
 
 names = st.text(max_size=60).filter(lambda text: "…" not in text)
 

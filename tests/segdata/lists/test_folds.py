@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from segdata.errors import InvalidInputError
-from segdata.sources.folds import Fold, LastBlock
+from segdata.lists.folds import Fold, LastBlock
 
 
 def test_the_courses_first_fold_of_thirty_pages_is_in_its_order() -> None:

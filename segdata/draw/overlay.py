@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from segdata.draw.lettering import drawable, load_font, text_width
 from segdata.labels.colormap import Colour, voc_palette
-from segdata.labels.lettering import drawable, load_font, text_width
 
 #: Index of the hatching of pixels of no class. No class id is 255, and an instance's index stays below it.
 HATCH = 255

@@ -1,0 +1,1 @@
+"""Pictures: colors over an image, letters, and what figures have in common."""
