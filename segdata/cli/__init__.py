@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from segdata.cli import check, coco, folders, preview, records, sample, sbd, split, stats, tif, voc
-from segdata.cli.options import CONTEXT
-from segdata.cli.render import CommandGroup
+from segdata.console.options import CONTEXT
+from segdata.console.render import CommandGroup
 
 
 @click.group(cls=CommandGroup, context_settings=CONTEXT)

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from segdata.cli.options import EXISTING_DIR, cluster_options, json_option, source_options
-from segdata.cli.render import FAILED, emit, progress_bar, table
+from segdata.console.options import EXISTING_DIR, cluster_options, json_option, source_options
+from segdata.console.render import FAILED, emit, progress_bar, table
 from segdata.inspect.check import CheckReport, Finding
 from segdata.inspect.check import check as check_dataset
 from segdata.inspect.overlap import open_other

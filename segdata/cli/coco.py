@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import click
 
-from segdata.cli.options import (
+from segdata.console.options import (
     ANY_PATH,
     EXISTING_DIR,
     EXISTING_FILE,
@@ -17,7 +17,7 @@ from segdata.cli.options import (
     overwrite_option,
     workers_option,
 )
-from segdata.cli.render import emit, progress_bar, table
+from segdata.console.render import emit, progress_bar, table
 from segdata.errors import name_first
 from segdata.sources import coco, coco_masks
 from segdata.sources.coco_images import Media

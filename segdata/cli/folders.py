@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from segdata.cli.options import ANY_PATH, EXISTING_DIR, dry_run_option, json_option, overwrite_option
-from segdata.cli.render import emit, progress_bar
+from segdata.console.options import ANY_PATH, EXISTING_DIR, dry_run_option, json_option, overwrite_option
+from segdata.console.render import emit, progress_bar
 from segdata.sources import folders
 
 

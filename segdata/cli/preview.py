@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from segdata.cli.options import ANY_PATH, dataset_options, json_option, overwrite_option, png_name, workers_option
-from segdata.cli.render import emit, progress_bar
+from segdata.console.options import ANY_PATH, dataset_options, json_option, overwrite_option, png_name, workers_option
+from segdata.console.render import emit, progress_bar
 from segdata.errors import name_first
 from segdata.inspect.preview import MAX_COUNT, PreviewReport
 from segdata.inspect.preview import preview as show

@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 import click
 
-from segdata.cli.location import location_option, read_location, work_dir_option
-from segdata.cli.options import (
+from segdata.console.location import location_option, read_location, work_dir_option
+from segdata.console.options import (
     CLASS_OPTIONS,
     EXISTING_DIR,
     EXISTING_FILE,
@@ -19,7 +19,7 @@ from segdata.cli.options import (
     overwrite_option,
     read_classes,
 )
-from segdata.cli.render import FAILED, emit, progress_bar, table
+from segdata.console.render import FAILED, emit, progress_bar, table
 from segdata.errors import name_first
 from segdata.labels.classes import Classes
 from segdata.records import convert, fetch, publish

@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args
 
 import click
 
-from segdata.cli.options import ANY_PATH, json_option
-from segdata.cli.render import emit
+from segdata.console.options import ANY_PATH, json_option
+from segdata.console.render import emit
 
 Kind = Literal["voc", "sbd", "coco", "tif"]
 

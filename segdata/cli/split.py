@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from segdata.cli.options import (
+from segdata.console.options import (
     ANY_PATH,
     EXISTING_DIR,
     EXISTING_FILE,
@@ -16,7 +16,7 @@ from segdata.cli.options import (
     overwrite_option,
     workers_option,
 )
-from segdata.cli.render import emit, progress_bar, table
+from segdata.console.render import emit, progress_bar, table
 from segdata.lists.split import SplitReport, split_list
 
 

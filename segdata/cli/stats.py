@@ -9,8 +9,15 @@ from typing import Any
 
 import click
 
-from segdata.cli.options import ANY_PATH, cluster_options, dataset_options, json_option, overwrite_option, png_name
-from segdata.cli.render import emit, progress_bar, table
+from segdata.console.options import (
+    ANY_PATH,
+    cluster_options,
+    dataset_options,
+    json_option,
+    overwrite_option,
+    png_name,
+)
+from segdata.console.render import emit, progress_bar, table
 from segdata.errors import name_first
 from segdata.files import check_target_file, write_file
 from segdata.inspect import plots

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import click
 
-from segdata.cli.options import (
+from segdata.console.options import (
     ANY_PATH,
     EXISTING_FILE,
     cluster_options,
@@ -18,7 +18,7 @@ from segdata.cli.options import (
     json_option,
     overwrite_option,
 )
-from segdata.cli.render import emit, progress_bar
+from segdata.console.render import emit, progress_bar
 from segdata.errors import SegDataError
 from segdata.lists.folds import Fold, LastBlock, Order
 from segdata.sources import tif

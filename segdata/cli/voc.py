@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import click
 
-from segdata.cli.options import (
+from segdata.console.options import (
     ANY_PATH,
     EXISTING_DIR,
     cluster_options,
@@ -15,7 +15,7 @@ from segdata.cli.options import (
     json_option,
     overwrite_option,
 )
-from segdata.cli.render import emit, progress_bar
+from segdata.console.render import emit, progress_bar
 from segdata.labels.colormap import load_colormap
 from segdata.sources import voc
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from segdata.cli.options import CONTEXT
-from segdata.cli.render import CommandGroup
+from segdata.console.options import CONTEXT
+from segdata.console.render import CommandGroup
 from segtrain.cli.convert import convert_checkpoint
 from segtrain.cli.cross_validate import cross_validate
 from segtrain.cli.evaluate import evaluate

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from segdata.cli.options import ANY_PATH, EXISTING_FILE, json_option, overwrite_option
-from segdata.cli.render import emit
+from segdata.console.options import ANY_PATH, EXISTING_FILE, json_option, overwrite_option
+from segdata.console.render import emit
 from segtrain.config import Backbone
 from segtrain.naming import Goal, InputOrder
 

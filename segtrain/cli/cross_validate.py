@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from segdata.cli.options import (
+from segdata.console.options import (
     ANY_PATH,
     EXISTING_DIR,
     EXISTING_FILE,
@@ -16,7 +16,7 @@ from segdata.cli.options import (
     overwrite_option,
     read_classes,
 )
-from segdata.cli.render import emit, progress_bar, table
+from segdata.console.render import emit, progress_bar, table
 from segdata.errors import InvalidInputError
 from segdata.lists.folds import Order
 from segtrain.cli.options import LOOKS, given_only, options_of, saying_how_to_go_on

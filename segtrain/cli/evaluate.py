@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from segdata.cli.location import location_option, work_dir_option
-from segdata.cli.options import ANY_PATH, EXISTING_DIR, EXISTING_FILE, json_option, overwrite_option, png_name
-from segdata.cli.render import emit, progress_bar, table
+from segdata.console.location import location_option, work_dir_option
+from segdata.console.options import ANY_PATH, EXISTING_DIR, EXISTING_FILE, json_option, overwrite_option, png_name
+from segdata.console.render import emit, progress_bar, table
 from segdata.files import check_target_file, write_file
 from segtrain.cli.instances import instance_scores
 from segtrain.cli.options import INFERENCE, MODELS, given_only, once, options_of

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from segdata.cli.location import location_option, work_dir_option
-from segdata.cli.options import ANY_PATH, json_option, overwrite_option
-from segdata.cli.render import emit, progress_bar
+from segdata.console.location import location_option, work_dir_option
+from segdata.console.options import ANY_PATH, json_option, overwrite_option
+from segdata.console.render import emit, progress_bar
 from segtrain.config import DeviceTarget, FileFormat
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from segdata.cli.location import check_existing, location_option, work_dir_option
-from segdata.cli.options import ANY_PATH, json_option, overwrite_option, png_name
-from segdata.cli.render import emit, progress_bar
+from segdata.console.location import check_existing, location_option, work_dir_option
+from segdata.console.options import ANY_PATH, json_option, overwrite_option, png_name
+from segdata.console.render import emit, progress_bar
 from segdata.errors import InvalidInputError
 from segdata.files import check_target_file, write_file
 from segtrain.cli.options import MODELS, once, options_of, saying_how_to_go_on, several

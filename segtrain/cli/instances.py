@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from segdata.cli.render import table
+from segdata.console.render import table
 from segdata.errors import name_first
 
 if TYPE_CHECKING:

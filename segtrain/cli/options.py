@@ -8,8 +8,8 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from segdata.cli.location import location_option
-from segdata.cli.render import INTERRUPTED
+from segdata.console.location import location_option
+from segdata.console.render import INTERRUPTED
 from segtrain.config import DeviceTarget, Model
 
 F = TypeVar("F", bound=Callable[..., Any])

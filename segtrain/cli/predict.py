@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from segdata.cli.location import location_option, work_dir_option
-from segdata.cli.options import EXISTING_DIR, json_option, overwrite_option
-from segdata.cli.render import FAILED, emit, progress_bar
+from segdata.console.location import location_option, work_dir_option
+from segdata.console.options import EXISTING_DIR, json_option, overwrite_option
+from segdata.console.render import FAILED, emit, progress_bar
 from segtrain.cli.instances import instances_found, unreadable
 from segtrain.cli.options import INFERENCE, given_only, options_of
 

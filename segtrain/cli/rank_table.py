@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from segdata.cli.options import ANY_PATH, EXISTING_FILE, json_option, overwrite_option
-from segdata.cli.render import emit, table
+from segdata.console.options import ANY_PATH, EXISTING_FILE, json_option, overwrite_option
+from segdata.console.render import emit, table
 
 if TYPE_CHECKING:
     from segtrain.rank_table import RankTableReport

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from segdata.cli.options import json_option
-from segdata.cli.render import emit, table
+from segdata.console.options import json_option
+from segdata.console.render import emit, table
 from segdata.errors import InvalidInputError
 from segtrain.settings import RecipeSummary, parse_config, recipe_summaries, recipe_text
 

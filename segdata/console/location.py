@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from segdata.cli.options import EXISTING_FILE
+from segdata.console.options import EXISTING_FILE
 from segdata.errors import InvalidInputError
 from segdata.store.url import Location, parse_location
 
