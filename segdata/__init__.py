@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from segdata.dataset import open_dataset as open_dataset
     from segdata.inspect.check import check as check
-    from segdata.inspect.dataset import open_dataset as open_dataset
     from segdata.inspect.preview import preview as preview
     from segdata.inspect.stats import stats as stats
     from segdata.lists.split import split_list as split_list
@@ -36,7 +36,7 @@ _PUBLIC = {
     "check": "segdata.inspect.check:check",
     "coco_subset": "segdata.sources.coco:subset",
     "coco_to_masks": "segdata.sources.coco_masks:make_masks",
-    "open_dataset": "segdata.inspect.dataset:open_dataset",
+    "open_dataset": "segdata.dataset:open_dataset",
     "open_set": "segdata.records.manifest:open_set",
     "pair_list": "segdata.sources.folders:make_list",
     "preview": "segdata.inspect.preview:preview",

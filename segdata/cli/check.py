@@ -11,7 +11,7 @@ from segdata.console.options import EXISTING_DIR, cluster_options, json_option, 
 from segdata.console.render import FAILED, emit, progress_bar, table
 from segdata.inspect.check import CheckReport, Finding
 from segdata.inspect.check import check as check_dataset
-from segdata.inspect.overlap import open_other
+from segdata.inspect.check.overlap import open_other
 
 
 @click.command("check")

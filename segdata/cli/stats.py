@@ -20,8 +20,7 @@ from segdata.console.options import (
 from segdata.console.render import emit, progress_bar, table
 from segdata.errors import name_first
 from segdata.files import check_target_file, write_file
-from segdata.inspect import plots
-from segdata.inspect.stats import ClassStats, SizeCount, StatsReport
+from segdata.inspect.stats import ClassStats, SizeCount, StatsReport, plots
 from segdata.inspect.stats import stats as count
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from segdata.cluster import Cluster
-from segdata.inspect.dataset import open_dataset
+from segdata.dataset import open_dataset
 from segdata.labels.classes import Classes
 from segdata.labels.colormap import IGNORE, VOC_CLASSES, read_class_names
 from segdata.parallel import default_workers

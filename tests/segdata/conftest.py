@@ -1,4 +1,4 @@
-"""The miniature devkit that most tests look at."""
+"""Miniature data sets that most tests read: a devkit, a COCO JSON, and the record sets of both."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from segdata.records.convert import to_mindrecord
+from segdata.records.instance import CocoSource
+from segdata.records.semantic import ListSource
+from segdata.sample.coco import write_coco
 from segdata.sample.voc import write_devkit
 from segdata.sources.voc import decolor, make_lists
 
@@ -18,3 +22,26 @@ def devkit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     decolor(root)
     make_lists(root)
     return root
+
+
+@pytest.fixture(scope="session")
+def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``annotations/instances.json`` with a crowd and an image without instances, and ``images``."""
+    root = tmp_path_factory.mktemp("coco") / "data"
+    write_coco(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def voc_records(devkit: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("records") / "voc_train"
+    to_mindrecord(ListSource(devkit, devkit / "voc_train_lst.txt"), target, num_shards=3)
+    return target
+
+
+@pytest.fixture(scope="session")
+def coco_records(coco: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("records") / "coco"
+    source = CocoSource(coco / "annotations" / "instances.json", coco / "images", keep_empty=True)
+    to_mindrecord(source, target, num_shards=2)
+    return target

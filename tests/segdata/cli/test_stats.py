@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
-from segdata.inspect.dataset import open_dataset
+from segdata.dataset import open_dataset
 from segdata.inspect.stats import StatsReport, stats
 from segdata.labels.classes import Classes
 from segdata.labels.masks import encode_index_png

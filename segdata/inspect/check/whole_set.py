@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from segdata.coco.annotations import orphans
+from segdata.dataset import CocoDataset, Dataset
 from segdata.errors import Fault
-from segdata.inspect.check_sample import Look
-from segdata.inspect.dataset import CocoDataset, Dataset
+from segdata.inspect.check.sample import Look
 from segdata.labels.colormap import IGNORE, VOC_CLASSES
 
 #: Pillow's names of the kinds of pixel, in words.

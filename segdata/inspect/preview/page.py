@@ -18,11 +18,10 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from segdata.errors import NAMED
-from segdata.inspect import plots
 from segdata.inspect.check import CheckReport, Finding
-from segdata.inspect.page_tiles import chip, swatch, tile_html
-from segdata.inspect.pictures import LegendEntry, Picture, Unreadable, class_colour
-from segdata.inspect.stats import ClassStats, StatsReport
+from segdata.inspect.preview.page_tiles import chip, swatch, tile_html
+from segdata.inspect.preview.pictures import LegendEntry, Picture, Unreadable, class_colour
+from segdata.inspect.stats import ClassStats, StatsReport, plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.draw.overlay import Box
-from segdata.inspect.pictures import LegendEntry, Picture, Unreadable
+from segdata.inspect.preview.pictures import LegendEntry, Picture, Unreadable
 from segdata.labels.colormap import Colour
 
 _JPEG_QUALITY = 85

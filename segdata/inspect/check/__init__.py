@@ -9,22 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 from segdata.cluster import Workers
+from segdata.dataset import CocoDataset, Dataset, Kind, RecordDataset, Sample, find_kind, open_dataset, sample_names
 from segdata.errors import Fault, InvalidInputError, OptionError
-from segdata.inspect.check_sample import Look, look_at_sample
-from segdata.inspect.check_set import WholeSet, look_at_annotations
-from segdata.inspect.dataset import (
-    CocoDataset,
-    Dataset,
-    Kind,
-    RecordDataset,
-    Sample,
-    find_kind,
-    open_dataset,
-    sample_names,
-)
-from segdata.inspect.findings import Finding as Finding
-from segdata.inspect.findings import Findings
-from segdata.inspect.overlap import read_other
+from segdata.inspect.check.findings import Finding as Finding
+from segdata.inspect.check.findings import Findings
+from segdata.inspect.check.overlap import read_other
+from segdata.inspect.check.sample import Look, look_at_sample
+from segdata.inspect.check.whole_set import WholeSet, look_at_annotations
 from segdata.labels.classes import Classes
 from segdata.labels.colormap import IGNORE
 from segdata.parallel import Progress, default_workers, if_worth, ordered_map, silent

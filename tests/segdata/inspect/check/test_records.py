@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segdata.dataset import open_dataset
 from segdata.inspect.check import CheckReport, check
-from segdata.inspect.dataset import open_dataset
 from segdata.labels.masks import encode_index_png
 from segdata.lists import read_list, write_list
 from segdata.records.convert import to_mindrecord

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segdata.dataset import open_dataset
 from segdata.errors import FaultsError, OptionError
 from segdata.inspect.check import CheckReport, check
-from segdata.inspect.dataset import open_dataset
-from segdata.inspect.findings import WARNINGS
+from segdata.inspect.check.findings import WARNINGS
 from segdata.labels.classes import Classes
 from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png

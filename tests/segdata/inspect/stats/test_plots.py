@@ -12,8 +12,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from segdata.inspect import plots
-from segdata.inspect.stats import ClassStats, SizeCount, StatsReport
+from segdata.inspect.stats import ClassStats, SizeCount, StatsReport, plots
 
 
 def report(

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from segdata.dataset import CocoDataset, ListDataset, open_dataset
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.inspect import stats as module
-from segdata.inspect.dataset import CocoDataset, ListDataset, open_dataset
 from segdata.inspect.stats import SizeCount, StatsReport, class_weights, stats
 from segdata.labels.classes import Classes
 from segdata.labels.masks import encode_index_png

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from segdata.coco.annotations import Entry
 from segdata.coco.rle import to_rle
+from segdata.dataset import File, Sample, check_size, read_image, read_instances, read_label
 from segdata.errors import InvalidInputError
-from segdata.inspect.dataset import File, Sample, check_size, read_image, read_instances, read_label
 from segdata.labels.masks import count_values
 from segdata.records.instance import Instances
 from segdata.records.schema import unpack_masks

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from segdata.cluster import Workers
-from segdata.errors import Fault, FaultsError, InvalidInputError
-from segdata.inspect.check_sample import Look, digest
-from segdata.inspect.dataset import (
+from segdata.dataset import (
     CocoDataset,
     Dataset,
     Sample,
@@ -19,6 +17,8 @@ from segdata.inspect.dataset import (
     read_encoded,
     sample_names,
 )
+from segdata.errors import Fault, FaultsError, InvalidInputError
+from segdata.inspect.check.sample import Look, digest
 from segdata.parallel import Progress, ordered_map
 
 

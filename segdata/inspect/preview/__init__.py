@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from segdata.dataset import Dataset, Kind
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.files import check_target_file, write_file
 from segdata.inspect.check import check
-from segdata.inspect.choice import Choice, choose, find_classes
-from segdata.inspect.dataset import Dataset, Kind
-from segdata.inspect.page import Show, make_page
-from segdata.inspect.pictures import LegendEntry, Picture, Unreadable, View, look_at, make_legend
-from segdata.inspect.sheet import TILE_HEIGHT, TILE_WIDTH, draw_sheet
+from segdata.inspect.preview.choice import Choice, choose, find_classes
+from segdata.inspect.preview.page import Show, make_page
+from segdata.inspect.preview.pictures import LegendEntry, Picture, Unreadable, View, look_at, make_legend
+from segdata.inspect.preview.sheet import TILE_HEIGHT, TILE_WIDTH, draw_sheet
 from segdata.inspect.stats import stats
 from segdata.parallel import Progress, default_workers, silent
 from segdata.records.schema import Task

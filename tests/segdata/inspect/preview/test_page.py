@@ -17,8 +17,8 @@ from PIL import Image
 
 from segdata.draw.overlay import Box, instance_overlay, label_overlay
 from segdata.inspect.check import CheckReport, Finding
-from segdata.inspect.page import Show, make_page
-from segdata.inspect.pictures import Picture, Unreadable, View, make_legend
+from segdata.inspect.preview.page import Show, make_page
+from segdata.inspect.preview.pictures import Picture, Unreadable, View, make_legend
 from segdata.inspect.stats import ClassStats, SizeCount, StatsReport
 
 if TYPE_CHECKING:

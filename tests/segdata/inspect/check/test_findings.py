@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from segdata.errors import Code, Fault
-from segdata.inspect.findings import ERRORS, WARNINGS, Findings
+from segdata.inspect.check.findings import ERRORS, WARNINGS, Findings
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "check.md"
 

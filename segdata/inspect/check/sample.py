@@ -13,10 +13,10 @@ import numpy as np
 
 from segdata.coco.annotations import Annotation, Entry, Shape, annotation_name, check_size, measure
 from segdata.coco.file import Image
+from segdata.dataset import File, Sample
 from segdata.errors import Fault, InvalidInputError
 from segdata.files import resolve
 from segdata.images import ImageHeader, read_image_header
-from segdata.inspect.dataset import File, Sample
 from segdata.labels.classes import Classes
 from segdata.lists import Pair
 from segdata.records.instance import Instances

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segdata.errors import InvalidInputError
-from segdata.inspect.dataset import (
+from segdata.dataset import (
     Dataset,
     File,
     find_kind,
@@ -18,6 +17,7 @@ from segdata.inspect.dataset import (
     read_instances,
     read_label,
 )
+from segdata.errors import InvalidInputError
 from segdata.labels.classes import Classes
 from segdata.records.schema import unpack_masks
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from segdata.coco.annotations import Entry
 from segdata.coco.rle import Rle, decode_rle, to_rle
+from segdata.dataset import Dataset, File, Sample, check_size, read_image, read_instances, read_label
 from segdata.draw.overlay import Box, Overlay, instance_colours, instance_overlay, label_overlay
 from segdata.errors import InvalidInputError
-from segdata.inspect.dataset import Dataset, File, Sample, check_size, read_image, read_instances, read_label
 from segdata.labels.colormap import Colour, voc_palette
 from segdata.labels.masks import count_values
 from segdata.parallel import ordered_map

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from segdata.draw.lettering import drawable, load_font, shorten, text_width, wrap
 from segdata.draw.overlay import blend, draw_boxes, hatching
-from segdata.inspect.pictures import LegendEntry, Picture, Unreadable
+from segdata.inspect.preview.pictures import LegendEntry, Picture, Unreadable
 from segdata.labels.colormap import Colour
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from segdata.dataset import open_dataset, read_label
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
-from segdata.inspect.dataset import open_dataset, read_label
-from segdata.inspect.pictures import View, look
 from segdata.inspect.preview import preview
-from segdata.inspect.sheet import TILE_HEIGHT, TILE_WIDTH
+from segdata.inspect.preview.pictures import View, look
+from segdata.inspect.preview.sheet import TILE_HEIGHT, TILE_WIDTH
 from segdata.labels.classes import Classes
 from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png

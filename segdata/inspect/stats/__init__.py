@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from segdata.cluster import Workers
 from segdata.coco.annotations import orphans
+from segdata.dataset import CocoDataset, Dataset, Kind
 from segdata.errors import FaultsError, InvalidInputError
-from segdata.inspect.counts import Counts, count_sample
-from segdata.inspect.dataset import CocoDataset, Dataset, Kind
+from segdata.inspect.stats.counts import Counts, count_sample
 from segdata.parallel import Progress, default_workers, if_worth, ordered_map, silent
 from segdata.records.schema import Task
 

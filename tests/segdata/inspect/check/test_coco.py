@@ -18,7 +18,7 @@ from PIL import Image
 from segdata.coco.file import read_coco
 from segdata.errors import Fault, OptionError
 from segdata.inspect.check import CheckReport, check
-from segdata.inspect.overlap import open_other
+from segdata.inspect.check.overlap import open_other
 from segdata.sample.coco import write_coco
 
 IMAGES = 48
