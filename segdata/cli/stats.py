@@ -18,6 +18,7 @@ from segdata.console.options import (
     png_name,
 )
 from segdata.console.render import emit, progress_bar, table
+from segdata.draw.figures import to_png
 from segdata.errors import name_first
 from segdata.files import check_target_file, write_file
 from segdata.inspect.stats import ClassStats, SizeCount, StatsReport, plots
@@ -49,7 +50,7 @@ def stats(plot: Path | None, overwrite: bool, as_json: bool, **options: Any) -> 
         check_target_file(plot, overwrite=overwrite)
     report = count(progress=progress_bar, **options)
     if plot:
-        write_file(plot, plots.to_png(plots.figure(report)), overwrite=overwrite)
+        write_file(plot, to_png(plots.figure(report)), overwrite=overwrite)
     emit(report, as_json, partial(_stats_text, plot=plot))
 
 

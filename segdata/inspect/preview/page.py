@@ -17,6 +17,7 @@ from pathlib import PurePath
 from string import Template
 from typing import TYPE_CHECKING
 
+from segdata.draw.figures import to_svg
 from segdata.errors import NAMED
 from segdata.inspect.check import CheckReport, Finding
 from segdata.inspect.preview.page_tiles import chip, swatch, tile_html
@@ -49,7 +50,7 @@ class Show:
 
 def make_page(stats: StatsReport, check: CheckReport, show: Show) -> str:
     """Return the page; the same reports and pictures give the same text."""
-    here = files("segdata.inspect")
+    here = files("segdata.inspect.preview")
     script = here.joinpath("page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return Template(here.joinpath("page.html").read_text(encoding="utf-8")).substitute(
@@ -162,4 +163,4 @@ def _images(stats: StatsReport) -> str:
 
 
 def _plot(figure: Figure, title: str) -> str:
-    return f'<div class="scroll" tabindex="0" role="img" aria-label="{title}">{plots.to_svg(figure)}</div>'
+    return f'<div class="scroll" tabindex="0" role="img" aria-label="{title}">{to_svg(figure)}</div>'

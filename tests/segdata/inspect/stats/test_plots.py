@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from segdata.draw.figures import ACCENT, INK, to_png, to_svg
 from segdata.inspect.stats import ClassStats, SizeCount, StatsReport, plots
 
 
@@ -54,7 +55,7 @@ def pixels(png: bytes) -> npt.NDArray[np.uint8]:
 
 def accented(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     """Return which pixels have the colour of the bars."""
-    colour = [int(plots.ACCENT[at : at + 2], 16) for at in (1, 3, 5)]
+    colour = [int(ACCENT[at : at + 2], 16) for at in (1, 3, 5)]
     return (picture == colour).all(axis=2)
 
 
@@ -66,7 +67,7 @@ def texts(svg: str) -> list[str]:
 
 
 def test_bars_are_as_long_as_the_numbers_they_stand_for() -> None:
-    picture = pixels(plots.to_png(plots.class_figure(report((10, 5, 0)))))
+    picture = pixels(to_png(plots.class_figure(report((10, 5, 0)))))
     right = accented(picture)[:, picture.shape[1] // 2 :]
     lengths = right.sum(axis=1)
     bars = [run for run in np.split(lengths, np.flatnonzero(np.diff((lengths > 0).astype(int))) + 1) if run.min() > 0]
@@ -77,7 +78,7 @@ def test_bars_are_as_long_as_the_numbers_they_stand_for() -> None:
 @pytest.mark.parametrize("instances", [None, (1, 4, 2, 0, 3)])
 @pytest.mark.parametrize("classes", [2, 21, 80])
 def test_the_height_follows_the_classes(classes: int, instances: tuple[int, ...] | None) -> None:
-    height, width, _ = pixels(plots.to_png(plots.figure(report((3,) * classes, instances=instances)))).shape
+    height, width, _ = pixels(to_png(plots.figure(report((3,) * classes, instances=instances)))).shape
     assert width == 1350
     assert height == pytest.approx(150 * (4.3 + 0.21 * classes), abs=2)
 
@@ -88,20 +89,20 @@ def test_the_height_follows_the_classes(classes: int, instances: tuple[int, ...]
 def test_the_same_report_gives_the_same_bytes(made_from: object) -> None:
     counted = report(instances=(2, 5, 3))
     assert callable(made_from)
-    assert plots.to_png(made_from(counted)) == plots.to_png(made_from(counted))
-    assert plots.to_svg(made_from(counted)) == plots.to_svg(made_from(counted))
+    assert to_png(made_from(counted)) == to_png(made_from(counted))
+    assert to_svg(made_from(counted)) == to_svg(made_from(counted))
 
 
 def test_a_png_says_nothing_of_the_program_that_wrote_it() -> None:
-    with Image.open(io.BytesIO(plots.to_png(plots.size_figure(report())))) as image:
+    with Image.open(io.BytesIO(to_png(plots.size_figure(report())))) as image:
         assert set(image.info) == {"dpi"}
 
 
 def test_an_svg_is_one_element_with_text_in_the_colour_of_its_page() -> None:
-    svg = plots.to_svg(plots.class_figure(report(names=("sky", "road", "car"))))
+    svg = to_svg(plots.class_figure(report(names=("sky", "road", "car"))))
     assert svg.startswith("<svg ")
     assert {"sky  0", "road  1", "car  2", "10", "5", "0"} <= set(texts(svg))
-    assert plots.INK not in svg
+    assert INK not in svg
     assert "currentColor" in svg
     assert not re.search(r"<metadata|<!DOCTYPE|\b20\d\d-\d\d-\d\d", svg)
 
@@ -111,22 +112,22 @@ def test_names_are_text_whatever_is_in_them() -> None:
     counted = report(names=odd)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        pixels(plots.to_png(plots.figure(counted)))
-        svg = plots.to_svg(plots.figure(counted))
+        pixels(to_png(plots.figure(counted)))
+        svg = to_svg(plots.figure(counted))
     assert {f"{name}  {id_}" for id_, name in enumerate(odd)} <= set(texts(svg))
 
 
 def test_a_long_name_leaves_room_for_the_bars() -> None:
-    svg = plots.to_svg(plots.class_figure(report(names=("x" * 300, "b", "c"))))
+    svg = to_svg(plots.class_figure(report(names=("x" * 300, "b", "c"))))
     assert "x" * 27 + "…  0" in texts(svg)
 
 
 def test_classes_that_no_image_shows_have_no_bar() -> None:
-    assert not accented(pixels(plots.to_png(plots.class_figure(report((0, 0)))))).any()
+    assert not accented(pixels(to_png(plots.class_figure(report((0, 0)))))).any()
 
 
 def test_a_share_of_next_to_nothing_has_a_bar_too() -> None:
-    written = texts(plots.to_svg(plots.class_figure(report((10**9, 1)))))
+    written = texts(to_svg(plots.class_figure(report((10**9, 1)))))
     assert {"1.0e-07 %", "100.0 %"} <= set(written)
     assert sum(text.endswith("%") for text in written) < 9
 
@@ -137,13 +138,13 @@ def test_sizes_are_points(sizes: tuple[SizeCount, ...]) -> None:
     (points,) = made.axes[0].collections
     assert points.get_offsets().tolist() == [[size.width, size.height] for size in sizes]
     most_frequent = f"{sizes[0].width} × {sizes[0].height} ({sizes[0].images} images)"
-    assert any(most_frequent in text for text in texts(plots.to_svg(made)))
+    assert any(most_frequent in text for text in texts(to_svg(made)))
 
 
 def test_many_numbers_of_instances_share_bars() -> None:
     few, many = (plots.instance_figure(report(instances=(1,) * count)) for count in (60, 600))
     assert [len(figure.axes[0].patches) for figure in (few, many)] == [60, 60]
-    assert "instances in the image, 10 numbers a bar" in texts(plots.to_svg(many))
+    assert "instances in the image, 10 numbers a bar" in texts(to_svg(many))
     assert [patch.get_height() for patch in many.axes[0].patches] == [10] * 60
 
 
