@@ -24,8 +24,8 @@ from scipy.io import loadmat
 
 from segdata.labels.colormap import IGNORE, voc_palette
 from segdata.labels.masks import encode_index_png
-from segdata.sample.sbd import to_mat
-from segdata.sample.scene import draw
+from segdata.miniature.sbd import to_mat
+from segdata.miniature.scene import draw
 from segdata.sources.sbd import merge, read_mask
 
 DRAWN = 50

@@ -21,7 +21,7 @@ import tifffile
 from PIL import Image
 from timing import print_table, side_by_side
 
-from segdata.sample.tif import IMAGES, LABELS, write_stacks
+from segdata.miniature.tif import IMAGES, LABELS, write_stacks
 from segdata.sources.tif import slice_stack
 
 PAGES = (200, 2000)

@@ -54,7 +54,7 @@ def test_help_needs_none_of_the_heavy_libraries(program: str) -> None:
 
 
 def test_the_python_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from segdata.sample.voc import write_devkit
+    from segdata.miniature.voc import write_devkit
     from segdata.sources.voc import decolor, make_lists
 
     write_devkit(tmp_path / "data", train=8, val=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from segdata.cli import check, coco, folders, preview, records, sample, sbd, split, stats, tif, voc
+from segdata.cli import check, coco, folders, miniature, preview, records, sbd, split, stats, tif, voc
 from segdata.console.options import CONTEXT
 from segdata.console.render import CommandGroup
 
@@ -16,7 +16,7 @@ def main() -> None:
 
 
 for _command in (
-    sample.make_sample,
+    miniature.make_sample,
     voc.decolor,
     voc.make_lists,
     sbd.merge,

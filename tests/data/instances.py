@@ -12,12 +12,12 @@ import numpy.typing as npt
 from pycocotools import mask
 
 from segdata.coco.rle import decode_rle
+from segdata.miniature.coco import write_coco
 from segdata.records.convert import to_mindrecord
 from segdata.records.instance import CocoSource
 from segdata.records.manifest import RecordSet, open_set
 from segdata.records.reader import read_rows
 from segdata.records.schema import Row
-from segdata.sample.coco import write_coco
 from segtrain.data.instance import row_masks
 from segtrain.data.instance_transforms import crop_mask
 from segtrain.instances.detections import Detections, Found

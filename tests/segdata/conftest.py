@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from segdata.miniature.coco import write_coco
+from segdata.miniature.voc import write_devkit
 from segdata.records.convert import to_mindrecord
 from segdata.records.instance import CocoSource
 from segdata.records.semantic import ListSource
-from segdata.sample.coco import write_coco
-from segdata.sample.voc import write_devkit
 from segdata.sources.voc import decolor, make_lists
 
 

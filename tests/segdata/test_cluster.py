@@ -20,16 +20,16 @@ from workers import die_once, fail_at_three, square_slowly_first
 from segdata.cluster import Cluster, check_shared, cluster_map
 from segdata.errors import InvalidInputError, SegDataError
 from segdata.lists import Pair, read_list, write_list
+from segdata.miniature.coco import write_coco
+from segdata.miniature.sbd import write_release
+from segdata.miniature.tif import write_stacks
+from segdata.miniature.voc import write_devkit
 from segdata.parallel import Advance, ordered_map
 from segdata.records.convert import to_mindrecord
 from segdata.records.instance import CocoSource
 from segdata.records.resume import finished_shards
 from segdata.records.semantic import ListSource
 from segdata.records.verify import verify
-from segdata.sample.coco import write_coco
-from segdata.sample.sbd import write_release
-from segdata.sample.tif import write_stacks
-from segdata.sample.voc import write_devkit
 
 pytest.importorskip("distributed")
 

@@ -13,11 +13,11 @@ from click.testing import Result
 from PIL import Image
 
 import segdata
+from segdata.miniature.coco import write_coco
+from segdata.miniature.sbd import write_release
+from segdata.miniature.tif import write_stacks
+from segdata.miniature.voc import write_devkit
 from segdata.records.reader import read_rows
-from segdata.sample.coco import write_coco
-from segdata.sample.sbd import write_release
-from segdata.sample.tif import write_stacks
-from segdata.sample.voc import write_devkit
 from segdata.sources.voc import decolor, make_lists
 
 Run = Callable[..., Result]

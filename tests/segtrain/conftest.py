@@ -15,9 +15,9 @@ from click.testing import CliRunner, Result
 from segdata.labels.classes import Classes
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
+from segdata.miniature.voc import write_devkit
 from segdata.records.convert import to_mindrecord
 from segdata.records.semantic import ListSource
-from segdata.sample.voc import write_devkit
 from segdata.sources.voc import decolor, make_lists
 from segtrain.config import Config
 from segtrain.events import Event

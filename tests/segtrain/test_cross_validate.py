@@ -9,7 +9,7 @@ import pytest
 from click.testing import Result
 
 from segdata.lists import read_list
-from segdata.sample.tif import write_stacks
+from segdata.miniature.tif import write_stacks
 from segdata.sources.tif import slice_stack
 
 Run = Callable[..., Result]

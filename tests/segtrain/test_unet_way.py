@@ -14,10 +14,10 @@ from PIL import Image
 
 from segdata.errors import InvalidInputError
 from segdata.labels.classes import Classes
+from segdata.miniature.tif import write_stacks
 from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import open_set
 from segdata.records.semantic import ListSource
-from segdata.sample.tif import write_stacks
 from segdata.sources.tif import slice_stack
 from segtrain.checkpoint import load_network, read_checkpoint
 from segtrain.config import Config

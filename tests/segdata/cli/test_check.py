@@ -13,8 +13,8 @@ from PIL import Image
 
 from segdata.inspect.check import CheckReport, check
 from segdata.lists import read_list
-from segdata.sample.coco import write_coco
-from segdata.sample.voc import write_devkit
+from segdata.miniature.coco import write_coco
+from segdata.miniature.voc import write_devkit
 from segdata.sources.voc import decolor, make_lists
 
 Run = Callable[..., Result]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from segdata.sample.coco import write_coco
+from segdata.miniature.coco import write_coco
 
 
 @pytest.fixture

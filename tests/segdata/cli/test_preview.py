@@ -5,8 +5,8 @@ import json
 import pytest
 from PIL import Image
 
-from segdata.sample.coco import write_coco
-from segdata.sample.voc import write_devkit
+from segdata.miniature.coco import write_coco
+from segdata.miniature.voc import write_devkit
 from segdata.sources.voc import decolor, make_lists
 
 

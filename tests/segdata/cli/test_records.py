@@ -14,7 +14,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from segdata.sample.voc import write_devkit
+    from segdata.miniature.voc import write_devkit
     from segdata.sources.voc import decolor, make_lists
 
     root = tmp_path_factory.mktemp("cli") / "data"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from segdata.sample.sbd import write_release
-from segdata.sample.voc import write_devkit
+from segdata.miniature.sbd import write_release
+from segdata.miniature.voc import write_devkit
 
 Run = Callable[..., Result]
 

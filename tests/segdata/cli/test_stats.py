@@ -38,7 +38,7 @@ def data_lst(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def coco(tmp_path: Path) -> Path:
-    from segdata.sample.coco import write_coco
+    from segdata.miniature.coco import write_coco
 
     write_coco(tmp_path / "coco", images=4)
     return tmp_path / "coco" / "annotations" / "instances.json"

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from click.testing import Result
 
-from segdata.sample.tif import write_stacks
+from segdata.miniature.tif import write_stacks
 
 Run = Callable[..., Result]
 

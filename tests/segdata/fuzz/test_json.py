@@ -18,9 +18,9 @@ import segdata
 from segdata.coco.file import read_coco, read_shape
 from segdata.coco.rle import decode_rle, to_rle
 from segdata.errors import InvalidInputError
+from segdata.miniature.voc import write_devkit
 from segdata.records.manifest import open_set, read_manifest
 from segdata.records.stitch import count_rows, read_header, stitch
-from segdata.sample.voc import write_devkit
 from segdata.sources.voc import decolor, make_lists
 
 COCO = {

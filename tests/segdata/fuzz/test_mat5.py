@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from workers import mask_by_scipy
 
 from segdata.errors import InvalidInputError
-from segdata.sample.sbd import to_mat
+from segdata.miniature.sbd import to_mat
 from segdata.sources.mat5 import read_field
 
 MASK = np.array([[0, 0, 3, 3, 0], [0, 3, 3, 3, 0], [0, 0, 20, 0, 0]], np.uint8)

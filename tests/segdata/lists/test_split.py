@@ -17,7 +17,7 @@ from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, read_list, write_list
 from segdata.lists.split import split_list, stratified_groups
-from segdata.sample.voc import write_devkit
+from segdata.miniature.voc import write_devkit
 from segdata.sources.voc import INDEX_DIR, decolor, make_lists
 
 Run = Callable[..., Result]

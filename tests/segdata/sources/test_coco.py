@@ -14,7 +14,7 @@ from PIL import Image
 
 from segdata.coco.file import read_coco
 from segdata.errors import FaultsError, InvalidInputError, SegDataError, TargetExistsError
-from segdata.sample.coco import write_coco
+from segdata.miniature.coco import write_coco
 from segdata.sources import coco_images
 from segdata.sources.coco import subset
 from segdata.sources.coco_select import Choice, find_categories, read_image_ids, select

@@ -13,7 +13,7 @@ from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.labels.colormap import read_class_names
 from segdata.labels.masks import decode_index_png
 from segdata.lists import read_list
-from segdata.sample.coco import write_coco
+from segdata.miniature.coco import write_coco
 from segdata.sources.coco_masks import make_masks, paint
 
 HEIGHT, WIDTH = 12, 16

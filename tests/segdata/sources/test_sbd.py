@@ -14,8 +14,8 @@ from scipy.io import loadmat, savemat
 
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.lists import Pair, read_ids, read_list
-from segdata.sample.sbd import to_mat, write_release
-from segdata.sample.voc import write_devkit
+from segdata.miniature.sbd import to_mat, write_release
+from segdata.miniature.voc import write_devkit
 from segdata.sources.sbd import merge, read_mask
 from segdata.sources.sbd_splits import Counts, Splits, find_release, read_splits
 from segdata.sources.voc import decolor

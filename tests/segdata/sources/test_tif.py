@@ -16,7 +16,7 @@ from PIL import Image
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.lists import Pair, read_list
 from segdata.lists.folds import Fold, LastBlock
-from segdata.sample.tif import write_stacks
+from segdata.miniature.tif import write_stacks
 from segdata.sources.tif import slice_stack
 from segdata.sources.tif_values import UnmappedLabelsError
 

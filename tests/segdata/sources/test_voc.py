@@ -13,7 +13,7 @@ from PIL import Image
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.labels.colormap import voc_palette
 from segdata.lists import Pair, read_list
-from segdata.sample.voc import write_devkit
+from segdata.miniature.voc import write_devkit
 from segdata.sources.voc import decolor, find_devkit, make_lists
 
 

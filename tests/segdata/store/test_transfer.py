@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from s3_server import READER, WRITER, Server, forget_connections, s3_server, use
 
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
+from segdata.miniature.voc import write_devkit
 from segdata.parallel import Advance
 from segdata.records import fetch
 from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import open_set
 from segdata.records.publish import UPLOAD, publish
 from segdata.records.semantic import ListSource
-from segdata.sample.voc import write_devkit
 from segdata.sources.voc import decolor, make_lists
 from segdata.store import transfer
 from segdata.store.transfer import fetched, objects, upload

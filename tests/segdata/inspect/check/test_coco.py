@@ -19,7 +19,7 @@ from segdata.coco.file import read_coco
 from segdata.errors import Fault, OptionError
 from segdata.inspect.check import CheckReport, check
 from segdata.inspect.check.overlap import open_other
-from segdata.sample.coco import write_coco
+from segdata.miniature.coco import write_coco
 
 IMAGES = 48
 

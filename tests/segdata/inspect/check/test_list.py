@@ -22,7 +22,7 @@ from segdata.labels.classes import Classes
 from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, read_list
-from segdata.sample.voc import write_devkit
+from segdata.miniature.voc import write_devkit
 from segdata.sources.voc import decolor, make_lists
 
 SAMPLES = 40

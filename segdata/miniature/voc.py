@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from segdata.files import staged_directory
 from segdata.labels.colormap import VOC_CLASSES, voc_palette
-from segdata.sample.scene import SHAPES, draw
+from segdata.miniature.scene import SHAPES, draw
 from segdata.sources.voc import COLOUR_DIR, ID_LISTS, IMAGE_DIR
 
 

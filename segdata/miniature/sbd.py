@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from segdata.files import staged_directory
 from segdata.labels.colormap import IGNORE, VOC_CLASSES
-from segdata.sample.scene import draw
-from segdata.sample.voc import image_id, save_jpeg, write_ids
+from segdata.miniature.scene import draw
+from segdata.miniature.voc import image_id, save_jpeg, write_ids
 from segdata.sources.sbd import MAT_DIR, SBD_IMAGE_DIR
 
 #: The text of a MATLAB v5 file's header, without the date that scipy writes there.
@@ -30,7 +30,7 @@ class SampleReport:
 
 
 def write_release(root: Path, *, voc_train: int = 24, voc_val: int = 8, seed: int = 0) -> SampleReport:
-    """Write a miniature ``benchmark_RELEASE`` for the devkit that `segdata.sample.voc.write_devkit` writes.
+    """Write a miniature ``benchmark_RELEASE`` for the devkit that `segdata.miniature.voc.write_devkit` writes.
 
     A third of its images are in the devkit's train split, some are in its val split, one is in both lists, and as
     many again as the devkit's train split has are new. Masks have no void border, as SBD's have none.

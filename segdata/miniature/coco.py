@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.files import staged_directory
-from segdata.sample.scene import SHAPES, draw, ground
-from segdata.sample.voc import save_jpeg
+from segdata.miniature.scene import SHAPES, draw, ground
+from segdata.miniature.voc import save_jpeg
 from segdata.sources.coco import IMAGES, INSTANCES
 
 #: Category ids have holes, as COCO's own have.

@@ -8,7 +8,7 @@ from PIL import Image
 from segdata.coco.file import read_coco
 from segdata.coco.rle import decode_rle, to_rle
 from segdata.errors import TargetExistsError
-from segdata.sample.coco import write_coco
+from segdata.miniature.coco import write_coco
 
 
 def files(root):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from segdata.errors import TargetExistsError
 from segdata.labels.colormap import voc_palette
-from segdata.sample.voc import write_devkit
+from segdata.miniature.voc import write_devkit
 
 
 def contents(root: Path) -> dict[str, bytes]:

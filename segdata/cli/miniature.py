@@ -36,7 +36,7 @@ def make_sample(directory: Path, kind: Kind, train: int, val: int, seed: int, as
 
 
 def _write(kind: Kind, directory: Path, train: int, val: int, seed: int) -> dict[str, Any]:
-    from segdata.sample import coco, sbd, tif, voc
+    from segdata.miniature import coco, sbd, tif, voc
 
     if kind == "coco":
         return asdict(coco.write_coco(directory, images=train + val, seed=seed))

@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from segdata.errors import TargetExistsError
-from segdata.sample.tif import write_stacks
+from segdata.miniature.tif import write_stacks
 
 
 def test_two_stacks_of_equal_pages(tmp_path: Path) -> None:
