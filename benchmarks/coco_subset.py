@@ -94,10 +94,10 @@ def check_equal(ours: Path, theirs: Path) -> str:
 
 
 def run_segdata(source: Path, category: str, out: Path) -> None:
-    from segdata.sources.coco import subset
-    from segdata.sources.coco_select import Choice
+    from segdata.sources.coco.select import Choice
+    from segdata.sources.coco.subset import coco_subset
 
-    subset(source, None, out, choice=Choice(categories=[category]), media="none")
+    coco_subset(source, None, out, choice=Choice(categories=[category]), media="none")
 
 
 def run_pycocotools(source: Path, category: str, out: Path) -> None:

@@ -26,7 +26,7 @@ from segdata.labels.colormap import IGNORE, voc_palette
 from segdata.labels.masks import encode_index_png
 from segdata.miniature.sbd import to_mat
 from segdata.miniature.scene import draw
-from segdata.sources.sbd import merge, read_mask
+from segdata.sources.sbd.merge import read_mask, sbd_merge
 
 DRAWN = 50
 SIZE = (500, 375)
@@ -90,7 +90,7 @@ def usual_loop(root: Path) -> int:
 
 def ours(root: Path, workers: int) -> int:
     """Merge; return the bytes of the masks."""
-    merge(root, dst_path=root / "masks", workers=workers)
+    sbd_merge(root, dst_path=root / "masks", workers=workers)
     return folder_bytes(root / "masks")
 
 

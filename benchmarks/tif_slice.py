@@ -22,7 +22,7 @@ from PIL import Image
 from timing import print_table, side_by_side
 
 from segdata.miniature.tif import IMAGES, LABELS, write_stacks
-from segdata.sources.tif import slice_stack
+from segdata.sources.tif.slice import tif_slice
 
 PAGES = (200, 2000)
 LABEL_MAP = {0: 0, 255: 1}
@@ -39,7 +39,7 @@ def usual_loop(data: Path, target: Path) -> None:
 
 
 def ours(data: Path, target: Path, workers: int | None) -> None:
-    slice_stack(
+    tif_slice(
         data / IMAGES,
         labels=data / LABELS,
         label_map=LABEL_MAP,
@@ -75,7 +75,7 @@ def speed(data: Path, scratch: Path, repeats: int) -> None:
 
 SLICE = """
 import sys, pathlib
-from segdata.sources.tif import slice_stack
+from segdata.sources.tif.slice import slice_stack
 stack, target = map(pathlib.Path, sys.argv[1:])
 slice_stack(stack, dst_path=target)
 """

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 from timing import print_table, side_by_side
 
-from segdata.sources.voc import decolor, find_devkit
+from segdata.sources.voc import find_devkit, voc_decolor
 
 
 def model_zoo(source: Path, target: Path) -> None:
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def ours(source: Path, target: Path, workers: int) -> None:
-    decolor(source, src_path=source, dst_path=target, workers=workers, overwrite=target.exists())
+    voc_decolor(source, src_path=source, dst_path=target, workers=workers, overwrite=target.exists())
 
 
 if __name__ == "__main__":

@@ -21,33 +21,33 @@ if TYPE_CHECKING:
     from segdata.records.manifest import open_set as open_set
     from segdata.records.semantic import ListSource as ListSource
     from segdata.records.verify import verify as verify
-    from segdata.sources.coco import subset as coco_subset
-    from segdata.sources.coco_masks import make_masks as coco_to_masks
-    from segdata.sources.folders import make_list as pair_list
-    from segdata.sources.sbd import merge as sbd_merge
-    from segdata.sources.tif import slice_stack as tif_slice
-    from segdata.sources.voc import decolor as voc_decolor
-    from segdata.sources.voc import make_lists as voc_list
+    from segdata.sources.coco.masks import coco_to_masks as coco_to_masks
+    from segdata.sources.coco.subset import coco_subset as coco_subset
+    from segdata.sources.folders import pair_list as pair_list
+    from segdata.sources.sbd.merge import sbd_merge as sbd_merge
+    from segdata.sources.tif.slice import tif_slice as tif_slice
+    from segdata.sources.voc import voc_decolor as voc_decolor
+    from segdata.sources.voc import voc_list as voc_list
 
 _PUBLIC = {
     "CocoSource": "segdata.records.instance:CocoSource",
     "ListSource": "segdata.records.semantic:ListSource",
     "Manifest": "segdata.records.manifest:Manifest",
     "check": "segdata.inspect.check:check",
-    "coco_subset": "segdata.sources.coco:subset",
-    "coco_to_masks": "segdata.sources.coco_masks:make_masks",
+    "coco_subset": "segdata.sources.coco.subset:coco_subset",
+    "coco_to_masks": "segdata.sources.coco.masks:coco_to_masks",
     "open_dataset": "segdata.dataset:open_dataset",
     "open_set": "segdata.records.manifest:open_set",
-    "pair_list": "segdata.sources.folders:make_list",
+    "pair_list": "segdata.sources.folders:pair_list",
     "preview": "segdata.inspect.preview:preview",
-    "sbd_merge": "segdata.sources.sbd:merge",
+    "sbd_merge": "segdata.sources.sbd.merge:sbd_merge",
     "split_list": "segdata.lists.split:split_list",
     "stats": "segdata.inspect.stats:stats",
-    "tif_slice": "segdata.sources.tif:slice_stack",
+    "tif_slice": "segdata.sources.tif.slice:tif_slice",
     "to_mindrecord": "segdata.records.convert:to_mindrecord",
     "verify": "segdata.records.verify:verify",
-    "voc_decolor": "segdata.sources.voc:decolor",
-    "voc_list": "segdata.sources.voc:make_lists",
+    "voc_decolor": "segdata.sources.voc:voc_decolor",
+    "voc_list": "segdata.sources.voc:voc_list",
 }
 
 __all__ = [

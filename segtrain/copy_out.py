@@ -14,7 +14,16 @@ import msgspec
 
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
 from segdata.parallel import Progress
-from segdata.store.transfer import fetched, files_below, naming, object_size, objects, remove, taken_by_others, upload
+from segdata.store.transfer import (
+    fetched,
+    files_below,
+    naming,
+    object_size,
+    objects,
+    remove,
+    taken_by_others,
+    upload,
+)
 from segdata.store.url import Location, Url, default_work_dir, local_place
 from segtrain.config import Config
 from segtrain.distributed import ALONE, current, launched

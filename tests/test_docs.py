@@ -55,11 +55,11 @@ def test_help_needs_none_of_the_heavy_libraries(program: str) -> None:
 
 def test_the_python_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from segdata.miniature.voc import write_devkit
-    from segdata.sources.voc import decolor, make_lists
+    from segdata.sources.voc import voc_decolor, voc_list
 
     write_devkit(tmp_path / "data", train=8, val=1)
-    decolor(tmp_path / "data")
-    make_lists(tmp_path / "data")
+    voc_decolor(tmp_path / "data")
+    voc_list(tmp_path / "data")
     example = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert example
     monkeypatch.chdir(tmp_path)

@@ -19,9 +19,10 @@ from segdata.console.options import (
 )
 from segdata.console.render import emit, progress_bar, table
 from segdata.errors import name_first
-from segdata.sources import coco, coco_masks
-from segdata.sources.coco_images import Media
-from segdata.sources.coco_select import Choice, Crowd, Match, read_image_ids
+from segdata.sources.coco.masks import MasksReport, coco_to_masks
+from segdata.sources.coco.media import Media
+from segdata.sources.coco.select import Choice, Crowd, Match, read_image_ids
+from segdata.sources.coco.subset import SubsetReport, coco_subset
 
 annotations_option = click.option("--annotations", type=EXISTING_FILE, required=True, help="COCO instances file")
 
@@ -80,11 +81,11 @@ def subset(images: Path | None, image_ids: Path | None, as_json: bool, **options
     choice = Choice(
         image_ids=ids, **{field.name: options.pop(field.name) for field in fields(Choice) if field.name in options}
     )
-    report = coco.subset(images=images, choice=choice, progress=progress_bar, **options)
+    report = coco_subset(images=images, choice=choice, progress=progress_bar, **options)
     emit(report, as_json, _subset_text)
 
 
-def _subset_text(report: coco.SubsetReport) -> str:
+def _subset_text(report: SubsetReport) -> str:
     verb = "written to" if report.written else "would be written to"
     rows: list[tuple[str, ...]] = [("id", "was", "category", "annotations")]
     rows += [(str(item.id), str(item.original_id), item.name, str(item.annotations)) for item in report.categories]
@@ -133,10 +134,10 @@ def make_masks(as_json: bool, **options: Any) -> None:
       segdata coco-to-masks --annotations books/annotations/instances.json --images books/images \\
           --dst_path books_masks --remap book --remap person
     """
-    emit(coco_masks.make_masks(progress=progress_bar, **options), as_json, _masks_text)
+    emit(coco_to_masks(progress=progress_bar, **options), as_json, _masks_text)
 
 
-def _masks_text(report: coco_masks.MasksReport) -> str:
+def _masks_text(report: MasksReport) -> str:
     verb = "written to" if report.written else "would be written to"
     lines = [
         f"{report.masks} masks of {report.annotations} annotations {verb} {report.target}",

@@ -36,7 +36,7 @@ def pair_list(as_json: bool, images: Path, labels: Path, dst_path: Path, **optio
     Example:
       segdata pair-list --images data/photos --labels data/masks --label_suffix _mask --dst_path data/train_lst.txt
     """
-    report = folders.make_list(images, labels, dst_path, progress=progress_bar, **options)
+    report = folders.pair_list(images, labels, dst_path, progress=progress_bar, **options)
     emit(report, as_json, _pair_list_text)
 
 

@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from segdata.console.options import ANY_PATH, dataset_options, json_option, overwrite_option, png_name, workers_option
+from segdata.console.options import (
+    ANY_PATH,
+    dataset_options,
+    json_option,
+    overwrite_option,
+    png_name,
+    workers_option,
+)
 from segdata.console.render import emit, progress_bar
 from segdata.errors import name_first
 from segdata.inspect.preview import MAX_COUNT, PreviewReport

@@ -16,21 +16,25 @@ from segdata.console.options import (
     overwrite_option,
 )
 from segdata.console.render import emit, progress_bar, table
-from segdata.sources import sbd
+from segdata.sources.sbd.merge import LIST, MASK_DIR, MAT_DIR, MergeReport, sbd_merge
 
 
 @click.command("sbd-merge")
 @click.option("--data_root", type=EXISTING_DIR, required=True, help="Folder above VOCdevkit and benchmark_RELEASE")
 @click.option("--sbd_root", type=EXISTING_DIR, help="benchmark_RELEASE, or the folder above [default: the data root]")
 @click.option("--voc_root", type=EXISTING_DIR, help="The devkit, or a folder above it [default: the data root]")
-@click.option("--dst_path", type=ANY_PATH, help=f"Folder of masks to write [default: {sbd.MASK_DIR} in SBD's dataset]")
+@click.option("--dst_path", type=ANY_PATH, help=f"Folder of masks to write [default: {MASK_DIR} in SBD's dataset]")
 @click.option(
-    "--list", "list_file", type=ANY_PATH, metavar="NAME", default=sbd.LIST, show_default=True, help="List in data root"
+    "--list",
+    "list_file",
+    type=ANY_PATH,
+    metavar="NAME",
+    default=LIST,
+    show_default=True,
+    help="List in data root",
 )
 # Of SBD's two folders of masks only one has class ids; in the other, `inst`, pixels number the objects of an image.
-@click.option(
-    "--field", type=click.Choice([sbd.MAT_DIR]), default=sbd.MAT_DIR, expose_value=False, help="SBD's class masks"
-)
+@click.option("--field", type=click.Choice([MAT_DIR]), default=MAT_DIR, expose_value=False, help="SBD's class masks")
 @click.option("--expect-count", type=click.IntRange(min=1), metavar="N", help="Fail unless N samples result")
 @cluster_options
 @overwrite_option
@@ -49,10 +53,10 @@ def merge(as_json: bool, data_root: Path, **options: Any) -> None:
     Example:
       segdata sbd-merge --data_root data --expect-count 10582
     """
-    emit(sbd.merge(data_root, progress=progress_bar, **options), as_json, _merge_text)
+    emit(sbd_merge(data_root, progress=progress_bar, **options), as_json, _merge_text)
 
 
-def _merge_text(report: sbd.MergeReport) -> str:
+def _merge_text(report: MergeReport) -> str:
     counts = report.counts
     verb = "written to" if report.written else "would be written to"
     rows: list[tuple[str, ...]] = [
@@ -74,7 +78,7 @@ def _merge_text(report: sbd.MergeReport) -> str:
     return "\n".join(lines)
 
 
-def _against_usual(report: sbd.MergeReport) -> str:
+def _against_usual(report: MergeReport) -> str:
     more = report.counts.samples - report.usual
     if not more:
         return "the usual figure"

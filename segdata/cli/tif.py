@@ -21,8 +21,8 @@ from segdata.console.options import (
 from segdata.console.render import emit, progress_bar
 from segdata.errors import SegDataError
 from segdata.lists.folds import Fold, LastBlock, Order
-from segdata.sources import tif
-from segdata.sources.tif_values import Depth, Format, UnmappedLabelsError
+from segdata.sources.tif.slice import SliceReport, tif_slice
+from segdata.sources.tif.values import Depth, Format, UnmappedLabelsError
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
@@ -125,7 +125,7 @@ def slice_stack(
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         split = _split(folds, fold, order, val_block)
-        report = tif.slice_stack(images, split=split, progress=progress_bar, **options)
+        report = tif_slice(images, split=split, progress=progress_bar, **options)
     except UnmappedLabelsError as error:
         proposal = ",".join(f"{value}:{id_}" for value, id_ in error.proposal.items())
         raise SegDataError(f"{error} (--label_map {proposal})") from error
@@ -146,7 +146,7 @@ def _split(folds: int | None, fold: int | None, order: Order | None, val_block: 
     return LastBlock(val_block) if val_block is not None else None
 
 
-def _slice_text(report: tif.SliceReport) -> str:
+def _slice_text(report: SliceReport) -> str:
     verb = "written to" if report.written else "would be written to"
     lines = [f"{report.pages} of {report.stack_pages} pages, {report.form}, {verb} {report.target}"]
     if report.scaled:

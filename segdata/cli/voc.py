@@ -47,7 +47,7 @@ def decolor(colormap: str, as_json: bool, **options: Any) -> None:
     Example:
       segdata voc-decolor --data_root data
     """
-    report = voc.decolor(colormap=load_colormap(colormap), progress=progress_bar, **options)
+    report = voc.voc_decolor(colormap=load_colormap(colormap), progress=progress_bar, **options)
     emit(report, as_json, _decolor_text)
 
 
@@ -80,7 +80,7 @@ def make_lists(as_json: bool, data_root: Path, **options: Any) -> None:
     Example:
       segdata voc-list --data_root data --split train
     """
-    emit(voc.make_lists(data_root, **options), as_json, _lists_text)
+    emit(voc.voc_list(data_root, **options), as_json, _lists_text)
 
 
 def _lists_text(report: voc.ListReport) -> str:

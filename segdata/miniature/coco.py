@@ -14,7 +14,7 @@ import numpy.typing as npt
 from segdata.files import staged_directory
 from segdata.miniature.scene import SHAPES, draw, ground
 from segdata.miniature.voc import save_jpeg
-from segdata.sources.coco import IMAGES, INSTANCES
+from segdata.sources.coco.subset import IMAGES, INSTANCES
 
 #: Category ids have holes, as COCO's own have.
 CATEGORY_IDS = {1: 1, 2: 5, 3: 18}

@@ -14,7 +14,7 @@ from segdata.files import staged_directory
 from segdata.labels.colormap import IGNORE, VOC_CLASSES
 from segdata.miniature.scene import draw
 from segdata.miniature.voc import image_id, save_jpeg, write_ids
-from segdata.sources.sbd import MAT_DIR, SBD_IMAGE_DIR
+from segdata.sources.sbd.merge import MAT_DIR, SBD_IMAGE_DIR
 
 #: The text of a MATLAB v5 file's header, without the date that scipy writes there.
 _HEADER = b"MATLAB 5.0 MAT-file, miniature of an SBD class mask".ljust(116)

@@ -24,7 +24,7 @@ _Names = dict[str, list[Path]]
 
 @dataclass(frozen=True)
 class FolderReport:
-    """The list that `make_list` made.
+    """The list that `pair_list` made.
 
     Attributes:
         list: its path.
@@ -43,7 +43,7 @@ class FolderReport:
     written: bool
 
 
-def make_list(
+def pair_list(
     images: Path,
     labels: Path,
     dst_path: Path,

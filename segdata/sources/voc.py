@@ -52,7 +52,7 @@ def find_devkit(root: Path, holding: str | Path = IMAGE_DIR) -> Path:
 
 @dataclass(frozen=True)
 class DecolorReport:
-    """What `decolor` did: masks by method, and the files of the folder that are no masks."""
+    """What `voc_decolor` did: masks by method, and the files of the folder that are no masks."""
 
     source: str
     target: str
@@ -64,7 +64,7 @@ class DecolorReport:
     written: bool
 
 
-def decolor(
+def voc_decolor(
     data_root: Path,
     *,
     src_path: Path | None = None,
@@ -162,7 +162,7 @@ def _convert_all(
 
 @dataclass(frozen=True)
 class ListReport:
-    """The list files of `make_lists`: path and number of samples by split."""
+    """The list files of `voc_list`: path and number of samples by split."""
 
     root: str
     lists: dict[str, str]
@@ -170,7 +170,7 @@ class ListReport:
     written: bool
 
 
-def make_lists(
+def voc_list(
     data_root: Path,
     *,
     split: Split | Literal["all"] = "all",

@@ -11,8 +11,8 @@ import numpy as np
 from segdata.errors import FaultsError, InvalidInputError, OptionError
 from segdata.files import names_by_stem, resolve
 from segdata.images import IMAGE_SUFFIXES
-from segdata.sources.tif_pages import open_stack
-from segdata.sources.tif_values import encode_png
+from segdata.sources.tif.pages import open_stack
+from segdata.sources.tif.values import encode_png
 from segdata.text import text_lines
 from segtrain.data.transforms import Image, decode_image
 

@@ -11,7 +11,7 @@ from segdata.miniature.voc import write_devkit
 from segdata.records.convert import to_mindrecord
 from segdata.records.instance import CocoSource
 from segdata.records.semantic import ListSource
-from segdata.sources.voc import decolor, make_lists
+from segdata.sources.voc import voc_decolor, voc_list
 
 
 @pytest.fixture(scope="session")
@@ -19,8 +19,8 @@ def devkit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A devkit with index masks and its lists: ``voc_train_lst.txt`` (10 samples), ``voc_val_lst.txt`` (3), both."""
     root = tmp_path_factory.mktemp("voc") / "data"
     write_devkit(root, train=10, val=3)
-    decolor(root)
-    make_lists(root)
+    voc_decolor(root)
+    voc_list(root)
     return root
 
 

@@ -18,7 +18,7 @@ from segdata.miniature.sbd import write_release
 from segdata.miniature.tif import write_stacks
 from segdata.miniature.voc import write_devkit
 from segdata.records.reader import read_rows
-from segdata.sources.voc import decolor, make_lists
+from segdata.sources.voc import voc_decolor, voc_list
 
 Run = Callable[..., Result]
 
@@ -78,8 +78,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("sound") / "data"
     write_devkit(root, train=4, val=1)
     write_release(root, voc_train=4, voc_val=1)
-    decolor(root)
-    make_lists(root)
+    voc_decolor(root)
+    voc_list(root)
     write_coco(root / "coco", images=3)
     write_stacks(root / "tif", pages=4, size=32)
     (root / "pngs").mkdir()

@@ -18,7 +18,7 @@ from segdata.lists import Pair, write_list
 from segdata.miniature.voc import write_devkit
 from segdata.records.convert import to_mindrecord
 from segdata.records.semantic import ListSource
-from segdata.sources.voc import decolor, make_lists
+from segdata.sources.voc import voc_decolor, voc_list
 from segtrain.config import Config
 from segtrain.events import Event
 from segtrain.fit import FitReport, fit
@@ -44,8 +44,8 @@ def miniature(tmp_path_factory: pytest.TempPathFactory) -> Miniature:
     base = tmp_path_factory.mktemp("miniature")
     root = base / "devkit"
     write_devkit(root, train=10, val=5, seed=3)
-    decolor(root)
-    make_lists(root)
+    voc_decolor(root)
+    voc_list(root)
     for split in ("train", "val"):
         to_mindrecord(ListSource(root, root / f"voc_{split}_lst.txt", Classes(NAMES)), base / split, num_shards=2)
     return Miniature(root, root / "voc_val_lst.txt", base / "train", base / "val")

@@ -10,7 +10,7 @@ from click.testing import Result
 
 from segdata.lists import read_list
 from segdata.miniature.tif import write_stacks
-from segdata.sources.tif import slice_stack
+from segdata.sources.tif.slice import tif_slice
 
 Run = Callable[..., Result]
 
@@ -23,7 +23,7 @@ def slices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stacks")
     write_stacks(folder, pages=4, size=70)
     images, labels = folder / "train-volume.tif", folder / "train-labels.tif"
-    slice_stack(images, labels=labels, label_map={0: 0, 255: 1}, dst_path=folder / "slices")
+    tif_slice(images, labels=labels, label_map={0: 0, 255: 1}, dst_path=folder / "slices")
     (folder / "names.txt").write_text("membrane\ncell\n")
     return folder / "slices"
 

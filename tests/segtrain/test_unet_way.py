@@ -18,7 +18,7 @@ from segdata.miniature.tif import write_stacks
 from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import open_set
 from segdata.records.semantic import ListSource
-from segdata.sources.tif import slice_stack
+from segdata.sources.tif.slice import tif_slice
 from segtrain.checkpoint import load_network, read_checkpoint
 from segtrain.config import Config
 from segtrain.data.border_weights import border_weights
@@ -56,7 +56,7 @@ def stacks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def records(stacks: Path) -> Path:
     images, labels = stacks / "train-volume.tif", stacks / "train-labels.tif"
-    slice_stack(images, labels=labels, label_map={0: 0, 255: 1}, dst_path=stacks / "slices")
+    tif_slice(images, labels=labels, label_map={0: 0, 255: 1}, dst_path=stacks / "slices")
     source = ListSource(stacks / "slices", stacks / "slices" / "all_lst.txt", Classes(NAMES))
     to_mindrecord(source, stacks / "records", num_shards=1)
     return stacks / "records"

@@ -15,7 +15,7 @@ from segdata.inspect.check import CheckReport, check
 from segdata.lists import read_list
 from segdata.miniature.coco import write_coco
 from segdata.miniature.voc import write_devkit
-from segdata.sources.voc import decolor, make_lists
+from segdata.sources.voc import voc_decolor, voc_list
 
 Run = Callable[..., Result]
 
@@ -24,8 +24,8 @@ Run = Callable[..., Result]
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("check") / "data"
     write_devkit(root, train=5, val=2)
-    decolor(root)
-    make_lists(root)
+    voc_decolor(root)
+    voc_list(root)
     return root
 
 

@@ -7,14 +7,14 @@ from PIL import Image
 
 from segdata.miniature.coco import write_coco
 from segdata.miniature.voc import write_devkit
-from segdata.sources.voc import decolor, make_lists
+from segdata.sources.voc import voc_decolor, voc_list
 
 
 @pytest.fixture
 def listed(tmp_path):
     write_devkit(tmp_path / "data", train=5, val=1)
-    decolor(tmp_path / "data")
-    make_lists(tmp_path / "data")
+    voc_decolor(tmp_path / "data")
+    voc_list(tmp_path / "data")
     return tmp_path / "data" / "voc_train_lst.txt"
 
 

@@ -15,12 +15,12 @@ Run = Callable[..., Result]
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from segdata.miniature.voc import write_devkit
-    from segdata.sources.voc import decolor, make_lists
+    from segdata.sources.voc import voc_decolor, voc_list
 
     root = tmp_path_factory.mktemp("cli") / "data"
     write_devkit(root, train=5, val=2)
-    decolor(root)
-    make_lists(root)
+    voc_decolor(root)
+    voc_list(root)
     return root
 
 

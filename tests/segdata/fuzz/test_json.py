@@ -21,7 +21,7 @@ from segdata.errors import InvalidInputError
 from segdata.miniature.voc import write_devkit
 from segdata.records.manifest import open_set, read_manifest
 from segdata.records.stitch import count_rows, read_header, stitch
-from segdata.sources.voc import decolor, make_lists
+from segdata.sources.voc import voc_decolor, voc_list
 
 COCO = {
     "info": {"year": 2017},
@@ -44,8 +44,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def record_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("records")
     write_devkit(root / "data", train=4, val=1)
-    decolor(root / "data")
-    make_lists(root / "data")
+    voc_decolor(root / "data")
+    voc_list(root / "data")
     source = segdata.ListSource(root / "data", root / "data" / "voc_train_lst.txt")
     segdata.to_mindrecord(source, root / "set", num_shards=2)
     return root / "set"

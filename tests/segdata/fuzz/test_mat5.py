@@ -20,7 +20,7 @@ from workers import mask_by_scipy
 
 from segdata.errors import InvalidInputError
 from segdata.miniature.sbd import to_mat
-from segdata.sources.mat5 import read_field
+from segdata.sources.sbd.mat5 import read_field
 
 MASK = np.array([[0, 0, 3, 3, 0], [0, 3, 3, 3, 0], [0, 0, 20, 0, 0]], np.uint8)
 FILE = to_mat(MASK)

@@ -18,7 +18,7 @@ from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, read_list, write_list
 from segdata.lists.split import split_list, stratified_groups
 from segdata.miniature.voc import write_devkit
-from segdata.sources.voc import INDEX_DIR, decolor, make_lists
+from segdata.sources.voc import INDEX_DIR, voc_decolor, voc_list
 
 Run = Callable[..., Result]
 
@@ -223,7 +223,7 @@ def test_labels_that_cannot_be_read_are_all_named(tmp_path: Path) -> None:
 
 
 def test_real_classes_are_as_frequent_on_both_sides(real_data: Path, tmp_path: Path) -> None:
-    decolor(real_data / "voc2012", dst_path=tmp_path / INDEX_DIR)
+    voc_decolor(real_data / "voc2012", dst_path=tmp_path / INDEX_DIR)
     ids = [path.stem for path in sorted((tmp_path / INDEX_DIR).iterdir())]
     write_list(tmp_path / "l.txt", [Pair(f"{id_}.jpg", f"{INDEX_DIR}/{id_}.png") for id_ in ids], overwrite=False)
     report = split_list(tmp_path / "l.txt", ratio=0.8, stratify=True)
@@ -235,8 +235,8 @@ def test_real_classes_are_as_frequent_on_both_sides(real_data: Path, tmp_path: P
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     write_devkit(tmp_path / "data", train=20, val=1)
-    decolor(tmp_path / "data")
-    make_lists(tmp_path / "data", split="train")
+    voc_decolor(tmp_path / "data")
+    voc_list(tmp_path / "data", split="train")
     return tmp_path / "data"
 
 

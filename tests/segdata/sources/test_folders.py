@@ -9,7 +9,7 @@ from PIL import Image
 
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.lists import Pair, read_list
-from segdata.sources.folders import FolderReport, make_list
+from segdata.sources.folders import FolderReport, pair_list
 
 
 def picture(path: Path, *, size: tuple[int, int] = (6, 4), mode: str = "RGB") -> Path:
@@ -20,7 +20,7 @@ def picture(path: Path, *, size: tuple[int, int] = (6, 4), mode: str = "RGB") ->
 
 def pairs(root: Path, **options: object) -> list[tuple[str, str]]:
     """Pair `images` and `labels` below `root`; return the list's lines."""
-    make_list(root / "images", root / "labels", root / "list.txt", overwrite=True, **options)
+    pair_list(root / "images", root / "labels", root / "list.txt", overwrite=True, **options)
     return [(pair.image, pair.label) for pair in read_list(root / "list.txt")]
 
 
@@ -73,7 +73,7 @@ def test_folders_below_are_paired_by_their_path_when_asked(tmp_path: Path) -> No
         ("images/y/z/1.jpg", "labels/y/z/1.png"),
     ]
     with pytest.raises(InvalidInputError, match="folders below are looked into only when told so"):
-        make_list(tmp_path / "images", tmp_path / "labels", tmp_path / "other.txt")
+        pair_list(tmp_path / "images", tmp_path / "labels", tmp_path / "other.txt")
 
 
 @pytest.mark.parametrize("suffixes", [{"label_suffix": "_mask"}, {"image_suffix": "_rgb"}])
@@ -82,14 +82,14 @@ def test_images_and_labels_may_share_a_folder(tmp_path: Path, suffixes: dict[str
     label = f"a{suffixes.get('label_suffix', '')}.png"
     picture(tmp_path / image)
     picture(tmp_path / label, mode="L")
-    make_list(tmp_path, tmp_path, tmp_path / "list.txt", **suffixes)
+    pair_list(tmp_path, tmp_path, tmp_path / "list.txt", **suffixes)
     assert read_list(tmp_path / "list.txt") == [Pair(image, label)]
 
 
 def test_one_folder_without_a_suffix_cannot_be_told_apart(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     with pytest.raises(InvalidInputError, match="say by a suffix which files are labels"):
-        make_list(tmp_path, tmp_path, tmp_path / "list.txt")
+        pair_list(tmp_path, tmp_path, tmp_path / "list.txt")
 
 
 def test_labels_in_a_folder_of_the_image_folder_are_no_images(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_labels_in_a_folder_of_the_image_folder_are_no_images(tmp_path: Path) ->
     picture(tmp_path / "more" / "2.jpg")
     picture(tmp_path / "labels" / "1.png", mode="L")
     picture(tmp_path / "labels" / "more" / "2.png", mode="L")
-    make_list(tmp_path, tmp_path / "labels", tmp_path / "list.txt", recursive=True)
+    pair_list(tmp_path, tmp_path / "labels", tmp_path / "list.txt", recursive=True)
     assert read_list(tmp_path / "list.txt") == [Pair("1.jpg", "labels/1.png"), Pair("more/2.jpg", "labels/more/2.png")]
 
 
@@ -105,14 +105,14 @@ def test_paths_are_relative_to_the_nearest_folder_above_or_the_one_named(tmp_pat
     picture(tmp_path / "data" / "set" / "images" / "a.jpg")
     picture(tmp_path / "data" / "set" / "masks" / "a.png", mode="L")
     folders = tmp_path / "data" / "set" / "images", tmp_path / "data" / "set" / "masks"
-    report = make_list(*folders, tmp_path / "near.txt")
+    report = pair_list(*folders, tmp_path / "near.txt")
     assert report.data_root == str(tmp_path / "data" / "set")
     assert read_list(tmp_path / "near.txt") == [Pair("images/a.jpg", "masks/a.png")]
-    report = make_list(*folders, tmp_path / "far.txt", data_root=tmp_path / "data")
+    report = pair_list(*folders, tmp_path / "far.txt", data_root=tmp_path / "data")
     assert report.data_root == str(tmp_path / "data")
     assert read_list(tmp_path / "far.txt") == [Pair("set/images/a.jpg", "set/masks/a.png")]
     with pytest.raises(InvalidInputError, match="lies outside the data root"):
-        make_list(*folders, tmp_path / "none.txt", data_root=folders[0])
+        pair_list(*folders, tmp_path / "none.txt", data_root=folders[0])
 
 
 def test_names_with_spaces_come_back_from_the_list(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_kinds_of_labels_and_what_was_left_out_are_counted(tmp_path: Path) -> No
     picture(tmp_path / "labels" / "f.tif", mode="L")
     for name in ("images/a.json", "images/b.JSON", "labels/Thumbs.db", "labels/README", "labels/._a.png"):
         (tmp_path / name).touch()
-    assert make_list(tmp_path / "images", tmp_path / "labels", tmp_path / "list.txt") == FolderReport(
+    assert pair_list(tmp_path / "images", tmp_path / "labels", tmp_path / "list.txt") == FolderReport(
         list=str(tmp_path / "list.txt"),
         data_root=str(tmp_path),
         samples=6,
@@ -190,12 +190,12 @@ def test_kinds_of_labels_and_what_was_left_out_are_counted(tmp_path: Path) -> No
 def test_a_dry_run_checks_and_writes_nothing(tmp_path: Path) -> None:
     picture(tmp_path / "images" / "a.jpg")
     picture(tmp_path / "labels" / "a.png", mode="L")
-    report = make_list(tmp_path / "images", tmp_path / "labels", tmp_path / "list.txt", dry_run=True)
+    report = pair_list(tmp_path / "images", tmp_path / "labels", tmp_path / "list.txt", dry_run=True)
     assert (report.samples, report.written) == (1, False)
     assert not (tmp_path / "list.txt").exists()
     picture(tmp_path / "images" / "b.jpg")
     with pytest.raises(FaultsError, match=r"images/b\.jpg: no label"):
-        make_list(tmp_path / "images", tmp_path / "labels", tmp_path / "list.txt", dry_run=True)
+        pair_list(tmp_path / "images", tmp_path / "labels", tmp_path / "list.txt", dry_run=True)
 
 
 def test_a_list_is_replaced_only_when_asked(tmp_path: Path) -> None:
@@ -203,12 +203,12 @@ def test_a_list_is_replaced_only_when_asked(tmp_path: Path) -> None:
     picture(tmp_path / "labels" / "a.png", mode="L")
     (tmp_path / "list.txt").write_text("mine\n")
     with pytest.raises(TargetExistsError):
-        make_list(tmp_path / "images", tmp_path / "labels", tmp_path / "list.txt")
+        pair_list(tmp_path / "images", tmp_path / "labels", tmp_path / "list.txt")
     assert (tmp_path / "list.txt").read_text() == "mine\n"
     assert len(pairs(tmp_path)) == 1
 
 
 def test_a_real_devkit_pairs_as_two_folders(real_data: Path, tmp_path: Path) -> None:
     devkit = real_data / "voc2012" / "VOCdevkit" / "VOC2012"
-    report = make_list(devkit / "JPEGImages", devkit / "SegmentationClass", tmp_path / "list.txt")
+    report = pair_list(devkit / "JPEGImages", devkit / "SegmentationClass", tmp_path / "list.txt")
     assert (report.samples, report.labels) == (150, {"8-bit palette PNG": 150})

@@ -14,7 +14,7 @@ from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.labels.colormap import voc_palette
 from segdata.lists import Pair, read_list
 from segdata.miniature.voc import write_devkit
-from segdata.sources.voc import decolor, find_devkit, make_lists
+from segdata.sources.voc import find_devkit, voc_decolor, voc_list
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_no_devkit_says_what_was_expected(tmp_path: Path) -> None:
 
 
 def test_every_mask_becomes_its_class_ids(root: Path) -> None:
-    report = decolor(root)
+    report = voc_decolor(root)
     assert (report.masks, report.rewritten, report.by_colour, report.copied) == (6, 6, 0, 0)
     for path in (devkit(root) / "SegmentationClass").iterdir():
         gray = Image.open(devkit(root) / "SegmentationClassGray" / path.name)
@@ -56,8 +56,8 @@ def test_every_mask_becomes_its_class_ids(root: Path) -> None:
 
 
 def test_one_worker_and_four_write_the_same_bytes(root: Path, tmp_path: Path) -> None:
-    decolor(root, dst_path=tmp_path / "one", workers=1)
-    decolor(root, dst_path=tmp_path / "four", workers=4)
+    voc_decolor(root, dst_path=tmp_path / "one", workers=1)
+    voc_decolor(root, dst_path=tmp_path / "four", workers=4)
     assert contents(tmp_path / "one") == contents(tmp_path / "four")
 
 
@@ -68,7 +68,7 @@ def test_all_faulty_masks_are_named_and_nothing_is_written(root: Path) -> None:
     Image.new("RGB", (3, 3), (1, 2, 3)).save(folder / names[1])
     Image.fromarray(voc_palette()[np.full((3, 3), 15)]).convert("L").save(folder / names[2])
     with pytest.raises(FaultsError, match="3 of 6 masks") as error:
-        decolor(root)
+        voc_decolor(root)
     assert [fault.split(":")[0] for fault in error.value.faults] == names[:3]
     assert ["truncated" in error.value.faults[0], "(1, 2, 3)" in error.value.faults[1]] == [True, True]
     assert "gray made from colour" in error.value.faults[2]
@@ -78,53 +78,53 @@ def test_all_faulty_masks_are_named_and_nothing_is_written(root: Path) -> None:
 def test_files_that_are_no_png_are_counted_as_left_out(root: Path) -> None:
     (devkit(root) / "SegmentationClass" / "notes.txt").write_text("")
     (devkit(root) / "SegmentationClass" / ".DS_Store").write_text("")
-    assert decolor(root).left_out == ("notes.txt",)
+    assert voc_decolor(root).left_out == ("notes.txt",)
 
 
 def test_a_dry_run_checks_and_writes_nothing(root: Path) -> None:
-    report = decolor(root, dry_run=True)
+    report = voc_decolor(root, dry_run=True)
     assert (report.rewritten, report.written) == (6, False)
     assert not (devkit(root) / "SegmentationClassGray").exists()
 
 
 def test_masks_are_replaced_only_when_asked_and_only_if_they_are_ours(root: Path) -> None:
-    decolor(root)
+    voc_decolor(root)
     with pytest.raises(TargetExistsError):
-        decolor(root)
-    decolor(root, overwrite=True)
+        voc_decolor(root)
+    voc_decolor(root, overwrite=True)
     (devkit(root) / "SegmentationClassGray" / "mine.png").write_text("")
     with pytest.raises(TargetExistsError, match=r"mine\.png"):
-        decolor(root, overwrite=True)
+        voc_decolor(root, overwrite=True)
 
 
 def test_the_lists_are_relative_to_the_given_root(root: Path) -> None:
-    decolor(root)
-    report = make_lists(root)
+    voc_decolor(root)
+    report = voc_list(root)
     assert report.samples == {"train": 4, "val": 2, "trainval": 6}
     first = read_list(root / "voc_train_lst.txt")[0]
     prefix = "VOCdevkit/VOC2012"
     assert first == Pair(f"{prefix}/JPEGImages/2012_000000.jpg", f"{prefix}/SegmentationClassGray/2012_000000.png")
-    make_lists(devkit(root), split="val")
+    voc_list(devkit(root), split="val")
     assert read_list(devkit(root) / "voc_val_lst.txt")[0].image == "JPEGImages/2012_000004.jpg"
 
 
 def test_ids_are_stripped_so_that_no_val_image_slips_into_train(root: Path) -> None:
-    decolor(root)
+    voc_decolor(root)
     folder = devkit(root) / "ImageSets" / "Segmentation"
     (folder / "train.txt").write_bytes(b"2012_000000\r\n\r\n2012_000004 ")
     with pytest.raises(FaultsError, match=r"2012_000004: both in train\.txt and in val\.txt"):
-        make_lists(root, split="train")
+        voc_list(root, split="train")
 
 
 def test_every_fault_of_the_splits_is_reported_at_once(root: Path) -> None:
-    decolor(root)
+    voc_decolor(root)
     (devkit(root) / "JPEGImages" / "2012_000001.jpg").unlink()
     (devkit(root) / "SegmentationClassGray" / "2012_000002.png").unlink()
     shutil.copy(devkit(root) / "JPEGImages" / "2012_000003.jpg", devkit(root) / "JPEGImages" / "2012_000003.png")
     with (devkit(root) / "ImageSets" / "Segmentation" / "train.txt").open("a") as file:
         file.write("2012_000000\n")
     with pytest.raises(FaultsError) as error:
-        make_lists(root, split="train")
+        voc_list(root, split="train")
     assert error.value.faults == (
         "train.txt: 2012_000000 stands there 2 times",
         "VOCdevkit/VOC2012/JPEGImages/2012_000001.jpg: missing",
@@ -136,31 +136,31 @@ def test_every_fault_of_the_splits_is_reported_at_once(root: Path) -> None:
 
 def test_masks_that_were_not_made_yet_are_said_to_be_missing(root: Path) -> None:
     with pytest.raises(InvalidInputError, match="voc-decolor makes it"):
-        make_lists(root)
+        voc_list(root)
 
 
 def test_a_split_that_is_not_there_is_an_error_only_by_name(root: Path) -> None:
-    decolor(root)
+    voc_decolor(root)
     (devkit(root) / "ImageSets" / "Segmentation" / "trainval.txt").unlink()
-    assert set(make_lists(root, dry_run=True).samples) == {"train", "val"}
+    assert set(voc_list(root, dry_run=True).samples) == {"train", "val"}
     with pytest.raises(InvalidInputError, match=r"trainval\.txt"):
-        make_lists(root, split="trainval")
+        voc_list(root, split="trainval")
 
 
 def test_a_split_that_stands_alone_is_listed(root: Path) -> None:
-    decolor(root)
+    voc_decolor(root)
     for split in ("train", "val"):
         (devkit(root) / "ImageSets" / "Segmentation" / f"{split}.txt").unlink()
-    assert make_lists(root, split="trainval", dry_run=True).samples == {"trainval": 6}
+    assert voc_list(root, split="trainval", dry_run=True).samples == {"trainval": 6}
 
 
 def test_a_list_is_replaced_only_when_asked(root: Path) -> None:
-    decolor(root)
-    make_lists(root, split="val")
+    voc_decolor(root)
+    voc_list(root, split="val")
     with pytest.raises(TargetExistsError, match="voc_val_lst"):
-        make_lists(root)
+        voc_list(root)
     assert not (root / "voc_train_lst.txt").exists()
-    make_lists(root, overwrite=True)
+    voc_list(root, overwrite=True)
     assert len(read_list(root / "voc_train_lst.txt")) == 4
 
 
@@ -168,8 +168,8 @@ def test_the_real_cut_gives_90_and_60_pairs_with_the_same_pixels(real_data: Path
     shutil.copytree(real_data / "voc2012" / "VOCdevkit", tmp_path / "VOCdevkit", copy_function=shutil.copyfile)
     for folder in (tmp_path / "VOCdevkit").rglob("*"):
         folder.chmod(0o755)
-    assert decolor(tmp_path).rewritten == 150
-    assert make_lists(tmp_path).samples == {"train": 90, "val": 60, "trainval": 150}
+    assert voc_decolor(tmp_path).rewritten == 150
+    assert voc_list(tmp_path).samples == {"train": 90, "val": 60, "trainval": 150}
     for path in (devkit(tmp_path) / "SegmentationClass").iterdir():
         gray = np.asarray(Image.open(devkit(tmp_path) / "SegmentationClassGray" / path.name))
         assert np.array_equal(gray, np.asarray(Image.open(path)))

@@ -24,7 +24,7 @@ from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import open_set
 from segdata.records.publish import UPLOAD, publish
 from segdata.records.semantic import ListSource
-from segdata.sources.voc import decolor, make_lists
+from segdata.sources.voc import voc_decolor, voc_list
 from segdata.store import transfer
 from segdata.store.transfer import fetched, objects, upload
 from segdata.store.url import Location, Url, local_place, parse_location
@@ -68,8 +68,8 @@ def reconnect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("voc") / "data"
     write_devkit(root, train=10, val=3)
-    decolor(root)
-    make_lists(root)
+    voc_decolor(root)
+    voc_list(root)
     return root
 
 

@@ -23,7 +23,7 @@ from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, read_list
 from segdata.miniature.voc import write_devkit
-from segdata.sources.voc import decolor, make_lists
+from segdata.sources.voc import voc_decolor, voc_list
 
 SAMPLES = 40
 
@@ -32,8 +32,8 @@ SAMPLES = 40
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("voc") / "data"
     write_devkit(root, train=SAMPLES, val=2)
-    decolor(root)
-    make_lists(root)
+    voc_decolor(root)
+    voc_list(root)
     return root
 
 

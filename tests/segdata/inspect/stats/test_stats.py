@@ -221,11 +221,11 @@ def test_a_json_without_images_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_real_voc_cut_has_the_pixels_that_numpy_counts(tmp_path: Path, real_data: Path) -> None:
-    from segdata.sources.voc import decolor
+    from segdata.sources.voc import voc_decolor
 
     devkit = real_data / "voc2012" / "VOCdevkit" / "VOC2012"
     (tmp_path / "images").symlink_to(devkit / "JPEGImages")
-    decolor(real_data / "voc2012", src_path=devkit / "SegmentationClass", dst_path=tmp_path / "labels")
+    voc_decolor(real_data / "voc2012", src_path=devkit / "SegmentationClass", dst_path=tmp_path / "labels")
     names = sorted(path.stem for path in (devkit / "SegmentationClass").glob("*.png"))[::3]
     write_list(
         tmp_path / "l.txt", [Pair(f"images/{name}.jpg", f"labels/{name}.png") for name in names], overwrite=False

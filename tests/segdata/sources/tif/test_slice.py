@@ -17,8 +17,8 @@ from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.lists import Pair, read_list
 from segdata.lists.folds import Fold, LastBlock
 from segdata.miniature.tif import write_stacks
-from segdata.sources.tif import slice_stack
-from segdata.sources.tif_values import UnmappedLabelsError
+from segdata.sources.tif.slice import tif_slice
+from segdata.sources.tif.values import UnmappedLabelsError
 
 Pixels = npt.NDArray[Any]
 BINARY = {0: 0, 255: 1}
@@ -60,7 +60,7 @@ def digests(folder: Path) -> dict[str, str]:
 def test_images_labels_and_list_of_the_miniature(tmp_path: Path) -> None:
     stacks = write_stacks(tmp_path / "stacks", pages=5, size=48)
     images, labels = Path(stacks.images), Path(stacks.labels)
-    report = slice_stack(images, labels=labels, label_map=BINARY, dst_path=tmp_path / "out")
+    report = tif_slice(images, labels=labels, label_map=BINARY, dst_path=tmp_path / "out")
     assert (report.pages, report.stack_pages, report.form) == (5, 5, "48 x 48 uint8 gray")
     np.testing.assert_array_equal(read_folder(tmp_path / "out/images"), tifffile.imread(images))
     np.testing.assert_array_equal(read_folder(tmp_path / "out/labels"), tifffile.imread(labels) // 255)
@@ -72,20 +72,20 @@ def test_images_labels_and_list_of_the_miniature(tmp_path: Path) -> None:
 
 def test_labels_are_index_masks(tmp_path: Path) -> None:
     images, labels = write(tmp_path / "a.tif", noise((2, 9, 9))), write(tmp_path / "b.tif", noise((2, 9, 9), high=5))
-    slice_stack(images, labels=labels, dst_path=tmp_path / "out")
+    tif_slice(images, labels=labels, dst_path=tmp_path / "out")
     with Image.open(tmp_path / "out/labels/a_0001.png") as label:
         assert label.mode == "L"
         np.testing.assert_array_equal(np.asarray(label), tifffile.imread(labels, key=1))
 
 
 def test_without_labels_the_list_names_images_only(tmp_path: Path) -> None:
-    slice_stack(write(tmp_path / "scan.tif", noise((2, 9, 9))), dst_path=tmp_path / "out")
+    tif_slice(write(tmp_path / "scan.tif", noise((2, 9, 9))), dst_path=tmp_path / "out")
     assert (tmp_path / "out/all_lst.txt").read_text() == "images/scan_0000.png\nimages/scan_0001.png\n"
     assert not (tmp_path / "out/labels").exists()
 
 
 def test_an_ome_suffix_is_no_part_of_the_name(tmp_path: Path) -> None:
-    slice_stack(write(tmp_path / "z series.ome.tif", noise((1, 9, 9))), dst_path=tmp_path / "out")
+    tif_slice(write(tmp_path / "z series.ome.tif", noise((1, 9, 9))), dst_path=tmp_path / "out")
     assert (tmp_path / "out/images/z series_0000.png").is_file()
 
 
@@ -94,7 +94,7 @@ def test_a_name_with_a_space_is_read_back_from_the_list(tmp_path: Path) -> None:
         write(tmp_path / "my scan.tif", noise((1, 9, 9))),
         write(tmp_path / "b.tif", noise((1, 9, 9), high=3)),
     )
-    slice_stack(images, labels=labels, dst_path=tmp_path / "out")
+    tif_slice(images, labels=labels, dst_path=tmp_path / "out")
     assert read_list(tmp_path / "out/all_lst.txt") == [Pair("images/my scan_0000.png", "labels/my scan_0000.png")]
 
 
@@ -110,7 +110,7 @@ def test_a_name_with_a_space_is_read_back_from_the_list(tmp_path: Path) -> None:
     ids=["gray", "gray 16", "rgb", "rgb 16"],
 )
 def test_values_are_kept(tmp_path: Path, pages: Pixels, image_format: Any) -> None:
-    slice_stack(write(tmp_path / "a.tif", pages), dst_path=tmp_path / "out", image_format=image_format)
+    tif_slice(write(tmp_path / "a.tif", pages), dst_path=tmp_path / "out", image_format=image_format)
     found = read_folder(tmp_path / "out/images")
     assert found[0].dtype == pages.dtype
     np.testing.assert_array_equal(found, pages)
@@ -121,15 +121,15 @@ def test_what_a_png_cannot_hold_is_kept_in_tif_and_refused_in_png(tmp_path: Path
     pages = noise((2, 20, 30), dtype) - noise((2, 20, 30), dtype)[:, ::-1]
     path = write(tmp_path / "a.tif", pages)
     with pytest.raises(InvalidInputError, match=f"a.tif, page 0: {dtype} samples; a PNG holds uint8 or uint16"):
-        slice_stack(path, dst_path=tmp_path / "png")
-    slice_stack(path, dst_path=tmp_path / "tif", image_format="tif")
+        tif_slice(path, dst_path=tmp_path / "png")
+    tif_slice(path, dst_path=tmp_path / "tif", image_format="tif")
     np.testing.assert_array_equal(read_folder(tmp_path / "tif/images"), pages)
 
 
 def test_workers_do_not_change_a_byte(tmp_path: Path) -> None:
     stacks = write_stacks(tmp_path / "stacks", pages=9, size=40)
     for workers in (1, 4):
-        slice_stack(
+        tif_slice(
             Path(stacks.images),
             labels=Path(stacks.labels),
             label_map=BINARY,
@@ -156,9 +156,7 @@ def test_workers_do_not_change_a_byte(tmp_path: Path) -> None:
 def test_whole_numbers_are_scaled_by_their_data_type(
     tmp_path: Path, dtype: str, values: list[int], expected: list[int]
 ) -> None:
-    report = slice_stack(
-        write(tmp_path / "a.tif", np.array([[values]], dtype)), dst_path=tmp_path / "out", depth="8bit"
-    )
+    report = tif_slice(write(tmp_path / "a.tif", np.array([[values]], dtype)), dst_path=tmp_path / "out", depth="8bit")
     assert read(tmp_path / "out/images/a_0000.png").tolist() == [expected]
     assert report.clipped == 0
 
@@ -166,14 +164,14 @@ def test_whole_numbers_are_scaled_by_their_data_type(
 def test_a_range_is_the_same_for_every_page_and_clips(tmp_path: Path) -> None:
     pages = np.array([[[0, 50, 100, 150]], [[100, 100, 100, np.inf]]], "float32")
     path = write(tmp_path / "a.tif", pages)
-    report = slice_stack(path, dst_path=tmp_path / "out", depth="8bit", value_range=(50, 100))
+    report = tif_slice(path, dst_path=tmp_path / "out", depth="8bit", value_range=(50, 100))
     assert [page.tolist() for page in read_folder(tmp_path / "out/images")] == [[[0, 0, 255, 255]], [[255] * 4]]
     assert (report.scaled, report.clipped) == ((50, 100), 3)
 
 
 def test_a_large_page_is_scaled_as_a_small_one(tmp_path: Path) -> None:
     pages = noise((1, 300, 300), "uint16", 5000)
-    slice_stack(write(tmp_path / "a.tif", pages), dst_path=tmp_path / "out", depth="8bit", value_range=(100, 4195))
+    tif_slice(write(tmp_path / "a.tif", pages), dst_path=tmp_path / "out", depth="8bit", value_range=(100, 4195))
     expected = np.rint((np.clip(pages[0], 100, 4195) - 100) * (255 / 4095))
     np.testing.assert_array_equal(read(tmp_path / "out/images/a_0000.png"), expected)
 
@@ -181,7 +179,7 @@ def test_a_large_page_is_scaled_as_a_small_one(tmp_path: Path) -> None:
 def test_floating_point_without_a_range_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tif", noise((1, 4, 4), "float32"))
     with pytest.raises(InvalidInputError, match="float32 samples have no range of their own"):
-        slice_stack(path, dst_path=tmp_path / "out", depth="8bit")
+        tif_slice(path, dst_path=tmp_path / "out", depth="8bit")
 
 
 def test_a_pixel_that_is_no_number_is_named(tmp_path: Path) -> None:
@@ -189,20 +187,20 @@ def test_a_pixel_that_is_no_number_is_named(tmp_path: Path) -> None:
     pages[2, 1, 3] = np.nan
     path = write(tmp_path / "a.tif", pages)
     with pytest.raises(FaultsError, match=r"a.tif, page 2: pixel \(x=3, y=1\) is not a number"):
-        slice_stack(path, dst_path=tmp_path / "out", depth="8bit", value_range=(0, 1))
+        tif_slice(path, dst_path=tmp_path / "out", depth="8bit", value_range=(0, 1))
 
 
 @pytest.mark.parametrize("value_range", [(1, 1), (2, 1), (0, float("inf")), (float("nan"), 1)])
 def test_a_range_that_is_none_is_refused(tmp_path: Path, value_range: tuple[float, float]) -> None:
     path = write(tmp_path / "a.tif", noise((1, 4, 4), "float32"))
     with pytest.raises(InvalidInputError, match="expected a lower and a higher number"):
-        slice_stack(path, dst_path=tmp_path / "out", depth="8bit", value_range=value_range)
+        tif_slice(path, dst_path=tmp_path / "out", depth="8bit", value_range=value_range)
 
 
 def test_a_range_without_scaling_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tif", noise((1, 4, 4)))
     with pytest.raises(InvalidInputError, match="a range is for scaling to 8 bits"):
-        slice_stack(path, dst_path=tmp_path / "out", value_range=(0, 1))
+        tif_slice(path, dst_path=tmp_path / "out", value_range=(0, 1))
 
 
 # Labels
@@ -212,7 +210,7 @@ def test_a_range_without_scaling_is_refused(tmp_path: Path) -> None:
 def test_label_values_become_class_ids(tmp_path: Path, dtype: str) -> None:
     images = write(tmp_path / "a.tif", noise((2, 3, 2)))
     labels = write(tmp_path / "b.tif", np.array([[[0, 3], [100, 3], [0, 0]]] * 2, dtype))
-    report = slice_stack(images, labels=labels, label_map={0: 255, 3: 0, 100: 1, 99: 7}, dst_path=tmp_path / "out")
+    report = tif_slice(images, labels=labels, label_map={0: 255, 3: 0, 100: 1, 99: 7}, dst_path=tmp_path / "out")
     assert read(tmp_path / "out/labels/a_0001.png").tolist() == [[255, 0], [1, 0], [255, 255]]
     assert report.label_pixels == {0: 4, 1: 2, 255: 6}
 
@@ -222,7 +220,7 @@ def test_a_value_beyond_the_map_is_named_with_page_and_pixel(tmp_path: Path) -> 
     values[1, 2, 3] = values[1, 3, 0] = 9
     images, labels = write(tmp_path / "a.tif", noise((3, 4, 5))), write(tmp_path / "b.tif", values)
     with pytest.raises(FaultsError) as error:
-        slice_stack(images, labels=labels, label_map=BINARY, dst_path=tmp_path / "out")
+        tif_slice(images, labels=labels, label_map=BINARY, dst_path=tmp_path / "out")
     assert error.value.faults == (
         "b.tif, page 1: pixel (x=3, y=2) has value 9; expected one of 0, 255 (2 such pixels)",
     )
@@ -236,14 +234,14 @@ def test_a_value_that_is_no_class_id_is_named(tmp_path: Path, value: float, dtyp
     with pytest.raises(
         FaultsError, match=rf"page 0: pixel \(x=1, y=0\) has value {value}; expected class ids 0 to 255"
     ):
-        slice_stack(images, labels=labels, dst_path=tmp_path / "out")
+        tif_slice(images, labels=labels, dst_path=tmp_path / "out")
 
 
 def test_black_and_white_labels_need_a_map_that_is_proposed(tmp_path: Path) -> None:
     stacks = write_stacks(tmp_path / "stacks", pages=2, size=32)
     for dry_run in (True, False):
         with pytest.raises(UnmappedLabelsError, match="holds 255 and nothing but 0 beside it") as error:
-            slice_stack(Path(stacks.images), labels=Path(stacks.labels), dst_path=tmp_path / "out", dry_run=dry_run)
+            tif_slice(Path(stacks.images), labels=Path(stacks.labels), dst_path=tmp_path / "out", dry_run=dry_run)
         assert error.value.proposal == BINARY
         assert not (tmp_path / "out").exists()
 
@@ -251,7 +249,7 @@ def test_black_and_white_labels_need_a_map_that_is_proposed(tmp_path: Path) -> N
 def test_the_ignore_value_beside_classes_needs_no_map(tmp_path: Path) -> None:
     images = write(tmp_path / "a.tif", noise((1, 1, 3)))
     labels = write(tmp_path / "b.tif", np.array([[[0, 1, 255]]], np.uint8))
-    assert slice_stack(images, labels=labels, dst_path=tmp_path / "out").label_pixels == {0: 1, 1: 1, 255: 1}
+    assert tif_slice(images, labels=labels, dst_path=tmp_path / "out").label_pixels == {0: 1, 1: 1, 255: 1}
 
 
 @pytest.mark.parametrize(
@@ -265,15 +263,15 @@ def test_the_ignore_value_beside_classes_needs_no_map(tmp_path: Path) -> None:
 def test_labels_of_other_pages_are_refused(tmp_path: Path, shape: tuple[int, ...], reason: str) -> None:
     images, labels = write(tmp_path / "a.tif", noise((3, 8, 9))), write(tmp_path / "b.tif", noise(shape))
     with pytest.raises(InvalidInputError, match=f"b.tif: {reason}"):
-        slice_stack(images, labels=labels, dst_path=tmp_path / "out")
+        tif_slice(images, labels=labels, dst_path=tmp_path / "out")
 
 
 def test_a_map_without_labels_or_to_no_class_is_refused(tmp_path: Path) -> None:
     images = write(tmp_path / "a.tif", noise((1, 8, 9)))
     with pytest.raises(InvalidInputError, match="a label map, but no labels"):
-        slice_stack(images, label_map=BINARY, dst_path=tmp_path / "out")
+        tif_slice(images, label_map=BINARY, dst_path=tmp_path / "out")
     with pytest.raises(InvalidInputError, match="names the class id 256; expected 0 to 255"):
-        slice_stack(images, labels=images, label_map={1: 256}, dst_path=tmp_path / "out")
+        tif_slice(images, labels=images, label_map={1: 256}, dst_path=tmp_path / "out")
 
 
 # Pages and splits
@@ -281,7 +279,7 @@ def test_a_map_without_labels_or_to_no_class_is_refused(tmp_path: Path) -> None:
 
 def test_chosen_pages_keep_their_numbers(tmp_path: Path) -> None:
     pages = noise((12, 4, 4))
-    report = slice_stack(write(tmp_path / "a.tif", pages), dst_path=tmp_path / "out", pages=[7, 2, 3, 2])
+    report = tif_slice(write(tmp_path / "a.tif", pages), dst_path=tmp_path / "out", pages=[7, 2, 3, 2])
     assert report.split_pages == {"all": [2, 3, 7]}
     assert sorted(path.name for path in (tmp_path / "out/images").iterdir()) == [
         "a_0002.png",
@@ -296,19 +294,17 @@ def test_chosen_pages_keep_their_numbers(tmp_path: Path) -> None:
 )
 def test_pages_that_are_not_there_are_refused(tmp_path: Path, pages: list[int], reason: str) -> None:
     with pytest.raises(InvalidInputError, match=reason):
-        slice_stack(write(tmp_path / "a.tif", noise((3, 4, 4))), dst_path=tmp_path / "out", pages=pages)
+        tif_slice(write(tmp_path / "a.tif", noise((3, 4, 4))), dst_path=tmp_path / "out", pages=pages)
 
 
 def test_a_page_of_another_form_that_is_not_chosen_is_no_matter(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tif", [noise((4, 4)), noise((4, 4)), noise((2, 2))])
-    assert slice_stack(path, dst_path=tmp_path / "out", pages=[0, 1]).pages == 2
+    assert tif_slice(path, dst_path=tmp_path / "out", pages=[0, 1]).pages == 2
 
 
 def test_the_split_goes_by_the_chosen_pages(tmp_path: Path) -> None:
     images, labels = write(tmp_path / "a.tif", noise((9, 4, 4))), write(tmp_path / "b.tif", noise((9, 4, 4), high=2))
-    report = slice_stack(
-        images, labels=labels, dst_path=tmp_path / "out", pages=range(1, 7), split=Fold(3, 0), workers=1
-    )
+    report = tif_slice(images, labels=labels, dst_path=tmp_path / "out", pages=range(1, 7), split=Fold(3, 0), workers=1)
     assert report.split_pages == {"train": [3, 4, 5, 6], "val": [1, 2]}
     assert [pair.label for pair in read_list(tmp_path / "out/val_lst.txt")] == [
         "labels/a_0001.png",
@@ -320,7 +316,7 @@ def test_the_split_goes_by_the_chosen_pages(tmp_path: Path) -> None:
 
 
 def test_the_last_block_is_the_val_list(tmp_path: Path) -> None:
-    report = slice_stack(write(tmp_path / "a.tif", noise((5, 4, 4))), dst_path=tmp_path / "out", split=LastBlock(1))
+    report = tif_slice(write(tmp_path / "a.tif", noise((5, 4, 4))), dst_path=tmp_path / "out", split=LastBlock(1))
     assert report.split_pages == {"train": [0, 1, 2, 3], "val": [4]}
     assert (tmp_path / "out/val_lst.txt").read_text() == "images/a_0004.png\n"
 
@@ -331,7 +327,7 @@ def test_the_last_block_is_the_val_list(tmp_path: Path) -> None:
 def test_every_page_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
     pages = [noise((8, 9)), noise((8, 10)), noise((8, 9)), noise((8, 9), "uint16"), noise((8, 9, 3))]
     with pytest.raises(FaultsError) as error:
-        slice_stack(write(tmp_path / "a.tif", pages), dst_path=tmp_path / "out")
+        tif_slice(write(tmp_path / "a.tif", pages), dst_path=tmp_path / "out")
     assert error.value.what == "3 of 5 pages cannot be sliced"
     assert error.value.faults == (
         "a.tif, page 1: 10 x 8 uint8 gray; expected all pages to be 9 x 8 uint8 gray",
@@ -348,25 +344,25 @@ def test_the_same_size_in_another_colour_is_another_form(tmp_path: Path) -> None
     with pytest.raises(
         FaultsError, match="page 1: 9 x 8 uint8 gray, 0 is white; expected all pages to be 9 x 8 uint8 gray"
     ):
-        slice_stack(tmp_path / "a.tif", dst_path=tmp_path / "out")
+        tif_slice(tmp_path / "a.tif", dst_path=tmp_path / "out")
 
 
 def test_a_dry_run_finds_the_same_and_writes_nothing(tmp_path: Path) -> None:
     stacks = write_stacks(tmp_path / "stacks", pages=4, size=32)
     options: dict[str, Any] = {"labels": Path(stacks.labels), "label_map": BINARY, "dst_path": tmp_path / "out"}
-    dry = slice_stack(Path(stacks.images), dry_run=True, **options)
+    dry = tif_slice(Path(stacks.images), dry_run=True, **options)
     assert not (tmp_path / "out").exists()
-    wet = slice_stack(Path(stacks.images), **options)
+    wet = tif_slice(Path(stacks.images), **options)
     assert (dry.written, wet.written) == (False, True)
     assert (dry.label_pixels, dry.split_pages, dry.form) == (wet.label_pixels, wet.split_pages, wet.form)
 
 
 def test_an_earlier_slicing_of_the_same_stack_is_replaced_on_request_only(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tif", noise((3, 4, 4)))
-    slice_stack(path, dst_path=tmp_path / "out")
+    tif_slice(path, dst_path=tmp_path / "out")
     with pytest.raises(TargetExistsError, match="exists already"):
-        slice_stack(path, dst_path=tmp_path / "out")
-    slice_stack(path, dst_path=tmp_path / "out", split=LastBlock(1), pages=[0, 2], overwrite=True)
+        tif_slice(path, dst_path=tmp_path / "out")
+    tif_slice(path, dst_path=tmp_path / "out", split=LastBlock(1), pages=[0, 2], overwrite=True)
     assert sorted(digests(tmp_path / "out")) == [
         "images/a_0000.png",
         "images/a_0002.png",
@@ -377,11 +373,11 @@ def test_an_earlier_slicing_of_the_same_stack_is_replaced_on_request_only(tmp_pa
 
 def test_a_folder_with_other_images_is_never_replaced(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tif", noise((3, 4, 4)))
-    slice_stack(path, dst_path=tmp_path / "out")
+    tif_slice(path, dst_path=tmp_path / "out")
     (tmp_path / "out/images/holiday.png").write_bytes(b"mine")
     for dry_run in (True, False):
         with pytest.raises(TargetExistsError, match="files that this work did not write") as error:
-            slice_stack(path, dst_path=tmp_path / "out", overwrite=True, dry_run=dry_run)
+            tif_slice(path, dst_path=tmp_path / "out", overwrite=True, dry_run=dry_run)
         assert not error.value.replaceable
     assert (tmp_path / "out/images/holiday.png").read_bytes() == b"mine"
 
@@ -391,7 +387,7 @@ def test_a_folder_with_other_images_is_never_replaced(tmp_path: Path) -> None:
 
 def test_isbi_is_sliced_pixel_by_pixel(tmp_path: Path, real_data: Path) -> None:
     images, labels = real_data / "isbi2012/train-volume.tif", real_data / "isbi2012/train-labels.tif"
-    report = slice_stack(images, labels=labels, label_map=BINARY, dst_path=tmp_path / "out", split=Fold(5, 1, "course"))
+    report = tif_slice(images, labels=labels, label_map=BINARY, dst_path=tmp_path / "out", split=Fold(5, 1, "course"))
     np.testing.assert_array_equal(read_folder(tmp_path / "out/images"), tifffile.imread(images))
     np.testing.assert_array_equal(read_folder(tmp_path / "out/labels"), tifffile.imread(labels) // 255)
     order = [25, 3, 0, 21, 15, 12, 2, 28, 13, 10, 26, 24, 27, 11, 17, 22, 5, 16, 8, 14, 23, 20, 1, 29]
@@ -414,7 +410,7 @@ def test_isbi_is_sliced_pixel_by_pixel(tmp_path: Path, real_data: Path) -> None:
 )
 def test_real_stacks_keep_every_pixel(tmp_path: Path, real_data: Path, name: str, pages: int) -> None:
     path = real_data / "tif" / name
-    assert slice_stack(path, dst_path=tmp_path / "out").pages == pages
+    assert tif_slice(path, dst_path=tmp_path / "out").pages == pages
     with tifffile.TiffFile(path) as tif:
         expected = [page.asarray() for page in tif.pages]
     found = read_folder(tmp_path / "out/images")
@@ -426,8 +422,8 @@ def test_real_stacks_keep_every_pixel(tmp_path: Path, real_data: Path, name: str
 def test_real_stacks_that_no_png_holds_are_kept_in_tif(tmp_path: Path, real_data: Path, name: str) -> None:
     path = real_data / "tif" / name
     with pytest.raises(InvalidInputError, match=r"page 0: (float64|int8) samples; a PNG holds uint8 or uint16"):
-        slice_stack(path, dst_path=tmp_path / "out")
-    slice_stack(path, dst_path=tmp_path / "out", image_format="tif")
+        tif_slice(path, dst_path=tmp_path / "out")
+    tif_slice(path, dst_path=tmp_path / "out", image_format="tif")
     with tifffile.TiffFile(path) as tif:
         expected = [page.asarray() for page in tif.pages]
     found = read_folder(tmp_path / "out/images")
@@ -446,7 +442,7 @@ def test_real_stacks_that_no_png_holds_are_kept_in_tif(tmp_path: Path, real_data
 )
 def test_real_stacks_of_mixed_pages_are_refused(tmp_path: Path, real_data: Path, name: str, fault: str) -> None:
     with pytest.raises(FaultsError) as error:
-        slice_stack(real_data / "tif" / name, dst_path=tmp_path / "out")
+        tif_slice(real_data / "tif" / name, dst_path=tmp_path / "out")
     assert error.value.faults[0] == f"{name}, {fault}"
 
 

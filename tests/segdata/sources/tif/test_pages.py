@@ -13,7 +13,7 @@ import pytest
 import tifffile
 
 from segdata.errors import InvalidInputError
-from segdata.sources.tif_pages import open_stack
+from segdata.sources.tif.pages import open_stack
 
 Pixels = npt.NDArray[Any]
 

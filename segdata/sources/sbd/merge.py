@@ -23,8 +23,8 @@ from segdata.labels.masks import encode_index_png, first_pixel
 from segdata.lists import Pair, write_list
 from segdata.parallel import Progress, default_workers, ordered_map, silent
 from segdata.sources.finder import Finder
-from segdata.sources.mat5 import read_field
-from segdata.sources.sbd_splits import USUAL_COUNT, Counts, find_release, read_splits
+from segdata.sources.sbd.mat5 import read_field
+from segdata.sources.sbd.splits import USUAL_COUNT, Counts, find_release, read_splits
 from segdata.sources.voc import COLOUR_DIR, ID_LISTS, IMAGE_DIR, IMAGE_SUFFIXES, INDEX_DIR, find_devkit
 
 MAT_DIR = "cls"
@@ -35,7 +35,7 @@ LIST = Path("vocaug_train_lst.txt")
 
 @dataclass(frozen=True)
 class MergeReport:
-    """What `merge` made, how its number comes about, and how many files of each folder a dry run did not find."""
+    """What `sbd_merge` made, how its number comes about, and how many files of each folder a dry run did not find."""
 
     list: str
     masks: str
@@ -45,7 +45,7 @@ class MergeReport:
     written: bool
 
 
-def merge(
+def sbd_merge(
     data_root: Path,
     *,
     sbd_root: Path | None = None,

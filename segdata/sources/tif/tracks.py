@@ -12,8 +12,8 @@ import numpy as np
 from segdata.cluster import Workers, check_shared
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.parallel import Progress, ordered_map
-from segdata.sources.tif_pages import PageForm, Stack
-from segdata.sources.tif_values import Counts, Pixels
+from segdata.sources.tif.pages import PageForm, Stack
+from segdata.sources.tif.values import Counts, Pixels
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from segdata.labels.colormap import IGNORE, read_class_names
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
 from segdata.parallel import Progress, default_workers, ordered_map, silent
-from segdata.sources.coco import check_outside
-from segdata.sources.coco_images import check_image
-from segdata.sources.coco_select import find_categories
+from segdata.sources.coco.media import check_image
+from segdata.sources.coco.select import find_categories
+from segdata.sources.coco.subset import check_outside
 from segdata.text import check_unique
 
 MASKS = "masks"
@@ -34,7 +34,7 @@ BACKGROUND = "background"
 
 @dataclass(frozen=True)
 class MasksReport:
-    """What `make_masks` wrote.
+    """What `coco_to_masks` wrote.
 
     Attributes:
         data_root: the folder that the list's paths are relative to: the nearest above images and masks.
@@ -60,7 +60,7 @@ class MasksReport:
     written: bool
 
 
-def make_masks(
+def coco_to_masks(
     annotations: Path,
     images: Path,
     dst_path: Path,

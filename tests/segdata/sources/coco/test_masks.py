@@ -14,7 +14,7 @@ from segdata.labels.colormap import read_class_names
 from segdata.labels.masks import decode_index_png
 from segdata.lists import read_list
 from segdata.miniature.coco import write_coco
-from segdata.sources.coco_masks import make_masks, paint
+from segdata.sources.coco.masks import coco_to_masks, paint
 
 HEIGHT, WIDTH = 12, 16
 CATEGORIES = [{"id": 30, "name": "cat"}, {"id": 2, "name": "dog"}]
@@ -45,7 +45,7 @@ class Source:
         return self
 
     def masks(self, out="out", **options):
-        return make_masks(self.root / "coco.json", self.root / "images", self.root / out, **options)
+        return coco_to_masks(self.root / "coco.json", self.root / "images", self.root / out, **options)
 
     def mask(self, name="train/a.png"):
         return decode_index_png((self.root / "out/masks" / name).read_bytes())
@@ -142,7 +142,7 @@ def test_the_list_pairs_images_and_masks_below_the_root_that_is_reported(source)
 def test_masks_train_with_to_mindrecord(tmp_path, segdata):
     write_coco(tmp_path / "mini", images=4)
     path = tmp_path / "mini/annotations/instances.json"
-    report = make_masks(path, tmp_path / "mini/images", tmp_path / "mini/semantic")
+    report = coco_to_masks(path, tmp_path / "mini/images", tmp_path / "mini/semantic")
     done = segdata(
         "to-mindrecord", "--data_root", report.data_root, "--data_lst", report.list, "--num_classes", 4,
         "--class_names", tmp_path / "mini/semantic/classes.txt", "--dst_path", tmp_path / "set", "--dry-run",
@@ -155,7 +155,7 @@ def test_the_workers_do_not_change_a_byte(tmp_path):
     write_coco(tmp_path / "mini", images=6)
     path, images = tmp_path / "mini/annotations/instances.json", tmp_path / "mini/images"
     for workers in (1, 4):
-        make_masks(path, images, tmp_path / f"{workers}", workers=workers)
+        coco_to_masks(path, images, tmp_path / f"{workers}", workers=workers)
     one, four = (
         {path.name: path.read_bytes() for path in (tmp_path / workers / "masks").iterdir()} for workers in "14"
     )
@@ -240,7 +240,7 @@ def test_real_masks_show_every_category_where_pycocotools_does(real_data, tmp_pa
 
     folder = real_data / "coco/tiny_coco_dataset"
     path = folder / f"annotations/instances_{split}.json"
-    report = make_masks(path, folder / split, tmp_path / "out")
+    report = coco_to_masks(path, folder / split, tmp_path / "out")
     members = json.loads(path.read_text())
     ids = sorted(category["id"] for category in members["categories"])
     assert report.unusable == ()

@@ -16,9 +16,9 @@ from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
 from segdata.lists.folds import Fold, LastBlock
 from segdata.parallel import Progress, default_workers, silent
-from segdata.sources.tif_pages import PageForm, Stack, open_stack
-from segdata.sources.tif_tracks import Track, slice_all
-from segdata.sources.tif_values import (
+from segdata.sources.tif.pages import PageForm, Stack, open_stack
+from segdata.sources.tif.tracks import Track, slice_all
+from segdata.sources.tif.values import (
     Counts,
     Depth,
     Format,
@@ -37,7 +37,7 @@ LISTS = {"all": "all_lst.txt", "train": "train_lst.txt", "val": "val_lst.txt"}
 
 @dataclass(frozen=True)
 class SliceReport:
-    """What `slice_stack` did.
+    """What `tif_slice` did.
 
     Attributes:
         form: size in pixels, data type and colour of every page.
@@ -68,7 +68,7 @@ class SliceReport:
         return sum(map(len, self.split_pages.values()))
 
 
-def slice_stack(
+def tif_slice(
     images: Path,
     *,
     dst_path: Path,

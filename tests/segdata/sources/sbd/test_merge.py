@@ -16,9 +16,9 @@ from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.lists import Pair, read_ids, read_list
 from segdata.miniature.sbd import to_mat, write_release
 from segdata.miniature.voc import write_devkit
-from segdata.sources.sbd import merge, read_mask
-from segdata.sources.sbd_splits import Counts, Splits, find_release, read_splits
-from segdata.sources.voc import decolor
+from segdata.sources.sbd.merge import read_mask, sbd_merge
+from segdata.sources.sbd.splits import Counts, Splits, find_release, read_splits
+from segdata.sources.voc import voc_decolor
 
 #: The miniature's lists: VOC train 0 to 5, VOC val 6 to 8, and these.
 SBD_TRAIN = [3, 6, 9, 10, 11, 13, 14]
@@ -31,7 +31,7 @@ def root(tmp_path: Path) -> Path:
     data = tmp_path / "data"
     write_devkit(data, train=6, val=3)
     write_release(data, voc_train=6, voc_val=3)
-    decolor(data)
+    voc_decolor(data)
     return data
 
 
@@ -67,7 +67,7 @@ def only_lists(root: Path, voc: Path, sbd: Path) -> Path:
 
 
 def test_every_term_of_the_arithmetic_is_counted(root: Path) -> None:
-    assert merge(root).counts == Counts(
+    assert sbd_merge(root).counts == Counts(
         voc_train=6, sbd_train=7, sbd_val=3, sbd_both=1, in_voc_train=2, in_voc_val=1, samples=12
     )
 
@@ -82,7 +82,7 @@ def test_the_counts_follow_from_the_four_lists() -> None:
 
 def test_the_official_lists_alone_give_the_usual_figure(real_data: Path, tmp_path: Path) -> None:
     root = only_lists(tmp_path, real_data / "voc2012" / "official_lists", real_data / "sbd" / "official_lists")
-    report = merge(root, dry_run=True, expect_count=10_582)
+    report = sbd_merge(root, dry_run=True, expect_count=10_582)
     assert report.counts == Counts(
         voc_train=1464, sbd_train=8498, sbd_val=2857, sbd_both=0, in_voc_train=1134, in_voc_val=1103, samples=10_582
     )
@@ -99,7 +99,7 @@ def test_the_official_lists_alone_give_the_usual_figure(real_data: Path, tmp_pat
 
 
 def test_the_list_has_sbd_train_then_sbd_val_then_voc_train(root: Path) -> None:
-    merge(root)
+    sbd_merge(root)
     sbd, voc = "benchmark_RELEASE/dataset", "VOCdevkit/VOC2012"
     assert read_list(root / "vocaug_train_lst.txt") == [
         *(Pair(f"{sbd}/img/{id_(i)}.jpg", f"{sbd}/cls_png_gray/{id_(i)}.png") for i in ONLY_SBD),
@@ -108,7 +108,7 @@ def test_the_list_has_sbd_train_then_sbd_val_then_voc_train(root: Path) -> None:
 
 
 def test_every_mask_is_the_array_of_its_mat_file(root: Path) -> None:
-    merge(root)
+    sbd_merge(root)
     masks = dataset(root) / "cls_png_gray"
     assert sorted(contents(masks)) == [f"{id_(i)}.png" for i in sorted(ONLY_SBD)]
     for path in masks.iterdir():
@@ -118,15 +118,15 @@ def test_every_mask_is_the_array_of_its_mat_file(root: Path) -> None:
 
 
 def test_vocs_own_masks_win(root: Path) -> None:
-    merge(root)
+    sbd_merge(root)
     label = next(pair.label for pair in read_list(root / "vocaug_train_lst.txt") if id_(3) in pair.image)
     assert (np.asarray(Image.open(root / label)) == 255).any()
     assert not (segmentation(dataset(root) / "cls" / f"{id_(3)}.mat") == 255).any()
 
 
 def test_one_worker_and_four_write_the_same_bytes(root: Path) -> None:
-    merge(root, dst_path=root / "one", list_file=Path("one.txt"), workers=1)
-    merge(root, dst_path=root / "four", list_file=Path("four.txt"), workers=4)
+    sbd_merge(root, dst_path=root / "one", list_file=Path("one.txt"), workers=1)
+    sbd_merge(root, dst_path=root / "four", list_file=Path("four.txt"), workers=4)
     assert contents(root / "one") == contents(root / "four")
     assert (root / "one.txt").read_text().replace("one/", "four/") == (root / "four.txt").read_text()
 
@@ -143,11 +143,11 @@ def test_one_worker_and_four_write_the_same_bytes(root: Path) -> None:
 )
 @pytest.mark.parametrize("where", ["voc train", "voc val", "sbd train", "sbd val"])
 def test_the_spelling_of_a_list_lets_no_val_image_in(root: Path, respell: Callable[[str], str], where: str) -> None:
-    expected = merge(root, dry_run=True).counts
+    expected = sbd_merge(root, dry_run=True).counts
     name, split = where.split()
     path = (lists(root) if name == "voc" else dataset(root)) / f"{split}.txt"
     path.write_bytes(respell(path.read_text()).encode())
-    assert merge(root).counts == expected
+    assert sbd_merge(root).counts == expected
     names = {Path(pair.image).stem for pair in read_list(root / "vocaug_train_lst.txt")}
     assert not names & set(read_ids(lists(root) / "val.txt"))
 
@@ -166,7 +166,7 @@ def test_release_and_devkit_may_be_named(root: Path) -> None:
     (root / "elsewhere").mkdir()
     (root / "benchmark_RELEASE").rename(root / "elsewhere" / "sbd")
     (root / "VOCdevkit").rename(root / "elsewhere" / "voc")
-    report = merge(root, sbd_root=root / "elsewhere" / "sbd", voc_root=root / "elsewhere" / "voc")
+    report = sbd_merge(root, sbd_root=root / "elsewhere" / "sbd", voc_root=root / "elsewhere" / "voc")
     assert report.counts.samples == 12
     assert read_list(root / "vocaug_train_lst.txt")[-1].image == "elsewhere/voc/VOC2012/JPEGImages/2012_000005.jpg"
 
@@ -174,7 +174,7 @@ def test_release_and_devkit_may_be_named(root: Path) -> None:
 def test_a_linked_release_stays_below_the_data_root(root: Path, tmp_path: Path) -> None:
     (root / "benchmark_RELEASE").rename(tmp_path / "mounted")
     (root / "benchmark_RELEASE").symlink_to(tmp_path / "mounted")
-    merge(root)
+    sbd_merge(root)
     assert read_list(root / "vocaug_train_lst.txt")[0].image.startswith("benchmark_RELEASE/dataset/img/")
 
 
@@ -182,28 +182,28 @@ def test_a_linked_release_stays_below_the_data_root(root: Path, tmp_path: Path) 
 def test_a_folder_outside_the_data_root_is_refused(root: Path, tmp_path: Path, option: str) -> None:
     shutil.copytree(root, tmp_path / "other")
     with pytest.raises(InvalidInputError, match="lies outside the data root"):
-        merge(root, **{option: tmp_path / "other"})
+        sbd_merge(root, **{option: tmp_path / "other"})
 
 
 def test_another_count_than_expected_is_explained_and_nothing_written(root: Path) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        merge(root, expect_count=10)
+        sbd_merge(root, expect_count=10)
     assert str(caught.value) == (
         "12 samples, 2 more than the 10 expected: VOC train 6 + SBD train 7 + SBD val 3 - in both 1 - in VOC train 2 "
         "- in VOC val 1"
     )
     assert not (dataset(root) / "cls_png_gray").exists()
     assert not (root / "vocaug_train_lst.txt").exists()
-    assert merge(root, expect_count=12).written
+    assert sbd_merge(root, expect_count=12).written
 
 
 def test_a_dry_run_checks_and_writes_nothing(root: Path) -> None:
     before = sorted(root.rglob("*"))
-    report = merge(root, dry_run=True)
+    report = sbd_merge(root, dry_run=True)
     assert (report.counts.samples, report.written, report.missing) == (12, False, {})
     (dataset(root) / "cls" / f"{id_(9)}.mat").write_bytes(b"broken")
     with pytest.raises(FaultsError, match=r"2012_000009\.mat: not a MATLAB v5 file"):
-        merge(root, dry_run=True)
+        sbd_merge(root, dry_run=True)
     assert sorted(root.rglob("*")) == before
 
 
@@ -219,7 +219,7 @@ def test_all_faults_of_all_mat_files_are_named_at_once(root: Path) -> None:
     beyond[5, 7] = 21
     savemat(cls / f"{id_(12)}.mat", {"GTcls": {"Segmentation": beyond}})
     with pytest.raises(FaultsError) as caught:
-        merge(root)
+        sbd_merge(root)
     height, width = mask.shape
     assert sorted(caught.value.faults) == [
         "benchmark_RELEASE/dataset/cls/2012_000009.mat: missing",
@@ -243,7 +243,7 @@ def test_files_missing_and_damaged_around_the_masks_are_named_too(root: Path) ->
     (lists(root).parents[1] / "JPEGImages" / f"{id_(1)}.jpg").unlink()
     (lists(root).parents[1] / "SegmentationClassGray" / f"{id_(2)}.png").unlink()
     with pytest.raises(FaultsError) as caught:
-        merge(root)
+        sbd_merge(root)
     assert sorted(caught.value.faults) == [
         "VOCdevkit/VOC2012/JPEGImages/2012_000001.jpg: missing",
         "VOCdevkit/VOC2012/SegmentationClassGray/2012_000002.png: missing",
@@ -273,40 +273,40 @@ def test_a_mask_that_is_no_image_is_refused(tmp_path: Path, shape: tuple[int, ..
 def test_vocs_masks_must_have_been_made(root: Path) -> None:
     shutil.rmtree(lists(root).parents[1] / "SegmentationClassGray")
     with pytest.raises(InvalidInputError, match="voc-decolor makes it from SegmentationClass"):
-        merge(root)
+        sbd_merge(root)
 
 
 def test_an_id_in_vocs_train_and_val_is_refused(root: Path) -> None:
     with (lists(root) / "train.txt").open("a") as file:
         file.write(f"{id_(7)}\n")
     with pytest.raises(FaultsError, match=r"1 ids are both in train.txt and in val.txt:\n  2012_000007"):
-        merge(root)
+        sbd_merge(root)
 
 
 def test_an_id_twice_in_a_list_is_refused(root: Path) -> None:
     with (dataset(root) / "val.txt").open("a") as file:
         file.write(f"{id_(12)}\n")
     with pytest.raises(FaultsError, match=r"dataset/val.txt: ids that stand there more than once:\n  2012_000012"):
-        merge(root)
+        sbd_merge(root)
 
 
 def test_a_missing_list_is_named(root: Path) -> None:
     (lists(root) / "val.txt").unlink()
     with pytest.raises(InvalidInputError, match=r"Segmentation/val\.txt: cannot be read"):
-        merge(root, dry_run=True)
+        sbd_merge(root, dry_run=True)
 
 
 def test_masks_and_list_are_replaced_only_when_asked_and_only_if_they_are_ours(root: Path) -> None:
-    merge(root)
+    sbd_merge(root)
     with pytest.raises(TargetExistsError, match=r"vocaug_train_lst\.txt exists already"):
-        merge(root)
+        sbd_merge(root)
     (root / "vocaug_train_lst.txt").unlink()
     with pytest.raises(TargetExistsError, match="cls_png_gray exists already"):
-        merge(root)
-    merge(root, overwrite=True)
+        sbd_merge(root)
+    sbd_merge(root, overwrite=True)
     (dataset(root) / "cls_png_gray" / "notes.txt").touch()
     with pytest.raises(TargetExistsError, match="would lose"):
-        merge(root, overwrite=True)
+        sbd_merge(root, overwrite=True)
 
 
 def test_the_miniature_has_sbds_layout(root: Path, real_data: Path) -> None:
@@ -334,8 +334,8 @@ def test_the_same_seed_gives_the_same_release(root: Path, tmp_path: Path) -> Non
 def test_the_real_cut_merges_with_the_devkits(real_data: Path, tmp_path: Path) -> None:
     shutil.copytree(real_data / "voc2012" / "VOCdevkit", tmp_path / "VOCdevkit")
     shutil.copytree(real_data / "sbd" / "benchmark_RELEASE", tmp_path / "benchmark_RELEASE")
-    decolor(tmp_path)
-    report = merge(tmp_path)
+    voc_decolor(tmp_path)
+    report = sbd_merge(tmp_path)
     counts = report.counts
     assert (counts.voc_train, counts.sbd_train, counts.sbd_val, counts.samples) == (90, 61, 21, 172)
     pairs = read_list(tmp_path / "vocaug_train_lst.txt")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from segdata.errors import InvalidInputError
 from segdata.labels.masks import count_values, first_pixel
-from segdata.sources.tif_pages import PageForm
+from segdata.sources.tif.pages import PageForm
 
 Depth = Literal["keep", "8bit"]
 Format = Literal["png", "tif"]

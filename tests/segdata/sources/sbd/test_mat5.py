@@ -18,7 +18,7 @@ from scipy.io import loadmat, savemat
 from scipy.sparse import csc_matrix
 
 from segdata.errors import InvalidInputError
-from segdata.sources.mat5 import MAX_BYTES, read_field
+from segdata.sources.sbd.mat5 import MAX_BYTES, read_field
 
 MASK = np.arange(12, dtype=np.uint8).reshape(3, 4)
 INTEGERS = [np.uint8, np.int8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64]

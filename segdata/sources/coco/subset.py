@@ -17,14 +17,8 @@ from segdata.coco.file import Coco, Image, read_coco
 from segdata.errors import InvalidInputError
 from segdata.files import check_target_directory, staged_directory
 from segdata.parallel import Progress, default_workers, silent
-from segdata.sources.coco_images import (
-    Media,
-    check_images,
-    check_names,
-    count_unknown_files,
-    place_images,
-)
-from segdata.sources.coco_select import Choice, Selection, select
+from segdata.sources.coco.media import Media, check_images, check_names, count_unknown_files, place_images
+from segdata.sources.coco.select import Choice, Selection, select
 
 #: What a subset directory holds. `SUBSET` is the report; a directory without it was not written here.
 INSTANCES = Path("annotations", "instances.json")
@@ -45,7 +39,7 @@ class SubsetCategory:
 
 @dataclass(frozen=True)
 class SubsetReport:
-    """What `subset` kept, what it left out by reason, and what is unusual in the source.
+    """What `coco_subset` kept, what it left out by reason, and what is unusual in the source.
 
     Attributes:
         found: counts of the source's JSON, and of the image files when they were looked at.
@@ -65,7 +59,7 @@ class SubsetReport:
     written: bool
 
 
-def subset(
+def coco_subset(
     annotations: Path,
     images: Path | None,
     dst_path: Path,

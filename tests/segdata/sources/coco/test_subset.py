@@ -15,9 +15,9 @@ from PIL import Image
 from segdata.coco.file import read_coco
 from segdata.errors import FaultsError, InvalidInputError, SegDataError, TargetExistsError
 from segdata.miniature.coco import write_coco
-from segdata.sources import coco_images
-from segdata.sources.coco import subset
-from segdata.sources.coco_select import Choice, find_categories, read_image_ids, select
+from segdata.sources.coco import media
+from segdata.sources.coco.select import Choice, find_categories, read_image_ids, select
+from segdata.sources.coco.subset import coco_subset
 
 # Image 1 has a cat and a dog, 2 a crowd of dogs, 3 a cat, 4 nothing, 5 a large bird.
 IMAGES = [{"id": id_, "file_name": f"{id_}.png", "height": 6, "width": 8} for id_ in (3, 1, 2, 5, 4)]
@@ -59,7 +59,7 @@ class Source:
     def cut(self, out="out", *, media="none", **options):
         names = set(Choice.__dataclass_fields__)
         choice = Choice(**{name: options.pop(name) for name in list(options) if name in names})
-        return subset(self.json, self.images, self.root / out, choice=choice, media=media, **options)
+        return coco_subset(self.json, self.images, self.root / out, choice=choice, media=media, **options)
 
     def result(self, out="out"):
         return json.loads((self.root / out / "annotations" / "instances.json").read_text())
@@ -193,7 +193,7 @@ def test_a_subset_is_closed_whatever_is_chosen(tmp_path_factory, made):
     path = root / "a.json"
     path.write_text(json.dumps(members))
     try:
-        report = subset(path, None, root / "out", choice=choice, media="none")
+        report = coco_subset(path, None, root / "out", choice=choice, media="none")
     except InvalidInputError as error:
         assert "no image is left" in str(error)
         return
@@ -312,9 +312,9 @@ def test_links_reach_the_image_behind_a_link(tmp_path):
     source = Source(tmp_path).write()
     (source.images / "3.png").rename(tmp_path / "elsewhere.png")
     (source.images / "3.png").symlink_to(tmp_path / "elsewhere.png")
-    for media in ("hardlink", "symlink"):
-        source.cut(media, media=media)
-        assert (tmp_path / media / "images/3.png").samefile(tmp_path / "elsewhere.png")
+    for way in ("hardlink", "symlink"):
+        source.cut(way, media=way)
+        assert (tmp_path / way / "images/3.png").samefile(tmp_path / "elsewhere.png")
     assert not (tmp_path / "hardlink/images/3.png").is_symlink()
 
 
@@ -330,7 +330,7 @@ def test_a_hard_link_that_cannot_be_is_a_sentence_and_nothing_is_written(source,
     def refuse(*_):
         raise OSError(number, os.strerror(number).lower())
 
-    monkeypatch.setattr(coco_images.os, "link", refuse)
+    monkeypatch.setattr(media.os, "link", refuse)
     with pytest.raises(SegDataError, match=sentence):
         source.cut(media="hardlink")
     assert not (source.root / "out").exists()
@@ -410,7 +410,7 @@ def test_a_minimum_area_needs_areas(tmp_path):
 
 def test_images_need_a_folder_to_come_from(source):
     with pytest.raises(InvalidInputError, match="no image folder"):
-        subset(source.json, None, source.root / "out", media="copy")
+        coco_subset(source.json, None, source.root / "out", media="copy")
 
 
 # The target
@@ -438,9 +438,9 @@ def test_a_data_set_that_was_not_cut_here_is_never_replaced(source):
 def test_the_source_is_never_written_over(source):
     source.cut(media="copy")
     with pytest.raises(InvalidInputError, match="would be replaced"):
-        subset(source.root / "out/annotations/instances.json", source.images, source.root / "out", overwrite=True)
+        coco_subset(source.root / "out/annotations/instances.json", source.images, source.root / "out", overwrite=True)
     with pytest.raises(InvalidInputError, match="would be replaced"):
-        subset(source.json, source.root / "out/images", source.root / "out", overwrite=True)
+        coco_subset(source.json, source.root / "out/images", source.root / "out", overwrite=True)
 
 
 def test_a_dry_run_reports_the_same_and_writes_nothing(source):
@@ -476,7 +476,7 @@ def assert_same_annotations(cut, source, wanted):
 def test_pycocotools_reads_the_miniature_as_its_source(tmp_path):
     write_coco(tmp_path / "mini", images=6)
     path = tmp_path / "mini/annotations/instances.json"
-    subset(path, tmp_path / "mini/images", tmp_path / "out", choice=Choice(keep_empty=True))
+    coco_subset(path, tmp_path / "mini/images", tmp_path / "out", choice=Choice(keep_empty=True))
     cut, source = load(tmp_path / "out/annotations/instances.json"), load(path)
     assert sorted(cut.imgs) == sorted(source.imgs)
     assert_same_annotations(cut, source, source.anns)
@@ -493,7 +493,7 @@ REAL = {
 @pytest.mark.parametrize("annotations", REAL)
 def test_all_of_a_real_set_is_its_source(real_data, tmp_path, annotations):
     path, images = real_data / "coco" / annotations, real_data / "coco" / REAL[annotations]
-    subset(path, images, tmp_path / "out", choice=Choice(keep_empty=True))
+    coco_subset(path, images, tmp_path / "out", choice=Choice(keep_empty=True))
     cut, source = load(tmp_path / "out/annotations/instances.json"), load(path)
     assert cut.imgs == source.imgs
     assert cut.cats == source.cats
@@ -506,7 +506,7 @@ def test_all_of_a_real_set_is_its_source(real_data, tmp_path, annotations):
 @pytest.mark.parametrize("annotations", REAL)
 def test_one_category_of_a_real_set_is_that_of_its_source(real_data, tmp_path, annotations, only_matching):
     path, images = real_data / "coco" / annotations, real_data / "coco" / REAL[annotations]
-    subset(path, images, tmp_path / "out", choice=Choice(categories=["person"], only_matching=only_matching))
+    coco_subset(path, images, tmp_path / "out", choice=Choice(categories=["person"], only_matching=only_matching))
     cut, source = load(tmp_path / "out/annotations/instances.json"), load(path)
     person = source.getCatIds(catNms=["person"])
     wanted = source.getImgIds(catIds=person)

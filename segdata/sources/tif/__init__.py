@@ -1,0 +1,1 @@
+"""From TIF stacks: images, index masks and lists, page by page."""
