@@ -31,7 +31,7 @@ from to_mindrecord import make_input
 from segdata import ListSource, to_mindrecord
 from segdata.lists import read_list
 from segdata.records.manifest import open_set
-from segtrain.settings import override, recipe
+from segtrain.config.recipes import override, recipe
 
 WORKERS, BATCH, CROP = 2, 8, 513
 CONFIG = override(

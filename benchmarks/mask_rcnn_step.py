@@ -21,11 +21,11 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 from timing import print_table
 
+from segtrain.config.mask_rcnn import MaskRcnn
+from segtrain.config.recipes import recipe
 from segtrain.instances.detector import settings_of
-from segtrain.mask_rcnn_settings import MaskRcnn
 from segtrain.models.mask_rcnn import MaskRcnnDetector, MaskRcnnLoss, MaskRcnnNetwork
 from segtrain.runtime import prepare_device
-from segtrain.settings import recipe
 from segtrain.train_step import TrainStep
 
 STEPS = 5

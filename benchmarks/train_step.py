@@ -33,9 +33,9 @@ STEPS = 10
 def by_mindspore(images: Any, labels: Any) -> Callable[[], float]:
     from mindspore import Tensor
 
+    from segtrain.config.recipes import override, recipe
     from segtrain.models import build_network
     from segtrain.runtime import prepare_device
-    from segtrain.settings import override, recipe
     from segtrain.tasks import semantic
     from segtrain.train_step import build_train_step
 

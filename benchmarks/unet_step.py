@@ -32,9 +32,9 @@ CLASSES, IGNORE = 2, 255
 def by_mindspore(options: argparse.Namespace, images: Any, labels: Any) -> Callable[[], float]:
     from mindspore import Tensor
 
+    from segtrain.config.recipes import override, recipe
     from segtrain.models import build_network
     from segtrain.runtime import prepare_device
-    from segtrain.settings import override, recipe
     from segtrain.tasks import task_of
     from segtrain.train_step import build_train_step
 
@@ -76,7 +76,7 @@ WAYS: dict[str, Callable[[argparse.Namespace, Any, Any], Callable[[], float]]] =
 
 
 def measure(options: argparse.Namespace) -> dict[str, float]:
-    from segtrain.unet_settings import output_size
+    from segtrain.config.unet import output_size
 
     rng = np.random.default_rng(0)
     side = options.input_size

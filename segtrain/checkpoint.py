@@ -19,7 +19,7 @@ from mindspore import nn
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segdata.files import file_mode, write_file
 from segtrain.averaging import averaged
-from segtrain.config import Config
+from segtrain.config.config import Config
 from segtrain.models import build_network
 from segtrain.naming import BACKBONE, OWN, backbone_prefix, recognise
 from segtrain.weights import Parameters as Parameters

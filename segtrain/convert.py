@@ -16,7 +16,7 @@ from segdata.errors import FaultsError, InvalidInputError
 from segdata.files import check_target_file, write_file
 from segtrain.averaging import averaged
 from segtrain.checkpoint import GLOBAL_STEP, TRAINING_STATE, read_info, shape_text, side_file, write_parameters
-from segtrain.config import Backbone
+from segtrain.config.config import Backbone
 from segtrain.models.resnet import BACKBONES, ResNet
 from segtrain.naming import BACKBONE, OWN, Goal, InputOrder, Naming, backbone_prefix, recognise
 from segtrain.weights import Weights, read_weights

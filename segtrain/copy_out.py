@@ -25,9 +25,9 @@ from segdata.store.transfer import (
     upload,
 )
 from segdata.store.url import Location, Url, default_work_dir, local_place
-from segtrain.config import Config
+from segtrain.config.config import Config
+from segtrain.config.recipes import read_config
 from segtrain.distributed import ALONE, current, launched
-from segtrain.settings import read_config
 
 #: Files of a training (`segtrain.train_dir`); others below its URL are left alone.
 _CONFIG = "config.yaml"

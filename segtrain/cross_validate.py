@@ -13,7 +13,7 @@ from segdata.lists.folds import Fold, Order
 from segdata.parallel import Progress, silent
 from segdata.records.convert import to_mindrecord
 from segdata.records.semantic import ListSource
-from segtrain.config import Config
+from segtrain.config.config import Config
 from segtrain.evaluate import EvalReport, SampleList, evaluate
 from segtrain.events import Event, ignore
 from segtrain.fit import fit

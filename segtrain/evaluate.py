@@ -16,7 +16,7 @@ from segdata.lists import read_list
 from segdata.parallel import Progress, ordered_map, silent
 from segdata.records.manifest import open_set
 from segtrain.checkpoint import CheckpointInfo, check_expected
-from segtrain.config import DeviceTarget
+from segtrain.config.config import DeviceTarget
 from segtrain.data.classes import check_classes, class_id
 from segtrain.data.loading import in_batches, worker_count
 from segtrain.data.semantic import Sample, decode_sample, ignore_label_of, list_samples, record_samples

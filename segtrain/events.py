@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from segtrain.checkpoint import LoadReport
-    from segtrain.config import Config
+    from segtrain.config.config import Config
 
 
 @dataclass(frozen=True, kw_only=True)

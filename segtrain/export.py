@@ -17,11 +17,11 @@ from mindspore import Tensor, nn
 from segdata.errors import OptionError, SegDataError
 from segdata.files import check_target_file, file_mode, write_file
 from segtrain.checkpoint import CheckpointInfo, load_network, program_versions, read_info
-from segtrain.config import Channels, DeviceTarget, FileFormat
+from segtrain.config.config import Channels, DeviceTarget, FileFormat
+from segtrain.config.unet import output_size
 from segtrain.inference import Protocol
 from segtrain.models.onnx import replace_layers
 from segtrain.runtime import prepare_device
-from segtrain.unet_settings import output_size
 
 #: Names of input and output in an ONNX file.
 INPUT, OUTPUT = "images", "logits"

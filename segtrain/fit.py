@@ -15,7 +15,8 @@ from mindspore import nn
 from segdata.errors import SegDataError
 from segdata.records.manifest import RecordSet, open_set
 from segtrain.checkpoint import RATES, CheckpointInfo, load_pretrained, restore
-from segtrain.config import Config
+from segtrain.config.config import Config
+from segtrain.config.recipes import write_config
 from segtrain.data.classes import check_classes
 from segtrain.data.loading import steps_per_epoch
 from segtrain.distributed import Ranks, current
@@ -25,7 +26,6 @@ from segtrain.models import build_network
 from segtrain.models.normalization import synchronise
 from segtrain.runtime import prepare_device, stop_requests
 from segtrain.schedules import learning_rates
-from segtrain.settings import write_config
 from segtrain.tasks import task_of
 from segtrain.tasks.task import Scores, Task
 from segtrain.train_dir import TrainDir

@@ -22,12 +22,12 @@ from mindspore import Tensor, nn, ops
 
 from segdata.errors import InvalidInputError
 from segtrain.checkpoint import CheckpointInfo, LoadReport, load_network, read_info
-from segtrain.config import MIN_CROP, Config, DeviceTarget
+from segtrain.config.config import MIN_CROP, Config, DeviceTarget
+from segtrain.config.unet import UNetSettings, centre_size
 from segtrain.data.tiles import with_channels
 from segtrain.data.transforms import Image, Pixels, normalise, resize_long_side
 from segtrain.runtime import prepare_device
 from segtrain.tiling import symmetric, tiled
-from segtrain.unet_settings import UNetSettings, centre_size
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mindspore import Tensor, dtype, nn, ops
 
-from segtrain.config import Config
+from segtrain.config.config import Config
 
 
 def build_loss(config: Config) -> nn.Cell:

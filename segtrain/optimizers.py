@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from mindspore import Parameter, Tensor, nn
 
-from segtrain.config import Config, WeightDecayFilter
+from segtrain.config.config import Config, WeightDecayFilter
 
 #: How MindSpore calls scale and offset of a normalisation, and the offset of any other layer.
 _NORM = ("gamma", "beta")

@@ -18,7 +18,7 @@ from segdata.files import staged_directory
 from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
 from segdata.parallel import Progress, silent
-from segtrain.config import DeviceTarget
+from segtrain.config.config import DeviceTarget
 from segtrain.data.images import image_paths, is_stack, read_images
 from segtrain.data.transforms import Image
 from segtrain.inference import load_segmenter

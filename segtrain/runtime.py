@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from segdata.errors import SegDataError
-from segtrain.config import DeviceTarget
+from segtrain.config.config import DeviceTarget
 from segtrain.distributed import ALONE, current, device_id, join
 
 

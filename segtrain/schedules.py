@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InvalidInputError, near
-
-LrType = Literal["cos", "poly", "exp", "constant"]
+from segtrain.config.config import LrType
 
 #: Exponent of the polynomial decay (Chen et al. 2017, "DeepLab", section 4.1.1).
 POWER = 0.9

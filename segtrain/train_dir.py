@@ -22,8 +22,8 @@ from segtrain.checkpoint import (
     save_checkpoint,
     side_file,
 )
-from segtrain.config import Config
-from segtrain.settings import write_config
+from segtrain.config.config import Config
+from segtrain.config.recipes import write_config
 
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from mindspore import Parameter, Tensor, nn, ops
 
 from segtrain.averaging import MovingAverage
-from segtrain.config import Config
+from segtrain.config.config import Config
 from segtrain.distributed import Ranks
 from segtrain.optimizers import build_optimizer
 from segtrain.tasks.task import Task

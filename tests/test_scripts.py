@@ -16,7 +16,7 @@ import pytest
 
 import segdata.cli
 import segtrain.cli
-from segtrain.settings import recipe_names
+from segtrain.config.recipes import recipe_names
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "scripts"

@@ -9,7 +9,7 @@ import click
 
 from segdata.console.options import ANY_PATH, EXISTING_FILE, json_option, overwrite_option
 from segdata.console.render import emit
-from segtrain.config import Backbone
+from segtrain.config.config import Backbone
 from segtrain.naming import Goal, InputOrder
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from segdata.console.render import emit, progress_bar, table
 from segdata.errors import InvalidInputError
 from segdata.lists.folds import Order
 from segtrain.cli.options import LOOKS, given_only, options_of, saying_how_to_go_on
-from segtrain.settings import override, recipe, recipe_names
+from segtrain.config.recipes import override, recipe, recipe_names
 
 if TYPE_CHECKING:
     from segtrain.cross_validate import CrossValidationReport

@@ -14,7 +14,7 @@ from segdata.console.render import emit, progress_bar, table
 from segdata.files import check_target_file, write_file
 from segtrain.cli.instances import instance_scores
 from segtrain.cli.options import INFERENCE, MODELS, given_only, once, options_of
-from segtrain.config import Model
+from segtrain.config.config import Model
 
 if TYPE_CHECKING:
     from segdata.store.url import Location

@@ -10,7 +10,7 @@ import click
 from segdata.console.location import location_option, work_dir_option
 from segdata.console.options import ANY_PATH, json_option, overwrite_option
 from segdata.console.render import emit, progress_bar
-from segtrain.config import DeviceTarget, FileFormat
+from segtrain.config.config import DeviceTarget, FileFormat
 
 if TYPE_CHECKING:
     from segdata.store.url import Location

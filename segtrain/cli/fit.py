@@ -15,13 +15,12 @@ from segdata.console.render import emit, progress_bar
 from segdata.errors import InvalidInputError
 from segdata.files import check_target_file, write_file
 from segtrain.cli.options import MODELS, once, options_of, saying_how_to_go_on, several
-from segtrain.config import Amp, DeviceTarget, Model
+from segtrain.config.config import Amp, DeviceTarget, LrType, Model
+from segtrain.config.recipes import override, recipe, recipe_names
 from segtrain.copy_out import resumed_config
-from segtrain.schedules import LrType
-from segtrain.settings import override, recipe, recipe_names
 
 if TYPE_CHECKING:
-    from segtrain.config import Config
+    from segtrain.config.config import Config
     from segtrain.fit import FitReport
 
 #: The flags of the published training script that are settings; each is a field of `Config`.

@@ -10,7 +10,7 @@ import click
 
 from segdata.console.location import location_option
 from segdata.console.render import INTERRUPTED
-from segtrain.config import DeviceTarget, Model
+from segtrain.config.config import DeviceTarget, Model
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -7,7 +7,7 @@ import click
 from segdata.console.options import json_option
 from segdata.console.render import emit, table
 from segdata.errors import InvalidInputError
-from segtrain.settings import RecipeSummary, parse_config, recipe_summaries, recipe_text
+from segtrain.config.recipes import RecipeSummary, parse_config, recipe_summaries, recipe_text
 
 
 @click.command("recipes")

@@ -17,12 +17,12 @@ from segdata.parallel import ordered_map
 from segdata.records.manifest import Manifest, RecordSet
 from segdata.records.reader import read_columns, read_rows
 from segdata.records.schema import Row, as_bytes, unpack_masks
-from segtrain.config import Config
+from segtrain.config.config import Config
+from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.data.instance_transforms import crop_mask, fill_input, fit, fit_at_random, move_boxes
 from segtrain.data.loading import epoch_rows, worker_count
 from segtrain.data.transforms import Ids, Image, Pixels, decode_image
 from segtrain.distributed import ALONE, Ranks
-from segtrain.mask_rcnn_settings import MaskRcnn
 
 
 class Batch(NamedTuple):

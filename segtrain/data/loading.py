@@ -11,7 +11,7 @@ import numpy as np
 
 from segdata.errors import InvalidInputError
 from segdata.parallel import default_workers
-from segtrain.config import Config
+from segtrain.config.config import Config
 from segtrain.distributed import Ranks
 
 T = TypeVar("T")

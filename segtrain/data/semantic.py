@@ -19,7 +19,7 @@ from segdata.lists import read_list
 from segdata.parallel import ordered_map
 from segdata.records.manifest import Manifest, RecordSet
 from segdata.records.reader import read_rows
-from segtrain.config import Config
+from segtrain.config.config import Config
 from segtrain.data.loading import epoch_rows, worker_count
 from segtrain.data.transforms import Ids, Pixels, augment, check_label, decode_image
 from segtrain.distributed import ALONE, Ranks

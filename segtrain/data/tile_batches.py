@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from segdata.parallel import ordered_map
 from segdata.records.manifest import RecordSet
-from segtrain.config import Config
+from segtrain.config.config import Config
+from segtrain.config.unet import UNetSettings, output_size
 from segtrain.data.border_weights import border_weights
 from segtrain.data.loading import epoch_draws, in_batches, worker_count
 from segtrain.data.semantic import Sample, decode_sample, read_samples
 from segtrain.data.tiles import augment_tile, with_channels
 from segtrain.distributed import ALONE, Ranks
-from segtrain.unet_settings import UNetSettings, output_size
 
 #: A row of the record set, and what its randomness is seeded with.
 _Task = tuple[Sample, tuple[int, ...]]

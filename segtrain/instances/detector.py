@@ -9,9 +9,9 @@ import numpy.typing as npt
 from mindspore import Tensor, nn
 
 from segtrain.checkpoint import CheckpointInfo, LoadReport, load_network, read_info
-from segtrain.config import Config, DeviceTarget
+from segtrain.config.config import Config, DeviceTarget
+from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.instances.detections import Detections
-from segtrain.mask_rcnn_settings import MaskRcnn
 from segtrain.models.mask_rcnn import MaskRcnnDetector
 from segtrain.runtime import prepare_device
 

@@ -17,7 +17,8 @@ from segdata.files import check_target_file
 from segdata.parallel import Progress, silent
 from segdata.records.manifest import RecordSet, open_set
 from segtrain.checkpoint import check_expected
-from segtrain.config import Config, DeviceTarget
+from segtrain.config.config import Config, DeviceTarget
+from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.data.classes import check_classes
 from segtrain.data.instance import EvalSample, check_instance_set, eval_samples
 from segtrain.data.loading import in_batches
@@ -26,7 +27,6 @@ from segtrain.evaluate import SampleList
 from segtrain.instances.detections import Detections, Result, locate, result_entries, write_results
 from segtrain.instances.detector import load_detector, settings_of
 from segtrain.instances.scores import InstanceReport, ground_truth, read_ground_truth, score
-from segtrain.mask_rcnn_settings import MaskRcnn
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from segdata.files import staged_directory
 from segdata.parallel import Progress, silent
 from segdata.records.manifest import ClassInfo
 from segtrain.checkpoint import CheckpointInfo
-from segtrain.config import Config, DeviceTarget
+from segtrain.config.config import Config, DeviceTarget
 from segtrain.data.images import image_paths, read_images
 from segtrain.data.instance import network_input
 from segtrain.data.transforms import Image

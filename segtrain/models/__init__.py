@@ -8,7 +8,7 @@ from functools import partial
 from mindspore import nn
 
 from segdata.errors import InvalidInputError
-from segtrain.config import Config, Model
+from segtrain.config.config import Config, Model
 from segtrain.models.deeplabv3 import DeepLabV3
 from segtrain.models.deeplabv3plus import DeepLabV3Plus
 from segtrain.models.mask_rcnn import MaskRcnnNetwork

@@ -79,7 +79,7 @@ class UNet(nn.Cell):
         self.poolings = poolings
 
     def construct(self, x: Tensor) -> Tensor:
-        """Map float ``(N, in_channels, H, W)`` to logits, whose sides `segtrain.unet_settings.output_size` tells."""
+        """Map float ``(N, in_channels, H, W)`` to logits, whose sides `segtrain.config.unet.output_size` tells."""
         x = self.patches(x)
         skipped = []
         for level in range(self.poolings):

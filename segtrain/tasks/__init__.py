@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from segdata.errors import OptionError
 
 if TYPE_CHECKING:
-    from segtrain.config import Config
+    from segtrain.config.config import Config
     from segtrain.tasks.task import Task
 
 

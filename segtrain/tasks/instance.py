@@ -9,7 +9,8 @@ from mindspore import nn
 
 from segdata.errors import InvalidInputError
 from segdata.records.manifest import Manifest, RecordSet
-from segtrain.config import Config
+from segtrain.config.config import Config
+from segtrain.config.recipes import override
 from segtrain.data import instance as data
 from segtrain.distributed import ALONE, Ranks
 from segtrain.instances.detector import Detector, settings_of
@@ -17,7 +18,6 @@ from segtrain.instances.evaluate import evaluate, evaluate_instances
 from segtrain.instances.predict import predict
 from segtrain.instances.scores import InstanceReport
 from segtrain.models.mask_rcnn import LOSS_PARTS, MaskRcnnLoss, set_precision
-from segtrain.settings import override
 from segtrain.tasks.task import Evaluator
 
 __all__ = [

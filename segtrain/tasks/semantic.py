@@ -10,7 +10,8 @@ from mindspore import Tensor, nn
 
 from segdata.errors import InvalidInputError
 from segdata.records.manifest import Manifest, RecordSet
-from segtrain.config import Config
+from segtrain.config.config import Config
+from segtrain.config.recipes import override
 from segtrain.data import semantic as data
 from segtrain.data.semantic import ignore_label_of, record_samples
 from segtrain.data.tile_batches import tile_batches
@@ -20,7 +21,6 @@ from segtrain.inference import Protocol, Segmenter
 from segtrain.losses import build_loss
 from segtrain.metrics import SegmentationReport
 from segtrain.predict import predict
-from segtrain.settings import override
 from segtrain.tasks.task import Evaluator
 
 __all__ = [

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mindspore import nn
 
     from segdata.records.manifest import Manifest, RecordSet
-    from segtrain.config import Config
+    from segtrain.config.config import Config
     from segtrain.distributed import Ranks
 
 

@@ -18,10 +18,10 @@ from segdata.records.instance import CocoSource
 from segdata.records.manifest import RecordSet, open_set
 from segdata.records.reader import read_rows
 from segdata.records.schema import Row
+from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.data.instance import row_masks
 from segtrain.data.instance_transforms import crop_mask
 from segtrain.instances.detections import Detections, Found
-from segtrain.mask_rcnn_settings import MaskRcnn
 
 #: The original ids have holes, and are in another order than the names.
 CATEGORIES = {3: "square", 11: "bar", 90: "dot"}

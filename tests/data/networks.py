@@ -6,8 +6,8 @@ from typing import Any
 
 from mindspore import nn
 
+from segtrain.config.recipes import override, recipe
 from segtrain.models import build_network
-from segtrain.settings import override, recipe
 
 
 def deeplab(model: str, *, num_classes: int, **changes: Any) -> nn.Cell:

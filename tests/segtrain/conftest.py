@@ -19,10 +19,10 @@ from segdata.miniature.voc import write_devkit
 from segdata.records.convert import to_mindrecord
 from segdata.records.semantic import ListSource
 from segdata.sources.voc import voc_decolor, voc_list
-from segtrain.config import Config
+from segtrain.config.config import Config
+from segtrain.config.recipes import override, recipe
 from segtrain.events import Event
 from segtrain.fit import FitReport, fit
-from segtrain.settings import override, recipe
 
 NAMES = ("background", "aeroplane", "bicycle", "bird")
 

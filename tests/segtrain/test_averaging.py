@@ -11,11 +11,11 @@ from mindspore import Parameter, Tensor, nn
 
 from segtrain.averaging import AVERAGE, MovingAverage, averaged
 from segtrain.checkpoint import load_network, load_pretrained, read_parameters
-from segtrain.config import Config
+from segtrain.config.config import Config
+from segtrain.config.recipes import override
 from segtrain.evaluate import evaluate
 from segtrain.fit import fit
 from segtrain.models import build_network
-from segtrain.settings import override
 from segtrain.train_dir import TrainDir
 
 if TYPE_CHECKING:

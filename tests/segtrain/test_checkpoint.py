@@ -28,7 +28,7 @@ from segtrain.checkpoint import (
     save_checkpoint,
     side_file,
 )
-from segtrain.config import Config
+from segtrain.config.config import Config
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Trained

@@ -14,7 +14,7 @@ from click.testing import Result
 from PIL import Image
 
 from segtrain.checkpoint import load_network
-from segtrain.settings import read_config
+from segtrain.config.recipes import read_config
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Trained

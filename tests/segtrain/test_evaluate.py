@@ -13,7 +13,7 @@ from mindspore import nn
 from segdata.errors import InvalidInputError
 from segdata.labels.masks import decode_index_png
 from segdata.lists import Pair, read_list, write_list
-from segtrain.config import Config
+from segtrain.config.config import Config
 from segtrain.data.loading import worker_count
 from segtrain.data.semantic import Sample, list_samples
 from segtrain.evaluate import EvalReport, SampleList, evaluate, score

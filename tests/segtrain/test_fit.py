@@ -11,10 +11,10 @@ import pytest
 
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
 from segtrain.checkpoint import read_checkpoint, read_parameters
-from segtrain.config import Config
+from segtrain.config.config import Config
+from segtrain.config.recipes import override, read_config
 from segtrain.events import Evaluated, Event, Started, StepDone
 from segtrain.fit import TrainingInterrupted, fit
-from segtrain.settings import override, read_config
 from segtrain.train_dir import TrainDir
 
 if TYPE_CHECKING:

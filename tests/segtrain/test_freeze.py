@@ -13,11 +13,11 @@ from networks import deeplab
 
 from segdata.errors import InvalidInputError
 from segtrain.checkpoint import read_parameters
-from segtrain.config import Config
+from segtrain.config.config import Config
+from segtrain.config.recipes import override, read_config
 from segtrain.events import Event, StepDone
 from segtrain.fit import FitReport, TrainingInterrupted, fit
 from segtrain.freeze import freeze
-from segtrain.settings import override, read_config
 
 if TYPE_CHECKING:
     from mindspore import nn

@@ -5,10 +5,10 @@ import pytest
 from mindspore import Tensor, nn
 
 from segdata.errors import InvalidInputError
-from segtrain.config import Config
+from segtrain.config.config import Config
+from segtrain.config.recipes import override
 from segtrain.inference import Protocol, Segmenter
 from segtrain.runtime import prepare_device
-from segtrain.settings import override
 
 
 class ColourNetwork(nn.Cell):

@@ -12,13 +12,13 @@ from segdata.errors import InvalidInputError
 from segdata.records.manifest import RecordSet, open_set
 from segdata.records.reader import read_rows
 from segdata.records.schema import Row
-from segtrain.config import Config
+from segtrain.config.config import Config
+from segtrain.config.mask_rcnn import MaskRcnn
+from segtrain.config.recipes import override, recipe
 from segtrain.data import instance
 from segtrain.data.instance import Batch, LeftOut, count_left_out, eval_samples, training_batches
 from segtrain.distributed import Ranks
 from segtrain.instances.paste import paste_mask
-from segtrain.mask_rcnn_settings import MaskRcnn
-from segtrain.settings import override, recipe
 
 SETTINGS = MaskRcnn(image_height=64, image_width=96, max_instances=4, mask_crop_size=28)
 CONFIG = override(

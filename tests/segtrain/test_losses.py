@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
-from segtrain.config import Config
+from segtrain.config.config import Config
+from segtrain.config.recipes import override
 from segtrain.losses import CrossEntropyDice, HardPixelCrossEntropy, PixelCrossEntropy, build_loss
-from segtrain.settings import override
 
 IGNORE = 255
 

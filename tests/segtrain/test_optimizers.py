@@ -6,9 +6,9 @@ import pytest
 from mindspore import Tensor, nn
 from networks import deeplab
 
-from segtrain.config import Config, WeightDecayFilter
+from segtrain.config.config import Config, WeightDecayFilter
+from segtrain.config.recipes import override
 from segtrain.optimizers import build_optimizer
-from segtrain.settings import override
 
 DECAY = 0.5
 RATES = np.array([0.25, 0.125], np.float32)

@@ -18,10 +18,10 @@ from segdata.records.publish import publish
 from segdata.store.transfer import fetched, files_below, objects, remove, upload
 from segdata.store.url import Url, local_place
 from segtrain import remote
-from segtrain.config import Config
+from segtrain.config.config import Config
+from segtrain.config.recipes import override
 from segtrain.events import Event, Started, StepDone
 from segtrain.fit import TrainingInterrupted
-from segtrain.settings import override
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Trained

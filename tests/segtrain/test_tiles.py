@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segtrain.config.unet import UNetSettings
 from segtrain.data.tiles import augment_tile, with_channels
-from segtrain.unet_settings import UNetSettings
 
 IGNORE = 255
 

@@ -7,9 +7,9 @@ from mindspore import Parameter, Tensor, nn
 
 from segtrain.checkpoint import RATES as RATES_NAME
 from segtrain.checkpoint import restore
-from segtrain.config import Config
+from segtrain.config.config import Config
+from segtrain.config.recipes import override
 from segtrain.models.layers import ConvBNReLU, Dropout, conv
-from segtrain.settings import override
 from segtrain.tasks import semantic
 from segtrain.train_step import FIRST_SCALE, STEADY_STEPS, TrainStep, build_train_step, skipped_steps
 

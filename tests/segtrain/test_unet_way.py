@@ -20,14 +20,14 @@ from segdata.records.manifest import open_set
 from segdata.records.semantic import ListSource
 from segdata.sources.tif.slice import tif_slice
 from segtrain.checkpoint import load_network, read_checkpoint
-from segtrain.config import Config
+from segtrain.config.config import Config
+from segtrain.config.recipes import override, recipe
 from segtrain.data.border_weights import border_weights
 from segtrain.data.tile_batches import tile_batches
 from segtrain.evaluate import evaluate
 from segtrain.fit import FitReport, fit
 from segtrain.inference import Protocol, Segmenter
 from segtrain.predict import predict
-from segtrain.settings import override, recipe
 from segtrain.tasks import semantic
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from segtrain.mask_rcnn_settings import MaskRcnn
+from segtrain.config.mask_rcnn import MaskRcnn
 
 #: Strides of the pyramid's levels, finest first; the second stage uses all but the last.
 STRIDES = (4, 8, 16, 32, 64)

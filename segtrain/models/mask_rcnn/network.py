@@ -6,7 +6,7 @@ import mindspore as ms
 from mindspore import Tensor, nn
 
 from segdata.errors import InvalidInputError, near
-from segtrain.mask_rcnn_settings import MaskRcnn
+from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.models.mask_rcnn.heads import BoxHead, FeaturePyramid, MaskHead, RpnHead
 from segtrain.models.resnet import BACKBONES, ResNet
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from mindspore import Tensor, dtype, nn, ops
 
-from segtrain.mask_rcnn_settings import MaskRcnn
+from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.models.mask_rcnn.anchors import level_anchors
 from segtrain.models.mask_rcnn.boxes import area, clip, decode, take
 

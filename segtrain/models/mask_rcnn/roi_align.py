@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from mindspore import Tensor, dtype, nn, ops
 
-from segtrain.mask_rcnn_settings import MaskRcnn
+from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.models.mask_rcnn.anchors import STRIDES, level_shapes
 from segtrain.models.mask_rcnn.boxes import area
 

@@ -10,8 +10,8 @@ from instances import nothing
 from segdata.coco.rle import decode_rle
 from segdata.errors import InvalidInputError, TargetExistsError
 from segdata.records.manifest import ClassInfo
+from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.instances.detections import Detections, Found, locate, result_entries, write_results
-from segtrain.mask_rcnn_settings import MaskRcnn
 
 CLASSES = [
     ClassInfo(id=id_, name=name, original_id=original, pixels=1, images=1)

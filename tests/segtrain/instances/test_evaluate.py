@@ -14,12 +14,12 @@ from instances import miniature, nothing, oracle
 
 from segdata.errors import InvalidInputError, TargetExistsError
 from segdata.records.manifest import RecordSet
+from segtrain.config.mask_rcnn import MaskRcnn
+from segtrain.config.recipes import override, recipe
 from segtrain.distributed import Ranks
 from segtrain.instances.detections import Detections
 from segtrain.instances.evaluate import detect_all, evaluate_instances
 from segtrain.instances.scores import ground_truth, score
-from segtrain.mask_rcnn_settings import MaskRcnn
-from segtrain.settings import override, recipe
 
 SETTINGS = MaskRcnn(image_height=96, image_width=160, max_detections=12)
 CONFIG = override(recipe("deeplabv3plus_cpu"), {"batch_size": 3, "workers": 2})

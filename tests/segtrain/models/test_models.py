@@ -5,9 +5,9 @@ from typing import get_args
 import pytest
 
 from segdata.errors import SegDataError
-from segtrain.config import Backbone, Config
+from segtrain.config.config import Backbone, Config
+from segtrain.config.recipes import recipe
 from segtrain.models import BACKBONES, build_network
-from segtrain.settings import recipe
 
 
 def test_every_backbone_that_can_be_configured_is_there() -> None:

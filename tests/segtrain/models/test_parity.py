@@ -8,8 +8,8 @@ import pytest
 from mindspore import Tensor, nn
 from networks import deeplab
 
-from segtrain.config import Config
-from segtrain.settings import override, recipe
+from segtrain.config.config import Config
+from segtrain.config.recipes import override, recipe
 from segtrain.tasks import semantic
 from segtrain.train_step import build_train_step
 

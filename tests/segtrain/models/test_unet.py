@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from mindspore import Tensor, nn, ops
 
 from segdata.errors import InvalidInputError
+from segtrain.config.unet import input_size, output_size
 from segtrain.losses import PixelCrossEntropy
 from segtrain.models.unet import UNet
-from segtrain.unet_settings import input_size, output_size
 
 
 @pytest.fixture(autouse=True)

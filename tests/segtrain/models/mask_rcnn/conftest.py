@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from segtrain.mask_rcnn_settings import MaskRcnn
+from segtrain.config.mask_rcnn import MaskRcnn
 
 
 @pytest.fixture(scope="session")

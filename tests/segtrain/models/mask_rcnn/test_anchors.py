@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segtrain.mask_rcnn_settings import MaskRcnn
+from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.models.mask_rcnn.anchors import STRIDES, base_anchors, level_anchors, level_shapes
 
 #: What the model zoo's program gives, in inclusive pixels.

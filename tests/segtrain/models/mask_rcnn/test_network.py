@@ -9,12 +9,12 @@ import pytest
 from mindspore import Tensor, nn
 
 from segdata.errors import InvalidInputError
+from segtrain.config.mask_rcnn import MaskRcnn
+from segtrain.config.recipes import recipe
 from segtrain.freeze import freeze
-from segtrain.mask_rcnn_settings import MaskRcnn
 from segtrain.models.mask_rcnn import LOSS_PARTS, MaskRcnnLoss, MaskRcnnNetwork
 from segtrain.models.mask_rcnn.anchors import level_anchors
 from segtrain.models.mask_rcnn.mask_targets import mask_targets
-from segtrain.settings import recipe
 from segtrain.train_step import TrainStep
 
 CLASSES = 2

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from segtrain.mask_rcnn_settings import MaskRcnn
+from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.models.mask_rcnn.anchors import level_anchors
 from segtrain.models.mask_rcnn.proposals import Nms, Proposals, in_content
 

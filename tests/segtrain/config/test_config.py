@@ -7,9 +7,9 @@ import pytest
 
 from segdata.errors import InvalidInputError
 from segdata.records.manifest import open_set
-from segtrain.config import Backbone, Config, Model
+from segtrain.config.config import Backbone, Config, Model
+from segtrain.config.recipes import override, parse_config, read_config, recipe, recipe_names, write_config
 from segtrain.models import BACKBONES, MODELS
-from segtrain.settings import override, parse_config, read_config, recipe, recipe_names, write_config
 from segtrain.tasks.semantic import resolve
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import msgspec
 import yaml
 
 from segdata.errors import InvalidInputError, near
-from segtrain.config import Config, Model
+from segtrain.config.config import Config, Model
 
 _RECIPES = Path(__file__).with_name("recipes")
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from segdata.errors import InvalidInputError
-from segtrain.mask_rcnn_settings import MaskRcnn
+from segtrain.config.mask_rcnn import MaskRcnn
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 from click.testing import Result
 
-from segtrain.config import Config
+from segtrain.config.config import Config
+from segtrain.config.recipes import recipe, recipe_names, recipe_summaries, recipe_text
 from segtrain.data.loading import steps_per_epoch
 from segtrain.schedules import learning_rates
-from segtrain.settings import recipe, recipe_names, recipe_summaries, recipe_text
 
 Run = Callable[..., Result]
 

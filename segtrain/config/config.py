@@ -1,4 +1,4 @@
-"""The settings of a training: typed and checked. `segtrain.settings` reads and writes them."""
+"""The settings of a training: typed and checked. `segtrain.config.recipes` reads and writes them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Annotated, Literal, get_args
 import msgspec
 
 from segdata.errors import InvalidInputError
-from segtrain.mask_rcnn_settings import MaskRcnn
-from segtrain.schedules import LrType
-from segtrain.unet_settings import UNetSettings, output_size
+from segtrain.config.mask_rcnn import MaskRcnn
+from segtrain.config.unet import UNetSettings, output_size
 
 Model = Literal[
     "DeepLabV3_s16", "DeepLabV3_s8", "DeepLabV3plus_s16", "DeepLabV3plus_s8", "mask_rcnn", "unet", "unet_simple"
@@ -19,6 +18,7 @@ Backbone = Literal["resnet18", "resnet50", "resnet101"]
 DeviceTarget = Literal["CPU", "Ascend"]
 FileFormat = Literal["mindir", "onnx", "air"]
 Loss = Literal["cross_entropy", "ohem", "cross_entropy_dice"]
+LrType = Literal["cos", "poly", "exp", "constant"]
 Optimizer = Literal["momentum", "adam"]
 WeightDecayFilter = Literal["norm", "norm_and_bias", "none"]
 Amp = Literal["O0", "O2", "O3", "auto"]
