@@ -34,8 +34,8 @@ def by_mindspore(images: Any, labels: Any) -> Callable[[], float]:
     from mindspore import Tensor
 
     from segtrain.config.recipes import override, recipe
+    from segtrain.distributed.device import prepare_device
     from segtrain.models import build_network
-    from segtrain.runtime import prepare_device
     from segtrain.tasks import semantic
     from segtrain.train_step import build_train_step
 

@@ -33,8 +33,8 @@ def by_mindspore(options: argparse.Namespace, images: Any, labels: Any) -> Calla
     from mindspore import Tensor
 
     from segtrain.config.recipes import override, recipe
+    from segtrain.distributed.device import prepare_device
     from segtrain.models import build_network
-    from segtrain.runtime import prepare_device
     from segtrain.tasks import task_of
     from segtrain.train_step import build_train_step
 

@@ -27,7 +27,7 @@ from segdata.store.transfer import (
 from segdata.store.url import Location, Url, default_work_dir, local_place
 from segtrain.config.config import Config
 from segtrain.config.recipes import read_config
-from segtrain.distributed import ALONE, current, launched
+from segtrain.distributed.ranks import ALONE, current, launched
 
 #: Files of a training (`segtrain.train_dir`); others below its URL are left alone.
 _CONFIG = "config.yaml"

@@ -20,7 +20,7 @@ from segtrain.config.config import DeviceTarget
 from segtrain.data.classes import check_classes, class_id
 from segtrain.data.loading import in_batches, worker_count
 from segtrain.data.semantic import Sample, decode_sample, ignore_label_of, list_samples, record_samples
-from segtrain.distributed import ALONE, Ranks, current
+from segtrain.distributed.ranks import ALONE, Ranks, current
 from segtrain.inference import Protocol, Segmenter, likeliest, load_segmenter
 from segtrain.membranes import MeanScore, MembraneScores, soft_dice
 from segtrain.metrics import ConfusionMatrix, SegmentationReport

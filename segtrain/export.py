@@ -19,9 +19,9 @@ from segdata.files import check_target_file, file_mode, write_file
 from segtrain.checkpoint import CheckpointInfo, load_network, program_versions, read_info
 from segtrain.config.config import Channels, DeviceTarget, FileFormat
 from segtrain.config.unet import output_size
+from segtrain.distributed.device import prepare_device
 from segtrain.inference import Protocol
 from segtrain.models.onnx import replace_layers
-from segtrain.runtime import prepare_device
 
 #: Names of input and output in an ONNX file.
 INPUT, OUTPUT = "images", "logits"

@@ -19,12 +19,12 @@ from segtrain.config.config import Config
 from segtrain.config.recipes import write_config
 from segtrain.data.classes import check_classes
 from segtrain.data.loading import steps_per_epoch
-from segtrain.distributed import Ranks, current
+from segtrain.distributed.device import prepare_device, stop_requests
+from segtrain.distributed.ranks import Ranks, current
 from segtrain.events import Evaluated, Event, Started, StepDone, ignore
 from segtrain.freeze import freeze
 from segtrain.models import build_network
 from segtrain.models.normalization import synchronise
-from segtrain.runtime import prepare_device, stop_requests
 from segtrain.schedules import learning_rates
 from segtrain.tasks import task_of
 from segtrain.tasks.task import Scores, Task

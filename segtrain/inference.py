@@ -26,7 +26,7 @@ from segtrain.config.config import MIN_CROP, Config, DeviceTarget
 from segtrain.config.unet import UNetSettings, centre_size
 from segtrain.data.tiles import with_channels
 from segtrain.data.transforms import Image, Pixels, normalise, resize_long_side
-from segtrain.runtime import prepare_device
+from segtrain.distributed.device import prepare_device
 from segtrain.tiling import symmetric, tiled
 
 

@@ -11,7 +11,7 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from segtrain.averaging import MovingAverage
 from segtrain.config.config import Config
-from segtrain.distributed import Ranks
+from segtrain.distributed.ranks import Ranks
 from segtrain.optimizers import build_optimizer
 from segtrain.tasks.task import Task
 

@@ -60,7 +60,7 @@ _SETTINGS = (
 
 
 def _check_launched(_context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
-    from segtrain.distributed import launched
+    from segtrain.distributed.ranks import launched
 
     if wanted and not launched():
         raise click.UsageError("nothing started this process as one of several; start segtrain by msrun")

@@ -75,7 +75,7 @@ def saying_how_to_go_on() -> Iterator[None]:
 
 def once(show: Callable[..., None], *args: Any, **options: Any) -> None:
     """Show something, unless it is another process of the same run that does."""
-    from segtrain.distributed import current
+    from segtrain.distributed.ranks import current
 
     if current().is_main:
         show(*args, **options)

@@ -11,7 +11,7 @@ from segdata.console.options import ANY_PATH, EXISTING_FILE, json_option, overwr
 from segdata.console.render import emit, table
 
 if TYPE_CHECKING:
-    from segtrain.rank_table import RankTableReport
+    from segtrain.distributed.rank_table import RankTableReport
 
 
 @click.command("rank-table")
@@ -44,7 +44,7 @@ def rank_table(path: Path, as_json: bool, **options: Any) -> None:
     Example:
       segtrain rank-table hccl_8p.json --server-ip 10.0.0.1 --devices 0-7
     """
-    from segtrain.rank_table import write_rank_table
+    from segtrain.distributed.rank_table import write_rank_table
 
     emit(write_rank_table(path, **options), as_json, _text)
 

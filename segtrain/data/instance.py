@@ -22,7 +22,7 @@ from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.data.instance_transforms import crop_mask, fill_input, fit, fit_at_random, move_boxes
 from segtrain.data.loading import epoch_rows, worker_count
 from segtrain.data.transforms import Ids, Image, Pixels, decode_image
-from segtrain.distributed import ALONE, Ranks
+from segtrain.distributed.ranks import ALONE, Ranks
 
 
 class Batch(NamedTuple):

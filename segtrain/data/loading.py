@@ -12,7 +12,7 @@ import numpy as np
 from segdata.errors import InvalidInputError
 from segdata.parallel import default_workers
 from segtrain.config.config import Config
-from segtrain.distributed import Ranks
+from segtrain.distributed.ranks import Ranks
 
 T = TypeVar("T")
 

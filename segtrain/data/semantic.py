@@ -22,7 +22,7 @@ from segdata.records.reader import read_rows
 from segtrain.config.config import Config
 from segtrain.data.loading import epoch_rows, worker_count
 from segtrain.data.transforms import Ids, Pixels, augment, check_label, decode_image
-from segtrain.distributed import ALONE, Ranks
+from segtrain.distributed.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)

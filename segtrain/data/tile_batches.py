@@ -17,7 +17,7 @@ from segtrain.data.border_weights import border_weights
 from segtrain.data.loading import epoch_draws, in_batches, worker_count
 from segtrain.data.semantic import Sample, decode_sample, read_samples
 from segtrain.data.tiles import augment_tile, with_channels
-from segtrain.distributed import ALONE, Ranks
+from segtrain.distributed.ranks import ALONE, Ranks
 
 #: A row of the record set, and what its randomness is seeded with.
 _Task = tuple[Sample, tuple[int, ...]]

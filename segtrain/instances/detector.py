@@ -11,9 +11,9 @@ from mindspore import Tensor, nn
 from segtrain.checkpoint import CheckpointInfo, LoadReport, load_network, read_info
 from segtrain.config.config import Config, DeviceTarget
 from segtrain.config.mask_rcnn import MaskRcnn
+from segtrain.distributed.device import prepare_device
 from segtrain.instances.detections import Detections
 from segtrain.models.mask_rcnn import MaskRcnnDetector
-from segtrain.runtime import prepare_device
 
 
 class Detector:

@@ -22,7 +22,7 @@ from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.data.classes import check_classes
 from segtrain.data.instance import EvalSample, check_instance_set, eval_samples
 from segtrain.data.loading import in_batches
-from segtrain.distributed import ALONE, Ranks, current
+from segtrain.distributed.ranks import ALONE, Ranks, current
 from segtrain.evaluate import SampleList
 from segtrain.instances.detections import Detections, Result, locate, result_entries, write_results
 from segtrain.instances.detector import load_detector, settings_of

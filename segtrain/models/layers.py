@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from mindspore import Parameter, Tensor, dtype, nn, ops
 
-from segtrain.distributed import current
+from segtrain.distributed.ranks import current
 from segtrain.models.normalization import BatchNorm2d
 
 

@@ -12,7 +12,7 @@ from segdata.records.manifest import Manifest, RecordSet
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
 from segtrain.data import instance as data
-from segtrain.distributed import ALONE, Ranks
+from segtrain.distributed.ranks import ALONE, Ranks
 from segtrain.instances.detector import Detector, settings_of
 from segtrain.instances.evaluate import evaluate, evaluate_instances
 from segtrain.instances.predict import predict

@@ -15,7 +15,7 @@ from segtrain.config.recipes import override
 from segtrain.data import semantic as data
 from segtrain.data.semantic import ignore_label_of, record_samples
 from segtrain.data.tile_batches import tile_batches
-from segtrain.distributed import ALONE, Ranks
+from segtrain.distributed.ranks import ALONE, Ranks
 from segtrain.evaluate import evaluate, score
 from segtrain.inference import Protocol, Segmenter
 from segtrain.losses import build_loss

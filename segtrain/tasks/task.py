@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from segdata.records.manifest import Manifest, RecordSet
     from segtrain.config.config import Config
-    from segtrain.distributed import Ranks
+    from segtrain.distributed.ranks import Ranks
 
 
 class Scores(Protocol):

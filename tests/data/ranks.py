@@ -21,11 +21,11 @@ from mindspore import Tensor, nn, ops
 from segdata.errors import SegDataError
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, read_config
-from segtrain.distributed import ALONE, Ranks, current
+from segtrain.distributed.device import prepare_device
+from segtrain.distributed.ranks import ALONE, Ranks, current
 from segtrain.events import Event, StepDone
 from segtrain.models.layers import Dropout, batch_norm
 from segtrain.models.normalization import synchronise
-from segtrain.runtime import prepare_device
 from segtrain.tasks.semantic import WithLoss
 from segtrain.train_step import TrainStep, average_gradients
 

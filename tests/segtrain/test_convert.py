@@ -18,8 +18,8 @@ from torch_resnet import GOLDEN, LAYERS, image, numbered, seeded, shapes
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segtrain.checkpoint import load_network, load_pretrained, read_parameters, side_file
 from segtrain.convert import convert_checkpoint
+from segtrain.distributed.device import prepare_device
 from segtrain.models.resnet import BACKBONES, ResNet
-from segtrain.runtime import prepare_device
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Trained

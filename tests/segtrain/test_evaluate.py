@@ -16,9 +16,9 @@ from segdata.lists import Pair, read_list, write_list
 from segtrain.config.config import Config
 from segtrain.data.loading import worker_count
 from segtrain.data.semantic import Sample, list_samples
+from segtrain.distributed.device import prepare_device
 from segtrain.evaluate import EvalReport, SampleList, evaluate, score
 from segtrain.inference import Protocol, Segmenter, load_segmenter
-from segtrain.runtime import prepare_device
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Rows, Trained

@@ -7,8 +7,8 @@ from mindspore import Tensor, nn
 from segdata.errors import InvalidInputError
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
+from segtrain.distributed.device import prepare_device
 from segtrain.inference import Protocol, Segmenter
-from segtrain.runtime import prepare_device
 
 
 class ColourNetwork(nn.Cell):

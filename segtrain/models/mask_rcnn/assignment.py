@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mindspore import Tensor, dtype, nn, ops
 
-from segtrain.distributed import current
+from segtrain.distributed.ranks import current
 from segtrain.models.layers import random_bits, random_counter
 from segtrain.models.mask_rcnn.boxes import coverage, iou
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segdata.errors import InvalidInputError
-from segtrain import rank_table
-from segtrain.rank_table import parse_devices, write_rank_table
+from segtrain.distributed import rank_table
+from segtrain.distributed.rank_table import parse_devices, write_rank_table
 
 if TYPE_CHECKING:
     from click.testing import Result

@@ -11,7 +11,7 @@ from types import FrameType
 
 from segdata.errors import SegDataError
 from segtrain.config.config import DeviceTarget
-from segtrain.distributed import ALONE, current, device_id, join
+from segtrain.distributed.ranks import ALONE, current, device_id, join
 
 
 def prepare_device(target: DeviceTarget, *, seed: int) -> None:

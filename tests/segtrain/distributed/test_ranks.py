@@ -36,10 +36,10 @@ from segtrain.config.config import Config
 from segtrain.config.recipes import override, read_config
 from segtrain.data.loading import steps_per_epoch
 from segtrain.data.semantic import list_samples, record_samples, training_batches
-from segtrain.distributed import ALONE, Ranks, device_id, from_float32, launched, to_float32
+from segtrain.distributed.device import prepare_device
+from segtrain.distributed.ranks import ALONE, Ranks, device_id, from_float32, launched, to_float32
 from segtrain.evaluate import EvalReport, evaluate
 from segtrain.fit import fit
-from segtrain.runtime import prepare_device
 from segtrain.train_dir import TrainDir
 
 if TYPE_CHECKING:
