@@ -62,8 +62,8 @@ def model_zoo(data: Any, label: Any) -> tuple[Any, Any]:
 
 
 def segtrain_crop(data: bytes, label: bytes) -> tuple[Any, Any]:
-    from segtrain.data.semantic import Sample, decode_sample
-    from segtrain.data.transforms import augment
+    from segtrain.data.arrays import augment
+    from segtrain.data.semantic.crops import Sample, decode_sample
 
     image, ids = decode_sample(Sample("", data, label), num_classes=21, ignore_label=255)
     pixels, labels = np.empty((3, CROP, CROP), np.float32), np.empty((CROP, CROP), np.int32)
@@ -73,7 +73,7 @@ def segtrain_crop(data: bytes, label: bytes) -> tuple[Any, Any]:
 
 
 def by_segtrain(root: Path) -> Iterator[Any]:
-    from segtrain.data.semantic import training_batches
+    from segtrain.data.semantic.crops import training_batches
 
     return training_batches(open_set(root / "set"), CONFIG, epoch=0)
 

@@ -18,7 +18,7 @@ import numpy as np
 from timing import print_table
 
 from segdata.lists import read_list
-from segtrain.data.semantic import decode_sample, list_samples
+from segtrain.data.semantic.crops import decode_sample, list_samples
 from segtrain.inference import load_segmenter
 from segtrain.membranes import soft_dice
 

@@ -14,7 +14,8 @@ from segdata.parallel import Progress, silent
 from segdata.records.convert import to_mindrecord
 from segdata.records.semantic import ListSource
 from segtrain.config.config import Config
-from segtrain.evaluate import EvalReport, SampleList, evaluate
+from segtrain.data.semantic.crops import SampleList
+from segtrain.evaluate import EvalReport, evaluate
 from segtrain.events import Event, ignore
 from segtrain.fit import fit
 

@@ -18,8 +18,15 @@ from segdata.records.manifest import open_set
 from segtrain.checkpoint import CheckpointInfo, check_expected
 from segtrain.config.config import DeviceTarget
 from segtrain.data.classes import check_classes, class_id
-from segtrain.data.loading import in_batches, worker_count
-from segtrain.data.semantic import Sample, decode_sample, ignore_label_of, list_samples, record_samples
+from segtrain.data.rows import in_batches, worker_count
+from segtrain.data.semantic.crops import (
+    Sample,
+    SampleList,
+    decode_sample,
+    ignore_label_of,
+    list_samples,
+    record_samples,
+)
 from segtrain.distributed.ranks import ALONE, Ranks, current
 from segtrain.inference import Protocol, Segmenter, likeliest, load_segmenter
 from segtrain.membranes import MeanScore, MembraneScores, soft_dice
@@ -52,14 +59,6 @@ class EvalReport:
     rows: int
     images_per_s: float
     scores: SegmentationReport
-
-
-@dataclass(frozen=True)
-class SampleList:
-    """A list file and the directory its paths lie below."""
-
-    data_root: Path
-    data_lst: Path
 
 
 def evaluate(

@@ -18,7 +18,7 @@ from segtrain.checkpoint import RATES, CheckpointInfo, load_pretrained, restore
 from segtrain.config.config import Config
 from segtrain.config.recipes import write_config
 from segtrain.data.classes import check_classes
-from segtrain.data.loading import steps_per_epoch
+from segtrain.data.rows import steps_per_epoch
 from segtrain.distributed.device import prepare_device, stop_requests
 from segtrain.distributed.ranks import Ranks, current
 from segtrain.events import Evaluated, Event, Started, StepDone, ignore

@@ -24,8 +24,8 @@ from segdata.errors import InvalidInputError
 from segtrain.checkpoint import CheckpointInfo, LoadReport, load_network, read_info
 from segtrain.config.config import MIN_CROP, Config, DeviceTarget
 from segtrain.config.unet import UNetSettings, centre_size
-from segtrain.data.tiles import with_channels
-from segtrain.data.transforms import Image, Pixels, normalise, resize_long_side
+from segtrain.data.arrays import Image, Pixels, normalise, resize_long_side
+from segtrain.data.semantic.tile_transforms import with_channels
 from segtrain.distributed.device import prepare_device
 from segtrain.tiling import symmetric, tiled
 

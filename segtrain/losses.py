@@ -75,7 +75,7 @@ class PixelCrossEntropy(nn.Cell):
             logits: float ``(N, K, H, W)``.
             labels: int32 ``(N, H, W)``, each 0 to K - 1 or the ignored label.
             pixel_weights: float32 ``(N, H, W)``, 0 or more, by which the classes' weights are multiplied, such as
-                `segtrain.data.border_weights` makes them; None: all are 1.
+                `segtrain.data.semantic.border_weights` makes them; None: all are 1.
 
         Returns:
             A float32 scalar.

@@ -19,8 +19,8 @@ from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
 from segdata.parallel import Progress, silent
 from segtrain.config.config import DeviceTarget
+from segtrain.data.arrays import Image
 from segtrain.data.images import image_paths, is_stack, read_images
-from segtrain.data.transforms import Image
 from segtrain.inference import load_segmenter
 
 #: Sub-directories of the result; each holds one ``STEM.png`` for each image.

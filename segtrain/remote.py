@@ -27,7 +27,8 @@ from segtrain.tasks import check_options, task_of
 from segtrain.tasks.task import Task
 
 if TYPE_CHECKING:
-    from segtrain.evaluate import EvalReport, SampleList
+    from segtrain.data.semantic.crops import SampleList
+    from segtrain.evaluate import EvalReport
     from segtrain.fit import FitReport
     from segtrain.instances.evaluate import InstanceEvalReport
     from segtrain.instances.predict import InstancePredictReport

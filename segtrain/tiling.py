@@ -12,7 +12,7 @@ from itertools import product
 import numpy as np
 
 from segtrain.config.unet import Fill
-from segtrain.data.transforms import Pixels
+from segtrain.data.arrays import Pixels
 
 #: Class probabilities ``(N, K, h, w)`` of images ``(N, C, size, size)``, float32 both; h and w at most size.
 Network = Callable[[Pixels], Pixels]

@@ -18,7 +18,8 @@ from segtrain.config.config import Model
 
 if TYPE_CHECKING:
     from segdata.store.url import Location
-    from segtrain.evaluate import EvalReport, SampleList
+    from segtrain.data.semantic.crops import SampleList
+    from segtrain.evaluate import EvalReport
     from segtrain.metrics import SegmentationReport
 
 
@@ -84,7 +85,7 @@ def evaluate(
 
 
 def _data(data_file: Location | None, data_root: Path | None, data_lst: Path | None) -> Location | SampleList:
-    from segtrain.evaluate import SampleList
+    from segtrain.data.semantic.crops import SampleList
 
     if data_file and not data_root and not data_lst:
         return data_file

@@ -14,7 +14,7 @@ from segdata.images import IMAGE_SUFFIXES
 from segdata.sources.tif.pages import open_stack
 from segdata.sources.tif.values import encode_png
 from segdata.text import text_lines
-from segtrain.data.transforms import Image, decode_image
+from segtrain.data.arrays import Image, decode_image
 
 #: Endings of files that may hold several images, and the megabytes from which a page is refused before it is read.
 _STACKS, _MAX_PAGE_MB = (".tif", ".tiff"), 1024

@@ -20,10 +20,10 @@ from segtrain.checkpoint import check_expected
 from segtrain.config.config import Config, DeviceTarget
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.data.classes import check_classes
-from segtrain.data.instance import EvalSample, check_instance_set, eval_samples
-from segtrain.data.loading import in_batches
+from segtrain.data.instance.batches import EvalSample, check_instance_set, eval_samples
+from segtrain.data.rows import in_batches
+from segtrain.data.semantic.crops import SampleList
 from segtrain.distributed.ranks import ALONE, Ranks, current
-from segtrain.evaluate import SampleList
 from segtrain.instances.detections import Detections, Result, locate, result_entries, write_results
 from segtrain.instances.detector import load_detector, settings_of
 from segtrain.instances.scores import InstanceReport, ground_truth, read_ground_truth, score

@@ -17,9 +17,9 @@ from segdata.parallel import Progress, silent
 from segdata.records.manifest import ClassInfo
 from segtrain.checkpoint import CheckpointInfo
 from segtrain.config.config import Config, DeviceTarget
+from segtrain.data.arrays import Image
 from segtrain.data.images import image_paths, read_images
-from segtrain.data.instance import network_input
-from segtrain.data.transforms import Image
+from segtrain.data.instance.batches import network_input
 from segtrain.instances.detections import Found, Result, locate, result_entries, write_results
 from segtrain.instances.detector import Detector, load_detector, settings_of
 from segtrain.instances.pictures import cut_out, draw_instances

@@ -23,7 +23,7 @@ from segdata.errors import Fault, InvalidInputError
 from segdata.records.manifest import ClassInfo, RecordSet
 from segdata.records.reader import read_columns
 from segdata.records.schema import INSTANCE, read_back
-from segtrain.data.instance import check_instance_set, row_masks
+from segtrain.data.instance.batches import check_instance_set, row_masks
 from segtrain.instances.detections import Result, rle_text
 
 #: A COCO instances file, as `json` would decode it.

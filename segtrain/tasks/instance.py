@@ -11,7 +11,7 @@ from segdata.errors import InvalidInputError
 from segdata.records.manifest import Manifest, RecordSet
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
-from segtrain.data import instance as data
+from segtrain.data.instance import batches as data
 from segtrain.distributed.ranks import ALONE, Ranks
 from segtrain.instances.detector import Detector, settings_of
 from segtrain.instances.evaluate import evaluate, evaluate_instances
@@ -65,7 +65,7 @@ def left_out(records: RecordSet, config: Config) -> tuple[str, ...]:
 
 
 def with_loss(network: nn.Cell, config: Config) -> nn.Cell:
-    """Return the cell from the columns of `segtrain.data.instance.Batch` to the loss and its parts."""
+    """Return the cell from the columns of `segtrain.data.instance.batches.Batch` to the loss and its parts."""
     set_precision(network, config.amp)
     return MaskRcnnLoss(network)
 
@@ -73,7 +73,7 @@ def with_loss(network: nn.Cell, config: Config) -> nn.Cell:
 def training_batches(
     records: RecordSet, config: Config, *, epoch: int, first_step: int = 0, ranks: Ranks = ALONE
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield this rank's batches of one epoch; see `segtrain.data.instance.training_batches`."""
+    """Yield this rank's batches of one epoch; see `segtrain.data.instance.batches.training_batches`."""
     return data.training_batches(records, config, settings_of(config), epoch=epoch, first_step=first_step, ranks=ranks)
 
 

@@ -12,9 +12,9 @@ from segdata.errors import InvalidInputError
 from segdata.records.manifest import Manifest, RecordSet
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
-from segtrain.data import semantic as data
-from segtrain.data.semantic import ignore_label_of, record_samples
-from segtrain.data.tile_batches import tile_batches
+from segtrain.data.semantic import crops as data
+from segtrain.data.semantic.crops import ignore_label_of, record_samples
+from segtrain.data.semantic.tiles import tile_batches
 from segtrain.distributed.ranks import ALONE, Ranks
 from segtrain.evaluate import evaluate, score
 from segtrain.inference import Protocol, Segmenter
@@ -91,7 +91,7 @@ def with_loss(network: nn.Cell, config: Config) -> nn.Cell:
 def training_batches(
     records: RecordSet, config: Config, *, epoch: int, first_step: int = 0, ranks: Ranks = ALONE
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield this rank's batches of one epoch; see `segtrain.data.semantic`, for U-Net `segtrain.data.tile_batches`."""
+    """Yield this rank's batches of one epoch: tiles for U-Net, random crops for all others."""
     if config.unet:
         return tile_batches(records, config, config.unet, epoch=epoch, first_step=first_step, ranks=ranks)
     return data.training_batches(records, config, epoch=epoch, first_step=first_step, ranks=ranks)

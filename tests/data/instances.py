@@ -19,8 +19,8 @@ from segdata.records.manifest import RecordSet, open_set
 from segdata.records.reader import read_rows
 from segdata.records.schema import Row
 from segtrain.config.mask_rcnn import MaskRcnn
-from segtrain.data.instance import row_masks
-from segtrain.data.instance_transforms import crop_mask
+from segtrain.data.instance.batches import row_masks
+from segtrain.data.instance.transforms import crop_mask
 from segtrain.instances.detections import Detections, Found
 
 #: The original ids have holes, and are in another order than the names.

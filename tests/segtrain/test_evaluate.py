@@ -14,10 +14,10 @@ from segdata.errors import InvalidInputError
 from segdata.labels.masks import decode_index_png
 from segdata.lists import Pair, read_list, write_list
 from segtrain.config.config import Config
-from segtrain.data.loading import worker_count
-from segtrain.data.semantic import Sample, list_samples
+from segtrain.data.rows import worker_count
+from segtrain.data.semantic.crops import Sample, SampleList, list_samples
 from segtrain.distributed.device import prepare_device
-from segtrain.evaluate import EvalReport, SampleList, evaluate, score
+from segtrain.evaluate import EvalReport, evaluate, score
 from segtrain.inference import Protocol, Segmenter, load_segmenter
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segtrain.data.transforms import Pixels
+from segtrain.data.arrays import Pixels
 from segtrain.tiling import symmetric, tiled
 
 

@@ -22,8 +22,8 @@ from segdata.sources.tif.slice import tif_slice
 from segtrain.checkpoint import load_network, read_checkpoint
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, recipe
-from segtrain.data.border_weights import border_weights
-from segtrain.data.tile_batches import tile_batches
+from segtrain.data.semantic.border_weights import border_weights
+from segtrain.data.semantic.tiles import tile_batches
 from segtrain.evaluate import evaluate
 from segtrain.fit import FitReport, fit
 from segtrain.inference import Protocol, Segmenter

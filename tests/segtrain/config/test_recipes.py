@@ -12,7 +12,7 @@ from click.testing import Result
 
 from segtrain.config.config import Config
 from segtrain.config.recipes import recipe, recipe_names, recipe_summaries, recipe_text
-from segtrain.data.loading import steps_per_epoch
+from segtrain.data.rows import steps_per_epoch
 from segtrain.schedules import learning_rates
 
 Run = Callable[..., Result]

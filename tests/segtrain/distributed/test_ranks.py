@@ -34,8 +34,8 @@ from segdata.records.semantic import ListSource
 from segtrain.checkpoint import read_checkpoint, read_parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, read_config
-from segtrain.data.loading import steps_per_epoch
-from segtrain.data.semantic import list_samples, record_samples, training_batches
+from segtrain.data.rows import steps_per_epoch
+from segtrain.data.semantic.crops import list_samples, record_samples, training_batches
 from segtrain.distributed.device import prepare_device
 from segtrain.distributed.ranks import ALONE, Ranks, device_id, from_float32, launched, to_float32
 from segtrain.evaluate import EvalReport, evaluate

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
 from segdata.coco.rle import decode_rle
-from segtrain.data.instance_transforms import crop_mask
+from segtrain.data.instance.transforms import crop_mask
 from segtrain.instances.paste import encode_mask, paste_mask
 
 SIZES = st.floats(0.05, 60)

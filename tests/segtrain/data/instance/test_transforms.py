@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segtrain.data.instance_transforms import MAX_EXPANSION, crop_mask, fill_input, fit, fit_at_random, move_boxes
+from segtrain.data.instance.transforms import MAX_EXPANSION, crop_mask, fill_input, fit, fit_at_random, move_boxes
 
 SIDES = st.integers(1, 900)
 

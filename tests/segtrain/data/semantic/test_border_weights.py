@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from segtrain.data.border_weights import border_weights
+from segtrain.data.semantic.border_weights import border_weights
 
 
 def _plainly(background: np.ndarray, w0: float, sigma: float) -> np.ndarray:

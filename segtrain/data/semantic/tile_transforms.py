@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segtrain.config.unet import Fill, Flip, UNetSettings
-from segtrain.data.transforms import Ids, Image, Label, Pixels
+from segtrain.data.arrays import Ids, Image, Label, Pixels
 
 #: How OpenCV calls what lies beyond an image; "mirror" does not repeat the outermost pixel.
 _BORDERS: dict[Fill, int] = {"mirror": cv2.BORDER_REFLECT_101, "zero": cv2.BORDER_CONSTANT}

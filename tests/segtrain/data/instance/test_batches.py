@@ -15,8 +15,7 @@ from segdata.records.schema import Row
 from segtrain.config.config import Config
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.recipes import override, recipe
-from segtrain.data import instance
-from segtrain.data.instance import Batch, LeftOut, count_left_out, eval_samples, training_batches
+from segtrain.data.instance.batches import Batch, LeftOut, count_left_out, eval_samples, training_batches
 from segtrain.distributed.ranks import Ranks
 from segtrain.instances.paste import paste_mask
 
@@ -179,6 +178,6 @@ def test_a_damaged_row_is_named(crowded: RecordSet, monkeypatch: pytest.MonkeyPa
         bar = next(iter(read_rows(crowded, rows=[0])))
         return [{**bar, **change}] * 4
 
-    monkeypatch.setattr(instance, "read_rows", read_damaged)
+    monkeypatch.setattr("segtrain.data.instance.batches.read_rows", read_damaged)
     with pytest.raises(InvalidInputError, match=rf"1\.png: .*{problem}"):
         _epoch(crowded)

@@ -11,8 +11,8 @@ from segdata.errors import InvalidInputError
 from segdata.records.manifest import open_set
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
-from segtrain.data.loading import steps_per_epoch
-from segtrain.data.semantic import decode_sample, list_samples, record_samples, training_batches
+from segtrain.data.rows import steps_per_epoch
+from segtrain.data.semantic.crops import decode_sample, list_samples, record_samples, training_batches
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Rows

@@ -19,9 +19,9 @@ from segdata.records.reader import read_columns, read_rows
 from segdata.records.schema import Row, as_bytes, unpack_masks
 from segtrain.config.config import Config
 from segtrain.config.mask_rcnn import MaskRcnn
-from segtrain.data.instance_transforms import crop_mask, fill_input, fit, fit_at_random, move_boxes
-from segtrain.data.loading import epoch_rows, worker_count
-from segtrain.data.transforms import Ids, Image, Pixels, decode_image
+from segtrain.data.arrays import Ids, Image, Pixels, decode_image
+from segtrain.data.instance.transforms import crop_mask, fill_input, fit, fit_at_random, move_boxes
+from segtrain.data.rows import epoch_rows, worker_count
 from segtrain.distributed.ranks import ALONE, Ranks
 
 
@@ -90,7 +90,7 @@ def training_batches(
     """Yield this rank's batches of one epoch (from 0), from its step `first_step` (from 0) on.
 
     Place and mirroring of an image depend on seed, epoch and row only; for the order of the rows see
-    `segtrain.data.loading.epoch_rows`. Of more instances than `settings.max_instances` the largest are kept;
+    `segtrain.data.rows.epoch_rows`. Of more instances than `settings.max_instances` the largest are kept;
     `count_left_out` tells how many go. With `settings.expand` objects are also shown smaller: see `fit_at_random`.
 
     Yields:

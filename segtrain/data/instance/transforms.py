@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segtrain.data.transforms import Image, Pixels, normalise
+from segtrain.data.arrays import Image, Pixels, normalise
 
 #: Largest factor by which the surroundings of the mean colour enlarge an image (as published, after SSD: Liu et al.
 #: 2016, "SSD: Single Shot MultiBox Detector", section 3.6).

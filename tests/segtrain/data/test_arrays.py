@@ -7,21 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segdata.errors import InvalidInputError
-from segtrain.data import transforms
+from segtrain.data import arrays
 
 
 def _augment(image: np.ndarray, label: np.ndarray, seed: int, **changes: object) -> tuple[np.ndarray, np.ndarray]:
     """Return one crop of 48 pixels; what is not written is seen: NaN, and a label that is none."""
     pixels, labels = np.full((3, 48, 48), np.nan, np.float32), np.full((48, 48), -1, np.int32)
     settings = {"min_scale": 0.5, "max_scale": 2.0, "mean": (0, 0, 0), "std": (1, 1, 1), "ignore_label": 255}
-    transforms.augment(image, label, np.random.default_rng(seed), pixels, labels, **{**settings, **changes})  # type: ignore[arg-type]
+    arrays.augment(image, label, np.random.default_rng(seed), pixels, labels, **{**settings, **changes})  # type: ignore[arg-type]
     return pixels, labels
 
 
 def test_images_are_decoded_as_rgb() -> None:
     red = np.zeros((4, 5, 3), np.uint8)
     red[..., 2] = 255  # OpenCV writes BGR
-    assert (transforms.decode_image(cv2.imencode(".png", red)[1].tobytes()) == (255, 0, 0)).all()
+    assert (arrays.decode_image(cv2.imencode(".png", red)[1].tobytes()) == (255, 0, 0)).all()
 
 
 def test_an_exif_orientation_does_not_turn_the_image_away_from_its_label() -> None:
@@ -30,13 +30,13 @@ def test_an_exif_orientation_does_not_turn_the_image_away_from_its_label() -> No
     exif = b"Exif\0\0" + tiff
     turned = jpeg[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + jpeg[2:]
     assert cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR).shape == (8, 4, 3)
-    assert transforms.decode_image(turned).shape == (4, 8, 3)
+    assert arrays.decode_image(turned).shape == (4, 8, 3)
 
 
 @pytest.mark.parametrize("data", [b"", b"no image"])
 def test_bytes_that_are_no_image_are_refused(data: bytes) -> None:
     with pytest.raises(InvalidInputError, match="cannot be decoded"):
-        transforms.decode_image(data)
+        arrays.decode_image(data)
 
 
 def test_an_image_too_large_for_memory_is_refused_by_its_header() -> None:
@@ -44,12 +44,12 @@ def test_an_image_too_large_for_memory_is_refused_by_its_header() -> None:
     start = jpeg.index(b"\xff\xc0") + 5
     jpeg[start : start + 4] = b"\xff\xdc\xff\xdc"  # SOF0 of ITU-T T.81: height and width
     with pytest.raises(InvalidInputError, match=r"cannot be decoded: .*pixels"):
-        transforms.decode_image(bytes(jpeg))
+        arrays.decode_image(bytes(jpeg))
 
 
 @given(st.integers(1, 700), st.floats(0.05, 4.0), st.integers(33, 513), st.integers(0, 99))
 def test_a_window_lies_within_its_side_and_fills_the_crop(side: int, scale: float, size: int, seed: int) -> None:
-    seen, filled = transforms.window(side, scale, size, np.random.default_rng(seed))
+    seen, filled = arrays.window(side, scale, size, np.random.default_rng(seed))
     assert 0 <= seen.start < seen.stop <= side
     if int(scale * side) <= size:
         assert (seen, filled) == (slice(0, side), max(int(scale * side), 1))
@@ -61,18 +61,18 @@ def test_a_window_lies_within_its_side_and_fills_the_crop(side: int, scale: floa
 
 def test_every_place_of_a_window_occurs() -> None:
     rng = np.random.default_rng(0)
-    assert {transforms.window(7, 2.0, 8, rng)[0].start for _ in range(200)} == {0, 1, 2, 3}
+    assert {arrays.window(7, 2.0, 8, rng)[0].start for _ in range(200)} == {0, 1, 2, 3}
 
 
 def test_normalising_gives_zero_at_the_mean_and_beyond_the_image() -> None:
     planes = np.full((3, 2, 2), np.nan, np.float32)
-    transforms.normalise(np.array([[[124, 116, 104]]], np.uint8), (124, 115, 100), (1, 2, 4), planes)
+    arrays.normalise(np.array([[[124, 116, 104]]], np.uint8), (124, 115, 100), (1, 2, 4), planes)
     assert planes.tolist() == [[[0, 0], [0, 0]], [[0.5, 0], [0, 0]], [[1, 0], [0, 0]]]
 
 
 @pytest.mark.parametrize(("shape", "resized"), [((30, 60), (32, 65)), ((60, 30), (65, 32)), ((500, 1), (65, 1))])
 def test_the_long_side_gets_the_target_and_the_other_follows(shape: tuple[int, int], resized: tuple[int, int]) -> None:
-    assert transforms.resize_long_side(np.zeros((*shape, 3), np.uint8), 65).shape == (*resized, 3)
+    assert arrays.resize_long_side(np.zeros((*shape, 3), np.uint8), 65).shape == (*resized, 3)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -132,10 +132,10 @@ def test_the_same_draw_gives_the_same_crop() -> None:
 
 def test_a_label_with_a_foreign_value_or_of_another_size_is_refused() -> None:
     label = np.array([[0, 1], [2, 255]], np.uint8)
-    transforms.check_label(label, (2, 2, 3), num_classes=3, ignore_label=255)
+    arrays.check_label(label, (2, 2, 3), num_classes=3, ignore_label=255)
     with pytest.raises(InvalidInputError, match="holds 2; expected 0 to 1 or 255"):
-        transforms.check_label(label, (2, 2, 3), num_classes=2, ignore_label=255)
+        arrays.check_label(label, (2, 2, 3), num_classes=2, ignore_label=255)
     with pytest.raises(InvalidInputError, match="holds 255; expected 0 to 2 or 9"):
-        transforms.check_label(label, (2, 2, 3), num_classes=3, ignore_label=9)
+        arrays.check_label(label, (2, 2, 3), num_classes=3, ignore_label=9)
     with pytest.raises(InvalidInputError, match="image is 5 x 2 pixels and its label 2 x 2"):
-        transforms.check_label(label, (2, 5, 3), num_classes=3, ignore_label=255)
+        arrays.check_label(label, (2, 5, 3), num_classes=3, ignore_label=255)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segtrain.config.unet import UNetSettings
-from segtrain.data.tiles import augment_tile, with_channels
+from segtrain.data.semantic.tile_transforms import augment_tile, with_channels
 
 IGNORE = 255
 

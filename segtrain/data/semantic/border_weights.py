@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segtrain.data.transforms import Pixels
+from segtrain.data.arrays import Pixels
 
 #: Farther than this many standard deviations from a cell, its part in the weight is below one thousandth of `w0`.
 _REACH = 4

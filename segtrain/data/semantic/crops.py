@@ -20,8 +20,8 @@ from segdata.parallel import ordered_map
 from segdata.records.manifest import Manifest, RecordSet
 from segdata.records.reader import read_rows
 from segtrain.config.config import Config
-from segtrain.data.loading import epoch_rows, worker_count
-from segtrain.data.transforms import Ids, Pixels, augment, check_label, decode_image
+from segtrain.data.arrays import Ids, Pixels, augment, check_label, decode_image
+from segtrain.data.rows import epoch_rows, worker_count
 from segtrain.distributed.ranks import ALONE, Ranks
 
 
@@ -32,6 +32,14 @@ class Sample:
     name: str
     image: bytes
     label: bytes
+
+
+@dataclass(frozen=True)
+class SampleList:
+    """A list file and the directory its paths lie below."""
+
+    data_root: Path
+    data_lst: Path
 
 
 def decode_sample(
@@ -67,7 +75,7 @@ def training_batches(
     """Yield this rank's batches of one epoch (from 0), from its step `first_step` (from 0) on.
 
     Scale, window and mirroring of a row depend on seed, epoch and row only: not on the number of workers, and not on
-    whether the epoch is read from its beginning. The order of the rows is that of `segtrain.data.loading.epoch_rows`.
+    whether the epoch is read from its beginning. The order of the rows is that of `segtrain.data.rows.epoch_rows`.
 
     Yields:
         float32 ``(N, 3, crop, crop)`` and int32 ``(N, crop, crop)``, as MindSpore tensors.

@@ -1,0 +1,1 @@
+"""Batches for instance networks: images with their boxes and masks."""

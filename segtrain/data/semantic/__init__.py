@@ -1,0 +1,1 @@
+"""Batches for semantic networks: crops and tiles of images with their class ids."""
