@@ -8,17 +8,13 @@ generalization").
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
-T = TypeVar("T")
-
-#: What the averages' names begin with; the rest is the name of what is averaged.
-AVERAGE = "average."
+from segtrain.checkpoints.naming import AVERAGE
 
 #: After n steps the mean goes back over n / _SHARE of them at most: what came early is forgotten soon.
 _SHARE = 9
@@ -58,12 +54,3 @@ class MovingAverage(nn.Cell):
         finally:
             for value, before in zip(self.values, own, strict=True):
                 value.set_data(Tensor(before))
-
-
-def averaged(parameters: Mapping[str, T]) -> dict[str, T]:
-    """Return the values of a checkpoint by name, with each average in the place of what it is of."""
-    return {
-        name: parameters.get(AVERAGE + name, value)
-        for name, value in parameters.items()
-        if not name.startswith(AVERAGE)
-    }

@@ -15,7 +15,7 @@ from segdata.errors import InvalidInputError
 from segdata.lists import read_list
 from segdata.parallel import Progress, ordered_map, silent
 from segdata.records.manifest import open_set
-from segtrain.checkpoint import CheckpointInfo, check_expected
+from segtrain.checkpoints.checkpoint import CheckpointInfo, check_expected
 from segtrain.config.config import DeviceTarget
 from segtrain.data.classes import check_classes, class_id
 from segtrain.data.rows import in_batches, worker_count

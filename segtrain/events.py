@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from segtrain.checkpoint import LoadReport
+    from segtrain.checkpoints.checkpoint import LoadReport
     from segtrain.config.config import Config
 
 

@@ -16,7 +16,7 @@ from mindspore import Tensor, nn
 
 from segdata.errors import OptionError, SegDataError
 from segdata.files import check_target_file, file_mode, write_file
-from segtrain.checkpoint import CheckpointInfo, load_network, program_versions, read_info
+from segtrain.checkpoints.checkpoint import CheckpointInfo, load_network, program_versions, read_info
 from segtrain.config.config import Channels, DeviceTarget, FileFormat
 from segtrain.config.unet import output_size
 from segtrain.distributed.device import prepare_device

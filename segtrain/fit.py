@@ -14,7 +14,7 @@ from mindspore import nn
 
 from segdata.errors import SegDataError
 from segdata.records.manifest import RecordSet, open_set
-from segtrain.checkpoint import RATES, CheckpointInfo, load_pretrained, restore
+from segtrain.checkpoints.checkpoint import RATES, CheckpointInfo, load_pretrained, restore
 from segtrain.config.config import Config
 from segtrain.config.recipes import write_config
 from segtrain.data.classes import check_classes

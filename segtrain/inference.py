@@ -21,7 +21,7 @@ import numpy.typing as npt
 from mindspore import Tensor, nn, ops
 
 from segdata.errors import InvalidInputError
-from segtrain.checkpoint import CheckpointInfo, LoadReport, load_network, read_info
+from segtrain.checkpoints.checkpoint import CheckpointInfo, LoadReport, load_network, read_info
 from segtrain.config.config import MIN_CROP, Config, DeviceTarget
 from segtrain.config.unet import UNetSettings, centre_size
 from segtrain.data.arrays import Image, Pixels, normalise, resize_long_side

@@ -13,7 +13,7 @@ from segdata.errors import name_first
 from segtrain.events import Event, Started, StepDone
 
 if TYPE_CHECKING:
-    from segtrain.checkpoint import LoadReport
+    from segtrain.checkpoints.checkpoint import LoadReport
     from segtrain.events import Evaluated
 
 #: How scores are called in text.

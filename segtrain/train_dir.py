@@ -13,7 +13,7 @@ import msgspec
 
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
 from segdata.files import write_file
-from segtrain.checkpoint import (
+from segtrain.checkpoints.checkpoint import (
     CheckpointInfo,
     Parameters,
     link_checkpoint,

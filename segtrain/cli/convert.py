@@ -9,11 +9,11 @@ import click
 
 from segdata.console.options import ANY_PATH, EXISTING_FILE, json_option, overwrite_option
 from segdata.console.render import emit
+from segtrain.checkpoints.naming import Goal, InputOrder
 from segtrain.config.config import Backbone
-from segtrain.naming import Goal, InputOrder
 
 if TYPE_CHECKING:
-    from segtrain.convert import ConversionReport
+    from segtrain.checkpoints.convert import ConversionReport
 
 
 @click.command("convert-checkpoint")
@@ -46,7 +46,7 @@ def convert_checkpoint(source: Path, target: Path, as_json: bool, **options: Any
     Example:
       segtrain convert-checkpoint resnet101.safetensors resnet101.ckpt --to backbone
     """
-    from segtrain import convert
+    from segtrain.checkpoints import convert
 
     report = convert.convert_checkpoint(source, target, **options)
     emit(report, as_json, _text)

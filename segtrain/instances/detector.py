@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from mindspore import Tensor, nn
 
-from segtrain.checkpoint import CheckpointInfo, LoadReport, load_network, read_info
+from segtrain.checkpoints.checkpoint import CheckpointInfo, LoadReport, load_network, read_info
 from segtrain.config.config import Config, DeviceTarget
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.distributed.device import prepare_device

@@ -16,7 +16,7 @@ from segdata.errors import InvalidInputError, OptionError
 from segdata.files import check_target_file
 from segdata.parallel import Progress, silent
 from segdata.records.manifest import RecordSet, open_set
-from segtrain.checkpoint import check_expected
+from segtrain.checkpoints.checkpoint import check_expected
 from segtrain.config.config import Config, DeviceTarget
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.data.classes import check_classes

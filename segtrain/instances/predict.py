@@ -15,7 +15,7 @@ from segdata.errors import FaultsError, OptionError
 from segdata.files import staged_directory
 from segdata.parallel import Progress, silent
 from segdata.records.manifest import ClassInfo
-from segtrain.checkpoint import CheckpointInfo
+from segtrain.checkpoints.checkpoint import CheckpointInfo
 from segtrain.config.config import Config, DeviceTarget
 from segtrain.data.arrays import Image
 from segtrain.data.images import image_paths, read_images

@@ -9,8 +9,9 @@ import mindspore as ms
 import pytest
 from mindspore import Parameter, Tensor, nn
 
-from segtrain.averaging import AVERAGE, MovingAverage, averaged
-from segtrain.checkpoint import load_network, load_pretrained, read_parameters
+from segtrain.averaging import MovingAverage
+from segtrain.checkpoints.checkpoint import load_network, load_pretrained, read_parameters
+from segtrain.checkpoints.naming import AVERAGE, averaged
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
 from segtrain.evaluate import evaluate

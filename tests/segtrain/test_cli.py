@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
-from segtrain.checkpoint import load_network
+from segtrain.checkpoints.checkpoint import load_network
 from segtrain.config.recipes import read_config
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from mindspore import Tensor, nn
 
 from segdata.errors import InvalidInputError, OptionError, SegDataError, TargetExistsError
 from segtrain import export as exporting
-from segtrain.checkpoint import load_network
+from segtrain.checkpoints.checkpoint import load_network
 from segtrain.export import export
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
-from segtrain.checkpoint import read_checkpoint, read_parameters
+from segtrain.checkpoints.checkpoint import read_checkpoint, read_parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, read_config
 from segtrain.events import Evaluated, Event, Started, StepDone

@@ -12,7 +12,7 @@ from click.testing import Result
 from networks import deeplab
 
 from segdata.errors import InvalidInputError
-from segtrain.checkpoint import read_parameters
+from segtrain.checkpoints.checkpoint import read_parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, read_config
 from segtrain.events import Event, StepDone

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, nn
 
-from segtrain.checkpoint import RATES as RATES_NAME
-from segtrain.checkpoint import restore
+from segtrain.checkpoints.checkpoint import RATES as RATES_NAME
+from segtrain.checkpoints.checkpoint import restore
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
 from segtrain.models.layers import ConvBNReLU, Dropout, conv

@@ -19,7 +19,7 @@ from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import open_set
 from segdata.records.semantic import ListSource
 from segdata.sources.tif.slice import tif_slice
-from segtrain.checkpoint import load_network, read_checkpoint
+from segtrain.checkpoints.checkpoint import load_network, read_checkpoint
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, recipe
 from segtrain.data.semantic.border_weights import border_weights

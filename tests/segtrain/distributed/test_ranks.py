@@ -31,7 +31,7 @@ from segdata.lists import Pair, write_list
 from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import open_set
 from segdata.records.semantic import ListSource
-from segtrain.checkpoint import read_checkpoint, read_parameters
+from segtrain.checkpoints.checkpoint import read_checkpoint, read_parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, read_config
 from segtrain.data.rows import steps_per_epoch

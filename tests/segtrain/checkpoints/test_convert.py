@@ -16,8 +16,8 @@ from safetensors.numpy import save_file
 from torch_resnet import GOLDEN, LAYERS, image, numbered, seeded, shapes
 
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
-from segtrain.checkpoint import load_network, load_pretrained, read_parameters, side_file
-from segtrain.convert import convert_checkpoint
+from segtrain.checkpoints.checkpoint import load_network, load_pretrained, read_parameters, side_file
+from segtrain.checkpoints.convert import convert_checkpoint
 from segtrain.distributed.device import prepare_device
 from segtrain.models.resnet import BACKBONES, ResNet
 

@@ -19,7 +19,7 @@ from mindspore.train.checkpoint_pb2 import Checkpoint
 from safetensors.numpy import save_file
 
 from segdata.errors import InvalidInputError
-from segtrain.weights import read_parameters, read_weights
+from segtrain.checkpoints.weights import read_parameters, read_weights
 
 #: What a checkpoint may hold; MindSpore stores a scalar with the shape [0].
 VALUES = {

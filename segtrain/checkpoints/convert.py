@@ -14,12 +14,18 @@ import numpy as np
 
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.files import check_target_file, write_file
-from segtrain.averaging import averaged
-from segtrain.checkpoint import GLOBAL_STEP, TRAINING_STATE, read_info, shape_text, side_file, write_parameters
+from segtrain.checkpoints.checkpoint import (
+    GLOBAL_STEP,
+    TRAINING_STATE,
+    read_info,
+    shape_text,
+    side_file,
+    write_parameters,
+)
+from segtrain.checkpoints.naming import BACKBONE, OWN, Goal, InputOrder, Naming, averaged, backbone_prefix, recognise
+from segtrain.checkpoints.weights import Weights, read_weights
 from segtrain.config.config import Backbone
 from segtrain.models.resnet import BACKBONES, ResNet
-from segtrain.naming import BACKBONE, OWN, Goal, InputOrder, Naming, backbone_prefix, recognise
-from segtrain.weights import Weights, read_weights
 
 #: Names of a ResNet's feature extractor; what else stands beside them is a classifier's.
 _BODY = re.compile(r"(conv1|bn1|layer\d+)\.")

@@ -18,12 +18,11 @@ from mindspore import nn
 
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segdata.files import file_mode, write_file
-from segtrain.averaging import averaged
+from segtrain.checkpoints.naming import BACKBONE, OWN, averaged, backbone_prefix, recognise
+from segtrain.checkpoints.weights import Parameters as Parameters
+from segtrain.checkpoints.weights import read_parameters as read_parameters
 from segtrain.config.config import Config
 from segtrain.models import build_network
-from segtrain.naming import BACKBONE, OWN, backbone_prefix, recognise
-from segtrain.weights import Parameters as Parameters
-from segtrain.weights import read_parameters as read_parameters
 
 FORMAT_VERSION = 1
 

@@ -14,7 +14,7 @@ from mindspore import Parameter, Tensor, nn
 from networks import deeplab
 
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
-from segtrain.checkpoint import (
+from segtrain.checkpoints.checkpoint import (
     GLOBAL_STEP,
     CheckpointInfo,
     fill,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
+
+T = TypeVar("T")
 
 #: Order of the colours in a network's input.
 InputOrder = Literal["rgb", "bgr"]
@@ -15,6 +17,9 @@ Goal = Literal["backbone", "model"]
 
 #: What the names of a backbone begin with in a whole network.
 BACKBONE = "backbone."
+
+#: What the names of moving averages begin with; the rest is the name of what is averaged.
+AVERAGE = "average."
 
 #: Every ResNet has it; what stands before it stands before all names of the backbone.
 _LANDMARK = "layer1.0.conv1.weight"
@@ -86,3 +91,12 @@ def backbone_prefix(names: Collection[str]) -> str | None:
     """
     found = [name.removesuffix(_LANDMARK) for name in names if re.search(rf"(^|\.){re.escape(_LANDMARK)}$", name)]
     return min(found, key=len, default=None)
+
+
+def averaged(parameters: Mapping[str, T]) -> dict[str, T]:
+    """Return the values of a checkpoint by name, with each average in the place of what it is of."""
+    return {
+        name: parameters.get(AVERAGE + name, value)
+        for name, value in parameters.items()
+        if not name.startswith(AVERAGE)
+    }
