@@ -24,7 +24,7 @@ from timing import print_table
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.recipes import recipe
 from segtrain.distributed.device import prepare_device
-from segtrain.instances.detector import settings_of
+from segtrain.inference.instance.detector import settings_of
 from segtrain.models.mask_rcnn import MaskRcnnDetector, MaskRcnnLoss, MaskRcnnNetwork
 from segtrain.train_step import TrainStep
 

@@ -198,7 +198,7 @@ def _stamp(path: Path) -> _Stamp | None:
 
 def _old_results(url: Url, overwrite: bool) -> list[str]:
     """Return what lies below `url`, if results may be written there."""
-    from segtrain.predict import INDEX, OVERLAY, PALETTE
+    from segtrain.inference.semantic.predict import INDEX, OVERLAY, PALETTE
 
     names = sorted(name for name, _ in objects(url))
     if foreign := [name for name in names if name.partition("/")[0] not in (INDEX, PALETTE, OVERLAY)]:

@@ -73,7 +73,7 @@ def cross_validate(
         folds: how many.
         order: see `segdata.lists.folds.Fold`.
         only: the folds to be run; all by default.
-        scales: of the images in evaluation; see `segtrain.inference.Protocol`.
+        scales: of the images in evaluation; see `segtrain.inference.semantic.segmenter.Protocol`.
         flip: also take the mirrored images in evaluation.
         turn: also take them turned by quarters.
         membrane: the class that divides cells; see `evaluate`.

@@ -28,7 +28,7 @@ from segtrain.data.semantic.crops import (
     record_samples,
 )
 from segtrain.distributed.ranks import ALONE, Ranks, current
-from segtrain.inference import Protocol, Segmenter, likeliest, load_segmenter
+from segtrain.inference.semantic.segmenter import Protocol, Segmenter, likeliest, load_segmenter
 from segtrain.membranes import MeanScore, MembraneScores, soft_dice
 from segtrain.metrics import ConfusionMatrix, SegmentationReport
 

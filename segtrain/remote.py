@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from segtrain.data.semantic.crops import SampleList
     from segtrain.evaluate import EvalReport
     from segtrain.fit import FitReport
+    from segtrain.inference.instance.predict import InstancePredictReport
+    from segtrain.inference.semantic.predict import PredictReport
     from segtrain.instances.evaluate import InstanceEvalReport
-    from segtrain.instances.predict import InstancePredictReport
-    from segtrain.predict import PredictReport
 
 
 def fit(
@@ -94,7 +94,7 @@ def evaluate(
     progress: Progress = silent,
     **options: Any,
 ) -> EvalReport | InstanceEvalReport:
-    """Evaluate as the checkpoint's task does: `segtrain.evaluate.evaluate`, `segtrain.instances.evaluate.evaluate`.
+    """Evaluate as the checkpoint's task does; see the two functions `segtrain.evaluation.*.evaluate.evaluate`.
 
     Raises:
         InvalidInputError: as there.
@@ -118,7 +118,7 @@ def predict(
     progress: Progress = silent,
     **options: Any,
 ) -> PredictReport | InstancePredictReport:
-    """Segment images as the checkpoint's task does: `segtrain.predict.predict`, `segtrain.instances.predict.predict`.
+    """Segment images as the checkpoint's task does; see the two functions `segtrain.inference.*.predict.predict`.
 
     A store has no rename: whoever looks below the URL of `out` while results are copied there finds a part of them.
 

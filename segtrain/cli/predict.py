@@ -13,7 +13,7 @@ from segtrain.cli.instances import instances_found, unreadable
 from segtrain.cli.options import INFERENCE, given_only, options_of
 
 if TYPE_CHECKING:
-    from segtrain.predict import PredictReport
+    from segtrain.inference.semantic.predict import PredictReport
 
 
 @click.command("predict")

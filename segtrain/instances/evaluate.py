@@ -24,8 +24,8 @@ from segtrain.data.instance.batches import EvalSample, check_instance_set, eval_
 from segtrain.data.rows import in_batches
 from segtrain.data.semantic.crops import SampleList
 from segtrain.distributed.ranks import ALONE, Ranks, current
-from segtrain.instances.detections import Detections, Result, locate, result_entries, write_results
-from segtrain.instances.detector import load_detector, settings_of
+from segtrain.inference.instance.detections import Detections, Result, locate, result_entries, write_results
+from segtrain.inference.instance.detector import load_detector, settings_of
 from segtrain.instances.scores import InstanceReport, ground_truth, read_ground_truth, score
 
 

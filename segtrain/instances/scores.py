@@ -24,7 +24,7 @@ from segdata.records.manifest import ClassInfo, RecordSet
 from segdata.records.reader import read_columns
 from segdata.records.schema import INSTANCE, read_back
 from segtrain.data.instance.batches import check_instance_set, row_masks
-from segtrain.instances.detections import Result, rle_text
+from segtrain.inference.instance.detections import Result, rle_text
 
 #: A COCO instances file, as `json` would decode it.
 Truth = dict[str, list[dict[str, Any]]]

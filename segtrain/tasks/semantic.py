@@ -17,10 +17,10 @@ from segtrain.data.semantic.crops import ignore_label_of, record_samples
 from segtrain.data.semantic.tiles import tile_batches
 from segtrain.distributed.ranks import ALONE, Ranks
 from segtrain.evaluate import evaluate, score
-from segtrain.inference import Protocol, Segmenter
+from segtrain.inference.semantic.predict import predict
+from segtrain.inference.semantic.segmenter import Protocol, Segmenter
 from segtrain.losses import build_loss
 from segtrain.metrics import SegmentationReport
-from segtrain.predict import predict
 from segtrain.tasks.task import Evaluator
 
 __all__ = [

@@ -21,7 +21,7 @@ from segdata.records.schema import Row
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.data.instance.batches import row_masks
 from segtrain.data.instance.transforms import crop_mask
-from segtrain.instances.detections import Detections, Found
+from segtrain.inference.instance.detections import Detections, Found
 
 #: The original ids have holes, and are in another order than the names.
 CATEGORIES = {3: "square", 11: "bar", 90: "dot"}

@@ -18,7 +18,7 @@ from segtrain.data.rows import worker_count
 from segtrain.data.semantic.crops import Sample, SampleList, list_samples
 from segtrain.distributed.device import prepare_device
 from segtrain.evaluate import EvalReport, evaluate, score
-from segtrain.inference import Protocol, Segmenter, load_segmenter
+from segtrain.inference.semantic.segmenter import Protocol, Segmenter, load_segmenter
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Rows, Trained

@@ -26,8 +26,8 @@ from segtrain.data.semantic.border_weights import border_weights
 from segtrain.data.semantic.tiles import tile_batches
 from segtrain.evaluate import evaluate
 from segtrain.fit import FitReport, fit
-from segtrain.inference import Protocol, Segmenter
-from segtrain.predict import predict
+from segtrain.inference.semantic.predict import predict
+from segtrain.inference.semantic.segmenter import Protocol, Segmenter
 from segtrain.tasks import semantic
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from segdata.records.manifest import RecordSet
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.recipes import override, recipe
 from segtrain.distributed.ranks import Ranks
-from segtrain.instances.detections import Detections
+from segtrain.inference.instance.detections import Detections
 from segtrain.instances.evaluate import detect_all, evaluate_instances
 from segtrain.instances.scores import ground_truth, score
 

@@ -17,7 +17,7 @@ from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.recipes import override, recipe
 from segtrain.data.instance.batches import Batch, LeftOut, count_left_out, eval_samples, training_batches
 from segtrain.distributed.ranks import Ranks
-from segtrain.instances.paste import paste_mask
+from segtrain.inference.instance.paste import paste_mask
 
 SETTINGS = MaskRcnn(image_height=64, image_width=96, max_instances=4, mask_crop_size=28)
 CONFIG = override(

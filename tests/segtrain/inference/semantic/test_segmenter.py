@@ -8,7 +8,7 @@ from segdata.errors import InvalidInputError
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
 from segtrain.distributed.device import prepare_device
-from segtrain.inference import Protocol, Segmenter
+from segtrain.inference.semantic.segmenter import Protocol, Segmenter
 
 
 class ColourNetwork(nn.Cell):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from instances import rectangle
 
-from segtrain.instances.detections import Found
-from segtrain.instances.paste import encode_mask
-from segtrain.instances.pictures import cut_out, draw_instances
+from segtrain.inference.instance.detections import Found
+from segtrain.inference.instance.paste import encode_mask
+from segtrain.inference.instance.pictures import cut_out, draw_instances
 
 SHAPE = (120, 200)
 NAMES = ("square", "bar")

@@ -12,7 +12,7 @@ from segtrain.checkpoints.checkpoint import CheckpointInfo, LoadReport, load_net
 from segtrain.config.config import Config, DeviceTarget
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.distributed.device import prepare_device
-from segtrain.instances.detections import Detections
+from segtrain.inference.instance.detections import Detections
 from segtrain.models.mask_rcnn import MaskRcnnDetector
 
 

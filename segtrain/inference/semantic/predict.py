@@ -21,7 +21,7 @@ from segdata.parallel import Progress, silent
 from segtrain.config.config import DeviceTarget
 from segtrain.data.arrays import Image
 from segtrain.data.images import image_paths, is_stack, read_images
-from segtrain.inference import load_segmenter
+from segtrain.inference.semantic.segmenter import load_segmenter
 
 #: Sub-directories of the result; each holds one ``STEM.png`` for each image.
 INDEX, PALETTE, OVERLAY = "index", "palette", "overlay"

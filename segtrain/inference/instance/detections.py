@@ -15,7 +15,7 @@ from segdata.coco.rle import Rle
 from segdata.errors import InvalidInputError
 from segdata.files import write_file
 from segdata.records.manifest import ClassInfo
-from segtrain.instances.paste import encode_mask, paste_mask
+from segtrain.inference.instance.paste import encode_mask, paste_mask
 
 
 class Detections(NamedTuple):

@@ -20,9 +20,9 @@ from segtrain.config.config import Config, DeviceTarget
 from segtrain.data.arrays import Image
 from segtrain.data.images import image_paths, read_images
 from segtrain.data.instance.batches import network_input
-from segtrain.instances.detections import Found, Result, locate, result_entries, write_results
-from segtrain.instances.detector import Detector, load_detector, settings_of
-from segtrain.instances.pictures import cut_out, draw_instances
+from segtrain.inference.instance.detections import Found, Result, locate, result_entries, write_results
+from segtrain.inference.instance.detector import Detector, load_detector, settings_of
+from segtrain.inference.instance.pictures import cut_out, draw_instances
 
 #: What the result holds: pictures, one ``STEM.png`` for each image; COCO results, and the images these are of.
 OVERLAY, CUTOUT, RESULTS, IMAGES = "overlay", "cutout", "results.json", "images.json"

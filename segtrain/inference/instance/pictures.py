@@ -10,7 +10,7 @@ import numpy.typing as npt
 from segdata.coco.rle import decode_rle
 from segdata.draw.lettering import load_font, shorten, text_width
 from segdata.draw.overlay import Box, blend, ink_on, instance_colours, instance_overlay
-from segtrain.instances.detections import Found
+from segtrain.inference.instance.detections import Found
 
 
 def draw_instances(

@@ -8,7 +8,7 @@ from scipy.ndimage import map_coordinates
 
 from segdata.coco.rle import decode_rle
 from segtrain.data.instance.transforms import crop_mask
-from segtrain.instances.paste import encode_mask, paste_mask
+from segtrain.inference.instance.paste import encode_mask, paste_mask
 
 SIZES = st.floats(0.05, 60)
 CORNERS = st.floats(-30, 60)

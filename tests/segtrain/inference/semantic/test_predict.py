@@ -10,7 +10,7 @@ from PIL import Image
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.labels.colormap import voc_palette
 from segdata.lists import read_list
-from segtrain.predict import predict
+from segtrain.inference.semantic.predict import predict
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Trained

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segtrain.data.arrays import Pixels
-from segtrain.tiling import symmetric, tiled
+from segtrain.inference.semantic.tiling import symmetric, tiled
 
 
 def _two_planes(tiles: Pixels) -> Pixels:

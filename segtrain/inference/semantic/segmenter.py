@@ -3,9 +3,9 @@
 For each scale the image is resized, the network sees it, and the class probabilities are resized to the image's own
 size. Those of all scales, and of the mirrored and turned image, are averaged, and the largest mean is the class.
 
-U-Net sees an image tile by tile (`segtrain.tiling`), and a scale is a factor of its own size. The other networks see it
-as published: its longer side is resized to ``int((crop - 1) * scale) + 1``, and it is padded at the bottom and on the
-right.
+U-Net sees an image tile by tile (`segtrain.inference.semantic.tiling`), and a scale is a factor of its own size. The
+other networks see it as published: its longer side is resized to ``int((crop - 1) * scale) + 1``, and it is padded at
+the bottom and on the right.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from segtrain.config.unet import UNetSettings, centre_size
 from segtrain.data.arrays import Image, Pixels, normalise, resize_long_side
 from segtrain.data.semantic.tile_transforms import with_channels
 from segtrain.distributed.device import prepare_device
-from segtrain.tiling import symmetric, tiled
+from segtrain.inference.semantic.tiling import symmetric, tiled
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from segdata.coco.rle import decode_rle
 from segdata.errors import InvalidInputError, TargetExistsError
 from segdata.records.manifest import ClassInfo
 from segtrain.config.mask_rcnn import MaskRcnn
-from segtrain.instances.detections import Detections, Found, locate, result_entries, write_results
+from segtrain.inference.instance.detections import Detections, Found, locate, result_entries, write_results
 
 CLASSES = [
     ClassInfo(id=id_, name=name, original_id=original, pixels=1, images=1)

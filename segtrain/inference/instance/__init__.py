@@ -1,0 +1,1 @@
+"""Instances in images: from the network's arrays to masks, pictures and files."""

@@ -1,0 +1,1 @@
+"""Class ids for images: input sizes, tiles and their results."""
