@@ -20,7 +20,7 @@ from timing import print_table, side_by_side
 
 from segdata.labels.masks import decode_index_png
 from segdata.sources.voc import INDEX_DIR, find_devkit
-from segtrain.metrics import ConfusionMatrix
+from segtrain.evaluation.semantic.confusion import ConfusionMatrix
 
 CLASSES, IGNORE = 21, 255
 

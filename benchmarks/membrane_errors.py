@@ -19,8 +19,8 @@ from timing import print_table
 
 from segdata.lists import read_list
 from segtrain.data.semantic.crops import decode_sample, list_samples
+from segtrain.evaluation.semantic.membranes import soft_dice
 from segtrain.inference.semantic.segmenter import load_segmenter
-from segtrain.membranes import soft_dice
 
 NEAR, FAR = 2, 4
 

@@ -15,7 +15,7 @@ from segdata.records.convert import to_mindrecord
 from segdata.records.semantic import ListSource
 from segtrain.config.config import Config
 from segtrain.data.semantic.crops import SampleList
-from segtrain.evaluate import EvalReport, evaluate
+from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate
 from segtrain.events import Event, ignore
 from segtrain.fit import fit
 
@@ -85,7 +85,7 @@ def cross_validate(
     Raises:
         InvalidInputError: when there are fewer samples than folds, a fold is named that there is not, or the network is
             for instances.
-        SegDataError: as of `segdata.to_mindrecord`, `segtrain.fit.fit` and `segtrain.evaluate.evaluate`.
+        SegDataError: as of `segdata.to_mindrecord`, `segtrain.fit` and `segtrain.evaluate`.
     """
     if config.mask_rcnn:
         raise InvalidInputError(

@@ -28,11 +28,11 @@ from segtrain.tasks.task import Task
 
 if TYPE_CHECKING:
     from segtrain.data.semantic.crops import SampleList
-    from segtrain.evaluate import EvalReport
+    from segtrain.evaluation.instance.evaluate import InstanceEvalReport
+    from segtrain.evaluation.semantic.evaluate import EvalReport
     from segtrain.fit import FitReport
     from segtrain.inference.instance.predict import InstancePredictReport
     from segtrain.inference.semantic.predict import PredictReport
-    from segtrain.instances.evaluate import InstanceEvalReport
 
 
 def fit(

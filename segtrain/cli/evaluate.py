@@ -19,8 +19,8 @@ from segtrain.config.config import Model
 if TYPE_CHECKING:
     from segdata.store.url import Location
     from segtrain.data.semantic.crops import SampleList
-    from segtrain.evaluate import EvalReport
-    from segtrain.metrics import SegmentationReport
+    from segtrain.evaluation.semantic.confusion import SegmentationReport
+    from segtrain.evaluation.semantic.evaluate import EvalReport
 
 
 @click.command("eval")
@@ -96,7 +96,7 @@ def _data(data_file: Location | None, data_root: Path | None, data_lst: Path | N
 
 def _draw(report: EvalReport, path: Path, overwrite: bool) -> None:
     from segdata.draw.figures import to_png
-    from segtrain.plots import confusion_figure
+    from segtrain.evaluation.plots import confusion_figure
 
     title = f"{report.model} on {Path(report.data).name}, {report.rows} images"
     write_file(path, to_png(confusion_figure(report.scores, title)), overwrite=overwrite)

@@ -131,7 +131,7 @@ def fit(
 
 def _draw(train_dir: Path, path: Path) -> None:
     from segdata.draw.figures import to_png
-    from segtrain.plots import training_figure
+    from segtrain.evaluation.plots import training_figure
     from segtrain.train_dir import TrainDir
 
     write_file(path, to_png(training_figure(TrainDir(train_dir).metrics(), train_dir.name)), overwrite=True)

@@ -9,9 +9,9 @@ from segdata.console.render import table
 from segdata.errors import name_first
 
 if TYPE_CHECKING:
+    from segtrain.evaluation.instance.coco import AveragePrecision
+    from segtrain.evaluation.instance.evaluate import InstanceEvalReport
     from segtrain.inference.instance.predict import InstancePredictReport
-    from segtrain.instances.evaluate import InstanceEvalReport
-    from segtrain.instances.scores import AveragePrecision
 
 #: COCO's twelve numbers as it calls them.
 _NAMES = {

@@ -13,10 +13,10 @@ from segtrain.config.config import Config
 from segtrain.config.recipes import override
 from segtrain.data.instance import batches as data
 from segtrain.distributed.ranks import ALONE, Ranks
+from segtrain.evaluation.instance.coco import InstanceReport
+from segtrain.evaluation.instance.evaluate import evaluate, evaluate_instances
 from segtrain.inference.instance.detector import Detector, settings_of
 from segtrain.inference.instance.predict import predict
-from segtrain.instances.evaluate import evaluate, evaluate_instances
-from segtrain.instances.scores import InstanceReport
 from segtrain.models.mask_rcnn import LOSS_PARTS, MaskRcnnLoss, set_precision
 from segtrain.tasks.task import Evaluator
 

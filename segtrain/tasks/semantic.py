@@ -16,11 +16,11 @@ from segtrain.data.semantic import crops as data
 from segtrain.data.semantic.crops import ignore_label_of, record_samples
 from segtrain.data.semantic.tiles import tile_batches
 from segtrain.distributed.ranks import ALONE, Ranks
-from segtrain.evaluate import evaluate, score
+from segtrain.evaluation.semantic.confusion import SegmentationReport
+from segtrain.evaluation.semantic.evaluate import evaluate, score
 from segtrain.inference.semantic.predict import predict
 from segtrain.inference.semantic.segmenter import Protocol, Segmenter
 from segtrain.losses import build_loss
-from segtrain.metrics import SegmentationReport
 from segtrain.tasks.task import Evaluator
 
 __all__ = [

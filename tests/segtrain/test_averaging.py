@@ -14,7 +14,7 @@ from segtrain.checkpoints.checkpoint import load_network, load_pretrained, read_
 from segtrain.checkpoints.naming import AVERAGE, averaged
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
-from segtrain.evaluate import evaluate
+from segtrain.evaluation.semantic.evaluate import evaluate
 from segtrain.fit import fit
 from segtrain.models import build_network
 from segtrain.train_dir import TrainDir

@@ -24,7 +24,7 @@ from segtrain.config.config import Config
 from segtrain.config.recipes import override, recipe
 from segtrain.data.semantic.border_weights import border_weights
 from segtrain.data.semantic.tiles import tile_batches
-from segtrain.evaluate import evaluate
+from segtrain.evaluation.semantic.evaluate import evaluate
 from segtrain.fit import FitReport, fit
 from segtrain.inference.semantic.predict import predict
 from segtrain.inference.semantic.segmenter import Protocol, Segmenter

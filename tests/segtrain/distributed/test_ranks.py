@@ -38,7 +38,7 @@ from segtrain.data.rows import steps_per_epoch
 from segtrain.data.semantic.crops import list_samples, record_samples, training_batches
 from segtrain.distributed.device import prepare_device
 from segtrain.distributed.ranks import ALONE, Ranks, device_id, from_float32, launched, to_float32
-from segtrain.evaluate import EvalReport, evaluate
+from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate
 from segtrain.fit import fit
 from segtrain.train_dir import TrainDir
 

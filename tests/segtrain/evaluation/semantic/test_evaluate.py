@@ -17,7 +17,7 @@ from segtrain.config.config import Config
 from segtrain.data.rows import worker_count
 from segtrain.data.semantic.crops import Sample, SampleList, list_samples
 from segtrain.distributed.device import prepare_device
-from segtrain.evaluate import EvalReport, evaluate, score
+from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate, score
 from segtrain.inference.semantic.segmenter import Protocol, Segmenter, load_segmenter
 
 if TYPE_CHECKING:

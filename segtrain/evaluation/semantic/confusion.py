@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import NAMED, InvalidInputError
-from segtrain.membranes import MembraneReport
+from segtrain.evaluation.semantic.membranes import MembraneReport
 
 #: Number of values an index PNG can hold.
 LABELS = 256
@@ -48,7 +48,7 @@ class SegmentationReport:
         pixel_accuracy: share of the counted pixels that are predicted right.
         pixels: number of counted pixels.
         confusion: how many of them by true class (row) and predicted class (column).
-        soft_dice: mean over the images of `segtrain.membranes.soft_dice`; None: not asked for.
+        soft_dice: mean over the images of `segtrain.evaluation.semantic.membranes.soft_dice`; None: not asked for.
         membranes: how well cells are told apart; None: not asked for.
     """
 

@@ -17,9 +17,9 @@ from segdata.records.manifest import RecordSet
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.recipes import override, recipe
 from segtrain.distributed.ranks import Ranks
+from segtrain.evaluation.instance.coco import ground_truth, score
+from segtrain.evaluation.instance.evaluate import detect_all, evaluate_instances
 from segtrain.inference.instance.detections import Detections
-from segtrain.instances.evaluate import detect_all, evaluate_instances
-from segtrain.instances.scores import ground_truth, score
 
 SETTINGS = MaskRcnn(image_height=96, image_width=160, max_detections=12)
 CONFIG = override(recipe("deeplabv3plus_cpu"), {"batch_size": 3, "workers": 2})

@@ -28,9 +28,9 @@ from segtrain.data.semantic.crops import (
     record_samples,
 )
 from segtrain.distributed.ranks import ALONE, Ranks, current
+from segtrain.evaluation.semantic.confusion import ConfusionMatrix, SegmentationReport
+from segtrain.evaluation.semantic.membranes import MeanScore, MembraneScores, soft_dice
 from segtrain.inference.semantic.segmenter import Protocol, Segmenter, likeliest, load_segmenter
-from segtrain.membranes import MeanScore, MembraneScores, soft_dice
-from segtrain.metrics import ConfusionMatrix, SegmentationReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +148,7 @@ def score(
 
     `samples` are this rank's share of them. The ranks' counts are added up exactly; only rank 0 shows progress. U-Net
     is given the soft dice of its publications too, and where the class id of a `membrane` is given, any network what
-    `segtrain.membranes` says of the cells.
+    `segtrain.evaluation.semantic.membranes` says of the cells.
 
     Raises:
         InvalidInputError: naming the first sample that is faulty; or when their number is another one.

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segtrain.membranes import MeanScore, MembraneScores, cell_scores, soft_dice
+from segtrain.evaluation.semantic.membranes import MeanScore, MembraneScores, cell_scores, soft_dice
 
 MEMBRANE, CELL, IGNORE = 0, 1, 255
 

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from PIL import Image
 
 from segdata.draw.figures import to_png
-from segtrain.metrics import ConfusionMatrix, SegmentationReport
-from segtrain.plots import confusion_figure
+from segtrain.evaluation.plots import confusion_figure
+from segtrain.evaluation.semantic.confusion import ConfusionMatrix, SegmentationReport
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Trained

@@ -24,9 +24,9 @@ from segtrain.data.instance.batches import EvalSample, check_instance_set, eval_
 from segtrain.data.rows import in_batches
 from segtrain.data.semantic.crops import SampleList
 from segtrain.distributed.ranks import ALONE, Ranks, current
+from segtrain.evaluation.instance.coco import InstanceReport, ground_truth, read_ground_truth, score
 from segtrain.inference.instance.detections import Detections, Result, locate, result_entries, write_results
 from segtrain.inference.instance.detector import load_detector, settings_of
-from segtrain.instances.scores import InstanceReport, ground_truth, read_ground_truth, score
 
 
 @dataclass(frozen=True, kw_only=True)

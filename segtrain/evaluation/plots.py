@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.draw.figures import INK
-from segtrain.metrics import SegmentationReport
+from segtrain.evaluation.semantic.confusion import SegmentationReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from segdata.errors import SegDataError
-from segtrain.metrics import ConfusionMatrix
+from segtrain.evaluation.semantic.confusion import ConfusionMatrix
 
 DTYPES = (np.uint8, np.int32, np.int64)
 

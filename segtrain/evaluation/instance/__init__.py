@@ -1,0 +1,1 @@
+"""Scores of instance networks: COCO average precision."""

@@ -1,1 +1,0 @@
-"""Found instances: from the network's arrays to COCO results, scores and pictures."""

@@ -1,0 +1,1 @@
+"""Training: one epoch after another, its steps, its directory, its events."""
