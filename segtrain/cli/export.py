@@ -14,7 +14,7 @@ from segtrain.config.config import DeviceTarget, FileFormat
 
 if TYPE_CHECKING:
     from segdata.store.url import Location
-    from segtrain.export import ExportReport
+    from segtrain.exporting.export import ExportReport
 
 
 @click.command("export")
@@ -51,7 +51,7 @@ def export(ckpt_path: Location, work_dir: Path | None, as_json: bool, **options:
     Example:
       segtrain export --ckpt_path runs/voc/best.ckpt --format onnx --out voc.onnx
     """
-    from segtrain import export as exporting
+    from segtrain.exporting import export as exporting
     from segtrain.remote import local_checkpoint
 
     checkpoint = local_checkpoint(ckpt_path, work_dir=work_dir, progress=progress_bar)

@@ -13,9 +13,9 @@ from click.testing import Result
 from mindspore import Tensor, nn
 
 from segdata.errors import InvalidInputError, OptionError, SegDataError, TargetExistsError
-from segtrain import export as exporting
 from segtrain.checkpoints.checkpoint import load_network
-from segtrain.export import export
+from segtrain.exporting import export as exporting
+from segtrain.exporting.export import export
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Trained

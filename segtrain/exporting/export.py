@@ -20,8 +20,8 @@ from segtrain.checkpoints.checkpoint import CheckpointInfo, load_network, progra
 from segtrain.config.config import Channels, DeviceTarget, FileFormat
 from segtrain.config.unet import output_size
 from segtrain.distributed.device import prepare_device
+from segtrain.exporting.onnx import replace_layers
 from segtrain.inference.semantic.segmenter import Protocol
-from segtrain.models.onnx import replace_layers
 
 #: Names of input and output in an ONNX file.
 INPUT, OUTPUT = "images", "logits"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
+from segtrain.exporting.onnx import MatrixResize, PaddedMaxPool, interpolation, replace_layers
 from segtrain.models.layers import Resize
-from segtrain.models.onnx import MatrixResize, PaddedMaxPool, interpolation, replace_layers
 
 
 class Stem(nn.Cell):
