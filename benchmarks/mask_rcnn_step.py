@@ -26,7 +26,7 @@ from segtrain.config.recipes import recipe
 from segtrain.distributed.device import prepare_device
 from segtrain.inference.instance.detector import settings_of
 from segtrain.models.mask_rcnn import MaskRcnnDetector, MaskRcnnLoss, MaskRcnnNetwork
-from segtrain.train_step import TrainStep
+from segtrain.training.step import TrainStep
 
 STEPS = 5
 CLASSES = 5

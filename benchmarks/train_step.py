@@ -37,7 +37,7 @@ def by_mindspore(images: Any, labels: Any) -> Callable[[], float]:
     from segtrain.distributed.device import prepare_device
     from segtrain.models import build_network
     from segtrain.tasks import semantic
-    from segtrain.train_step import build_train_step
+    from segtrain.training.step import build_train_step
 
     changes = {"backbone": BACKBONE, "atrous_rates": RATES, "ignore_label": IGNORE}
     config = override(recipe("deeplabv3plus_cpu"), changes)

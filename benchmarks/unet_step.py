@@ -36,7 +36,7 @@ def by_mindspore(options: argparse.Namespace, images: Any, labels: Any) -> Calla
     from segtrain.distributed.device import prepare_device
     from segtrain.models import build_network
     from segtrain.tasks import task_of
-    from segtrain.train_step import build_train_step
+    from segtrain.training.step import build_train_step
 
     flags = {"model": options.model, "crop_size": options.input_size, "batch_size": options.batch_size}
     plain = {"amp": "O0", "loss_scale": 1, "num_classes": CLASSES, "ignore_label": IGNORE}

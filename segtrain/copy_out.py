@@ -29,7 +29,7 @@ from segtrain.config.config import Config
 from segtrain.config.recipes import read_config
 from segtrain.distributed.ranks import ALONE, current, launched
 
-#: Files of a training (`segtrain.train_dir`); others below its URL are left alone.
+#: Files of a training (`segtrain.training.train_dir`); others below its URL are left alone.
 _CONFIG = "config.yaml"
 _TRAINING = re.compile(r"config\.yaml|metrics\.jsonl|(last|best|[^/.][^/]*-\d+_\d+)\.(ckpt|json)")
 

@@ -10,11 +10,11 @@ import click
 from tqdm import tqdm
 
 from segdata.errors import name_first
-from segtrain.events import Event, Started, StepDone
+from segtrain.training.events import Event, Started, StepDone
 
 if TYPE_CHECKING:
     from segtrain.checkpoints.checkpoint import LoadReport
-    from segtrain.events import Evaluated
+    from segtrain.training.events import Evaluated
 
 #: How scores are called in text.
 TITLES = {

@@ -22,17 +22,17 @@ from segdata.store.transfer import fetched, naming, object_size, objects
 from segdata.store.url import Location, Url, default_work_dir, local_place, parse_location
 from segtrain.config.config import Config
 from segtrain.copy_out import results_directory, training_directory
-from segtrain.events import Event, ignore
 from segtrain.tasks import check_options, task_of
 from segtrain.tasks.task import Task
+from segtrain.training.events import Event, ignore
 
 if TYPE_CHECKING:
     from segtrain.data.semantic.crops import SampleList
     from segtrain.evaluation.instance.evaluate import InstanceEvalReport
     from segtrain.evaluation.semantic.evaluate import EvalReport
-    from segtrain.fit import FitReport
     from segtrain.inference.instance.predict import InstancePredictReport
     from segtrain.inference.semantic.predict import PredictReport
+    from segtrain.training.fit import FitReport
 
 
 def fit(
@@ -47,7 +47,7 @@ def fit(
     work_dir: Path | None = None,
     progress: Progress = silent,
 ) -> FitReport:
-    """Train as `segtrain.fit.fit` does; results are copied out at the end, after a failure or interruption too.
+    """Train as `segtrain.fit` does; results are copied out at the end, after a failure or interruption too.
 
     Args:
         config: the settings; `ckpt_pre_trained` may be a URL.
@@ -65,7 +65,7 @@ def fit(
             then.
         TrainingInterrupted: as there, when the results are copied out.
     """
-    from segtrain import fit as training
+    from segtrain.training import fit as training
 
     bring_in = partial(local_set, work_dir=work_dir, progress=progress)
     with training_directory(

@@ -23,7 +23,7 @@ from segtrain.cli.options import LOOKS, given_only, options_of, saying_how_to_go
 from segtrain.config.recipes import override, recipe, recipe_names
 
 if TYPE_CHECKING:
-    from segtrain.cross_validate import CrossValidationReport
+    from segtrain.training.cross_validate import CrossValidationReport
 
 
 @click.command("cross-validate")
@@ -76,8 +76,8 @@ def cross_validate(
 
     from segdata.labels.classes import Classes
     from segdata.records.semantic import ListSource
-    from segtrain import cross_validate as validation
     from segtrain.progress import TrainingBar
+    from segtrain.training import cross_validate as validation
 
     source = ListSource(data_root, data_lst, read_classes(num_classes, class_names, ignore_label) or Classes())
     with saying_how_to_go_on(), TrainingBar(log_steps) as bar:

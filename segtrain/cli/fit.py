@@ -21,7 +21,7 @@ from segtrain.copy_out import resumed_config
 
 if TYPE_CHECKING:
     from segtrain.config.config import Config
-    from segtrain.fit import FitReport
+    from segtrain.training.fit import FitReport
 
 #: The flags of the published training script that are settings; each is a field of `Config`.
 _SETTINGS = (
@@ -132,7 +132,7 @@ def fit(
 def _draw(train_dir: Path, path: Path) -> None:
     from segdata.draw.figures import to_png
     from segtrain.evaluation.plots import training_figure
-    from segtrain.train_dir import TrainDir
+    from segtrain.training.train_dir import TrainDir
 
     write_file(path, to_png(training_figure(TrainDir(train_dir).metrics(), train_dir.name)), overwrite=True)
 

@@ -64,7 +64,7 @@ def given_only(options: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def saying_how_to_go_on() -> Iterator[None]:
     """End as an interrupted program does when a training is interrupted, and say how it goes on."""
-    from segtrain.fit import TrainingInterrupted
+    from segtrain.training.fit import TrainingInterrupted
 
     try:
         yield

@@ -23,11 +23,11 @@ from segtrain.config.config import Config
 from segtrain.config.recipes import override, read_config
 from segtrain.distributed.device import prepare_device
 from segtrain.distributed.ranks import ALONE, Ranks, current
-from segtrain.events import Event, StepDone
 from segtrain.models.layers import Dropout, batch_norm
 from segtrain.models.normalization import synchronise
 from segtrain.tasks.semantic import WithLoss
-from segtrain.train_step import TrainStep, average_gradients
+from segtrain.training.events import Event, StepDone
+from segtrain.training.step import TrainStep, average_gradients
 
 #: A joint batch, and what a small network shall make of it.
 _IMAGES = np.random.default_rng(1).normal(1, 2, (4, 3, 9, 9)).astype(np.float32)
@@ -89,7 +89,7 @@ def exchange(ranks: Ranks) -> dict[str, Any]:
 
 def fit_interrupted(base: Path, config: Config, ranks: Ranks) -> str:
     """Train until rank 0 has asked rank 1 to stop, after step 1; return what was said."""
-    from segtrain.fit import TrainingInterrupted, fit
+    from segtrain.training.fit import TrainingInterrupted, fit
 
     def interrupt(event: Event) -> None:
         if isinstance(event, StepDone) and event.step == 1:
@@ -105,7 +105,7 @@ def fit_interrupted(base: Path, config: Config, ranks: Ranks) -> str:
 def work(base: Path, ranks: Ranks) -> dict[str, Any]:
     """Do everything that ranks do together, once: a launch takes long."""
     from segtrain.cli import main
-    from segtrain.fit import fit
+    from segtrain.training.fit import fit
 
     found = exchange(ranks)
     np.savez(base / f"synchronised_{ranks.rank}.npz", **one_step(ranks))

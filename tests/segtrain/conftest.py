@@ -21,8 +21,8 @@ from segdata.records.semantic import ListSource
 from segdata.sources.voc import voc_decolor, voc_list
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, recipe
-from segtrain.events import Event
-from segtrain.fit import FitReport, fit
+from segtrain.training.events import Event
+from segtrain.training.fit import FitReport, fit
 
 NAMES = ("background", "aeroplane", "bicycle", "bird")
 

@@ -93,7 +93,7 @@ def test_fit_eval_and_predict_follow_each_other(segtrain: Run, miniature: Miniat
 def test_steps_are_logged_and_drawn_and_those_whose_gradients_overflowed_counted(
     segtrain: Run, miniature: Miniature, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segtrain.train_step.FIRST_SCALE", 3e38)
+    monkeypatch.setattr("segtrain.training.step.FIRST_SCALE", 3e38)
     result = segtrain(
         "fit", *QUICK, 1, "--data_file", miniature.train, "--train_dir", tmp_path / "run", "--loss_scale", "dynamic",
         "--log_steps", 1, "--plot", tmp_path / "run.png",

@@ -20,8 +20,8 @@ from segdata.store.url import Url, local_place
 from segtrain import remote
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
-from segtrain.events import Event, Started, StepDone
-from segtrain.fit import TrainingInterrupted
+from segtrain.training.events import Event, Started, StepDone
+from segtrain.training.fit import TrainingInterrupted
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Trained

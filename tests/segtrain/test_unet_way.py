@@ -25,10 +25,10 @@ from segtrain.config.recipes import override, recipe
 from segtrain.data.semantic.border_weights import border_weights
 from segtrain.data.semantic.tiles import tile_batches
 from segtrain.evaluation.semantic.evaluate import evaluate
-from segtrain.fit import FitReport, fit
 from segtrain.inference.semantic.predict import predict
 from segtrain.inference.semantic.segmenter import Protocol, Segmenter
 from segtrain.tasks import semantic
+from segtrain.training.fit import FitReport, fit
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Rows

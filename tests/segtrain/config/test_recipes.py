@@ -13,7 +13,7 @@ from click.testing import Result
 from segtrain.config.config import Config
 from segtrain.config.recipes import recipe, recipe_names, recipe_summaries, recipe_text
 from segtrain.data.rows import steps_per_epoch
-from segtrain.schedules import learning_rates
+from segtrain.training.schedules import learning_rates
 
 Run = Callable[..., Result]
 

@@ -39,8 +39,8 @@ from segtrain.data.semantic.crops import list_samples, record_samples, training_
 from segtrain.distributed.device import prepare_device
 from segtrain.distributed.ranks import ALONE, Ranks, device_id, from_float32, launched, to_float32
 from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate
-from segtrain.fit import fit
-from segtrain.train_dir import TrainDir
+from segtrain.training.fit import fit
+from segtrain.training.train_dir import TrainDir
 
 if TYPE_CHECKING:
     from click.testing import Result

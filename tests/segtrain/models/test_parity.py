@@ -11,7 +11,7 @@ from networks import deeplab
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, recipe
 from segtrain.tasks import semantic
-from segtrain.train_step import build_train_step
+from segtrain.training.step import build_train_step
 
 #: The golden numbers are those of float64. In float32, PyTorch and MindSpore alike miss them by 1e-6 in logits, loss
 #: and statistics, and by up to 6e-5 in the gradients, which hundreds of sums of both signs lie behind.

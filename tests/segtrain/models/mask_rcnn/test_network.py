@@ -11,11 +11,11 @@ from mindspore import Tensor, nn
 from segdata.errors import InvalidInputError
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.recipes import recipe
-from segtrain.freeze import freeze
 from segtrain.models.mask_rcnn import LOSS_PARTS, MaskRcnnLoss, MaskRcnnNetwork
 from segtrain.models.mask_rcnn.anchors import level_anchors
 from segtrain.models.mask_rcnn.mask_targets import mask_targets
-from segtrain.train_step import TrainStep
+from segtrain.training.freeze import freeze
+from segtrain.training.step import TrainStep
 
 CLASSES = 2
 

@@ -16,8 +16,8 @@ from segdata.records.semantic import ListSource
 from segtrain.config.config import Config
 from segtrain.data.semantic.crops import SampleList
 from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate
-from segtrain.events import Event, ignore
-from segtrain.fit import fit
+from segtrain.training.events import Event, ignore
+from segtrain.training.fit import fit
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def cross_validate(
     Raises:
         InvalidInputError: when there are fewer samples than folds, a fold is named that there is not, or the network is
             for instances.
-        SegDataError: as of `segdata.to_mindrecord`, `segtrain.fit` and `segtrain.evaluate`.
+        SegDataError: as of `segdata.to_mindrecord`, `segtrain.training.fit` and `segtrain.evaluate`.
     """
     if config.mask_rcnn:
         raise InvalidInputError(

@@ -8,7 +8,7 @@ import pytest
 
 from segdata.errors import SegDataError
 from segtrain.config.config import LrType
-from segtrain.schedules import learning_rates
+from segtrain.training.schedules import learning_rates
 
 
 def test_cosine_falls_from_the_base_through_its_half_to_nearly_nothing() -> None:

@@ -15,9 +15,9 @@ from segdata.errors import InvalidInputError
 from segtrain.checkpoints.checkpoint import read_parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, read_config
-from segtrain.events import Event, StepDone
-from segtrain.fit import FitReport, TrainingInterrupted, fit
-from segtrain.freeze import freeze
+from segtrain.training.events import Event, StepDone
+from segtrain.training.fit import FitReport, TrainingInterrupted, fit
+from segtrain.training.freeze import freeze
 
 if TYPE_CHECKING:
     from mindspore import nn

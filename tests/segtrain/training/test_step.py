@@ -11,7 +11,7 @@ from segtrain.config.config import Config
 from segtrain.config.recipes import override
 from segtrain.models.layers import ConvBNReLU, Dropout, conv
 from segtrain.tasks import semantic
-from segtrain.train_step import FIRST_SCALE, STEADY_STEPS, TrainStep, build_train_step, skipped_steps
+from segtrain.training.step import FIRST_SCALE, STEADY_STEPS, TrainStep, build_train_step, skipped_steps
 
 RATES = np.array([0.1, 0.01, 0.001, 0.0001], np.float32)
 

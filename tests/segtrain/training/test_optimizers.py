@@ -8,7 +8,7 @@ from networks import deeplab
 
 from segtrain.config.config import Config, WeightDecayFilter
 from segtrain.config.recipes import override
-from segtrain.optimizers import build_optimizer
+from segtrain.training.optimizers import build_optimizer
 
 DECAY = 0.5
 RATES = np.array([0.25, 0.125], np.float32)

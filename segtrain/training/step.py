@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from mindspore import Parameter, Tensor, nn, ops
 
-from segtrain.averaging import MovingAverage
 from segtrain.config.config import Config
 from segtrain.distributed.ranks import Ranks
-from segtrain.optimizers import build_optimizer
 from segtrain.tasks.task import Task
+from segtrain.training.averaging import MovingAverage
+from segtrain.training.optimizers import build_optimizer
 
 #: Where a dynamic loss scale begins, and after how many steps without an overflow it doubles: as PyTorch's GradScaler.
 FIRST_SCALE = 2.0**16

@@ -21,15 +21,15 @@ from segtrain.data.classes import check_classes
 from segtrain.data.rows import steps_per_epoch
 from segtrain.distributed.device import prepare_device, stop_requests
 from segtrain.distributed.ranks import Ranks, current
-from segtrain.events import Evaluated, Event, Started, StepDone, ignore
-from segtrain.freeze import freeze
 from segtrain.models import build_network
 from segtrain.models.normalization import synchronise
-from segtrain.schedules import learning_rates
 from segtrain.tasks import task_of
 from segtrain.tasks.task import Scores, Task
-from segtrain.train_dir import TrainDir
-from segtrain.train_step import TrainStep, average_gradients, build_train_step, skipped_steps
+from segtrain.training.events import Evaluated, Event, Started, StepDone, ignore
+from segtrain.training.freeze import freeze
+from segtrain.training.schedules import learning_rates
+from segtrain.training.step import TrainStep, average_gradients, build_train_step, skipped_steps
+from segtrain.training.train_dir import TrainDir
 
 
 @dataclass(frozen=True, kw_only=True)

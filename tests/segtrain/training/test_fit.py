@@ -13,9 +13,9 @@ from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
 from segtrain.checkpoints.checkpoint import read_checkpoint, read_parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, read_config
-from segtrain.events import Evaluated, Event, Started, StepDone
-from segtrain.fit import TrainingInterrupted, fit
-from segtrain.train_dir import TrainDir
+from segtrain.training.events import Evaluated, Event, Started, StepDone
+from segtrain.training.fit import TrainingInterrupted, fit
+from segtrain.training.train_dir import TrainDir
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Rows, Trained

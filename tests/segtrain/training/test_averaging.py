@@ -9,15 +9,15 @@ import mindspore as ms
 import pytest
 from mindspore import Parameter, Tensor, nn
 
-from segtrain.averaging import MovingAverage
 from segtrain.checkpoints.checkpoint import load_network, load_pretrained, read_parameters
 from segtrain.checkpoints.naming import AVERAGE, averaged
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
 from segtrain.evaluation.semantic.evaluate import evaluate
-from segtrain.fit import fit
 from segtrain.models import build_network
-from segtrain.train_dir import TrainDir
+from segtrain.training.averaging import MovingAverage
+from segtrain.training.fit import fit
+from segtrain.training.train_dir import TrainDir
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature
