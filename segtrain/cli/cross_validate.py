@@ -76,7 +76,7 @@ def cross_validate(
 
     from segdata.labels.classes import Classes
     from segdata.records.semantic import ListSource
-    from segtrain.progress import TrainingBar
+    from segtrain.cli.progress import TrainingBar
     from segtrain.training import cross_validate as validation
 
     source = ListSource(data_root, data_lst, read_classes(num_classes, class_names, ignore_label) or Classes())

@@ -65,7 +65,7 @@ def evaluate(
     Example:
       segtrain eval --data_file records/voc_val --ckpt_path runs/voc/best.ckpt --scales 0.75 --scales 1.0 --flip
     """
-    from segtrain import remote
+    from segtrain.remote import programs
 
     data = _data(data_file, data_root, data_lst)
     if plot:
@@ -73,7 +73,7 @@ def evaluate(
     options["expected"] = {key: options.pop(key) for key in ("model", "num_classes", "ignore_label")}
     if options["results"]:
         options["overwrite"] = overwrite
-    report = remote.evaluate(ckpt_path, data, progress=progress_bar, **given_only(options))
+    report = programs.evaluate(ckpt_path, data, progress=progress_bar, **given_only(options))
     if report.task == "instance":
         once(emit, report, as_json, instance_scores)
         if plot:

@@ -52,7 +52,7 @@ def export(ckpt_path: Location, work_dir: Path | None, as_json: bool, **options:
       segtrain export --ckpt_path runs/voc/best.ckpt --format onnx --out voc.onnx
     """
     from segtrain.exporting import export as exporting
-    from segtrain.remote import local_checkpoint
+    from segtrain.remote.programs import local_checkpoint
 
     checkpoint = local_checkpoint(ckpt_path, work_dir=work_dir, progress=progress_bar)
     emit(exporting.export(checkpoint, **options), as_json, _text)

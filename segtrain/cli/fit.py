@@ -17,7 +17,7 @@ from segdata.files import check_target_file, write_file
 from segtrain.cli.options import MODELS, once, options_of, saying_how_to_go_on, several
 from segtrain.config.config import Amp, DeviceTarget, LrType, Model
 from segtrain.config.recipes import override, recipe, recipe_names
-from segtrain.copy_out import resumed_config
+from segtrain.remote.outputs import resumed_config
 
 if TYPE_CHECKING:
     from segtrain.config.config import Config
@@ -119,11 +119,11 @@ def fit(
     resumed = partial(resumed_config, places["train_dir"], work_dir=places["work_dir"]) if resume else None
     config = _config(recipe_name, resumed, options, settings)
 
-    from segtrain import remote
-    from segtrain.progress import TrainingBar
+    from segtrain.cli.progress import TrainingBar
+    from segtrain.remote import programs
 
     with saying_how_to_go_on(), TrainingBar(log_steps) as bar:
-        report = remote.fit(config, **places, resume=resume, overwrite=overwrite, observe=bar, progress=progress_bar)
+        report = programs.fit(config, **places, resume=resume, overwrite=overwrite, observe=bar, progress=progress_bar)
     if plot:
         once(_draw, places["train_dir"], plot)
     once(emit, report, as_json, _fit_text)
@@ -157,7 +157,7 @@ def _config(
 
 
 def _fit_text(report: FitReport) -> str:
-    from segtrain.progress import TITLES
+    from segtrain.cli.progress import TITLES
 
     speed = f", {report.images_per_s:.1f} images/s" if report.images_per_s else ""
     lines = [

@@ -42,9 +42,9 @@ def predict(context: click.Context, /, as_json: bool, **options: Any) -> None:
     Example:
       segtrain predict --images photos --ckpt_path runs/voc/best.ckpt --out segmented
     """
-    from segtrain import remote
+    from segtrain.remote import programs
 
-    report = remote.predict(progress=progress_bar, **given_only(options))
+    report = programs.predict(progress=progress_bar, **given_only(options))
     if report.task == "instance":
         emit(report, as_json, instances_found)
     else:

@@ -21,7 +21,7 @@ from segdata.records.fetch import local_set
 from segdata.store.transfer import fetched, naming, object_size, objects
 from segdata.store.url import Location, Url, default_work_dir, local_place, parse_location
 from segtrain.config.config import Config
-from segtrain.copy_out import results_directory, training_directory
+from segtrain.remote.outputs import results_directory, training_directory
 from segtrain.tasks import check_options, task_of
 from segtrain.tasks.task import Task
 from segtrain.training.events import Event, ignore

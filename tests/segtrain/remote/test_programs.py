@@ -17,9 +17,9 @@ from segdata.errors import InvalidInputError, SegDataError
 from segdata.records.publish import publish
 from segdata.store.transfer import fetched, files_below, objects, remove, upload
 from segdata.store.url import Url, local_place
-from segtrain import remote
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
+from segtrain.remote import programs
 from segtrain.training.events import Event, Started, StepDone
 from segtrain.training.fit import TrainingInterrupted
 
@@ -95,7 +95,7 @@ def test_an_interrupted_training_is_copied_out_and_goes_on_from_the_store(
     upload(trained.directory, ["best.ckpt", "best.json"], run.parent / "checkpoint")
     config = override(small, {"ckpt_pre_trained": f"{run.parent}/checkpoint/"})
     with pytest.raises(TrainingInterrupted, match=rf"^Stopped after step 3 of 6; {run}/last\.ckpt is complete\.$"):
-        remote.fit(config, TRAIN, run, observe=interrupt_after(3), work_dir=work)
+        programs.fit(config, TRAIN, run, observe=interrupt_after(3), work_dir=work)
     numbered = ["DeepLabV3plus_s16-1_2.ckpt", "DeepLabV3plus_s16-1_2.json"]
     assert names(run) == [*numbered, "config.yaml", "last.ckpt", "last.json", "metrics.jsonl"]
     assert steps(run) == [1, 2, 3]
@@ -156,7 +156,7 @@ def fail_at_the_start(event: Event) -> None:
 
 def test_what_there_is_of_a_failed_training_is_copied_out(small: Config, run: Url, work: Path) -> None:
     with pytest.raises(SegDataError, match="seen enough"):
-        remote.fit(small, TRAIN, run, observe=fail_at_the_start, work_dir=work)
+        programs.fit(small, TRAIN, run, observe=fail_at_the_start, work_dir=work)
     assert names(run) == ["config.yaml"]
     assert not local_place(run, work).exists()
 
@@ -167,9 +167,9 @@ def test_a_training_that_cannot_begin_leaves_the_store_as_it_is(
     upload(trained.directory, ["config.yaml", "metrics.jsonl"], run)
     before = sorted(objects(run))
     with pytest.raises(InvalidInputError, match="num_classes = 7"):
-        remote.fit(override(small, {"num_classes": 7}), TRAIN, run, overwrite=True, work_dir=work)
+        programs.fit(override(small, {"num_classes": 7}), TRAIN, run, overwrite=True, work_dir=work)
     with pytest.raises(InvalidInputError, match=rf"{run}: no last.ckpt to resume from"):
-        remote.fit(small, TRAIN, run, resume=True, work_dir=work)
+        programs.fit(small, TRAIN, run, resume=True, work_dir=work)
     assert sorted(objects(run)) == before
     assert not local_place(run, work).exists()
 
@@ -183,23 +183,23 @@ def test_results_that_wait_here_do_not_replace_newer_ones_in_the_store(
     (left / "config.yaml").write_bytes((trained.directory / "config.yaml").read_bytes())
     (left / ".store.json").write_text("{}")
     with pytest.raises(SegDataError, match=rf"{left} holds a training that was not copied out, but {run} has changed"):
-        remote.fit(small, TRAIN, run, resume=True, work_dir=work)
+        programs.fit(small, TRAIN, run, resume=True, work_dir=work)
     assert (left / "config.yaml").exists()
 
 
 def test_a_folder_names_its_only_checkpoint(trained: Trained, run: Url, work: Path) -> None:
     upload(trained.directory, ["best.ckpt", "best.json"], run)
-    local = remote.local_checkpoint(run, work_dir=work)
+    local = programs.local_checkpoint(run, work_dir=work)
     assert local.read_bytes() == (trained.directory / "best.ckpt").read_bytes()
     assert local.with_name("best.json").read_bytes() == (trained.directory / "best.json").read_bytes()
     upload(trained.directory, ["last.ckpt"], run)
     with pytest.raises(
         InvalidInputError, match=r"there are 2 checkpoints; name one of them:\n  best.ckpt\n  last.ckpt"
     ):
-        remote.local_checkpoint(run, work_dir=work)
+        programs.local_checkpoint(run, work_dir=work)
     # The side file of an earlier copy is not taken for that of a checkpoint that has none any more.
     remove(run, ["best.json"])
-    assert not remote.local_checkpoint(run / "best.ckpt", work_dir=work).with_name("best.json").exists()
+    assert not programs.local_checkpoint(run / "best.ckpt", work_dir=work).with_name("best.json").exists()
 
 
 def test_predictions_replace_only_predictions(
