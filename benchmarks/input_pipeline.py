@@ -3,7 +3,7 @@
     python benchmarks/input_pipeline.py VOC_ROOT [--rows 600]
 
 VOC_ROOT needs its index masks (segdata voc-decolor). The published augmentation: scale 0.5 to 2, crop 513, mirror,
-normalise, batch 8; two workers. The PyTorch rows need torch in the same environment and are left out without it. Each
+normalize, batch 8; two workers. The PyTorch rows need torch in the same environment and are left out without it. Each
 measurement is a process of its own, in turn; the first batch, with which everything starts, is not counted.
 """
 
@@ -41,7 +41,7 @@ MEAN, STD = (np.array(values[::-1], np.float32) for values in (CONFIG.image_mean
 
 
 def model_zoo(data: Any, label: Any) -> tuple[Any, Any]:
-    """The published order: decode, resize all, normalise all, pad all, crop, mirror, planes."""
+    """The published order: decode, resize all, normalize all, pad all, crop, mirror, planes."""
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     label = cv2.imdecode(np.frombuffer(label, np.uint8), cv2.IMREAD_GRAYSCALE)
     scale = np.random.uniform(0.5, 2.0)

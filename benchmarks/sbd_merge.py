@@ -75,8 +75,8 @@ def lay_out(root: Path, sources: list[tuple[Path, Path]], files: int) -> None:
 
 def usual_loop(root: Path) -> int:
     """Convert as the model zoo's script does; return the bytes of the gray masks."""
-    gray, coloured = root / "usual" / "cls_png_gray", root / "usual" / "cls_png"
-    for folder in (gray, coloured):
+    gray, colored = root / "usual" / "cls_png_gray", root / "usual" / "cls_png"
+    for folder in (gray, colored):
         folder.mkdir(parents=True)
     palette = voc_palette().tobytes()
     for path in (root / "benchmark_RELEASE" / "dataset" / "cls").iterdir():
@@ -84,7 +84,7 @@ def usual_loop(root: Path) -> int:
         Image.fromarray(mask).save(gray / f"{path.stem}.png")
         image = Image.fromarray(mask)
         image.putpalette(palette)
-        image.save(coloured / f"{path.stem}.png")
+        image.save(colored / f"{path.stem}.png")
     return folder_bytes(gray)
 
 

@@ -1,4 +1,4 @@
-"""Colour masks to class ids: chunk rewriting against the model zoo's way (open, array, save with Pillow).
+"""Color masks to class ids: chunk rewriting against the model zoo's way (open, array, save with Pillow).
 
     python benchmarks/voc_decolor.py VOC_ROOT [--masks 885]
 

@@ -30,7 +30,7 @@ Code = Literal[
     "mixed_modes",
     # Labels.
     "label_mode",
-    "gray_from_colour",
+    "gray_from_color",
     "value_outside_classes",
     "binary_mask",
     "label_all_ignore",

@@ -1,4 +1,4 @@
-"""What training minimises."""
+"""What training minimizes."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class PixelCrossEntropy(nn.Cell):
     """
 
     def __init__(self, ignore_label: int, class_weights: Sequence[float] | None = None) -> None:
-        """Leave pixels labelled ``ignore_label`` out; ``class_weights`` has a weight of 0 or more for each class."""
+        """Leave pixels labeled ``ignore_label`` out; ``class_weights`` has a weight of 0 or more for each class."""
         super().__init__()
         self.pixels = PixelLosses(ignore_label, class_weights)
 
@@ -95,7 +95,7 @@ class CrossEntropyDice(nn.Cell):
     """
 
     def __init__(self, ignore_label: int, class_weights: Sequence[float] | None = None) -> None:
-        """Leave pixels labelled ``ignore_label`` out; ``class_weights`` are those of the cross entropy."""
+        """Leave pixels labeled ``ignore_label`` out; ``class_weights`` are those of the cross entropy."""
         super().__init__()
         self.ignore_label = ignore_label
         self.cross_entropy = PixelCrossEntropy(ignore_label, class_weights)

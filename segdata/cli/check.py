@@ -42,7 +42,7 @@ def check(
 ) -> None:
     """Find everything that can be wrong with a list, a COCO JSON or a record set; exit 1 on errors.
 
-    Missing, damaged and turned files, labels in colour or with values of no class, masks and boxes that are none,
+    Missing, damaged and turned files, labels in color or with values of no class, masks and boxes that are none,
     images that are there twice or in --against too: each kind is counted, its first cases are named, and it is said
     what to do. docs/check.md lists them all. Nothing is written.
 

@@ -52,7 +52,7 @@ def _pair_list_text(report: folders.FolderReport) -> str:
     if others:
         lines.append(
             f"hint: class ids are read from labels of the kind {folders.INDEX_KIND}, and {others} are of another; "
-            "voc-decolor makes them from PNG masks in colour"
+            "voc-decolor makes them from PNG masks in color"
         )
     if report.left_out:
         endings = ", ".join(f"{ending}: {count}" for ending, count in report.left_out.items())

@@ -22,7 +22,7 @@ Kind = Literal["voc", "sbd", "coco", "tif"]
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same files")
 @json_option
 def make_sample(directory: Path, kind: Kind, train: int, val: int, seed: int, as_json: bool) -> None:
-    """Write a miniature of a raw data set: coloured shapes on textured ground, drawn from a seed.
+    """Write a miniature of a raw data set: colored shapes on textured ground, drawn from a seed.
 
     voc is a VOC devkit with palette masks; sbd the same with a benchmark_RELEASE that overlaps it; coco an instances
     JSON with images; tif two stacks, cells and their membranes. coco and tif have no splits: they get as many images

@@ -29,7 +29,7 @@ from segdata.inspect.preview import preview as show
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the choice")
 @click.option("--classes", "wanted", metavar="NAME|ID", multiple=True, help="Only samples with one; may be repeated")
 @click.option(
-    "--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Strength of the colours, 0 to 1"
+    "--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Strength of the colors, 0 to 1"
 )
 @workers_option
 @overwrite_option

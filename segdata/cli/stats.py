@@ -34,7 +34,7 @@ from segdata.inspect.stats import stats as count
 @overwrite_option
 @json_option
 def stats(plot: Path | None, overwrite: bool, as_json: bool, **options: Any) -> None:
-    """Count a data set: pixels and images of each class, image sizes, mean and deviation of the colours.
+    """Count a data set: pixels and images of each class, image sizes, mean and deviation of the colors.
 
     LIST, JSON or SET is a list file, a COCO JSON or a record set. Mean and deviation are those of all pixels, not of
     images. The weights balance the classes in training: the median of the classes' frequencies over the class's own,
@@ -63,8 +63,8 @@ def _stats_text(report: StatsReport, plot: Path | None) -> str:
         lines.append(f"instances  {_instances(report.instances_per_image)}; {report.crowds} crowds beside them")
     lines += [
         f"sizes      {_sizes(report.sizes)}",
-        f"mean       {_colour(report.mean)}",
-        f"std        {_colour(report.std)}",
+        f"mean       {_color(report.mean)}",
+        f"std        {_color(report.std)}",
     ]
     if plot:
         lines.append(f"plot       {plot}")
@@ -108,7 +108,7 @@ def _sizes(sizes: Sequence[SizeCount]) -> str:
     return f"{len(sizes)} different, {ranges}; most frequent {often}"
 
 
-def _colour(values: Sequence[float]) -> str:
+def _color(values: Sequence[float]) -> str:
     red, green, blue = values
     scaled = ", ".join(f"{value / 255:.4f}" for value in values)
     return f"R {red:.2f}  G {green:.2f}  B {blue:.2f}  (of 1: {scaled})"

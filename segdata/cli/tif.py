@@ -110,7 +110,7 @@ def slice_stack(
     Pages keep their values; --depth 8bit scales all of them alike, by their data type or by --range. Label values
     become class ids by --label_map; a value that it does not name is an error.
 
-    Neighbouring slices look alike, so --folds takes contiguous blocks; --order course shuffles pages as the U-Net
+    Neighboring slices look alike, so --folds takes contiguous blocks; --order course shuffles pages as the U-Net
     course does. The lists are all_lst.txt, or train_lst.txt and val_lst.txt.
 
     \b

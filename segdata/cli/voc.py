@@ -28,16 +28,16 @@ data_root_option = click.option(
 @data_root_option
 @click.option("--src_path", type=EXISTING_DIR, help="Folder of masks [default: the devkit's SegmentationClass]")
 @click.option("--dst_path", type=ANY_PATH, help="Folder to write [default: the devkit's SegmentationClassGray]")
-@click.option("--colormap", default="voc", show_default=True, metavar="voc|FILE", help="Class colours")
+@click.option("--colormap", default="voc", show_default=True, metavar="voc|FILE", help="Class colors")
 @cluster_options
 @overwrite_option
 @dry_run_option
 @json_option
 def decolor(colormap: str, as_json: bool, **options: Any) -> None:
-    """Turn colour masks into index masks: 8-bit gray PNGs whose pixels are class ids, 255 = ignore.
+    """Turn color masks into index masks: 8-bit gray PNGs whose pixels are class ids, 255 = ignore.
 
-    Palette PNGs are rewritten without decoding; RGB, RGBA and other palettes are looked up colour by colour, and
-    gray masks are checked. A pixel of an unknown colour is an error, and then nothing is written. Index masks look
+    Palette PNGs are rewritten without decoding; RGB, RGBA and other palettes are looked up color by color, and
+    gray masks are checked. A pixel of an unknown color is an error, and then nothing is written. Index masks look
     black: class ids are small numbers.
 
     --colormap takes a text file with a line 'name r g b' for each class, in the order of the class ids, or CVAT's
@@ -52,7 +52,7 @@ def decolor(colormap: str, as_json: bool, **options: Any) -> None:
 
 
 def _decolor_text(report: voc.DecolorReport) -> str:
-    methods = f"{report.rewritten} rewritten without decoding, {report.by_colour} by colour, {report.copied} copied"
+    methods = f"{report.rewritten} rewritten without decoding, {report.by_color} by color, {report.copied} copied"
     verb = "written to" if report.written else "would be written to"
     lines = [f"{report.masks} index masks {verb} {report.target} ({methods})"]
     if report.left_out:

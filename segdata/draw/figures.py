@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-#: The one colour that carries numbers, and that of all writing and lines.
+#: The one color that carries numbers, and that of all writing and lines.
 ACCENT = "#2f7fb5"
 
 
@@ -25,7 +25,7 @@ def to_png(made: Figure) -> bytes:
 def to_svg(made: Figure) -> str:
     """Return a figure as an ``<svg>`` element for a page; the same figure gives the same text.
 
-    Writing stays text. It and the lines have the page's colour (``currentColor``); there is no ground.
+    Writing stays text. It and the lines have the page's color (``currentColor``); there is no ground.
     """
     from matplotlib import rc_context
 

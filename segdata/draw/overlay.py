@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.draw.lettering import drawable, load_font, text_width
-from segdata.labels.colormap import Colour, voc_palette
+from segdata.labels.colormap import Color, voc_palette
 
 #: Index of the hatching of pixels of no class. No class id is 255, and an instance's index stays below it.
 HATCH = 255
@@ -20,18 +20,18 @@ _WHITE = (255, 255, 255)
 #: Pixels from one line of the hatching to the next.
 _PITCH = 8
 
-#: How the colours of instances of one class differ, in turn: hue, in turns of the colour circle, added; brightness
+#: How the colors of instances of one class differ, in turn: hue, in turns of the color circle, added; brightness
 #: multiplied.
 _SHADES = ((0, 1), (0.07, 1.7), (-0.07, 1.35), (0.035, 0.7), (-0.035, 2), (0.1, 1.2))
 
 
 @dataclass(frozen=True)
 class Box:
-    """The box of an instance: x1, y1, x2, y2 in pixels, what is written at it, and its colour."""
+    """The box of an instance: x1, y1, x2, y2 in pixels, what is written at it, and its color."""
 
     corners: tuple[float, float, float, float]
     text: str
-    colour: Colour
+    color: Color
 
 
 @dataclass(frozen=True)
@@ -39,31 +39,31 @@ class Overlay:
     """What is laid over an image of ``H x W`` pixels.
 
     Attributes:
-        fill: index of the colour of each pixel, ``(H, W)`` uint8; 0 where the image stays as it is.
-        lines: index of the colour of edges and hatching, ``(H, W)`` uint8; 0 where there is no line.
-        colours: colour by index, ``(256, 3)`` uint8.
+        fill: index of the color of each pixel, ``(H, W)`` uint8; 0 where the image stays as it is.
+        lines: index of the color of edges and hatching, ``(H, W)`` uint8; 0 where there is no line.
+        colors: color by index, ``(256, 3)`` uint8.
         boxes: of the instances.
     """
 
     fill: npt.NDArray[np.uint8]
     lines: npt.NDArray[np.uint8]
-    colours: npt.NDArray[np.uint8]
+    colors: npt.NDArray[np.uint8]
     boxes: tuple[Box, ...] = ()
 
 
 def label_overlay(label: npt.NDArray[np.uint8], ignore_label: int | None = None) -> Overlay:
-    """Return the overlay of class ids ``(H, W)`` in VOC's colours.
+    """Return the overlay of class ids ``(H, W)`` in VOC's colors.
 
     Class 0 is the background of nearly every class set: there the image stays as it is. Pixels of `ignore_label` are
     hatched, not filled.
     """
-    fill, lines, colours = label.copy(), np.where(edges(label), label, np.uint8(0)), voc_palette()
+    fill, lines, colors = label.copy(), np.where(edges(label), label, np.uint8(0)), voc_palette()
     if ignore_label is not None:
         ignored = label == ignore_label
         fill[ignored] = 0
         lines[ignored & (edges(ignored) | hatching(*label.shape))] = HATCH
-        colours[HATCH] = _WHITE
-    return Overlay(fill, lines, colours)
+        colors[HATCH] = _WHITE
+    return Overlay(fill, lines, colors)
 
 
 def instance_overlay(
@@ -73,35 +73,35 @@ def instance_overlay(
 
     Args:
         masks: the number in `boxes` and the mask ``(height, width)`` of each; later ones are painted over earlier ones.
-        boxes: of all instances; their colours are the masks'.
+        boxes: of all instances; their colors are the masks'.
         height: of the image.
         width: of the image.
     """
     fill, lines = np.zeros((height, width), np.uint8), np.zeros((height, width), np.uint8)
-    colours = np.zeros((256, 3), np.uint8)
+    colors = np.zeros((256, 3), np.uint8)
     for number, mask in masks:
-        # More instances than indices share colours.
+        # More instances than indices share colors.
         index = 1 + number % (HATCH - 1)
         fill[mask] = index
         lines[mask] = np.where(edges(mask)[mask], index, 0)
-        colours[index] = boxes[number].colour
-    return Overlay(fill, lines, colours, tuple(boxes))
+        colors[index] = boxes[number].color
+    return Overlay(fill, lines, colors, tuple(boxes))
 
 
-def instance_colours(labels: Sequence[int]) -> list[Colour]:
-    """Return a colour for each instance of an image: near its class's in VOC's colours, but not its neighbour's."""
-    palette, seen, colours = voc_palette() / 255, Counter[int](), []
+def instance_colors(labels: Sequence[int]) -> list[Color]:
+    """Return a color for each instance of an image: near its class's in VOC's colors, but not its neighbor's."""
+    palette, seen, colors = voc_palette() / 255, Counter[int](), []
     for label in labels:
         hue, saturation, value = rgb_to_hsv(*palette[label % 256].tolist())
         turn, factor = _SHADES[seen[label] % len(_SHADES)]
         seen[label] += 1
         red, green, blue = hsv_to_rgb((hue + turn) % 1, saturation, min(value * factor, 1))
-        colours.append((round(red * 255), round(green * 255), round(blue * 255)))
-    return colours
+        colors.append((round(red * 255), round(green * 255), round(blue * 255)))
+    return colors
 
 
 def edges(ids: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return which pixels of ``(H, W)`` have a neighbour above, below or beside them of another value."""
+    """Return which pixels of ``(H, W)`` have a neighbor above, below or beside them of another value."""
     found = np.zeros(ids.shape, bool)
     across, down = ids[:, 1:] != ids[:, :-1], ids[1:] != ids[:-1]
     found[:, 1:] |= across
@@ -124,9 +124,9 @@ def blend(image: npt.NDArray[np.uint8], overlay: Overlay, alpha: float) -> npt.N
     """
     import cv2
 
-    blended: npt.NDArray[np.uint8] = cv2.addWeighted(image, 1 - alpha, overlay.colours[overlay.fill], alpha, 0)
+    blended: npt.NDArray[np.uint8] = cv2.addWeighted(image, 1 - alpha, overlay.colors[overlay.fill], alpha, 0)
     np.copyto(blended, image, where=overlay.fill[..., None] == 0)
-    np.copyto(blended, overlay.colours[overlay.lines], where=overlay.lines[..., None] > 0)
+    np.copyto(blended, overlay.colors[overlay.lines], where=overlay.lines[..., None] > 0)
     return blended
 
 
@@ -140,13 +140,13 @@ def draw_boxes(image: npt.NDArray[np.uint8], boxes: Sequence[Box], size: int) ->
     picture = Image.fromarray(image)
     draw = ImageDraw.Draw(picture)
     for box in boxes:
-        draw.rectangle(_inside(box, picture.width, picture.height), outline=box.colour)
+        draw.rectangle(_inside(box, picture.width, picture.height), outline=box.color)
     for box in boxes:
         left, top, right, bottom = _inside(box, picture.width, picture.height)
         end = left + text_width(box.text, size) + 6
         if end <= right and top + size + 5 <= bottom:
-            draw.rectangle((left, top, end, top + size + 4), fill=box.colour)
-            ink = ink_on(box.colour)
+            draw.rectangle((left, top, end, top + size + 4), fill=box.color)
+            ink = ink_on(box.color)
             draw.text((left + 3, top + 2), drawable(box.text), fill=ink, font=load_font(size), anchor="la")
     return np.asarray(picture)
 
@@ -158,7 +158,7 @@ def _inside(box: Box, width: int, height: int) -> tuple[float, float, float, flo
     return left, top, max(min(round(x2), width) - 1, left), max(min(round(y2), height) - 1, top)
 
 
-def ink_on(colour: Colour) -> Colour:
-    """Return black or white, whichever is read better on `colour`; luminance by ITU-R BT.601."""
-    red, green, blue = colour
+def ink_on(color: Color) -> Color:
+    """Return black or white, whichever is read better on `color`; luminance by ITU-R BT.601."""
+    red, green, blue = color
     return (0, 0, 0) if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else _WHITE

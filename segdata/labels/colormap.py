@@ -1,4 +1,4 @@
-"""Class sets and their colours: VOC's 21 classes or a user's own, colour to class id, and labels read as gray."""
+"""Class sets and their colors: VOC's 21 classes or a user's own, color to class id, and labels read as gray."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.text import quoted, text_lines
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 # fmt: off
 VOC_CLASSES = (
@@ -27,12 +27,12 @@ VOC_CLASSES = (
 #: The label of pixels that belong to no class (VOC's void border).
 IGNORE = 255
 
-#: Names that a colour map gives to pixels without a class; their id is `IGNORE`.
+#: Names that a color map gives to pixels without a class; their id is `IGNORE`.
 IGNORE_NAMES = ("void", "ignore", "ignored")
 
 
 def voc_palette() -> npt.NDArray[np.uint8]:
-    """Return VOC's 256 colours, ``(256, 3)`` uint8.
+    """Return VOC's 256 colors, ``(256, 3)`` uint8.
 
     Bits 0, 1, 2 of the index (then 3, 4, 5, …) are the bits 7 (then 6, …) of red, green and blue:
     ``VOClabelcolormap.m`` of the VOC development kit.
@@ -47,29 +47,29 @@ def voc_palette() -> npt.NDArray[np.uint8]:
 
 @dataclass(frozen=True)
 class ColorMap:
-    """A class set with colours.
+    """A class set with colors.
 
     Attributes:
         names: class names by id, ``0 … K-1``.
-        colours: colour of each class id, and of `IGNORE` where the set has one.
+        colors: color of each class id, and of `IGNORE` where the set has one.
     """
 
     names: tuple[str, ...]
-    colours: dict[int, Colour]
+    colors: dict[int, Color]
 
     @cached_property
-    def ids(self) -> dict[Colour, int]:
-        """Class id by colour."""
-        return {colour: id_ for id_, colour in self.colours.items()}
+    def ids(self) -> dict[Color, int]:
+        """Class id by color."""
+        return {color: id_ for id_, color in self.colors.items()}
 
     @cached_property
     def grays(self) -> dict[int, list[str]]:
-        """Gray values that the colours turn into when a tool reads them as luminance, with the class names.
+        """Gray values that the colors turn into when a tool reads them as luminance, with the class names.
 
         ITU-R BT.601 weights; libpng (OpenCV's PNG reader) truncates, OpenCV's and Pillow's conversions round.
         """
         found: dict[int, list[str]] = {}
-        for id_, (red, green, blue) in self.colours.items():
+        for id_, (red, green, blue) in self.colors.items():
             luminance = 0.299 * red + 0.587 * green + 0.114 * blue
             for value in {int(luminance), int(luminance + 0.5)}:
                 found.setdefault(value, []).append(self.name(id_))
@@ -80,7 +80,7 @@ class ColorMap:
         return self.names[id_] if id_ < len(self.names) else "void"
 
     def lookup(self, palette: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
-        """Return the class id of each colour of `palette` ``(N, 3)`` as ``(N,)`` int16; -1 where it has none."""
+        """Return the class id of each color of `palette` ``(N, 3)`` as ``(N,)`` int16; -1 where it has none."""
         keys = _pack(np.array(list(self.ids), np.uint8))
         order = np.argsort(keys)
         wanted = _pack(palette)
@@ -96,20 +96,20 @@ class ColorMap:
         return table
 
     def gray_diagnosis(self, values: npt.NDArray[np.integer[Any]]) -> str | None:
-        """Say so if label `values` with a foreign one among them look like this map's colours read as gray."""
+        """Say so if label `values` with a foreign one among them look like this map's colors read as gray."""
         used = [int(value) for value in values]
         if any(value not in self.grays for value in used) or all(self.allowed()[value] for value in used):
             return None
         example = next(value for value in reversed(used) if not self.allowed()[value])
         return (
-            f"gray made from colour: {example} is the luminance of {' or '.join(self.grays[example])}, not a class "
-            "id. The conversion merges classes and cannot be undone: start again from the colour masks"
+            f"gray made from color: {example} is the luminance of {' or '.join(self.grays[example])}, not a class "
+            "id. The conversion merges classes and cannot be undone: start again from the color masks"
         )
 
 
-def _pack(colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
-    """Return ``(..., 3)`` colours as ``(...)`` integers 0xRRGGBB."""
-    wide = colours.astype(np.int32)
+def _pack(colors: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
+    """Return ``(..., 3)`` colors as ``(...)`` integers 0xRRGGBB."""
+    wide = colors.astype(np.int32)
     packed: npt.NDArray[np.int32] = (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
     return packed
 
@@ -118,16 +118,16 @@ def voc_colormap() -> ColorMap:
     """Return VOC's 21 classes and its void border."""
     palette = voc_palette()
     used = [*range(len(VOC_CLASSES)), IGNORE]
-    return ColorMap(VOC_CLASSES, {id_: _colour(palette[id_]) for id_ in used})
+    return ColorMap(VOC_CLASSES, {id_: _color(palette[id_]) for id_ in used})
 
 
-def _colour(row: npt.NDArray[np.uint8]) -> Colour:
+def _color(row: npt.NDArray[np.uint8]) -> Color:
     red, green, blue = (int(channel) for channel in row)
     return red, green, blue
 
 
 def load_colormap(name: str) -> ColorMap:
-    """Return the colour map ``"voc"`` or the one in the file `name`."""
+    """Return the color map ``"voc"`` or the one in the file `name`."""
     return voc_colormap() if name == "voc" else read_colormap(Path(name))
 
 
@@ -137,38 +137,38 @@ _PLAIN_LINE = re.compile(r"(?P<name>.*\S)\s+(?P<red>\d{1,9})\s+(?P<green>\d{1,9}
 
 
 def read_colormap(path: Path) -> ColorMap:
-    """Read a colour map: ``name r g b`` a line, or CVAT's ``labelmap.txt`` (``name:r,g,b:parts:actions``).
+    """Read a color map: ``name r g b`` a line, or CVAT's ``labelmap.txt`` (``name:r,g,b:parts:actions``).
 
     Class ids follow the order of the lines. A class named ``void``, ``ignore`` or ``ignored`` is not counted:
     its id is 255. Blank lines and ``#`` comments are left out.
 
     Raises:
         InvalidInputError: when the file cannot be read or names no class, or more than 255.
-        FaultsError: for lines of another form, values beyond 255, and names or colours given twice.
+        FaultsError: for lines of another form, values beyond 255, and names or colors given twice.
     """
     names: list[str] = []
-    colours: dict[int, Colour] = {}
+    colors: dict[int, Color] = {}
     faults: list[str] = []
     for number, line in text_lines(path):
         match = _CVAT_LINE.fullmatch(line) or _PLAIN_LINE.fullmatch(line)
         if match is None:
             faults.append(f"line {number}: expected 'name r g b' or 'name:r,g,b::', found {quoted(line)}")
             continue
-        name, colour = match["name"].strip(), (int(match["red"]), int(match["green"]), int(match["blue"]))
+        name, color = match["name"].strip(), (int(match["red"]), int(match["green"]), int(match["blue"]))
         id_ = IGNORE if name.lower() in IGNORE_NAMES else len(names)
-        if max(colour) > 255:
-            faults.append(f"line {number}: a colour value beyond 255: {quoted(line)}")
-        elif name in names or id_ in colours:
+        if max(color) > 255:
+            faults.append(f"line {number}: a color value beyond 255: {quoted(line)}")
+        elif name in names or id_ in colors:
             faults.append(f"line {number}: the class {quoted(name)} stands there twice")
-        elif colour in colours.values():
-            faults.append(f"line {number}: the colour of {quoted(name)} {colour} belongs to another class already")
+        elif color in colors.values():
+            faults.append(f"line {number}: the color of {quoted(name)} {color} belongs to another class already")
         else:
-            colours[id_] = colour
+            colors[id_] = color
             names += [name] if id_ != IGNORE else []
     if faults:
         raise FaultsError(f"{path}: {len(faults)} lines are not classes", faults)
     _check_count(path, len(names))
-    return ColorMap(tuple(names), colours)
+    return ColorMap(tuple(names), colors)
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:

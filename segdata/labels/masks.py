@@ -13,46 +13,46 @@ from segdata.images import read_image_header
 from segdata.labels import png
 from segdata.labels.colormap import IGNORE, ColorMap
 
-#: How a mask became an index PNG: chunks rewritten, colours looked up, or copied since it was one already.
-Method = Literal["rewritten", "by colour", "copied"]
+#: How a mask became an index PNG: chunks rewritten, colors looked up, or copied since it was one already.
+Method = Literal["rewritten", "by color", "copied"]
 
 
 def to_index_png(data: bytes, colormap: ColorMap) -> tuple[bytes, Method]:
     """Return a mask as the bytes of an index PNG: 8-bit, one channel, pixel = class id, 255 = ignore.
 
-    An 8-bit palette PNG whose palette is the colour map's is rewritten without decoding; its pixel values are
+    An 8-bit palette PNG whose palette is the color map's is rewritten without decoding; its pixel values are
     therefore not looked at. Everything else is decoded and every pixel checked.
 
     Raises:
-        InvalidInputError: when the file is damaged, or a pixel's colour or value is none of the class set; the
+        InvalidInputError: when the file is damaged, or a pixel's color or value is none of the class set; the
             sentence names the first such pixel.
     """
     file = png.parse(data)
-    kind = file.header.colour_type
+    kind = file.header.color_type
     if kind == png.PALETTE:
-        ids = colormap.lookup(file.colours())
+        ids = colormap.lookup(file.colors())
         if file.header.depth == 8 and _palette_is_the_map(ids, colormap):
             return png.palette_to_gray(file), "rewritten"
-        return encode_index_png(_apply(ids, _decode(data), file.colours())), "by colour"
+        return encode_index_png(_apply(ids, _decode(data), file.colors())), "by color"
     if kind == png.GRAY:
         return _checked_gray(file, colormap)
     if file.header.depth == 16 or kind == png.GRAY_ALPHA:
         raise InvalidInputError(f"{file.header.kind}; expected 8-bit palette, RGB, RGBA or gray")
-    return encode_index_png(_by_colour(_decode(data), colormap)), "by colour"
+    return encode_index_png(_by_color(_decode(data), colormap)), "by color"
 
 
 def decode_index_png(data: bytes) -> npt.NDArray[np.uint8]:
     """Return the class ids ``(H, W)`` uint8 of an index PNG.
 
     Raises:
-        InvalidInputError: when it is damaged, another kind of file, or a mask in colour.
+        InvalidInputError: when it is damaged, another kind of file, or a mask in color.
     """
     if not data.startswith(png.SIGNATURE) and _is_image(data):
         raise InvalidInputError("not a PNG file", "label_mode")
     file = png.parse(data)
-    if (file.header.colour_type, file.header.depth) != (png.GRAY, 8):
+    if (file.header.color_type, file.header.depth) != (png.GRAY, 8):
         raise InvalidInputError(
-            f"a {file.header.kind} PNG; expected class ids as 8-bit gray (colour masks become that by voc-decolor)",
+            f"a {file.header.kind} PNG; expected class ids as 8-bit gray (color masks become that by voc-decolor)",
             "label_mode",
         )
     pixels = file.unfiltered_bytes()
@@ -76,7 +76,7 @@ def count_values(label: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
 
 
 def _palette_is_the_map(ids: npt.NDArray[np.int16], colormap: ColorMap) -> bool:
-    """Whether index and colour say the same: each class colour at its id, no other colour at a class id."""
+    """Whether index and color say the same: each class color at its id, no other color at a class id."""
     index = np.arange(len(ids))
     return bool(np.all(np.where(colormap.allowed()[: len(ids)], ids == index, ids == -1)))
 
@@ -112,29 +112,29 @@ def encode_index_png(ids: npt.NDArray[np.uint8]) -> bytes:
 
 
 def _apply(
-    ids: npt.NDArray[np.int16], indices: npt.NDArray[np.uint8], colours: npt.NDArray[np.uint8]
+    ids: npt.NDArray[np.int16], indices: npt.NDArray[np.uint8], colors: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.uint8]:
     table = np.full(256, -1, np.int16)
     table[: len(ids)] = ids
     classes = table[indices]
     if classes.min() < 0:
         index = int(indices[classes < 0][0])
-        found = f"colour {tuple(int(c) for c in colours[index])}" if index < len(colours) else "no palette entry"
-        raise InvalidInputError(f"{first_pixel(classes < 0)} has index {index}, {found}: none of the class colours")
+        found = f"color {tuple(int(c) for c in colors[index])}" if index < len(colors) else "no palette entry"
+        raise InvalidInputError(f"{first_pixel(classes < 0)} has index {index}, {found}: none of the class colors")
     return classes.astype(np.uint8)
 
 
-def _by_colour(pixels: npt.NDArray[np.uint8], colormap: ColorMap) -> npt.NDArray[np.uint8]:
-    """Look up ``(H, W, 3 or 4)`` colours; alpha must be opaque, or the pixel wholly zero."""
+def _by_color(pixels: npt.NDArray[np.uint8], colormap: ColorMap) -> npt.NDArray[np.uint8]:
+    """Look up ``(H, W, 3 or 4)`` colors; alpha must be opaque, or the pixel wholly zero."""
     classes = colormap.lookup(pixels[..., :3].reshape(-1, 3)).reshape(pixels.shape[:2])
     if pixels.shape[2] == 4:
         classes[(pixels[..., 3] != 255) & (pixels != 0).any(axis=2)] = -1
     if classes.min() < 0:
         unknown = classes < 0
-        colour = tuple(int(channel) for channel in pixels[unknown][0])
+        color = tuple(int(channel) for channel in pixels[unknown][0])
         count = int(np.count_nonzero(unknown))
         raise InvalidInputError(
-            f"{first_pixel(unknown)} has colour {colour}: none of the class colours ({count} such pixels)"
+            f"{first_pixel(unknown)} has color {color}: none of the class colors ({count} such pixels)"
         )
     return classes.astype(np.uint8)
 
@@ -153,7 +153,7 @@ def _checked_gray(file: png.Png, colormap: ColorMap) -> tuple[bytes, Method]:
         raise InvalidInputError(colormap.gray_diagnosis(np.unique(values)) or found)
     if depth == 8:
         return file.data, "copied"
-    return encode_index_png(values.astype(np.uint8)), "by colour"
+    return encode_index_png(values.astype(np.uint8)), "by color"
 
 
 def first_pixel(where: npt.NDArray[np.bool_]) -> str:

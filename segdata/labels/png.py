@@ -17,7 +17,7 @@ from segdata.errors import Code, InvalidInputError
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6
 
-#: Section 11.2.2: the depths that each colour type may have.
+#: Section 11.2.2: the depths that each color type may have.
 _DEPTHS = {GRAY: (1, 2, 4, 8, 16), RGB: (8, 16), PALETTE: (1, 2, 4, 8), GRAY_ALPHA: (8, 16), RGBA: (8, 16)}
 
 #: More pixels than any mask has; a header that claims more is refused before memory is taken.
@@ -37,24 +37,24 @@ class PngError(InvalidInputError):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The `IHDR` chunk: size in pixels, bits per sample, colour type, interlace method."""
+    """The `IHDR` chunk: size in pixels, bits per sample, color type, interlace method."""
 
     width: int
     height: int
     depth: int
-    colour_type: int
+    color_type: int
     interlaced: bool
 
     @property
     def kind(self) -> str:
-        """Return the colour type in words."""
+        """Return the color type in words."""
         name = {GRAY: "gray", RGB: "RGB", PALETTE: "palette", GRAY_ALPHA: "gray with alpha", RGBA: "RGBA"}
-        return f"{self.depth}-bit {name[self.colour_type]}"
+        return f"{self.depth}-bit {name[self.color_type]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Png:
-    """A PNG file whose chunks are whole: header, palette bytes (3 a colour) and where its `IDAT` chunks lie."""
+    """A PNG file whose chunks are whole: header, palette bytes (3 a color) and where its `IDAT` chunks lie."""
 
     data: bytes
     header: Header
@@ -70,7 +70,7 @@ class Png:
         Raises:
             PngError: when there are fewer rows than the header says.
         """
-        if self.header.interlaced or self.header.depth != 8 or self.header.colour_type not in (GRAY, PALETTE):
+        if self.header.interlaced or self.header.depth != 8 or self.header.color_type not in (GRAY, PALETTE):
             return None
         from imagecodecs import ZlibngError, zlibng_decode
 
@@ -88,7 +88,7 @@ class Png:
             return None
         return np.ascontiguousarray(rows.reshape(self.header.height, -1)[:, 1:])
 
-    def colours(self) -> npt.NDArray[np.uint8]:
+    def colors(self) -> npt.NDArray[np.uint8]:
         """Return the palette as ``(N, 3)`` uint8."""
         return np.frombuffer(self.palette, np.uint8).reshape(-1, 3)
 
@@ -107,7 +107,7 @@ def probe(data: bytes) -> Header:
         raise PngError("damaged header (IHDR)")
     header = Header(_number(data, 16), _number(data, 20), data[24], data[25], data[28] == 1)
     # Section 11.2.2: one method of compression and one of filtering, 0; interlacing is 0 or 1.
-    known = header.depth in _DEPTHS.get(header.colour_type, ()) and data[26:28] == b"\0\0" and data[28] <= 1
+    known = header.depth in _DEPTHS.get(header.color_type, ()) and data[26:28] == b"\0\0" and data[28] <= 1
     if not known or not header.width or not header.height:
         raise PngError("damaged header (IHDR)")
     if header.width * header.height > MAX_PIXELS:
@@ -149,7 +149,7 @@ def _checked(png: Png) -> Png:
         raise PngError("damaged: no image data (IDAT)")
     if any(end != start for (_, end), (start, _) in zip(png.image, png.image[1:], strict=False)):
         raise PngError("damaged: image data (IDAT) in pieces that do not follow each other")
-    if png.header.colour_type == PALETTE and (not png.palette or len(png.palette) % 3 or len(png.palette) > 768):
+    if png.header.color_type == PALETTE and (not png.palette or len(png.palette) % 3 or len(png.palette) > 768):
         raise PngError("damaged: no palette (PLTE) or one of a wrong length")
     return png
 
@@ -157,10 +157,10 @@ def _checked(png: Png) -> Png:
 def palette_to_gray(png: Png) -> bytes:
     """Return an 8-bit palette PNG as the gray PNG of its indices, without decoding.
 
-    Section 11.2.4: both colour types store one byte a pixel under the same filters, so the `IDAT` chunks are the
-    same; only the colour type in `IHDR` differs. All other chunks describe colours, time or text and are left out.
+    Section 11.2.4: both color types store one byte a pixel under the same filters, so the `IDAT` chunks are the
+    same; only the color type in `IHDR` differs. All other chunks describe colors, time or text and are left out.
     """
-    if (png.header.colour_type, png.header.depth) != (PALETTE, 8):
+    if (png.header.color_type, png.header.depth) != (PALETTE, 8):
         raise ValueError(f"expected an 8-bit palette PNG, got {png.header.kind}")
     header = png.data[12:25] + bytes([GRAY]) + png.data[26:29]
     image = png.data[png.image[0][0] : png.image[-1][1]]

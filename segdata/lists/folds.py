@@ -16,10 +16,10 @@ Order = Literal["blocks", "course"]
 class Fold:
     """One fold of a K-fold split.
 
-    In the order ``"blocks"`` each fold validates on one run of neighbours, so that only the ends of the run have a
-    neighbour in training; blocks differ by one sample at most. The order ``"course"`` is that of the U-Net courses
+    In the order ``"blocks"`` each fold validates on one run of neighbors, so that only the ends of the run have a
+    neighbor in training; blocks differ by one sample at most. The order ``"course"`` is that of the U-Net courses
     and of the MindSpore model zoo: all samples shuffled by NumPy's legacy generator with seed 0, turned by `fold`
-    times a fold's size, the last of them for validation. Neighbouring slices then stand on both sides; and where
+    times a fold's size, the last of them for validation. Neighboring slices then stand on both sides; and where
     `folds` does not divide the samples, its rounding leaves some in no fold or in two.
 
     Attributes:

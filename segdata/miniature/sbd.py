@@ -83,7 +83,7 @@ def to_mat(mask: npt.NDArray[np.uint8]) -> bytes:
 
 
 def _boundary(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return the pixels of a region that have a neighbour outside it, above, below, left or right."""
+    """Return the pixels of a region that have a neighbor outside it, above, below, left or right."""
     padded = np.pad(inside, 1)
     inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
     return np.asarray(inside & ~inner)

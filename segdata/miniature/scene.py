@@ -26,12 +26,12 @@ def draw(rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], npt.NDArray[n
     label = Image.new("L", size, 0)
     for _ in range(int(rng.integers(1, 4))):
         id_, shape, hue = SHAPES[rng.integers(len(SHAPES))]
-        centre = [int(rng.integers(side // 5, side - side // 5)) for side in size]
+        center = [int(rng.integers(side // 5, side - side // 5)) for side in size]
         radius = [int(rng.integers(13, 27)) for _ in size]
-        colour = tuple(int(channel + rng.integers(-25, 26)) for channel in hue)
-        _shape(ImageDraw.Draw(label), shape, centre, [r + _BORDER for r in radius], IGNORE)
-        _shape(ImageDraw.Draw(label), shape, centre, radius, id_)
-        _shape(ImageDraw.Draw(image), shape, centre, radius, colour)
+        color = tuple(int(channel + rng.integers(-25, 26)) for channel in hue)
+        _shape(ImageDraw.Draw(label), shape, center, [r + _BORDER for r in radius], IGNORE)
+        _shape(ImageDraw.Draw(label), shape, center, radius, id_)
+        _shape(ImageDraw.Draw(image), shape, center, radius, color)
     noise = rng.normal(0, 6, (size[1], size[0], 3))
     return np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8), np.asarray(label)
 
@@ -44,8 +44,8 @@ def ground(rng: np.random.Generator, size: tuple[int, int]) -> npt.NDArray[np.ui
     return np.asarray(Image.fromarray(coarse.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC))
 
 
-def _shape(draw: Any, shape: str, centre: Sequence[int], radius: Sequence[int], fill: Any) -> None:
-    (x, y), (rx, ry) = centre, radius
+def _shape(draw: Any, shape: str, center: Sequence[int], radius: Sequence[int], fill: Any) -> None:
+    (x, y), (rx, ry) = center, radius
     box = (x - rx, y - ry, x + rx, y + ry)
     if shape == "ellipse":
         draw.ellipse(box, fill=fill)

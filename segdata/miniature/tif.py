@@ -60,22 +60,22 @@ def _pages(
     """Yield images and labels ``(size, size)``."""
     grid = np.arange(_CELL / 2, size + _CELL, _CELL)
     home = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)
-    centres = home + rng.normal(0, _CELL / 5, home.shape)
+    centers = home + rng.normal(0, _CELL / 5, home.shape)
     shades = rng.integers(120, 200, len(home))
     for _ in range(count):
         # Drawn back to where they belong, so that no two cells run into each other.
-        centres += rng.normal(0, 1, home.shape) + (home - centres) / 20
-        cell, border = _cells(centres, size)
+        centers += rng.normal(0, 1, home.shape) + (home - centers) / 20
+        cell, border = _cells(centers, size)
         inside = border > _MEMBRANE
         image = np.where(inside, shades[cell], 60) + rng.normal(0, 12, (size, size))
         yield np.clip(image, 0, 255).astype(np.uint8), np.where(inside, 255, 0).astype(np.uint8)
 
 
-def _cells(centres: npt.NDArray[np.float64], size: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
-    """Return the cell of each pixel (that of the nearest centre), and how far the next cell is."""
+def _cells(centers: npt.NDArray[np.float64], size: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+    """Return the cell of each pixel (that of the nearest center), and how far the next cell is."""
     from scipy.spatial import cKDTree
 
     pixels = np.stack(np.meshgrid(np.arange(size), np.arange(size), indexing="ij"), axis=-1)
-    distances, indices = map(np.asarray, cKDTree(centres).query(pixels, k=2))
-    apart = np.linalg.norm(centres[indices[..., 0]] - centres[indices[..., 1]], axis=-1)
+    distances, indices = map(np.asarray, cKDTree(centers).query(pixels, k=2))
+    apart = np.linalg.norm(centers[indices[..., 0]] - centers[indices[..., 1]], axis=-1)
     return indices[..., 0], (distances[..., 1] ** 2 - distances[..., 0] ** 2) / (2 * apart)

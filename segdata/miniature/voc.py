@@ -12,7 +12,7 @@ import numpy.typing as npt
 from segdata.files import staged_directory
 from segdata.labels.colormap import VOC_CLASSES, voc_palette
 from segdata.miniature.scene import SHAPES, draw
-from segdata.sources.voc import COLOUR_DIR, ID_LISTS, IMAGE_DIR
+from segdata.sources.voc import COLOR_DIR, ID_LISTS, IMAGE_DIR
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class SampleReport:
 
 
 def write_devkit(root: Path, *, train: int = 24, val: int = 8, seed: int = 0) -> SampleReport:
-    """Write a miniature VOC devkit: coloured shapes on textured ground, palette masks with void borders.
+    """Write a miniature VOC devkit: colored shapes on textured ground, palette masks with void borders.
 
     Args:
         root: directory to make; ``VOCdevkit/VOC2012`` goes below it.
@@ -40,12 +40,12 @@ def write_devkit(root: Path, *, train: int = 24, val: int = 8, seed: int = 0) ->
     names = [image_id(index) for index in range(train + val)]
     with staged_directory(root, overwrite=False, ours=()) as staging:
         devkit = staging / "VOCdevkit" / "VOC2012"
-        for folder in (IMAGE_DIR, COLOUR_DIR, ID_LISTS):
+        for folder in (IMAGE_DIR, COLOR_DIR, ID_LISTS):
             (devkit / folder).mkdir(parents=True)
         for index, name in enumerate(names):
             image, label = draw(np.random.default_rng((seed, index)))
             save_jpeg(devkit / IMAGE_DIR / f"{name}.jpg", image)
-            save_palette_png(devkit / COLOUR_DIR / f"{name}.png", label)
+            save_palette_png(devkit / COLOR_DIR / f"{name}.png", label)
         for split, ids in (("train", names[:train]), ("val", names[train:]), ("trainval", names)):
             write_ids(devkit / ID_LISTS / f"{split}.txt", ids)
     return SampleReport(str(root), train, val, tuple(VOC_CLASSES[id_] for id_, _, _ in SHAPES))
@@ -64,7 +64,7 @@ def save_jpeg(path: Path, image: npt.NDArray[np.uint8]) -> None:
 
 
 def save_palette_png(path: Path, label: npt.NDArray[np.uint8]) -> None:
-    """Write class ids ``(H, W)`` as VOC's own masks are: an 8-bit palette PNG with VOC's 256 colours."""
+    """Write class ids ``(H, W)`` as VOC's own masks are: an 8-bit palette PNG with VOC's 256 colors."""
     from PIL import Image
 
     image = Image.fromarray(label, "L")

@@ -202,7 +202,7 @@ def _check_values(label: npt.NDArray[np.uint8], pixels: npt.NDArray[np.int64], c
     if not len(foreign):
         return
     if gray := voc_colormap().gray_diagnosis(values):
-        raise InvalidInputError(gray, "gray_from_colour")
+        raise InvalidInputError(gray, "gray_from_color")
     expected = f"expected 0 to {len(classes.names) - 1} or {classes.ignore_label}"
     raise InvalidInputError(
         f"{first_pixel(label == foreign[0])} has value {foreign[0]}; {expected} ({len(foreign)} such values)",

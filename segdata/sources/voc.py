@@ -1,4 +1,4 @@
-"""PASCAL VOC: colour masks to index masks, and the list files of its splits."""
+"""PASCAL VOC: color masks to index masks, and the list files of its splits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from segdata.sources.finder import Finder
 
 Split = Literal["train", "val", "trainval"]
 
-COLOUR_DIR = "SegmentationClass"
+COLOR_DIR = "SegmentationClass"
 INDEX_DIR = "SegmentationClassGray"
 IMAGE_DIR = "JPEGImages"
 ID_LISTS = Path("ImageSets", "Segmentation")
@@ -58,7 +58,7 @@ class DecolorReport:
     target: str
     masks: int
     rewritten: int
-    by_colour: int
+    by_color: int
     copied: int
     left_out: tuple[str, ...]
     written: bool
@@ -81,17 +81,17 @@ def voc_decolor(
         data_root: see `find_devkit`; only looked at for a path that is not given.
         src_path: folder of masks, instead of the devkit's.
         dst_path: folder to write, instead of the devkit's.
-        colormap: class colours; VOC's by default.
+        colormap: class colors; VOC's by default.
         workers: threads, all processors by default; or a cluster.
         overwrite: replace masks that an earlier run wrote.
         dry_run: read and check everything, write nothing.
         progress: shows how far it is.
 
     Raises:
-        FaultsError: naming every mask that is damaged or has a colour or value of no class. Nothing is written.
+        FaultsError: naming every mask that is damaged or has a color or value of no class. Nothing is written.
         TargetExistsError: when `dst_path` is taken.
     """
-    source = (src_path or find_devkit(data_root) / COLOUR_DIR).absolute()
+    source = (src_path or find_devkit(data_root) / COLOR_DIR).absolute()
     target = dst_path or find_devkit(data_root) / INDEX_DIR
     masks, left_out = _masks(source)
     convert = partial(_convert, source, colormap or voc_colormap())
@@ -107,7 +107,7 @@ def voc_decolor(
         target=str(target),
         masks=len(masks),
         rewritten=methods["rewritten"],
-        by_colour=methods["by colour"],
+        by_color=methods["by color"],
         copied=methods["copied"],
         left_out=tuple(left_out),
         written=not dry_run,
@@ -198,7 +198,7 @@ def voc_list(
     ids = _split_ids(devkit, get_args(Split) if split == "all" else (split,), wanted=split != "all")
     labels = devkit / label_dir
     if not labels.is_dir():
-        raise InvalidInputError(f"{labels}: no such folder of index masks; voc-decolor makes it from {COLOUR_DIR}")
+        raise InvalidInputError(f"{labels}: no such folder of index masks; voc-decolor makes it from {COLOR_DIR}")
     image_of = Finder(data_root, devkit / IMAGE_DIR, IMAGE_SUFFIXES)
     label_of = Finder(data_root, labels, (".png",))
     pairs = {

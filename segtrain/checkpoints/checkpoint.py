@@ -18,7 +18,7 @@ from mindspore import nn
 
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segdata.files import file_mode, write_file
-from segtrain.checkpoints.naming import BACKBONE, OWN, averaged, backbone_prefix, recognise
+from segtrain.checkpoints.naming import BACKBONE, OWN, averaged, backbone_prefix, recognize
 from segtrain.checkpoints.weights import Parameters as Parameters
 from segtrain.checkpoints.weights import read_parameters as read_parameters
 from segtrain.config.config import Config
@@ -256,7 +256,7 @@ def load_pretrained(network: nn.Cell, path: Path) -> LoadReport:
             converted first.
     """
     parameters = averaged(read_parameters(path))
-    naming = recognise(parameters)
+    naming = recognize(parameters)
     if naming not in (OWN, None):
         raise InvalidInputError(
             f"{path}: its names are those of {naming.title}; convert it first: segtrain convert-checkpoint {path} "

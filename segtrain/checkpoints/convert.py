@@ -22,7 +22,7 @@ from segtrain.checkpoints.checkpoint import (
     side_file,
     write_parameters,
 )
-from segtrain.checkpoints.naming import BACKBONE, OWN, Goal, InputOrder, Naming, averaged, backbone_prefix, recognise
+from segtrain.checkpoints.naming import BACKBONE, OWN, Goal, InputOrder, Naming, averaged, backbone_prefix, recognize
 from segtrain.checkpoints.weights import Weights, read_weights
 from segtrain.config.config import Backbone
 from segtrain.models.resnet import BACKBONES, ResNet
@@ -42,7 +42,7 @@ class ConversionReport:
         naming: whose names the source has.
         backbone: the ResNet that was found.
         to: what was written.
-        input_order: order of the colours in the source's input; of ``bgr`` the first convolution was turned round.
+        input_order: order of the colors in the source's input; of ``bgr`` the first convolution was turned round.
         mapped: parameters of the backbone that were written, which is all it has.
         head: what else was written, the step counter too; 0: the source has nothing else, or it was not asked for.
         left_out: how many of the source's names were not written, by what they belong to.
@@ -78,7 +78,7 @@ def convert_checkpoint(
         to: ``backbone``: the ResNet alone. ``model``: by the names of a whole network; from a checkpoint of this
             program head and side file too, so that only the optimizer's state is left out.
         backbone: the ResNet that `source` must hold; None: the one that it holds.
-        input_order: order of the colours in the source's input; None: that of its family. The networks here take RGB.
+        input_order: order of the colors in the source's input; None: that of its family. The networks here take RGB.
         overwrite: replace `target`.
 
     Raises:
@@ -90,7 +90,7 @@ def convert_checkpoint(
         raise InvalidInputError(f"{target}: the name of a checkpoint must end in .ckpt")
     check_target_file(target, overwrite=overwrite)
     weights = averaged(read_weights(source))
-    naming, prefix = _recognise(source, weights)
+    naming, prefix = _recognize(source, weights)
     names = {naming.rename(name.removeprefix(prefix)): name for name in weights if name.startswith(prefix)}
     found = _check_backbone(source, {name: weights[original].shape for name, original in names.items()}, backbone)
     body = {name: weights[names[name]].astype(np.float32) for name in _shapes(found)}
@@ -114,9 +114,9 @@ def convert_checkpoint(
     )
 
 
-def _recognise(source: Path, weights: Weights) -> tuple[Naming, str]:
+def _recognize(source: Path, weights: Weights) -> tuple[Naming, str]:
     """Return whose names these are, and what those of the backbone begin with."""
-    naming, prefix = recognise(weights), backbone_prefix(weights)
+    naming, prefix = recognize(weights), backbone_prefix(weights)
     if naming is None or prefix is None:
         raise InvalidInputError(
             f"{source}: its names are not those of a ResNet of torchvision, timm, MindSpore's model zoo, MindCV or "

@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 
 T = TypeVar("T")
 
-#: Order of the colours in a network's input.
+#: Order of the colors in a network's input.
 InputOrder = Literal["rgb", "bgr"]
 
 #: What a conversion writes: the ResNet alone, or all that a whole network has use for.
@@ -33,7 +33,7 @@ class Naming:
         title: what the family is called.
         marker: pattern that one of its names has, and no name of a family further down.
         renames: patterns in its names and what stands in their place here.
-        input_order: order of the colours that its networks were trained on.
+        input_order: order of the colors that its networks were trained on.
     """
 
     title: str
@@ -79,7 +79,7 @@ NAMINGS = (
 )
 
 
-def recognise(names: Collection[str]) -> Naming | None:
+def recognize(names: Collection[str]) -> Naming | None:
     """Return the naming that `names` follow; None when it is none of those known."""
     return next((naming for naming in NAMINGS if any(re.search(naming.marker, name) for name in names)), None)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--input_order",
     type=click.Choice(get_args(InputOrder)),
-    help="Colours of SRC's input [default: those of its family]",
+    help="Colors of SRC's input [default: those of its family]",
 )
 @overwrite_option
 @json_option

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     type=click.Choice(get_args(Order)),
     default="blocks",
     show_default=True,
-    help="Neighbours together, or as the courses shuffle them",
+    help="Neighbors together, or as the courses shuffle them",
 )
 @click.option("--fold", "only", type=int, multiple=True, help="Only this one, from 0; repeat for several")
 @options_of(LOOKS)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 def export(ckpt_path: Location, work_dir: Path | None, as_json: bool, **options: Any) -> None:
     """Write the network of a checkpoint as one file for other programs: MindIR, ONNX or AIR.
 
-    It maps normalised images (N, 3, H, W) to logits (N, classes, H, W); sizes are fixed. How to normalise, and the
+    It maps normalized images (N, 3, H, W) to logits (N, classes, H, W); sizes are fixed. How to normalize, and the
     names of the classes, stand in a JSON file beside it. MindIR is loaded back and its logits are compared with the
     checkpoint's; ONNX, too, where onnxruntime is installed.
 

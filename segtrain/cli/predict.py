@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def predict(context: click.Context, /, as_json: bool, **options: Any) -> None:
     """Segment images, each at its own size.
 
-    Semantic networks write class ids, the same in colour and an overlay: to index, palette and overlay below --out.
+    Semantic networks write class ids, the same in color and an overlay: to index, palette and overlay below --out.
     Mask R-CNN writes overlay and, with --cutout, cutout; results.json has boxes and masks as COCO results.
 
     An image list has one path a line; of a list file its images are taken. Images that cannot be read are named at the

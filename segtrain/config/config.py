@@ -42,8 +42,8 @@ class Config:
         model: network by its published name.
         backbone: the ResNet it is built on; None: it has none.
         atrous_rates: dilations of ASPP's 3x3 branches.
-        freeze_bn: normalise by the moving statistics in training too.
-        sync_bn: normalise by the statistics of all devices' batches together, not of each one's.
+        freeze_bn: normalize by the moving statistics in training too.
+        sync_bn: normalize by the statistics of all devices' batches together, not of each one's.
         freeze: parts of the network that stay as they are, by what their parameters' names begin with.
         num_classes: classes, background included; None: as many as the record set has.
         ignore_label: label of pixels that do not count; None: the record set's.
@@ -69,11 +69,11 @@ class Config:
         momentum: of SGD.
         head_lr_factor: factor on the learning rate of all that is not in the backbone.
         weight_decay: L2 factor.
-        weight_decay_filter: parameters it leaves out: scales and offsets of the normalisations, as MindSpore's
+        weight_decay_filter: parameters it leaves out: scales and offsets of the normalizations, as MindSpore's
             optimizers do on their own and as published; these and all biases; or none.
         ema_decay: of the moving average of all weights, which is what a training evaluates and hands on instead of the
             weights themselves; 0: there is none.
-        amp: MindSpore's level of mixed precision. O0: float32; O2: float16, but normalisations float32; O3: float16, as
+        amp: MindSpore's level of mixed precision. O0: float32; O2: float16, but normalizations float32; O3: float16, as
             published on Ascend; auto: float16 for the operators that gain by it. Weights and loss are float32 in all.
         loss_scale: factor on the loss, taken out of the gradients again; ``dynamic``: as large as float16 allows.
         ckpt_pre_trained: checkpoint to take weights from; None: train from new weights.

@@ -26,7 +26,7 @@ class MaskRcnn:
         image_width: width of the network's input, a multiple of 32.
         max_instances: rows of objects an image has in a batch.
         mask_crop_size: side of the square that the mask of an object, cropped to its box, has in a batch.
-        expand: also show images smaller, up to four times, on the mean colour, in every second place of a batch.
+        expand: also show images smaller, up to four times, on the mean color, in every second place of a batch.
         fpn_channels: channels of every level of the feature pyramid.
         anchor_scales: side of a square anchor over the stride of its level.
         anchor_ratios: height over width of the anchors.

@@ -34,7 +34,7 @@ class UNetSettings:
         contrast: largest relative change of the distance from the tile's mean.
         elastic: standard deviation in pixels of the displacements on a 3 x 3 grid over the tile, between which is
             interpolated bicubically; published: 10.
-        fill: what lies beyond an image: its mirror image, or zeros (after normalisation), which have no label.
+        fill: what lies beyond an image: its mirror image, or zeros (after normalization), which have no label.
         border_weight: how much more than others a pixel between two cells counts in the cross entropy; published: 10.
         border_sigma: how far from the cells that reaches, in pixels; published: 5.
         background: class id of what lies between cells, for these weights.
@@ -96,8 +96,8 @@ def border(halvings: int) -> int:
     return lost
 
 
-def centre_size(size: int, halvings: int, *, same_padding: bool) -> int:
-    """Return the side of the logits' centre that is trusted where an image is put together from tiles of side `size`.
+def center_size(size: int, halvings: int, *, same_padding: bool) -> int:
+    """Return the side of the logits' center that is trusted where an image is put together from tiles of side `size`.
 
     The logits of valid convolutions see no padding. Of others a border is left out on each side, as wide as two pixels
     of the lowest level, but at most a quarter of the side.

@@ -1,7 +1,7 @@
-"""Geometry and normalisation of image and label, as plain functions on arrays.
+"""Geometry and normalization of image and label, as plain functions on arrays.
 
 An image is uint8 ``(H, W, 3)`` in RGB order, its label uint8 ``(H, W)``. The published models were fed BGR although
-their backbones were trained on RGB; here everything is RGB. Labels are resampled by nearest neighbour only, so that
+their backbones were trained on RGB; here everything is RGB. Labels are resampled by nearest neighbor only, so that
 no value appears that was not there.
 """
 
@@ -55,7 +55,7 @@ def window(side: int, scale: float, size: int, rng: np.random.Generator) -> tupl
     return slice(start, start + seen), size
 
 
-def normalise(image: Image, mean: npt.ArrayLike, std: npt.ArrayLike, planes: Pixels) -> None:
+def normalize(image: Image, mean: npt.ArrayLike, std: npt.ArrayLike, planes: Pixels) -> None:
     """Fill `planes` ``(3, H, W)`` with ``(image - mean) / std`` by channel, and 0 (the mean) beyond the image.
 
     The image ``(h, w, 3)`` stands at the top left; `mean` and `std` are on the scale 0 to 255.
@@ -113,7 +113,7 @@ def augment(
 ) -> None:
     """Fill `pixels` and `labels` with one random training crop: scale, pad, crop, mirror with probability one half.
 
-    The published order resizes (the image bicubically on uint8), normalises and pads the whole image before it is
+    The published order resizes (the image bicubically on uint8), normalizes and pads the whole image before it is
     cropped. Here what the crop will show is cut out first. It begins and ends at whole pixels of the image, so that
     the crop's scale is off by up to half of one of them; nothing else differs but the outermost pixels, for which the
     bicubic filter does not see beyond the window.
@@ -122,7 +122,7 @@ def augment(
         image: uint8 ``(H, W, 3)``.
         label: uint8 ``(H, W)``.
         rng: what is random is drawn from it.
-        pixels: float32 ``(3, size, size)``, filled with the normalised crop, 0 (the mean colour) beyond the image.
+        pixels: float32 ``(3, size, size)``, filled with the normalized crop, 0 (the mean color) beyond the image.
         labels: int32 ``(size, size)``, filled with its label, `ignore_label` beyond the image.
         min_scale: smallest factor of the random scaling.
         max_scale: largest factor.
@@ -136,6 +136,6 @@ def augment(
     if rng.random() < 0.5:
         pixels, labels = pixels[..., ::-1], labels[:, ::-1]
     seen = cv2.resize(image[rows, columns], (width, height), interpolation=cv2.INTER_CUBIC)
-    normalise(seen, mean, std, pixels)
+    normalize(seen, mean, std, pixels)
     labels[:] = ignore_label
     labels[:height, :width] = cv2.resize(label[rows, columns], (width, height), interpolation=cv2.INTER_NEAREST)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-#: Colour of the row of a class that no pixel has.
+#: Color of the row of a class that no pixel has.
 _ABSENT = "#e9eaeb"
 
 #: Up to this many classes a cell also has its number; in more of them it could not be read.
@@ -33,7 +33,7 @@ def confusion_figure(report: SegmentationReport, title: str) -> Figure:
     """Return the confusion matrix: a row for each true class, what its pixels were taken for in per cent.
 
     The darkness of a cell goes with the square root of its share, so that small confusions are seen. Names stand on
-    the left and above, each class's IoU on the right; the row of a class that no pixel has is grey.
+    the left and above, each class's IoU on the right; the row of a class that no pixel has is gray.
     """
     from matplotlib.figure import Figure
 
@@ -59,8 +59,8 @@ def _draw_cells(axes: Axes, percent: npt.NDArray[np.float64]) -> AxesImage:
     from matplotlib import colormaps
     from matplotlib.colors import PowerNorm
 
-    colours = colormaps["Blues"].with_extremes(bad=_ABSENT)
-    return axes.imshow(percent, cmap=colours, norm=PowerNorm(0.5, 0, 100), interpolation="nearest")
+    colors = colormaps["Blues"].with_extremes(bad=_ABSENT)
+    return axes.imshow(percent, cmap=colors, norm=PowerNorm(0.5, 0, 100), interpolation="nearest")
 
 
 def _number_cells(axes: Axes, percent: npt.NDArray[np.float64]) -> None:

@@ -28,12 +28,12 @@ INPUT, OUTPUT = "images", "logits"
 
 #: How an image is brought to the input's size.
 RESIZED = (
-    "resize bilinearly until the longer side is the input's, normalise, fill up with 0 at the bottom and on the "
+    "resize bilinearly until the longer side is the input's, normalize, fill up with 0 at the bottom and on the "
     "right; of the output only the part that shows the image counts"
 )
 TILED = (
-    "normalise at its own size, gray where there is one channel, mirror it at its borders and cut overlapping tiles; "
-    "of each output the centre counts"
+    "normalize at its own size, gray where there is one channel, mirror it at its borders and cut overlapping tiles; "
+    "of each output the center counts"
 )
 
 #: Largest difference of two logits, as a share of the largest logit, that is rounding.
@@ -102,7 +102,7 @@ def export(
 ) -> ExportReport:
     """Write the network of a checkpoint, weights included, as a file with an input of fixed size.
 
-    It takes normalised images ``(N, 3, H, W)`` float32, of U-Net as many channels as it was trained on, and returns
+    It takes normalized images ``(N, 3, H, W)`` float32, of U-Net as many channels as it was trained on, and returns
     logits ``(N, K, H, W)``. MindIR is loaded back and compared on random input before anything is published, ONNX where
     onnxruntime is installed. AIR is for Ascend, and nothing loads it back here.
 

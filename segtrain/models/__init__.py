@@ -26,7 +26,7 @@ def build_network(config: Config, *, num_classes: int) -> nn.Cell:
         num_classes: classes that the record set names: background is one of a semantic set, none of an instance set.
 
     Returns:
-        A semantic network is a cell from float32 ``(N, 3, H, W)``, normalised RGB, to logits ``(N, num_classes, H,
+        A semantic network is a cell from float32 ``(N, 3, H, W)``, normalized RGB, to logits ``(N, num_classes, H,
         W)``; for Mask R-CNN see `segtrain.models.mask_rcnn`.
 
     Raises:

@@ -30,7 +30,7 @@ class DeepLabV3(nn.Cell):
             backbone: a key of :data:`~segtrain.models.resnet.BACKBONES`.
             output_stride: input size over size of the features ASPP and classifier work on.
             atrous_rates: dilations of ASPP's 3x3 branches.
-            freeze_bn: normalise by the moving statistics in training too.
+            freeze_bn: normalize by the moving statistics in training too.
         """
         super().__init__()
         channels = 256
@@ -41,6 +41,6 @@ class DeepLabV3(nn.Cell):
         self.resize = Resize()
 
     def construct(self, x: Tensor) -> Tensor:
-        """Map float ``(N, 3, H, W)`` (normalised RGB) to logits ``(N, num_classes, H, W)``; any H and W."""
+        """Map float ``(N, 3, H, W)`` (normalized RGB) to logits ``(N, num_classes, H, W)``; any H and W."""
         _, features = self.backbone(x)
         return self.resize(self.classifier(self.aspp(features)), x.shape[2:])

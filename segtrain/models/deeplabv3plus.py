@@ -53,7 +53,7 @@ class DeepLabV3Plus(nn.Cell):
             backbone: a key of :data:`~segtrain.models.resnet.BACKBONES`.
             output_stride: input size over size of the features ASPP works on.
             atrous_rates: dilations of ASPP's 3x3 branches.
-            freeze_bn: normalise by the moving statistics in training too.
+            freeze_bn: normalize by the moving statistics in training too.
         """
         super().__init__()
         channels = 256
@@ -63,6 +63,6 @@ class DeepLabV3Plus(nn.Cell):
         self.resize = Resize()
 
     def construct(self, x: Tensor) -> Tensor:
-        """Map float ``(N, 3, H, W)`` (normalised RGB) to logits ``(N, num_classes, H, W)``; any H and W."""
+        """Map float ``(N, 3, H, W)`` (normalized RGB) to logits ``(N, num_classes, H, W)``; any H and W."""
         low_level, features = self.backbone(x)
         return self.resize(self.decoder(low_level, self.aspp(features)), x.shape[2:])

@@ -1,4 +1,4 @@
-"""The layers every network here is made of: convolution, normalisation, resizing, dropout."""
+"""The layers every network here is made of: convolution, normalization, resizing, dropout."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def conv(
 
 
 def batch_norm(channels: int, *, freeze_bn: bool) -> BatchNorm2d:
-    """Return a batch normalisation that follows train and eval mode, or always uses its moving statistics.
+    """Return a batch normalization that follows train and eval mode, or always uses its moving statistics.
 
     MindSpore's momentum 0.9 is the 0.1 of PyTorch. A frozen layer still trains its scale and offset, as published.
     """
@@ -42,7 +42,7 @@ def batch_norm(channels: int, *, freeze_bn: bool) -> BatchNorm2d:
 
 
 class ConvBNReLU(nn.SequentialCell):
-    """Convolution, batch normalisation, ReLU: ``(N, in, H, W)`` to ``(N, out, H, W)``."""
+    """Convolution, batch normalization, ReLU: ``(N, in, H, W)`` to ``(N, out, H, W)``."""
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int, *, dilation: int = 1, freeze_bn: bool = False
@@ -69,7 +69,7 @@ class Dropout(nn.Cell):
     MindSpore's own dropout differs from run to run on more than one core, and the state of its random operators is in
     no checkpoint, so that a resumed run could not equal an uninterrupted one. Here the counter is a parameter
     (``counter``, int32, not trained), and the mask is a hash of it and of the element's position: two rounds of the
-    xor-shift-multiply finaliser of MurmurHash3 in wrapping 32-bit integers. The position is that in the batches of all
+    xor-shift-multiply finalizer of MurmurHash3 in wrapping 32-bit integers. The position is that in the batches of all
     devices, one after the other, so that each drops other elements.
     """
 

@@ -1,4 +1,4 @@
-"""Batch normalisation over the batch of one device, or over those of all."""
+"""Batch normalization over the batch of one device, or over those of all."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from mindspore import Tensor, dtype, nn, ops
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """MindSpore's batch normalisation, which :func:`synchronise` lets see the batches of all devices.
+    """MindSpore's batch normalization, which :func:`synchronize` lets see the batches of all devices.
 
     A training batch of one value per channel has no variance, and MindSpore's moving variance would become NaN for
-    good: it is normalised by the moving statistics, and these stay as they are.
+    good: it is normalized by the moving statistics, and these stay as they are.
 
     Mean and variance over the devices are computed here, by two sums a layer, on every device alike. MindSpore's own
     ``SyncBatchNorm`` has no CPU kernel, so that what ran on Ascend could not be compared with one joint batch.
@@ -23,25 +23,25 @@ class BatchNorm2d(nn.BatchNorm2d):
         self.devices = 1
 
     def construct(self, x: Tensor) -> Tensor:
-        """Return ``(N, C, H, W)`` normalised."""
+        """Return ``(N, C, H, W)`` normalized."""
         if self.training and self.use_batch_statistics is None:
             if self.devices * x.shape[0] * x.shape[2] * x.shape[3] == 1:
                 means, variances = self.moving_mean, self.moving_variance
                 return ops.batch_norm(x, means, variances, self.gamma, self.beta, training=False, eps=self.eps)
             if self.devices > 1:
-                return self._synchronised(x)
+                return self._synchronized(x)
         return super().construct(x)
 
-    def _synchronised(self, x: Tensor) -> Tensor:
+    def _synchronized(self, x: Tensor) -> Tensor:
         pixels = x.astype(dtype.float32)
         # All devices have equally many pixels, so that the mean of their means is the mean over all.
         mean = self.sum(pixels.mean((0, 2, 3), keep_dims=True)) / self.devices
-        centred = pixels - mean
-        variance = self.sum((centred * centred).mean((0, 2, 3), keep_dims=True)) / self.devices
+        centerd = pixels - mean
+        variance = self.sum((centerd * centerd).mean((0, 2, 3), keep_dims=True)) / self.devices
         count = self.devices * x.shape[0] * x.shape[2] * x.shape[3]
         self._move(self.moving_mean, mean)
         self._move(self.moving_variance, variance * (count / (count - 1)))
-        scaled = centred * ops.rsqrt(variance + self.eps) * self.gamma.reshape(1, -1, 1, 1)
+        scaled = centerd * ops.rsqrt(variance + self.eps) * self.gamma.reshape(1, -1, 1, 1)
         return (scaled + self.beta.reshape(1, -1, 1, 1)).astype(x.dtype)
 
     def _move(self, moving: Tensor, value: Tensor) -> None:
@@ -49,8 +49,8 @@ class BatchNorm2d(nn.BatchNorm2d):
         ops.assign_add(moving, self.momentum * (ops.stop_gradient(value).reshape(-1) - moving))
 
 
-def synchronise(network: nn.Cell, devices: int) -> None:
-    """Let every batch normalisation in `network` see the batches of all `devices`, whose processes must have met."""
+def synchronize(network: nn.Cell, devices: int) -> None:
+    """Let every batch normalization in `network` see the batches of all `devices`, whose processes must have met."""
     for _, cell in network.cells_and_names():
         if isinstance(cell, BatchNorm2d):
             cell.devices = devices

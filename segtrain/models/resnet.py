@@ -102,7 +102,7 @@ class ResNet(nn.Cell):
                 and base dilation 4.
             multi_grid: factors of the base dilation of layer4's blocks, first block first. ResNet-18 has two blocks
                 there and uses the first two factors, in both convolutions of a block.
-            freeze_bn: normalise by the moving statistics in training too.
+            freeze_bn: normalize by the moving statistics in training too.
         """
         super().__init__()
         block, counts = _BLOCKS[depth]
@@ -137,7 +137,7 @@ class ResNet(nn.Cell):
         """Return stride-4 and final features of an image batch.
 
         Args:
-            x: float ``(N, 3, H, W)``, normalised RGB.
+            x: float ``(N, 3, H, W)``, normalized RGB.
 
         Returns:
             The output of layer1, ``(N, low_level_channels, ceil(H/4), ceil(W/4))``, and of layer4,

@@ -1,8 +1,8 @@
 """U-Net (Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation").
 
-As published, the 3x3 convolutions are valid and have biases, there is no normalisation, and the logits are smaller than
+As published, the 3x3 convolutions are valid and have biases, there is no normalization, and the logits are smaller than
 the image: what they lack is the border that a pixel's whole surroundings reach into. The simple form pads by zeros
-instead and normalises each convolution, so that image and logits have one size and a small network trains fast. It may
+instead and normalizes each convolution, so that image and logits have one size and a small network trains fast. It may
 also see patches of pixels as one: a first convolution without overlap makes several channels of each patch, and the
 last one is transposed, so that the work is divided by a patch's area and the surroundings are as much wider. And what
 enters a level may be added to what its two convolutions make of it (Zhang et al. 2018, "Road extraction by deep
@@ -48,10 +48,10 @@ class UNet(nn.Cell):
             width: channels of the highest level; each lower one has twice as many. Published: 64.
             poolings: levels below the highest. Published: 4.
             in_channels: 1 for gray images, 3 for RGB.
-            same_padding: the simple form: padded by zeros, each 3x3 convolution normalised instead of offset.
+            same_padding: the simple form: padded by zeros, each 3x3 convolution normalized instead of offset.
             patch: side in pixels of what the highest level sees as one.
             residual: the simple form only: the input of each level is added to what its two convolutions give.
-            freeze_bn: normalise by the moving statistics in training too; the published network has none.
+            freeze_bn: normalize by the moving statistics in training too; the published network has none.
         """
         super().__init__()
         convs: Callable[[int, int], nn.Cell] = (
@@ -89,18 +89,18 @@ class UNet(nn.Cell):
         x = self.down[self.poolings](x)
         for level in range(self.poolings):
             x = self.up[level](x)
-            skip = _centre(skipped[self.poolings - 1 - level], x.shape[2], x.shape[3])
+            skip = _center(skipped[self.poolings - 1 - level], x.shape[2], x.shape[3])
             x = self.joint[level](ops.cat((skip, x), 1))
         return self.classifier(x)
 
 
-def _centre(x: Tensor, height: int, width: int) -> Tensor:
+def _center(x: Tensor, height: int, width: int) -> Tensor:
     top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
     return x[:, :, top : top + height, left : left + width]
 
 
 class _Residual(nn.Cell):
-    """Two padded, normalised convolutions; before the last ReLU the input is added, by 1x1 where channels differ."""
+    """Two padded, normalized convolutions; before the last ReLU the input is added, by 1x1 where channels differ."""
 
     def __init__(self, inputs: int, outputs: int, *, freeze_bn: bool) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ from segtrain.data.rows import steps_per_epoch
 from segtrain.distributed.device import prepare_device, stop_requests
 from segtrain.distributed.ranks import Ranks, current
 from segtrain.models import build_network
-from segtrain.models.normalization import synchronise
+from segtrain.models.normalization import synchronize
 from segtrain.tasks import task_of
 from segtrain.tasks.task import Scores, Task
 from segtrain.training.events import Evaluated, Event, Started, StepDone, ignore
@@ -122,7 +122,7 @@ def fit(
     network = build_network(config, num_classes=data.manifest.num_classes)
     frozen = freeze(network, config.freeze)
     if config.sync_bn and ranks.size > 1:
-        synchronise(network, ranks.size)
+        synchronize(network, ranks.size)
     train_step = build_train_step(network, task, config, rates)
     average_gradients(train_step, ranks)
     if resume:

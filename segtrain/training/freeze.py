@@ -13,7 +13,7 @@ def freeze(network: nn.Cell, parts: Iterable[str]) -> list[nn.Cell]:
     """Take parts of a network out of its training and return them.
 
     Their parameters get no gradient, and no optimizer that is made afterwards knows them. For a training step they must
-    also be set to evaluation, after the whole was set to training, so that BN normalises by its moving statistics and
+    also be set to evaluation, after the whole was set to training, so that BN normalizes by its moving statistics and
     leaves these alone, and nothing is dropped out: then they stay bit for bit what they are.
 
     Args:

@@ -10,7 +10,7 @@ from mindspore import Parameter, Tensor, nn
 
 from segtrain.config.config import Config, WeightDecayFilter
 
-#: How MindSpore calls scale and offset of a normalisation, and the offset of any other layer.
+#: How MindSpore calls scale and offset of a normalization, and the offset of any other layer.
 _NORM = ("gamma", "beta")
 _BIAS = ("bias",)
 

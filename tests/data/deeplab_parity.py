@@ -32,7 +32,7 @@ BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
 #: The least magnitude that met a ReLU in training.
 margin = float("inf")
 
-#: MindSpore's names of what a batch normalisation has.
+#: MindSpore's names of what a batch normalization has.
 NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 
 

@@ -80,9 +80,9 @@ def encoded(box: np.ndarray, anchor: np.ndarray) -> np.ndarray:
 def decoded(offsets: np.ndarray, anchor: np.ndarray) -> np.ndarray:
     """Return the box that offsets make of an anchor."""
     anchor_side = anchor[2:] - anchor[:2]
-    centre = (anchor[:2] + anchor[2:]) / 2 + offsets[:2] * anchor_side
+    center = (anchor[:2] + anchor[2:]) / 2 + offsets[:2] * anchor_side
     half = anchor_side * np.exp(offsets[2:]) / 2
-    return np.concatenate([centre - half, centre + half])
+    return np.concatenate([center - half, center + half])
 
 
 def random_boxes(random: np.random.RandomState, number: int, height: float, width: float) -> np.ndarray:

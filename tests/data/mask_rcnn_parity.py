@@ -65,9 +65,9 @@ def encode(boxes: Tensor, anchors: Tensor) -> Tensor:
 def decode(offsets: Tensor, anchors: Tensor) -> Tensor:
     offsets = offsets * torch.tensor(STDS, dtype=offsets.dtype)
     anchor_size = anchors[:, 2:] - anchors[:, :2]
-    centre = offsets[:, :2] * anchor_size + anchors[:, :2] + anchor_size / 2
+    center = offsets[:, :2] * anchor_size + anchors[:, :2] + anchor_size / 2
     size = torch.exp(offsets[:, 2:].clamp(max=math.log(1000 / 16))) * anchor_size
-    return torch.cat([centre - size / 2, centre + size / 2], 1)
+    return torch.cat([center - size / 2, center + size / 2], 1)
 
 
 def main() -> None:

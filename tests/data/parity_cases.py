@@ -34,7 +34,7 @@ def parameter(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
     At a ReLU's kink the rounding of float32 decides between two gradients, and in a network with weights as they are
     usually drawn, millions of units make the gradients of two correct programs differ by some percent. Here scale and
-    offset of the normalisations keep almost all units on the same side of the kink.
+    offset of the normalizations keep almost all units on the same side of the kink.
     """
     values = _random(name).standard_normal(shape)
     if len(shape) == 4:
@@ -55,13 +55,13 @@ def parameter(name: str, shape: tuple[int, ...]) -> np.ndarray:
 def batch() -> tuple[np.ndarray, np.ndarray]:
     """Return float32 images ``(N, 3, H, W)`` and int32 labels ``(N, H, W)`` in squares, some of them ignored.
 
-    The images differ in brightness and contrast: image pooling normalises one number per image, and were these almost
+    The images differ in brightness and contrast: image pooling normalizes one number per image, and were these almost
     equal, float32 would lose their differences.
     """
     random = np.random.RandomState(SEED)
     contrast = 2.0 ** np.arange(-1, IMAGES - 1)[:, None, None, None]
-    texture, colour = random.standard_normal((IMAGES, 3, HEIGHT, WIDTH)), random.standard_normal((IMAGES, 3, 1, 1))
-    images = contrast * (texture + 3 * colour)
+    texture, color = random.standard_normal((IMAGES, 3, HEIGHT, WIDTH)), random.standard_normal((IMAGES, 3, 1, 1))
+    images = contrast * (texture + 3 * color)
     squares = random.randint(0, CLASSES, (IMAGES, HEIGHT // 16 + 1, WIDTH // 16 + 1))
     labels = squares.repeat(16, 1).repeat(16, 2)[:, :HEIGHT, :WIDTH]
     labels[:, 20:40, 30:] = IGNORE
@@ -71,7 +71,7 @@ def batch() -> tuple[np.ndarray, np.ndarray]:
 def digests(tensors: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return one digest a layer, by the layer's name; what a layer has, such as scale and offset, is one tensor there.
 
-    The next normalisation takes out an offset. Its gradient, nothing but rounding, is so measured by that of the scale.
+    The next normalization takes out an offset. Its gradient, nothing but rounding, is so measured by that of the scale.
     """
     layers: dict[str, list[np.ndarray]] = {}
     for name, values in sorted(tensors.items()):

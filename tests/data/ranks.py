@@ -24,7 +24,7 @@ from segtrain.config.recipes import override, read_config
 from segtrain.distributed.device import prepare_device
 from segtrain.distributed.ranks import ALONE, Ranks, current
 from segtrain.models.layers import Dropout, batch_norm
-from segtrain.models.normalization import synchronise
+from segtrain.models.normalization import synchronize
 from segtrain.tasks.semantic import WithLoss
 from segtrain.training.events import Event, StepDone
 from segtrain.training.step import TrainStep, average_gradients
@@ -56,7 +56,7 @@ def one_step(ranks: Ranks, *, freeze_bn: bool = False) -> dict[str, npt.NDArray[
     ms.set_seed(1)
     network = SmallNet(freeze_bn=freeze_bn)
     if ranks.size > 1:
-        synchronise(network, ranks.size)
+        synchronize(network, ranks.size)
     before = {each.name: each.asnumpy().copy() for each in network.trainable_params()}
     optimizer = nn.SGD(network.trainable_params(), learning_rate=1.0)
     train_step = TrainStep(WithLoss(network, nn.MSELoss()), optimizer, 1.0)
@@ -108,7 +108,7 @@ def work(base: Path, ranks: Ranks) -> dict[str, Any]:
     from segtrain.training.fit import fit
 
     found = exchange(ranks)
-    np.savez(base / f"synchronised_{ranks.rank}.npz", **one_step(ranks))
+    np.savez(base / f"synchronized_{ranks.rank}.npz", **one_step(ranks))
     np.savez(base / f"frozen_{ranks.rank}.npz", **one_step(ranks, freeze_bn=True))
 
     train, val, plain = base / "train", base / "val", base / "plain"

@@ -25,7 +25,7 @@ def size(model: str) -> tuple[int, int]:
 def parameter(name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Return the start value of a parameter; offsets keep the published form's units off their ReLU's kink too.
 
-    See `parity_cases.parameter`; a convolution has an offset of its own where no normalisation follows.
+    See `parity_cases.parameter`; a convolution has an offset of its own where no normalization follows.
     """
     values = parity_cases.parameter(name, shape)
     if name.startswith("up.") and len(shape) == 4:

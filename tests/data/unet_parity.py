@@ -24,7 +24,7 @@ from unet_cases import (
     parameter,
 )
 
-#: MindSpore's names of what a batch normalisation has.
+#: MindSpore's names of what a batch normalization has.
 NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 
 

@@ -72,7 +72,7 @@ def _expected(
     return sum(pixels[place][0] * weights[labels[place]] for place in hardest) / total, gradient
 
 
-def test_loss_and_gradient_are_those_of_the_mean_over_labelled_pixels() -> None:
+def test_loss_and_gradient_are_those_of_the_mean_over_labeled_pixels() -> None:
     logits, labels = _case()
     loss, gradient = _run(logits, labels)
     expected_loss, expected_gradient = _expected(logits, labels)
@@ -97,7 +97,7 @@ def test_ignored_pixels_have_exactly_no_gradient_and_no_weight() -> None:
     assert _run(changed, labels)[0] == loss
 
 
-def test_a_batch_without_labelled_pixels_costs_nothing() -> None:
+def test_a_batch_without_labeled_pixels_costs_nothing() -> None:
     logits, labels = _case()
     loss, gradient = _run(logits, np.full_like(labels, IGNORE))
     assert loss == 0
@@ -228,14 +228,14 @@ def test_the_dice_loss_is_added_to_the_cross_entropy() -> None:
     labels[labels == 3] = 4  # a class that the batch does not have takes no part
     loss, gradient = _run(logits, labels, CrossEntropyDice(IGNORE))
     scores = np.exp(logits.astype(np.float64)).transpose(0, 2, 3, 1)
-    labelled = labels != IGNORE
-    probabilities, truth = (scores / scores.sum(-1, keepdims=True))[labelled], labels[labelled]
+    labeled = labels != IGNORE
+    probabilities, truth = (scores / scores.sum(-1, keepdims=True))[labeled], labels[labeled]
     dice = []
     for number in (0, 1, 2, 4):
         common = probabilities[truth == number, number].sum()
         dice.append(2 * common / (probabilities[:, number].sum() + (truth == number).sum()))
     np.testing.assert_allclose(loss, _expected(logits, labels)[0] + 1 - np.mean(dice), rtol=1e-5)
-    assert (gradient.transpose(0, 2, 3, 1)[~labelled] == 0).all()
+    assert (gradient.transpose(0, 2, 3, 1)[~labeled] == 0).all()
     # A step against the gradient makes the loss smaller.
     assert _run(logits - 0.5 * gradient, labels, CrossEntropyDice(IGNORE))[0] < loss
 

@@ -78,7 +78,7 @@ def preview(
     """Write a contact sheet of some samples, a page with them and all that `stats` and `check` say, or both.
 
     Images are scaled with their proportions, as stored: an EXIF orientation is not applied. Labels are scaled by
-    nearest neighbour, and edges drawn after that.
+    nearest neighbor, and edges drawn after that.
 
     Args:
         dataset: see `open_dataset`.
@@ -87,7 +87,7 @@ def preview(
         count: samples to show, 1 to `MAX_COUNT`.
         seed: of the choice; see `choose`.
         classes: show only samples that have one of these, names or ids.
-        alpha: strength of the colours, 0 to 1.
+        alpha: strength of the colors, 0 to 1.
         workers: threads, and processes for the statistics; all processors by default.
         overwrite: replace what an earlier run wrote.
         progress: shows how far it is.

@@ -21,7 +21,7 @@ from segdata.draw.figures import to_svg
 from segdata.errors import NAMED
 from segdata.inspect.check import CheckReport, Finding
 from segdata.inspect.preview.page_tiles import chip, swatch, tile_html
-from segdata.inspect.preview.pictures import LegendEntry, Picture, Unreadable, class_colour
+from segdata.inspect.preview.pictures import LegendEntry, Picture, Unreadable, class_color
 from segdata.inspect.stats import ClassStats, StatsReport, plots
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _class_row(item: ClassStats, *, instance: bool) -> str:
     last = item.instances if instance else item.weight
     cells = [
         str(item.id),
-        f"{swatch(class_colour(item.id))}{escape(item.name)}",
+        f"{swatch(class_color(item.id))}{escape(item.name)}",
         f"{item.pixels:,}",
         f"{item.share:.2%}",
         f"{item.images:,}",
@@ -144,11 +144,11 @@ def _class_row(item: ClassStats, *, instance: bool) -> str:
 
 
 def _images(stats: StatsReport) -> str:
-    colours = {"Mean": stats.mean, "Standard deviation": stats.std}
+    colors = {"Mean": stats.mean, "Standard deviation": stats.std}
     lines = [
         f"<p>{what} of red, green, blue: {', '.join(f'{value:.2f}' for value in values)} of 255, "
         f"or {', '.join(f'{value / 255:.4f}' for value in values)} of 1</p>"
-        for what, values in colours.items()
+        for what, values in colors.items()
     ]
     figures = _plot(plots.size_figure(stats), "Images by width and height")
     if stats.instances_per_image is not None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from segdata.draw.overlay import Box
 from segdata.inspect.preview.pictures import LegendEntry, Picture, Unreadable
-from segdata.labels.colormap import Colour
+from segdata.labels.colormap import Color
 
 _JPEG_QUALITY = 85
 
@@ -21,16 +21,16 @@ _IGNORED = "ignored"
 
 
 def chip(entry: LegendEntry, count: int) -> str:
-    """Return a switch of the filter: a class, its colour, and how many pictures show it."""
+    """Return a switch of the filter: a class, its color, and how many pictures show it."""
     return (
-        f'<label class="chip"><input type="checkbox" value="{_key(entry.id)}">{swatch(entry.colour, entry.hatched)}'
+        f'<label class="chip"><input type="checkbox" value="{_key(entry.id)}">{swatch(entry.color, entry.hatched)}'
         f'<span>{escape(entry.name)}</span><span class="count">{count}</span></label>'
     )
 
 
-def swatch(colour: Colour | None, hatched: bool = False) -> str:
-    """Return a small square of a colour; without one, it is empty."""
-    filled = f' style="background:{_css(colour)}"' if colour else ""
+def swatch(color: Color | None, hatched: bool = False) -> str:
+    """Return a small square of a color; without one, it is empty."""
+    filled = f' style="background:{_css(color)}"' if color else ""
     return f'<span class="swatch{" hatched" if hatched else ""}"{filled}></span>'
 
 
@@ -38,8 +38,8 @@ def _key(id_: int | None) -> str:
     return _IGNORED if id_ is None else str(id_)
 
 
-def _css(colour: Colour) -> str:
-    red, green, blue = colour
+def _css(color: Color) -> str:
+    red, green, blue = color
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
@@ -74,8 +74,8 @@ def _stack(picture: Picture, description: str) -> str:
     return (
         f'<span class="stack" style="--ratio:{width / height:.4f}">'
         f'<img src="{_photograph(picture.image)}" alt="{description}">'
-        f'<img class="layer fill" src="{_layer(overlay.fill, overlay.colours)}" alt="">'
-        f'<img class="layer" src="{_layer(overlay.lines, overlay.colours)}" alt="">'
+        f'<img class="layer fill" src="{_layer(overlay.fill, overlay.colors)}" alt="">'
+        f'<img class="layer" src="{_layer(overlay.lines, overlay.colors)}" alt="">'
         f'<svg class="layer boxes" viewBox="0 0 {width} {height}" aria-hidden="true">{boxes}</svg></span>'
     )
 
@@ -83,7 +83,7 @@ def _stack(picture: Picture, description: str) -> str:
 def _box(box: Box) -> str:
     x1, y1, x2, y2 = box.corners
     return (
-        f'<rect x="{x1:.1f}" y="{y1:.1f}" width="{x2 - x1:.1f}" height="{y2 - y1:.1f}" stroke="{_css(box.colour)}"/>'
+        f'<rect x="{x1:.1f}" y="{y1:.1f}" width="{x2 - x1:.1f}" height="{y2 - y1:.1f}" stroke="{_css(box.color)}"/>'
         f'<text x="{x1 + 4:.1f}" y="{y1 + 14:.1f}">{escape(box.text)}</text>'
     )
 
@@ -96,12 +96,12 @@ def _photograph(image: npt.NDArray[np.uint8]) -> str:
     return _data_uri("image/jpeg", file.getvalue())
 
 
-def _layer(indices: npt.NDArray[np.uint8], colours: npt.NDArray[np.uint8]) -> str:
+def _layer(indices: npt.NDArray[np.uint8], colors: npt.NDArray[np.uint8]) -> str:
     """Return ``(H, W)`` indices as a palette PNG in which 0 is transparent."""
     from PIL import Image
 
     layer = Image.fromarray(indices)
-    layer.putpalette(colours.tobytes())
+    layer.putpalette(colors.tobytes())
     file = io.BytesIO()
     layer.save(file, "PNG", transparency=0, optimize=True)
     return _data_uri("image/png", file.getvalue())

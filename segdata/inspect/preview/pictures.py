@@ -12,9 +12,9 @@ import numpy.typing as npt
 from segdata.coco.annotations import Entry
 from segdata.coco.rle import Rle, decode_rle, to_rle
 from segdata.dataset import Dataset, File, Sample, check_size, read_image, read_instances, read_label
-from segdata.draw.overlay import Box, Overlay, instance_colours, instance_overlay, label_overlay
+from segdata.draw.overlay import Box, Overlay, instance_colors, instance_overlay, label_overlay
 from segdata.errors import InvalidInputError
-from segdata.labels.colormap import Colour, voc_palette
+from segdata.labels.colormap import Color, voc_palette
 from segdata.labels.masks import count_values
 from segdata.parallel import ordered_map
 from segdata.records.instance import Instances
@@ -155,10 +155,10 @@ def _boxes(view: View, found: Instances, height: int, width: int) -> list[Box]:
     labels = found.labels.tolist()
     scale = np.tile((width / found.width, height / found.height), 2)
     boxes = []
-    for box, label, crowd, colour in zip(found.boxes, labels, found.iscrowd, instance_colours(labels), strict=True):
+    for box, label, crowd, color in zip(found.boxes, labels, found.iscrowd, instance_colors(labels), strict=True):
         x1, y1, x2, y2 = (box * scale).tolist()
         name = view.labels.get(label, str(label))
-        boxes.append(Box((x1, y1, x2, y2), f"{name} (crowd)" if crowd else name, colour))
+        boxes.append(Box((x1, y1, x2, y2), f"{name} (crowd)" if crowd else name, color))
     return boxes
 
 
@@ -184,11 +184,11 @@ def _nearest(ids: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """What a colour means: the class, None for pixels of no class; no colour where the image stays as it is."""
+    """What a color means: the class, None for pixels of no class; no color where the image stays as it is."""
 
     id: int | None
     name: str
-    colour: Colour | None
+    color: Color | None
 
     @property
     def hatched(self) -> bool:
@@ -196,8 +196,8 @@ class LegendEntry:
         return self.id is None
 
 
-def class_colour(id_: int) -> Colour | None:
-    """Return the colour of a class; None for class 0, under which the image stays as it is."""
+def class_color(id_: int) -> Color | None:
+    """Return the color of a class; None for class 0, under which the image stays as it is."""
     red, green, blue = voc_palette()[id_ % 256].tolist()
     return (red, green, blue) if id_ else None
 
@@ -206,7 +206,7 @@ def make_legend(tiles: Sequence[Picture | Unreadable], view: View) -> tuple[Lege
     """Return an entry for each class that the pictures show, by id, and one for pixels of no class."""
     keys = {key for tile in tiles if isinstance(tile, Picture) for key in tile.keys}
     entries = [
-        LegendEntry(id_, view.labels.get(id_, f"{id_} (no class)"), class_colour(id_))
+        LegendEntry(id_, view.labels.get(id_, f"{id_} (no class)"), class_color(id_))
         for id_ in sorted(key for key in keys if key is not None)
     ]
     if None in keys:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from segdata.draw.lettering import drawable, load_font, shorten, text_width, wrap
 from segdata.draw.overlay import blend, draw_boxes, hatching
 from segdata.inspect.preview.pictures import LegendEntry, Picture, Unreadable
-from segdata.labels.colormap import Colour
+from segdata.labels.colormap import Color
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,11 +25,11 @@ _LINE = 20
 _ROW = TILE_HEIGHT + _LINE + 2 + _GAP
 _SWATCH = 14
 
-_PAPER: Colour = (255, 255, 255)
-_INK: Colour = (32, 36, 40)
-_MUTED: Colour = (104, 112, 120)
-_ALARM: Colour = (170, 30, 30)
-_PALE: Colour = (238, 240, 242)
+_PAPER: Color = (255, 255, 255)
+_INK: Color = (32, 36, 40)
+_MUTED: Color = (104, 112, 120)
+_ALARM: Color = (170, 30, 30)
+_PALE: Color = (238, 240, 242)
 
 
 def draw_sheet(
@@ -65,8 +65,8 @@ def draw_sheet(
     return file.getvalue()
 
 
-def _write(draw: ImageDraw, left: float, top: float, text: str, size: int, colour: Colour) -> None:
-    draw.text((left, top), drawable(text), fill=colour, font=load_font(size), anchor="la")
+def _write(draw: ImageDraw, left: float, top: float, text: str, size: int, color: Color) -> None:
+    draw.text((left, top), drawable(text), fill=color, font=load_font(size), anchor="la")
 
 
 def _draw_tile(sheet: Image, draw: ImageDraw, tile: Picture | Unreadable, left: int, top: int, alpha: float) -> None:
@@ -108,5 +108,5 @@ def _draw_legend(draw: ImageDraw, line: Sequence[tuple[float, LegendEntry]], top
             draw.rectangle(box, fill=_MUTED)
             draw.bitmap((left, top + 1), Image.fromarray(hatching(_SWATCH, _SWATCH)), fill=_PAPER)
         else:
-            draw.rectangle(box, fill=entry.colour, outline=entry.colour or _MUTED)
+            draw.rectangle(box, fill=entry.color, outline=entry.color or _MUTED)
         _write(draw, left + _SWATCH + 6, top - 1, entry.name, _TEXT, _INK)

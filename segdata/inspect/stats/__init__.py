@@ -1,4 +1,4 @@
-"""What a data set holds: pixels, images and instances of each class, sizes of images, mean and deviation of colours."""
+"""What a data set holds: pixels, images and instances of each class, sizes of images, mean and deviation of colors."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class StatsReport:
         sizes: of the images, the most frequent first.
         instances_per_image: how many images have 0, 1, 2, … instances, crowds not counted; None in a semantic set.
         crowds: regions of many objects (COCO's ``iscrowd``), in no other number; None in a semantic set.
-        mean: of the colours, R, G, B, 0 to 255, over the pixels of all images.
+        mean: of the colors, R, G, B, 0 to 255, over the pixels of all images.
         std: their standard deviation, over the same pixels.
         left_out: samples that cannot be read, one sentence each.
         annotations_left_out: annotations that are no instances, one sentence each.
@@ -101,7 +101,7 @@ class StatsReport:
 class _Totals:
     """What all samples add up to; integers, so that the order of addition has no part in it."""
 
-    colours: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((3, 256), np.int64))
+    colors: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((3, 256), np.int64))
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     pixels: Counter[int] = field(default_factory=Counter)
     images: Counter[int] = field(default_factory=Counter)
@@ -117,7 +117,7 @@ class _Totals:
         if isinstance(counts, str):
             self.left_out.append(counts)
             return
-        self.colours += counts.colours
+        self.colors += counts.colors
         self.sizes[counts.width, counts.height] += 1
         self.pixels.update(counts.pixels)
         self.images.update(counts.pixels.keys())
@@ -178,7 +178,7 @@ def _report(dataset: Dataset, totals: _Totals) -> StatsReport:
     instance = dataset.task == "instance"
     every = sum(width * height * images for (width, height), images in totals.sizes.items())
     ignored = 0 if dataset.ignore_label is None else totals.pixels.pop(dataset.ignore_label, 0)
-    mean, std = _mean_and_std(totals.colours)
+    mean, std = _mean_and_std(totals.colors)
     return StatsReport(
         path=str(dataset.path),
         kind=dataset.kind,
@@ -218,9 +218,9 @@ def _classes(labels: Mapping[int, str], totals: _Totals, *, instance: bool) -> t
     )
 
 
-def _mean_and_std(colours: npt.NDArray[np.int64]) -> tuple[Rgb, Rgb]:
+def _mean_and_std(colors: npt.NDArray[np.int64]) -> tuple[Rgb, Rgb]:
     """Return mean and standard deviation of each channel of ``(3, 256)`` counts."""
-    (r_mean, r_std), (g_mean, g_std), (b_mean, b_std) = (_moments(counts) for counts in colours.tolist())
+    (r_mean, r_std), (g_mean, g_std), (b_mean, b_std) = (_moments(counts) for counts in colors.tolist())
     return (r_mean, g_mean, b_mean), (r_std, g_std, b_std)
 
 

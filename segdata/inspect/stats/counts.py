@@ -25,7 +25,7 @@ class Counts:
     Attributes:
         width: of the image in pixels.
         height: of the image in pixels.
-        colours: how many pixels have each value of R, G and B, ``(3, 256)`` int64.
+        colors: how many pixels have each value of R, G and B, ``(3, 256)`` int64.
         pixels: of each label that is there, the ignore label among them; of an instance set the areas of the masks.
         instances: of each label; crowds are in neither of the two.
         crowds: how many there are.
@@ -34,7 +34,7 @@ class Counts:
 
     width: int
     height: int
-    colours: npt.NDArray[np.int64]
+    colors: npt.NDArray[np.int64]
     pixels: dict[int, int]
     instances: dict[int, int]
     crowds: int = 0
@@ -68,7 +68,7 @@ def _count_label(sample: Sample, image: npt.NDArray[np.uint8]) -> Counts:
     check_size(label.shape, image)
     counts = count_values(label)
     pixels = {id_: count for id_, count in enumerate(counts.tolist()) if count}
-    return Counts(width, height, _colours(image), pixels, {})
+    return Counts(width, height, _colors(image), pixels, {})
 
 
 def _count_instances(sample: Sample, label: Instances | Entry, image: npt.NDArray[np.uint8]) -> Counts:
@@ -84,7 +84,7 @@ def _count_instances(sample: Sample, label: Instances | Entry, image: npt.NDArra
             pixels[id_] += int(mask.area(to_rle({"size": [height, width], "counts": counts}, height, width)))
             instances[id_] += 1
     crowds = int(np.count_nonzero(found.iscrowd))
-    return Counts(width, height, _colours(image), pixels, instances, crowds, tuple(map(str, faults)))
+    return Counts(width, height, _colors(image), pixels, instances, crowds, tuple(map(str, faults)))
 
 
 def _check_labels(found: Collection[int], known: Collection[int | None]) -> None:
@@ -93,7 +93,7 @@ def _check_labels(found: Collection[int], known: Collection[int | None]) -> None
         raise InvalidInputError(f"has value {foreign[0]}, which is no class{more}", "value_outside_classes")
 
 
-def _colours(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+def _colors(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     """Return how many pixels of ``(H, W, 3)`` have each value, ``(3, 256)``."""
     from PIL import Image
 

@@ -25,7 +25,7 @@ from segdata.parallel import Progress, default_workers, ordered_map, silent
 from segdata.sources.finder import Finder
 from segdata.sources.sbd.mat5 import read_field
 from segdata.sources.sbd.splits import USUAL_COUNT, Counts, find_release, read_splits
-from segdata.sources.voc import COLOUR_DIR, ID_LISTS, IMAGE_DIR, IMAGE_SUFFIXES, INDEX_DIR, find_devkit
+from segdata.sources.voc import COLOR_DIR, ID_LISTS, IMAGE_DIR, IMAGE_SUFFIXES, INDEX_DIR, find_devkit
 
 MAT_DIR = "cls"
 SBD_IMAGE_DIR = "img"
@@ -92,7 +92,7 @@ def sbd_merge(
         raise InvalidInputError(_other_count(counts, expect_count))
     if not (dry_run or (devkit / INDEX_DIR).is_dir()):
         raise InvalidInputError(
-            f"{devkit / INDEX_DIR}: no such folder of index masks; voc-decolor makes it from {COLOUR_DIR}"
+            f"{devkit / INDEX_DIR}: no such folder of index masks; voc-decolor makes it from {COLOR_DIR}"
         )
     image_of = Finder(root, dataset / SBD_IMAGE_DIR, IMAGE_SUFFIXES)
     mat_of = Finder(root, dataset / MAT_DIR, (".mat",))

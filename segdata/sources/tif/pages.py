@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
 
 #: PhotometricInterpretation and samples a pixel of what a PNG can say; YCbCr within JPEG is decoded to RGB.
-_COLOURS = {
+_COLORS = {
     (0, 1): "gray, 0 is white",
     (1, 1): "gray",
     (3, 1): "palette",
@@ -48,7 +48,7 @@ class PageForm:
         samples: samples a pixel.
         dtype: data type of a sample.
         bits: how many bits of it are used.
-        colour: in words.
+        color: in words.
     """
 
     width: int
@@ -56,10 +56,10 @@ class PageForm:
     samples: int
     dtype: np.dtype[Any]
     bits: int
-    colour: str
+    color: str
 
     def __str__(self) -> str:
-        return f"{self.width} x {self.height} {self.dtype} {self.colour}"
+        return f"{self.width} x {self.height} {self.dtype} {self.color}"
 
 
 @contextmanager
@@ -172,17 +172,17 @@ class Stack:
                 f"claims {size}, {claimed / 2**20:,.0f} MB of memory; {self._max_page_mb} MB are the limit"
             )
         photometric, samples = int(page.photometric), page.samplesperpixel
-        colour = _COLOURS.get((photometric, samples))
+        color = _COLORS.get((photometric, samples))
         if photometric == _YCBCR and page.compression not in _JPEG:
-            colour = None
-        if page.axes not in ("YX", "YXS", "SYX") or not page.nbytes or colour is None:
+            color = None
+        if page.axes not in ("YX", "YXS", "SYX") or not page.nbytes or color is None:
             raise InvalidInputError(
                 f"{size} with {samples} samples each, axes {page.axes}, photometric interpretation {photometric}; "
                 "expected a gray, palette or RGB image"
             )
         if self._planes == 1:
             _check_data(page)
-        return PageForm(page.imagewidth, page.imagelength, page.samplesperpixel, page.dtype, page.bitspersample, colour)
+        return PageForm(page.imagewidth, page.imagelength, page.samplesperpixel, page.dtype, page.bitspersample, color)
 
 
 @lru_cache(maxsize=4)

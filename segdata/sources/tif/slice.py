@@ -40,7 +40,7 @@ class SliceReport:
     """What `tif_slice` did.
 
     Attributes:
-        form: size in pixels, data type and colour of every page.
+        form: size in pixels, data type and color of every page.
         scaled: the values that became 0 and 255; None where values are as they were.
         clipped: samples beyond these values.
         label_pixels: pixels by class id, over all pages.
@@ -140,7 +140,7 @@ def tif_slice(
         if labels and label_map is None:
             _check_not_binary(labels, *label_pixels)
         if staging:
-            _write_lists(staging, name, split_pages, labelled=labels is not None)
+            _write_lists(staging, name, split_pages, labeled=labels is not None)
     return SliceReport(
         images=str(images),
         labels=str(labels) if labels else None,
@@ -230,10 +230,10 @@ def _ours(target: Path, name: _Name) -> set[str]:
     return folders | set(LISTS.values())
 
 
-def _write_lists(staging: Path, name: _Name, split_pages: Mapping[str, Sequence[int]], *, labelled: bool) -> None:
+def _write_lists(staging: Path, name: _Name, split_pages: Mapping[str, Sequence[int]], *, labeled: bool) -> None:
     for split, pages in split_pages.items():
         path = staging / LISTS[split]
-        if labelled:
+        if labeled:
             write_list(path, [Pair(name.image(page), name.label(page)) for page in pages], overwrite=False)
         else:
             write_file(path, "".join(f"{name.image(page)}\n" for page in pages).encode(), overwrite=False)

@@ -29,7 +29,7 @@ class Batch(NamedTuple):
     """The columns of N images with up to M instances each, masks S x S; unused rows are 0.
 
     Attributes:
-        images: normalised, 0 beyond the content, float32 ``(N, 3, H, W)``.
+        images: normalized, 0 beyond the content, float32 ``(N, 3, H, W)``.
         sizes: height and width of the content, which stands at the top left, float32 ``(N, 2)``.
         boxes: x1, y1, x2, y2 in input pixels, x2 and y2 exclusive, float32 ``(N, M, 4)``.
         labels: 1 to K, int32 ``(N, M)``.

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segtrain.data.arrays import Image, Pixels, normalise
+from segtrain.data.arrays import Image, Pixels, normalize
 
-#: Largest factor by which the surroundings of the mean colour enlarge an image (as published, after SSD: Liu et al.
+#: Largest factor by which the surroundings of the mean color enlarge an image (as published, after SSD: Liu et al.
 #: 2016, "SSD: Single Shot MultiBox Detector", section 3.6).
 MAX_EXPANSION = 4.0
 
@@ -26,9 +26,9 @@ class Placement:
     Attributes:
         height: of the image, resized.
         width: of the image, resized.
-        top: rows of the mean colour above it.
-        left: columns of the mean colour left of it, before it is mirrored.
-        content_height: of image and mean colour around it; what is below them is padding.
+        top: rows of the mean color above it.
+        left: columns of the mean color left of it, before it is mirrored.
+        content_height: of image and mean color around it; what is below them is padding.
         content_width: of the same; what is right of them is padding.
         mirrored: the content is turned left to right. The padding stays on the right.
     """
@@ -54,7 +54,7 @@ def fit_at_random(
 ) -> Placement:
     """Place an image as `fit` does, mirrored with probability one half.
 
-    With `expand`, with probability one half, the image first gets surroundings of the mean colour that make it 1 to
+    With `expand`, with probability one half, the image first gets surroundings of the mean color that make it 1 to
     `MAX_EXPANSION` times as high and wide, so that objects are seen smaller than they ever are in the set. The
     surroundings are content: a network has to find nothing there.
     """
@@ -69,16 +69,16 @@ def fit_at_random(
 
 
 def fill_input(image: Image, place: Placement, mean: npt.ArrayLike, std: npt.ArrayLike, planes: Pixels) -> None:
-    """Fill `planes` ``(3, H, W)`` with an image ``(h, w, 3)`` at its place, resized bilinearly and normalised.
+    """Fill `planes` ``(3, H, W)`` with an image ``(h, w, 3)`` at its place, resized bilinearly and normalized.
 
-    `mean` and `std` are on the scale 0 to 255. Around the image there is 0, the mean colour.
+    `mean` and `std` are on the scale 0 to 255. Around the image there is 0, the mean color.
     """
     resized = cv2.resize(image, (place.width, place.height), interpolation=cv2.INTER_LINEAR)
     content = planes[:, : place.content_height, : place.content_width]
     if place.mirrored:
         content = content[..., ::-1]
     planes[:] = 0
-    normalise(resized, mean, std, content[:, place.top :, place.left :])
+    normalize(resized, mean, std, content[:, place.top :, place.left :])
 
 
 def move_boxes(boxes: npt.NDArray[np.float32], height: int, width: int, place: Placement) -> npt.NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """Training tiles of microscopy: a window of an image, turned, cropped and deformed, in one resampling.
 
 All geometry is one field that says where in the image each pixel of the tile comes from, so that image and label meet
-the same one and each is resampled once: the image bilinearly, the label by nearest neighbour. Beyond its borders the
+the same one and each is resampled once: the image bilinearly, the label by nearest neighbor. Beyond its borders the
 image goes on as its mirror image (Ronneberger et al. 2015) or as zeros.
 """
 
@@ -42,9 +42,9 @@ def augment_tile(
     std: npt.ArrayLike,
     ignore_label: int,
 ) -> tuple[Pixels, Ids]:
-    """Return one random training tile, normalised, and the label of its centre.
+    """Return one random training tile, normalized, and the label of its center.
 
-    Of all places in which the labelled centre lies within the image, each is equally likely; on an axis on which the
+    Of all places in which the labeled center lies within the image, each is equally likely; on an axis on which the
     image is too small, it stands in the middle.
 
     Args:
@@ -52,7 +52,7 @@ def augment_tile(
         label: uint8 ``(H, W)``.
         rng: what is random is drawn from it.
         input_size: side of the tile.
-        output_size: side of the labelled centre, at most `input_size`.
+        output_size: side of the labeled center, at most `input_size`.
         settings: what is random.
         mean: of each channel, 0 to 255.
         std: of each channel, on the same scale; above 0.
@@ -63,15 +63,15 @@ def augment_tile(
     """
     margin = (input_size - output_size) // 2
     rows, columns = _places(label.shape, rng, input_size, output_size, settings)
-    centre = slice(margin, margin + output_size)
+    center = slice(margin, margin + output_size)
     border = _BORDERS[settings.fill]
-    # Zero after normalisation is the mean.
-    colour = np.broadcast_to(np.asarray(mean, np.float64), image.shape[2]).tolist()
-    pixels = cv2.remap(image.astype(np.float32), columns, rows, cv2.INTER_LINEAR, borderMode=border, borderValue=colour)
+    # Zero after normalization is the mean.
+    color = np.broadcast_to(np.asarray(mean, np.float64), image.shape[2]).tolist()
+    pixels = cv2.remap(image.astype(np.float32), columns, rows, cv2.INTER_LINEAR, borderMode=border, borderValue=color)
     labels = cv2.remap(
         label,
-        np.ascontiguousarray(columns[centre, centre]),
-        np.ascontiguousarray(rows[centre, centre]),
+        np.ascontiguousarray(columns[center, center]),
+        np.ascontiguousarray(rows[center, center]),
         cv2.INTER_NEAREST,
         borderMode=border,
         borderValue=ignore_label,
@@ -97,7 +97,7 @@ def _places(
     for side in shape[:2]:
         start = int(rng.integers(side - seen + 1)) if side > seen else (side - seen) // 2
         before, after = rng.uniform(0, settings.crop, 2) * size
-        # Centres of pixels: the outer borders of the tile fall on those of the window.
+        # Centers of pixels: the outer borders of the tile fall on those of the window.
         step = (size - before - after) / size
         axes.append(start - (size - seen) // 2 + before - 0.5 + step * (np.arange(size) + 0.5))
     rows, columns = np.meshgrid(*axes, indexing="ij")

@@ -150,7 +150,7 @@ def evaluate_instances(
     Args:
         detect: the network, for batches of `batch_size` images.
         records: the record set.
-        config: mean and deviation of the colours, and the number of workers.
+        config: mean and deviation of the colors, and the number of workers.
         settings: the size of the network's input.
         batch_size: images in a batch; None: the training's. It does not change the result.
         annotations: a COCO JSON to take the ground truth from; None: the record set's own.
@@ -211,7 +211,7 @@ def detect_all(
 
 
 def _stack(batch: list[EvalSample], size: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return the network's input, whose shape is static: places that are left have an image of the mean colour."""
+    """Return the network's input, whose shape is static: places that are left have an image of the mean color."""
     images = np.zeros((size, *batch[0].planes.shape), np.float32)
     sizes = np.tile(np.array(images.shape[2:], np.float32), (size, 1))
     for index, sample in enumerate(batch):

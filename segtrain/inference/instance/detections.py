@@ -44,7 +44,7 @@ class Found:
         boxes: x1, y1, x2, y2, cut to the image, float32 ``(n, 4)``.
         scores: 0 to 1, float32 ``(n,)``.
         labels: 1 to K, int32 ``(n,)``.
-        masks: each as run lengths of the whole image; may be empty where a box holds no pixel's centre.
+        masks: each as run lengths of the whole image; may be empty where a box holds no pixel's center.
     """
 
     boxes: npt.NDArray[np.float32]

@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 from segdata.coco.rle import decode_rle
 from segdata.draw.lettering import load_font, shorten, text_width
-from segdata.draw.overlay import Box, blend, ink_on, instance_colours, instance_overlay
+from segdata.draw.overlay import Box, blend, ink_on, instance_colors, instance_overlay
 from segtrain.inference.instance.detections import Found
 
 
 def draw_instances(
     image: npt.NDArray[np.uint8], found: Found, names: Sequence[str], *, alpha: float = 0.4
 ) -> npt.NDArray[np.uint8]:
-    """Return an image with its instances: filled, outlined, boxed, with name and score, each in a colour of its own.
+    """Return an image with its instances: filled, outlined, boxed, with name and score, each in a color of its own.
 
     Args:
         image: RGB, ``(H, W, 3)`` uint8.
@@ -30,9 +30,9 @@ def draw_instances(
     height, width = image.shape[:2]
     labels = found.labels.tolist()
     boxes = [
-        Box((x1, y1, x2, y2), f"{names[label - 1]} {score:.2f}", colour)
-        for (x1, y1, x2, y2), score, label, colour in zip(
-            found.boxes.tolist(), found.scores, labels, instance_colours(labels), strict=True
+        Box((x1, y1, x2, y2), f"{names[label - 1]} {score:.2f}", color)
+        for (x1, y1, x2, y2), score, label, color in zip(
+            found.boxes.tolist(), found.scores, labels, instance_colors(labels), strict=True
         )
     ]
     blended = blend(image, instance_overlay(_by_area(found), boxes, height, width), alpha)
@@ -67,12 +67,12 @@ def _draw_boxes(image: npt.NDArray[np.uint8], boxes: Sequence[Box]) -> npt.NDArr
     size = max(round(max(width, height) / 50), 9)
     for box in boxes:
         x1, y1, x2, y2 = box.corners
-        draw.rectangle((x1, y1, max(x2 - 1, x1), max(y2 - 1, y1)), outline=box.colour)
+        draw.rectangle((x1, y1, max(x2 - 1, x1), max(y2 - 1, y1)), outline=box.color)
     for box in boxes:
         text = shorten(box.text, size, width - 4)
         wide, high = text_width(text, size) + 4, size + 3
         left = min(max(box.corners[0], 0), max(width - wide, 0))
         top = min(max(box.corners[1] - high, 0), max(height - high, 0))
-        draw.rectangle((left, top, left + wide - 1, top + high - 1), fill=box.colour)
-        draw.text((left + 2, top + 1), text, fill=ink_on(box.colour), font=load_font(size), anchor="la")
+        draw.rectangle((left, top, left + wide - 1, top + high - 1), fill=box.color)
+        draw.text((left + 2, top + 1), text, fill=ink_on(box.color), font=load_font(size), anchor="la")
     return np.asarray(picture)

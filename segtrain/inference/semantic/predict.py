@@ -1,4 +1,4 @@
-"""Prediction: images without labels to class ids, colours and overlays."""
+"""Prediction: images without labels to class ids, colors and overlays."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PredictReport:
     """What `predict` wrote.
 
     Attributes:
-        directory: holds ``index`` (class ids), ``palette`` (the same in VOC's colours) and ``overlay``; of one
+        directory: holds ``index`` (class ids), ``palette`` (the same in VOC's colors) and ``overlay``; of one
             multi-page TIFF also ``index.tif``, the class ids of all its pages, unless one of them could not be read.
         loaded: parameters that the network got from the checkpoint: all it has.
         images: how many images were segmented.
@@ -126,7 +126,7 @@ def predict(
 
 def _write(directory: Path, name: str, image: Image, labels: npt.NDArray[np.uint8]) -> None:
     (directory / INDEX / name).write_bytes(encode_index_png(labels))
-    coloured = Pillow.fromarray(labels, "P")
-    coloured.putpalette(voc_palette().tobytes())
-    coloured.save(directory / PALETTE / name)
+    colored = Pillow.fromarray(labels, "P")
+    colored.putpalette(voc_palette().tobytes())
+    colored.save(directory / PALETTE / name)
     Pillow.fromarray(blend(image, label_overlay(labels), 0.5)).save(directory / OVERLAY / name)

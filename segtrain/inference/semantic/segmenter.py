@@ -23,8 +23,8 @@ from mindspore import Tensor, nn, ops
 from segdata.errors import InvalidInputError
 from segtrain.checkpoints.checkpoint import CheckpointInfo, LoadReport, load_network, read_info
 from segtrain.config.config import MIN_CROP, Config, DeviceTarget
-from segtrain.config.unet import UNetSettings, centre_size
-from segtrain.data.arrays import Image, Pixels, normalise, resize_long_side
+from segtrain.config.unet import UNetSettings, center_size
+from segtrain.data.arrays import Image, Pixels, normalize, resize_long_side
 from segtrain.data.semantic.tile_transforms import with_channels
 from segtrain.distributed.device import prepare_device
 from segtrain.inference.semantic.tiling import symmetric, tiled
@@ -63,7 +63,7 @@ class Segmenter:
     """Segments images; one graph is compiled for each input size and then kept."""
 
     def __init__(self, network: nn.Cell, config: Config, protocol: Protocol, *, batch_size: int) -> None:
-        """Segment by `network`, whose input is normalised as `config` says.
+        """Segment by `network`, whose input is normalized as `config` says.
 
         `batch_size` images go through the network at a time; their probabilities at full size, ``K x H x W`` float32
         each, are in memory together.
@@ -74,7 +74,7 @@ class Segmenter:
         self._cell = _Probabilities(network)
         self._network = symmetric(self._run, flip=protocol.flip, turn=protocol.turn)
         if config.unet:
-            self._centre = centre_size(protocol.crop_size, config.unet.halvings, same_padding=config.same_padding)
+            self._center = center_size(protocol.crop_size, config.unet.halvings, same_padding=config.same_padding)
 
     def __call__(self, images: Sequence[Image]) -> list[npt.NDArray[np.uint8]]:
         """Return the class ids ``(H, W)`` uint8 of each image, uint8 RGB ``(H, W, 3)``; at most `batch_size` images."""
@@ -101,9 +101,9 @@ class Segmenter:
         channels = with_channels(resized, unet.channels)
         planes = np.empty((unet.channels, *channels.shape[:2]), np.float32)
         mean, std = self.config.image_mean[: unet.channels], self.config.image_std[: unet.channels]
-        normalise(channels, mean, std, planes)
+        normalize(channels, mean, std, planes)
         size = self.protocol.crop_size
-        return tiled(self._network, planes, input_size=size, output_size=self._centre, fill=unet.fill)
+        return tiled(self._network, planes, input_size=size, output_size=self._center, fill=unet.fill)
 
     def _at_scale(self, images: Sequence[Image], scale: float) -> list[Pixels]:
         """Return the probabilities ``(h, w, K)`` of each image at the size that it has at `scale`."""
@@ -116,7 +116,7 @@ class Segmenter:
         for slot, image in zip(batch, images, strict=False):
             resized = resize_long_side(image, target)
             sizes.append(resized.shape[:2])
-            normalise(resized, self.config.image_mean, self.config.image_std, slot)
+            normalize(resized, self.config.image_mean, self.config.image_std, slot)
         return [
             np.ascontiguousarray(planes[:, :height, :width].transpose(1, 2, 0))
             for planes, (height, width) in zip(self._network(batch), sizes, strict=False)

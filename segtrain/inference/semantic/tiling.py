@@ -1,6 +1,6 @@
 """Images of any size through a network with a fixed square input: the overlap-tile strategy.
 
-Each pixel is taken from a tile in whose centre it lies, so that the network sees its surroundings; beyond the image
+Each pixel is taken from a tile in whose center it lies, so that the network sees its surroundings; beyond the image
 these are its mirror image (Ronneberger et al. 2015, figure 2).
 """
 
@@ -25,9 +25,9 @@ def tiled(network: Network, image: Pixels, *, input_size: int, output_size: int,
 
     Args:
         network: class probabilities of tiles, one at a time.
-        image: normalised, float32 ``(C, H, W)``.
+        image: normalized, float32 ``(C, H, W)``.
         input_size: side of the network's input.
-        output_size: side of the centre that is taken of the network's output, at most the side of that.
+        output_size: side of the center that is taken of the network's output, at most the side of that.
         fill: ``"mirror"``, or ``"zero"`` for what lies beyond the image.
 
     Returns:
@@ -35,7 +35,7 @@ def tiled(network: Network, image: Pixels, *, input_size: int, output_size: int,
     """
     height, width = image.shape[1:]
     margin = (input_size - output_size) // 2
-    # At the bottom and on the right a tile may also reach beyond an image that is smaller than its centre.
+    # At the bottom and on the right a tile may also reach beyond an image that is smaller than its center.
     after = input_size - output_size - margin
     beyond = [(margin, after + max(output_size - side, 0)) for side in (height, width)]
     padded = np.pad(image, [(0, 0), *beyond], mode="reflect" if fill == "mirror" else "constant")
@@ -44,7 +44,7 @@ def tiled(network: Network, image: Pixels, *, input_size: int, output_size: int,
     for top in _starts(height, output_size):
         for left in _starts(width, output_size):
             tile = np.ascontiguousarray(padded[None, :, top : top + input_size, left : left + input_size])
-            found = _centre(network(tile)[0], output_size).transpose(1, 2, 0)
+            found = _center(network(tile)[0], output_size).transpose(1, 2, 0)
             if total is None:
                 total = np.zeros((height, width, found.shape[2]), np.float32)
             inside = total[top : top + output_size, left : left + output_size]
@@ -78,10 +78,10 @@ def symmetric(network: Network, *, flip: bool, turn: bool) -> Network:
 
 
 def _starts(side: int, size: int) -> list[int]:
-    """Return where centres of `size` begin that cover `side`, the last ending with it."""
+    """Return where centers of `size` begin that cover `side`, the last ending with it."""
     return [*range(0, max(side - size, 0), size), max(side - size, 0)]
 
 
-def _centre(planes: Pixels, size: int) -> Pixels:
+def _center(planes: Pixels, size: int) -> Pixels:
     top, left = (planes.shape[1] - size) // 2, (planes.shape[2] - size) // 2
     return planes[:, top : top + size, left : left + size]

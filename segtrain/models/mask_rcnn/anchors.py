@@ -21,7 +21,7 @@ def level_shapes(settings: MaskRcnn) -> list[tuple[int, int]]:
 
 
 def base_anchors(stride: int, scales: Sequence[float], ratios: Sequence[float]) -> Array:
-    """Return the anchors of the first cell of a level, centred on it, one ratio after the other.
+    """Return the anchors of the first cell of a level, centerd on it, one ratio after the other.
 
     The original program rounds them and takes the corners for inclusive pixels; here they are what is meant.
 

@@ -32,7 +32,7 @@ class MaskRcnnDetector(nn.Cell):
         """Return the detections in a batch, best first, D = `detections` of each image.
 
         Args:
-            images: float32 ``(N, 3, image_height, image_width)``, normalised RGB, 0 beyond the content.
+            images: float32 ``(N, 3, image_height, image_width)``, normalized RGB, 0 beyond the content.
             sizes: height and width of the content, float32 ``(N, 2)``.
 
         Returns:

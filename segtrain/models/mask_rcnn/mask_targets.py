@@ -8,7 +8,7 @@ from mindspore import Tensor, dtype, ops
 def mask_targets(crops: Tensor, instances: Tensor, boxes: Tensor, size: int) -> Tensor:
     """Return the masks of objects as seen from other boxes: 1 where an object is, 0 elsewhere.
 
-    The crop of an object, whose values stand at the centres of its cells, is sampled bilinearly at the centres of the
+    The crop of an object, whose values stand at the centers of its cells, is sampled bilinearly at the centers of the
     cells of the other box; from 0.5 on a sample is object, and outside the object's box there is none.
 
     Args:

@@ -31,7 +31,7 @@ class MaskRcnnNetwork(nn.Cell):
             settings: sizes and thresholds.
             num_classes: classes of objects, 1 or more, background not counted.
             backbone: a key of :data:`~segtrain.models.resnet.BACKBONES`.
-            freeze_bn: normalise by the moving statistics in training too.
+            freeze_bn: normalize by the moving statistics in training too.
 
         Raises:
             InvalidInputError: an unknown backbone, or no class.
@@ -56,7 +56,7 @@ class MaskRcnnNetwork(nn.Cell):
         """Return the levels of the pyramid that the second stage looks at, and the first stage's output.
 
         Args:
-            images: float32 ``(N, 3, image_height, image_width)``, normalised RGB.
+            images: float32 ``(N, 3, image_height, image_width)``, normalized RGB.
 
         Returns:
             Levels ``(N, fpn_channels, H, W)``, finest first; logits ``(N, A)`` and offsets ``(N, A, 4)`` of anchors.

@@ -12,7 +12,7 @@ from segtrain.models.mask_rcnn.boxes import area, clip, decode, take
 #: The score of what is none; logits are far above.
 NOTHING = -1e4
 
-#: Offsets of the first stage are learnt as they are.
+#: Offsets of the first stage are learned as they are.
 RPN_STDS = (1.0, 1.0, 1.0, 1.0)
 
 
@@ -34,7 +34,7 @@ class Nms(nn.Cell):
 
 
 def in_content(anchors: Tensor, sizes: Tensor) -> Tensor:
-    """Return which anchors ``(A, 4)`` have their centre in the content of each image: bool ``(N, A)``.
+    """Return which anchors ``(A, 4)`` have their center in the content of each image: bool ``(N, A)``.
 
     Args:
         anchors: float32 ``(A, 4)``.

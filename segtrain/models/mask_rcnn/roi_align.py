@@ -2,8 +2,8 @@
 
 All levels lie on one canvas, so that every box is cut out by one operator, once. To cut all boxes out of every level
 and choose afterwards is four times the work, and static shapes allow no splitting by level. Each level has a border
-that repeats its outermost cells: samples between the centres of these and the edge have the value they must have, and
-none comes from a neighbour.
+that repeats its outermost cells: samples between the centers of these and the edge have the value they must have, and
+none comes from a neighbor.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Canvas(nn.Cell):
         self.right = [int(max(widths[1:], default=0) - width) for width in widths[1:]]
         tops = np.concatenate([[0], np.cumsum(heights[1:]) - heights[1:]])
         lefts = np.where(np.arange(self.levels) == 0, 0, widths[0])
-        # Beside the border there is half a cell: integers are the cells' centres.
+        # Beside the border there is half a cell: integers are the cells' centers.
         self.corners = Tensor(np.stack([lefts, tops, lefts, tops], 1).astype(np.float32) + 0.5)
         self.strides = Tensor(np.array(strides, np.float32)[:, None])
 
@@ -57,7 +57,7 @@ class Canvas(nn.Cell):
         return ops.concat((left, ops.pad(ops.concat(columns, 2), (0, 0, 0, self.below[1]))), 3)
 
     def place(self, boxes: Tensor, usable: Tensor) -> Tensor:
-        """Return where boxes lie on the canvas: rows of image, x1, y1, x2, y2, in cells from a cell's centre.
+        """Return where boxes lie on the canvas: rows of image, x1, y1, x2, y2, in cells from a cell's center.
 
         Args:
             boxes: float32 ``(N, R, 4)``, inside the image.

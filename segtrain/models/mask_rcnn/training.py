@@ -1,4 +1,4 @@
-"""What Mask R-CNN minimises: a batch to a loss and its five parts."""
+"""What Mask R-CNN minimizes: a batch to a loss and its five parts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class MaskRcnnLoss(nn.Cell):
         """Return the loss and then its parts, all float32 scalars.
 
         Args:
-            images: float32 ``(N, 3, image_height, image_width)``, normalised RGB, 0 beyond the content.
+            images: float32 ``(N, 3, image_height, image_width)``, normalized RGB, 0 beyond the content.
             sizes: height and width of the content, float32 ``(N, 2)``.
             boxes: float32 ``(N, M, 4)``, 0 in unused rows.
             labels: int32 ``(N, M)``, 1 to num_classes, 0 in unused rows.

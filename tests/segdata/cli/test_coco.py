@@ -86,7 +86,7 @@ def test_images_are_needed_only_with_media(subset):
     assert subset("--media", "none", images=False).exit_code == 0
 
 
-def test_an_unknown_category_is_one_sentence_with_its_neighbours(subset):
+def test_an_unknown_category_is_one_sentence_with_its_neighbors(subset):
     done = subset("--category", "elipse")
     assert done.exit_code == 1
     assert "no category 'elipse'; did you mean ellipse?" in done.output

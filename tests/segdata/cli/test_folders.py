@@ -30,7 +30,7 @@ def arguments(root: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def test_the_report_names_the_data_root_and_hints_at_colour(segdata: Run, root: Path) -> None:
+def test_the_report_names_the_data_root_and_hints_at_color(segdata: Run, root: Path) -> None:
     result = segdata(*arguments(root), "--label_suffix", "_mask.png")
     assert result.exit_code == 0, result.output
     assert result.output.splitlines() == [
@@ -38,7 +38,7 @@ def test_the_report_names_the_data_root_and_hints_at_colour(segdata: Run, root: 
         f"data root, to be named with the list: {root}",
         "labels by kind: 8-bit gray PNG: 1, 1-bit palette PNG: 1",
         "hint: class ids are read from labels of the kind 8-bit gray PNG, and 1 are of another; voc-decolor makes them "
-        "from PNG masks in colour",
+        "from PNG masks in color",
         "left out, neither image nor label: .json: 1",
     ]
     assert (root / "list.txt").read_text() == "images/a.JPG labels/a_mask.png\nimages/b.JPG labels/b_mask.png\n"

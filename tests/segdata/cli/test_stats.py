@@ -26,7 +26,7 @@ LABELS = [[[0, 0, 1], [1, 255, 0]], [[0, 0, 2], [0, 0, 0]], [[0, 0, 0], [0, 0, 0
 
 @pytest.fixture
 def data_lst(tmp_path: Path) -> Path:
-    """A list of three images of 3 x 2 pixels, all in one colour."""
+    """A list of three images of 3 x 2 pixels, all in one color."""
     pairs = [Pair(f"{index}.png", f"{index}_label.png") for index in range(len(LABELS))]
     for pair, label in zip(pairs, LABELS, strict=True):
         Image.new("RGB", (3, 2), (51, 102, 255)).save(tmp_path / pair.image)

@@ -36,7 +36,7 @@ def test_dashes_and_underscores_are_the_same(segdata: Run, root: Path, spelling:
     assert json.loads(result.output)["rewritten"] == 4
 
 
-def test_a_users_colour_map_is_taken(segdata: Run, root: Path, tmp_path: Path) -> None:
+def test_a_users_color_map_is_taken(segdata: Run, root: Path, tmp_path: Path) -> None:
     (tmp_path / "masks").mkdir()
     Image.new("RGB", (2, 2), (10, 20, 30)).save(tmp_path / "masks" / "a.png")
     (tmp_path / "map.txt").write_text("ground 0 0 0\nroad 10 20 30\n")
@@ -65,7 +65,7 @@ def test_an_existing_result_names_the_way_out(segdata: Run, root: Path) -> None:
         (("voc-list", "--data_root", "{root}"), 1, "voc-decolor makes it"),
         (("voc-list", "--data_root", "{root}", "--split", "test"), 2, "'test' is not one of"),
         (("sample", "{root}"), 1, "would lose"),
-        (("voc-decolour",), 2, "No such command"),
+        (("voc-decolor",), 2, "No such command"),
     ],
 )
 def test_bad_input_gets_a_sentence_and_a_status(

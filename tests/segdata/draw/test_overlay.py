@@ -16,7 +16,7 @@ from segdata.draw.overlay import (
     draw_boxes,
     edges,
     ink_on,
-    instance_colours,
+    instance_colors,
     instance_overlay,
     label_overlay,
 )
@@ -55,13 +55,13 @@ def test_only_the_lines_are_seen_where_nothing_is_filled(label: Pixels, alpha: f
     shown = blend(image, overlay, alpha)
     untouched = (overlay.fill == 0) & (overlay.lines == 0)
     assert (shown[untouched] == 100).all()
-    assert (shown[overlay.lines > 0] == overlay.colours[overlay.lines[overlay.lines > 0]]).all()
+    assert (shown[overlay.lines > 0] == overlay.colors[overlay.lines[overlay.lines > 0]]).all()
     assert not overlay.fill[label == 0].any()
     assert (overlay.fill == label)[(label != ignore)].all()
 
 
 @given(labels)
-def test_an_edge_is_where_a_neighbour_differs(label: Pixels) -> None:
+def test_an_edge_is_where_a_neighbor_differs(label: Pixels) -> None:
     padded = np.pad(label.astype(int), 1, constant_values=-1)
     middle = padded[1:-1, 1:-1]
     around = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
@@ -90,24 +90,24 @@ def test_a_later_mask_lies_over_an_earlier_one() -> None:
     assert (shown[large & ~small] == (200, 0, 0)).all()
 
 
-def test_hundreds_of_instances_share_colours() -> None:
+def test_hundreds_of_instances_share_colors() -> None:
     boxes = [Box((0, 0, 1, 1), "", (number % 256, 0, 9)) for number in range(600)]
     masks = ((number, block(20, 30, slice(number // 30, number // 30 + 1), slice(0, 30))) for number in range(600))
     overlay = instance_overlay(masks, boxes, 20, 30)
     assert overlay.fill.max() < HATCH
-    assert (overlay.colours[overlay.fill][..., 2] == 9).all()
+    assert (overlay.colors[overlay.fill][..., 2] == 9).all()
 
 
-def test_neighbours_of_one_class_differ_and_the_first_has_its_class_colour() -> None:
-    colours = instance_colours([1, 2, 1, 1, 2, 1, 1, 1])
-    assert colours[0] == RED
-    assert colours[1] == tuple(voc_palette()[2].tolist())
-    assert len(set(colours)) == len(colours)
+def test_neighbors_of_one_class_differ_and_the_first_has_its_class_color() -> None:
+    colors = instance_colors([1, 2, 1, 1, 2, 1, 1, 1])
+    assert colors[0] == RED
+    assert colors[1] == tuple(voc_palette()[2].tolist())
+    assert len(set(colors)) == len(colors)
 
 
-def test_every_instance_of_every_class_has_a_colour() -> None:
-    colours = instance_colours([*range(256)] * 7)
-    assert {channel for colour in colours for channel in colour} <= set(range(256))
+def test_every_instance_of_every_class_has_a_color() -> None:
+    colors = instance_colors([*range(256)] * 7)
+    assert {channel for color in colors for channel in color} <= set(range(256))
 
 
 def test_a_box_is_drawn_with_its_text_inside() -> None:

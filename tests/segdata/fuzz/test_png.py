@@ -28,7 +28,7 @@ Chunk = tuple[bytes, bytes]
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6
 SAMPLES = {GRAY: 1, RGB: 3, PALETTE: 1, GRAY_ALPHA: 2, RGBA: 4}
 DEPTHS = {GRAY: (1, 2, 4, 8, 16), RGB: (8, 16), PALETTE: (1, 2, 4, 8), GRAY_ALPHA: (8, 16), RGBA: (8, 16)}
-FORMS = [(colour, depth) for colour, depths in DEPTHS.items() for depth in depths]
+FORMS = [(color, depth) for color, depths in DEPTHS.items() for depth in depths]
 
 #: Column and row of the first pixel and steps between pixels of the seven passes (specification, section 8).
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
@@ -61,26 +61,26 @@ def assembled(chunks: list[Chunk], tail: bytes = b"") -> bytes:
     return b"".join((SIGNATURE, *whole, tail))
 
 
-def header(width: int, height: int, depth: int, colour: int, interlaced: bool = False) -> Chunk:
-    return b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
+def header(width: int, height: int, depth: int, color: int, interlaced: bool = False) -> Chunk:
+    return b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlaced)
 
 
 @st.composite
 def chunk_lists(draw: st.DrawFn) -> list[Chunk]:
     """Draw the chunks of a valid PNG: any bytes behind any filter types are some picture's rows."""
-    colour, depth = draw(st.sampled_from(FORMS) | st.just((GRAY, 8)) | st.just((PALETTE, 8)))
+    color, depth = draw(st.sampled_from(FORMS) | st.just((GRAY, 8)) | st.just((PALETTE, 8)))
     width, height, interlaced = draw(st.integers(1, 9)), draw(st.integers(1, 9)), draw(st.booleans())
     few = draw(st.booleans())  # values of classes, so that masks are accepted as well as refused
     rows = b""
-    for row_bytes in _rows(width, height, depth * SAMPLES[colour], interlaced):
+    for row_bytes in _rows(width, height, depth * SAMPLES[color], interlaced):
         filter_type = 0 if few else draw(st.integers(0, 4))
         values = draw(st.binary(min_size=row_bytes, max_size=row_bytes))
         rows += bytes([filter_type, *(b"\0\0\1\x11"[value & 3] if few else value for value in values)])
-    chunks = [header(width, height, depth, colour, interlaced)]
-    if colour == PALETTE:
+    chunks = [header(width, height, depth, color, interlaced)]
+    if color == PALETTE:
         count = 1 << depth if few else draw(st.integers(1, 1 << depth))
         chunks.append((b"PLTE", voc_palette()[:count].tobytes() if few else draw(_palettes(count))))
-    if colour in (GRAY, PALETTE) and draw(st.booleans()):
+    if color in (GRAY, PALETTE) and draw(st.booleans()):
         chunks.append((b"tRNS", b"\0\0"))
     chunks += [(b"IDAT", part) for part in draw(_pieces(zlib.compress(rows, draw(st.integers(0, 9)))))]
     for extra in draw(st.lists(st.sampled_from(ANCILLARY), max_size=3)):
@@ -97,8 +97,8 @@ def _rows(width: int, height: int, bits: int, interlaced: bool) -> list[int]:
 
 
 def _palettes(count: int) -> st.SearchStrategy[bytes]:
-    colours = st.sampled_from([bytes(colour) for colour in (*OWN.colours.values(), (128, 0, 0), (1, 2, 3))])
-    return st.lists(colours, min_size=count, max_size=count).map(b"".join)
+    colors = st.sampled_from([bytes(color) for color in (*OWN.colors.values(), (128, 0, 0), (1, 2, 3))])
+    return st.lists(colors, min_size=count, max_size=count).map(b"".join)
 
 
 def _pieces(data: bytes) -> st.SearchStrategy[list[bytes]]:
@@ -172,26 +172,26 @@ def outcome(decode: Callable[[bytes], Any], data: bytes) -> Any:
 
 
 def expected_ids(data: bytes, colormap: ColorMap) -> np.ndarray[Any, Any] | None:
-    """Return the class ids of a mask by Pillow's colours or samples; None where it has others."""
+    """Return the class ids of a mask by Pillow's colors or samples; None where it has others."""
     pixels = by_pillow(data)
-    depth, colour = data[24], data[25]
-    if pixels is None or colour == GRAY_ALPHA or (depth == 16 and colour != GRAY):
+    depth, color = data[24], data[25]
+    if pixels is None or color == GRAY_ALPHA or (depth == 16 and color != GRAY):
         return None
-    if colour == GRAY:
+    if color == GRAY:
         ids = pixels.astype(np.int64) // {1: 1, 2: 85, 4: 17, 8: 1, 16: 1}[depth]
         return ids if np.isin(ids, [*range(len(colormap.names)), 255]).all() else None
-    colours = pixels
-    if colour == PALETTE:
+    colors = pixels
+    if color == PALETTE:
         with Image.open(io.BytesIO(critical(data))) as image:
             palette = np.frombuffer(image.palette.palette, np.uint8).reshape(-1, 3)
         if pixels.max() >= len(palette):
             return None
-        colours = palette[pixels]
-    table = {rgb: id_ for id_, rgb in colormap.colours.items()}
-    if colour == RGBA:
+        colors = palette[pixels]
+    table = {rgb: id_ for id_, rgb in colormap.colors.items()}
+    if color == RGBA:
         table = {(*rgb, 255): id_ for rgb, id_ in table.items()} | {(0, 0, 0, 0): table[0, 0, 0]}
-    found = [table.get(tuple(pixel)) for pixel in colours.reshape(-1, colours.shape[-1]).tolist()]
-    return None if None in found else np.array(found).reshape(colours.shape[:2])
+    found = [table.get(tuple(pixel)) for pixel in colors.reshape(-1, colors.shape[-1]).tolist()]
+    return None if None in found else np.array(found).reshape(colors.shape[:2])
 
 
 @settings(max_examples=300)
@@ -207,7 +207,7 @@ def test_a_whole_index_png_is_pillows_pixels_and_another_form_a_sentence(chunks:
 
 @settings(max_examples=300)
 @given(chunk_lists(), st.sampled_from([voc_colormap(), OWN]))
-def test_a_mask_becomes_the_classes_of_its_colours_or_a_sentence(chunks: list[Chunk], colormap: ColorMap) -> None:
+def test_a_mask_becomes_the_classes_of_its_colors_or_a_sentence(chunks: list[Chunk], colormap: ColorMap) -> None:
     data = assembled(chunks)
     expected = expected_ids(data, colormap)
     found = outcome(lambda data: to_index_png(data, colormap), data)
@@ -236,7 +236,7 @@ def test_damage_is_a_sentence_or_changes_no_pixel(data: bytes) -> None:
 
 MASK = [header(2, 1, 8, GRAY), (b"IDAT", zlib.compress(b"\0\0\1")), (b"IEND", b"")]
 FILTERED = [header(2, 1, 8, GRAY), (b"IDAT", zlib.compress(b"\1\0\1")), (b"IEND", b"")]
-COLOURS = b"\0\0\0" + bytes(OWN.colours[1])
+COLORS = b"\0\0\0" + bytes(OWN.colors[1])
 
 
 @pytest.mark.parametrize(
@@ -247,8 +247,8 @@ COLOURS = b"\0\0\0" + bytes(OWN.colours[1])
         [(b"IHDR", MASK[0][1][:10] + b"\1\0\0"), *MASK[1:]],
         [(b"IHDR", MASK[0][1][:12] + b"\2"), *MASK[1:]],
         [MASK[0], (b"ab\0!", b""), *MASK[1:]],
-        [header(2, 1, 8, PALETTE), (b"PLTE", COLOURS), MASK[1], (b"PLTE", COLOURS[::-1]), MASK[2]],
-        [header(2, 1, 8, PALETTE), (b"PLTE", COLOURS), (b"PLTE", COLOURS[::-1]), *MASK[1:]],
+        [header(2, 1, 8, PALETTE), (b"PLTE", COLORS), MASK[1], (b"PLTE", COLORS[::-1]), MASK[2]],
+        [header(2, 1, 8, PALETTE), (b"PLTE", COLORS), (b"PLTE", COLORS[::-1]), *MASK[1:]],
         [*FILTERED[:2], (b"iCCP", b""), FILTERED[2]],
     ],
     ids=[

@@ -77,17 +77,17 @@ def test_every_line_of_an_id_list_becomes_one_plain_name(path: Path, data: bytes
 @example(data=b"road:1,2," + b"3" * 5000)
 @example(data=b"road" + b" " * 100_000 + b"x")
 @example(data=b"road" + b" 1" * 100_000 + b"x")
-def test_a_label_map_has_names_and_colours_that_are_all_different(path: Path, data: bytes) -> None:
+def test_a_label_map_has_names_and_colors_that_are_all_different(path: Path, data: bytes) -> None:
     colormap = read(read_colormap, path, data)
     if colormap is None:
         return
-    ignored = IGNORE in colormap.colours
+    ignored = IGNORE in colormap.colors
     assert 1 <= len(colormap.names) <= 255
-    assert sorted(colormap.colours) == [*range(len(colormap.names)), *([IGNORE] if ignored else [])]
+    assert sorted(colormap.colors) == [*range(len(colormap.names)), *([IGNORE] if ignored else [])]
     assert len({*colormap.names}) == len(colormap.names)
     assert not {*IGNORE_NAMES} & {name.lower() for name in colormap.names}
-    assert len({*colormap.colours.values()}) == len(colormap.colours) == len(text_lines(path))
-    assert all(0 <= value <= 255 for colour in colormap.colours.values() for value in colour)
+    assert len({*colormap.colors.values()}) == len(colormap.colors) == len(text_lines(path))
+    assert all(0 <= value <= 255 for color in colormap.colors.values() for value in color)
     assert read_class_names(path) == colormap.names
 
 

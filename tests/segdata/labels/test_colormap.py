@@ -25,23 +25,23 @@ def test_the_palette_is_vocs() -> None:
     assert {index: tuple(palette[index]) for index in expected} == expected
 
 
-def test_every_class_colour_is_found_again_and_no_other() -> None:
+def test_every_class_color_is_found_again_and_no_other() -> None:
     ids = voc_colormap().lookup(voc_palette())
     assert ids.tolist() == [*range(21), *[-1] * 234, 255]
 
 
-def test_the_gray_table_holds_what_opencv_makes_of_the_colours() -> None:
+def test_the_gray_table_holds_what_opencv_makes_of_the_colors() -> None:
     grays = voc_colormap().grays
     for id_, gray in READ_AS_GRAY.items():
         assert voc_colormap().name(id_) in grays[gray]
 
 
-def test_gray_made_from_colour_is_named_for_what_it_is() -> None:
+def test_gray_made_from_color_is_named_for_what_it_is() -> None:
     diagnosis = voc_colormap().gray_diagnosis(np.array([0, 38, 220]))
     assert diagnosis is not None and "luminance of void" in diagnosis
     assert voc_colormap().gray_diagnosis(np.array([0, 14, 255])) is None
     assert voc_colormap().gray_diagnosis(np.array([0, 14, 19])) is None, "boat and cat could be motorbike and train"
-    assert voc_colormap().gray_diagnosis(np.array([0, 38, 39])) is None, "39 is no colour's luminance"
+    assert voc_colormap().gray_diagnosis(np.array([0, 38, 39])) is None, "39 is no color's luminance"
 
 
 PLAIN = "background 0 0 0\n# comment\npotted plant 0 64 0\n\nvoid 255 255 255\n"
@@ -49,20 +49,20 @@ CVAT = "# label:color_rgb:parts:actions\nbackground:0,0,0::\npotted plant:0,64,0
 
 
 @pytest.mark.parametrize("text", [PLAIN, CVAT, CVAT.replace("\n", "\r\n")], ids=["plain", "CVAT", "CRLF"])
-def test_a_users_own_colour_map(tmp_path: Path, text: str) -> None:
+def test_a_users_own_color_map(tmp_path: Path, text: str) -> None:
     (tmp_path / "map.txt").write_bytes(text.encode())
     colormap = load_colormap(str(tmp_path / "map.txt"))
     assert colormap.names == ("background", "potted plant")
-    assert colormap.colours == {0: (0, 0, 0), 1: (0, 64, 0), 255: (255, 255, 255)}
+    assert colormap.colors == {0: (0, 0, 0), 1: (0, 64, 0), 255: (255, 255, 255)}
 
 
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
         ("a 0 0\n", "line 1: expected"),
-        ("a 0 0 0\nb 0 0 256\n", "line 2: a colour value beyond 255"),
+        ("a 0 0 0\nb 0 0 256\n", "line 2: a color value beyond 255"),
         ("a 0 0 0\na 1 1 1\n", "line 2: the class 'a' stands there twice"),
-        ("a 0 0 0\nb 0 0 0\n", "line 2: the colour of 'b'"),
+        ("a 0 0 0\nb 0 0 0\n", "line 2: the color of 'b'"),
         ("void 0 0 0\nignored 1 1 1\n", "line 2: the class 'ignored' stands there twice"),
     ],
 )

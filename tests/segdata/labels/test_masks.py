@@ -50,10 +50,10 @@ def test_vocs_palette_is_rewritten() -> None:
     assert ids_of(data) == IDS.tolist()
 
 
-def test_a_palette_in_another_order_is_mapped_by_colour() -> None:
+def test_a_palette_in_another_order_is_mapped_by_color() -> None:
     order = np.arange(256)[::-1]
     data = paletted(order.argsort()[IDS].astype(np.uint8), voc_palette()[order].tobytes())
-    assert to_index_png(data, VOC)[1] == "by colour"
+    assert to_index_png(data, VOC)[1] == "by color"
     assert ids_of(data) == IDS.tolist()
 
 
@@ -67,21 +67,21 @@ def test_a_palette_of_few_bits_is_decoded() -> None:
     assert ids_of(data, OWN) == [[0, 1, 1, 0]]
 
 
-def test_an_unknown_palette_colour_is_named_with_its_pixel() -> None:
+def test_an_unknown_palette_color_is_named_with_its_pixel() -> None:
     data = paletted(np.array([[0, 0], [0, 1]], np.uint8), bytes([0, 0, 0, 1, 2, 3]), bits=8)
-    with pytest.raises(InvalidInputError, match=r"\(x=1, y=1\) has index 1, colour \(1, 2, 3\)"):
+    with pytest.raises(InvalidInputError, match=r"\(x=1, y=1\) has index 1, color \(1, 2, 3\)"):
         to_index_png(data, VOC)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_colours_are_looked_up_exactly(mode: str) -> None:
+def test_colors_are_looked_up_exactly(mode: str) -> None:
     assert ids_of(png(Image.fromarray(voc_palette()[IDS]).convert(mode))) == IDS.tolist()
 
 
-def test_an_anti_aliased_edge_is_an_error_with_pixel_and_colour() -> None:
+def test_an_anti_aliased_edge_is_an_error_with_pixel_and_color() -> None:
     pixels = voc_palette()[IDS].copy()
     pixels[1, 2] = (64, 1, 0)
-    with pytest.raises(InvalidInputError, match=r"pixel \(x=2, y=1\) has colour \(64, 1, 0\).*1 such pixels"):
+    with pytest.raises(InvalidInputError, match=r"pixel \(x=2, y=1\) has color \(64, 1, 0\).*1 such pixels"):
         to_index_png(png(Image.fromarray(pixels)), VOC)
 
 
@@ -90,7 +90,7 @@ def test_transparency_counts_only_as_wholly_empty_pixels() -> None:
     pixels[0, 1] = (128, 0, 0, 255)
     assert ids_of(png(Image.fromarray(pixels))) == [[0, 1]]
     pixels[0, 1, 3] = 128
-    with pytest.raises(InvalidInputError, match=r"colour \(128, 0, 0, 128\)"):
+    with pytest.raises(InvalidInputError, match=r"color \(128, 0, 0, 128\)"):
         to_index_png(png(Image.fromarray(pixels)), VOC)
 
 
@@ -104,9 +104,9 @@ def test_a_gray_value_of_no_class_is_named_with_its_pixel() -> None:
         to_index_png(png(Image.fromarray(np.array([[0, 21]], np.uint8))), VOC)
 
 
-def test_colour_that_was_read_as_gray_is_recognised() -> None:
+def test_color_that_was_read_as_gray_is_recognized() -> None:
     gray = Image.fromarray(voc_palette()[IDS]).convert("L")
-    with pytest.raises(InvalidInputError, match="gray made from colour"):
+    with pytest.raises(InvalidInputError, match="gray made from color"):
         to_index_png(png(gray), VOC)
 
 
@@ -134,7 +134,7 @@ def test_small_16_bit_values_are_class_ids() -> None:
     assert ids_of(png(Image.fromarray(IDS.astype(np.uint16)))) == IDS.tolist()
 
 
-def test_a_colour_mask_is_not_read_as_class_ids() -> None:
+def test_a_color_mask_is_not_read_as_class_ids() -> None:
     with pytest.raises(InvalidInputError, match="a 8-bit palette PNG; expected class ids"):
         decode_index_png(paletted(IDS, voc_palette().tobytes()))
 

@@ -50,12 +50,12 @@ def test_a_picture_in_many_data_chunks_is_rewritten_whole() -> None:
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(gray))), indices)
 
 
-def test_chunks_about_colours_time_and_text_are_left_out() -> None:
+def test_chunks_about_colors_time_and_text_are_left_out() -> None:
     source = palette_png(np.zeros((3, 3), np.uint8), bits=8)
     at = parse(source).image[0][0]
     gray = palette_to_gray(parse(source[:at] + chunk(b"tIME", bytes(7)) + chunk(b"tEXt", b"a\0b") + source[at:]))
     assert [gray[12:16], gray[37:41], gray[-8:-4]] == [b"IHDR", b"IDAT", b"IEND"]
-    assert probe(gray).colour_type == GRAY
+    assert probe(gray).color_type == GRAY
 
 
 def test_truncation_anywhere_is_found() -> None:

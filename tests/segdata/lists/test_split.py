@@ -33,7 +33,7 @@ def listed(path: Path, images: Sequence[str]) -> Path:
     return path
 
 
-def labelled(root: Path, classes: Sequence[Sequence[int]]) -> Path:
+def labeled(root: Path, classes: Sequence[Sequence[int]]) -> Path:
     """Write a label with these values for each sample, and their list."""
     (root / "labels").mkdir(parents=True)
     pairs = [Pair(f"images/{index:03}.jpg", f"labels/{index:03}.png") for index in range(len(classes))]
@@ -130,7 +130,7 @@ def test_the_group_is_the_first_parenthesis_or_the_whole_match(tmp_path: Path, e
 def test_a_stratified_split_takes_the_ratio_of_each_stratum(tmp_path: Path) -> None:
     # Class 7 is in 5 images, 3 in 15; the rest have background alone, and one has nothing but void.
     classes = [[0, 7, 3]] * 5 + [[0, 3, 255]] * 10 + [[0]] * 20 + [[255]]
-    report = split_list(labelled(tmp_path, classes), ratio=0.6, stratify=True)
+    report = split_list(labeled(tmp_path, classes), ratio=0.6, stratify=True)
     assert report.samples == {"train": 3 + 6 + 12 + 1, "val": 2 + 4 + 8}
     assert [(item.id, item.images) for item in report.classes] == [(0, 35), (3, 15), (7, 5)]
     assert [(item.train, item.val) for item in report.classes] == [(21 / 22, 1.0), (9 / 22, 6 / 14), (3 / 22, 2 / 14)]
@@ -139,14 +139,14 @@ def test_a_stratified_split_takes_the_ratio_of_each_stratum(tmp_path: Path) -> N
 def test_a_groups_stratum_is_the_rarest_class_of_all_its_images(tmp_path: Path) -> None:
     # Ten groups of ten images; in five of the groups one image has class 5.
     classes = [[0, 5] if index % 20 == 7 else [0] for index in range(100)]
-    report = split_list(labelled(tmp_path, classes), ratio=0.6, stratify=True, group=r"/(\d\d)")
+    report = split_list(labeled(tmp_path, classes), ratio=0.6, stratify=True, group=r"/(\d\d)")
     assert report.groups == {"train": 6, "val": 4}
     assert [(item.id, item.train, item.val) for item in report.classes] == [(0, 1.0, 1.0), (5, 3 / 60, 2 / 40)]
 
 
 def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    source = labelled(tmp_path, [rng.integers(0, 5, 3).tolist() for _ in range(60)])
+    source = labeled(tmp_path, [rng.integers(0, 5, 3).tolist() for _ in range(60)])
     report = split_list(source, ratio=0.7, stratify=True, workers=1, dst_path=tmp_path / "one")
     other = split_list(source, ratio=0.7, stratify=True, workers=4, dst_path=tmp_path / "more")
     assert (report.samples, report.classes) == (other.samples, other.classes)
@@ -199,7 +199,7 @@ def test_paths_without_a_group_are_named(tmp_path: Path) -> None:
 def test_an_empty_side_is_an_error_that_says_what_to_do(
     tmp_path: Path, ratio: float, stratify: bool, cure: str
 ) -> None:
-    source = labelled(tmp_path, [[0]] * 5)
+    source = labeled(tmp_path, [[0]] * 5)
     with pytest.raises(InvalidInputError, match=f"none of its 5 samples comes to the train side.*{cure}"):
         split_list(source, ratio=ratio, stratify=stratify)
     assert not (tmp_path / "all_val.txt").exists()
@@ -212,7 +212,7 @@ def test_a_ratio_that_is_no_share_is_refused(tmp_path: Path, ratio: float) -> No
 
 
 def test_labels_that_cannot_be_read_are_all_named(tmp_path: Path) -> None:
-    source = labelled(tmp_path, [[0]] * 6)
+    source = labeled(tmp_path, [[0]] * 6)
     (tmp_path / "labels/001.png").unlink()
     (tmp_path / "labels/004.png").write_bytes(b"GIF89a")
     source.write_text(source.read_text() + "x.jpg ../x.png\n")

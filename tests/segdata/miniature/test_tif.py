@@ -22,7 +22,7 @@ def test_two_stacks_of_equal_pages(tmp_path: Path) -> None:
     assert images[labels == 0].mean() + 30 < images[labels == 255].mean()
 
 
-def test_neighbouring_pages_look_alike_but_differ(tmp_path: Path) -> None:
+def test_neighboring_pages_look_alike_but_differ(tmp_path: Path) -> None:
     labels = tifffile.imread(write_stacks(tmp_path / "isbi", pages=3, size=64).labels, key=range(3))
     assert 0 < (labels[0] != labels[1]).mean() < 0.25
 

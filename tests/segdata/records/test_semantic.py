@@ -49,7 +49,7 @@ def palette_label(root: Path) -> None:
     image.save(root / "a.png")
 
 
-def gray_of_colour(root: Path) -> None:
+def gray_of_color(root: Path) -> None:
     Image.fromarray(voc_palette()[IDS]).convert("L").save(root / "a.png")
 
 
@@ -77,7 +77,7 @@ def turned_by_exif(root: Path) -> None:
         (lambda root: (root / "a.png").write_bytes((root / "a.png").read_bytes()[:60]), "a.png: truncated: 60 bytes"),
         (rgb_label, "a.png: a 8-bit RGB PNG; expected class ids"),
         (palette_label, "a.png: a 8-bit palette PNG; expected class ids"),
-        (gray_of_colour, "a.png: gray made from colour"),
+        (gray_of_color, "a.png: gray made from color"),
         (foreign_value, "a.png: pixel (x=2, y=1) has value 77; expected 0 to 20 or 255"),
         (other_size, "a.jpg: 5 x 2 pixels, but its label has 4 x 2"),
         (turned_by_exif, "a.jpg: 2 x 4 pixels (EXIF orientation 6), but its label has 4 x 2"),

@@ -48,7 +48,7 @@ def test_no_devkit_says_what_was_expected(tmp_path: Path) -> None:
 
 def test_every_mask_becomes_its_class_ids(root: Path) -> None:
     report = voc_decolor(root)
-    assert (report.masks, report.rewritten, report.by_colour, report.copied) == (6, 6, 0, 0)
+    assert (report.masks, report.rewritten, report.by_color, report.copied) == (6, 6, 0, 0)
     for path in (devkit(root) / "SegmentationClass").iterdir():
         gray = Image.open(devkit(root) / "SegmentationClassGray" / path.name)
         assert gray.mode == "L"
@@ -71,7 +71,7 @@ def test_all_faulty_masks_are_named_and_nothing_is_written(root: Path) -> None:
         voc_decolor(root)
     assert [fault.split(":")[0] for fault in error.value.faults] == names[:3]
     assert ["truncated" in error.value.faults[0], "(1, 2, 3)" in error.value.faults[1]] == [True, True]
-    assert "gray made from colour" in error.value.faults[2]
+    assert "gray made from color" in error.value.faults[2]
     assert sorted(os.listdir(devkit(root))) == ["ImageSets", "JPEGImages", "SegmentationClass"]
 
 

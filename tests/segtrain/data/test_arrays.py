@@ -64,9 +64,9 @@ def test_every_place_of_a_window_occurs() -> None:
     assert {arrays.window(7, 2.0, 8, rng)[0].start for _ in range(200)} == {0, 1, 2, 3}
 
 
-def test_normalising_gives_zero_at_the_mean_and_beyond_the_image() -> None:
+def test_normalizing_gives_zero_at_the_mean_and_beyond_the_image() -> None:
     planes = np.full((3, 2, 2), np.nan, np.float32)
-    arrays.normalise(np.array([[[124, 116, 104]]], np.uint8), (124, 115, 100), (1, 2, 4), planes)
+    arrays.normalize(np.array([[[124, 116, 104]]], np.uint8), (124, 115, 100), (1, 2, 4), planes)
     assert planes.tolist() == [[[0, 0], [0, 0]], [[0.5, 0], [0, 0]], [[1, 0], [0, 0]]]
 
 
@@ -105,7 +105,7 @@ def test_an_image_that_fits_the_crop_is_resized_whole_as_published(seed: int) ->
     assert (labels[:30, :45] == cv2.resize(label, (45, 30), interpolation=cv2.INTER_NEAREST)).all()
 
 
-def test_what_lies_beyond_a_small_image_is_mean_colour_and_ignored() -> None:
+def test_what_lies_beyond_a_small_image_is_mean_color_and_ignored() -> None:
     image, label = np.full((10, 20, 3), 200, np.uint8), np.ones((10, 20), np.uint8)
     scale = {"min_scale": 1.0, "max_scale": 1.0, "ignore_label": 7, "mean": (100, 100, 100), "std": (50, 50, 50)}
     pixels, labels = _augment(image, label, 0, **scale)

@@ -128,7 +128,7 @@ def test_a_tiff_of_one_page_is_an_image_like_others(tmp_path: Path) -> None:
     assert not is_stack(image_paths(path))
 
 
-def test_pages_of_values_that_are_no_colours_are_faults_with_a_cure(tmp_path: Path) -> None:
+def test_pages_of_values_that_are_no_colors_are_faults_with_a_cure(tmp_path: Path) -> None:
     path = tmp_path / "floats.tif"
     tifffile.imwrite(path, np.zeros((2, 4, 5), np.float32), photometric="minisblack", metadata=None)
     faults: list[str] = []

@@ -154,7 +154,7 @@ def test_is_distributed_refuses_to_train_alone(segtrain: Callable[..., Result]) 
     assert "nothing started this process as one of several; start segtrain by msrun" in result.output
 
 
-def test_synchronised_and_frozen_statistics_exclude_each_other(small: Config) -> None:
+def test_synchronized_and_frozen_statistics_exclude_each_other(small: Config) -> None:
     with pytest.raises(InvalidInputError, match="freeze_bn uses no statistics of batches that sync_bn could share"):
         override(small, {"freeze_bn": True, "sync_bn": True})
 
@@ -233,7 +233,7 @@ def test_the_ranks_exchange_what_they_have(together: Together) -> None:
 def test_the_averaged_gradient_is_that_of_the_joint_batch(together: Together, freeze_bn: bool) -> None:
     prepare_device("CPU", seed=1)
     joint = one_step(ALONE, freeze_bn=freeze_bn)
-    name = "frozen" if freeze_bn else "synchronised"
+    name = "frozen" if freeze_bn else "synchronized"
     parts = [dict(np.load(together.base / f"{name}_{rank}.npz")) for rank in range(2)]
     assert parts[0].keys() == joint.keys()
     assert sum(value.any() for key, value in joint.items() if key.startswith("gradient")) == 4
@@ -243,7 +243,7 @@ def test_the_averaged_gradient_is_that_of_the_joint_batch(together: Together, fr
 
 
 def test_training_by_two_is_training_by_one_with_the_joint_batch(together: Together, tmp_path: Path) -> None:
-    # Batch normalisation by what a device sees would differ, and what it makes of rounding grows with each step.
+    # Batch normalization by what a device sees would differ, and what it makes of rounding grows with each step.
     config = override(read_config(together.base / "frozen" / "config.yaml"), {"batch_size": 4})
     assert config.freeze_bn
     fit(config, together.base / "train", tmp_path)

@@ -52,6 +52,6 @@ def test_aspp_drops_out_in_training_only() -> None:
     evaluated = aspp.set_train(False)(x).asnumpy()
     trained = aspp.set_train(True)(x).asnumpy()
     kept = trained != 0
-    # Frozen normalisation leaves dropout as the only difference.
+    # Frozen normalization leaves dropout as the only difference.
     np.testing.assert_allclose(trained[kept], evaluated[kept] / 0.3, rtol=1e-4)
     assert abs(kept[evaluated > 0].mean() - 0.3) < 0.05

@@ -118,7 +118,7 @@ def test_training_on_ignored_pixels_only_changes_no_weight() -> None:
         assert (parameter.asnumpy() == before[parameter.name]).all(), parameter.name
 
 
-def test_frozen_normalisation_keeps_all_statistics_in_training() -> None:
+def test_frozen_normalization_keeps_all_statistics_in_training() -> None:
     net = _small(freeze_bn=True)
     _train(net, 2, _batch())
     for parameter in net.get_parameters():

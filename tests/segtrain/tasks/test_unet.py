@@ -73,7 +73,7 @@ def _epoch(path: Path, config: Config, **options: int) -> list[list[np.ndarray]]
     return [[column.asnumpy() for column in batch] for batch in batches]
 
 
-def test_batches_have_images_the_labels_of_their_centres_and_weights(records: Path, config: Config) -> None:
+def test_batches_have_images_the_labels_of_their_centers_and_weights(records: Path, config: Config) -> None:
     batches = _epoch(records, config)
     assert len(batches) == 4 * 3 // 2
     for images, labels, weights in batches:

@@ -13,7 +13,7 @@ from segtrain.training.optimizers import build_optimizer
 DECAY = 0.5
 RATES = np.array([0.25, 0.125], np.float32)
 
-#: What the weight decay leaves out, in a network with a backbone, normalisations and a bias.
+#: What the weight decay leaves out, in a network with a backbone, normalizations and a bias.
 SPARED: dict[WeightDecayFilter, set[str]] = {
     "norm": {"backbone.norm.gamma", "backbone.norm.beta"},
     "norm_and_bias": {"backbone.norm.gamma", "backbone.norm.beta", "head.bias"},

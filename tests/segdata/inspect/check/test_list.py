@@ -108,7 +108,7 @@ def palette_label(at: Planted, n: int) -> None:
     image.save(at.label(n))
 
 
-def label_from_colour(at: Planted, n: int) -> None:
+def label_from_color(at: Planted, n: int) -> None:
     Image.fromarray(voc_palette()[at.pixels(n)]).convert("L").save(at.label(n))
 
 
@@ -165,7 +165,7 @@ FAULTS: dict[str, tuple[str, Callable[[Planted, int], object]]] = {
     "RGB label": ("label_mode", lambda at, n: Image.fromarray(voc_palette()[at.pixels(n)]).save(at.label(n))),
     "16-bit label": ("label_mode", lambda at, n: Image.fromarray(at.pixels(n).astype(np.uint16)).save(at.label(n))),
     "JPEG label": ("label_mode", lambda at, n: Image.fromarray(at.pixels(n)).save(at.label(n), "JPEG")),
-    "label gray from colour": ("gray_from_colour", label_from_colour),
+    "label gray from color": ("gray_from_color", label_from_color),
     "value of no class": ("value_outside_classes", foreign_value),
     "label of void": ("label_all_ignore", lambda at, n: at.write_label(n, np.full_like(at.pixels(n), 255))),
     "image listed twice": ("duplicate_image", lambda at, n: at.lines.append(at.lines[n])),

@@ -137,7 +137,7 @@ def test_each_layer_of_a_picture_is_what_the_overlay_holds() -> None:
     for layer, indices in ((fill, first.overlay.fill), (lines, first.overlay.lines)):
         pixels = np.asarray(layer.convert("RGBA"))
         assert ((pixels[..., 3] == 255) == (indices > 0)).all()
-        assert (pixels[indices > 0, :3] == first.overlay.colours[indices[indices > 0]]).all()
+        assert (pixels[indices > 0, :3] == first.overlay.colors[indices[indices > 0]]).all()
 
 
 def test_findings_are_shown_with_their_examples_and_what_to_do() -> None:
@@ -327,7 +327,7 @@ def test_the_overlay_is_switched_off_and_made_stronger(opened: Page) -> None:
 
 @pytest.mark.parametrize("width", [320, 400, 1280])
 @pytest.mark.parametrize("dark", [False, True])
-def test_the_page_fits_its_window_and_takes_its_colours(browser: Page, file: Path, width: int, dark: bool) -> None:
+def test_the_page_fits_its_window_and_takes_its_colors(browser: Page, file: Path, width: int, dark: bool) -> None:
     browser.open(file, width=width, dark=dark)
     assert browser.run("document.documentElement.scrollWidth") <= width
     light = [int(value) > 127 for value in re.findall(r"\d+", browser.run("getComputedStyle(document.body).color"))]

@@ -137,7 +137,7 @@ def test_instances_are_chosen_by_class_too(coco: Path, tmp_path: Path) -> None:
     assert set(report.shown) == having
 
 
-def test_a_class_that_is_not_there_is_named_with_its_neighbours(devkit: Path, tmp_path: Path) -> None:
+def test_a_class_that_is_not_there_is_named_with_its_neighbors(devkit: Path, tmp_path: Path) -> None:
     dataset = open_dataset(devkit / "voc_train_lst.txt")
     with pytest.raises(InvalidInputError, match=r"no class 'aeroplan'; did you mean aeroplane\?"):
         preview(dataset, out=tmp_path / "sheet.png", classes=("aeroplan",))

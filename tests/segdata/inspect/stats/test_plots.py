@@ -54,9 +54,9 @@ def pixels(png: bytes) -> npt.NDArray[np.uint8]:
 
 
 def accented(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Return which pixels have the colour of the bars."""
-    colour = [int(ACCENT[at : at + 2], 16) for at in (1, 3, 5)]
-    return (picture == colour).all(axis=2)
+    """Return which pixels have the color of the bars."""
+    color = [int(ACCENT[at : at + 2], 16) for at in (1, 3, 5)]
+    return (picture == color).all(axis=2)
 
 
 def texts(svg: str) -> list[str]:
@@ -98,7 +98,7 @@ def test_a_png_says_nothing_of_the_program_that_wrote_it() -> None:
         assert set(image.info) == {"dpi"}
 
 
-def test_an_svg_is_one_element_with_text_in_the_colour_of_its_page() -> None:
+def test_an_svg_is_one_element_with_text_in_the_color_of_its_page() -> None:
     svg = to_svg(plots.class_figure(report(names=("sky", "road", "car"))))
     assert svg.startswith("<svg ")
     assert {"sky  0", "road  1", "car  2", "10", "5", "0"} <= set(texts(svg))

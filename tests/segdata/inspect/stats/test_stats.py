@@ -24,7 +24,7 @@ from segdata.lists import Pair, write_list
 
 CLASSES = Classes(("sky", "road", "car", "tram"))
 
-#: Two images in one colour a column, with their labels: 3 x 2 and 2 x 1 pixels.
+#: Two images in one color a column, with their labels: 3 x 2 and 2 x 1 pixels.
 PAIRS = [
     ([[(10, 20, 30)] * 3] * 2, [[0, 0, 1], [1, 255, 0]]),
     ([[(200, 0, 100), (100, 0, 100)]], [[0, 2]]),
@@ -97,7 +97,7 @@ def test_mean_and_deviation_are_over_pixels_not_images(tmp_path: Path) -> None:
     assert report.std == pytest.approx((sqrt(4300), sqrt(75), sqrt(918.75)), rel=1e-14)
 
 
-def test_images_of_one_colour_deviate_by_nothing_at_all(tmp_path: Path) -> None:
+def test_images_of_one_color_deviate_by_nothing_at_all(tmp_path: Path) -> None:
     report = stats(semantic(tmp_path, [([[(1, 77, 255)] * 7] * 3, [[0] * 7] * 3)] * 3))
     assert (report.mean, report.std) == ((1, 77, 255), (0, 0, 0))
 

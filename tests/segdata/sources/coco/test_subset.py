@@ -366,7 +366,7 @@ def test_a_file_that_two_images_name_is_placed_once(tmp_path):
 # Refusals
 
 
-def test_an_unknown_category_names_its_neighbours(tmp_path, source):
+def test_an_unknown_category_names_its_neighbors(tmp_path, source):
     with pytest.raises(InvalidInputError, match="no category 'Brid'; did you mean bird"):
         source.cut(categories=["Brid"])
     with pytest.raises(InvalidInputError, match="no category '99'; known are bird, cat, dog"):

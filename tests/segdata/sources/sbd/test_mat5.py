@@ -95,7 +95,7 @@ def test_a_struct_array_is_not_taken_for_one_struct(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("offset", [0, 512])
-def test_hdf5_is_recognised_and_the_cure_named(tmp_path: Path, offset: int) -> None:
+def test_hdf5_is_recognized_and_the_cure_named(tmp_path: Path, offset: int) -> None:
     start = b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM"
     (tmp_path / "a.mat").write_bytes(start.ljust(offset, b"\0")[:offset] + b"\x89HDF\r\n\x1a\n" + bytes(100))
     assert fault(tmp_path / "a.mat") == "MATLAB v7.3 (HDF5); expected v5, as MATLAB writes it by save(…, '-v7')"

@@ -31,8 +31,8 @@ def noise(shape: tuple[int, ...], dtype: str = "uint8", high: int = 256) -> Pixe
 def write(path: Path, stack: Pixels | list[Pixels], **options: Any) -> Path:
     with tifffile.TiffWriter(path) as writer:
         for page in stack:
-            colour = "rgb" if page.ndim == 3 else "minisblack"
-            writer.write(page, **{"metadata": None, "photometric": colour, **options})
+            color = "rgb" if page.ndim == 3 else "minisblack"
+            writer.write(page, **{"metadata": None, "photometric": color, **options})
     return path
 
 
@@ -337,10 +337,10 @@ def test_every_page_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_the_same_size_in_another_colour_is_another_form(tmp_path: Path) -> None:
+def test_the_same_size_in_another_color_is_another_form(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
-        for colour in ("minisblack", "miniswhite"):
-            writer.write(noise((8, 9)), photometric=colour, metadata=None)
+        for color in ("minisblack", "miniswhite"):
+            writer.write(noise((8, 9)), photometric=color, metadata=None)
     with pytest.raises(
         FaultsError, match="page 1: 9 x 8 uint8 gray, 0 is white; expected all pages to be 9 x 8 uint8 gray"
     ):

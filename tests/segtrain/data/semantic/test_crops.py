@@ -121,9 +121,9 @@ def test_a_record_set_gives_the_very_bytes_of_the_files(miniature: Miniature) ->
     assert all(files[sample.name] == sample for sample in record_samples(open_set(miniature.val)))
 
 
-def test_a_mask_in_colour_is_refused_with_the_cure(miniature: Miniature) -> None:
+def test_a_mask_in_color_is_refused_with_the_cure(miniature: Miniature) -> None:
     sample = next(list_samples(miniature.root, miniature.val_lst))
     folder = miniature.root / "VOCdevkit" / "VOC2012"
-    coloured = (folder / "SegmentationClass" / f"{Path(sample.name).stem}.png").read_bytes()
+    colored = (folder / "SegmentationClass" / f"{Path(sample.name).stem}.png").read_bytes()
     with pytest.raises(InvalidInputError, match=rf"{sample.name}: a 8-bit palette PNG; .* voc-decolor"):
-        decode_sample(type(sample)(sample.name, sample.image, coloured), num_classes=4, ignore_label=255)
+        decode_sample(type(sample)(sample.name, sample.image, colored), num_classes=4, ignore_label=255)

@@ -79,7 +79,7 @@ def test_the_same_seed_gives_the_same_tile_and_another_one_another() -> None:
     assert (one != other).any()
 
 
-def test_the_label_is_that_of_the_centre() -> None:
+def test_the_label_is_that_of_the_center() -> None:
     label = np.arange(2000).reshape(40, 50) % 250
     image = label.astype(np.uint8)[..., None]
     pixels, labels = _tile(image, label.astype(np.uint8), UNetSettings(), size=20, output=8)
@@ -142,5 +142,5 @@ def test_brightness_and_contrast_stay_in_range_and_leave_the_label(settings: UNe
 def test_gray_has_one_channel_and_rgb_stays() -> None:
     gray = np.repeat(_image(), 3, 2)
     assert (with_channels(gray, 1) == gray[..., :1]).all()
-    colour = _image(channels=3)
-    assert with_channels(colour, 3) is colour
+    color = _image(channels=3)
+    assert with_channels(color, 3) is color

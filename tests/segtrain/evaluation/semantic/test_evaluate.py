@@ -29,7 +29,7 @@ def evaluated(trained: Trained, miniature: Miniature) -> EvalReport:
     return evaluate(trained.directory / "last.ckpt", miniature.val)
 
 
-def test_every_row_counts_once_and_every_labelled_pixel_of_it(evaluated: EvalReport, miniature: Miniature) -> None:
+def test_every_row_counts_once_and_every_labeled_pixel_of_it(evaluated: EvalReport, miniature: Miniature) -> None:
     labels = [decode_index_png((miniature.root / pair.label).read_bytes()) for pair in read_list(miniature.val_lst)]
     counts = np.bincount(np.concatenate([label.ravel() for label in labels]), minlength=256)
     assert evaluated.rows == len(labels) == 5

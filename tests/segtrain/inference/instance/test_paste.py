@@ -15,7 +15,7 @@ CORNERS = st.floats(-30, 60)
 
 
 def _sampled(probabilities: np.ndarray, box: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return the probability at every pixel's centre by SciPy's interpolation among zeros, 0 beyond the box."""
+    """Return the probability at every pixel's center by SciPy's interpolation among zeros, 0 beyond the box."""
     x1, y1, x2, y2 = box.tolist()
     side = len(probabilities)
     y, x = np.meshgrid(np.arange(height) + 0.5, np.arange(width) + 0.5, indexing="ij")
@@ -50,7 +50,7 @@ def test_a_shift_by_less_than_a_pixel_is_seen() -> None:
 
 
 @pytest.mark.parametrize("box", [(-9, -9, -1, -1), (20, 3, 30, 9), (3.6, 3.6, 4.4, 4.4), (5, 5, 5, 9)])
-def test_a_box_beyond_the_image_or_without_a_pixel_centre_gives_an_empty_mask(box: tuple[float, ...]) -> None:
+def test_a_box_beyond_the_image_or_without_a_pixel_center_gives_an_empty_mask(box: tuple[float, ...]) -> None:
     assert not paste_mask(np.ones((28, 28), np.float32), np.array(box, np.float32), 16, 16).any()
 
 

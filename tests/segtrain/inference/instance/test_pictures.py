@@ -24,13 +24,13 @@ def _found(*objects: tuple[int, float, tuple[int, int, int, int]]) -> Found:
 
 
 @pytest.fixture
-def grey() -> np.ndarray:
+def gray() -> np.ndarray:
     return np.full((*SHAPE, 3), 128, np.uint8)
 
 
-def test_instances_of_a_class_have_colours_of_their_own(grey: np.ndarray) -> None:
-    picture = draw_instances(grey, _found((1, 0.9, (10, 40, 60, 90)), (1, 0.8, (110, 40, 160, 90))), NAMES)
-    assert picture.shape == grey.shape
+def test_instances_of_a_class_have_colors_of_their_own(gray: np.ndarray) -> None:
+    picture = draw_instances(gray, _found((1, 0.9, (10, 40, 60, 90)), (1, 0.8, (110, 40, 160, 90))), NAMES)
+    assert picture.shape == gray.shape
     first, second = (tuple(picture[65, column]) for column in (35, 135))
     assert len({first, second, (128, 128, 128)}) == 3
     # The outline in full, the filling translucent, the rest as it was but for box and name.
@@ -38,28 +38,28 @@ def test_instances_of_a_class_have_colours_of_their_own(grey: np.ndarray) -> Non
     assert (picture[100:] == 128).all()
 
 
-def test_small_instances_are_seen_on_large_ones(grey: np.ndarray) -> None:
+def test_small_instances_are_seen_on_large_ones(gray: np.ndarray) -> None:
     large, small = (1, 0.2, (10, 20, 190, 110)), (2, 0.9, (80, 50, 110, 80))
-    pictures = [draw_instances(grey, _found(*order), NAMES) for order in ((large, small), (small, large))]
+    pictures = [draw_instances(gray, _found(*order), NAMES) for order in ((large, small), (small, large))]
     assert (pictures[0] == pictures[1]).all()
     assert tuple(pictures[0][65, 95]) != tuple(pictures[0][65, 40])
 
 
 @pytest.mark.parametrize("box", [(0, 0, 12, 12), (188, 108, 200, 120), (-5, -5, 300, 300), (50, 50, 50.2, 50.1)])
-def test_every_box_has_its_name_within_the_picture(grey: np.ndarray, box: tuple[float, ...]) -> None:
+def test_every_box_has_its_name_within_the_picture(gray: np.ndarray, box: tuple[float, ...]) -> None:
     empty = encode_mask(np.zeros(SHAPE, np.uint8))
     found = Found(np.array([box], np.float32), np.array([0.5], np.float32), np.array([2], np.int32), (empty,))
-    picture = draw_instances(grey, found, NAMES)
+    picture = draw_instances(gray, found, NAMES)
     # The name's ground is some lines of letters high and wide; the box's lines alone are one pixel.
     assert (picture[1:-1, 1:-1] != 128).any(axis=2).sum() > 150
 
 
-def test_without_instances_the_picture_is_the_image_and_nothing_is_cut_out(grey: np.ndarray) -> None:
-    assert (draw_instances(grey, _found(), NAMES) == grey).all()
-    assert not cut_out(grey, _found()).any()
+def test_without_instances_the_picture_is_the_image_and_nothing_is_cut_out(gray: np.ndarray) -> None:
+    assert (draw_instances(gray, _found(), NAMES) == gray).all()
+    assert not cut_out(gray, _found()).any()
 
 
-def test_objects_are_cut_out_with_their_own_colours() -> None:
+def test_objects_are_cut_out_with_their_own_colors() -> None:
     image = np.random.default_rng(0).integers(0, 256, (*SHAPE, 3), np.uint8)
     cut = cut_out(image, _found((1, 0.9, (10, 40, 60, 90)), (2, 0.8, (40, 40, 160, 90))))
     inside = rectangle(SHAPE, 14, 44, 56, 86) | rectangle(SHAPE, 44, 44, 156, 86)

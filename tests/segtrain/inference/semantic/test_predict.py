@@ -20,7 +20,7 @@ def _images(miniature: Miniature) -> Path:
     return miniature.root / "VOCdevkit" / "VOC2012" / "JPEGImages"
 
 
-def test_each_image_gets_class_ids_colours_and_an_overlay_at_its_own_size(
+def test_each_image_gets_class_ids_colors_and_an_overlay_at_its_own_size(
     trained: Trained, miniature: Miniature, tmp_path: Path
 ) -> None:
     checkpoint = trained.directory / "best.ckpt"

@@ -11,7 +11,7 @@ from segtrain.distributed.device import prepare_device
 from segtrain.inference.semantic.segmenter import Protocol, Segmenter
 
 
-class ColourNetwork(nn.Cell):
+class ColorNetwork(nn.Cell):
     """Takes red, green and blue for the logits of three classes."""
 
     def construct(self, images: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ def raw(small: Config) -> Config:
 
 
 def _quarters(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """An image of coloured fields without any symmetry, and the class of each pixel."""
+    """An image of colored fields without any symmetry, and the class of each pixel."""
     label = np.zeros((height, width), np.uint8)
     label[: height // 3, : width // 4] = 1
     label[height // 3 :, width // 2 :] = 2
@@ -60,7 +60,7 @@ def test_inputs_too_small_to_be_seen_are_refused(scales: tuple[float, ...]) -> N
 def test_classes_come_back_where_the_image_shows_them_at_its_own_size(
     raw: Config, scales: tuple[float, ...], flip: bool
 ) -> None:
-    segmenter = Segmenter(ColourNetwork(), raw, Protocol(crop_size=65, scales=scales, flip=flip), batch_size=3)
+    segmenter = Segmenter(ColorNetwork(), raw, Protocol(crop_size=65, scales=scales, flip=flip), batch_size=3)
     shapes = [(60, 97), (97, 60), (31, 24)]
     images, labels = zip(*(_quarters(*shape) for shape in shapes), strict=True)
     for prediction, label in zip(segmenter(images), labels, strict=True):
@@ -78,8 +78,8 @@ def test_the_probabilities_of_all_scales_count(raw: Config, scales: tuple[float,
 
 def test_the_batch_an_image_is_in_does_not_matter(raw: Config) -> None:
     images = [_quarters(40 + 3 * index, 50)[0] for index in range(3)]
-    alone = Segmenter(ColourNetwork(), raw, Protocol(crop_size=65), batch_size=1)
-    together = Segmenter(ColourNetwork(), raw, Protocol(crop_size=65), batch_size=4)
+    alone = Segmenter(ColorNetwork(), raw, Protocol(crop_size=65), batch_size=1)
+    together = Segmenter(ColorNetwork(), raw, Protocol(crop_size=65), batch_size=4)
     for image, prediction in zip(images, together(images), strict=True):
         assert (alone([image])[0] == prediction).all()
 

@@ -14,7 +14,7 @@ def _two_planes(tiles: Pixels) -> Pixels:
     return np.concatenate([1 - tiles[:, :1], tiles[:, :1]], 1)
 
 
-def _neighbours(reach: int) -> object:
+def _neighbors(reach: int) -> object:
     """Return a network that sums what lies within `reach` of each pixel, without padding, like valid convolutions."""
 
     def network(tiles: Pixels) -> Pixels:
@@ -42,19 +42,19 @@ def test_tiles_see_the_whole_image_and_its_mirror_beyond_the_border(height: int,
     image = np.random.default_rng(1).random((1, height, width)).astype(np.float32)
     padded = np.pad(image, [(0, 0), (2, 2), (2, 2)], mode="reflect")
     whole = np.stack([sum(padded[0, y : y + height, x : x + width] for y in range(5) for x in range(5))] * 2, -1)
-    found = tiled(_neighbours(2), image, input_size=output + 4, output_size=output)
+    found = tiled(_neighbors(2), image, input_size=output + 4, output_size=output)
     np.testing.assert_allclose(found, whole * (1, -1), rtol=1e-4)
 
 
 def test_zeros_beyond_the_border_on_request() -> None:
     image = np.ones((1, 6, 6), np.float32)
-    found = tiled(_neighbours(1), image, input_size=8, output_size=6, fill="zero")
+    found = tiled(_neighbors(1), image, input_size=8, output_size=6, fill="zero")
     assert found[0, 0, 0] == 4
     assert found[0, 2, 0] == 6
     assert found[2, 2, 0] == 9
 
 
-def test_of_a_network_that_keeps_the_size_only_the_centre_is_taken() -> None:
+def test_of_a_network_that_keeps_the_size_only_the_center_is_taken() -> None:
     def wrong_at_the_border(tiles: Pixels) -> Pixels:
         planes = np.full_like(tiles, np.nan)
         planes[..., 2:-2, 2:-2] = tiles[..., 2:-2, 2:-2]

@@ -40,6 +40,6 @@ def test_anchors_go_row_by_row_and_cell_by_cell() -> None:
     levels = level_anchors(settings)
     assert [len(level) for level in levels] == [2 * height * width for height, width in level_shapes(settings)]
     for stride, (height, width), anchors in zip(STRIDES, level_shapes(settings), levels, strict=True):
-        centres = ((anchors[:, :2] + anchors[:, 2:]) / 2).reshape(height, width, 2, 2)
-        assert np.allclose(centres[..., 0], (np.arange(width) * stride + stride / 2)[None, :, None])
-        assert np.allclose(centres[..., 1], (np.arange(height) * stride + stride / 2)[:, None, None])
+        centers = ((anchors[:, :2] + anchors[:, 2:]) / 2).reshape(height, width, 2, 2)
+        assert np.allclose(centers[..., 0], (np.arange(width) * stride + stride / 2)[None, :, None])
+        assert np.allclose(centers[..., 1], (np.arange(height) * stride + stride / 2)[:, None, None])

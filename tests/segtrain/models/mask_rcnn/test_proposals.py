@@ -22,7 +22,7 @@ def test_boxes_that_touch_do_not_overlap() -> None:
     assert Nms(0.0)(Tensor(boxes)).asnumpy().tolist() == [True, True, False]
 
 
-def test_anchors_with_their_centre_beyond_the_content_are_not_in_it() -> None:
+def test_anchors_with_their_center_beyond_the_content_are_not_in_it() -> None:
     anchors = np.array([[-20, -20, 40, 40], [20, 0, 40, 20], [0, 20, 20, 40]], np.float32)
     sizes = np.array([[40, 30], [30, 40]], np.float32)
     found = in_content(Tensor(anchors), Tensor(sizes)).asnumpy()
