@@ -63,9 +63,9 @@ def model_zoo(data: Any, label: Any) -> tuple[Any, Any]:
 
 def segtrain_crop(data: bytes, label: bytes) -> tuple[Any, Any]:
     from segtrain.data.arrays import augment
-    from segtrain.data.semantic.crops import Sample, decode_sample
+    from segtrain.data.semantic.crops import EncodedSample, decode_sample
 
-    image, ids = decode_sample(Sample("", data, label), num_classes=21, ignore_label=255)
+    image, ids = decode_sample(EncodedSample("", data, label), num_classes=21, ignore_label=255)
     pixels, labels = np.empty((3, CROP, CROP), np.float32), np.empty((CROP, CROP), np.int32)
     scaling = {"min_scale": 0.5, "max_scale": 2.0, "mean": CONFIG.image_mean, "std": CONFIG.image_std}
     augment(image, ids, np.random.default_rng(), pixels, labels, ignore_label=255, **scaling)
@@ -73,9 +73,9 @@ def segtrain_crop(data: bytes, label: bytes) -> tuple[Any, Any]:
 
 
 def by_segtrain(root: Path) -> Iterator[Any]:
-    from segtrain.data.semantic.crops import training_batches
+    from segtrain.data.semantic.crops import crop_batches
 
-    return training_batches(open_set(root / "set"), CONFIG, epoch=0)
+    return crop_batches(open_set(root / "set"), CONFIG, epoch=0)
 
 
 def by_model_zoo(root: Path) -> Iterator[Any]:

@@ -21,7 +21,7 @@ import tifffile
 from PIL import Image
 from timing import print_table, side_by_side
 
-from segdata.miniature.tif import IMAGES, LABELS, write_stacks
+from segdata.miniature.tif import IMAGE_STACK, LABEL_STACK, write_stacks
 from segdata.sources.tif.slice import tif_slice
 
 PAGES = (200, 2000)
@@ -32,7 +32,7 @@ def usual_loop(data: Path, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     for folder in ("images", "labels"):
         (target / folder).mkdir(parents=True)
-    with tifffile.TiffFile(data / IMAGES) as images, tifffile.TiffFile(data / LABELS) as labels:
+    with tifffile.TiffFile(data / IMAGE_STACK) as images, tifffile.TiffFile(data / LABEL_STACK) as labels:
         for index, (image, label) in enumerate(zip(images.pages, labels.pages, strict=True)):
             Image.fromarray(image.asarray()).save(target / "images" / f"{index:04}.png")
             Image.fromarray(label.asarray() // 255).save(target / "labels" / f"{index:04}.png")
@@ -40,8 +40,8 @@ def usual_loop(data: Path, target: Path) -> None:
 
 def ours(data: Path, target: Path, workers: int | None) -> None:
     tif_slice(
-        data / IMAGES,
-        labels=data / LABELS,
+        data / IMAGE_STACK,
+        labels=data / LABEL_STACK,
         label_map=LABEL_MAP,
         dst_path=target,
         overwrite=True,

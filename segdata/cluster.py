@@ -15,8 +15,8 @@ from segdata.errors import SegDataError
 if TYPE_CHECKING:
     from distributed import Client
 
-T = TypeVar("T")
-R = TypeVar("R")
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 #: Seconds that a scheduler and its first worker may take to answer.
 PATIENCE = 20
@@ -32,7 +32,7 @@ class Cluster:
     address: str
 
 
-def cluster_map(function: Callable[[T], R], items: Iterable[T], cluster: Cluster) -> Iterator[R]:
+def cluster_map(function: Callable[[_T], _R], items: Iterable[_T], cluster: Cluster) -> Iterator[_R]:
     """Yield ``function(item)`` in the order of `items`; a few items a worker thread are under way at a time.
 
     What was under way on a worker that dies is done again by another, so that `function` must bear being called twice.

@@ -22,12 +22,12 @@ from segdata.lists import Pair, read_list
 from segdata.records.instance import Instances, make_instances
 from segdata.records.manifest import RecordSet, open_set
 from segdata.records.reader import read_columns, read_rows
-from segdata.records.schema import Row, Task
+from segdata.records.schema import Row, TaskName
 
-Kind = Literal["list", "coco", "records"]
+DatasetKind = Literal["list", "coco", "records"]
 
 #: Folder of images beside the folder of the JSON, as coco-subset writes them.
-IMAGES = "images"
+_IMAGES = "images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,8 @@ class Dataset(Protocol):
     """
 
     path: Path
-    kind: Kind
-    task: Task
+    kind: DatasetKind
+    task: TaskName
     labels: dict[int, str]
     ignore_label: int | None
 
@@ -82,8 +82,8 @@ class Dataset(Protocol):
 class ListDataset:
     """The samples of a list file."""
 
-    kind: Kind = "list"
-    task: Task = "semantic"
+    kind: DatasetKind = "list"
+    task: TaskName = "semantic"
 
     def __init__(self, path: Path, root: Path, classes: Classes, faults: list[Fault] | None = None) -> None:
         """Read the list; see `read_list` for `faults` and what is raised."""
@@ -105,8 +105,8 @@ class ListDataset:
 class CocoDataset:
     """The images of a COCO JSON with their instances."""
 
-    kind: Kind = "coco"
-    task: Task = "instance"
+    kind: DatasetKind = "coco"
+    task: TaskName = "instance"
     ignore_label: int | None = None
 
     def __init__(self, path: Path, images: Path, faults: list[Fault] | None = None) -> None:
@@ -128,14 +128,14 @@ class CocoDataset:
 class RecordDataset:
     """The rows of a record set."""
 
-    kind: Kind = "records"
+    kind: DatasetKind = "records"
 
     def __init__(self, path: Path) -> None:
         """Read the manifest; see `open_set` for what is raised."""
         self.path = path
         self.found: RecordSet = open_set(path)
         manifest = self.found.manifest
-        self.task: Task = manifest.task
+        self.task: TaskName = manifest.task
         self.labels = {info.id: info.name for info in manifest.classes}
         self.ignore_label = manifest.ignore_label
 
@@ -178,7 +178,7 @@ def open_dataset(
         OptionError: when an option is given that it has no use for, or the folder of images is not there.
         FaultsError: when lines or members of the file are not samples.
     """
-    kind = find_kind(path)
+    kind = dataset_kind(path)
     _check_options(path, kind, data_root=data_root, images=images, classes=classes)
     if kind == "records":
         return RecordDataset(path)
@@ -192,7 +192,7 @@ def open_dataset(
 
 def images_beside(path: Path) -> Path:
     """Return the folder of images that a COCO JSON has where none is named."""
-    return path.absolute().parent.parent / IMAGES
+    return path.absolute().parent.parent / _IMAGES
 
 
 def sample_names(dataset: Dataset) -> list[str]:
@@ -203,14 +203,14 @@ def sample_names(dataset: Dataset) -> list[str]:
     return [sample.name for sample in dataset.samples()]
 
 
-def find_kind(path: Path) -> Kind:
+def dataset_kind(path: Path) -> DatasetKind:
     """Return what `path` is, by its name."""
     if path.is_dir() or path.name == "manifest.json" or ".mindrecord" in path.name:
         return "records"
     return "coco" if path.suffix.lower() == ".json" else "list"
 
 
-def _check_options(path: Path, kind: Kind, **given: object) -> None:
+def _check_options(path: Path, kind: DatasetKind, **given: object) -> None:
     used = {"list": ("data_root", "classes"), "coco": ("images",), "records": ()}[kind]
     useless = [name for name, value in given.items() if value is not None and name not in used]
     if useless:
@@ -251,7 +251,7 @@ def read_image(file: File | bytes) -> npt.NDArray[np.uint8]:
         raise image_error(error, data) from error
 
 
-def check_size(told: tuple[int | None, ...], image: npt.NDArray[np.uint8]) -> None:
+def check_stated_size(told: tuple[int | None, ...], image: npt.NDArray[np.uint8]) -> None:
     """Refuse a label, or annotations, for an image of the height and width `told` that is not the image's.
 
     Raises:

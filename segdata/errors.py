@@ -135,7 +135,7 @@ def name_first(faults: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def near(name: str, known: Iterable[str]) -> str:
+def suggest(name: str, known: Iterable[str]) -> str:
     """Return which of the `known` names `name` may have been meant for, and the first of all that there are."""
     # Case is the usual slip, and difflib takes "d" and "D" for different letters.
     lowered = {candidate.lower(): candidate for candidate in known}

@@ -18,10 +18,10 @@ from typing import Literal, Protocol, TypeVar
 from segdata.cluster import Cluster, Workers, cluster_map
 from segdata.errors import SegDataError
 
-T = TypeVar("T")
-R = TypeVar("R")
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
-Kind = Literal["threads", "processes"]
+WorkerKind = Literal["threads", "processes"]
 
 #: Called with how many items are done since the last call; may be called from any thread.
 Advance = Callable[[int], object]
@@ -71,8 +71,8 @@ def check_stopped() -> None:
 
 
 def ordered_map(
-    function: Callable[[T], R], items: Iterable[T], *, workers: Workers, kind: Kind = "threads", chunk: int = 1
-) -> Iterator[R]:
+    function: Callable[[_T], _R], items: Iterable[_T], *, workers: Workers, kind: WorkerKind = "threads", chunk: int = 1
+) -> Iterator[_R]:
     """Yield ``function(item)`` in the order of `items`, whatever the number of workers.
 
     Only a few chunks wait in memory, so a list of millions streams through. One worker means this thread. A worker is
@@ -94,7 +94,7 @@ def ordered_map(
         return
     stop = threading.Event()
     executor: Executor = _threads(workers, stop) if kind == "threads" else _processes(workers)
-    waiting: deque[Future[list[R]]] = deque()
+    waiting: deque[Future[list[_R]]] = deque()
     try:
         for part in _chunks(items, chunk):
             waiting.append(executor.submit(_run, function, part))
@@ -137,11 +137,11 @@ def _wait_for_parent() -> None:
         os._exit(1)
 
 
-def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+def _chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
 
 
-def _run(function: Callable[[T], R], chunk: list[T]) -> list[R]:
+def _run(function: Callable[[_T], _R], chunk: list[_T]) -> list[_R]:
     return [function(item) for item in chunk]

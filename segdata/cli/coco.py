@@ -21,7 +21,7 @@ from segdata.console.render import emit, progress_bar, table
 from segdata.errors import name_first
 from segdata.sources.coco.masks import MasksReport, coco_to_masks
 from segdata.sources.coco.media import Media
-from segdata.sources.coco.select import Choice, Crowd, Match, read_image_ids
+from segdata.sources.coco.select import CategoryMatch, Choice, Crowd, read_image_ids
 from segdata.sources.coco.subset import SubsetReport, coco_subset
 
 annotations_option = click.option("--annotations", type=EXISTING_FILE, required=True, help="COCO instances file")
@@ -36,7 +36,7 @@ annotations_option = click.option("--annotations", type=EXISTING_FILE, required=
 )
 @click.option(
     "--match",
-    type=click.Choice(get_args(Match)),
+    type=click.Choice(get_args(CategoryMatch)),
     default="any",
     show_default=True,
     help="Of several categories an image needs any, or all",

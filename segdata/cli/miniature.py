@@ -11,17 +11,17 @@ import click
 from segdata.console.options import ANY_PATH, json_option
 from segdata.console.render import emit
 
-Kind = Literal["voc", "sbd", "coco", "tif"]
+_Kind = Literal["voc", "sbd", "coco", "tif"]
 
 
 @click.command("sample")
 @click.argument("directory", metavar="DIR", type=ANY_PATH)
-@click.option("--kind", type=click.Choice(get_args(Kind)), default="voc", show_default=True, help="Which raw data set")
+@click.option("--kind", type=click.Choice(get_args(_Kind)), default="voc", show_default=True, help="Which raw data set")
 @click.option("--train", type=click.IntRange(min=2), default=24, show_default=True, help="Images of the train split")
 @click.option("--val", type=click.IntRange(min=1), default=8, show_default=True, help="Images of the val split")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same files")
 @json_option
-def make_sample(directory: Path, kind: Kind, train: int, val: int, seed: int, as_json: bool) -> None:
+def make_sample(directory: Path, kind: _Kind, train: int, val: int, seed: int, as_json: bool) -> None:
     """Write a miniature of a raw data set: colored shapes on textured ground, drawn from a seed.
 
     voc is a VOC devkit with palette masks; sbd the same with a benchmark_RELEASE that overlaps it; coco an instances
@@ -35,7 +35,7 @@ def make_sample(directory: Path, kind: Kind, train: int, val: int, seed: int, as
     emit(_write(kind, directory, train, val, seed), as_json, lambda report: _sample_text(directory, report))
 
 
-def _write(kind: Kind, directory: Path, train: int, val: int, seed: int) -> dict[str, Any]:
+def _write(kind: _Kind, directory: Path, train: int, val: int, seed: int) -> dict[str, Any]:
     from segdata.miniature import coco, sbd, tif, voc
 
     if kind == "coco":

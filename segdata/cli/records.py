@@ -71,7 +71,7 @@ def to_mindrecord(dst_path: Location, as_json: bool, **options: Any) -> None:
           --images subset/images --dst_path records/books
     """
     source = _source(**{name: options.pop(name) for name in _SOURCE})
-    report = publish.to_mindrecord(source, dst_path, progress=progress_bar, **options)
+    report = publish.write_location(source, dst_path, progress=progress_bar, **options)
     emit(report, as_json, _convert_text)
 
 
@@ -148,7 +148,7 @@ def verify(context: click.Context, record_set: Location, quick: bool, work_dir: 
     Example:
       segdata verify records/voc_train
     """
-    report = fetch.verify(record_set, quick=quick, work_dir=work_dir, progress=progress_bar)
+    report = fetch.verify_location(record_set, quick=quick, work_dir=work_dir, progress=progress_bar)
     emit(report, as_json, _verify_text)
     context.exit(0 if report.ok else FAILED)
 

@@ -16,7 +16,7 @@ from segdata.console.options import (
     overwrite_option,
 )
 from segdata.console.render import emit, progress_bar, table
-from segdata.sources.sbd.merge import LIST, MASK_DIR, MAT_DIR, MergeReport, sbd_merge
+from segdata.sources.sbd.merge import AUGMENTED_LIST, MASK_DIR, MAT_DIR, MergeReport, sbd_merge
 
 
 @click.command("sbd-merge")
@@ -29,7 +29,7 @@ from segdata.sources.sbd.merge import LIST, MASK_DIR, MAT_DIR, MergeReport, sbd_
     "list_file",
     type=ANY_PATH,
     metavar="NAME",
-    default=LIST,
+    default=AUGMENTED_LIST,
     show_default=True,
     help="List in data root",
 )

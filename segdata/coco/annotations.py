@@ -90,7 +90,7 @@ def _decode(annotation: bytes) -> Annotation:
         raise InvalidInputError(str(error), "broken_member") from error
 
 
-def check_size(image: Image, height: int, width: int) -> None:
+def check_image_size(image: Image, height: int, width: int) -> None:
     """Refuse an image of `height` x `width` pixels when its JSON gives another size.
 
     Raises:

@@ -22,11 +22,11 @@ from msgspec import Raw
 
 from segdata.errors import Fault, FaultsError, InvalidInputError
 
-T = TypeVar("T")
-Entry = TypeVar("Entry", "Image", "Category")
+_T = TypeVar("_T")
+_Member = TypeVar("_Member", "Image", "Category")
 
 Id = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-LISTS = ("images", "annotations", "categories")
+MEMBERS = ("images", "annotations", "categories")
 
 #: Annotations decoded at a time: so few that they stay in the processor's cache until they are columns, and below
 #: the number of new objects at which Python looks for garbage.
@@ -55,7 +55,7 @@ class Category(msgspec.Struct, frozen=True, gc=False):
     name: str
 
 
-class Shape(msgspec.Struct, frozen=True):
+class RawShape(msgspec.Struct, frozen=True):
     """What `read_shape` reads of an annotation object; a missing segmentation is None."""
 
     id: Id
@@ -146,7 +146,7 @@ def read_coco(path: Path, *, faults: list[Fault] | None = None) -> Coco:
             occur twice.
     """
     members: dict[str, Any] = _decode(_map(path), _File, str(path))
-    if lacking := [key for key in LISTS if not isinstance(members.get(key), list)]:
+    if lacking := [key for key in MEMBERS if not isinstance(members.get(key), list)]:
         raise InvalidInputError(
             f"{path}: not COCO instances: no list of {', '.join(lacking)}; found {', '.join(members) or 'nothing'}"
         )
@@ -157,7 +157,7 @@ def read_coco(path: Path, *, faults: list[Fault] | None = None) -> Coco:
     return Coco(path, members, images, categories, _annotations(path, members["annotations"], images, categories))
 
 
-def read_shape(raw: Raw) -> Shape:
+def read_shape(raw: Raw) -> RawShape:
     """Return an annotation of `read_coco` with its segmentation as `json` would decode it, whatever it is.
 
     Raises:
@@ -165,7 +165,7 @@ def read_shape(raw: Raw) -> Shape:
             range or is nested too deeply.
     """
     try:
-        return msgspec.json.decode(raw, type=Shape)
+        return msgspec.json.decode(raw, type=RawShape)
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidInputError(f"annotation {object_id(raw)}: {error}") from error
 
@@ -196,7 +196,7 @@ def _check_utf8(path: Path, text: memoryview) -> None:
             raise InvalidInputError(f"{path}: not UTF-8 text (near byte {start + error.start})") from error
 
 
-def _decode(data: memoryview, type_: type[T], where: str) -> T:
+def _decode(data: memoryview, type_: type[_T], where: str) -> _T:
     try:
         return msgspec.json.decode(data, type=type_)
     except msgspec.ValidationError as error:
@@ -238,7 +238,7 @@ def object_id(raw: Raw | bytes) -> int | None:
         return None
 
 
-def _objects(path: Path, members: dict[str, Any], key: str, type_: type[Entry]) -> tuple[Entry, ...]:
+def _objects(path: Path, members: dict[str, Any], key: str, type_: type[_Member]) -> tuple[_Member, ...]:
     objects = tuple(_decode_objects(path, key, members[key], msgspec.json.Decoder(type_)))
     _check_unique(path, key, np.array([item.id for item in objects], np.int64))
     return objects
@@ -284,8 +284,8 @@ def _form(segmentation: object) -> str:
 
 
 def _decode_objects(
-    path: Path, key: str, raws: list[Raw], decoder: msgspec.json.Decoder[T], rows: slice = slice(None)
-) -> list[T]:
+    path: Path, key: str, raws: list[Raw], decoder: msgspec.json.Decoder[_T], rows: slice = slice(None)
+) -> list[_T]:
     try:
         return [decoder.decode(raw) for raw in raws[rows]]
     except msgspec.DecodeError as error:
@@ -297,7 +297,7 @@ def _decode_objects(
         raise FaultsError(f"{path}: not COCO instances: {len(faults)} faults in {key}", faults) from error
 
 
-def _decode_object(where: str, raw: Raw, decoder: msgspec.json.Decoder[T]) -> T | Fault:
+def _decode_object(where: str, raw: Raw, decoder: msgspec.json.Decoder[_T]) -> _T | Fault:
     try:
         return decoder.decode(raw)
     except msgspec.DecodeError as error:

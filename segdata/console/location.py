@@ -12,7 +12,7 @@ from segdata.console.options import EXISTING_FILE
 from segdata.errors import InvalidInputError
 from segdata.store.url import Location, parse_location
 
-C = TypeVar("C", bound=Callable[..., Any])
+_C = TypeVar("_C", bound=Callable[..., Any])
 
 
 def read_location(context: click.Context, parameter: click.Parameter, value: str | None) -> Location | None:
@@ -23,7 +23,7 @@ def read_location(context: click.Context, parameter: click.Parameter, value: str
         raise click.BadParameter(str(error), context, parameter) from error
 
 
-def location_option(*names: str, help: str, required: bool = False) -> Callable[[C], C]:
+def location_option(*names: str, help: str, required: bool = False) -> Callable[[_C], _C]:
     """Return an option that takes a path or a URL."""
     return click.option(*names, metavar="PATH|URL", callback=read_location, required=required, help=help)
 

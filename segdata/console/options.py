@@ -19,7 +19,7 @@ from segdata.labels.classes import Classes
 from segdata.labels.colormap import IGNORE, VOC_CLASSES, read_class_names
 from segdata.parallel import default_workers
 
-C = TypeVar("C", bound=Callable[..., Any])
+_C = TypeVar("_C", bound=Callable[..., Any])
 
 #: The model zoo writes ``--num_shards``, click's users ``--num-shards``: both spellings are one option.
 CONTEXT: dict[str, Any] = {
@@ -73,7 +73,7 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
 CLASS_OPTIONS = ("num_classes", "class_names", "ignore_label")
 
 
-def class_options(command: C) -> C:
+def class_options(command: _C) -> _C:
     """Add the `CLASS_OPTIONS` to a command."""
     for option in (
         click.option("--ignore_label", type=click.IntRange(0, 255), help="Label of pixels of no class [default: 255]"),

@@ -17,7 +17,7 @@ from segdata.parallel import Advance
 from segdata.records.convert import UnfinishedError
 from segdata.records.resume import PlanChangedError
 
-R = TypeVar("R")
+_R = TypeVar("_R")
 
 #: Exit status: the data is bad or the work failed (2, wrong usage, is click's own; 130 is the shells' for Ctrl-C,
 #: 143 for SIGTERM, which schedulers send before they kill).
@@ -95,7 +95,7 @@ def progress_bar(*, total: int, label: str) -> Iterator[Advance]:
         yield bar.update
 
 
-def emit(report: R, as_json: bool, text: Callable[[R], str]) -> None:
+def emit(report: _R, as_json: bool, text: Callable[[_R], str]) -> None:
     """Print `report` on standard output: as JSON, or as the text that `text` makes of it."""
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())

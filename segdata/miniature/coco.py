@@ -14,7 +14,7 @@ import numpy.typing as npt
 from segdata.files import staged_directory
 from segdata.miniature.scene import SHAPES, draw, ground
 from segdata.miniature.voc import save_jpeg
-from segdata.sources.coco.subset import IMAGES, INSTANCES
+from segdata.sources.coco.subset import INSTANCES, MEDIA_DIR
 
 #: Category ids have holes, as COCO's own have.
 CATEGORY_IDS = {1: 1, 2: 5, 3: 18}
@@ -51,11 +51,11 @@ def write_coco(root: Path, *, images: int = 12, seed: int = 0) -> CocoSampleRepo
     entries: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     with staged_directory(root, overwrite=False, ours=()) as staging:
-        (staging / IMAGES).mkdir()
+        (staging / MEDIA_DIR).mkdir()
         for index in range(images):
             image, found = _scene(np.random.default_rng((seed, index)), index, last=index == images - 1)
             name, image_id = f"{index + 1:012}.jpg", 100 + 7 * index
-            save_jpeg(staging / IMAGES / name, image)
+            save_jpeg(staging / MEDIA_DIR / name, image)
             entries.append({"file_name": name, "height": image.shape[0], "width": image.shape[1], "id": image_id})
             for annotation in found:
                 annotations.append({**annotation, "image_id": image_id, "id": 5000 + len(annotations)})

@@ -21,7 +21,7 @@ _HEADER = b"MATLAB 5.0 MAT-file, miniature of an SBD class mask".ljust(116)
 
 
 @dataclass(frozen=True)
-class SampleReport:
+class SbdMiniature:
     """Where the miniature release lies, and how many ids its lists have."""
 
     root: str
@@ -29,7 +29,7 @@ class SampleReport:
     val: int
 
 
-def write_release(root: Path, *, voc_train: int = 24, voc_val: int = 8, seed: int = 0) -> SampleReport:
+def write_release(root: Path, *, voc_train: int = 24, voc_val: int = 8, seed: int = 0) -> SbdMiniature:
     """Write a miniature ``benchmark_RELEASE`` for the devkit that `segdata.miniature.voc.write_devkit` writes.
 
     A third of its images are in the devkit's train split, some are in its val split, one is in both lists, and as
@@ -59,7 +59,7 @@ def write_release(root: Path, *, voc_train: int = 24, voc_val: int = 8, seed: in
             (dataset / MAT_DIR / f"{image_id(index)}.mat").write_bytes(mat)
         write_ids(dataset / "train.txt", [image_id(index) for index in train])
         write_ids(dataset / "val.txt", [image_id(index) for index in val])
-    return SampleReport(str(root), len(train), len(val))
+    return SbdMiniature(str(root), len(train), len(val))
 
 
 def to_mat(mask: npt.NDArray[np.uint8]) -> bytes:

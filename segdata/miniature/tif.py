@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from segdata.files import staged_directory
 
-IMAGES, LABELS = "train-volume.tif", "train-labels.tif"
+IMAGE_STACK, LABEL_STACK = "train-volume.tif", "train-labels.tif"
 
 #: Half the width of a membrane and the side of the square that a cell takes on average, in pixels.
 _MEMBRANE, _CELL = 1.5, 24
@@ -45,13 +45,13 @@ def write_stacks(root: Path, *, pages: int = 30, size: int = 128, seed: int = 0)
 
     with (
         staged_directory(root, overwrite=False, ours=()) as staging,
-        TiffWriter(staging / IMAGES) as images,
-        TiffWriter(staging / LABELS) as labels,
+        TiffWriter(staging / IMAGE_STACK) as images,
+        TiffWriter(staging / LABEL_STACK) as labels,
     ):
         for image, label in _pages(pages, size, np.random.default_rng(seed)):
             images.write(image, photometric="minisblack", metadata=None)
             labels.write(label, photometric="minisblack", metadata=None)
-    return StackReport(str(root / IMAGES), str(root / LABELS), pages, size)
+    return StackReport(str(root / IMAGE_STACK), str(root / LABEL_STACK), pages, size)
 
 
 def _pages(

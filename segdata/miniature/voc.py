@@ -16,7 +16,7 @@ from segdata.sources.voc import COLOR_DIR, ID_LISTS, IMAGE_DIR
 
 
 @dataclass(frozen=True)
-class SampleReport:
+class VocMiniature:
     """Where the miniature devkit lies and what is in it."""
 
     root: str
@@ -25,7 +25,7 @@ class SampleReport:
     classes: tuple[str, ...]
 
 
-def write_devkit(root: Path, *, train: int = 24, val: int = 8, seed: int = 0) -> SampleReport:
+def write_devkit(root: Path, *, train: int = 24, val: int = 8, seed: int = 0) -> VocMiniature:
     """Write a miniature VOC devkit: colored shapes on textured ground, palette masks with void borders.
 
     Args:
@@ -48,7 +48,7 @@ def write_devkit(root: Path, *, train: int = 24, val: int = 8, seed: int = 0) ->
             save_palette_png(devkit / COLOR_DIR / f"{name}.png", label)
         for split, ids in (("train", names[:train]), ("val", names[train:]), ("trainval", names)):
             write_ids(devkit / ID_LISTS / f"{split}.txt", ids)
-    return SampleReport(str(root), train, val, tuple(VOC_CLASSES[id_] for id_, _, _ in SHAPES))
+    return VocMiniature(str(root), train, val, tuple(VOC_CLASSES[id_] for id_, _, _ in SHAPES))
 
 
 def image_id(index: int) -> str:

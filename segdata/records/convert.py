@@ -21,7 +21,7 @@ from segdata.records.resume import finished_shards, open_work
 from segdata.records.rows import Rows
 from segdata.records.writer import ShardJob, ShardResult, move_shards, shard_names, write_shards
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 OnError = Literal["fail", "skip"]
 
@@ -46,16 +46,16 @@ class ConvertReport:
     rotated: tuple[str, ...]
 
 
-class Source(Protocol[T]):
+class Source(Protocol[_T]):
     """Samples that may become rows: `segdata.records.semantic.ListSource` or `segdata.records.instance.CocoSource`."""
 
-    def check(self, *, decode: bool, workers: Workers, progress: Progress) -> Rows[T]:
+    def check(self, *, decode: bool, workers: Workers, progress: Progress) -> Rows[_T]:
         """Look at every sample and return those that may be written."""
         ...
 
 
 def to_mindrecord(
-    source: Source[T],
+    source: Source[_T],
     dst_path: Path,
     *,
     num_shards: int = 8,
@@ -134,7 +134,7 @@ def _counting_finished(target: Path, shards: int) -> Iterator[None]:
         raise UnfinishedError(f"{reason}; {finished_shards(target)} of {shards} shards are finished") from error
 
 
-def _jobs(plan: Plan[T], rows: Rows[T], directory: Path) -> list[ShardJob[T]]:
+def _jobs(plan: Plan[_T], rows: Rows[_T], directory: Path) -> list[ShardJob[_T]]:
     names = shard_names(plan.name, len(plan.shards))
     return [
         ShardJob(directory, names, index, plan.layout, rows.schema, items, rows.read)
@@ -142,7 +142,7 @@ def _jobs(plan: Plan[T], rows: Rows[T], directory: Path) -> list[ShardJob[T]]:
     ]
 
 
-def _options(plan: Plan[T]) -> dict[str, Any]:
+def _options(plan: Plan[_T]) -> dict[str, Any]:
     return {"num_shards": len(plan.shards), "shuffle": plan.seed is not None, "seed": plan.seed}
 
 
@@ -150,7 +150,7 @@ def _program() -> dict[str, str]:
     return {name: metadata.version(name) for name in ("segdata", "mindspore")}
 
 
-def _manifest(plan: Plan[T], rows: Rows[T], results: Sequence[ShardResult]) -> Manifest:
+def _manifest(plan: Plan[_T], rows: Rows[_T], results: Sequence[ShardResult]) -> Manifest:
     return Manifest(
         task=rows.task,
         name=plan.name,
@@ -167,7 +167,7 @@ def _manifest(plan: Plan[T], rows: Rows[T], results: Sequence[ShardResult]) -> M
     )
 
 
-def _report(target: Path, plan: Plan[T], rows: Rows[T], results: Sequence[ShardResult]) -> ConvertReport:
+def _report(target: Path, plan: Plan[_T], rows: Rows[_T], results: Sequence[ShardResult]) -> ConvertReport:
     return ConvertReport(
         target=str(target),
         written=bool(results),

@@ -16,7 +16,7 @@ from segdata.records.manifest import INDEX_SUFFIX, MANIFEST, Manifest, open_set
 from segdata.records.publish import UPLOAD
 from segdata.records.verify import VerifyReport
 from segdata.records.writer import file_digest
-from segdata.store.transfer import fetch, fetched, naming, object_size, objects
+from segdata.store.transfer import called_by_url, fetch, fetched, object_size, objects
 from segdata.store.url import Location, Url, default_work_dir
 
 
@@ -54,7 +54,7 @@ def open_manifest(location: Location) -> Manifest:
     return open_set(location).manifest if isinstance(location, Path) else _find(location).manifest
 
 
-def verify(
+def verify_location(
     location: Location, *, quick: bool = False, work_dir: Path | None = None, progress: Progress = silent
 ) -> VerifyReport:
     """Verify a set as `segdata.records.verify.verify` does; one in a store is copied to a temporary directory.
@@ -66,7 +66,7 @@ def verify(
     if isinstance(location, Path):
         return verification.verify(location, quick=quick, progress=progress)
     found = _find(location)
-    # What lies there, not what should: files that are missing, too large or foreign are for `verify` to name.
+    # What lies there, not what should: files that are missing, too large or foreign are for `verify_location` to name.
     sizes = {
         name: size
         for name, size in objects(found.url)
@@ -113,7 +113,7 @@ def _find(url: Url) -> _Found:
         raise InvalidInputError(
             f"{url}: no record set (expected {url / MANIFEST}); a set is what to-mindrecord has written there"
         )
-    with fetched(base, {MANIFEST: size}) as directory, naming(base, directory):
+    with fetched(base, {MANIFEST: size}) as directory, called_by_url(base, directory):
         manifest = open_set(directory).manifest
         digest = file_digest(directory / MANIFEST)
     if base != url and url.name not in manifest.files:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.cluster import Workers
-from segdata.coco.annotations import Entry, check_size, entries, measure, orphans
+from segdata.coco.annotations import Entry, check_image_size, entries, measure, orphans
 from segdata.coco.file import Coco, read_coco
 from segdata.errors import Fault, InvalidInputError
 from segdata.files import resolve
@@ -19,7 +19,7 @@ from segdata.images import read_image_header
 from segdata.parallel import Progress, ordered_map
 from segdata.records.layout import blob_overhead
 from segdata.records.manifest import ClassInfo
-from segdata.records.rows import Rows, stamp
+from segdata.records.rows import Rows, change_mark
 from segdata.records.schema import INSTANCE, Row, pack_masks
 
 
@@ -45,13 +45,13 @@ class Instances:
 
 
 @dataclass(frozen=True)
-class ImageCheck:
+class _ImageCheck:
     """What one look at an image and its annotations found; no `item` when the image cannot be a row."""
 
     item: Instances | None
     areas: tuple[int, ...]
     size: int
-    stamp: int
+    change_mark: int
     faults: tuple[Fault, ...]
     orientation: int
 
@@ -73,8 +73,8 @@ class CocoSource:
     keep_empty: bool = False
 
     def check(self, *, decode: bool, workers: Workers, progress: Progress) -> Rows[Instances]:
-        """See `check_images`; the JSON is read first."""
-        return check_images(
+        """See `check_annotated_images`; the JSON is read first."""
+        return check_annotated_images(
             read_coco(self.annotations),
             self.images,
             keep_empty=self.keep_empty,
@@ -84,7 +84,7 @@ class CocoSource:
         )
 
 
-def check_images(
+def check_annotated_images(
     coco: Coco, images: Path, *, keep_empty: bool, decode: bool, workers: Workers, progress: Progress
 ) -> Rows[Instances]:
     """Check every image and annotation: files there, sizes as the JSON says, each mask and box with an area.
@@ -102,13 +102,13 @@ def check_images(
     images = images.absolute()
     found: list[Instances] = []
     sizes: list[int] = []
-    stamps: list[int] = []
+    change_marks: list[int] = []
     faults = orphans(coco)
     rotated: list[str] = []
     pixels, instances, holding = Counter[int](), Counter[int](), Counter[int]()
     empty = 0
     with progress(total=len(coco.images), label="check") as advance:
-        check = partial(check_image, images, decode)
+        check = partial(_check_annotated_image, images, decode)
         for result in ordered_map(check, entries(coco), workers=workers):
             advance(1)
             faults.extend(result.faults)
@@ -122,7 +122,7 @@ def check_images(
                 continue
             found.append(item)
             sizes.append(result.size)
-            stamps.append(result.stamp)
+            change_marks.append(result.change_mark)
             holding.update(set(item.labels.tolist()))
             for label, area in zip(item.labels.tolist(), result.areas, strict=True):
                 pixels[label] += area
@@ -133,9 +133,9 @@ def check_images(
         schema=INSTANCE,
         items=tuple(found),
         keys=tuple(str(item.image_id) for item in found),
-        read=partial(read_row, images),
+        read=partial(read_instance_row, images),
         sizes=np.array(sizes, np.int64) + blob_overhead(INSTANCE),
-        stamps=np.array(stamps, np.uint64),
+        change_marks=np.array(change_marks, np.uint64),
         payload_bytes=sum(sizes),
         classes=tuple(
             ClassInfo(
@@ -157,21 +157,21 @@ def check_images(
     )
 
 
-def check_image(folder: Path, decode: bool, entry: Entry) -> ImageCheck:
+def _check_annotated_image(folder: Path, decode: bool, entry: Entry) -> _ImageCheck:
     """Look at one image and its annotations; never raises for what is wrong with them."""
     image = entry.image
     try:
         path = resolve(folder, image.file_name)
         header = read_image_header(path, decode=decode)
-        check_size(image, header.height, header.width)
+        check_image_size(image, header.height, header.width)
     except InvalidInputError as error:
-        return ImageCheck(None, (), 0, 0, (Fault(error.code, image.file_name, str(error)),), 1)
+        return _ImageCheck(None, (), 0, 0, (Fault(error.code, image.file_name, str(error)),), 1)
     item, areas, faults = make_instances(entry, header.height, header.width)
     status = path.stat()
     size = status.st_size + len(item.masks) + item.boxes.nbytes + item.labels.nbytes + item.iscrowd.nbytes
     content = (item.masks, item.boxes.tolist(), item.labels.tolist(), item.iscrowd.tolist())
-    mark = stamp(image, status.st_size, status.st_mtime_ns, content)
-    return ImageCheck(item, areas, size, mark, faults, header.orientation)
+    mark = change_mark(image, status.st_size, status.st_mtime_ns, content)
+    return _ImageCheck(item, areas, size, mark, faults, header.orientation)
 
 
 def make_instances(entry: Entry, height: int, width: int) -> tuple[Instances, tuple[int, ...], tuple[Fault, ...]]:
@@ -201,7 +201,7 @@ def make_instances(entry: Entry, height: int, width: int) -> tuple[Instances, tu
     return item, tuple(areas), tuple(faults)
 
 
-def read_row(images: Path, item: Instances) -> Row:
+def read_instance_row(images: Path, item: Instances) -> Row:
     """Read the row of an image: its file as it is, and its instances."""
     return {
         "image_id": item.image_id,

@@ -43,7 +43,7 @@ def blob_overhead(schema: Schema) -> int:
     return _LENGTH_BYTES * (1 + len(blobs))
 
 
-def fit(shards: Sequence[npt.NDArray[np.int64]], *, name_bytes: int) -> Layout:
+def choose_layout(shards: Sequence[npt.NDArray[np.int64]], *, name_bytes: int) -> Layout:
     """Choose the page size that leaves the least unused, and a header that holds the pages' entries.
 
     Args:

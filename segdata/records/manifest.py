@@ -10,10 +10,10 @@ from typing import Any, Literal
 import msgspec
 
 from segdata.errors import InvalidInputError
-from segdata.records.schema import SCHEMAS, Schema, Task
+from segdata.records.schema import SCHEMAS, Schema, TaskName
 
 MANIFEST = "manifest.json"
-FORMAT_VERSION = 1
+MANIFEST_VERSION = 1
 
 #: Options that every manifest names.
 _OPTIONS = {"num_shards", "shuffle", "seed"}
@@ -59,8 +59,8 @@ class Manifest:
     """
 
     format: Literal["segdata record set"] = "segdata record set"
-    format_version: int = FORMAT_VERSION
-    task: Task
+    format_version: int = MANIFEST_VERSION
+    task: TaskName
     name: str
     schema: Schema
     classes: tuple[ClassInfo, ...]
@@ -135,9 +135,9 @@ def read_manifest(path: Path, *, named: Path | None = None) -> Manifest:
             f"{named or path}: no record set (expected {path}); a set is a directory written by to-mindrecord"
         ) from error
     version = re.search(rb'"format_version":\s*(\d{1,9})', text)
-    if version and int(version[1]) > FORMAT_VERSION:
+    if version and int(version[1]) > MANIFEST_VERSION:
         raise InvalidInputError(
-            f"{path}: format version {int(version[1])} is newer than this program ({FORMAT_VERSION})"
+            f"{path}: format version {int(version[1])} is newer than this program ({MANIFEST_VERSION})"
         )
     try:
         manifest = msgspec.json.decode(text, type=Manifest)

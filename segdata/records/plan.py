@@ -13,7 +13,7 @@ from segdata.records import layout
 from segdata.records.rows import Rows
 from segdata.seeded import seeded_order
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 #: Limits and forbidden characters of MindRecord's `FileWriter`.
 MAX_SHARDS = 1000
@@ -21,16 +21,16 @@ _FORBIDDEN = set("\\/:*?\"<>|`&';")
 
 
 @dataclass(frozen=True)
-class Plan(Generic[T]):
+class Plan(Generic[_T]):
     """What would be written: which rows make which shard, in which order, in what room."""
 
     name: str
     seed: int | None
-    shards: tuple[tuple[T, ...], ...]
+    shards: tuple[tuple[_T, ...], ...]
     layout: layout.Layout
 
 
-def make_plan(rows: Rows[T], name: str, *, num_shards: int, seed: int | None) -> Plan[T]:
+def make_plan(rows: Rows[_T], name: str, *, num_shards: int, seed: int | None) -> Plan[_T]:
     """Decide the rows' order and shards; reads and writes nothing."""
     count = len(rows.items)
     if not 1 <= num_shards <= MAX_SHARDS:
@@ -43,7 +43,7 @@ def make_plan(rows: Rows[T], name: str, *, num_shards: int, seed: int | None) ->
         name=name,
         seed=seed,
         shards=tuple(tuple(rows.items[index] for index in part) for part in parts),
-        layout=layout.fit([rows.sizes[part] for part in parts], name_bytes=len(name.encode()) + 16),
+        layout=layout.choose_layout([rows.sizes[part] for part in parts], name_bytes=len(name.encode()) + 16),
     )
 
 

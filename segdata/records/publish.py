@@ -20,10 +20,10 @@ from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
 from segdata.parallel import Progress, silent
 from segdata.records import convert
 from segdata.records.manifest import MANIFEST, open_set, read_manifest
-from segdata.store.transfer import fetched, naming, objects, remove, taken_by_others, upload
+from segdata.store.transfer import called_by_url, fetched, foreign_objects_error, objects, remove, upload
 from segdata.store.url import Location, Url, local_place
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 UPLOAD = "upload.json"
 
@@ -55,8 +55,8 @@ class _Prefix:
     upload: _Upload | None
 
 
-def to_mindrecord(
-    source: convert.Source[T],
+def write_location(
+    source: convert.Source[_T],
     dst_path: Location,
     *,
     work_dir: Path | None = None,
@@ -138,10 +138,10 @@ def _look(url: Url, *, overwrite: bool) -> _Prefix:
         note = _read_note(found / UPLOAD)
         ours = {*(note.files if note else ()), *([UPLOAD] if note else ())}
         if MANIFEST in sizes:
-            with naming(url, found):
+            with called_by_url(url, found):
                 ours.update(read_manifest(found / MANIFEST).files)
     if foreign := sorted(set(sizes) - ours):
-        raise taken_by_others(url, foreign)
+        raise foreign_objects_error(url, foreign)
     if MANIFEST in sizes and not overwrite:
         raise TargetExistsError(f"{url} exists already", replaceable=True)
     return _Prefix(sizes, note)

@@ -21,10 +21,10 @@ from segdata.files import empty, staging_directory
 from segdata.records.plan import Plan
 from segdata.records.rows import Rows
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _PREFIX = "plan-"
-_PLAN, _STAMPS = "plan.json", "stamps.npy"
+_PLAN, _MARKS = "plan.json", "change_marks.npy"
 SHARD_PREFIX = "shard-"
 
 
@@ -43,11 +43,11 @@ class _Saved:
     ignore_label: int | None
     rows: int
     layout: tuple[int, int]
-    stamps: str
+    change_marks: str
 
 
 def open_work(
-    staging: Path, plan: Plan[T], rows: Rows[T], *, options: dict[str, Any], program: dict[str, str], resume: bool
+    staging: Path, plan: Plan[_T], rows: Rows[_T], *, options: dict[str, Any], program: dict[str, str], resume: bool
 ) -> Path:
     """Return the folder of `staging` for the shards of this plan.
 
@@ -66,33 +66,33 @@ def open_work(
         ignore_label=rows.ignore_label,
         rows=len(rows.items),
         layout=(plan.layout.page_size, plan.layout.header_size),
-        stamps=hashlib.sha256(rows.stamps.tobytes()).hexdigest(),
+        change_marks=hashlib.sha256(rows.change_marks.tobytes()).hexdigest(),
     )
     text = msgspec.json.encode(saved)
     work = staging / f"{_PREFIX}{hashlib.sha256(text).hexdigest()[:16]}"
     if resume:
         for left in sorted(staging.glob(f"{_PREFIX}*/{_PLAN}")):
             if left.parent != work:
-                raise PlanChangedError(_difference(left, saved, rows.stamps, rows.keys))
+                raise PlanChangedError(_difference(left, saved, rows.change_marks, rows.keys))
     if not (resume and (work / _PLAN).is_file()):
         empty(staging)
         work.mkdir()
-        np.save(work / _STAMPS, rows.stamps)
+        np.save(work / _MARKS, rows.change_marks)
         # Last: without it the folder is none that could be resumed.
         (work / _PLAN).write_bytes(text)
     return work
 
 
-def _difference(left: Path, now: _Saved, stamps: npt.NDArray[np.uint64], keys: Sequence[str]) -> str:
+def _difference(left: Path, now: _Saved, change_marks: npt.NDArray[np.uint64], keys: Sequence[str]) -> str:
     start = f"{left.parent.parent}: what was interrupted cannot be gone on with"
     try:
         then = msgspec.json.decode(left.read_bytes(), type=_Saved)
-        old = np.load(left.parent / _STAMPS, allow_pickle=False)
+        old = np.load(left.parent / _MARKS, allow_pickle=False)
     except (msgspec.DecodeError, OSError, ValueError) as error:
         return f"{start}: it is damaged ({error})"
     for name, value in msgspec.to_builtins(now).items():
         before = msgspec.to_builtins(getattr(then, name))
-        if name == "stamps":
+        if name == "change_marks":
             break
         if isinstance(value, dict):
             name, before, value = next(
@@ -100,7 +100,7 @@ def _difference(left: Path, now: _Saved, stamps: npt.NDArray[np.uint64], keys: S
             )
         if before != value:
             return f"{start}: {name} was {before!r}, now it is {value!r}"
-    changed = int(np.argmax(old != stamps)) if len(old) == len(stamps) else 0
+    changed = int(np.argmax(old != change_marks)) if len(old) == len(change_marks) else 0
     return f"{start}: {keys[changed]} (sample {changed + 1}) is not what it was; other files, or changed since"
 
 

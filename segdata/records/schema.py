@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-Task = Literal["semantic", "instance"]
+TaskName = Literal["semantic", "instance"]
 Schema = dict[str, dict[str, Any]]
 Row = dict[str, Any]
 
@@ -34,10 +34,10 @@ INSTANCE: Schema = {
     "masks": {"type": "bytes"},
 }
 
-SCHEMAS: dict[Task, Schema] = {"semantic": SEMANTIC, "instance": INSTANCE}
+SCHEMAS: dict[TaskName, Schema] = {"semantic": SEMANTIC, "instance": INSTANCE}
 
 #: The field that tells rows apart.
-KEY: dict[Task, str] = {"semantic": "file_name", "instance": "image_id"}
+KEY: dict[TaskName, str] = {"semantic": "file_name", "instance": "image_id"}
 
 
 def pack_masks(counts: Sequence[bytes]) -> bytes:

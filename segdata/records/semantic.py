@@ -22,7 +22,7 @@ from segdata.lists import Pair, read_list
 from segdata.parallel import Progress, if_worth, ordered_map
 from segdata.records.layout import blob_overhead
 from segdata.records.manifest import ClassInfo
-from segdata.records.rows import Rows, stamp
+from segdata.records.rows import Rows, change_mark
 from segdata.records.schema import SEMANTIC, Row
 
 #: Fewer pairs are checked before a process has started.
@@ -30,7 +30,7 @@ PROCESSES_FROM = 2000
 
 
 @dataclass(frozen=True)
-class PairLook:
+class PairReport:
     """What one look at a pair saw, none of it where a file cannot be read, and what is wrong.
 
     Attributes:
@@ -52,10 +52,10 @@ class PairLook:
 
 @dataclass(frozen=True)
 class PairCheck:
-    """What one look at a pair found: bytes of a row, its stamp, label pixels by value, and what is wrong or odd."""
+    """The findings of one pair: bytes of its row, its change mark, label pixels by value, and what is wrong or odd."""
 
     size: int
-    stamp: int
+    change_mark: int
     pixels: npt.NDArray[np.int64]
     faults: tuple[Fault, ...]
     orientation: int
@@ -90,7 +90,7 @@ def check_pairs(
     """
     pixels, images = np.zeros(256, np.int64), np.zeros(256, np.int64)
     sizes: list[int] = []
-    stamps: list[int] = []
+    change_marks: list[int] = []
     good: list[Pair] = []
     faults: list[Fault] = []
     rotated: list[str] = []
@@ -108,7 +108,7 @@ def check_pairs(
             if not result.faults:
                 good.append(pair)
                 sizes.append(result.size)
-                stamps.append(result.stamp)
+                change_marks.append(result.change_mark)
                 pixels += result.pixels
                 images += result.pixels > 0
     return Rows(
@@ -116,9 +116,9 @@ def check_pairs(
         schema=SEMANTIC,
         items=tuple(good),
         keys=tuple(pair.image for pair in good),
-        read=partial(read_row, root),
+        read=partial(read_pair_row, root),
         sizes=np.array(sizes, np.int64) + blob_overhead(SEMANTIC),
-        stamps=np.array(stamps, np.uint64),
+        change_marks=np.array(change_marks, np.uint64),
         payload_bytes=sum(sizes),
         classes=tuple(
             ClassInfo(id=id_, name=name, original_id=id_, pixels=int(pixels[id_]), images=int(images[id_]))
@@ -136,24 +136,24 @@ def check_pairs(
 def check_pair(root: Path, classes: Classes, decode: bool, pair: Pair) -> PairCheck:
     """Look at one pair; never raises for what is wrong with it."""
     find_image, find_label = partial(resolve, root, pair.image), partial(resolve, root, pair.label)
-    look = look_at_pair(pair, find_image, find_label, classes, decode=decode)
+    look = inspect_pair(pair, find_image, find_label, classes, decode=decode)
     orientation = look.header.orientation if look.header else 1
     if look.faults:
         return PairCheck(0, 0, look.pixels, look.faults, orientation)
     status = find_image().stat()
     size = status.st_size + len(look.encoded)
-    mark = stamp(pair, size, status.st_mtime_ns, zlib.crc32(look.encoded))
+    mark = change_mark(pair, size, status.st_mtime_ns, zlib.crc32(look.encoded))
     return PairCheck(size, mark, look.pixels, (), orientation)
 
 
-def look_at_pair(
+def inspect_pair(
     pair: Pair,
     find_image: Callable[[], Path | bytes],
     find_label: Callable[[], Path | bytes],
     classes: Classes,
     *,
     decode: bool,
-) -> PairLook:
+) -> PairReport:
     """Look at one pair; never raises for what is wrong with it.
 
     Args:
@@ -184,7 +184,7 @@ def look_at_pair(
         turned = f" (EXIF orientation {header.orientation})" if header.orientation != 1 else ""
         sizes = f"{header.size} pixels{turned}, but its label has {label.shape[1]} x {label.shape[0]}"
         faults.append(Fault("size_mismatch", pair.image, sizes))
-    return PairLook(image, header, encoded, label, pixels, tuple(faults))
+    return PairReport(image, header, encoded, label, pixels, tuple(faults))
 
 
 def file_fault(where: str, error: InvalidInputError | OSError, missing: Code) -> Fault:
@@ -210,7 +210,7 @@ def _check_values(label: npt.NDArray[np.uint8], pixels: npt.NDArray[np.int64], c
     )
 
 
-def read_row(root: Path, pair: Pair) -> Row:
+def read_pair_row(root: Path, pair: Pair) -> Row:
     """Read the row of a pair: both files as they are."""
     return {
         "file_name": pair.image,

@@ -35,13 +35,13 @@ from segdata.records.resume import SHARD_PREFIX
 from segdata.records.schema import Row, Schema
 from segdata.records.stitch import count_rows, read_header, stitch
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _RESULT = "result.msgpack"
 
 
 @dataclass(frozen=True)
-class ShardJob(Generic[T]):
+class ShardJob(Generic[_T]):
     """One shard, the unit of work: which rows, read how, written where.
 
     Attributes:
@@ -56,8 +56,8 @@ class ShardJob(Generic[T]):
     index: int
     layout: Layout
     schema: Schema
-    rows: Sequence[T]
-    read_row: Callable[[T], Row]
+    rows: Sequence[_T]
+    read_row: Callable[[_T], Row]
 
     @property
     def folder(self) -> Path:
@@ -81,7 +81,7 @@ def shard_names(name: str, num_shards: int) -> tuple[str, ...]:
     return (stem,) if num_shards == 1 else tuple(f"{stem}{index:0{width}}" for index in range(num_shards))
 
 
-def write_shards(jobs: Sequence[ShardJob[T]], *, workers: Workers, progress: Progress) -> list[ShardResult]:
+def write_shards(jobs: Sequence[ShardJob[_T]], *, workers: Workers, progress: Progress) -> list[ShardResult]:
     """Write all shards; local ones by threads, since MindRecord's writer and the digests leave the interpreter lock."""
     with progress(total=sum(len(job.rows) for job in jobs), label="write") as advance:
         if not isinstance(workers, Cluster):
@@ -94,7 +94,7 @@ def write_shards(jobs: Sequence[ShardJob[T]], *, workers: Workers, progress: Pro
         return results
 
 
-def move_shards(jobs: Sequence[ShardJob[T]], directory: Path) -> None:
+def move_shards(jobs: Sequence[ShardJob[_T]], directory: Path) -> None:
     """Move finished shards into `directory`, with the mode of any new file (MindRecord leaves 0600)."""
     for job in jobs:
         for name in (job.names[job.index], job.names[job.index] + INDEX_SUFFIX):
@@ -102,7 +102,7 @@ def move_shards(jobs: Sequence[ShardJob[T]], directory: Path) -> None:
             (job.folder / name).rename(directory / name)
 
 
-def write_shard(job: ShardJob[T], *, advance: Advance = lambda _rows: None) -> ShardResult:
+def write_shard(job: ShardJob[_T], *, advance: Advance = lambda _rows: None) -> ShardResult:
     """Write one shard as part of its set; one that an earlier run finished is kept if it is still what was written.
 
     Raises:
@@ -127,7 +127,7 @@ def write_shard(job: ShardJob[T], *, advance: Advance = lambda _rows: None) -> S
     return result
 
 
-def _kept(job: ShardJob[T]) -> ShardResult | None:
+def _kept(job: ShardJob[_T]) -> ShardResult | None:
     try:
         result = msgspec.msgpack.decode((job.folder / _RESULT).read_bytes(), type=ShardResult)
         whole = result.shard == _describe(job.folder / job.names[job.index], len(job.rows))
@@ -136,7 +136,7 @@ def _kept(job: ShardJob[T]) -> ShardResult | None:
     return replace(result, kept=True) if whole else None
 
 
-def _write(job: ShardJob[T], path: Path, advance: Advance) -> ShardResult:
+def _write(job: ShardJob[_T], path: Path, advance: Advance) -> ShardResult:
     from mindspore.mindrecord import FileWriter
 
     fingerprints = bytearray()

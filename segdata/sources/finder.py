@@ -8,7 +8,7 @@ from pathlib import Path
 from segdata.files import names_by_stem
 
 
-class Finder:
+class IdFiles:
     """Finds the file of an id in one folder and keeps what it did not find.
 
     Attributes:

@@ -16,7 +16,7 @@ from segdata.labels.colormap import ColorMap, voc_colormap
 from segdata.labels.masks import Method, to_index_png
 from segdata.lists import Pair, read_ids, write_list
 from segdata.parallel import Progress, default_workers, ordered_map, silent
-from segdata.sources.finder import Finder
+from segdata.sources.finder import IdFiles
 
 Split = Literal["train", "val", "trainval"]
 
@@ -24,7 +24,7 @@ COLOR_DIR = "SegmentationClass"
 INDEX_DIR = "SegmentationClassGray"
 IMAGE_DIR = "JPEGImages"
 ID_LISTS = Path("ImageSets", "Segmentation")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+VOC_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def find_devkit(root: Path, holding: str | Path = IMAGE_DIR) -> Path:
@@ -199,8 +199,8 @@ def voc_list(
     labels = devkit / label_dir
     if not labels.is_dir():
         raise InvalidInputError(f"{labels}: no such folder of index masks; voc-decolor makes it from {COLOR_DIR}")
-    image_of = Finder(data_root, devkit / IMAGE_DIR, IMAGE_SUFFIXES)
-    label_of = Finder(data_root, labels, (".png",))
+    image_of = IdFiles(data_root, devkit / IMAGE_DIR, VOC_IMAGE_SUFFIXES)
+    label_of = IdFiles(data_root, labels, (".png",))
     pairs = {
         name: [Pair(image_of(id_), label_of(id_)) for id_ in dict.fromkeys(wanted)] for name, wanted in ids.items()
     }

@@ -117,7 +117,7 @@ def check_space(directory: Path, size: int) -> None:
         )
 
 
-def taken_by_others(url: Url, foreign: Sequence[str]) -> TargetExistsError:
+def foreign_objects_error(url: Url, foreign: Sequence[str]) -> TargetExistsError:
     """Return the error for a prefix that holds objects which this work did not write."""
     return TargetExistsError(
         f"{url} holds objects that this work did not write and would lose:\n{name_first(foreign)}\n"
@@ -127,7 +127,7 @@ def taken_by_others(url: Url, foreign: Sequence[str]) -> TargetExistsError:
 
 
 @contextmanager
-def naming(url: Url, local: Path) -> Iterator[None]:
+def called_by_url(url: Url, local: Path) -> Iterator[None]:
     """Call `local` by the URL that it stands for in the errors of the block."""
     try:
         yield

@@ -24,7 +24,7 @@ from segtrain.checkpoints.weights import read_parameters as read_parameters
 from segtrain.config.config import Config
 from segtrain.models import build_network
 
-FORMAT_VERSION = 1
+CHECKPOINT_VERSION = 1
 
 #: Step counter of MindSpore's optimizers; in a checkpoint it is the one truth about how far the training was.
 GLOBAL_STEP = "global_step"
@@ -73,7 +73,7 @@ class CheckpointInfo:
     """
 
     format: Literal["segtrain checkpoint"] = "segtrain checkpoint"
-    format_version: int = FORMAT_VERSION
+    format_version: int = CHECKPOINT_VERSION
     config: Config
     class_names: tuple[str, ...]
     original_ids: tuple[int, ...]
@@ -178,10 +178,10 @@ def read_info(path: Path) -> CheckpointInfo:
         ) from error
     try:
         head = msgspec.json.decode(text)
-        if isinstance(head, dict) and head.get("format_version", 0) > FORMAT_VERSION:
+        if isinstance(head, dict) and head.get("format_version", 0) > CHECKPOINT_VERSION:
             raise InvalidInputError(
                 f"{side_file(path)}: format version {head['format_version']} is newer than this program "
-                f"({FORMAT_VERSION})"
+                f"({CHECKPOINT_VERSION})"
             )
         return msgspec.json.decode(text, type=CheckpointInfo)
     except msgspec.DecodeError as error:

@@ -22,7 +22,16 @@ from segtrain.checkpoints.checkpoint import (
     side_file,
     write_parameters,
 )
-from segtrain.checkpoints.naming import BACKBONE, OWN, Goal, InputOrder, Naming, averaged, backbone_prefix, recognize
+from segtrain.checkpoints.naming import (
+    BACKBONE,
+    OWN,
+    Goal,
+    InputOrder,
+    ParameterNames,
+    averaged,
+    backbone_prefix,
+    recognize,
+)
 from segtrain.checkpoints.weights import Weights, read_weights
 from segtrain.config.config import Backbone
 from segtrain.models.resnet import BACKBONES, ResNet
@@ -114,7 +123,7 @@ def convert_checkpoint(
     )
 
 
-def _recognize(source: Path, weights: Weights) -> tuple[Naming, str]:
+def _recognize(source: Path, weights: Weights) -> tuple[ParameterNames, str]:
     """Return whose names these are, and what those of the backbone begin with."""
     naming, prefix = recognize(weights), backbone_prefix(weights)
     if naming is None or prefix is None:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 #: Order of the colors in a network's input.
 InputOrder = Literal["rgb", "bgr"]
@@ -26,7 +26,7 @@ _LANDMARK = "layer1.0.conv1.weight"
 
 
 @dataclass(frozen=True)
-class Naming:
+class ParameterNames:
     """The names of one family of checkpoints.
 
     Attributes:
@@ -48,12 +48,12 @@ class Naming:
         return name
 
 
-OWN = Naming("segtrain", r"\bdownsample\.1\.gamma$")
+OWN = ParameterNames("segtrain", r"\bdownsample\.1\.gamma$")
 
-NAMINGS = (
+KNOWN_NAMES = (
     # torchvision's networks take RGB (its documentation: "mini-batches of 3-channel RGB images"), and so do timm's
     # (`pretrained_cfg` of each has ImageNet's mean in this order).
-    Naming(
+    ParameterNames(
         "torchvision or timm",
         r"\brunning_mean$",
         (
@@ -64,24 +64,24 @@ NAMINGS = (
         ),
     ),
     # official/cv/resnet/src/resnet.py; trained on what MindSpore's Decode gives, which is RGB (src/dataset.py).
-    Naming(
+    ParameterNames(
         "ResNet of MindSpore's model zoo",
         r"\bdown_sample_layer\.",
         ((r"\bdown_sample_layer\b", "downsample"), (r"\bbn([12])d\b", r"bn\1")),
     ),
     # mindcv/models/resnet.py; MindSpore's Decode too.
-    Naming("MindCV", r"\bdown_sample\.", ((r"\bdown_sample\b", "downsample"),)),
+    ParameterNames("MindCV", r"\bdown_sample\.", ((r"\bdown_sample\b", "downsample"),)),
     # research/cv/deeplabv3plus/src/dataset.py decodes by OpenCV, which gives BGR.
-    Naming("DeepLab of MindSpore's model zoo", r"^network\.aspp\.", input_order="bgr"),
+    ParameterNames("DeepLab of MindSpore's model zoo", r"^network\.aspp\.", input_order="bgr"),
     # research/cv/deeplabv3plus/src/tools/get_pretrained_model.py takes torchvision's weights as they are, in RGB.
-    Naming("backbone for the DeepLab of MindSpore's model zoo", r"^network\.resnet\."),
+    ParameterNames("backbone for the DeepLab of MindSpore's model zoo", r"^network\.resnet\."),
     OWN,
 )
 
 
-def recognize(names: Collection[str]) -> Naming | None:
+def recognize(names: Collection[str]) -> ParameterNames | None:
     """Return the naming that `names` follow; None when it is none of those known."""
-    return next((naming for naming in NAMINGS if any(re.search(naming.marker, name) for name in names)), None)
+    return next((naming for naming in KNOWN_NAMES if any(re.search(naming.marker, name) for name in names)), None)
 
 
 def backbone_prefix(names: Collection[str]) -> str | None:
@@ -93,7 +93,7 @@ def backbone_prefix(names: Collection[str]) -> str | None:
     return min(found, key=len, default=None)
 
 
-def averaged(parameters: Mapping[str, T]) -> dict[str, T]:
+def averaged(parameters: Mapping[str, _T]) -> dict[str, _T]:
     """Return the values of a checkpoint by name, with each average in the place of what it is of."""
     return {
         name: parameters.get(AVERAGE + name, value)

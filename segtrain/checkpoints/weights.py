@@ -19,7 +19,7 @@ Weights = dict[str, npt.NDArray[Any]]
 
 #: Largest file that is read. A MindSpore checkpoint is one protobuf message, which ends here; ResNet-101 with head and
 #: optimizer takes a quarter of it.
-MAX_BYTES = 2**31 - 1
+_MAX_BYTES = 2**31 - 1
 
 #: Bytes of a number by MindSpore's name of its type.
 _ITEM_BYTES = {"Bool": 1, "Float16": 2, "BFloat16": 2, "Float32": 4, "Float64": 8}
@@ -72,7 +72,7 @@ def read_weights(path: Path) -> Weights:
 def _check_size(path: Path) -> None:
     if not path.is_file():
         raise InvalidInputError(f"{path}: no such checkpoint")
-    if path.stat().st_size > MAX_BYTES:
+    if path.stat().st_size > _MAX_BYTES:
         raise InvalidInputError(f"{path}: larger than 2 GiB, as no checkpoint of a network here is")
 
 
@@ -159,7 +159,7 @@ def _check_unpacked_size(path: Path) -> None:
     """Check what a zip archive, which PyTorch writes since 1.6, says it becomes in memory."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
+            if sum(entry.file_size for entry in archive.infolist()) > _MAX_BYTES:
                 raise InvalidInputError(
                     f"{path}: larger than 2 GiB when unpacked, as no checkpoint of a network here is"
                 )

@@ -19,7 +19,7 @@ from segdata.console.options import (
 from segdata.console.render import emit, progress_bar, table
 from segdata.errors import InvalidInputError
 from segdata.lists.folds import Order
-from segtrain.cli.options import LOOKS, given_only, options_of, saying_how_to_go_on
+from segtrain.cli.options import TEST_TIME_AUGMENTATION, given_only, options_of, resume_hint
 from segtrain.config.recipes import override, recipe, recipe_names
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     help="Neighbors together, or as the courses shuffle them",
 )
 @click.option("--fold", "only", type=int, multiple=True, help="Only this one, from 0; repeat for several")
-@options_of(LOOKS)
+@options_of(TEST_TIME_AUGMENTATION)
 @click.option("--membrane", metavar="CLASS", help="Also score how well this class divides cells")
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="A setting; may be repeated")
 @click.option("--log_steps", type=click.IntRange(min=1), help="Also write a line for every so many steps")
@@ -80,7 +80,7 @@ def cross_validate(
     from segtrain.training import cross_validate as validation
 
     source = ListSource(data_root, data_lst, read_classes(num_classes, class_names, ignore_label) or Classes())
-    with saying_how_to_go_on(), TrainingBar(log_steps) as bar:
+    with resume_hint(), TrainingBar(log_steps) as bar:
         report = validation.cross_validate(config, source, observe=bar, progress=progress_bar, **given_only(options))
     emit(report, as_json, _text)
 

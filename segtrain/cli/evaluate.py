@@ -13,7 +13,7 @@ from segdata.console.options import ANY_PATH, EXISTING_DIR, EXISTING_FILE, json_
 from segdata.console.render import emit, progress_bar, table
 from segdata.files import check_target_file, write_file
 from segtrain.cli.instances import instance_scores
-from segtrain.cli.options import INFERENCE, MODELS, given_only, once, options_of
+from segtrain.cli.options import INFERENCE, MODEL_METAVAR, given_only, once, options_of
 from segtrain.config.config import Model
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @options_of(INFERENCE)
 @click.option("--batch_size", type=int, help="Images in a batch [default: the training's]")
 @click.option(
-    "--model", type=click.Choice(get_args(Model)), metavar=MODELS, help="Refuse a checkpoint of another network"
+    "--model", type=click.Choice(get_args(Model)), metavar=MODEL_METAVAR, help="Refuse a checkpoint of another network"
 )
 @click.option("--num_classes", type=int, help="Refuse a checkpoint with another number of classes")
 @click.option("--ignore_label", type=int, help="Refuse a checkpoint with another ignore label")
@@ -103,15 +103,15 @@ def _draw(report: EvalReport, path: Path, overwrite: bool) -> None:
 
 
 def _eval_text(report: EvalReport, plot: Path | None) -> str:
-    protocol = report.protocol
-    scales = ", ".join(f"{scale:g}" for scale in protocol.scales)
-    flip = (", mirrored too" if protocol.flip else "") + (", turned too" if protocol.turn else "")
+    settings = report.settings
+    scales = ", ".join(f"{scale:g}" for scale in settings.scales)
+    flip = (", mirrored too" if settings.flip else "") + (", turned too" if settings.turn else "")
     drawn = [f"plot            {plot}"] if plot else []
     return "\n".join(
         [
             f"{report.model}, {report.checkpoint} (epoch {report.epoch}, step {report.step}, "
             f"all {report.loaded} parameters loaded) on {report.data}",
-            f"{report.rows} images, scales {scales} of {protocol.crop_size}{flip}; {report.images_per_s:.1f} images/s",
+            f"{report.rows} images, scales {scales} of {settings.crop_size}{flip}; {report.images_per_s:.1f} images/s",
             "",
             _score_table(report.scores),
             "",

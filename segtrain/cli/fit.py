@@ -14,7 +14,7 @@ from segdata.console.options import ANY_PATH, json_option, overwrite_option, png
 from segdata.console.render import emit, progress_bar
 from segdata.errors import InvalidInputError
 from segdata.files import check_target_file, write_file
-from segtrain.cli.options import MODELS, once, options_of, saying_how_to_go_on, several
+from segtrain.cli.options import MODEL_METAVAR, once, options_of, resume_hint, several
 from segtrain.config.config import Amp, DeviceTarget, LrType, Model
 from segtrain.config.recipes import override, recipe, recipe_names
 from segtrain.remote.outputs import resumed_config
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: The flags of the published training script that are settings; each is a field of `Config`.
 _SETTINGS = (
-    click.option("--model", type=click.Choice(get_args(Model)), metavar=MODELS, help="Network"),
+    click.option("--model", type=click.Choice(get_args(Model)), metavar=MODEL_METAVAR, help="Network"),
     click.option("--train_epochs", type=int, help="Passes over the training set"),
     click.option("--batch_size", type=int, help="Images in a step"),
     click.option("--crop_size", type=int, help="Side of the square training crop in pixels"),
@@ -122,7 +122,7 @@ def fit(
     from segtrain.cli.progress import TrainingBar
     from segtrain.remote import programs
 
-    with saying_how_to_go_on(), TrainingBar(log_steps) as bar:
+    with resume_hint(), TrainingBar(log_steps) as bar:
         report = programs.fit(config, **places, resume=resume, overwrite=overwrite, observe=bar, progress=progress_bar)
     if plot:
         once(_draw, places["train_dir"], plot)

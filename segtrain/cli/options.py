@@ -12,10 +12,10 @@ from segdata.console.location import location_option
 from segdata.console.render import INTERRUPTED
 from segtrain.config.config import DeviceTarget, Model
 
-F = TypeVar("F", bound=Callable[..., Any])
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 #: Spelt out, since the context settings of the commands show underscores in choices as dashes (and accept both).
-MODELS = f"[{'|'.join(get_args(Model))}]"
+MODEL_METAVAR = f"[{'|'.join(get_args(Model))}]"
 
 
 def several(_context: click.Context, _parameter: click.Parameter, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
@@ -24,7 +24,7 @@ def several(_context: click.Context, _parameter: click.Parameter, values: tuple[
 
 
 #: How an image is looked at, wherever networks are evaluated.
-LOOKS = (
+TEST_TIME_AUGMENTATION = (
     click.option("--scales", type=float, multiple=True, callback=several, help="Repeat for several [default: 1.0]"),
     click.option("--flip", is_flag=True, default=None, help="Also take the mirrored image"),
     click.option("--turn", is_flag=True, default=None, help="Also take the image turned by quarters"),
@@ -33,7 +33,7 @@ LOOKS = (
 #: What `eval` and `predict` have in common.
 INFERENCE = (
     location_option("--ckpt_path", "--checkpoint_url", required=True, help="Checkpoint, its .json beside it"),
-    *LOOKS,
+    *TEST_TIME_AUGMENTATION,
     click.option("--crop_size", type=int, help="Input size at scale 1 [default: the training's]"),
     click.option(
         "--device_target",
@@ -45,10 +45,10 @@ INFERENCE = (
 )
 
 
-def options_of(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
+def options_of(options: tuple[Callable[[_F], _F], ...]) -> Callable[[_F], _F]:
     """Return a decorator that adds options to a command, in their order."""
 
-    def add(command: F) -> F:
+    def add(command: _F) -> _F:
         for option in reversed(options):
             command = option(command)
         return command
@@ -62,7 +62,7 @@ def given_only(options: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def saying_how_to_go_on() -> Iterator[None]:
+def resume_hint() -> Iterator[None]:
     """End as an interrupted program does when a training is interrupted, and say how it goes on."""
     from segtrain.training.fit import TrainingInterrupted
 

@@ -10,6 +10,7 @@ import msgspec
 from segdata.errors import InvalidInputError
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.unet import UNetSettings, output_size
+from segtrain.config.values import Count, Positive, ProperFraction
 
 Model = Literal[
     "DeepLabV3_s16", "DeepLabV3_s8", "DeepLabV3plus_s16", "DeepLabV3plus_s8", "mask_rcnn", "unet", "unet_simple"
@@ -23,9 +24,6 @@ Optimizer = Literal["momentum", "adam"]
 WeightDecayFilter = Literal["norm", "norm_and_bias", "none"]
 Amp = Literal["O0", "O2", "O3", "auto"]
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
-Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 Channels = tuple[float, float, float]
 
 #: Smallest side of a network's input in pixels.
@@ -110,13 +108,13 @@ class Config:
     lr_decay_step: Count = 40000
     lr_decay_rate: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.1
     warmup_steps: Annotated[int, msgspec.Meta(ge=0)] = 0
-    warmup_start: Share = 0.0
+    warmup_start: ProperFraction = 0.0
     optimizer: Optimizer = "momentum"
-    momentum: Share = 0.9
+    momentum: ProperFraction = 0.9
     head_lr_factor: Positive = 1.0
-    weight_decay: Share = 1e-4
+    weight_decay: ProperFraction = 1e-4
     weight_decay_filter: WeightDecayFilter = "norm"
-    ema_decay: Share = 0.0
+    ema_decay: ProperFraction = 0.0
     amp: Amp = "O0"
     loss_scale: Positive | Literal["dynamic"] = 1.0
     ckpt_pre_trained: str | None = None

@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
-
-import msgspec
 
 from segdata.errors import InvalidInputError
-
-Count = Annotated[int, msgspec.Meta(ge=1)]
-Pixels = Annotated[int, msgspec.Meta(ge=32, multiple_of=32)]
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+from segtrain.config.values import Count, Fraction, InputSide, Positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,28 +51,28 @@ class MaskRcnn:
         max_detections: detections of an image that are left.
     """
 
-    image_height: Pixels = 768
-    image_width: Pixels = 1280
+    image_height: InputSide = 768
+    image_width: InputSide = 1280
     max_instances: Count = 128
     mask_crop_size: Count = 56
     expand: bool = False
     fpn_channels: Count = 256
     anchor_scales: tuple[Positive, ...] = (8.0,)
     anchor_ratios: tuple[Positive, ...] = (0.5, 1.0, 2.0)
-    rpn_positive_iou: Share = 0.7
-    rpn_negative_iou: Share = 0.3
-    rpn_rescue_iou: Share = 0.3
+    rpn_positive_iou: Fraction = 0.7
+    rpn_negative_iou: Fraction = 0.3
+    rpn_rescue_iou: Fraction = 0.3
     rpn_samples: Count = 256
     rpn_positives: Count = 128
     rpn_candidates: Count = 2000
     rpn_proposals: Count = 2000
     rpn_test_candidates: Count = 1000
     rpn_test_proposals: Count = 1000
-    rpn_nms: Share = 0.7
+    rpn_nms: Fraction = 0.7
     roi_positives: Count = 128
     roi_negatives: Count = 512
-    roi_iou: Share = 0.5
-    crowd_overlap: Share = 0.5
+    roi_iou: Fraction = 0.5
+    crowd_overlap: Fraction = 0.5
     roi_size: Count = 7
     mask_roi_size: Count = 14
     sampling_ratio: Count = 2
@@ -88,9 +81,9 @@ class MaskRcnn:
     box_head_width: Count = 1024
     mask_head_width: Count = 256
     mask_head_convs: Count = 4
-    test_score: Share = 0.05
+    test_score: Fraction = 0.05
     test_candidates: Count = 1000
-    test_nms: Share = 0.5
+    test_nms: Fraction = 0.5
     max_detections: Count = 100
 
     def __post_init__(self) -> None:

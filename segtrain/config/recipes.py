@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 import yaml
 
-from segdata.errors import InvalidInputError, near
+from segdata.errors import InvalidInputError, suggest
 from segtrain.config.config import Config, Model
 
 _RECIPES = Path(__file__).with_name("recipes")
@@ -52,7 +52,7 @@ def recipe_text(name: str) -> str:
         InvalidInputError: when there is no such recipe; near names are given.
     """
     if name not in recipe_names():
-        raise InvalidInputError(f"no recipe is called {name!r}; {near(name, recipe_names())}")
+        raise InvalidInputError(f"no recipe is called {name!r}; {suggest(name, recipe_names())}")
     return (_RECIPES / f"{name}.yaml").read_text("utf-8")
 
 
@@ -146,7 +146,7 @@ def _convert(values: Mapping[str, Any], kind: type = Config) -> dict[str, Any]:
     converted = {}
     for key, value in values.items():
         if key not in types:
-            raise InvalidInputError(f"no setting is called {key!r}; {near(str(key), types)}")
+            raise InvalidInputError(f"no setting is called {key!r}; {suggest(str(key), types)}")
         group = next((each for each in get_args(types[key]) if dataclasses.is_dataclass(each)), None)
         if isinstance(group, type) and isinstance(value, dict):
             converted[key] = group(**_convert(value, group))

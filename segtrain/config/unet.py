@@ -9,9 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from segdata.errors import InvalidInputError
+from segtrain.config.values import Amount, MinorFraction
 
-Amount = Annotated[float, msgspec.Meta(ge=0)]
-Share = Annotated[float, msgspec.Meta(ge=0, lt=0.5)]
 Fill = Literal["mirror", "zero"]
 Flip = Literal["none", "horizontal", "both"]
 
@@ -47,7 +46,7 @@ class UNetSettings:
     channels: Literal[1, 3] = 1
     flip: Flip = "none"
     turn: bool = False
-    crop: Share = 0.0
+    crop: MinorFraction = 0.0
     brightness: Amount = 0.0
     contrast: Amount = 0.0
     elastic: Amount = 0.0

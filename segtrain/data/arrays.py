@@ -14,13 +14,13 @@ import numpy.typing as npt
 from segdata.errors import InvalidInputError
 from segdata.labels.masks import count_values
 
-Image = npt.NDArray[np.uint8]
+RgbImage = npt.NDArray[np.uint8]
 Label = npt.NDArray[np.uint8]
 Pixels = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int32]
 
 
-def decode_image(data: bytes) -> Image:
+def decode_image(data: bytes) -> RgbImage:
     """Return an encoded image as RGB, as it is stored: like the label, it is not turned by an EXIF orientation.
 
     Raises:
@@ -33,7 +33,7 @@ def decode_image(data: bytes) -> Image:
         raise InvalidInputError(f"the image cannot be decoded: OpenCV refuses it ({error.err})") from error
     if pixels is None:
         raise InvalidInputError("the image cannot be decoded")
-    image: Image = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    image: RgbImage = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
     return image
 
 
@@ -55,7 +55,7 @@ def window(side: int, scale: float, size: int, rng: np.random.Generator) -> tupl
     return slice(start, start + seen), size
 
 
-def normalize(image: Image, mean: npt.ArrayLike, std: npt.ArrayLike, planes: Pixels) -> None:
+def normalize(image: RgbImage, mean: npt.ArrayLike, std: npt.ArrayLike, planes: Pixels) -> None:
     """Fill `planes` ``(3, H, W)`` with ``(image - mean) / std`` by channel, and 0 (the mean) beyond the image.
 
     The image ``(h, w, 3)`` stands at the top left; `mean` and `std` are on the scale 0 to 255.
@@ -70,12 +70,12 @@ def normalize(image: Image, mean: npt.ArrayLike, std: npt.ArrayLike, planes: Pix
     planes[:, :height, width:] = 0
 
 
-def resize_long_side(image: Image, target: int) -> Image:
+def resize_long_side(image: RgbImage, target: int) -> RgbImage:
     """Resize bilinearly so that the longer side is `target`, the other in proportion (rounded down, at least 1)."""
     height, width = image.shape[:2]
     longer = max(height, width)
     size = (max(width * target // longer, 1), max(height * target // longer, 1))
-    resized: Image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+    resized: RgbImage = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
     return resized
 
 
@@ -99,7 +99,7 @@ def check_label(label: Label, shape: tuple[int, ...], *, num_classes: int, ignor
 
 
 def augment(
-    image: Image,
+    image: RgbImage,
     label: Label,
     rng: np.random.Generator,
     pixels: Pixels,

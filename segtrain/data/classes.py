@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segdata.errors import InvalidInputError, near
+from segdata.errors import InvalidInputError, suggest
 from segdata.records.manifest import Manifest
 
 
@@ -13,7 +13,7 @@ def class_id(name: str, names: tuple[str, ...]) -> int:
         InvalidInputError: when there is no such class; near names are given.
     """
     if name not in names:
-        raise InvalidInputError(f"no class is called {name!r}; {near(name, names)}")
+        raise InvalidInputError(f"no class is called {name!r}; {suggest(name, names)}")
     return names.index(name)
 
 

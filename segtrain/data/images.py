@@ -14,7 +14,7 @@ from segdata.images import IMAGE_SUFFIXES
 from segdata.sources.tif.pages import open_stack
 from segdata.sources.tif.values import encode_png
 from segdata.text import text_lines
-from segtrain.data.arrays import Image, decode_image
+from segtrain.data.arrays import RgbImage, decode_image
 
 #: Endings of files that may hold several images, and the megabytes from which a page is refused before it is read.
 _STACKS, _MAX_PAGE_MB = (".tif", ".tiff"), 1024
@@ -74,7 +74,7 @@ def is_stack(paths: Mapping[str, Path | Page]) -> bool:
     return len(files) == 1 and None not in files
 
 
-def read_images(paths: Mapping[str, Path | Page], faults: list[str]) -> Iterator[tuple[str, Image | None]]:
+def read_images(paths: Mapping[str, Path | Page], faults: list[str]) -> Iterator[tuple[str, RgbImage | None]]:
     """Yield name and pixels of each image, or None where a fault was noted instead."""
     for name, path in paths.items():
         try:

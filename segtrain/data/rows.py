@@ -14,10 +14,10 @@ from segdata.parallel import default_workers
 from segtrain.config.config import Config
 from segtrain.distributed.ranks import Ranks
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
-def in_batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+def in_batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
     """Yield `items` in lists of `size`, the last of which may be shorter."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):

@@ -21,7 +21,7 @@ from segtrain.config.config import Channels, DeviceTarget, FileFormat
 from segtrain.config.unet import output_size
 from segtrain.distributed.device import prepare_device
 from segtrain.exporting.onnx import replace_layers
-from segtrain.inference.semantic.segmenter import Protocol
+from segtrain.inference.semantic.segmenter import EvalSettings
 
 #: Names of input and output in an ONNX file.
 INPUT, OUTPUT = "images", "logits"
@@ -132,7 +132,7 @@ def export(
         raise SegDataError(
             f"{config.model} cannot be exported: what follows its network chooses boxes, and is no part of it"
         )
-    side = Protocol(crop_size=crop_size or config.crop_size).crop_size
+    side = EvalSettings(crop_size=crop_size or config.crop_size).crop_size
     if config.unet:
         output_size(side, config.unet.halvings, same_padding=config.same_padding)
     prepare_device(device_target, seed=config.seed)

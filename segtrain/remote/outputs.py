@@ -15,13 +15,13 @@ import msgspec
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
 from segdata.parallel import Progress
 from segdata.store.transfer import (
+    called_by_url,
     fetched,
     files_below,
-    naming,
+    foreign_objects_error,
     object_size,
     objects,
     remove,
-    taken_by_others,
     upload,
 )
 from segdata.store.url import Location, Url, default_work_dir, local_place
@@ -78,7 +78,7 @@ def training_directory(
         return
     output = _begin(location, _place(location, work_dir), resume, overwrite, progress)
     try:
-        with naming(location, output.local):
+        with called_by_url(location, output.local):
             yield output.local
     except BaseException as error:
         try:
@@ -103,7 +103,7 @@ def results_directory(
         yield location
         return
     output = _Output(location, local_place(location, work_dir), _old_results(location, overwrite), {})
-    with naming(location, output.local):
+    with called_by_url(location, output.local):
         yield output.local
     _copy_out(output, progress)
 
@@ -123,7 +123,7 @@ def resumed_config(location: Location, *, work_dir: Path | None = None) -> Confi
     size = object_size(location / _CONFIG)
     if size is None:
         raise InvalidInputError(f"{location / _CONFIG}: no such object; there is no training to resume")
-    with fetched(location, {_CONFIG: size}) as copy, naming(location, copy):
+    with fetched(location, {_CONFIG: size}) as copy, called_by_url(location, copy):
         return read_config(copy / _CONFIG)
 
 
@@ -198,11 +198,11 @@ def _stamp(path: Path) -> _Stamp | None:
 
 def _old_results(url: Url, overwrite: bool) -> list[str]:
     """Return what lies below `url`, if results may be written there."""
-    from segtrain.inference.semantic.predict import INDEX, OVERLAY, PALETTE
+    from segtrain.inference.semantic.predict import INDEX_DIR, OVERLAY_DIR, PALETTE_DIR
 
     names = sorted(name for name, _ in objects(url))
-    if foreign := [name for name in names if name.partition("/")[0] not in (INDEX, PALETTE, OVERLAY)]:
-        raise taken_by_others(url, foreign)
+    if foreign := [name for name in names if name.partition("/")[0] not in (INDEX_DIR, PALETTE_DIR, OVERLAY_DIR)]:
+        raise foreign_objects_error(url, foreign)
     if names and not overwrite:
         raise TargetExistsError(f"{url} exists already", replaceable=True)
     return names

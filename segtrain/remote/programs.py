@@ -18,7 +18,7 @@ from segdata.errors import InvalidInputError, name_first
 from segdata.images import IMAGE_SUFFIXES
 from segdata.parallel import Progress, silent
 from segdata.records.fetch import local_set
-from segdata.store.transfer import fetched, naming, object_size, objects
+from segdata.store.transfer import called_by_url, fetched, object_size, objects
 from segdata.store.url import Location, Url, default_work_dir, local_place, parse_location
 from segtrain.config.config import Config
 from segtrain.remote.outputs import results_directory, training_directory
@@ -188,7 +188,7 @@ def _local_images(images: Location, work_dir: Path | None, progress: Progress) -
     size = object_size(images)
     base = images if size is None else images.parent
     sizes = _image_sizes(images) if size is None else {images.name: size}
-    with fetched(base, sizes, work_dir or default_work_dir(), progress=progress) as copy, naming(base, copy):
+    with fetched(base, sizes, work_dir or default_work_dir(), progress=progress) as copy, called_by_url(base, copy):
         yield copy if size is None else copy / images.name
 
 

@@ -14,9 +14,10 @@ from segtrain.config.recipes import override
 from segtrain.data.instance import batches as data
 from segtrain.distributed.ranks import ALONE, Ranks
 from segtrain.evaluation.instance.coco import InstanceReport
-from segtrain.evaluation.instance.evaluate import evaluate, evaluate_instances
+from segtrain.evaluation.instance.evaluate import evaluate_instances as evaluate
+from segtrain.evaluation.instance.evaluate import score_detector
 from segtrain.inference.instance.detector import Detector, settings_of
-from segtrain.inference.instance.predict import predict
+from segtrain.inference.instance.predict import predict_instances as predict
 from segtrain.models.mask_rcnn import LOSS_PARTS, MaskRcnnLoss, set_precision
 from segtrain.tasks.task import Evaluator
 
@@ -27,7 +28,7 @@ __all__ = [
     "evaluator",
     "left_out",
     "predict",
-    "resolve",
+    "resolve_config",
     "training_batches",
     "with_loss",
 ]
@@ -36,7 +37,7 @@ SCORE = "mask_ap"
 LOSSES: tuple[str, ...] = LOSS_PARTS
 
 
-def resolve(config: Config, manifest: Manifest) -> Config:
+def resolve_config(config: Config, manifest: Manifest) -> Config:
     """Return `config` with the number of classes of the record set, background included.
 
     Raises:
@@ -73,8 +74,8 @@ def with_loss(network: nn.Cell, config: Config) -> nn.Cell:
 def training_batches(
     records: RecordSet, config: Config, *, epoch: int, first_step: int = 0, ranks: Ranks = ALONE
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield this rank's batches of one epoch; see `segtrain.data.instance.batches.training_batches`."""
-    return data.training_batches(records, config, settings_of(config), epoch=epoch, first_step=first_step, ranks=ranks)
+    """Yield this rank's batches of one epoch; see `segtrain.data.instance.batches.instance_batches`."""
+    return data.instance_batches(records, config, settings_of(config), epoch=epoch, first_step=first_step, ranks=ranks)
 
 
 def evaluator(network: nn.Cell, config: Config, class_names: tuple[str, ...]) -> Evaluator:
@@ -82,6 +83,6 @@ def evaluator(network: nn.Cell, config: Config, class_names: tuple[str, ...]) ->
     detector = Detector(network)
 
     def evaluate_set(records: RecordSet, ranks: Ranks) -> InstanceReport:
-        return evaluate_instances(detector, records, config, settings_of(config), ranks=ranks)
+        return score_detector(detector, records, config, settings_of(config), ranks=ranks)
 
     return evaluate_set

@@ -17,9 +17,10 @@ from segtrain.data.semantic.crops import ignore_label_of, record_samples
 from segtrain.data.semantic.tiles import tile_batches
 from segtrain.distributed.ranks import ALONE, Ranks
 from segtrain.evaluation.semantic.confusion import SegmentationReport
-from segtrain.evaluation.semantic.evaluate import evaluate, score
-from segtrain.inference.semantic.predict import predict
-from segtrain.inference.semantic.segmenter import Protocol, Segmenter
+from segtrain.evaluation.semantic.evaluate import evaluate_semantic as evaluate
+from segtrain.evaluation.semantic.evaluate import score_samples
+from segtrain.inference.semantic.predict import predict_semantic as predict
+from segtrain.inference.semantic.segmenter import EvalSettings, Segmenter
 from segtrain.losses import build_loss
 from segtrain.tasks.task import Evaluator
 
@@ -30,7 +31,7 @@ __all__ = [
     "evaluator",
     "left_out",
     "predict",
-    "resolve",
+    "resolve_config",
     "training_batches",
     "with_loss",
 ]
@@ -39,7 +40,7 @@ SCORE = "miou"
 LOSSES: tuple[str, ...] = ()
 
 
-def resolve(config: Config, manifest: Manifest) -> Config:
+def resolve_config(config: Config, manifest: Manifest) -> Config:
     """Return `config` with class count and ignore label of the record set.
 
     Raises:
@@ -84,7 +85,7 @@ class WithLoss(nn.Cell):
 
 
 def with_loss(network: nn.Cell, config: Config) -> nn.Cell:
-    """Return the cell from images and labels to the loss; see `training_batches`."""
+    """Return the cell from images and labels to the loss; see `crop_batches`."""
     return WithLoss(ms.amp.auto_mixed_precision(network, config.amp, ms.float16), build_loss(config))
 
 
@@ -94,15 +95,15 @@ def training_batches(
     """Yield this rank's batches of one epoch: tiles for U-Net, random crops for all others."""
     if config.unet:
         return tile_batches(records, config, config.unet, epoch=epoch, first_step=first_step, ranks=ranks)
-    return data.training_batches(records, config, epoch=epoch, first_step=first_step, ranks=ranks)
+    return data.crop_batches(records, config, epoch=epoch, first_step=first_step, ranks=ranks)
 
 
 def evaluator(network: nn.Cell, config: Config, class_names: tuple[str, ...]) -> Evaluator:
     """Return what evaluates `network` at scale 1."""
-    segmenter = Segmenter(network, config, Protocol(crop_size=config.crop_size), batch_size=config.batch_size)
+    segmenter = Segmenter(network, config, EvalSettings(crop_size=config.crop_size), batch_size=config.batch_size)
 
     def evaluate_set(records: RecordSet, ranks: Ranks) -> SegmentationReport:
-        return score(
+        return score_samples(
             segmenter,
             record_samples(records, ranks),
             rows=records.manifest.rows,

@@ -43,7 +43,7 @@ class Task(Protocol):
     evaluate: Callable[..., Any]
     predict: Callable[..., Any]
 
-    def resolve(self, config: Config, manifest: Manifest) -> Config:
+    def resolve_config(self, config: Config, manifest: Manifest) -> Config:
         """Return `config` with what only the record set tells.
 
         Raises:

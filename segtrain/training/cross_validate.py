@@ -15,7 +15,7 @@ from segdata.records.convert import to_mindrecord
 from segdata.records.semantic import ListSource
 from segtrain.config.config import Config
 from segtrain.data.semantic.crops import SampleList
-from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate
+from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate_semantic
 from segtrain.training.events import Event, ignore
 from segtrain.training.fit import fit
 
@@ -73,10 +73,10 @@ def cross_validate(
         folds: how many.
         order: see `segdata.lists.folds.Fold`.
         only: the folds to be run; all by default.
-        scales: of the images in evaluation; see `segtrain.inference.semantic.segmenter.Protocol`.
+        scales: of the images in evaluation; see `segtrain.inference.semantic.segmenter.EvalSettings`.
         flip: also take the mirrored images in evaluation.
         turn: also take them turned by quarters.
-        membrane: the class that divides cells; see `evaluate`.
+        membrane: the class that divides cells; see `evaluate_semantic`.
         resume: go on where an earlier run stopped.
         overwrite: replace an earlier run.
         observe: is told of each step as it happens.
@@ -108,7 +108,7 @@ def cross_validate(
         going_on = resume and (directory / "last.ckpt").exists()
         fit(config, records, directory, resume=going_on, overwrite=overwrite, observe=observe)
         val = SampleList(source.data_root, directory / "val_lst.txt")
-        reports[number] = evaluate(
+        reports[number] = evaluate_semantic(
             directory / "last.ckpt",
             val,
             scales=scales,

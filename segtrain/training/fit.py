@@ -102,7 +102,7 @@ def fit(
     begun = time.perf_counter()
     data, evaluation = open_set(data_file), open_set(eval_data_file) if eval_data_file else None
     task = task_of(config)
-    config = task.resolve(config, data.manifest)
+    config = task.resolve_config(config, data.manifest)
     if evaluation:
         check_classes(data.manifest.class_names, evaluation.manifest)
     # What is wrong on any number of devices is told before the processes meet: after that, one waits for the other.

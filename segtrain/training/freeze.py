@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from mindspore import nn
 
-from segdata.errors import InvalidInputError, near
+from segdata.errors import InvalidInputError, suggest
 
 
 def freeze(network: nn.Cell, parts: Iterable[str]) -> list[nn.Cell]:
@@ -31,7 +31,7 @@ def freeze(network: nn.Cell, parts: Iterable[str]) -> list[nn.Cell]:
         if part not in cells:
             known = [name for name in cells if name.count(".") < 2]
             raise InvalidInputError(
-                f"no part of the network that could be frozen is called {part!r}; {near(part, known)}"
+                f"no part of the network that could be frozen is called {part!r}; {suggest(part, known)}"
             )
         for parameter in cells[part].get_parameters():
             parameter.requires_grad = False

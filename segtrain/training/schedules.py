@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 
-from segdata.errors import InvalidInputError, near
+from segdata.errors import InvalidInputError, suggest
 from segtrain.config.config import LrType
 
 #: Exponent of the polynomial decay (Chen et al. 2017, "DeepLab", section 4.1.1).
@@ -73,7 +73,9 @@ def learning_rates(
     elif lr_type == "constant":
         factor = np.ones(len(step))
     else:
-        raise InvalidInputError(f"no learning rate schedule is called {lr_type!r}; {near(lr_type, get_args(LrType))}")
+        raise InvalidInputError(
+            f"no learning rate schedule is called {lr_type!r}; {suggest(lr_type, get_args(LrType))}"
+        )
     warmup = warmup_start + (1 - warmup_start) * np.arange(1, warmup_steps + 1) / max(warmup_steps, 1)
     rates: npt.NDArray[np.float32] = (base_lr * np.concatenate([warmup, factor])).astype(np.float32)
     return rates

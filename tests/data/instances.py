@@ -21,7 +21,7 @@ from segdata.records.schema import Row
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.data.instance.batches import row_masks
 from segtrain.data.instance.transforms import crop_mask
-from segtrain.inference.instance.detections import Detections, Found
+from segtrain.inference.instance.detections import Detections, RawDetections
 
 #: The original ids have holes, and are in another order than the names.
 CATEGORIES = {3: "square", 11: "bar", 90: "dot"}
@@ -76,19 +76,19 @@ def rectangle(shape: tuple[int, int], x1: int, y1: int, x2: int, y2: int) -> npt
     return pixels
 
 
-def truth_found(row: Row) -> Found:
+def truth_found(row: Row) -> Detections:
     """Return the instances of a row as if a network had found them."""
     scores = np.ones(len(row["labels"]), np.float32)
-    return Found(row["boxes"], scores, row["labels"], tuple(row_masks(row)))
+    return Detections(row["boxes"], scores, row["labels"], tuple(row_masks(row)))
 
 
 def oracle(
     records: RecordSet, settings: MaskRcnn, *, mask_side: int = 28, rank: int = 0, ranks: int = 1
-) -> Callable[[npt.NDArray[np.float32], npt.NDArray[np.float32]], Detections]:
+) -> Callable[[npt.NDArray[np.float32], npt.NDArray[np.float32]], RawDetections]:
     """Return a network that knows the ground truth, for one pass over a rank's share of the set."""
     rows = iter(list(read_rows(records))[rank::ranks])
 
-    def detect(images: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32]) -> Detections:
+    def detect(images: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32]) -> RawDetections:
         found = nothing(len(images), settings, mask_side=mask_side)
         # Sizes first: a row that is taken is not given back.
         for place, (size, row) in enumerate(zip(sizes, rows, strict=False)):
@@ -105,10 +105,10 @@ def oracle(
     return detect
 
 
-def nothing(images: int, settings: MaskRcnn, *, mask_side: int = 28) -> Detections:
+def nothing(images: int, settings: MaskRcnn, *, mask_side: int = 28) -> RawDetections:
     """Return detections of so many images that hold none."""
     shape = (images, settings.max_detections)
-    return Detections(
+    return RawDetections(
         np.zeros((*shape, 4), np.float32),
         np.zeros(shape, np.float32),
         np.zeros(shape, np.int32),

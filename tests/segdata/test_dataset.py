@@ -10,7 +10,7 @@ import pytest
 from segdata.dataset import (
     Dataset,
     File,
-    find_kind,
+    dataset_kind,
     open_dataset,
     read_encoded,
     read_image,
@@ -77,7 +77,7 @@ def test_rows_are_chosen_by_number_in_the_order_asked_for(
     ],
 )
 def test_the_name_tells_what_it_is(name: str, kind: str, tmp_path: Path) -> None:
-    assert find_kind(tmp_path / name) == kind
+    assert dataset_kind(tmp_path / name) == kind
 
 
 def test_options_of_another_kind_are_refused(devkit: Path, voc_records: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from segdata.errors import FaultsError, near
+from segdata.errors import FaultsError, suggest
 
 
 @pytest.mark.parametrize(("count", "last"), [(1, "  fault 0"), (10, "  fault 9"), (13, "  … and 3 more")])
@@ -16,9 +16,9 @@ def test_ten_faults_are_named_and_the_rest_counted(count: int, last: str) -> Non
 
 
 def test_a_near_name_is_proposed_whatever_its_case() -> None:
-    assert near("Persn", ["dog", "person"]) == "did you mean person? known are dog, person"
-    assert near("RESNET50", ["ResNet50", "x"]).startswith("did you mean ResNet50?")
+    assert suggest("Persn", ["dog", "person"]) == "did you mean person? known are dog, person"
+    assert suggest("RESNET50", ["ResNet50", "x"]).startswith("did you mean ResNet50?")
 
 
 def test_a_name_like_none_gets_the_first_ten_that_there_are() -> None:
-    assert near("zzz", [f"class {index:02}" for index in range(12)]).endswith("class 09 and 2 more")
+    assert suggest("zzz", [f"class {index:02}" for index in range(12)]).endswith("class 09 and 2 more")

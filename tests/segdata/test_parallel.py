@@ -13,18 +13,18 @@ import pytest
 from workers import die_at_three, fail_at_three, square_slowly_first
 
 from segdata.errors import SegDataError
-from segdata.parallel import Kind, ordered_map
+from segdata.parallel import WorkerKind, ordered_map
 
 
 @pytest.mark.parametrize(("workers", "kind"), [(1, "threads"), (4, "threads"), (2, "processes")])
-def test_results_come_in_input_order(workers: int, kind: Kind) -> None:
+def test_results_come_in_input_order(workers: int, kind: WorkerKind) -> None:
     for chunk in (1, 7):
         squares = ordered_map(square_slowly_first, range(30), workers=workers, kind=kind, chunk=chunk)
         assert list(squares) == [i * i for i in range(30)]
 
 
 @pytest.mark.parametrize(("workers", "kind"), [(1, "threads"), (4, "threads"), (2, "processes")])
-def test_an_error_of_a_worker_reaches_the_caller(workers: int, kind: Kind) -> None:
+def test_an_error_of_a_worker_reaches_the_caller(workers: int, kind: WorkerKind) -> None:
     with pytest.raises(ValueError, match="three"):
         list(ordered_map(fail_at_three, range(10), workers=workers, kind=kind))
 

@@ -9,17 +9,26 @@ from pathlib import Path
 from typing import Literal
 
 from segdata.cluster import Workers
-from segdata.dataset import CocoDataset, Dataset, Kind, RecordDataset, Sample, find_kind, open_dataset, sample_names
+from segdata.dataset import (
+    CocoDataset,
+    Dataset,
+    DatasetKind,
+    RecordDataset,
+    Sample,
+    dataset_kind,
+    open_dataset,
+    sample_names,
+)
 from segdata.errors import Fault, InvalidInputError, OptionError
 from segdata.inspect.check.findings import Finding as Finding
 from segdata.inspect.check.findings import Findings
 from segdata.inspect.check.overlap import read_other
-from segdata.inspect.check.sample import Look, look_at_sample
-from segdata.inspect.check.whole_set import WholeSet, look_at_annotations
+from segdata.inspect.check.sample import SampleReport, inspect_sample
+from segdata.inspect.check.whole_set import WholeSet, annotation_faults
 from segdata.labels.classes import Classes
 from segdata.labels.colormap import IGNORE
 from segdata.parallel import Progress, default_workers, if_worth, ordered_map, silent
-from segdata.records.schema import Task
+from segdata.records.schema import TaskName
 from segdata.records.semantic import PROCESSES_FROM
 from segdata.records.verify import verify
 
@@ -40,8 +49,8 @@ class CheckReport:
     """
 
     path: str
-    kind: Kind
-    task: Task | None
+    kind: DatasetKind
+    task: TaskName | None
     samples: int
     findings: tuple[Finding, ...]
     against: tuple[str, ...]
@@ -108,7 +117,7 @@ def check(
         findings.add(look(dataset, against, complete=not faults))
     return CheckReport(
         path=str(path),
-        kind=find_kind(path),
+        kind=dataset_kind(path),
         task=None if dataset is None else dataset.task,
         samples=0 if dataset is None else len(dataset),
         findings=findings.result(),
@@ -151,11 +160,11 @@ def _look(
         if problems:
             return
     if isinstance(dataset, CocoDataset):
-        yield from look_at_annotations(dataset)
+        yield from annotation_faults(dataset)
     names = sample_names(dataset) if against else []
     others = [read_other(other, names, hash=hash, workers=workers, progress=progress) for other in against]
     whole = WholeSet(dataset, complete=complete)
-    look = partial(look_at_sample, _classes(dataset), hash, decode)
+    look = partial(inspect_sample, _classes(dataset), hash, decode)
     with progress(total=len(dataset), label="check") as advance:
         for seen in _map(look, dataset, if_worth(workers, decode or len(dataset) >= PROCESSES_FROM)):
             advance(1)
@@ -172,7 +181,7 @@ def _classes(dataset: Dataset) -> Classes | None:
     return Classes(tuple(dataset.labels.values()), IGNORE if dataset.ignore_label is None else dataset.ignore_label)
 
 
-def _map(look: Callable[[Sample], Look], dataset: Dataset, workers: Workers) -> Iterator[Look]:
+def _map(look: Callable[[Sample], SampleReport], dataset: Dataset, workers: Workers) -> Iterator[SampleReport]:
     # Rows of a record set come from this process; their bytes are not sent to another.
     kind: Literal["threads", "processes"] = "threads" if isinstance(dataset, RecordDataset) else "processes"
     return ordered_map(look, dataset.samples(), workers=workers, kind=kind, chunk=32)

@@ -11,19 +11,19 @@ from segdata.dataset import (
     CocoDataset,
     Dataset,
     Sample,
-    find_kind,
+    dataset_kind,
     images_beside,
     open_dataset,
     read_encoded,
     sample_names,
 )
 from segdata.errors import Fault, FaultsError, InvalidInputError
-from segdata.inspect.check.sample import Look, digest
+from segdata.inspect.check.sample import SampleReport, digest
 from segdata.parallel import Progress, ordered_map
 
 
 @dataclass(frozen=True)
-class Other:
+class OverlapIndex:
     """What is known of a data set that another is compared with.
 
     Attributes:
@@ -38,7 +38,7 @@ class Other:
     stems: dict[str, str]
     contents: dict[bytes, str]
 
-    def shared(self, look: Look) -> Iterator[Fault]:
+    def shared(self, look: SampleReport) -> Iterator[Fault]:
         """Yield how this data set has the image, too."""
         if look.name in self.names:
             yield Fault("overlap", look.name, f"also in {self.path}")
@@ -54,13 +54,15 @@ def open_other(path: Path, *, data_root: Path | None = None, images: Path | None
     Raises:
         InvalidInputError: see `open_dataset`.
     """
-    kind = find_kind(path)
+    kind = dataset_kind(path)
     if kind == "coco":
         return CocoDataset(path, (images or images_beside(path)).absolute())
     return open_dataset(path, data_root=data_root if kind == "list" else None)
 
 
-def read_other(dataset: Dataset, names: Iterable[str], *, hash: bool, workers: Workers, progress: Progress) -> Other:
+def read_other(
+    dataset: Dataset, names: Iterable[str], *, hash: bool, workers: Workers, progress: Progress
+) -> OverlapIndex:
     """Read what the samples of these `names` are to be compared with.
 
     Args:
@@ -77,7 +79,7 @@ def read_other(dataset: Dataset, names: Iterable[str], *, hash: bool, workers: W
     ours = _only_ones(names)
     stems = {stem: name for stem, name in _only_ones(theirs).items() if stem in ours}
     contents = _read_contents(dataset, workers, progress) if hash else {}
-    return Other(str(dataset.path), frozenset(theirs), stems, contents)
+    return OverlapIndex(str(dataset.path), frozenset(theirs), stems, contents)
 
 
 def _only_ones(names: Iterable[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from segdata.coco.annotations import Annotation, Entry, Shape, annotation_name, check_size, measure
+from segdata.coco.annotations import Annotation, Entry, Shape, annotation_name, check_image_size, measure
 from segdata.coco.file import Image
 from segdata.dataset import File, Sample
 from segdata.errors import Fault, InvalidInputError
@@ -21,7 +21,7 @@ from segdata.labels.classes import Classes
 from segdata.lists import Pair
 from segdata.records.instance import Instances
 from segdata.records.schema import unpack_masks
-from segdata.records.semantic import file_fault, look_at_pair
+from segdata.records.semantic import file_fault, inspect_pair
 
 #: An area, or a box by intersection over union, fits its mask when they agree to this share.
 _AGREE = 0.5
@@ -31,7 +31,7 @@ _AREA_OFF, _EDGE_OFF = 10, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class SampleReport:
     """What one look at a sample found.
 
     Attributes:
@@ -51,7 +51,7 @@ class Look:
     annotated: bytes | None
 
 
-def look_at_sample(classes: Classes | None, hash: bool, decode: bool, sample: Sample) -> Look:
+def inspect_sample(classes: Classes | None, hash: bool, decode: bool, sample: Sample) -> SampleReport:
     """Look at one sample; never raises for what is wrong with it.
 
     Args:
@@ -62,10 +62,10 @@ def look_at_sample(classes: Classes | None, hash: bool, decode: bool, sample: Sa
     """
     if isinstance(sample.label, Entry | Instances):
         entry = sample.label if isinstance(sample.label, Entry) else _as_entry(sample.label)
-        return _look_at_instances(hash, decode, sample, entry)
+        return _inspect_instances(hash, decode, sample, entry)
     if classes is None:
         raise TypeError(f"{sample.name} has a label, not instances")
-    return _look_at_label(classes, hash, decode, sample, sample.label)
+    return _inspect_label(classes, hash, decode, sample, sample.label)
 
 
 def digest(*parts: bytes) -> bytes:
@@ -73,9 +73,9 @@ def digest(*parts: bytes) -> bytes:
     return hashlib.blake2b(b"".join(parts), digest_size=16).digest()
 
 
-def _look_at_label(classes: Classes, hash: bool, decode: bool, sample: Sample, file: File | bytes) -> Look:
+def _inspect_label(classes: Classes, hash: bool, decode: bool, sample: Sample, file: File | bytes) -> SampleReport:
     pair = Pair(sample.name, file.name if isinstance(file, File) else f"label of {sample.name}")
-    found = look_at_pair(
+    found = inspect_pair(
         pair, partial(_find, sample.image, whole=hash), partial(_find, file, whole=False), classes, decode=decode
     )
     values = np.flatnonzero(found.pixels).tolist()
@@ -83,7 +83,7 @@ def _look_at_label(classes: Classes, hash: bool, decode: bool, sample: Sample, f
     if values == [classes.ignore_label]:
         faults.append(Fault("label_all_ignore", pair.label, f"every pixel has {classes.ignore_label}, no class"))
     annotated = None if found.label is None else (repr(found.label.shape).encode(), found.label.tobytes())
-    return Look(
+    return SampleReport(
         name=sample.name,
         faults=tuple(faults),
         mode=found.header.mode if found.header else None,
@@ -106,13 +106,13 @@ def _odd_image(name: str, header: ImageHeader | None) -> Iterator[Fault]:
         yield Fault("rotated", name, f"EXIF orientation {header.orientation}")
 
 
-def _look_at_instances(hash: bool, decode: bool, sample: Sample, entry: Entry) -> Look:
+def _inspect_instances(hash: bool, decode: bool, sample: Sample, entry: Entry) -> SampleReport:
     image = header = None
     faults: list[Fault] = []
     try:
         image = _find(sample.image, whole=hash)
         header = read_image_header(image, decode=decode)
-        check_size(entry.image, header.height, header.width)
+        check_image_size(entry.image, header.height, header.width)
     except (InvalidInputError, OSError) as error:
         faults.append(file_fault(sample.name, error, "missing_image"))
     faults += _odd_image(sample.name, header)
@@ -123,7 +123,7 @@ def _look_at_instances(hash: bool, decode: bool, sample: Sample, entry: Entry) -
         faults += _odd_annotation(annotation_name(annotation, entry.image), annotation, shape)
         if hash and not isinstance(shape, Fault):
             masks.append(digest(bytes([entry.iscrowd[row]]), repr(entry.labels[row]).encode(), shape.rle["counts"]))
-    return Look(
+    return SampleReport(
         name=sample.name,
         faults=tuple(faults),
         mode=header.mode if header else None,

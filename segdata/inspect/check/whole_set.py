@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from segdata.coco.annotations import orphans
 from segdata.dataset import CocoDataset, Dataset
 from segdata.errors import Fault
-from segdata.inspect.check.sample import Look
+from segdata.inspect.check.sample import SampleReport
 from segdata.labels.colormap import IGNORE, VOC_CLASSES
 
 #: Pillow's names of the kinds of pixel, in words.
@@ -28,9 +28,9 @@ class WholeSet:
         self._labels: set[int] = set()
         self._modes: list[tuple[str, str]] = []
         self._names: set[str] = set()
-        self._contents: dict[bytes, Look] = {}
+        self._contents: dict[bytes, SampleReport] = {}
 
-    def add(self, look: Look) -> Iterator[Fault]:
+    def add(self, look: SampleReport) -> Iterator[Fault]:
         """Take the next look; yield how it repeats an earlier one."""
         if look.labels is None:
             self._complete = False
@@ -73,13 +73,13 @@ class WholeSet:
                 yield Fault("mixed_modes", name, f"{mode}; programs differ in how they bring that to 8-bit gray or RGB")
 
 
-def _same_content(first: Look, look: Look) -> Fault:
+def _same_content(first: SampleReport, look: SampleReport) -> Fault:
     if None not in (first.annotated, look.annotated) and first.annotated != look.annotated:
         return Fault("label_conflict", look.name, f"the same content as {first.name}, but another label")
     return Fault("duplicate_content", look.name, f"the same content as {first.name}")
 
 
-def look_at_annotations(dataset: CocoDataset) -> Iterator[Fault]:
+def annotation_faults(dataset: CocoDataset) -> Iterator[Fault]:
     """Yield what is wrong with annotations and categories before any image is looked at."""
     yield from orphans(dataset.coco)
     for name, count in Counter(dataset.labels.values()).items():

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from segdata.dataset import Dataset, Kind
+from segdata.dataset import Dataset, DatasetKind
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.files import check_target_file, write_file
 from segdata.inspect.check import check
-from segdata.inspect.preview.choice import Choice, choose, find_classes
-from segdata.inspect.preview.page import Show, make_page
-from segdata.inspect.preview.pictures import LegendEntry, Picture, Unreadable, View, look_at, make_legend
+from segdata.inspect.preview.choice import PreviewChoice, choose, find_classes
+from segdata.inspect.preview.page import PageContent, render_page
+from segdata.inspect.preview.pictures import LegendEntry, Picture, Unreadable, View, draw_samples, make_legend
 from segdata.inspect.preview.sheet import TILE_HEIGHT, TILE_WIDTH, draw_sheet
 from segdata.inspect.stats import stats
 from segdata.parallel import Progress, default_workers, silent
-from segdata.records.schema import Task
+from segdata.records.schema import TaskName
 
 #: The page's file in its directory.
 PAGE = "index.html"
@@ -49,8 +49,8 @@ class PreviewReport:
     """
 
     path: str
-    kind: Kind
-    task: Task
+    kind: DatasetKind
+    task: TaskName
     out: str | None
     html: str | None
     seed: int
@@ -121,26 +121,26 @@ def preview(
         tiles, legend = look(width=PAGE_SIDE, height=PAGE_SIDE, enlarge=False)
         figures = stats(dataset, workers=workers, progress=progress)
         findings = check(dataset, workers=workers, progress=progress)
-        files[page] = make_page(figures, findings, Show(tiles, legend, subtitle, alpha)).encode()
+        files[page] = render_page(figures, findings, PageContent(tiles, legend, subtitle, alpha)).encode()
     for path, data in files.items():
         write_file(path, data, overwrite=overwrite)
     return _report(dataset, choice, tiles, legend, out=out, html=page, seed=seed)
 
 
 def _look_at(
-    dataset: Dataset, choice: Choice, *, width: int, height: int, enlarge: bool, workers: int, progress: Progress
+    dataset: Dataset, choice: PreviewChoice, *, width: int, height: int, enlarge: bool, workers: int, progress: Progress
 ) -> tuple[list[Picture | Unreadable], tuple[LegendEntry, ...]]:
     """Return the pictures of the chosen samples and the legend of the classes that they show."""
     view = View(dataset.labels, dataset.ignore_label, width, height, enlarge)
     tiles = []
     with progress(total=len(choice.rows), label="pictures") as advance:
-        for tile in look_at(dataset, choice.rows, view, workers=workers):
+        for tile in draw_samples(dataset, choice.rows, view, workers=workers):
             tiles.append(tile)
             advance(1)
     return tiles, make_legend(tiles, view)
 
 
-def _subtitle(dataset: Dataset, choice: Choice, wanted: frozenset[int], seed: int) -> str:
+def _subtitle(dataset: Dataset, choice: PreviewChoice, wanted: frozenset[int], seed: int) -> str:
     """Return how many samples of how many are shown, in words."""
     every = f"{len(dataset)} samples"
     if wanted:
@@ -152,7 +152,7 @@ def _names(dataset: Dataset, classes: frozenset[int]) -> str:
     return " or ".join(dataset.labels[id_] for id_ in sorted(classes))
 
 
-def _nothing(dataset: Dataset, choice: Choice, wanted: frozenset[int]) -> InvalidInputError:
+def _nothing(dataset: Dataset, choice: PreviewChoice, wanted: frozenset[int]) -> InvalidInputError:
     """Return the error that no sample can be shown."""
     if not wanted:
         return InvalidInputError(f"{dataset.path}: holds no sample")
@@ -164,7 +164,7 @@ def _nothing(dataset: Dataset, choice: Choice, wanted: frozenset[int]) -> Invali
 
 def _report(
     dataset: Dataset,
-    choice: Choice,
+    choice: PreviewChoice,
     tiles: Sequence[Picture | Unreadable],
     legend: Sequence[LegendEntry],
     *,

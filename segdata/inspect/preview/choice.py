@@ -9,7 +9,7 @@ import numpy as np
 
 from segdata.coco.annotations import Entry
 from segdata.dataset import Dataset, Sample, read_label, sample_names
-from segdata.errors import InvalidInputError, near
+from segdata.errors import InvalidInputError, suggest
 from segdata.inspect.preview.pictures import Unreadable, label_name
 from segdata.labels.masks import count_values
 from segdata.parallel import Progress, ordered_map
@@ -18,7 +18,7 @@ from segdata.seeded import seeded_order
 
 
 @dataclass(frozen=True)
-class Choice:
+class PreviewChoice:
     """The samples that are shown.
 
     Attributes:
@@ -34,7 +34,7 @@ class Choice:
 
 def choose(
     dataset: Dataset, *, count: int, seed: int, classes: frozenset[int], workers: int, progress: Progress
-) -> Choice:
+) -> PreviewChoice:
     """Choose `count` samples by the seeded order of their names; of `classes` they show at least one, if any is given.
 
     The names decide, so that a list and the record set made of it show the same.
@@ -47,7 +47,7 @@ def choose(
         unreadable = [found for found in shown if isinstance(found, Unreadable)]
         rows = [row for row, found in enumerate(shown) if isinstance(found, frozenset) and found & classes]
     order = seeded_order([names[row] for row in rows], seed)
-    return Choice(tuple(rows[place] for place in order[:count]), len(rows), tuple(unreadable))
+    return PreviewChoice(tuple(rows[place] for place in order[:count]), len(rows), tuple(unreadable))
 
 
 def find_classes(dataset: Dataset, wanted: Sequence[str]) -> frozenset[int]:
@@ -61,7 +61,7 @@ def find_classes(dataset: Dataset, wanted: Sequence[str]) -> frozenset[int]:
         ids = [id_ for id_, known in dataset.labels.items() if known == name]
         ids = ids or [id_ for id_ in dataset.labels if str(id_) == name]
         if not ids:
-            raise InvalidInputError(f"{dataset.path}: no class {name!r}; {near(name, dataset.labels.values())}")
+            raise InvalidInputError(f"{dataset.path}: no class {name!r}; {suggest(name, dataset.labels.values())}")
         found.update(ids)
     return frozenset(found)
 

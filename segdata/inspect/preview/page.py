@@ -32,7 +32,7 @@ _TASKS = {"semantic": "semantic segmentation", "instance": "instance segmentatio
 
 
 @dataclass(frozen=True)
-class Show:
+class PageContent:
     """The pictures of a page.
 
     Attributes:
@@ -48,7 +48,7 @@ class Show:
     alpha: float
 
 
-def make_page(stats: StatsReport, check: CheckReport, show: Show) -> str:
+def render_page(stats: StatsReport, check: CheckReport, show: PageContent) -> str:
     """Return the page; the same reports and pictures give the same text."""
     here = files("segdata.inspect.preview")
     script = here.joinpath("page.js").read_text(encoding="utf-8")
@@ -114,7 +114,7 @@ def _details(summary: str, faults: Sequence[str], count: int) -> str:
     return f"<details><summary>{summary}</summary><ul>{items}</ul></details>" if named else ""
 
 
-def _chips(show: Show) -> str:
+def _chips(show: PageContent) -> str:
     count = Counter(id_ for tile in show.tiles if isinstance(tile, Picture) for id_ in tile.keys)
     return "\n".join(chip(entry, count[entry.id]) for entry in show.legend)
 

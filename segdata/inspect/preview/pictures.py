@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from segdata.coco.annotations import Entry
 from segdata.coco.rle import Rle, decode_rle, to_rle
-from segdata.dataset import Dataset, File, Sample, check_size, read_image, read_instances, read_label
+from segdata.dataset import Dataset, File, Sample, check_stated_size, read_image, read_instances, read_label
 from segdata.draw.overlay import Box, Overlay, instance_colors, instance_overlay, label_overlay
 from segdata.errors import InvalidInputError
 from segdata.labels.colormap import Color, voc_palette
@@ -86,26 +86,26 @@ def label_name(sample: Sample) -> str:
     return sample.label.name if isinstance(sample.label, File) else "label"
 
 
-def look_at(dataset: Dataset, rows: Sequence[int], view: View, *, workers: int) -> Iterator[Picture | Unreadable]:
+def draw_samples(dataset: Dataset, rows: Sequence[int], view: View, *, workers: int) -> Iterator[Picture | Unreadable]:
     """Yield the picture of each of these samples, in this order."""
-    return ordered_map(partial(look, view), dataset.samples(rows), workers=workers)
+    return ordered_map(partial(draw_sample, view), dataset.samples(rows), workers=workers)
 
 
-def look(view: View, sample: Sample) -> Picture | Unreadable:
+def draw_sample(view: View, sample: Sample) -> Picture | Unreadable:
     """Return the picture of a sample; never raises for what is wrong with it."""
     try:
         image = read_image(sample.image)
         if isinstance(sample.label, Instances | Entry):
-            return _look_at_instances(view, sample, sample.label, image)
-        return _look_at_label(view, sample, image)
+            return _draw_instances(view, sample, sample.label, image)
+        return _draw_label(view, sample, image)
     except InvalidInputError as error:
         return Unreadable(sample.name, str(error))
 
 
-def _look_at_label(view: View, sample: Sample, image: npt.NDArray[np.uint8]) -> Picture:
+def _draw_label(view: View, sample: Sample, image: npt.NDArray[np.uint8]) -> Picture:
     try:
         label = read_label(sample)
-        check_size(label.shape, image)
+        check_stated_size(label.shape, image)
     except InvalidInputError as error:
         raise InvalidInputError(f"{label_name(sample)}: {error}") from error
     height, width = label.shape
@@ -122,9 +122,9 @@ def _look_at_label(view: View, sample: Sample, image: npt.NDArray[np.uint8]) -> 
     )
 
 
-def _look_at_instances(view: View, sample: Sample, told: Instances | Entry, image: npt.NDArray[np.uint8]) -> Picture:
+def _draw_instances(view: View, sample: Sample, told: Instances | Entry, image: npt.NDArray[np.uint8]) -> Picture:
     source = told.image if isinstance(told, Entry) else told
-    check_size((source.height, source.width), image)
+    check_stated_size((source.height, source.width), image)
     height, width = image.shape[:2]
     found, faults = read_instances(sample, height, width)
     size = _fit(view, height, width)

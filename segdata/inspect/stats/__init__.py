@@ -14,14 +14,14 @@ import numpy.typing as npt
 
 from segdata.cluster import Workers
 from segdata.coco.annotations import orphans
-from segdata.dataset import CocoDataset, Dataset, Kind
+from segdata.dataset import CocoDataset, Dataset, DatasetKind
 from segdata.errors import FaultsError, InvalidInputError
-from segdata.inspect.stats.counts import Counts, count_sample
+from segdata.inspect.stats.counts import ClassCounts, count_sample
 from segdata.parallel import Progress, default_workers, if_worth, ordered_map, silent
-from segdata.records.schema import Task
+from segdata.records.schema import TaskName
 
 #: Fewer samples are counted before a process has started.
-PROCESSES_FROM = 300
+_PROCESSES_FROM = 300
 
 Rgb = tuple[float, float, float]
 
@@ -81,8 +81,8 @@ class StatsReport:
     """
 
     path: str
-    kind: Kind
-    task: Task
+    kind: DatasetKind
+    task: TaskName
     samples: int
     classes: tuple[ClassStats, ...]
     ignore_label: int | None
@@ -112,7 +112,7 @@ class _Totals:
     left_out: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
-    def add(self, counts: Counts | str) -> None:
+    def add(self, counts: ClassCounts | str) -> None:
         """Add a sample, or the sentence why it has none."""
         if isinstance(counts, str):
             self.left_out.append(counts)
@@ -147,7 +147,7 @@ def stats(dataset: Dataset, *, workers: Workers | None = None, progress: Progres
     if isinstance(dataset, CocoDataset):
         totals.faults += map(str, orphans(dataset.coco))
     look = partial(count_sample, {*dataset.labels, dataset.ignore_label})
-    workers = if_worth(workers or default_workers(), len(dataset) >= PROCESSES_FROM)
+    workers = if_worth(workers or default_workers(), len(dataset) >= _PROCESSES_FROM)
     with progress(total=len(dataset), label="stats") as advance:
         for result in ordered_map(look, dataset.samples(), workers=workers, kind="processes", chunk=8):
             totals.add(result)

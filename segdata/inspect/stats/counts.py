@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from segdata.coco.annotations import Entry
 from segdata.coco.rle import to_rle
-from segdata.dataset import File, Sample, check_size, read_image, read_instances, read_label
+from segdata.dataset import File, Sample, check_stated_size, read_image, read_instances, read_label
 from segdata.errors import InvalidInputError
 from segdata.labels.masks import count_values
 from segdata.records.instance import Instances
@@ -19,7 +19,7 @@ from segdata.records.schema import unpack_masks
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class ClassCounts:
     """What one sample adds.
 
     Attributes:
@@ -41,7 +41,7 @@ class Counts:
     faults: tuple[str, ...] = ()
 
 
-def count_sample(known: Collection[int | None], sample: Sample) -> Counts | str:
+def count_sample(known: Collection[int | None], sample: Sample) -> ClassCounts | str:
     """Look at a sample once, and count; return a sentence when it cannot be read.
 
     Args:
@@ -62,21 +62,21 @@ def count_sample(known: Collection[int | None], sample: Sample) -> Counts | str:
     return found
 
 
-def _count_label(sample: Sample, image: npt.NDArray[np.uint8]) -> Counts:
+def _count_label(sample: Sample, image: npt.NDArray[np.uint8]) -> ClassCounts:
     label = read_label(sample)
     height, width = image.shape[:2]
-    check_size(label.shape, image)
+    check_stated_size(label.shape, image)
     counts = count_values(label)
     pixels = {id_: count for id_, count in enumerate(counts.tolist()) if count}
-    return Counts(width, height, _colors(image), pixels, {})
+    return ClassCounts(width, height, _colors(image), pixels, {})
 
 
-def _count_instances(sample: Sample, label: Instances | Entry, image: npt.NDArray[np.uint8]) -> Counts:
+def _count_instances(sample: Sample, label: Instances | Entry, image: npt.NDArray[np.uint8]) -> ClassCounts:
     from pycocotools import mask
 
     height, width = image.shape[:2]
     told = label.image if isinstance(label, Entry) else label
-    check_size((told.height, told.width), image)
+    check_stated_size((told.height, told.width), image)
     found, faults = read_instances(sample, height, width)
     pixels, instances = Counter[int](), Counter[int]()
     for id_, crowd, counts in zip(found.labels.tolist(), found.iscrowd, unpack_masks(found.masks), strict=True):
@@ -84,7 +84,7 @@ def _count_instances(sample: Sample, label: Instances | Entry, image: npt.NDArra
             pixels[id_] += int(mask.area(to_rle({"size": [height, width], "counts": counts}, height, width)))
             instances[id_] += 1
     crowds = int(np.count_nonzero(found.iscrowd))
-    return Counts(width, height, _colors(image), pixels, instances, crowds, tuple(map(str, faults)))
+    return ClassCounts(width, height, _colors(image), pixels, instances, crowds, tuple(map(str, faults)))
 
 
 def _check_labels(found: Collection[int], known: Collection[int | None]) -> None:

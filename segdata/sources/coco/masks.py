@@ -21,13 +21,13 @@ from segdata.labels.colormap import IGNORE, read_class_names
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
 from segdata.parallel import Progress, default_workers, ordered_map, silent
-from segdata.sources.coco.media import check_image
+from segdata.sources.coco.media import check_medium
 from segdata.sources.coco.select import find_categories
 from segdata.sources.coco.subset import check_outside
 from segdata.text import check_unique
 
 MASKS = "masks"
-LIST = "coco_lst.txt"
+_LIST = "coco_lst.txt"
 CLASS_NAMES = "classes.txt"
 BACKGROUND = "background"
 
@@ -94,7 +94,7 @@ def coco_to_masks(
         TargetExistsError: when `dst_path` is taken.
     """
     check_outside(dst_path, annotations, images)
-    ours = (MASKS, LIST, CLASS_NAMES) if (dst_path / LIST).is_file() else ()
+    ours = (MASKS, _LIST, CLASS_NAMES) if (dst_path / _LIST).is_file() else ()
     check_target_directory(dst_path, overwrite=overwrite, ours=ours)
     coco = read_coco(annotations)
     by_id = sorted(range(len(coco.categories)), key=lambda row: coco.categories[row].id)
@@ -111,13 +111,13 @@ def coco_to_masks(
             painted = run(staging / MASKS)
             _write_class_names(staging / CLASS_NAMES, names)
             folders = normal(images).relative_to(root), normal(dst_path / MASKS).relative_to(root)
-            write_list(staging / LIST, [_pair(*folders, image) for image in coco.images], overwrite=False)
+            write_list(staging / _LIST, [_pair(*folders, image) for image in coco.images], overwrite=False)
     for one in painted:
         left_out += one.left_out
     return MasksReport(
         target=str(dst_path),
         data_root=str(root),
-        list=str(dst_path / LIST),
+        list=str(dst_path / _LIST),
         classes=names,
         masks=len(painted),
         empty_masks=sum(one.empty for one in painted),
@@ -208,7 +208,7 @@ def _paint_all(
 
 
 def _paint_one(images: Path, target: Path | None, item: _Item) -> _Painted:
-    check = check_image(images, item.image)
+    check = check_medium(images, item.image)
     if check.fault or check.resized:
         return _Painted(fault=check.fault or check.resized)
     shapes, unusable = [], []

@@ -24,7 +24,7 @@ GRAY_MODES = ("1", "L", "I;16", "I", "F")
 
 
 @dataclass(frozen=True)
-class ImageCheck:
+class _MediaCheck:
     """What one look at an image file found: a fault, or its stored size and what is unusual about it.
 
     Attributes:
@@ -42,16 +42,16 @@ class ImageCheck:
     turned: bool = False
 
 
-def check_image(folder: Path, image: Image) -> ImageCheck:
+def check_medium(folder: Path, image: Image) -> _MediaCheck:
     """Look at the header of an image file in `folder`; never raises for what is wrong with it."""
     try:
         header = read_image_header(resolve(folder, image.file_name))
     except InvalidInputError as error:
-        return ImageCheck(fault=f"{image.file_name}: {error}")
+        return _MediaCheck(fault=f"{image.file_name}: {error}")
     given = (image.width or header.width, image.height or header.height)
     turned = f" (EXIF orientation {header.orientation})" if header.orientation != 1 else ""
     resized = f"{image.file_name}: {header.size} pixels{turned}, but {given[0]} x {given[1]} in the JSON"
-    return ImageCheck(
+    return _MediaCheck(
         size=(header.height, header.width),
         resized=resized if given != (header.width, header.height) else "",
         gray=header.mode in GRAY_MODES,
@@ -59,7 +59,7 @@ def check_image(folder: Path, image: Image) -> ImageCheck:
     )
 
 
-def check_images(folder: Path, images: Sequence[Image], *, workers: int, progress: Progress) -> list[ImageCheck]:
+def check_media(folder: Path, images: Sequence[Image], *, workers: int, progress: Progress) -> list[_MediaCheck]:
     """Look at the header of each image file.
 
     Raises:
@@ -67,7 +67,7 @@ def check_images(folder: Path, images: Sequence[Image], *, workers: int, progres
     """
     with progress(total=len(images), label="images") as advance:
         checks = []
-        for check in ordered_map(partial(check_image, folder), images, workers=workers):
+        for check in ordered_map(partial(check_medium, folder), images, workers=workers):
             advance(1)
             checks.append(check)
     faults = [check.fault for check in checks if check.fault]

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.coco.file import Coco
-from segdata.errors import FaultsError, InvalidInputError, near
+from segdata.errors import FaultsError, InvalidInputError, suggest
 from segdata.lists import read_ids
 from segdata.seeded import seeded_order
 
-Match = Literal["any", "all"]
+CategoryMatch = Literal["any", "all"]
 Crowd = Literal["keep", "drop", "only"]
 
 Flags = npt.NDArray[np.bool_]
@@ -38,7 +38,7 @@ class Choice:
     """
 
     categories: Sequence[str] = ()
-    match: Match = "any"
+    match: CategoryMatch = "any"
     only_matching: bool = False
     image_ids: Sequence[int] | None = None
     max_images: int | None = None
@@ -124,7 +124,7 @@ def _find_category(coco: Coco, wanted: str) -> int:
         raise InvalidInputError(f"{coco.path}: the categories {ids} are all called {wanted!r}; choose by id")
     if not rows:
         raise InvalidInputError(
-            f"{coco.path}: no category {wanted!r}; {near(wanted, [category.name for category in coco.categories])}"
+            f"{coco.path}: no category {wanted!r}; {suggest(wanted, [category.name for category in coco.categories])}"
         )
     return rows[0]
 
@@ -183,7 +183,7 @@ def _listed(coco: Coco, ids: Sequence[int]) -> Flags:
     return _marked(np.array([rows[id_] for id_ in ids], np.int64), len(rows))
 
 
-def _matching(coco: Coco, left: Flags, chosen: Sequence[int], match: Match) -> Flags:
+def _matching(coco: Coco, left: Flags, chosen: Sequence[int], match: CategoryMatch) -> Flags:
     table = coco.annotations
     having = np.zeros(len(coco.images), np.int64)
     for row in chosen:

@@ -17,12 +17,12 @@ from segdata.coco.file import Coco, Image, read_coco
 from segdata.errors import InvalidInputError
 from segdata.files import check_target_directory, staged_directory
 from segdata.parallel import Progress, default_workers, silent
-from segdata.sources.coco.media import Media, check_images, check_names, count_unknown_files, place_images
+from segdata.sources.coco.media import Media, check_media, check_names, count_unknown_files, place_images
 from segdata.sources.coco.select import Choice, Selection, select
 
 #: What a subset directory holds. `SUBSET` is the report; a directory without it was not written here.
 INSTANCES = Path("annotations", "instances.json")
-IMAGES = "images"
+MEDIA_DIR = "images"
 SUBSET = "subset.json"
 CATEGORY_MAP = "category_map.json"
 
@@ -104,7 +104,7 @@ def coco_subset(
     check_names(images or Path(), kept)
     found, resized = _json_facts(coco), tuple[str, ...]()
     if images and media != "none":
-        checks = check_images(images, kept, workers=workers, progress=progress)
+        checks = check_media(images, kept, workers=workers, progress=progress)
         resized = tuple(check.resized for check in checks if check.resized)
         found |= {
             "gray_images": sum(check.gray for check in checks),
@@ -131,7 +131,7 @@ def coco_subset(
             _write_json(staging / INSTANCES, coco, selection, categories if remap_ids else ())
             if images and media != "none":
                 names = _unique_names(kept)
-                place_images(images, staging / IMAGES, names, media, workers=workers, progress=progress)
+                place_images(images, staging / MEDIA_DIR, names, media, workers=workers, progress=progress)
             if remap_ids:
                 (staging / CATEGORY_MAP).write_bytes(_category_map(categories))
             (staging / SUBSET).write_bytes(_without_paths(report))
@@ -151,7 +151,7 @@ def check_outside(target: Path, *sources: Path | None) -> None:
 
 def _old_files(target: Path) -> tuple[str, ...]:
     """Return what a subset that lies at `target` consists of; nothing where there is no report to say it is one."""
-    return (INSTANCES.parts[0], IMAGES, SUBSET, CATEGORY_MAP) if (target / SUBSET).is_file() else ()
+    return (INSTANCES.parts[0], MEDIA_DIR, SUBSET, CATEGORY_MAP) if (target / SUBSET).is_file() else ()
 
 
 def _json_facts(coco: Coco) -> dict[str, int]:

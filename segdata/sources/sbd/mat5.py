@@ -20,7 +20,7 @@ import numpy.typing as npt
 from segdata.errors import InvalidInputError
 
 #: A file or variable beyond this (bytes) is refused before memory is taken; SBD's hold 0.3 MB.
-MAX_BYTES = 1 << 26
+MAX_MAT_BYTES = 1 << 26
 
 _HEADER = 128
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -38,14 +38,14 @@ def read_field(path: Path, variable: str, field: str) -> npt.NDArray[np.integer[
     """Return the integers of `variable.field`, a 1x1 struct's matrix, in their shape and column-major as stored.
 
     Raises:
-        InvalidInputError: when the file is no MATLAB v5 file, truncated, damaged or larger than `MAX_BYTES`, and when
-            the variable or the field is not there or of another kind.
+        InvalidInputError: when the file is not a MATLAB v5 file, or is truncated, damaged or larger than
+            `MAX_MAT_BYTES`, and when the variable or the field is missing or of another type.
         OSError: when the file cannot be read.
     """
     with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise InvalidInputError(f"larger than {MAX_BYTES} bytes; not an SBD file")
+        data = file.read(MAX_MAT_BYTES + 1)
+    if len(data) > MAX_MAT_BYTES:
+        raise InvalidInputError(f"larger than {MAX_MAT_BYTES} bytes; not an SBD file")
     order = _byte_order(data)
     found = []
     for kind, body in _elements(memoryview(data)[_HEADER:], order):
@@ -99,8 +99,8 @@ def _inflate(body: memoryview, order: str) -> memoryview:
         kind, size = struct.unpack(f"{order}II", tag)
         if kind != _MATRIX:
             raise _damaged()
-        if size > MAX_BYTES:
-            raise InvalidInputError(f"claims a variable of {size} bytes; {MAX_BYTES} are the limit")
+        if size > MAX_MAT_BYTES:
+            raise InvalidInputError(f"claims a variable of {size} bytes; {MAX_MAT_BYTES} are the limit")
         data = deflate_decode(bytes(body), out=8 + size)
     except (zlib.error, DeflateError) as error:
         raise _damaged() from error

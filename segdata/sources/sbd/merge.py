@@ -22,15 +22,15 @@ from segdata.labels.colormap import VOC_CLASSES
 from segdata.labels.masks import encode_index_png, first_pixel
 from segdata.lists import Pair, write_list
 from segdata.parallel import Progress, default_workers, ordered_map, silent
-from segdata.sources.finder import Finder
+from segdata.sources.finder import IdFiles
 from segdata.sources.sbd.mat5 import read_field
-from segdata.sources.sbd.splits import USUAL_COUNT, Counts, find_release, read_splits
-from segdata.sources.voc import COLOR_DIR, ID_LISTS, IMAGE_DIR, IMAGE_SUFFIXES, INDEX_DIR, find_devkit
+from segdata.sources.sbd.splits import USUAL_COUNT, SplitCounts, find_release, read_splits
+from segdata.sources.voc import COLOR_DIR, ID_LISTS, IMAGE_DIR, INDEX_DIR, VOC_IMAGE_SUFFIXES, find_devkit
 
 MAT_DIR = "cls"
 SBD_IMAGE_DIR = "img"
 MASK_DIR = "cls_png_gray"
-LIST = Path("vocaug_train_lst.txt")
+AUGMENTED_LIST = Path("vocaug_train_lst.txt")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class MergeReport:
 
     list: str
     masks: str
-    counts: Counts
+    counts: SplitCounts
     usual: int
     missing: dict[str, int]
     written: bool
@@ -51,7 +51,7 @@ def sbd_merge(
     sbd_root: Path | None = None,
     voc_root: Path | None = None,
     dst_path: Path | None = None,
-    list_file: Path = LIST,
+    list_file: Path = AUGMENTED_LIST,
     expect_count: int | None = None,
     workers: Workers | None = None,
     overwrite: bool = False,
@@ -94,10 +94,10 @@ def sbd_merge(
         raise InvalidInputError(
             f"{devkit / INDEX_DIR}: no such folder of index masks; voc-decolor makes it from {COLOR_DIR}"
         )
-    image_of = Finder(root, dataset / SBD_IMAGE_DIR, IMAGE_SUFFIXES)
-    mat_of = Finder(root, dataset / MAT_DIR, (".mat",))
-    voc_image_of = Finder(root, devkit / IMAGE_DIR, IMAGE_SUFFIXES)
-    voc_mask_of = Finder(root, devkit / INDEX_DIR, (".png",))
+    image_of = IdFiles(root, dataset / SBD_IMAGE_DIR, VOC_IMAGE_SUFFIXES)
+    mat_of = IdFiles(root, dataset / MAT_DIR, (".mat",))
+    voc_image_of = IdFiles(root, devkit / IMAGE_DIR, VOC_IMAGE_SUFFIXES)
+    voc_mask_of = IdFiles(root, devkit / INDEX_DIR, (".png",))
     finders = (mat_of, image_of, voc_mask_of, voc_image_of)
 
     sources = [_Source(id_, mat_of(id_), image_of(id_)) for id_ in splits.only_sbd()]
@@ -127,7 +127,7 @@ def sbd_merge(
     )
 
 
-def _other_count(counts: Counts, expected: int) -> str:
+def _other_count(counts: SplitCounts, expected: int) -> str:
     more = counts.samples - expected
     return (
         f"{counts.samples:,} samples, {abs(more):,} {'more' if more > 0 else 'fewer'} than the {expected:,} expected: "

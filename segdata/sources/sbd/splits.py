@@ -29,7 +29,7 @@ def find_release(root: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class Counts:
+class SplitCounts:
     """How the number of samples comes about.
 
     ``samples = voc_train + sbd_train + sbd_val - sbd_both - in_voc_train - in_voc_val``.
@@ -67,10 +67,10 @@ class Splits:
         known = {*self.voc_train, *self.voc_val}
         return [id_ for id_ in dict.fromkeys([*self.sbd_train, *self.sbd_val]) if id_ not in known]
 
-    def counts(self) -> Counts:
+    def counts(self) -> SplitCounts:
         """Return the arithmetic of the merge."""
         sbd = {*self.sbd_train, *self.sbd_val}
-        return Counts(
+        return SplitCounts(
             voc_train=len(self.voc_train),
             sbd_train=len(self.sbd_train),
             sbd_val=len(self.sbd_val),

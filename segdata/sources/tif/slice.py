@@ -19,10 +19,10 @@ from segdata.parallel import Progress, default_workers, silent
 from segdata.sources.tif.pages import PageForm, Stack, open_stack
 from segdata.sources.tif.tracks import Track, slice_all
 from segdata.sources.tif.values import (
-    Counts,
     Depth,
     Format,
     UnmappedLabelsError,
+    ValueCounts,
     ValueRange,
     choose_scale,
     encode_png,
@@ -31,8 +31,8 @@ from segdata.sources.tif.values import (
     to_class_ids,
 )
 
-IMAGE_DIR, LABEL_DIR = "images", "labels"
-LISTS = {"all": "all_lst.txt", "train": "train_lst.txt", "val": "val_lst.txt"}
+_IMAGE_DIR, _LABEL_DIR = "images", "labels"
+_LISTS = {"all": "all_lst.txt", "train": "train_lst.txt", "val": "val_lst.txt"}
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def tif_slice(
         clipped=int(clipped.sum()),
         label_pixels={id_: count for ids in label_pixels for id_, count in enumerate(ids.tolist()) if count},
         split=str(split) if split else None,
-        lists={part: str(dst_path / LISTS[part]) for part in split_pages},
+        lists={part: str(dst_path / _LISTS[part]) for part in split_pages},
         split_pages=split_pages,
         written=not dry_run,
     )
@@ -208,13 +208,13 @@ class _Name:
         self._format = image_format
 
     def image(self, page: int) -> str:
-        return f"{IMAGE_DIR}/{self.stem}_{page:0{self._digits}}.{self._format}"
+        return f"{_IMAGE_DIR}/{self.stem}_{page:0{self._digits}}.{self._format}"
 
     def label(self, page: int) -> str:
-        return f"{LABEL_DIR}/{self.stem}_{page:0{self._digits}}.png"
+        return f"{_LABEL_DIR}/{self.stem}_{page:0{self._digits}}.png"
 
 
-def _check_not_binary(labels: Path, pixels: Counts) -> None:
+def _check_not_binary(labels: Path, pixels: ValueCounts) -> None:
     if pixels[255] and not pixels[1:255].any():
         raise UnmappedLabelsError(str(labels))
 
@@ -224,15 +224,15 @@ def _ours(target: Path, name: _Name) -> set[str]:
     sliced = re.compile(rf"{re.escape(name.stem)}_\d{{4,}}\.(png|tif)")
     folders = {
         folder
-        for folder in (IMAGE_DIR, LABEL_DIR)
+        for folder in (_IMAGE_DIR, _LABEL_DIR)
         if (target / folder).is_dir() and all(sliced.fullmatch(path.name) for path in (target / folder).iterdir())
     }
-    return folders | set(LISTS.values())
+    return folders | set(_LISTS.values())
 
 
 def _write_lists(staging: Path, name: _Name, split_pages: Mapping[str, Sequence[int]], *, labeled: bool) -> None:
     for split, pages in split_pages.items():
-        path = staging / LISTS[split]
+        path = staging / _LISTS[split]
         if labeled:
             write_list(path, [Pair(name.image(page), name.label(page)) for page in pages], overwrite=False)
         else:

@@ -13,7 +13,7 @@ from segdata.cluster import Workers, check_shared
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.parallel import Progress, ordered_map
 from segdata.sources.tif.pages import PageForm, Stack
-from segdata.sources.tif.values import Counts, Pixels
+from segdata.sources.tif.values import Page, ValueCounts
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Track:
 
     stack: Stack
     form: PageForm
-    convert: Callable[[Pixels], tuple[Pixels, Counts]]
-    encode: Callable[[Pixels], bytes]
+    convert: Callable[[Page], tuple[Page, ValueCounts]]
+    encode: Callable[[Page], bytes]
     name: Callable[[int], str]
 
-    def slice(self, page: int, staging: Path | None) -> Counts:
+    def slice(self, page: int, staging: Path | None) -> ValueCounts:
         """Write one page below `staging`, or only check it; return what was counted.
 
         Raises:
@@ -50,7 +50,7 @@ class Track:
 
 def slice_all(
     tracks: Sequence[Track], pages: Sequence[int], staging: Path | None, *, workers: Workers, progress: Progress
-) -> list[Counts]:
+) -> list[ValueCounts]:
     """Write `pages` of all tracks below `staging`, or only check them; return what each track counted.
 
     Raises:
@@ -60,7 +60,7 @@ def slice_all(
         check_shared(workers, staging)
         for track in tracks:
             (staging / track.name(0)).parent.mkdir()
-    totals: list[Counts] = [np.zeros(1, np.int64) for _ in tracks]
+    totals: list[ValueCounts] = [np.zeros(1, np.int64) for _ in tracks]
     faults: list[str] = []
     bad = 0
     with progress(total=len(pages), label="pages") as advance:
@@ -77,9 +77,9 @@ def slice_all(
     return totals
 
 
-def _slice_page(tracks: Sequence[Track], staging: Path | None, page: int) -> list[Counts | str]:
+def _slice_page(tracks: Sequence[Track], staging: Path | None, page: int) -> list[ValueCounts | str]:
     """Slice one page of each track; return what it counted, or what is wrong with it."""
-    results: list[Counts | str] = []
+    results: list[ValueCounts | str] = []
     for track in tracks:
         try:
             results.append(track.slice(page, staging))

@@ -17,8 +17,8 @@ from segdata.sources.tif.pages import PageForm
 Depth = Literal["keep", "8bit"]
 Format = Literal["png", "tif"]
 ValueRange = tuple[float, float]
-Pixels = npt.NDArray[Any]
-Counts = npt.NDArray[np.int64]
+Page = npt.NDArray[Any]
+ValueCounts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Scale:
     low: float
     high: float
 
-    def __call__(self, pixels: Pixels) -> tuple[npt.NDArray[np.uint8], Counts]:
+    def __call__(self, pixels: Page) -> tuple[npt.NDArray[np.uint8], ValueCounts]:
         """Return `pixels` as uint8 of the same shape, and how many lay outside and were clipped ``(1,)``.
 
         Raises:
@@ -49,7 +49,7 @@ class Scale:
         return scaled
 
 
-def keep_values(pixels: Pixels) -> tuple[Pixels, Counts]:
+def keep_values(pixels: Page) -> tuple[Page, ValueCounts]:
     """Return `pixels` as they are, of which none was clipped ``(1,)``."""
     return pixels, np.zeros(1, np.int64)
 
@@ -97,7 +97,7 @@ class UnmappedLabelsError(InvalidInputError):
         self.proposal: Mapping[int, int] = {0: 0, 255: 1}
 
 
-def to_class_ids(pixels: Pixels, *, label_map: Mapping[int, int] | None) -> tuple[npt.NDArray[np.uint8], Counts]:
+def to_class_ids(pixels: Page, *, label_map: Mapping[int, int] | None) -> tuple[npt.NDArray[np.uint8], ValueCounts]:
     """Return the class ids ``(H, W)`` uint8 of a label page, and how many pixels each has ``(256,)``.
 
     Without `label_map` the page's values are the ids.
@@ -132,7 +132,7 @@ def to_class_ids(pixels: Pixels, *, label_map: Mapping[int, int] | None) -> tupl
     return mapped, id_counts
 
 
-def encode_png(pixels: Pixels) -> bytes:
+def encode_png(pixels: Page) -> bytes:
     """Return ``(H, W)`` or ``(H, W, 2 to 4)`` uint8 or uint16 samples as a PNG.
 
     One filter and run lengths: a fourth of the time of zlib's default search, for some 6 % more bytes in micrographs.
@@ -143,7 +143,7 @@ def encode_png(pixels: Pixels) -> bytes:
     return bytes(png_encode(pixels, **options))
 
 
-def encode_tif(pixels: Pixels) -> bytes:
+def encode_tif(pixels: Page) -> bytes:
     """Return ``(H, W)`` or ``(H, W, 2 to 4)`` samples of any data type as a TIFF of one page, losslessly packed."""
     import tifffile
 

@@ -19,8 +19,8 @@ from segdata.records.reader import read_columns, read_rows
 from segdata.records.schema import Row, as_bytes, unpack_masks
 from segtrain.config.config import Config
 from segtrain.config.mask_rcnn import MaskRcnn
-from segtrain.data.arrays import Ids, Image, Pixels, decode_image
-from segtrain.data.instance.transforms import crop_mask, fill_input, fit, fit_at_random, move_boxes
+from segtrain.data.arrays import Ids, Pixels, RgbImage, decode_image
+from segtrain.data.instance.transforms import crop_mask, fill_input, fit_at_random, move_boxes, place_image
 from segtrain.data.rows import epoch_rows, worker_count
 from segtrain.distributed.ranks import ALONE, Ranks
 
@@ -67,7 +67,7 @@ class EvalSample:
 
     name: str
     image_id: int
-    image: Image
+    image: RgbImage
     planes: Pixels
     content: tuple[int, int]
 
@@ -78,7 +78,7 @@ def check_instance_set(manifest: Manifest) -> None:
         raise InvalidInputError(f"record set {manifest.name} is for the {manifest.task} task; expected instance")
 
 
-def training_batches(
+def instance_batches(
     records: RecordSet,
     config: Config,
     settings: MaskRcnn,
@@ -134,9 +134,9 @@ def eval_samples(records: RecordSet, config: Config, settings: MaskRcnn, ranks: 
     return ordered_map(partial(_eval_sample, config=config, settings=settings), rows, workers=worker_count(config))
 
 
-def network_input(image: Image, config: Config, settings: MaskRcnn) -> tuple[Pixels, tuple[int, int]]:
+def network_input(image: RgbImage, config: Config, settings: MaskRcnn) -> tuple[Pixels, tuple[int, int]]:
     """Return an image as the network's input, and height and width of its content; see `EvalSample`."""
-    place = fit(image.shape[0], image.shape[1], settings.image_height, settings.image_width)
+    place = place_image(image.shape[0], image.shape[1], settings.image_height, settings.image_width)
     planes = np.empty((3, settings.image_height, settings.image_width), np.float32)
     fill_input(image, place, config.image_mean, config.image_std, planes)
     return planes, (place.content_height, place.content_width)
@@ -211,7 +211,7 @@ def _eval_sample(row: Row, *, config: Config, settings: MaskRcnn) -> EvalSample:
     return EvalSample(row["file_name"], row["image_id"], image, *network_input(image, config, settings))
 
 
-def _decode(row: Row) -> Image:
+def _decode(row: Row) -> RgbImage:
     """Return the image of a row; its size must be what the masks were drawn for."""
     try:
         image = decode_image(row["data"])

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segtrain.data.arrays import Image, Pixels, normalize
+from segtrain.data.arrays import Pixels, RgbImage, normalize
 
 #: Largest factor by which the surroundings of the mean color enlarge an image (as published, after SSD: Liu et al.
 #: 2016, "SSD: Single Shot MultiBox Detector", section 3.6).
@@ -42,7 +42,7 @@ class Placement:
     mirrored: bool = False
 
 
-def fit(height: int, width: int, input_height: int, input_width: int) -> Placement:
+def place_image(height: int, width: int, input_height: int, input_width: int) -> Placement:
     """Place an image of `height` x `width` pixels as large as the input takes it, in its own proportions."""
     scale = min(input_height / height, input_width / width)
     rows, columns = max(round(height * scale), 1), max(round(width * scale), 1)
@@ -52,13 +52,13 @@ def fit(height: int, width: int, input_height: int, input_width: int) -> Placeme
 def fit_at_random(
     height: int, width: int, input_height: int, input_width: int, rng: np.random.Generator, *, expand: bool
 ) -> Placement:
-    """Place an image as `fit` does, mirrored with probability one half.
+    """Place an image as `place_image` does, mirrored with probability one half.
 
     With `expand`, with probability one half, the image first gets surroundings of the mean color that make it 1 to
     `MAX_EXPANSION` times as high and wide, so that objects are seen smaller than they ever are in the set. The
     surroundings are content: a network has to find nothing there.
     """
-    place = replace(fit(height, width, input_height, input_width), mirrored=rng.random() < 0.5)
+    place = replace(place_image(height, width, input_height, input_width), mirrored=rng.random() < 0.5)
     if expand and rng.random() < 0.5:
         # Enlarged to the ratio and fitted again, the content is as large as before and the image in it so much smaller.
         ratio = rng.uniform(1, MAX_EXPANSION)
@@ -68,7 +68,7 @@ def fit_at_random(
     return place
 
 
-def fill_input(image: Image, place: Placement, mean: npt.ArrayLike, std: npt.ArrayLike, planes: Pixels) -> None:
+def fill_input(image: RgbImage, place: Placement, mean: npt.ArrayLike, std: npt.ArrayLike, planes: Pixels) -> None:
     """Fill `planes` ``(3, H, W)`` with an image ``(h, w, 3)`` at its place, resized bilinearly and normalized.
 
     `mean` and `std` are on the scale 0 to 255. Around the image there is 0, the mean color.

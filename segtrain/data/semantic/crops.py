@@ -26,7 +26,7 @@ from segtrain.distributed.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)
-class Sample:
+class EncodedSample:
     """One encoded image with its encoded label; `name` is what errors call it."""
 
     name: str
@@ -43,7 +43,7 @@ class SampleList:
 
 
 def decode_sample(
-    sample: Sample, *, num_classes: int, ignore_label: int
+    sample: EncodedSample, *, num_classes: int, ignore_label: int
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Return image ``(H, W, 3)`` RGB and label ``(H, W)`` of a sample, both uint8.
 
@@ -69,7 +69,7 @@ def ignore_label_of(manifest: Manifest) -> int:
     return manifest.ignore_label
 
 
-def training_batches(
+def crop_batches(
     records: RecordSet, config: Config, *, epoch: int, first_step: int = 0, ranks: Ranks = ALONE
 ) -> Iterator[Any]:
     """Yield this rank's batches of one epoch (from 0), from its step `first_step` (from 0) on.
@@ -95,26 +95,26 @@ def training_batches(
         yield Tensor.from_numpy(last.images), Tensor.from_numpy(last.labels)
 
 
-def record_samples(records: RecordSet, ranks: Ranks = ALONE) -> Iterator[Sample]:
+def record_samples(records: RecordSet, ranks: Ranks = ALONE) -> Iterator[EncodedSample]:
     """Yield this rank's rows of a record set, in their order; every row is exactly one rank's."""
     share = ranks.share(records.manifest.rows)
     return read_samples(records, share) if share else iter(())
 
 
-def list_samples(data_root: Path, data_lst: Path, ranks: Ranks = ALONE) -> Iterator[Sample]:
+def list_samples(data_root: Path, data_lst: Path, ranks: Ranks = ALONE) -> Iterator[EncodedSample]:
     """Yield this rank's samples of a list file, as `record_samples` does; its paths lie below `data_root`."""
     for pair in read_list(data_lst)[ranks.rank :: ranks.size]:
         image, label = resolve(data_root, pair.image), resolve(data_root, pair.label)
-        yield Sample(pair.image, image.read_bytes(), label.read_bytes())
+        yield EncodedSample(pair.image, image.read_bytes(), label.read_bytes())
 
 
-def read_samples(records: RecordSet, rows: Sequence[int]) -> Iterator[Sample]:
+def read_samples(records: RecordSet, rows: Sequence[int]) -> Iterator[EncodedSample]:
     """Yield the samples of `rows`, from 0, in their order; a row may come several times."""
     # MindRecord reads no more rows at a time than there are.
     most = records.manifest.rows
     for start in range(0, len(rows), most):
         for row in read_rows(records, rows=rows[start : start + most]):
-            yield Sample(str(row["file_name"]), row["data"], row["label"])
+            yield EncodedSample(str(row["file_name"]), row["data"], row["label"])
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class _Place:
     """A row of the set, and the place of its crop in the arrays of its batch: the `index`-th."""
 
     row: int
-    sample: Sample
+    sample: EncodedSample
     images: Pixels
     labels: Ids
     index: int

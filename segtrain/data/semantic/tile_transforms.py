@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segtrain.config.unet import Fill, Flip, UNetSettings
-from segtrain.data.arrays import Ids, Image, Label, Pixels
+from segtrain.data.arrays import Ids, Label, Pixels, RgbImage
 
 #: How OpenCV calls what lies beyond an image; "mirror" does not repeat the outermost pixel.
 _BORDERS: dict[Fill, int] = {"mirror": cv2.BORDER_REFLECT_101, "zero": cv2.BORDER_CONSTANT}
@@ -24,14 +24,14 @@ _FLIPPED: dict[Flip, tuple[int, ...]] = {"none": (), "horizontal": (1,), "both":
 _GRID = 3
 
 
-def with_channels(image: Image, channels: int) -> Image:
+def with_channels(image: RgbImage, channels: int) -> RgbImage:
     """Return an RGB image ``(H, W, 3)`` as it is, or gray ``(H, W, 1)``."""
-    gray: Image = image if channels == 3 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
+    gray: RgbImage = image if channels == 3 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
     return gray
 
 
 def augment_tile(
-    image: Image,
+    image: RgbImage,
     label: Label,
     rng: np.random.Generator,
     *,

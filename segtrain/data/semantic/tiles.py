@@ -15,12 +15,12 @@ from segtrain.config.config import Config
 from segtrain.config.unet import UNetSettings, output_size
 from segtrain.data.rows import epoch_draws, in_batches, worker_count
 from segtrain.data.semantic.border_weights import border_weights
-from segtrain.data.semantic.crops import Sample, decode_sample, read_samples
+from segtrain.data.semantic.crops import EncodedSample, decode_sample, read_samples
 from segtrain.data.semantic.tile_transforms import augment_tile, with_channels
 from segtrain.distributed.ranks import ALONE, Ranks
 
 #: A row of the record set, and what its randomness is seeded with.
-_Task = tuple[Sample, tuple[int, ...]]
+_Task = tuple[EncodedSample, tuple[int, ...]]
 
 
 def tile_batches(

@@ -166,7 +166,7 @@ def read_ground_truth(annotations: Path, records: RecordSet) -> Truth:
     return truth
 
 
-def score(truth: Truth, results: Iterable[Result]) -> InstanceReport:
+def score_results(truth: Truth, results: Iterable[Result]) -> InstanceReport:
     """Return the scores of detections, as `pycocotools` has them for a file of these results.
 
     Each of them has a box and a mask. `pycocotools` then takes the size of a detection, small to large, from its box

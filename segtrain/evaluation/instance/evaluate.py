@@ -24,14 +24,14 @@ from segtrain.data.instance.batches import EvalSample, check_instance_set, eval_
 from segtrain.data.rows import in_batches
 from segtrain.data.semantic.crops import SampleList
 from segtrain.distributed.ranks import ALONE, Ranks, current
-from segtrain.evaluation.instance.coco import InstanceReport, ground_truth, read_ground_truth, score
-from segtrain.inference.instance.detections import Detections, Result, locate, result_entries, write_results
+from segtrain.evaluation.instance.coco import InstanceReport, ground_truth, read_ground_truth, score_results
+from segtrain.inference.instance.detections import RawDetections, Result, locate, result_entries, write_results
 from segtrain.inference.instance.detector import load_detector, settings_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceEvalReport:
-    """What `evaluate` found.
+    """What `evaluate_instances` found.
 
     Attributes:
         checkpoint: the checkpoint, after `epoch` epochs and `step` steps.
@@ -60,10 +60,10 @@ class InstanceEvalReport:
 
 
 #: Images float32 ``(N, 3, H, W)`` and the sizes of their contents, float32 ``(N, 2)``, to what a network detects.
-Detect = Callable[[npt.NDArray[np.float32], npt.NDArray[np.float32]], Detections]
+Detect = Callable[[npt.NDArray[np.float32], npt.NDArray[np.float32]], RawDetections]
 
 
-def evaluate(
+def evaluate_instances(
     ckpt_path: Path,
     data: Path | SampleList,
     *,
@@ -75,7 +75,7 @@ def evaluate(
     expected: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> InstanceEvalReport:
-    """Evaluate a checkpoint on every image of a record set; see `evaluate_instances`.
+    """Evaluate a checkpoint on every image of a record set; see `score_detector`.
 
     Args:
         ckpt_path: the checkpoint, its side file beside it.
@@ -102,7 +102,7 @@ def evaluate(
     check_classes(info.class_names, records.manifest)
     settings = settings_of(info.config)
     started = time.perf_counter()
-    scores = evaluate_instances(
+    scores = score_detector(
         detector,
         records,
         info.config,
@@ -129,7 +129,7 @@ def evaluate(
     )
 
 
-def evaluate_instances(
+def score_detector(
     detect: Detect,
     records: RecordSet,
     config: Config,
@@ -171,7 +171,7 @@ def evaluate_instances(
     entries = detect_all(detect, records, config, settings, batch_size=size, ranks=ranks, progress=progress)
     if results and ranks.is_main:
         write_results(results, entries, overwrite=overwrite)
-    return score(truth, entries)
+    return score_results(truth, entries)
 
 
 def detect_all(
@@ -186,7 +186,7 @@ def detect_all(
 ) -> list[Result]:
     """Return what a network detects in every image of a record set, by image, the same on each rank.
 
-    See `evaluate_instances`.
+    See `score_detector`.
     """
     entries: list[Result] = []
     seen = 0

@@ -14,7 +14,7 @@ from segdata.errors import NAMED, InvalidInputError
 from segtrain.evaluation.semantic.membranes import MembraneReport
 
 #: Number of values an index PNG can hold.
-LABELS = 256
+_LABELS = 256
 
 #: Pixels that are counted at a time: the largest count up to which float32 is exact.
 _EXACT = 2**24
@@ -84,10 +84,10 @@ class ConfusionMatrix:
         Raises:
             InvalidInputError: a value is out of its range.
         """
-        if not 2 <= num_classes <= LABELS:
-            raise InvalidInputError(f"number of classes is {num_classes}: expected 2 to {LABELS}, background included")
-        if not 0 <= ignore_label < LABELS:
-            raise InvalidInputError(f"ignore label is {ignore_label}: expected 0 to {LABELS - 1}")
+        if not 2 <= num_classes <= _LABELS:
+            raise InvalidInputError(f"number of classes is {num_classes}: expected 2 to {_LABELS}, background included")
+        if not 0 <= ignore_label < _LABELS:
+            raise InvalidInputError(f"ignore label is {ignore_label}: expected 0 to {_LABELS - 1}")
         self.num_classes = num_classes
         self.ignore_label = ignore_label
         self.counts = np.zeros((num_classes, num_classes), np.int64)
@@ -114,7 +114,7 @@ class ConfusionMatrix:
         if unknown.size:
             raise InvalidInputError(f"prediction has class {_some(unknown)}: expected 0 to {self.num_classes - 1}")
         # What 8 bits cannot hold must not be cut to a class below.
-        self._check_labels(_outside(labels, LABELS))
+        self._check_labels(_outside(labels, _LABELS))
 
         by_label = _count_pairs(labels, predictions, self.num_classes)
         by_label[self.ignore_label] = 0
@@ -162,7 +162,7 @@ def _count_pairs(labels: npt.NDArray[Any], predictions: npt.NDArray[Any], classe
     """Return how many pixels have each label and prediction, ``(256, classes)``; values must be in range."""
     rows, columns = (values.astype(np.uint8, copy=False).ravel() for values in (labels, predictions))
     if not rows.size:
-        return np.zeros((LABELS, classes), np.int64)
+        return np.zeros((_LABELS, classes), np.int64)
     # Two bytes as one number: prediction * 256 + label.
     pairs = cv2.merge([rows, columns]).view("<u2").ravel()
     changes = pairs[1:] != pairs[:-1]
@@ -171,18 +171,18 @@ def _count_pairs(labels: npt.NDArray[Any], predictions: npt.NDArray[Any], classe
     # Regions are large, so that few pixels differ from the one before. The sums that np.bincount makes in float64 are
     # exact.
     ends = np.append(np.flatnonzero(changes), pairs.size - 1)
-    counts = np.bincount(pairs[ends], np.diff(ends, prepend=-1), classes * LABELS)
-    return counts.astype(np.int64).reshape(classes, LABELS).T
+    counts = np.bincount(pairs[ends], np.diff(ends, prepend=-1), classes * _LABELS)
+    return counts.astype(np.int64).reshape(classes, _LABELS).T
 
 
 def _histogram(rows: npt.NDArray[np.uint8], columns: npt.NDArray[np.uint8], classes: int) -> npt.NDArray[np.int64]:
     """Return the same for two flat arrays without regions."""
     # OpenCV's histogram of two 8-bit images takes half the time of np.bincount over pairs, or less. It counts in
     # integers and returns float32.
-    counts = np.zeros((LABELS, classes), np.int64)
+    counts = np.zeros((_LABELS, classes), np.int64)
     for start in range(0, rows.size, _EXACT):
         pair = [rows[start : start + _EXACT], columns[start : start + _EXACT]]
-        counts += cv2.calcHist(pair, [0, 1], None, counts.shape, [0, LABELS, 0, classes]).astype(np.int64)
+        counts += cv2.calcHist(pair, [0, 1], None, counts.shape, [0, _LABELS, 0, classes]).astype(np.int64)
     return counts
 
 
@@ -190,7 +190,7 @@ def _outside(values: npt.NDArray[Any], end: int) -> npt.NDArray[Any]:
     # The extremes are found much faster than the values, which almost never are wanted; 8 bits hold no others than 0 to
     # 255 to begin with.
     least = 0 if values.dtype.kind == "u" else values.min(initial=0)
-    if least >= 0 and ((values.dtype == np.uint8 and end == LABELS) or values.max(initial=0) < end):
+    if least >= 0 and ((values.dtype == np.uint8 and end == _LABELS) or values.max(initial=0) < end):
         return values[:0]
     outside: npt.NDArray[Any] = np.unique(values[(values < 0) | (values >= end)])
     return outside

@@ -20,7 +20,7 @@ from segtrain.config.config import DeviceTarget
 from segtrain.data.classes import check_classes, class_id
 from segtrain.data.rows import in_batches, worker_count
 from segtrain.data.semantic.crops import (
-    Sample,
+    EncodedSample,
     SampleList,
     decode_sample,
     ignore_label_of,
@@ -30,19 +30,19 @@ from segtrain.data.semantic.crops import (
 from segtrain.distributed.ranks import ALONE, Ranks, current
 from segtrain.evaluation.semantic.confusion import ConfusionMatrix, SegmentationReport
 from segtrain.evaluation.semantic.membranes import MeanScore, MembraneScores, soft_dice
-from segtrain.inference.semantic.segmenter import Protocol, Segmenter, likeliest, load_segmenter
+from segtrain.inference.semantic.segmenter import EvalSettings, Segmenter, likeliest, load_segmenter
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvalReport:
-    """What `evaluate` found.
+    """What `evaluate_semantic` found.
 
     Attributes:
         checkpoint: the checkpoint, after `epoch` epochs and `step` steps.
         loaded: parameters that the network got from it: all it has.
         model: the network's published name.
         data: what it was evaluated on.
-        protocol: input size, scales, flip.
+        settings: input size, scales, flip.
         rows: evaluated samples, each once.
         images_per_s: throughput, compiling included.
         scores: IoU by class, mean IoU, pixel accuracy.
@@ -55,13 +55,13 @@ class EvalReport:
     loaded: int
     model: str
     data: str
-    protocol: Protocol
+    settings: EvalSettings
     rows: int
     images_per_s: float
     scores: SegmentationReport
 
 
-def evaluate(
+def evaluate_semantic(
     ckpt_path: Path,
     data: Path | SampleList,
     *,
@@ -109,7 +109,7 @@ def evaluate(
     ranks = current()
     ignore_label, rows, samples = _open(data, info, ranks)
     started = time.perf_counter()
-    scores = score(
+    scores = score_samples(
         segmenter,
         samples,
         rows=rows,
@@ -126,16 +126,16 @@ def evaluate(
         loaded=len(loaded.loaded),
         model=config.model,
         data=str(data.data_lst if isinstance(data, SampleList) else data),
-        protocol=segmenter.protocol,
+        settings=segmenter.settings,
         rows=rows,
         images_per_s=rows / (time.perf_counter() - started),
         scores=scores,
     )
 
 
-def score(
+def score_samples(
     segmenter: Segmenter,
-    samples: Iterable[Sample],
+    samples: Iterable[EncodedSample],
     *,
     rows: int,
     ignore_label: int,
@@ -180,7 +180,7 @@ def score(
     return replace(matrix.report(names), soft_dice=dice.mean(), membranes=membranes.report() if membranes else None)
 
 
-def _open(data: Path | SampleList, info: CheckpointInfo, ranks: Ranks) -> tuple[int, int, Iterator[Sample]]:
+def _open(data: Path | SampleList, info: CheckpointInfo, ranks: Ranks) -> tuple[int, int, Iterator[EncodedSample]]:
     """Return ignore label and number of rows of the data, and this rank's samples."""
     if isinstance(data, SampleList):
         assert info.ignore_label is not None

@@ -18,7 +18,7 @@ from segdata.records.manifest import ClassInfo
 from segtrain.inference.instance.paste import encode_mask, paste_mask
 
 
-class Detections(NamedTuple):
+class RawDetections(NamedTuple):
     """What a network returns for N images: D rows for each, of which some are detections.
 
     Attributes:
@@ -37,7 +37,7 @@ class Detections(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Found:
+class Detections:
     """The n instances found in an image, in the image's own pixels.
 
     Attributes:
@@ -71,8 +71,8 @@ class Result(TypedDict):
 
 
 def locate(
-    detections: Detections, contents: Sequence[tuple[int, int]], sizes: Sequence[tuple[int, int]]
-) -> list[Found]:
+    detections: RawDetections, contents: Sequence[tuple[int, int]], sizes: Sequence[tuple[int, int]]
+) -> list[Detections]:
     """Return what was found in each image of a batch.
 
     Args:
@@ -96,11 +96,11 @@ def locate(
             )
         boxes = boxes * np.tile(np.array((width / content_width, height / content_height), np.float32), 2)
         rles = [encode_mask(paste_mask(mask, box, height, width)) for mask, box in zip(masks, boxes, strict=True)]
-        found.append(Found(np.clip(boxes, 0, (width, height, width, height)), scores, labels, tuple(rles)))
+        found.append(Detections(np.clip(boxes, 0, (width, height, width, height)), scores, labels, tuple(rles)))
     return found
 
 
-def result_entries(image_id: int, found: Found, classes: Sequence[ClassInfo]) -> list[Result]:
+def result_entries(image_id: int, found: Detections, classes: Sequence[ClassInfo]) -> list[Result]:
     """Return what was found in an image as COCO results; `classes` give the ids of the source's categories.
 
     Raises:

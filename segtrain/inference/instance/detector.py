@@ -12,7 +12,7 @@ from segtrain.checkpoints.checkpoint import CheckpointInfo, LoadReport, load_net
 from segtrain.config.config import Config, DeviceTarget
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.distributed.device import prepare_device
-from segtrain.inference.instance.detections import Detections
+from segtrain.inference.instance.detections import RawDetections
 from segtrain.models.mask_rcnn import MaskRcnnDetector
 
 
@@ -23,10 +23,10 @@ class Detector:
         """Detect by `network`, which may be in training."""
         self._cell = MaskRcnnDetector(network)
 
-    def __call__(self, images: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32]) -> Detections:
+    def __call__(self, images: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32]) -> RawDetections:
         """Return what is found in images ``(N, 3, H, W)`` whose contents have the `sizes` ``(N, 2)``."""
         self._cell.set_train(False)
-        return Detections(*(column.asnumpy() for column in self._cell(Tensor(images), Tensor(sizes))))
+        return RawDetections(*(column.asnumpy() for column in self._cell(Tensor(images), Tensor(sizes))))
 
 
 def settings_of(config: Config) -> MaskRcnn:

@@ -10,11 +10,11 @@ import numpy.typing as npt
 from segdata.coco.rle import decode_rle
 from segdata.draw.lettering import load_font, shorten, text_width
 from segdata.draw.overlay import Box, blend, ink_on, instance_colors, instance_overlay
-from segtrain.inference.instance.detections import Found
+from segtrain.inference.instance.detections import Detections
 
 
 def draw_instances(
-    image: npt.NDArray[np.uint8], found: Found, names: Sequence[str], *, alpha: float = 0.4
+    image: npt.NDArray[np.uint8], found: Detections, names: Sequence[str], *, alpha: float = 0.4
 ) -> npt.NDArray[np.uint8]:
     """Return an image with its instances: filled, outlined, boxed, with name and score, each in a color of its own.
 
@@ -40,7 +40,7 @@ def draw_instances(
     return _draw_boxes(blended, [boxes[number] for number in np.argsort(found.scores, kind="stable")])
 
 
-def cut_out(image: npt.NDArray[np.uint8], found: Found) -> npt.NDArray[np.uint8]:
+def cut_out(image: npt.NDArray[np.uint8], found: Detections) -> npt.NDArray[np.uint8]:
     """Return an image whose instances alone are left: RGBA, ``(H, W, 4)`` uint8, transparent black elsewhere."""
     cut = np.zeros((*image.shape[:2], 4), np.uint8)
     for _, mask in _by_area(found):
@@ -49,7 +49,7 @@ def cut_out(image: npt.NDArray[np.uint8], found: Found) -> npt.NDArray[np.uint8]
     return cut
 
 
-def _by_area(found: Found) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
+def _by_area(found: Detections) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
     """Yield number and mask of each instance, the largest first, so that small ones stay seen on top."""
     from pycocotools import mask
 

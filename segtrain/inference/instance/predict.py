@@ -17,20 +17,20 @@ from segdata.parallel import Progress, silent
 from segdata.records.manifest import ClassInfo
 from segtrain.checkpoints.checkpoint import CheckpointInfo
 from segtrain.config.config import Config, DeviceTarget
-from segtrain.data.arrays import Image
+from segtrain.data.arrays import RgbImage
 from segtrain.data.images import image_paths, read_images
 from segtrain.data.instance.batches import network_input
-from segtrain.inference.instance.detections import Found, Result, locate, result_entries, write_results
+from segtrain.inference.instance.detections import Detections, Result, locate, result_entries, write_results
 from segtrain.inference.instance.detector import Detector, load_detector, settings_of
 from segtrain.inference.instance.pictures import cut_out, draw_instances
 
 #: What the result holds: pictures, one ``STEM.png`` for each image; COCO results, and the images these are of.
-OVERLAY, CUTOUT, RESULTS, IMAGES = "overlay", "cutout", "results.json", "images.json"
+_OVERLAY, _CUTOUT, _RESULTS, _IMAGES = "overlay", "cutout", "results.json", "images.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class InstancePredictReport:
-    """What `predict` wrote.
+    """What `predict_instances` wrote.
 
     Attributes:
         directory: holds ``overlay``, ``cutout`` where it was asked for, ``results.json`` (COCO results) and
@@ -49,7 +49,7 @@ class InstancePredictReport:
     faults: tuple[str, ...]
 
 
-def predict(
+def predict_instances(
     images: Path,
     ckpt_path: Path,
     out: Path,
@@ -82,9 +82,9 @@ def predict(
     if not 0 <= score <= 1:
         raise OptionError(f"score = {score}: expected 0 to 1")
     paths = image_paths(images, data_root)
-    with staged_directory(out, overwrite=overwrite, ours=(OVERLAY, CUTOUT, RESULTS, IMAGES)) as staging:
+    with staged_directory(out, overwrite=overwrite, ours=(_OVERLAY, _CUTOUT, _RESULTS, _IMAGES)) as staging:
         detector, info, loaded = load_detector(ckpt_path, device_target)
-        for kind in (OVERLAY, CUTOUT) if cutout else (OVERLAY,):
+        for kind in (_OVERLAY, _CUTOUT) if cutout else (_OVERLAY,):
             (staging / kind).mkdir()
         classes = _classes(info)
         faults: list[str] = []
@@ -103,9 +103,9 @@ def predict(
                 advance(1)
         if len(faults) == len(paths):
             raise FaultsError(f"none of {len(paths)} images can be read", faults)
-        write_results(staging / RESULTS, entries, overwrite=False)
+        write_results(staging / _RESULTS, entries, overwrite=False)
         categories = [{"id": each.original_id, "name": each.name} for each in classes]
-        (staging / IMAGES).write_bytes(
+        (staging / _IMAGES).write_bytes(
             msgspec.json.encode({"images": described, "annotations": [], "categories": categories})
         )
     return InstancePredictReport(
@@ -124,7 +124,7 @@ def _classes(info: CheckpointInfo) -> list[ClassInfo]:
     ]
 
 
-def _detect(detector: Detector, image: Image, config: Config) -> Found:
+def _detect(detector: Detector, image: RgbImage, config: Config) -> Detections:
     planes, content = network_input(image, config, settings_of(config))
     (found,) = locate(
         detector(planes[None], np.array([content], np.float32)), [content], [(image.shape[0], image.shape[1])]
@@ -132,15 +132,15 @@ def _detect(detector: Detector, image: Image, config: Config) -> Found:
     return found
 
 
-def _likely(found: Found, score: float) -> Found:
+def _likely(found: Detections, score: float) -> Detections:
     kept = found.scores >= score
     masks = tuple(mask for mask, keep in zip(found.masks, kept, strict=True) if keep)
     return replace(found, boxes=found.boxes[kept], scores=found.scores[kept], labels=found.labels[kept], masks=masks)
 
 
 def _draw(
-    directory: Path, name: str, image: Image, found: Found, class_names: tuple[str, ...], *, cutout: bool
+    directory: Path, name: str, image: RgbImage, found: Detections, class_names: tuple[str, ...], *, cutout: bool
 ) -> None:
-    Pillow.fromarray(draw_instances(image, found, class_names)).save(directory / OVERLAY / name)
+    Pillow.fromarray(draw_instances(image, found, class_names)).save(directory / _OVERLAY / name)
     if cutout:
-        Pillow.fromarray(cut_out(image, found), "RGBA").save(directory / CUTOUT / name)
+        Pillow.fromarray(cut_out(image, found), "RGBA").save(directory / _CUTOUT / name)

@@ -19,12 +19,12 @@ from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
 from segdata.parallel import Progress, silent
 from segtrain.config.config import DeviceTarget
-from segtrain.data.arrays import Image
+from segtrain.data.arrays import RgbImage
 from segtrain.data.images import image_paths, is_stack, read_images
 from segtrain.inference.semantic.segmenter import load_segmenter
 
 #: Sub-directories of the result; each holds one ``STEM.png`` for each image.
-INDEX, PALETTE, OVERLAY = "index", "palette", "overlay"
+INDEX_DIR, PALETTE_DIR, OVERLAY_DIR = "index", "palette", "overlay"
 
 #: Of a multi-page TIFF: the class ids of all its pages, again as one.
 STACK = "index.tif"
@@ -32,7 +32,7 @@ STACK = "index.tif"
 
 @dataclass(frozen=True, kw_only=True)
 class PredictReport:
-    """What `predict` wrote.
+    """What `predict_semantic` wrote.
 
     Attributes:
         directory: holds ``index`` (class ids), ``palette`` (the same in VOC's colors) and ``overlay``; of one
@@ -51,7 +51,7 @@ class PredictReport:
     faults: tuple[str, ...]
 
 
-def predict(
+def predict_semantic(
     images: Path,
     ckpt_path: Path,
     out: Path,
@@ -85,7 +85,7 @@ def predict(
         TargetExistsError: when `out` is taken.
     """
     paths = image_paths(images, data_root)
-    with staged_directory(out, overwrite=overwrite, ours=(INDEX, PALETTE, OVERLAY, STACK)) as staging:
+    with staged_directory(out, overwrite=overwrite, ours=(INDEX_DIR, PALETTE_DIR, OVERLAY_DIR, STACK)) as staging:
         segmenter, info, loaded = load_segmenter(
             ckpt_path,
             scales=scales,
@@ -95,7 +95,7 @@ def predict(
             batch_size=1,
             device_target=device_target,
         )
-        for kind in (INDEX, PALETTE, OVERLAY):
+        for kind in (INDEX_DIR, PALETTE_DIR, OVERLAY_DIR):
             (staging / kind).mkdir()
         found: set[int] = set()
         faults: list[str] = []
@@ -124,9 +124,9 @@ def predict(
     )
 
 
-def _write(directory: Path, name: str, image: Image, labels: npt.NDArray[np.uint8]) -> None:
-    (directory / INDEX / name).write_bytes(encode_index_png(labels))
+def _write(directory: Path, name: str, image: RgbImage, labels: npt.NDArray[np.uint8]) -> None:
+    (directory / INDEX_DIR / name).write_bytes(encode_index_png(labels))
     colored = Pillow.fromarray(labels, "P")
     colored.putpalette(voc_palette().tobytes())
-    colored.save(directory / PALETTE / name)
-    Pillow.fromarray(blend(image, label_overlay(labels), 0.5)).save(directory / OVERLAY / name)
+    colored.save(directory / PALETTE_DIR / name)
+    Pillow.fromarray(blend(image, label_overlay(labels), 0.5)).save(directory / OVERLAY_DIR / name)

@@ -24,14 +24,14 @@ from segdata.errors import InvalidInputError
 from segtrain.checkpoints.checkpoint import CheckpointInfo, LoadReport, load_network, read_info
 from segtrain.config.config import MIN_CROP, Config, DeviceTarget
 from segtrain.config.unet import UNetSettings, center_size
-from segtrain.data.arrays import Image, Pixels, normalize, resize_long_side
+from segtrain.data.arrays import Pixels, RgbImage, normalize, resize_long_side
 from segtrain.data.semantic.tile_transforms import with_channels
 from segtrain.distributed.device import prepare_device
-from segtrain.inference.semantic.tiling import symmetric, tiled
+from segtrain.inference.semantic.tiling import tiled, with_test_time_augmentation
 
 
 @dataclass(frozen=True, kw_only=True)
-class Protocol:
+class EvalSettings:
     """How an image is brought through the network.
 
     Attributes:
@@ -62,30 +62,30 @@ class Protocol:
 class Segmenter:
     """Segments images; one graph is compiled for each input size and then kept."""
 
-    def __init__(self, network: nn.Cell, config: Config, protocol: Protocol, *, batch_size: int) -> None:
+    def __init__(self, network: nn.Cell, config: Config, settings: EvalSettings, *, batch_size: int) -> None:
         """Segment by `network`, whose input is normalized as `config` says.
 
         `batch_size` images go through the network at a time; their probabilities at full size, ``K x H x W`` float32
         each, are in memory together.
         """
         self.config = config
-        self.protocol = protocol
+        self.settings = settings
         self.batch_size = batch_size
         self._cell = _Probabilities(network)
-        self._network = symmetric(self._run, flip=protocol.flip, turn=protocol.turn)
+        self._network = with_test_time_augmentation(self._run, flip=settings.flip, turn=settings.turn)
         if config.unet:
-            self._center = center_size(protocol.crop_size, config.unet.halvings, same_padding=config.same_padding)
+            self._center = center_size(settings.crop_size, config.unet.halvings, same_padding=config.same_padding)
 
-    def __call__(self, images: Sequence[Image]) -> list[npt.NDArray[np.uint8]]:
+    def __call__(self, images: Sequence[RgbImage]) -> list[npt.NDArray[np.uint8]]:
         """Return the class ids ``(H, W)`` uint8 of each image, uint8 RGB ``(H, W, 3)``; at most `batch_size` images."""
         return [likeliest(scores) for scores in self.probabilities(images)]
 
-    def probabilities(self, images: Sequence[Image]) -> list[Pixels]:
+    def probabilities(self, images: Sequence[RgbImage]) -> list[Pixels]:
         """Return the class probabilities, float32 ``(H, W, K)``, of each image; see `__call__`."""
         # The network may be in training: its statistics must neither be used nor moved by what is evaluated.
         self._cell.set_train(False)
         means: list[Pixels | None] = [None] * len(images)
-        for scale in self.protocol.scales:
+        for scale in self.settings.scales:
             for index, scores in enumerate(self._at_scale(images, scale)):
                 height, width = images[index].shape[:2]
                 # A copy of the probabilities of a large image is a large one.
@@ -93,23 +93,23 @@ class Segmenter:
                     scores = cv2.resize(scores, (width, height), interpolation=cv2.INTER_LINEAR)
                 total = means[index]
                 means[index] = scores if total is None else np.add(total, scores, out=total)
-        count = np.float32(len(self.protocol.scales))
+        count = np.float32(len(self.settings.scales))
         return [total if count == 1 else np.divide(total, count, out=total) for total in means if total is not None]
 
-    def _by_tiles(self, image: Image, scale: float, unet: UNetSettings) -> Pixels:
+    def _by_tiles(self, image: RgbImage, scale: float, unet: UNetSettings) -> Pixels:
         resized = resize_long_side(image, round(max(image.shape[:2]) * scale))
         channels = with_channels(resized, unet.channels)
         planes = np.empty((unet.channels, *channels.shape[:2]), np.float32)
         mean, std = self.config.image_mean[: unet.channels], self.config.image_std[: unet.channels]
         normalize(channels, mean, std, planes)
-        size = self.protocol.crop_size
+        size = self.settings.crop_size
         return tiled(self._network, planes, input_size=size, output_size=self._center, fill=unet.fill)
 
-    def _at_scale(self, images: Sequence[Image], scale: float) -> list[Pixels]:
+    def _at_scale(self, images: Sequence[RgbImage], scale: float) -> list[Pixels]:
         """Return the probabilities ``(h, w, K)`` of each image at the size that it has at `scale`."""
         if self.config.unet:
             return [self._by_tiles(image, scale, self.config.unet) for image in images]
-        target = self.protocol.target(scale)
+        target = self.settings.target(scale)
         # The shape is static, so a batch that is not full is filled with zeros, which nobody looks at.
         batch = np.zeros((self.batch_size, 3, target, target), np.float32)
         sizes = []
@@ -145,10 +145,10 @@ def load_segmenter(
         InvalidInputError: when the checkpoint is damaged or an input would be too small.
     """
     config = read_info(ckpt_path).config
-    protocol = Protocol(crop_size=crop_size or config.crop_size, scales=scales, flip=flip, turn=turn)
+    settings = EvalSettings(crop_size=crop_size or config.crop_size, scales=scales, flip=flip, turn=turn)
     prepare_device(device_target, seed=config.seed)
     network, info, report = load_network(ckpt_path)
-    return Segmenter(network, config, protocol, batch_size=batch_size or config.batch_size), info, report
+    return Segmenter(network, config, settings, batch_size=batch_size or config.batch_size), info, report
 
 
 def likeliest(probabilities: Pixels) -> npt.NDArray[np.uint8]:

@@ -54,7 +54,7 @@ def tiled(network: Network, image: Pixels, *, input_size: int, output_size: int,
     return total / times
 
 
-def symmetric(network: Network, *, flip: bool, turn: bool) -> Network:
+def with_test_time_augmentation(network: Network, *, flip: bool, turn: bool) -> Network:
     """Return a network that takes the mean over what square inputs look like otherwise.
 
     Args:

@@ -9,7 +9,7 @@ from segtrain.models.layers import random_bits, random_counter
 from segtrain.models.mask_rcnn.boxes import coverage, iou
 
 
-class Match(nn.Cell):
+class AnchorMatcher(nn.Cell):
     """Compare boxes with an image's objects.
 
     A box is positive when its IoU with an object is high enough, and negative when that with every object is low.
@@ -68,7 +68,7 @@ class Match(nn.Cell):
         return ops.logical_and(positive, counted), ops.logical_and(negative, counted), nearest.astype(dtype.int32)
 
 
-class Sample(nn.Cell):
+class BalancedSampler(nn.Cell):
     """Choose some positive and some negative boxes of each image at random.
 
     As in `segtrain.models.layers.Dropout`, what is chosen depends on a seed and a counter only, the counter is a

@@ -89,7 +89,7 @@ def clip(boxes: Tensor, sizes: Tensor) -> Tensor:
     return ops.minimum(ops.relu(boxes), limits)
 
 
-def take(rows: Tensor, indices: Tensor) -> Tensor:
+def gather_rows(rows: Tensor, indices: Tensor) -> Tensor:
     """Return of ``(N, A, C)`` the rows that int32 ``(N, B)`` names in each image: ``(N, B, C)``."""
     images, number, channels = rows.shape
     first = ops.arange(images).astype(dtype.int32).reshape(-1, 1) * number

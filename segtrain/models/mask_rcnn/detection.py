@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mindspore import Tensor, dtype, nn, ops
 
-from segtrain.models.mask_rcnn.boxes import area, clip, decode, take
+from segtrain.models.mask_rcnn.boxes import area, clip, decode, gather_rows
 from segtrain.models.mask_rcnn.losses import of_class
 from segtrain.models.mask_rcnn.network import MaskRcnnNetwork
 from segtrain.models.mask_rcnn.proposals import Nms, Proposals
@@ -66,8 +66,8 @@ class MaskRcnnDetector(nn.Cell):
         best, pairs = ops.topk(scores.reshape(images, -1), self.candidates)
         pairs = pairs.astype(dtype.int32)
         rows = pairs // classes
-        chosen = take(offsets.astype(dtype.float32).reshape(images, -1, 4), pairs)
-        boxes = clip(decode(chosen, take(proposals, rows), self.settings.box_stds), sizes)
+        chosen = gather_rows(offsets.astype(dtype.float32).reshape(images, -1, 4), pairs)
+        boxes = clip(decode(chosen, gather_rows(proposals, rows), self.settings.box_stds), sizes)
         return boxes, best, pairs - rows * classes + 1
 
     def _best(self, boxes: Tensor, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -79,4 +79,4 @@ class MaskRcnnDetector(nn.Cell):
         kept = ops.logical_and(kept, area(boxes) > 0)
         best, chosen = ops.topk(ops.select(kept, scores, ops.zeros_like(scores)), self.detections)
         chosen = chosen.astype(dtype.int32)
-        return take(boxes, chosen), best, ops.gather_elements(labels, 1, chosen)
+        return gather_rows(boxes, chosen), best, ops.gather_elements(labels, 1, chosen)

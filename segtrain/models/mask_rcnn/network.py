@@ -5,7 +5,7 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Tensor, nn
 
-from segdata.errors import InvalidInputError, near
+from segdata.errors import InvalidInputError, suggest
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.models.mask_rcnn.heads import BoxHead, FeaturePyramid, MaskHead, RpnHead
 from segtrain.models.resnet import BACKBONES, ResNet
@@ -38,7 +38,7 @@ class MaskRcnnNetwork(nn.Cell):
         """
         super().__init__()
         if backbone not in BACKBONES:
-            raise InvalidInputError(f"no backbone is called {backbone!r}; {near(backbone, BACKBONES)}")
+            raise InvalidInputError(f"no backbone is called {backbone!r}; {suggest(backbone, BACKBONES)}")
         if num_classes < 1:
             raise InvalidInputError(f"number of classes is {num_classes}: expected 1 or more, background not counted")
         self.settings = settings

@@ -7,7 +7,7 @@ from mindspore import Tensor, dtype, nn, ops
 
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.models.mask_rcnn.anchors import level_anchors
-from segtrain.models.mask_rcnn.boxes import area, clip, decode, take
+from segtrain.models.mask_rcnn.boxes import area, clip, decode, gather_rows
 
 #: The score of what is none; logits are far above.
 NOTHING = -1e4
@@ -82,10 +82,10 @@ class Proposals(nn.Cell):
             best, chosen = ops.topk(scores[:, start : start + count], min(self.candidates, count))
             chosen = chosen.astype(dtype.int32) + start
             start = start + count
-            boxes = clip(decode(take(offsets, chosen), take(anchors, chosen), RPN_STDS), sizes)
+            boxes = clip(decode(gather_rows(offsets, chosen), gather_rows(anchors, chosen), RPN_STDS), sizes)
             kept = ops.stack([self.nms(boxes[image]) for image in range(images)])
             kept = ops.logical_and(kept, area(boxes) > 0)
             all_boxes.append(boxes)
             all_scores.append(ops.select(kept, best, ops.full_like(best, NOTHING)))
         scores, chosen = ops.topk(ops.concat(all_scores, 1), self.proposals)
-        return take(ops.concat(all_boxes, 1), chosen.astype(dtype.int32)), scores > NOTHING
+        return gather_rows(ops.concat(all_boxes, 1), chosen.astype(dtype.int32)), scores > NOTHING

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mindspore import Tensor, dtype, nn, ops
 
-from segtrain.models.mask_rcnn.assignment import Match, Sample
-from segtrain.models.mask_rcnn.boxes import encode, take
+from segtrain.models.mask_rcnn.assignment import AnchorMatcher, BalancedSampler
+from segtrain.models.mask_rcnn.boxes import encode, gather_rows
 from segtrain.models.mask_rcnn.losses import binary_loss, box_loss, class_loss, of_class
 from segtrain.models.mask_rcnn.mask_targets import mask_targets
 from segtrain.models.mask_rcnn.network import MaskRcnnNetwork
@@ -30,14 +30,14 @@ class MaskRcnnLoss(nn.Cell):
         self.settings = settings
         self.proposals = Proposals(settings, settings.rpn_candidates, settings.rpn_proposals)
         self.regions = RegionFeatures(settings)
-        self.rpn_match = Match(
+        self.rpn_match = AnchorMatcher(
             settings.rpn_positive_iou, settings.rpn_negative_iou, settings.crowd_overlap, settings.rpn_rescue_iou
         )
-        self.roi_match = Match(settings.roi_iou, settings.roi_iou, settings.crowd_overlap)
+        self.roi_match = AnchorMatcher(settings.roi_iou, settings.roi_iou, settings.crowd_overlap)
         samples = settings.rpn_samples
-        self.rpn_sample = Sample(settings.rpn_positives, samples, samples, "rpn_sample.counter")
+        self.rpn_sample = BalancedSampler(settings.rpn_positives, samples, samples, "rpn_sample.counter")
         positives, negatives = settings.roi_positives, settings.roi_negatives
-        self.roi_sample = Sample(positives, negatives, positives + negatives, "roi_sample.counter")
+        self.roi_sample = BalancedSampler(positives, negatives, positives + negatives, "roi_sample.counter")
 
     def construct(
         self, images: Tensor, sizes: Tensor, boxes: Tensor, labels: Tensor, crowd: Tensor, masks: Tensor
@@ -67,7 +67,7 @@ class MaskRcnnLoss(nn.Cell):
         candidates, usable = ops.concat((proposals, boxes), 1), ops.concat((proposed, is_object), 1)
         positive, negative, nearest = self.roi_match(candidates, usable, boxes, labels, crowd)
         chosen, filled = self.roi_sample(positive, negative)
-        rois = take(candidates, chosen)
+        rois = gather_rows(candidates, chosen)
         instances = ops.gather_elements(nearest, 1, chosen)
         number = min(self.settings.roi_positives, candidates.shape[1])
         box_cls, box_reg = self._boxes(canvas, rois, filled, instances, number, boxes, labels)
@@ -86,9 +86,9 @@ class MaskRcnnLoss(nn.Cell):
         classes = binary_loss(ops.gather_elements(logits, 1, chosen), wanted, filled)
 
         chosen, positives = chosen[:, :number], filled[:, :number]
-        targets = take(boxes, ops.gather_elements(nearest, 1, chosen))
-        targets = encode(targets, take(anchors.broadcast_to(offsets.shape), chosen), RPN_STDS)
-        return classes, box_loss(take(offsets, chosen), targets, positives, filled, RPN_BETA)
+        targets = gather_rows(boxes, ops.gather_elements(nearest, 1, chosen))
+        targets = encode(targets, gather_rows(anchors.broadcast_to(offsets.shape), chosen), RPN_STDS)
+        return classes, box_loss(gather_rows(offsets, chosen), targets, positives, filled, RPN_BETA)
 
     def _boxes(
         self,
@@ -109,7 +109,7 @@ class MaskRcnnLoss(nn.Cell):
 
         offsets = offsets.astype(dtype.float32).reshape(images, slots, self.network.num_classes, 4)[:, :number]
         found = of_class(offsets.reshape(images * number, -1, 4), own.reshape(-1)).reshape(images, number, 4)
-        targets = encode(take(boxes, instances[:, :number]), rois[:, :number], self.settings.box_stds)
+        targets = encode(gather_rows(boxes, instances[:, :number]), rois[:, :number], self.settings.box_stds)
         return classes, box_loss(found, targets, filled[:, :number], filled, ROI_BETA)
 
     def _masks(
@@ -128,9 +128,9 @@ class MaskRcnnLoss(nn.Cell):
         size = logits.shape[-1]
         own = ops.gather_elements(labels, 1, instances).reshape(-1)
         found = of_class(logits.reshape(-1, self.network.num_classes, size * size), own)
-        crops = take(masks.astype(dtype.float32).reshape(images, instances_limit, -1), instances)
+        crops = gather_rows(masks.astype(dtype.float32).reshape(images, instances_limit, -1), instances)
         targets = mask_targets(
-            crops.reshape(-1, cells, cells), take(boxes, instances).reshape(-1, 4), rois.reshape(-1, 4), size
+            crops.reshape(-1, cells, cells), gather_rows(boxes, instances).reshape(-1, 4), rois.reshape(-1, 4), size
         )
         counted = filled.reshape(-1, 1).broadcast_to(found.shape)
         return binary_loss(found, targets.reshape(-1, size * size), counted)

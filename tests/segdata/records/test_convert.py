@@ -85,7 +85,7 @@ def test_a_plan_uses_every_row_once_in_balanced_shards(rows: int, shards: int, s
     made = Rows(
         task="semantic", schema=SEMANTIC, items=tuple(range(rows)), keys=tuple(map(str, range(rows))),
         read=lambda _: {}, sizes=np.full(rows, 1000), payload_bytes=0, classes=(), ignore_label=255, ignore_pixels=0,
-        stamps=np.zeros(rows, np.uint64), samples=rows, empty=0, faults=(), rotated=(),
+        change_marks=np.zeros(rows, np.uint64), samples=rows, empty=0, faults=(), rotated=(),
     )  # fmt: skip
     if rows < shards:
         with pytest.raises(InvalidInputError, match=f"ask for {rows} or fewer"):

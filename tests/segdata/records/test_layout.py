@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mindspore.mindrecord import FileWriter
 
 from segdata.errors import InvalidInputError
-from segdata.records.layout import HEADER_MIN, PAGE_MAX, PAGE_MIN, blob_overhead, fit
+from segdata.records.layout import HEADER_MIN, PAGE_MAX, PAGE_MIN, blob_overhead, choose_layout
 from segdata.records.schema import SEMANTIC
 from segdata.records.stitch import count_rows, read_header
 
@@ -19,7 +19,7 @@ rows = st.lists(st.integers(1, 3_000_000), min_size=1, max_size=60).map(lambda s
 @given(st.lists(rows, min_size=1, max_size=4))
 @settings(max_examples=50)
 def test_a_page_holds_the_largest_row_and_both_sizes_are_what_mindrecord_takes(shards: list[np.ndarray]) -> None:
-    layout = fit(shards, name_bytes=20)
+    layout = choose_layout(shards, name_bytes=20)
     assert PAGE_MIN <= layout.page_size <= PAGE_MAX
     assert layout.page_size >= max(int(shard.max()) for shard in shards)
     assert layout.header_size >= HEADER_MIN
@@ -29,7 +29,7 @@ def test_a_page_holds_the_largest_row_and_both_sizes_are_what_mindrecord_takes(s
 def test_a_voc_like_set_wastes_less_than_a_twentieth() -> None:
     rng = np.random.default_rng(0)
     shards = [rng.integers(50_000, 150_000, 350) for _ in range(8)]
-    layout = fit(shards, name_bytes=20)
+    layout = choose_layout(shards, name_bytes=20)
     pages = 0
     for shard in shards:
         free = 0
@@ -42,13 +42,13 @@ def test_a_voc_like_set_wastes_less_than_a_twentieth() -> None:
 
 def test_a_row_beyond_the_largest_page_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="MindRecord takes 268435456 at most"):
-        fit([np.array([PAGE_MAX + 1])], name_bytes=20)
+        choose_layout([np.array([PAGE_MAX + 1])], name_bytes=20)
 
 
 @pytest.mark.parametrize(("count", "size"), [(1, 100_000), (3000, 40), (40, 33_000), (300, 70_000)])
 def test_mindrecord_writes_within_the_layout(tmp_path_factory: pytest.TempPathFactory, count: int, size: int) -> None:
     path = tmp_path_factory.mktemp("layout") / "x.mindrecord"
-    layout = fit([np.full(count, size + blob_overhead(SEMANTIC))], name_bytes=20)
+    layout = choose_layout([np.full(count, size + blob_overhead(SEMANTIC))], name_bytes=20)
     writer = FileWriter(str(path), 1)
     writer.set_header_size(layout.header_size)
     writer.set_page_size(layout.page_size)

@@ -373,7 +373,7 @@ def test_obs_is_reached_by_what_modelarts_sets(
     reconnect(ACCESS_KEY_ID=key, SECRET_ACCESS_KEY=secret, S3_ENDPOINT=endpoint)
     there = Url("obs", url.bucket, url.key)
     publish(local, there)
-    assert fetch.verify(there, work_dir=tmp_path / "work").ok
+    assert fetch.verify_location(there, work_dir=tmp_path / "work").ok
 
 
 # What goes wrong

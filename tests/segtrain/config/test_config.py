@@ -10,7 +10,7 @@ from segdata.records.manifest import open_set
 from segtrain.config.config import Backbone, Config, Model
 from segtrain.config.recipes import override, parse_config, read_config, recipe, recipe_names, write_config
 from segtrain.models import BACKBONES, MODELS
-from segtrain.tasks.semantic import resolve
+from segtrain.tasks.semantic import resolve_config
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature
@@ -121,7 +121,7 @@ def test_a_file_that_is_no_complete_configuration_is_refused(tmp_path: Path, tex
 
 
 def test_classes_and_ignore_label_come_from_the_record_set(small: Config, miniature: Miniature) -> None:
-    resolved = resolve(small, open_set(miniature.train).manifest)
+    resolved = resolve_config(small, open_set(miniature.train).manifest)
     assert (resolved.num_classes, resolved.ignore_label) == (4, 255)
 
 
@@ -130,7 +130,7 @@ def test_settings_that_contradict_the_record_set_are_refused(
     small: Config, miniature: Miniature, key: str, value: int
 ) -> None:
     with pytest.raises(InvalidInputError, match=f"{key} = {value} is configured, but record set train has"):
-        resolve(override(small, {key: value}), open_set(miniature.train).manifest)
+        resolve_config(override(small, {key: value}), open_set(miniature.train).manifest)
 
 
 def test_settings_of_a_group_are_checked_together() -> None:

@@ -35,10 +35,10 @@ from segtrain.checkpoints.checkpoint import read_checkpoint, read_parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, read_config
 from segtrain.data.rows import steps_per_epoch
-from segtrain.data.semantic.crops import list_samples, record_samples, training_batches
+from segtrain.data.semantic.crops import crop_batches, list_samples, record_samples
 from segtrain.distributed.device import prepare_device
 from segtrain.distributed.ranks import ALONE, Ranks, device_id, from_float32, launched, to_float32
-from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate
+from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate_semantic
 from segtrain.training.fit import fit
 from segtrain.training.train_dir import TrainDir
 
@@ -78,10 +78,10 @@ def test_the_batches_of_two_ranks_are_those_of_one_with_twice_the_size(
     miniature: Miniature, small: Config, first_step: int
 ) -> None:
     records = open_set(miniature.train)
-    joint = [batch[0].asnumpy() for batch in training_batches(records, small, epoch=1, first_step=first_step)]
+    joint = [batch[0].asnumpy() for batch in crop_batches(records, small, epoch=1, first_step=first_step)]
     halves = override(small, {"batch_size": 2})
     parts = [
-        [batch[0].asnumpy() for batch in training_batches(records, halves, epoch=1, first_step=first_step, ranks=ranks)]
+        [batch[0].asnumpy() for batch in crop_batches(records, halves, epoch=1, first_step=first_step, ranks=ranks)]
         for ranks in PAIR
     ]
     assert len(joint) == 2 - first_step
@@ -278,7 +278,7 @@ def test_the_checkpoint_tells_how_many_trained(together: Together) -> None:
 
 @pytest.fixture(scope="module")
 def alone(together: Together) -> EvalReport:
-    return evaluate(together.base / "plain" / "last.ckpt", together.base / "val")
+    return evaluate_semantic(together.base / "plain" / "last.ckpt", together.base / "val")
 
 
 def test_an_evaluation_of_an_odd_number_of_rows_by_two_is_that_by_one(together: Together, alone: EvalReport) -> None:

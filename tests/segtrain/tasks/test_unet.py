@@ -24,9 +24,9 @@ from segtrain.config.config import Config
 from segtrain.config.recipes import override, recipe
 from segtrain.data.semantic.border_weights import border_weights
 from segtrain.data.semantic.tiles import tile_batches
-from segtrain.evaluation.semantic.evaluate import evaluate
-from segtrain.inference.semantic.predict import predict
-from segtrain.inference.semantic.segmenter import Protocol, Segmenter
+from segtrain.evaluation.semantic.evaluate import evaluate_semantic
+from segtrain.inference.semantic.predict import predict_semantic
+from segtrain.inference.semantic.segmenter import EvalSettings, Segmenter
 from segtrain.tasks import semantic
 from segtrain.training.fit import FitReport, fit
 
@@ -116,7 +116,7 @@ def test_the_loss_falls(trained: tuple[Path, FitReport]) -> None:
 
 def test_evaluation_is_at_full_size_and_scores_cells(trained: tuple[Path, FitReport], records: Path) -> None:
     checkpoint, _ = trained
-    scores = evaluate(checkpoint, records, membrane="membrane").scores
+    scores = evaluate_semantic(checkpoint, records, membrane="membrane").scores
     assert scores.pixels == 4 * 70 * 70
     assert scores.soft_dice is not None
     assert 0 < scores.soft_dice < 1
@@ -127,7 +127,7 @@ def test_evaluation_is_at_full_size_and_scores_cells(trained: tuple[Path, FitRep
 
 def test_flips_and_turns_of_an_image_are_segmented_alike(trained: tuple[Path, FitReport], config: Config) -> None:
     network, *_ = load_network(trained[0])
-    segmenter = Segmenter(network, config, Protocol(crop_size=48, flip=True, turn=True), batch_size=1)
+    segmenter = Segmenter(network, config, EvalSettings(crop_size=48, flip=True, turn=True), batch_size=1)
     # The tiles of a square whose side is a multiple of theirs lie where they lie in its turns.
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 1), np.uint8).repeat(3, 2)
     ((plain,), (turned,)) = (segmenter.probabilities([each]) for each in (image, np.rot90(image)))
@@ -138,7 +138,7 @@ def test_flips_and_turns_of_an_image_are_segmented_alike(trained: tuple[Path, Fi
 def test_a_stack_gives_pictures_of_its_pages_and_a_stack(
     trained: tuple[Path, FitReport], stacks: Path, tmp_path: Path
 ) -> None:
-    report = predict(stacks / "train-volume.tif", trained[0], tmp_path / "out")
+    report = predict_semantic(stacks / "train-volume.tif", trained[0], tmp_path / "out")
     assert (report.images, report.faults) == (4, ())
     stack = tifffile.imread(tmp_path / "out" / "index.tif")
     assert (stack.shape, stack.dtype) == ((4, 70, 70), np.uint8)
@@ -152,7 +152,7 @@ def test_scales_are_of_the_images_own_size_and_averaged(trained: tuple[Path, Fit
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
 
     def segment(image: np.ndarray, *scales: float) -> np.ndarray:
-        segmenter = Segmenter(network, config, Protocol(crop_size=48, scales=scales), batch_size=1)
+        segmenter = Segmenter(network, config, EvalSettings(crop_size=48, scales=scales), batch_size=1)
         return segmenter.probabilities([image])[0]
 
     larger = segment(cv2.resize(image, (144, 96), interpolation=cv2.INTER_LINEAR), 1.0)
@@ -163,7 +163,7 @@ def test_scales_are_of_the_images_own_size_and_averaged(trained: tuple[Path, Fit
 
 def test_unknown_classes_are_refused(trained: tuple[Path, FitReport], records: Path) -> None:
     with pytest.raises(InvalidInputError, match="no class is called 'membrana'; did you mean membrane"):
-        evaluate(trained[0], records, membrane="membrana")
+        evaluate_semantic(trained[0], records, membrane="membrana")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from segtrain.checkpoints.checkpoint import load_network, load_pretrained, read_
 from segtrain.checkpoints.naming import AVERAGE, averaged
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
-from segtrain.evaluation.semantic.evaluate import evaluate
+from segtrain.evaluation.semantic.evaluate import evaluate_semantic
 from segtrain.models import build_network
 from segtrain.training.averaging import MovingAverage
 from segtrain.training.fit import fit
@@ -96,7 +96,7 @@ def test_a_training_is_evaluated_by_its_averages_and_goes_on_from_its_weights(
     run: Path, quick: Config, miniature: Miniature, tmp_path: Path
 ) -> None:
     last = [line for line in TrainDir(run).metrics() if "miou" in line][-1]
-    assert evaluate(run / "last.ckpt", miniature.val).scores.mean_iou == last["miou"]
+    assert evaluate_semantic(run / "last.ckpt", miniature.val).scores.mean_iou == last["miou"]
 
     # Neither averages nor evaluations change what is learned.
     fit(override(quick, {"ema_decay": 0}), miniature.train, tmp_path / "plain")
@@ -108,5 +108,5 @@ def test_a_training_is_evaluated_by_its_averages_and_goes_on_from_its_weights(
 def test_the_best_checkpoint_is_of_averages_alone(run: Path, miniature: Miniature) -> None:
     best = read_parameters(run / "best.ckpt")
     assert not [name for name in best if name.startswith(AVERAGE)]
-    scores = evaluate(run / "best.ckpt", miniature.val).scores
+    scores = evaluate_semantic(run / "best.ckpt", miniature.val).scores
     assert scores.mean_iou == max(line["miou"] for line in TrainDir(run).metrics() if "miou" in line)

@@ -38,8 +38,8 @@ def _arguments(slices: Path, directory: Path, *more: object) -> list[object]:
 
 def test_each_fold_is_evaluated_on_what_it_did_not_train_on(segtrain: Run, slices: Path, tmp_path: Path) -> None:
     directory = tmp_path / "folds"
-    protocol = ["--scales", 1, "--scales", 1.25, "--flip", "--membrane", "membrane"]
-    result = segtrain(*_arguments(slices, directory, "--folds", 2, *protocol, "--json"))
+    settings = ["--scales", 1, "--scales", 1.25, "--flip", "--membrane", "membrane"]
+    result = segtrain(*_arguments(slices, directory, "--folds", 2, *settings, "--json"))
     assert result.exit_code == 0, result.output
     whole, validated = read_list(slices / "all_lst.txt"), []
     for fold in range(2):
@@ -51,7 +51,7 @@ def test_each_fold_is_evaluated_on_what_it_did_not_train_on(segtrain: Run, slice
     report = json.loads(result.stdout)
     assert list(report["folds"]) == ["0", "1"]
     for fold in report["folds"].values():
-        assert fold["protocol"] == {"crop_size": 48, "scales": [1, 1.25], "flip": True, "turn": False}
+        assert fold["settings"] == {"crop_size": 48, "scales": [1, 1.25], "flip": True, "turn": False}
     for name in ("miou", "pixel_accuracy", "soft_dice", "membrane_iou"):
         scores = report["scores"][name]
         assert 0 <= scores["mean"] <= 1 and scores["deviation"] is not None

@@ -17,7 +17,7 @@ from PIL import Image
 
 from segdata.draw.overlay import Box, instance_overlay, label_overlay
 from segdata.inspect.check import CheckReport, Finding
-from segdata.inspect.preview.page import Show, make_page
+from segdata.inspect.preview.page import PageContent, render_page
 from segdata.inspect.preview.pictures import Picture, Unreadable, View, make_legend
 from segdata.inspect.stats import ClassStats, SizeCount, StatsReport
 
@@ -82,7 +82,9 @@ def make(
     tiles: tuple[Picture | Unreadable, ...] = TILES,
 ) -> str:
     legend = make_legend(tiles, View(LABELS, 255, 640, 640, False))
-    return make_page(stats or stats_report(), check or check_report(), Show(tiles, legend, "4 of 4,321 samples", 0.4))
+    return render_page(
+        stats or stats_report(), check or check_report(), PageContent(tiles, legend, "4 of 4,321 samples", 0.4)
+    )
 
 
 class Reader(HTMLParser):

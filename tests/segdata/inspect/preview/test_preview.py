@@ -16,7 +16,7 @@ from PIL import Image
 from segdata.dataset import open_dataset, read_label
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.inspect.preview import preview
-from segdata.inspect.preview.pictures import View, look
+from segdata.inspect.preview.pictures import View, draw_sample
 from segdata.inspect.preview.sheet import TILE_HEIGHT, TILE_WIDTH
 from segdata.labels.classes import Classes
 from segdata.labels.colormap import voc_palette
@@ -81,7 +81,7 @@ def test_an_image_of_any_size_fits_its_tile_in_its_proportion(tmp_path: Path, he
 def test_labels_are_scaled_without_new_values(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     dataset = open_dataset(listed(tmp_path, [rng.choice(np.array([0, 3, 20, 255], np.uint8), (700, 900))]))
-    picture = look(View(dataset.labels, 255, 300, 225, True), next(dataset.samples()))
+    picture = draw_sample(View(dataset.labels, 255, 300, 225, True), next(dataset.samples()))
     assert set(np.unique(picture.overlay.fill).tolist()) == {0, 3, 20}
     assert (picture.classes, picture.ignored) == ((0, 3, 20), True)
 
@@ -205,7 +205,7 @@ def test_an_image_of_another_size_than_the_json_says_is_not_drawn_over(coco: Pat
 
 def test_crowds_are_called_so(coco: Path) -> None:
     dataset = open_dataset(coco / "annotations" / "instances.json")
-    pictures = [look(View(dataset.labels, None, 300, 225, True), sample) for sample in dataset.samples()]
+    pictures = [draw_sample(View(dataset.labels, None, 300, 225, True), sample) for sample in dataset.samples()]
     texts = {box.text for picture in pictures for box in picture.overlay.boxes}
     assert any(text.endswith(" (crowd)") for text in texts)
     assert {"ellipse", "rectangle", "triangle"} & texts

@@ -18,7 +18,7 @@ from scipy.io import loadmat, savemat
 from scipy.sparse import csc_matrix
 
 from segdata.errors import InvalidInputError
-from segdata.sources.sbd.mat5 import MAX_BYTES, read_field
+from segdata.sources.sbd.mat5 import MAX_MAT_BYTES, read_field
 
 MASK = np.arange(12, dtype=np.uint8).reshape(3, 4)
 INTEGERS = [np.uint8, np.int8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64]
@@ -160,7 +160,7 @@ def test_a_negative_size_is_damage(tmp_path: Path) -> None:
             lambda: file(compress(struct.pack("<II", 14, 1000) + bytes(1 << 28))), "truncated or damaged", id="bomb"
         ),
         pytest.param(
-            lambda: file(compress(struct.pack("<II", 14, MAX_BYTES - 8) + bytes(1 << 20))),
+            lambda: file(compress(struct.pack("<II", 14, MAX_MAT_BYTES - 8) + bytes(1 << 20))),
             "truncated or damaged",
             id="less than claimed",
         ),
@@ -171,18 +171,18 @@ def test_memory_does_not_follow_what_a_file_claims(tmp_path: Path, data: Any, se
     tracemalloc.start()
     try:
         assert sentence in fault(tmp_path / "a.mat")
-        assert tracemalloc.get_traced_memory()[1] < 2 * MAX_BYTES
+        assert tracemalloc.get_traced_memory()[1] < 2 * MAX_MAT_BYTES
     finally:
         tracemalloc.stop()
 
 
 def test_a_file_too_large_is_not_read_to_its_end(tmp_path: Path) -> None:
     with (tmp_path / "a.mat").open("wb") as sparse:
-        sparse.truncate(20 * MAX_BYTES)
+        sparse.truncate(20 * MAX_MAT_BYTES)
     tracemalloc.start()
     try:
         assert "larger than" in fault(tmp_path / "a.mat")
-        assert tracemalloc.get_traced_memory()[1] < 3 * MAX_BYTES
+        assert tracemalloc.get_traced_memory()[1] < 3 * MAX_MAT_BYTES
     finally:
         tracemalloc.stop()
 

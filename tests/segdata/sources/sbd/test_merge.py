@@ -17,7 +17,7 @@ from segdata.lists import Pair, read_ids, read_list
 from segdata.miniature.sbd import to_mat, write_release
 from segdata.miniature.voc import write_devkit
 from segdata.sources.sbd.merge import read_mask, sbd_merge
-from segdata.sources.sbd.splits import Counts, Splits, find_release, read_splits
+from segdata.sources.sbd.splits import SplitCounts, Splits, find_release, read_splits
 from segdata.sources.voc import voc_decolor
 
 #: The miniature's lists: VOC train 0 to 5, VOC val 6 to 8, and these.
@@ -67,7 +67,7 @@ def only_lists(root: Path, voc: Path, sbd: Path) -> Path:
 
 
 def test_every_term_of_the_arithmetic_is_counted(root: Path) -> None:
-    assert sbd_merge(root).counts == Counts(
+    assert sbd_merge(root).counts == SplitCounts(
         voc_train=6, sbd_train=7, sbd_val=3, sbd_both=1, in_voc_train=2, in_voc_val=1, samples=12
     )
 
@@ -76,14 +76,16 @@ def test_the_counts_follow_from_the_four_lists() -> None:
     splits = Splits(voc_train=["a", "b"], voc_val=["v", "w"], sbd_train=["v", "x", "a", "y"], sbd_val=["y", "w", "z"])
     assert splits.only_sbd() == ["x", "y", "z"]
     counts = splits.counts()
-    assert counts == Counts(voc_train=2, sbd_train=4, sbd_val=3, sbd_both=1, in_voc_train=1, in_voc_val=2, samples=5)
+    assert counts == SplitCounts(
+        voc_train=2, sbd_train=4, sbd_val=3, sbd_both=1, in_voc_train=1, in_voc_val=2, samples=5
+    )
     assert counts.samples == 2 + 4 + 3 - 1 - 1 - 2
 
 
 def test_the_official_lists_alone_give_the_usual_figure(real_data: Path, tmp_path: Path) -> None:
     root = only_lists(tmp_path, real_data / "voc2012" / "official_lists", real_data / "sbd" / "official_lists")
     report = sbd_merge(root, dry_run=True, expect_count=10_582)
-    assert report.counts == Counts(
+    assert report.counts == SplitCounts(
         voc_train=1464, sbd_train=8498, sbd_val=2857, sbd_both=0, in_voc_train=1134, in_voc_val=1103, samples=10_582
     )
     assert report.missing == {

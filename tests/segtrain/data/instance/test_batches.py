@@ -15,7 +15,7 @@ from segdata.records.schema import Row
 from segtrain.config.config import Config
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.recipes import override, recipe
-from segtrain.data.instance.batches import Batch, LeftOut, count_left_out, eval_samples, training_batches
+from segtrain.data.instance.batches import Batch, LeftOut, count_left_out, eval_samples, instance_batches
 from segtrain.distributed.ranks import Ranks
 from segtrain.inference.instance.paste import paste_mask
 
@@ -46,7 +46,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> RecordSet:
 
 def _epoch(records: RecordSet, config: Config = CONFIG, **options: object) -> list[Batch]:
     settings = dataclasses.replace(SETTINGS, expand=bool(options.pop("expand", False)))
-    batches = training_batches(records, config, settings, **{"epoch": 0, **options})  # type: ignore[arg-type]
+    batches = instance_batches(records, config, settings, **{"epoch": 0, **options})  # type: ignore[arg-type]
     return [Batch(*(column.asnumpy() for column in batch)) for batch in batches]
 
 

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segtrain.data.instance.transforms import MAX_EXPANSION, crop_mask, fill_input, fit, fit_at_random, move_boxes
+from segtrain.data.instance.transforms import (
+    MAX_EXPANSION,
+    crop_mask,
+    fill_input,
+    fit_at_random,
+    move_boxes,
+    place_image,
+)
 
 SIDES = st.integers(1, 900)
 
@@ -17,7 +24,7 @@ def _at_random(seed: int, *, expand: bool) -> list[object]:
 @given(SIDES, SIDES, st.integers(1, 40), st.integers(1, 40))
 def test_an_image_is_as_large_as_the_input_takes_it(height: int, width: int, rows: int, columns: int) -> None:
     input_height, input_width = 32 * rows, 32 * columns
-    place = fit(height, width, input_height, input_width)
+    place = place_image(height, width, input_height, input_width)
     assert place.height <= input_height and place.width <= input_width
     assert place.height == input_height or place.width == input_width
     assert (place.content_height, place.content_width) == (place.height, place.width)

@@ -12,14 +12,14 @@ from segdata.records.manifest import open_set
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
 from segtrain.data.rows import steps_per_epoch
-from segtrain.data.semantic.crops import decode_sample, list_samples, record_samples, training_batches
+from segtrain.data.semantic.crops import crop_batches, decode_sample, list_samples, record_samples
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Rows
 
 
 def _epoch(path: Path, config: Config, epoch: int = 0, first_step: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
-    batches = training_batches(open_set(path), config, epoch=epoch, first_step=first_step)
+    batches = crop_batches(open_set(path), config, epoch=epoch, first_step=first_step)
     return [(images.asnumpy(), labels.asnumpy()) for images, labels in batches]
 
 

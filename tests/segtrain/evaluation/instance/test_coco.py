@@ -14,7 +14,7 @@ from pycocotools.cocoeval import COCOeval
 from segdata.errors import InvalidInputError
 from segdata.records.manifest import RecordSet
 from segdata.records.reader import read_rows
-from segtrain.evaluation.instance.coco import AveragePrecision, ground_truth, read_ground_truth, score
+from segtrain.evaluation.instance.coco import AveragePrecision, ground_truth, read_ground_truth, score_results
 from segtrain.inference.instance.detections import Result, result_entries, write_results
 from segtrain.inference.instance.paste import encode_mask, paste_mask
 
@@ -73,7 +73,7 @@ def _numbers(scores: AveragePrecision) -> list[float]:
 
 
 def test_ground_truth_given_as_result_is_perfect(coco: RecordSet) -> None:
-    report = score(ground_truth(coco), _perfect(coco))
+    report = score_results(ground_truth(coco), _perfect(coco))
     assert (report.box.ap, report.mask.ap, report.box.ar_100, report.mask.ar_100) == (ONE,) * 4
     assert report.crowds > 0
     assert report.detections == report.instances + report.crowds
@@ -97,7 +97,7 @@ def test_ground_truth_of_real_images_given_as_result_is_perfect(
     records = record_set(json_file, real_data / "coco" / images, tmp_path)
     results = _perfect(records)
     for truth in (ground_truth(records), read_ground_truth(json_file, records)):
-        report = score(truth, results)
+        report = score_results(truth, results)
         assert (report.box.ap, report.mask.ap) == (ONE, ONE)
         assert report.crowds > 0
 
@@ -108,7 +108,7 @@ def test_the_result_file_scores_the_same_by_pycocotools_alone(
     truth, results = ground_truth(coco), _imperfect(coco)
     (tmp_path / "truth.json").write_bytes(msgspec.json.encode(truth))
     write_results(tmp_path / "results.json", results, overwrite=False)
-    report = score(truth, results)
+    report = score_results(truth, results)
     for scores, what in ((report.box, "bbox"), (report.mask, "segm")):
         expected = _by_pycocotools(tmp_path / "truth.json", tmp_path / "results.json", what, capsys)
         assert _numbers(scores) == expected
@@ -121,25 +121,25 @@ def test_the_source_may_be_the_ground_truth(
     annotations = folder / "coco" / COCO_FILES
     results = _imperfect(coco)
     write_results(tmp_path / "results.json", results, overwrite=False)
-    report = score(read_ground_truth(annotations, coco), results)
+    report = score_results(read_ground_truth(annotations, coco), results)
     for scores, what in ((report.box, "bbox"), (report.mask, "segm")):
         assert _numbers(scores) == _by_pycocotools(annotations, tmp_path / "results.json", what, capsys)
 
 
 def test_nothing_is_printed(coco: RecordSet, capsys: pytest.CaptureFixture[str]) -> None:
-    score(ground_truth(coco), _perfect(coco))
+    score_results(ground_truth(coco), _perfect(coco))
     assert capsys.readouterr() == ("", "")
 
 
 def test_what_is_scored_stays_as_it_was(coco: RecordSet) -> None:
     truth, results = ground_truth(coco), _perfect(coco)
     before = msgspec.json.encode((truth, results))
-    assert score(truth, results) == score(truth, results)
+    assert score_results(truth, results) == score_results(truth, results)
     assert msgspec.json.encode((truth, results)) == before
 
 
 def test_no_detection_at_all_is_a_score_of_zero(coco: RecordSet) -> None:
-    report = score(ground_truth(coco), [])
+    report = score_results(ground_truth(coco), [])
     assert (report.detections, report.box.ap, report.mask.ap, report.mask.ar_100) == (0, 0, 0, 0)
     assert report.metrics == {"mask_ap": 0, "mask_ap50": 0, "box_ap": 0}
 
@@ -149,7 +149,7 @@ def test_where_no_instance_counts_there_is_no_score(tmp_path: Path) -> None:
     region = rectangle((20, 20), 2, 2, 18, 18)
     records = drawn(tmp_path, [(black, [(region, 11, True)]), (black, [])])
     for results in ([], _perfect(records)):
-        report = score(ground_truth(records), results)
+        report = score_results(ground_truth(records), results)
         assert (report.images, report.instances, report.crowds) == (2, 0, 1)
         assert set(_numbers(report.box) + _numbers(report.mask)) == {-1}
         assert [each.mask_ap for each in report.classes] == [None] * 3
@@ -161,7 +161,7 @@ def test_classes_are_scored_each_for_itself(tmp_path: Path) -> None:
     square, bar = rectangle((20, 40), 2, 2, 8, 8), rectangle((20, 40), 10, 10, 35, 14)
     records = drawn(tmp_path, [(black, [(bar, 11, False)]), (black, [(square, 3, False), (bar, 11, False)])])
     results = [entry for entry in _perfect(records) if (entry["image_id"], entry["category_id"]) != (20, 11)]
-    report = score(ground_truth(records), results)
+    report = score_results(ground_truth(records), results)
     assert [(each.name, each.instances) for each in report.classes] == [("square", 1), ("bar", 2), ("dot", 0)]
     # Half of the bars are found: the precision is 1 at 51 of 101 recalls.
     assert [each.box_ap for each in report.classes] == [ONE, pytest.approx(51 / 101), None]
@@ -173,7 +173,7 @@ def test_a_detection_of_nothing_in_the_ground_truth_is_refused(coco: RecordSet, 
     results = _perfect(coco)
     results[3][member] = value  # type: ignore[literal-required]
     with pytest.raises(InvalidInputError, match="is it of the same data set"):
-        score(ground_truth(coco), results)
+        score_results(ground_truth(coco), results)
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from segdata.records.manifest import RecordSet
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.recipes import override, recipe
 from segtrain.distributed.ranks import Ranks
-from segtrain.evaluation.instance.coco import ground_truth, score
-from segtrain.evaluation.instance.evaluate import detect_all, evaluate_instances
-from segtrain.inference.instance.detections import Detections
+from segtrain.evaluation.instance.coco import ground_truth, score_results
+from segtrain.evaluation.instance.evaluate import detect_all, score_detector
+from segtrain.inference.instance.detections import RawDetections
 
 SETTINGS = MaskRcnn(image_height=96, image_width=160, max_detections=12)
 CONFIG = override(recipe("deeplabv3plus_cpu"), {"batch_size": 3, "workers": 2})
@@ -53,7 +53,7 @@ class Together(Ranks):
 def test_a_network_that_knows_the_truth_is_near_perfect_at_every_size(coco: RecordSet) -> None:
     for height, width in ((96, 160), (64, 64)):
         settings = MaskRcnn(image_height=height, image_width=width, max_detections=12)
-        report = evaluate_instances(oracle(coco, settings), coco, CONFIG, settings)
+        report = score_detector(oracle(coco, settings), coco, CONFIG, settings)
         assert report.box.ap == pytest.approx(1)
         # Masks go through 28 x 28 cells.
         assert report.mask.ap50 == pytest.approx(1)
@@ -66,18 +66,18 @@ def test_the_size_of_batches_changes_nothing_and_none_is_left_out(
 ) -> None:
     shapes = set()
 
-    def detect(images: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32]) -> Detections:
+    def detect(images: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32]) -> RawDetections:
         shapes.add((images.shape, sizes.shape))
         assert (sizes > 0).all()
         return known(images, sizes)
 
     known = oracle(coco, SETTINGS)
     results = tmp_path / "results.json"
-    report = evaluate_instances(detect, coco, CONFIG, SETTINGS, batch_size=batch_size, results=results)
-    assert report == evaluate_instances(oracle(coco, SETTINGS), coco, CONFIG, SETTINGS)
+    report = score_detector(detect, coco, CONFIG, SETTINGS, batch_size=batch_size, results=results)
+    assert report == score_detector(oracle(coco, SETTINGS), coco, CONFIG, SETTINGS)
     assert shapes == {((batch_size, 3, 96, 160), (batch_size, 2))}
     entries = msgspec.json.decode(results.read_bytes())
-    assert score(ground_truth(coco), entries) == report
+    assert score_results(ground_truth(coco), entries) == report
     assert [entry["image_id"] for entry in entries] == sorted(entry["image_id"] for entry in entries)
 
 
@@ -96,13 +96,13 @@ def test_ranks_have_their_shares_and_all_the_same_results(coco: RecordSet) -> No
 
 
 def test_a_network_that_finds_nothing_scores_zero(coco: RecordSet) -> None:
-    report = evaluate_instances(lambda images, _: nothing(len(images), SETTINGS), coco, CONFIG, SETTINGS)
+    report = score_detector(lambda images, _: nothing(len(images), SETTINGS), coco, CONFIG, SETTINGS)
     assert (report.detections, report.box.ap, report.mask.ap) == (0, 0, 0)
 
 
 def test_the_source_may_be_the_ground_truth(coco: RecordSet, folder: Path) -> None:
     annotations = folder / "coco" / "annotations" / "instances.json"
-    report = evaluate_instances(oracle(coco, SETTINGS), coco, CONFIG, SETTINGS, annotations=annotations)
+    report = score_detector(oracle(coco, SETTINGS), coco, CONFIG, SETTINGS, annotations=annotations)
     assert report.box.ap == pytest.approx(1)
 
 
@@ -114,7 +114,7 @@ def test_progress_counts_the_images(coco: RecordSet) -> None:
         seen.extend([total, label])
         yield seen.append
 
-    evaluate_instances(oracle(coco, SETTINGS), coco, CONFIG, SETTINGS, progress=progress)
+    score_detector(oracle(coco, SETTINGS), coco, CONFIG, SETTINGS, progress=progress)
     assert seen == [7, "evaluate", 3, 3, 1]
 
 
@@ -123,20 +123,20 @@ def test_results_are_not_written_over_and_nothing_is_detected_before_that_is_kno
 ) -> None:
     (tmp_path / "results.json").write_text("mine")
 
-    def detect(*_: object) -> Detections:
+    def detect(*_: object) -> RawDetections:
         raise AssertionError("detected")
 
     with pytest.raises(TargetExistsError):
-        evaluate_instances(detect, coco, CONFIG, SETTINGS, results=tmp_path / "results.json")
+        score_detector(detect, coco, CONFIG, SETTINGS, results=tmp_path / "results.json")
 
 
 def test_a_diverged_network_is_an_error_and_writes_nothing(coco: RecordSet, tmp_path: Path) -> None:
-    def detect(images: npt.NDArray[np.float32], _: object) -> Detections:
+    def detect(images: npt.NDArray[np.float32], _: object) -> RawDetections:
         found = nothing(len(images), SETTINGS)
         found.valid[:] = True
         found.scores[:] = np.nan
         return found
 
     with pytest.raises(InvalidInputError, match="detections are not numbers"):
-        evaluate_instances(detect, coco, CONFIG, SETTINGS, results=tmp_path / "results.json")
+        score_detector(detect, coco, CONFIG, SETTINGS, results=tmp_path / "results.json")
     assert not (tmp_path / "results.json").exists()

@@ -15,10 +15,10 @@ from segdata.labels.masks import decode_index_png
 from segdata.lists import Pair, read_list, write_list
 from segtrain.config.config import Config
 from segtrain.data.rows import worker_count
-from segtrain.data.semantic.crops import Sample, SampleList, list_samples
+from segtrain.data.semantic.crops import EncodedSample, SampleList, list_samples
 from segtrain.distributed.device import prepare_device
-from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate, score
-from segtrain.inference.semantic.segmenter import Protocol, Segmenter, load_segmenter
+from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate_semantic, score_samples
+from segtrain.inference.semantic.segmenter import EvalSettings, Segmenter, load_segmenter
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Rows, Trained
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def evaluated(trained: Trained, miniature: Miniature) -> EvalReport:
-    return evaluate(trained.directory / "last.ckpt", miniature.val)
+    return evaluate_semantic(trained.directory / "last.ckpt", miniature.val)
 
 
 def test_every_row_counts_once_and_every_labeled_pixel_of_it(evaluated: EvalReport, miniature: Miniature) -> None:
@@ -47,23 +47,23 @@ def test_names_and_scores_are_those_of_the_evaluation_in_training(evaluated: Eva
 def test_the_batch_size_does_not_change_the_result(
     evaluated: EvalReport, trained: Trained, miniature: Miniature
 ) -> None:
-    assert evaluate(trained.directory / "last.ckpt", miniature.val, batch_size=3).scores == evaluated.scores
+    assert evaluate_semantic(trained.directory / "last.ckpt", miniature.val, batch_size=3).scores == evaluated.scores
 
 
 def test_a_list_file_gives_what_its_record_set_gives(
     evaluated: EvalReport, trained: Trained, miniature: Miniature
 ) -> None:
-    listed = evaluate(trained.directory / "last.ckpt", SampleList(miniature.root, miniature.val_lst))
+    listed = evaluate_semantic(trained.directory / "last.ckpt", SampleList(miniature.root, miniature.val_lst))
     assert (listed.rows, listed.scores) == (evaluated.rows, evaluated.scores)
 
 
 def test_several_scales_and_mirroring_take_another_look(
     evaluated: EvalReport, trained: Trained, miniature: Miniature
 ) -> None:
-    report = evaluate(trained.directory / "last.ckpt", miniature.val, scales=(1.0, 1.5), flip=True)
+    report = evaluate_semantic(trained.directory / "last.ckpt", miniature.val, scales=(1.0, 1.5), flip=True)
     assert (report.rows, report.scores.pixels) == (evaluated.rows, evaluated.scores.pixels)
     assert report.scores.pixel_accuracy != evaluated.scores.pixel_accuracy
-    assert (report.protocol.scales, report.protocol.flip, report.protocol.crop_size) == ((1.0, 1.5), True, 33)
+    assert (report.settings.scales, report.settings.flip, report.settings.crop_size) == ((1.0, 1.5), True, 33)
 
 
 def test_the_network_of_the_other_stride_is_evaluated_by_the_same_parameters(
@@ -74,7 +74,7 @@ def test_the_network_of_the_other_stride_is_evaluated_by_the_same_parameters(
         (tmp_path / f"s8.{suffix}").write_bytes(content.replace(b"DeepLabV3plus_s16", b"DeepLabV3plus_s8"))
     mode = {"scales": (0.5, 1.0), "flip": True, "crop_size": 65}
     reports = [
-        evaluate(tmp_path / "s8.ckpt", data, **mode)  # type: ignore[arg-type]
+        evaluate_semantic(tmp_path / "s8.ckpt", data, **mode)  # type: ignore[arg-type]
         for data in (miniature.val, SampleList(miniature.root, miniature.val_lst))
     ]
     assert {(report.model, report.rows) for report in reports} == {("DeepLabV3plus_s8", 5)}
@@ -83,11 +83,11 @@ def test_the_network_of_the_other_stride_is_evaluated_by_the_same_parameters(
 
 def test_however_many_samples_there_are_only_a_few_wait_in_memory(miniature: Miniature, small: Config) -> None:
     prepare_device("CPU", seed=1)
-    segmenter = Segmenter(nn.Conv2d(3, 4, 1), small, Protocol(crop_size=33), batch_size=2)
+    segmenter = Segmenter(nn.Conv2d(3, 4, 1), small, EvalSettings(crop_size=33), batch_size=2)
     sample = next(list_samples(miniature.root, miniature.val_lst))
     read, done, most = 0, 0, 0
 
-    def samples() -> Iterator[Sample]:
+    def samples() -> Iterator[EncodedSample]:
         nonlocal read, most
         for _ in range(50):
             read += 1
@@ -102,7 +102,7 @@ def test_however_many_samples_there_are_only_a_few_wait_in_memory(miniature: Min
 
         yield advance
 
-    score(segmenter, samples(), rows=50, ignore_label=255, names=tuple("abcd"), progress=progress)
+    score_samples(segmenter, samples(), rows=50, ignore_label=255, names=tuple("abcd"), progress=progress)
     assert done == 50
     assert most <= 4 * worker_count(small) + 2
 
@@ -119,13 +119,13 @@ def test_a_checkpoint_of_other_settings_than_expected_is_refused(
     trained: Trained, miniature: Miniature, expected: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=words):
-        evaluate(trained.directory / "best.ckpt", miniature.val, expected=expected)
+        evaluate_semantic(trained.directory / "best.ckpt", miniature.val, expected=expected)
 
 
 def test_a_record_set_with_other_classes_is_refused(trained: Trained, make_set: Callable[..., Path]) -> None:
     rows: Rows = [(np.zeros((40, 40, 3), np.uint8), np.zeros((40, 40), np.uint8))]
     with pytest.raises(InvalidInputError, match="record set few has 2 classes, the network knows 4"):
-        evaluate(trained.directory / "best.ckpt", make_set(rows, name="few", names=("background", "cat")))
+        evaluate_semantic(trained.directory / "best.ckpt", make_set(rows, name="few", names=("background", "cat")))
 
 
 def test_a_label_of_another_size_than_its_image_is_named(
@@ -136,7 +136,7 @@ def test_a_label_of_another_size_than_its_image_is_named(
     (tmp_path / "label.png").write_bytes((miniature.root / pair.label).read_bytes())
     write_list(tmp_path / "all.txt", [Pair("image.png", "label.png")], overwrite=False)
     with pytest.raises(InvalidInputError, match=r"image\.png: the image is 9 x 9 pixels and its label"):
-        evaluate(trained.directory / "best.ckpt", SampleList(tmp_path, tmp_path / "all.txt"))
+        evaluate_semantic(trained.directory / "best.ckpt", SampleList(tmp_path, tmp_path / "all.txt"))
 
 
 def test_fewer_samples_than_there_should_be_are_no_result(
@@ -153,4 +153,4 @@ def test_fewer_samples_than_there_should_be_are_no_result(
     )
     samples = list(list_samples(miniature.root, miniature.val_lst))[:1]
     with pytest.raises(InvalidInputError, match="1 samples were read, 5 were expected"):
-        score(segmenter, samples, rows=5, ignore_label=255, names=info.class_names)
+        score_samples(segmenter, samples, rows=5, ignore_label=255, names=info.class_names)

@@ -11,7 +11,7 @@ from segdata.coco.rle import decode_rle
 from segdata.errors import InvalidInputError, TargetExistsError
 from segdata.records.manifest import ClassInfo
 from segtrain.config.mask_rcnn import MaskRcnn
-from segtrain.inference.instance.detections import Detections, Found, locate, result_entries, write_results
+from segtrain.inference.instance.detections import Detections, RawDetections, locate, result_entries, write_results
 
 CLASSES = [
     ClassInfo(id=id_, name=name, original_id=original, pixels=1, images=1)
@@ -19,7 +19,7 @@ CLASSES = [
 ]
 
 
-def _two() -> Detections:
+def _two() -> RawDetections:
     """Return two places of three rows: in the first two detections with one row between that is none."""
     found = nothing(2, MaskRcnn(max_detections=3), mask_side=8)
     found.boxes[0] = [(8, 4, 24, 12), (1, 1, 9, 9), (-4, 8, 12, 40)]
@@ -76,6 +76,6 @@ def test_results_have_the_ids_of_the_source_and_are_read_back(tmp_path: Path) ->
 @pytest.mark.parametrize("label", [0, 3])
 def test_a_label_of_no_class_is_refused(label: int) -> None:
     rle = {"size": [4, 4], "counts": b"`0"}
-    found = Found(np.zeros((1, 4), np.float32), np.ones(1, np.float32), np.array([label], np.int32), (rle,))  # type: ignore[arg-type]
+    found = Detections(np.zeros((1, 4), np.float32), np.ones(1, np.float32), np.array([label], np.int32), (rle,))  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match=rf"image 139: a detection has label {label}; expected 1 to 2"):
         result_entries(139, found, CLASSES)

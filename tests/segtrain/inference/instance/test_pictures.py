@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from instances import rectangle
 
-from segtrain.inference.instance.detections import Found
+from segtrain.inference.instance.detections import Detections
 from segtrain.inference.instance.paste import encode_mask
 from segtrain.inference.instance.pictures import cut_out, draw_instances
 
@@ -12,10 +12,10 @@ SHAPE = (120, 200)
 NAMES = ("square", "bar")
 
 
-def _found(*objects: tuple[int, float, tuple[int, int, int, int]]) -> Found:
+def _found(*objects: tuple[int, float, tuple[int, int, int, int]]) -> Detections:
     """Return instances: label, score and box, whose mask is the box's inside but for a margin of 4 pixels."""
     masks = [rectangle(SHAPE, x1 + 4, y1 + 4, x2 - 4, y2 - 4) for _, _, (x1, y1, x2, y2) in objects]
-    return Found(
+    return Detections(
         np.array([box for _, _, box in objects], np.float32).reshape(-1, 4),
         np.array([score for _, score, _ in objects], np.float32),
         np.array([label for label, _, _ in objects], np.int32),
@@ -48,7 +48,7 @@ def test_small_instances_are_seen_on_large_ones(gray: np.ndarray) -> None:
 @pytest.mark.parametrize("box", [(0, 0, 12, 12), (188, 108, 200, 120), (-5, -5, 300, 300), (50, 50, 50.2, 50.1)])
 def test_every_box_has_its_name_within_the_picture(gray: np.ndarray, box: tuple[float, ...]) -> None:
     empty = encode_mask(np.zeros(SHAPE, np.uint8))
-    found = Found(np.array([box], np.float32), np.array([0.5], np.float32), np.array([2], np.int32), (empty,))
+    found = Detections(np.array([box], np.float32), np.array([0.5], np.float32), np.array([2], np.int32), (empty,))
     picture = draw_instances(gray, found, NAMES)
     # The name's ground is some lines of letters high and wide; the box's lines alone are one pixel.
     assert (picture[1:-1, 1:-1] != 128).any(axis=2).sum() > 150

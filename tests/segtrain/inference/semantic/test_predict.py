@@ -10,7 +10,7 @@ from PIL import Image
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.labels.colormap import voc_palette
 from segdata.lists import read_list
-from segtrain.inference.semantic.predict import predict
+from segtrain.inference.semantic.predict import predict_semantic
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Trained
@@ -24,7 +24,7 @@ def test_each_image_gets_class_ids_colors_and_an_overlay_at_its_own_size(
     trained: Trained, miniature: Miniature, tmp_path: Path
 ) -> None:
     checkpoint = trained.directory / "best.ckpt"
-    report = predict(_images(miniature), checkpoint, tmp_path / "out", scales=(1.0, 1.5), flip=True)
+    report = predict_semantic(_images(miniature), checkpoint, tmp_path / "out", scales=(1.0, 1.5), flip=True)
     paths = sorted(_images(miniature).iterdir())
     assert (report.images, report.faults) == (len(paths), ())
     seen = set()
@@ -44,12 +44,14 @@ def test_each_image_gets_class_ids_colors_and_an_overlay_at_its_own_size(
 
 def test_one_image_may_be_named(trained: Trained, miniature: Miniature, tmp_path: Path) -> None:
     image = next(_images(miniature).iterdir())
-    assert predict(image, trained.directory / "best.ckpt", tmp_path / "out").images == 1
+    assert predict_semantic(image, trained.directory / "best.ckpt", tmp_path / "out").images == 1
     assert [path.name for path in (tmp_path / "out" / "index").iterdir()] == [f"{image.stem}.png"]
 
 
 def test_a_list_names_images_below_the_data_root(trained: Trained, miniature: Miniature, tmp_path: Path) -> None:
-    report = predict(miniature.val_lst, trained.directory / "best.ckpt", tmp_path / "out", data_root=miniature.root)
+    report = predict_semantic(
+        miniature.val_lst, trained.directory / "best.ckpt", tmp_path / "out", data_root=miniature.root
+    )
     names = sorted(f"{Path(pair.image).stem}.png" for pair in read_list(miniature.val_lst))
     assert (report.images, report.faults) == (len(names), ())
     assert sorted(path.name for path in (tmp_path / "out" / "overlay").iterdir()) == names
@@ -65,7 +67,7 @@ def test_images_that_cannot_be_read_are_reported_and_the_others_done(
     (folder / "cut.jpg").write_bytes((folder / "good.jpg").read_bytes()[:-100])
     (folder / "empty.jpg").touch()
     (folder / "notes.txt").touch()
-    report = predict(folder, trained.directory / "best.ckpt", tmp_path / "out")
+    report = predict_semantic(folder, trained.directory / "best.ckpt", tmp_path / "out")
     assert report.images == 1
     assert [fault.partition(": ")[0] for fault in report.faults] == [
         str(folder / name) for name in ("bad.jpg", "cut.jpg", "empty.jpg")
@@ -73,33 +75,33 @@ def test_images_that_cannot_be_read_are_reported_and_the_others_done(
     assert report.faults[0].endswith("bad.jpg: the image cannot be decoded")
     (folder / "good.jpg").unlink()
     with pytest.raises(FaultsError, match="none of 3 images can be read"):
-        predict(folder, trained.directory / "best.ckpt", tmp_path / "nothing")
+        predict_semantic(folder, trained.directory / "best.ckpt", tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()
 
 
 def test_a_place_that_is_taken_is_not_written_over(trained: Trained, miniature: Miniature, tmp_path: Path) -> None:
     image = next(_images(miniature).iterdir())
     out = tmp_path / "out"
-    predict(image, trained.directory / "best.ckpt", out)
+    predict_semantic(image, trained.directory / "best.ckpt", out)
     with pytest.raises(TargetExistsError) as error:
-        predict(image, trained.directory / "best.ckpt", out)
+        predict_semantic(image, trained.directory / "best.ckpt", out)
     assert error.value.replaceable
-    predict(image, trained.directory / "best.ckpt", out, overwrite=True)
+    predict_semantic(image, trained.directory / "best.ckpt", out, overwrite=True)
     (out / "notes.txt").touch()
     with pytest.raises(TargetExistsError, match=r"notes\.txt") as error:
-        predict(image, trained.directory / "best.ckpt", out, overwrite=True)
+        predict_semantic(image, trained.directory / "best.ckpt", out, overwrite=True)
     assert not error.value.replaceable
 
 
 def test_images_must_be_there_and_have_names_of_their_own(trained: Trained, tmp_path: Path) -> None:
     checkpoint = trained.directory / "best.ckpt"
     with pytest.raises(InvalidInputError, match="no such file or directory"):
-        predict(tmp_path / "nowhere", checkpoint, tmp_path / "out")
+        predict_semantic(tmp_path / "nowhere", checkpoint, tmp_path / "out")
     folder = tmp_path / "images"
     folder.mkdir()
     with pytest.raises(InvalidInputError, match="no image in it"):
-        predict(folder, checkpoint, tmp_path / "out")
+        predict_semantic(folder, checkpoint, tmp_path / "out")
     (folder / "a.jpg").touch()
     (folder / "a.png").touch()
     with pytest.raises(FaultsError, match=r"results of 1 images would have the same name:\n.*a\.jpg and .*a\.png"):
-        predict(folder, checkpoint, tmp_path / "out")
+        predict_semantic(folder, checkpoint, tmp_path / "out")

@@ -8,7 +8,7 @@ from segdata.errors import InvalidInputError
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
 from segtrain.distributed.device import prepare_device
-from segtrain.inference.semantic.segmenter import Protocol, Segmenter
+from segtrain.inference.semantic.segmenter import EvalSettings, Segmenter
 
 
 class ColorNetwork(nn.Cell):
@@ -46,21 +46,21 @@ def _quarters(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_inputs_have_the_published_sizes() -> None:
     scales = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
-    protocol = Protocol(crop_size=513, scales=scales)
-    assert [protocol.target(scale) for scale in scales] == [257, 385, 513, 641, 769, 897]
+    settings = EvalSettings(crop_size=513, scales=scales)
+    assert [settings.target(scale) for scale in scales] == [257, 385, 513, 641, 769, 897]
 
 
 @pytest.mark.parametrize("scales", [(), (1.0, 0.5)])
 def test_inputs_too_small_to_be_seen_are_refused(scales: tuple[float, ...]) -> None:
     with pytest.raises(InvalidInputError, match="expected inputs of 33 pixels and more"):
-        Protocol(crop_size=33, scales=scales)
+        EvalSettings(crop_size=33, scales=scales)
 
 
 @pytest.mark.parametrize(("scales", "flip"), [((1.0,), False), ((1.0,), True), ((1.0, 1.5, 2.0), True)])
 def test_classes_come_back_where_the_image_shows_them_at_its_own_size(
     raw: Config, scales: tuple[float, ...], flip: bool
 ) -> None:
-    segmenter = Segmenter(ColorNetwork(), raw, Protocol(crop_size=65, scales=scales, flip=flip), batch_size=3)
+    segmenter = Segmenter(ColorNetwork(), raw, EvalSettings(crop_size=65, scales=scales, flip=flip), batch_size=3)
     shapes = [(60, 97), (97, 60), (31, 24)]
     images, labels = zip(*(_quarters(*shape) for shape in shapes), strict=True)
     for prediction, label in zip(segmenter(images), labels, strict=True):
@@ -72,14 +72,14 @@ def test_classes_come_back_where_the_image_shows_them_at_its_own_size(
 
 @pytest.mark.parametrize(("scales", "winner"), [((1.0,), 0), ((1.5,), 1), ((1.0, 1.5), 0), ((1.5, 1.0, 2.0), 0)])
 def test_the_probabilities_of_all_scales_count(raw: Config, scales: tuple[float, ...], winner: int) -> None:
-    segmenter = Segmenter(ScaleNetwork(), raw, Protocol(crop_size=33, scales=scales), batch_size=1)
+    segmenter = Segmenter(ScaleNetwork(), raw, EvalSettings(crop_size=33, scales=scales), batch_size=1)
     assert (segmenter([_quarters(40, 50)[0]])[0] == winner).all()
 
 
 def test_the_batch_an_image_is_in_does_not_matter(raw: Config) -> None:
     images = [_quarters(40 + 3 * index, 50)[0] for index in range(3)]
-    alone = Segmenter(ColorNetwork(), raw, Protocol(crop_size=65), batch_size=1)
-    together = Segmenter(ColorNetwork(), raw, Protocol(crop_size=65), batch_size=4)
+    alone = Segmenter(ColorNetwork(), raw, EvalSettings(crop_size=65), batch_size=1)
+    together = Segmenter(ColorNetwork(), raw, EvalSettings(crop_size=65), batch_size=4)
     for image, prediction in zip(images, together(images), strict=True):
         assert (alone([image])[0] == prediction).all()
 
@@ -87,6 +87,6 @@ def test_the_batch_an_image_is_in_does_not_matter(raw: Config) -> None:
 def test_a_network_in_training_is_not_changed_by_what_it_segments(raw: Config) -> None:
     norm = nn.BatchNorm2d(3)
     norm.set_train(True)
-    Segmenter(norm, raw, Protocol(crop_size=33), batch_size=1)([_quarters(40, 40)[0]])
+    Segmenter(norm, raw, EvalSettings(crop_size=33), batch_size=1)([_quarters(40, 40)[0]])
     assert (norm.moving_mean.asnumpy() == 0).all()
     assert (norm.moving_variance.asnumpy() == 1).all()

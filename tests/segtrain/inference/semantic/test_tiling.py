@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segtrain.data.arrays import Pixels
-from segtrain.inference.semantic.tiling import symmetric, tiled
+from segtrain.inference.semantic.tiling import tiled, with_test_time_augmentation
 
 
 def _two_planes(tiles: Pixels) -> Pixels:
@@ -76,7 +76,7 @@ def test_the_mean_over_symmetries_leaves_a_pixelwise_network_as_it_is(flip: bool
         return _two_planes(tiles)
 
     tiles = np.random.default_rng(3).random((2, 1, 5, 5)).astype(np.float32)
-    found = symmetric(network, flip=flip, turn=turn)(tiles)
+    found = with_test_time_augmentation(network, flip=flip, turn=turn)(tiles)
     np.testing.assert_allclose(found, _two_planes(tiles), atol=1e-6)
     assert len(set(seen)) == looks
 
@@ -85,7 +85,7 @@ def test_the_mean_over_all_symmetries_turns_with_its_input() -> None:
     def lopsided(tiles: Pixels) -> Pixels:
         return _two_planes(tiles) * np.linspace(0, 1, tiles.shape[3], dtype=np.float32)
 
-    network = symmetric(lopsided, flip=True, turn=True)
+    network = with_test_time_augmentation(lopsided, flip=True, turn=True)
     tiles = np.random.default_rng(4).random((1, 1, 6, 6)).astype(np.float32)
     for quarters in range(4):
         turned = network(np.ascontiguousarray(np.rot90(tiles, quarters, (2, 3))))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from segtrain.models.mask_rcnn.assignment import Match, Sample
+from segtrain.models.mask_rcnn.assignment import AnchorMatcher, BalancedSampler
 
 POSITIVE, NEGATIVE, RESCUE, CROWD = 0.6, 0.3, 0.2, 0.5
 ROWS = 6
@@ -28,7 +28,7 @@ def batch() -> tuple[np.ndarray, ...]:
 
 
 def test_matching_is_that_of_plain_loops(batch: tuple[np.ndarray, ...]) -> None:
-    found = [one.asnumpy() for one in Match(POSITIVE, NEGATIVE, CROWD, RESCUE)(*map(Tensor, batch))]
+    found = [one.asnumpy() for one in AnchorMatcher(POSITIVE, NEGATIVE, CROWD, RESCUE)(*map(Tensor, batch))]
     limits = {"positive_iou": POSITIVE, "negative_iou": NEGATIVE, "crowd_overlap": CROWD, "rescue_iou": RESCUE}
     for i, image in enumerate(zip(*batch, strict=True)):
         positive, negative, nearest = cases.matched(*image, **limits)
@@ -43,9 +43,9 @@ def test_without_rescue_an_object_may_have_no_box() -> None:
     row = Tensor(np.array([[[0, 0, 10, 10]]], np.float32)), Tensor(np.ones((1, 1), np.int32))
     none = Tensor(np.zeros((1, 1), np.int32))
     usable = Tensor(np.array([[False, True]]))
-    positive, negative, _ = Match(0.5, 0.5, 0.5)(Tensor(boxes), usable, *row, none)
+    positive, negative, _ = AnchorMatcher(0.5, 0.5, 0.5)(Tensor(boxes), usable, *row, none)
     assert (positive.asnumpy().tolist(), negative.asnumpy().tolist()) == ([[False, False]], [[False, True]])
-    positive, negative, _ = Match(0.5, 0.5, 0.5, 0.3)(Tensor(boxes), usable, *row, none)
+    positive, negative, _ = AnchorMatcher(0.5, 0.5, 0.5, 0.3)(Tensor(boxes), usable, *row, none)
     assert (positive.asnumpy().tolist(), negative.asnumpy().tolist()) == ([[False, True]], [[False, False]])
 
 
@@ -55,14 +55,14 @@ def _sets(positives: int, negatives: int, number: int = 40) -> tuple[Tensor, Ten
     return Tensor(kinds == 1), Tensor(kinds == 2)
 
 
-def _chosen(sample: Sample, positives: int, negatives: int) -> tuple[np.ndarray, np.ndarray]:
+def _chosen(sample: BalancedSampler, positives: int, negatives: int) -> tuple[np.ndarray, np.ndarray]:
     chosen, filled = sample(*_sets(positives, negatives))
     return chosen.asnumpy(), filled.asnumpy()
 
 
-def _sample() -> Sample:
+def _sample() -> BalancedSampler:
     ms.set_seed(7)
-    return Sample(4, 6, 8, "counter")
+    return BalancedSampler(4, 6, 8, "counter")
 
 
 def test_a_sample_has_as_many_as_there_are_and_as_it_may_have() -> None:
@@ -99,6 +99,6 @@ def test_samples_follow_seed_and_counter_and_give_every_box_the_same_chance() ->
 
 
 def test_there_may_be_fewer_boxes_than_places() -> None:
-    chosen, filled = Sample(100, 100, 200, "counter")(*_sets(30, 10))
+    chosen, filled = BalancedSampler(100, 100, 200, "counter")(*_sets(30, 10))
     assert chosen.shape == (2, 80)
     assert filled.asnumpy().sum(1).tolist() == [40, 40]

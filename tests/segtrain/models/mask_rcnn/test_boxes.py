@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mindspore import Tensor
 from pycocotools import mask as coco_mask
 
-from segtrain.models.mask_rcnn.boxes import MAX_LOG_RATIO, clip, coverage, decode, encode, iou, take
+from segtrain.models.mask_rcnn.boxes import MAX_LOG_RATIO, clip, coverage, decode, encode, gather_rows, iou
 
 
 @pytest.fixture(scope="module")
@@ -87,4 +87,4 @@ def test_clipping_cuts_boxes_to_the_content_of_their_image() -> None:
 def test_rows_are_taken_from_their_own_image() -> None:
     rows = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     chosen = np.array([[2, 0], [1, 1]], np.int32)
-    assert (take(Tensor(rows), Tensor(chosen)).asnumpy() == [rows[0][[2, 0]], rows[1][[1, 1]]]).all()
+    assert (gather_rows(Tensor(rows), Tensor(chosen)).asnumpy() == [rows[0][[2, 0]], rows[1][[1, 1]]]).all()
