@@ -30,7 +30,7 @@ from segdata.inspect.check.overlap import open_other
 @cluster_options
 @json_option
 @click.pass_context
-def check(
+def check_command(
     context: click.Context,
     /,
     path: Path,

@@ -62,7 +62,7 @@ annotations_option = click.option("--annotations", type=EXISTING_FILE, required=
 @overwrite_option
 @dry_run_option
 @json_option
-def subset(images: Path | None, image_ids: Path | None, as_json: bool, **options: Any) -> None:
+def coco_subset_command(images: Path | None, image_ids: Path | None, as_json: bool, **options: Any) -> None:
     """Cut a COCO data set to categories, image ids or a number of images: annotations/instances.json and images/.
 
     What is kept stays as it was: ids, order, keys, the digits of numbers, the bytes of images. An image of the
@@ -122,7 +122,7 @@ def _counts(what: str, counts: dict[str, int]) -> str:
 @overwrite_option
 @dry_run_option
 @json_option
-def make_masks(as_json: bool, **options: Any) -> None:
+def coco_to_masks_command(as_json: bool, **options: Any) -> None:
     """Turn COCO instances into index masks, with a list file and a file of class names.
 
     Where annotations overlap, the one of fewer pixels is seen; crowds become 255 where no single object is, and

@@ -25,7 +25,7 @@ from segdata.sources import folders
 @overwrite_option
 @dry_run_option
 @json_option
-def pair_list(as_json: bool, images: Path, labels: Path, dst_path: Path, **options: Any) -> None:
+def pair_list_command(as_json: bool, images: Path, labels: Path, dst_path: Path, **options: Any) -> None:
     """Write a list file from two folders, pairing images and labels of the same name.
 
     JPEG, PNG, BMP, TIFF and WebP are found by their endings in any case. Suffixes are cut off before names are

@@ -21,7 +21,7 @@ _Kind = Literal["voc", "sbd", "coco", "tif"]
 @click.option("--val", type=click.IntRange(min=1), default=8, show_default=True, help="Images of the val split")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same files")
 @json_option
-def make_sample(directory: Path, kind: _Kind, train: int, val: int, seed: int, as_json: bool) -> None:
+def sample_command(directory: Path, kind: _Kind, train: int, val: int, seed: int, as_json: bool) -> None:
     """Write a miniature of a raw data set: colored shapes on textured ground, drawn from a seed.
 
     voc is a VOC devkit with palette masks; sbd the same with a benchmark_RELEASE that overlaps it; coco an instances

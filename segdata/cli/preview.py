@@ -34,7 +34,9 @@ from segdata.inspect.preview import preview as show
 @workers_option
 @overwrite_option
 @json_option
-def preview(out: Path | None, html: Path | None, wanted: tuple[str, ...], as_json: bool, **options: Any) -> None:
+def preview_command(
+    out: Path | None, html: Path | None, wanted: tuple[str, ...], as_json: bool, **options: Any
+) -> None:
     """Show a data set: images under their labels, as a contact sheet, as a page, or both.
 
     LIST, JSON or SET is a list file, a COCO JSON or a record set. Which samples are shown depends on their names and

@@ -56,7 +56,7 @@ from segdata.store.url import Location
 @overwrite_option
 @dry_run_option
 @json_option
-def to_mindrecord(dst_path: Location, as_json: bool, **options: Any) -> None:
+def to_mindrecord_command(dst_path: Location, as_json: bool, **options: Any) -> None:
     """Write the samples of a list file, or of a COCO JSON, as MindRecord shards with a manifest.
 
     Every sample is checked first: files readable, image and label equal in size, the label an 8-bit index mask with
@@ -138,7 +138,9 @@ def _megabytes(size: int) -> str:
 @work_dir_option
 @json_option
 @click.pass_context
-def verify(context: click.Context, record_set: Location, quick: bool, work_dir: Path | None, as_json: bool) -> None:
+def verify_command(
+    context: click.Context, record_set: Location, quick: bool, work_dir: Path | None, as_json: bool
+) -> None:
     """Check that a record set is what was written; exit 1 with the reason otherwise.
 
     SET is its directory, its manifest or any one shard, as a path or a URL. Checked are names, sizes, rows and SHA-256
@@ -163,7 +165,7 @@ def _verify_text(report: VerifyReport) -> str:
 @click.command("info")
 @click.argument("record_set", metavar="SET", callback=read_location)
 @json_option
-def info(record_set: Location, as_json: bool) -> None:
+def info_command(record_set: Location, as_json: bool) -> None:
     """Say what is in a record set: rows, classes, shards and sizes, from its manifest alone.
 
     \b

@@ -40,7 +40,7 @@ from segdata.sources.sbd.merge import AUGMENTED_LIST, MASK_DIR, MAT_DIR, MergeRe
 @overwrite_option
 @dry_run_option
 @json_option
-def merge(as_json: bool, data_root: Path, **options: Any) -> None:
+def sbd_merge_command(as_json: bool, data_root: Path, **options: Any) -> None:
     """Merge SBD's masks with VOC's train split: index masks from .mat files, and vocaug_train_lst.txt.
 
     Images of VOC's val split are left out, and VOC's own masks are used where there are some; voc-decolor makes them

@@ -37,7 +37,7 @@ from segdata.lists.split import SplitReport, split_list
 @overwrite_option
 @dry_run_option
 @json_option
-def split(data_lst: Path, as_json: bool, **options: Any) -> None:
+def split_command(data_lst: Path, as_json: bool, **options: Any) -> None:
     """Split a list into NAME_train.txt and NAME_val.txt, each in the order of LIST.
 
     NAME is LIST's name without its ending, and without _lst or _list before it. The side of an image depends on

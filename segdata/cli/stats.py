@@ -33,7 +33,7 @@ from segdata.inspect.stats import stats as count
 @cluster_options
 @overwrite_option
 @json_option
-def stats(plot: Path | None, overwrite: bool, as_json: bool, **options: Any) -> None:
+def stats_command(plot: Path | None, overwrite: bool, as_json: bool, **options: Any) -> None:
     """Count a data set: pixels and images of each class, image sizes, mean and deviation of the colors.
 
     LIST, JSON or SET is a list file, a COCO JSON or a record set. Mean and deviation are those of all pixels, not of

@@ -96,7 +96,7 @@ def _range(_context: click.Context, _parameter: click.Parameter, text: str | Non
 @overwrite_option
 @dry_run_option
 @json_option
-def slice_stack(
+def tif_slice_command(
     images: Path,
     folds: int | None,
     fold: int | None,

@@ -33,7 +33,7 @@ data_root_option = click.option(
 @overwrite_option
 @dry_run_option
 @json_option
-def decolor(colormap: str, as_json: bool, **options: Any) -> None:
+def voc_decolor_command(colormap: str, as_json: bool, **options: Any) -> None:
     """Turn color masks into index masks: 8-bit gray PNGs whose pixels are class ids, 255 = ignore.
 
     Palette PNGs are rewritten without decoding; RGB, RGBA and other palettes are looked up color by color, and
@@ -70,7 +70,7 @@ def _decolor_text(report: voc.DecolorReport) -> str:
 @overwrite_option
 @dry_run_option
 @json_option
-def make_lists(as_json: bool, data_root: Path, **options: Any) -> None:
+def voc_list_command(as_json: bool, data_root: Path, **options: Any) -> None:
     """Write voc_train_lst.txt, voc_val_lst.txt, …: image and label of each sample, relative to the data root.
 
     Missing images or labels, ids given twice and ids that are both in train and in val are errors, all named at

@@ -6,14 +6,14 @@ import click
 
 from segdata.console.options import CONTEXT
 from segdata.console.render import CommandGroup
-from segtrain.cli.convert import convert_checkpoint
-from segtrain.cli.cross_validate import cross_validate
-from segtrain.cli.evaluate import evaluate
-from segtrain.cli.export import export
-from segtrain.cli.fit import fit
-from segtrain.cli.predict import predict
-from segtrain.cli.rank_table import rank_table
-from segtrain.cli.recipes import recipes
+from segtrain.cli.convert import convert_checkpoint_command
+from segtrain.cli.cross_validate import cross_validate_command
+from segtrain.cli.evaluate import eval_command
+from segtrain.cli.export import export_command
+from segtrain.cli.fit import fit_command
+from segtrain.cli.predict import predict_command
+from segtrain.cli.rank_table import rank_table_command
+from segtrain.cli.recipes import recipes_command
 
 
 @click.group(cls=CommandGroup, context_settings=CONTEXT)
@@ -22,5 +22,14 @@ def main() -> None:
     """Train, evaluate and use segmentation networks on record sets."""
 
 
-for _command in (fit, evaluate, predict, cross_validate, export, convert_checkpoint, recipes, rank_table):
+for _command in (
+    fit_command,
+    eval_command,
+    predict_command,
+    cross_validate_command,
+    export_command,
+    convert_checkpoint_command,
+    recipes_command,
+    rank_table_command,
+):
     main.add_command(_command)

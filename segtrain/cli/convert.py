@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 )
 @overwrite_option
 @json_option
-def convert_checkpoint(source: Path, target: Path, as_json: bool, **options: Any) -> None:
+def convert_checkpoint_command(source: Path, target: Path, as_json: bool, **options: Any) -> None:
     """Write a checkpoint of another program as one that a training here can start from.
 
     SRC is a ResNet of torchvision or timm (.safetensors; .pth where PyTorch is installed), of MindSpore's model zoo or

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 @click.option("--resume", is_flag=True, help="Go on where an earlier run stopped")
 @overwrite_option
 @json_option
-def cross_validate(
+def cross_validate_command(
     recipe_name: str,
     data_root: Path,
     data_lst: Path,

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @work_dir_option
 @overwrite_option
 @json_option
-def evaluate(
+def eval_command(
     data_file: Location | None,
     data_root: Path | None,
     data_lst: Path | None,

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @work_dir_option
 @overwrite_option
 @json_option
-def export(ckpt_path: Location, work_dir: Path | None, as_json: bool, **options: Any) -> None:
+def export_command(ckpt_path: Location, work_dir: Path | None, as_json: bool, **options: Any) -> None:
     """Write the network of a checkpoint as one file for other programs: MindIR, ONNX or AIR.
 
     It maps normalized images (N, 3, H, W) to logits (N, classes, H, W); sizes are fixed. How to normalize, and the

@@ -89,7 +89,7 @@ def _check_launched(_context: click.Context, _parameter: click.Parameter, wanted
 @work_dir_option
 @overwrite_option
 @json_option
-def fit(
+def fit_command(
     recipe_name: str | None,
     settings: tuple[str, ...],
     log_steps: int | None,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @overwrite_option
 @json_option
 @click.pass_context
-def predict(context: click.Context, /, as_json: bool, **options: Any) -> None:
+def predict_command(context: click.Context, /, as_json: bool, **options: Any) -> None:
     """Segment images, each at its own size.
 
     Semantic networks write class ids, the same in color and an overlay: to index, palette and overlay below --out.

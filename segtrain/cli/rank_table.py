@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 )
 @overwrite_option
 @json_option
-def rank_table(path: Path, as_json: bool, **options: Any) -> None:
+def rank_table_command(path: Path, as_json: bool, **options: Any) -> None:
     """Write the rank table of a run on Ascend, for launches without msrun.
 
     \b

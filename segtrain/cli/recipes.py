@@ -13,7 +13,7 @@ from segtrain.config.recipes import RecipeSummary, parse_config, recipe_summarie
 @click.command("recipes")
 @click.argument("name", required=False)
 @json_option
-def recipes(name: str | None, as_json: bool) -> None:
+def recipes_command(name: str | None, as_json: bool) -> None:
     """List the recipes for fit, or print the one called NAME as the YAML it is.
 
     --json prints the list, or all settings of NAME with those that it leaves at their defaults, as JSON.

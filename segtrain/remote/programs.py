@@ -74,7 +74,7 @@ def fit(
         if config.ckpt_pre_trained:
             start = local_checkpoint(parse_location(config.ckpt_pre_trained), work_dir=work_dir, progress=progress)
             config = replace(config, ckpt_pre_trained=str(start))
-        report = training.fit(
+        report = training.train(
             config,
             bring_in(data_file),
             directory,

@@ -17,7 +17,7 @@ from segtrain.config.config import Config
 from segtrain.data.semantic.crops import SampleList
 from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate_semantic
 from segtrain.training.events import Event, ignore
-from segtrain.training.fit import fit
+from segtrain.training.fit import train
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,10 @@ def cross_validate(
         for name, rows in zip(("train", "val"), fold.split(len(pairs)), strict=True):
             write_list(directory / f"{name}_lst.txt", [pairs[row] for row in rows], overwrite=True)
         records = directory / "records" / "train"
-        train = ListSource(source.data_root, directory / "train_lst.txt", source.classes)
-        to_mindrecord(train, records, num_shards=1, overwrite=True, progress=progress)
+        training_list = ListSource(source.data_root, directory / "train_lst.txt", source.classes)
+        to_mindrecord(training_list, records, num_shards=1, overwrite=True, progress=progress)
         going_on = resume and (directory / "last.ckpt").exists()
-        fit(config, records, directory, resume=going_on, overwrite=overwrite, observe=observe)
+        train(config, records, directory, resume=going_on, overwrite=overwrite, observe=observe)
         val = SampleList(source.data_root, directory / "val_lst.txt")
         reports[number] = evaluate_semantic(
             directory / "last.ckpt",

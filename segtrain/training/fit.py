@@ -34,7 +34,7 @@ from segtrain.training.train_dir import TrainDir
 
 @dataclass(frozen=True, kw_only=True)
 class FitReport:
-    """What `fit` did.
+    """What `train` did.
 
     Attributes:
         train_dir: where configuration, metrics and checkpoints are.
@@ -69,7 +69,7 @@ class TrainingInterrupted(KeyboardInterrupt):
         super().__init__(f"Stopped after step {step} of {total_steps}; {checkpoint} is complete.")
 
 
-def fit(
+def train(
     config: Config,
     data_file: Path,
     train_dir: Path,

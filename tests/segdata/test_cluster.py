@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from workers import die_once, fail_at_three, square_slowly_first
+from worker_functions import die_once, fail_at_three, square_slowly_first
 
 from segdata.cluster import Cluster, check_shared, cluster_map
 from segdata.errors import InvalidInputError, SegDataError
@@ -109,7 +109,7 @@ def test_an_error_of_a_worker_reaches_the_caller(cluster: Cluster) -> None:
 
 
 def test_errors_of_ours_keep_what_they_say_on_their_way(cluster: Cluster) -> None:
-    from workers import fail_with_a_code
+    from worker_functions import fail_with_a_code
 
     with pytest.raises(InvalidInputError, match="is no mask") as error:
         list(ordered_map(fail_with_a_code, [1], workers=cluster))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from workers import die_at_three, fail_at_three, square_slowly_first
+from worker_functions import die_at_three, fail_at_three, square_slowly_first
 
 from segdata.errors import SegDataError
 from segdata.parallel import WorkerKind, ordered_map
@@ -35,7 +35,7 @@ def test_a_worker_process_that_dies_is_a_sentence_not_a_hang() -> None:
 
 
 def test_worker_processes_end_when_their_parent_is_killed() -> None:
-    program = "import workers; workers.keep_two_workers_busy()"
+    program = "import worker_functions; worker_functions.keep_two_workers_busy()"
     folder = Path(__file__).parents[1] / "data"
     environment = os.environ | {"PYTHONPATH": str(folder)}
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment, text=True)

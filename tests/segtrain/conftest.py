@@ -22,7 +22,7 @@ from segdata.sources.voc import voc_decolor, voc_list
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, recipe
 from segtrain.training.events import Event
-from segtrain.training.fit import FitReport, fit
+from segtrain.training.fit import FitReport, train
 
 NAMES = ("background", "aeroplane", "bicycle", "bird")
 
@@ -99,7 +99,7 @@ class Trained:
 def trained(miniature: Miniature, small: Config, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     directory = tmp_path_factory.mktemp("trained") / "run"
     events: list[Event] = []
-    report = fit(small, miniature.train, directory, eval_data_file=miniature.val, observe=events.append)
+    report = train(small, miniature.train, directory, eval_data_file=miniature.val, observe=events.append)
     return Trained(directory, report, events)
 
 

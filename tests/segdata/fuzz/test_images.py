@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from damage import damaged
+from damaged_files import damaged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from damage import damaged, damaged_json
+from damaged_files import damaged, damaged_json
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from damage import damaged
+from damaged_files import damaged
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from workers import mask_by_scipy
+from worker_functions import mask_by_scipy
 
 from segdata.errors import InvalidInputError
 from segdata.miniature.sbd import to_mat

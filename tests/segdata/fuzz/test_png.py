@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from damage import damaged
+from damaged_files import damaged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from workers import memory_to_decode
+from worker_functions import memory_to_decode
 
 from segdata.errors import InvalidInputError
 from segdata.labels.colormap import ColorMap, voc_colormap, voc_palette

@@ -203,7 +203,7 @@ import os, signal, sys
 from contextlib import contextmanager
 from pathlib import Path
 from segdata.records.publish import publish
-from segdata.store.transfer import parse_location
+from segdata.store.url import parse_location
 
 calls = 0
 

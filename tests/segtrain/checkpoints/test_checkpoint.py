@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, nn
-from networks import deeplab
+from tiny_networks import deeplab
 
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segtrain.checkpoints.checkpoint import (

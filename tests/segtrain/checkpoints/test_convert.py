@@ -11,8 +11,8 @@ import mindspore as ms
 import numpy as np
 import pytest
 from click.testing import Result
-from networks import deeplab
 from safetensors.numpy import save_file
+from tiny_networks import deeplab
 from torch_resnet import GOLDEN, LAYERS, image, numbered, seeded, shapes
 
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError

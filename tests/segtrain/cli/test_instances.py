@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import Result
-from instances import miniature
+from drawn_instances import miniature
 from PIL import Image
 from pycocotools.coco import COCO
 

@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from ranks import one_step
+from rank_programs import one_step
 
 from segdata.errors import InvalidInputError
 from segdata.labels.classes import Classes
@@ -39,7 +39,7 @@ from segtrain.data.semantic.crops import crop_batches, list_samples, record_samp
 from segtrain.distributed.device import prepare_device
 from segtrain.distributed.ranks import ALONE, Ranks, device_id, from_float32, launched, to_float32
 from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate_semantic
-from segtrain.training.fit import fit
+from segtrain.training.fit import train
 from segtrain.training.train_dir import TrainDir
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from tests.segtrain.conftest import Miniature
 
-PROGRAM = Path(__file__).parents[1] / "data" / "ranks.py"
+PROGRAM = Path(__file__).parents[2] / "data" / "rank_programs.py"
 PAIR = (Ranks(0, 2), Ranks(1, 2))
 NAMES = ("background", "aeroplane", "bicycle", "bird")
 
@@ -246,7 +246,7 @@ def test_training_by_two_is_training_by_one_with_the_joint_batch(together: Toget
     # Batch normalization by what a device sees would differ, and what it makes of rounding grows with each step.
     config = override(read_config(together.base / "frozen" / "config.yaml"), {"batch_size": 4})
     assert config.freeze_bn
-    fit(config, together.base / "train", tmp_path)
+    train(config, together.base / "train", tmp_path)
     both, one = (read_parameters(path / "last.ckpt") for path in (together.base / "frozen", tmp_path))
     assert both.keys() == one.keys()
     for name, value in one.items():
@@ -268,7 +268,7 @@ def test_a_stop_of_one_rank_stops_all_and_resumed_they_do_the_rest(together: Tog
 def test_a_training_is_not_resumed_by_another_number_of_devices(together: Together) -> None:
     config = read_config(together.base / "plain" / "config.yaml")
     with pytest.raises(InvalidInputError, match="was trained on 2 devices, not 1"):
-        fit(config, together.base / "train", together.base / "plain", resume=True)
+        train(config, together.base / "train", together.base / "plain", resume=True)
 
 
 def test_the_checkpoint_tells_how_many_trained(together: Together) -> None:

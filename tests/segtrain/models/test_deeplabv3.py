@@ -4,7 +4,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor, nn
-from networks import deeplab
+from tiny_networks import deeplab
 
 CLASSES = 3
 

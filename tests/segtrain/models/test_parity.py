@@ -6,7 +6,7 @@ import numpy as np
 import parity_cases
 import pytest
 from mindspore import Tensor, nn
-from networks import deeplab
+from tiny_networks import deeplab
 
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, recipe

@@ -28,7 +28,7 @@ from segtrain.evaluation.semantic.evaluate import evaluate_semantic
 from segtrain.inference.semantic.predict import predict_semantic
 from segtrain.inference.semantic.segmenter import EvalSettings, Segmenter
 from segtrain.tasks import semantic
-from segtrain.training.fit import FitReport, fit
+from segtrain.training.fit import FitReport, train
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Rows
@@ -64,7 +64,7 @@ def records(stacks: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(config: Config, records: Path, stacks: Path) -> tuple[Path, FitReport]:
-    return stacks / "run" / "last.ckpt", fit(config, records, stacks / "run")
+    return stacks / "run" / "last.ckpt", train(config, records, stacks / "run")
 
 
 def _epoch(path: Path, config: Config, **options: int) -> list[list[np.ndarray]]:

@@ -16,7 +16,7 @@ from segtrain.config.recipes import override
 from segtrain.evaluation.semantic.evaluate import evaluate_semantic
 from segtrain.models import build_network
 from segtrain.training.averaging import MovingAverage
-from segtrain.training.fit import fit
+from segtrain.training.fit import train
 from segtrain.training.train_dir import TrainDir
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def test_what_is_no_weight_has_no_average_and_stays_what_it_is() -> None:
 @pytest.fixture(scope="module")
 def run(quick: Config, miniature: Miniature, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("averaged") / "run"
-    fit(override(quick, {"ema_decay": 0.9}), miniature.train, directory, eval_data_file=miniature.val)
+    train(override(quick, {"ema_decay": 0.9}), miniature.train, directory, eval_data_file=miniature.val)
     return directory
 
 
@@ -99,7 +99,7 @@ def test_a_training_is_evaluated_by_its_averages_and_goes_on_from_its_weights(
     assert evaluate_semantic(run / "last.ckpt", miniature.val).scores.mean_iou == last["miou"]
 
     # Neither averages nor evaluations change what is learned.
-    fit(override(quick, {"ema_decay": 0}), miniature.train, tmp_path / "plain")
+    train(override(quick, {"ema_decay": 0}), miniature.train, tmp_path / "plain")
     plain, weights = read_parameters(tmp_path / "plain" / "last.ckpt"), read_parameters(run / "last.ckpt")
     assert weights.keys() - plain.keys() == {name for name in weights if name.startswith(AVERAGE)}
     assert [name for name in plain if (plain[name].asnumpy() != weights[name].asnumpy()).any()] == []

@@ -14,7 +14,7 @@ from segtrain.checkpoints.checkpoint import read_checkpoint, read_parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, read_config
 from segtrain.training.events import Evaluated, Event, Started, StepDone
-from segtrain.training.fit import TrainingInterrupted, fit
+from segtrain.training.fit import TrainingInterrupted, train
 from segtrain.training.train_dir import TrainDir
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
     miniature: Miniature, quick: Config, tmp_path: Path
 ) -> None:
     run, undisturbed = tmp_path / "run", tmp_path / "undisturbed"
-    fit(quick, miniature.train, undisturbed, eval_data_file=miniature.val)
+    train(quick, miniature.train, undisturbed, eval_data_file=miniature.val)
 
     def interrupted_at(step: int, number: signal.Signals, *, resume: bool) -> None:
         def interrupt(event: Event) -> None:
@@ -84,7 +84,7 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
 
         usual = signal.getsignal(number)
         with pytest.raises(TrainingInterrupted, match=rf"Stopped after step {step} of 6; .*last\.ckpt is complete"):
-            fit(quick, miniature.train, run, eval_data_file=miniature.val, resume=resume, observe=interrupt)
+            train(quick, miniature.train, run, eval_data_file=miniature.val, resume=resume, observe=interrupt)
         assert signal.getsignal(number) is usual
         assert read_checkpoint(run / "last.ckpt")[0].step == step
 
@@ -95,7 +95,7 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
     with (run / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 3, "step": 5, "loss": 9.0, "lr": 9.0, "images_per_s": 9.0}\n{"epoch": 3, "st')
 
-    report = fit(quick, miniature.train, run, eval_data_file=miniature.val, resume=True)
+    report = train(quick, miniature.train, run, eval_data_file=miniature.val, resume=True)
     assert (report.started.first_step, report.steps) == (4, 2)
     resumed, whole = read_parameters(run / "last.ckpt"), read_parameters(undisturbed / "last.ckpt")
     assert resumed.keys() == whole.keys()
@@ -108,7 +108,7 @@ def test_a_finished_training_that_is_resumed_has_nothing_left_to_do(
     trained: Trained, miniature: Miniature, small: Config
 ) -> None:
     before = _metrics(trained.directory)
-    report = fit(small, miniature.train, trained.directory, resume=True)
+    report = train(small, miniature.train, trained.directory, resume=True)
     assert (report.steps, report.loss, report.images_per_s) == (0, None, None)
     assert _metrics(trained.directory) == before
 
@@ -117,7 +117,7 @@ def test_a_directory_that_holds_a_training_is_not_taken_by_another(
     trained: Trained, miniature: Miniature, small: Config
 ) -> None:
     with pytest.raises(TargetExistsError, match="holds a training already"):
-        fit(small, miniature.train, trained.directory)
+        train(small, miniature.train, trained.directory)
 
 
 def test_overwriting_removes_the_old_training_and_nothing_else(small: Config, tmp_path: Path) -> None:
@@ -141,17 +141,17 @@ def test_a_training_is_not_resumed_with_other_settings(
     trained: Trained, miniature: Miniature, small: Config, change: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=words):
-        fit(override(small, change), miniature.train, trained.directory, resume=True)
+        train(override(small, change), miniature.train, trained.directory, resume=True)
 
 
 def test_a_training_is_not_resumed_on_another_record_set(trained: Trained, miniature: Miniature, small: Config) -> None:
     with pytest.raises(InvalidInputError, match=r"was trained on another record set \(rows: 10, not 5\)"):
-        fit(small, miniature.val, trained.directory, resume=True)
+        train(small, miniature.val, trained.directory, resume=True)
 
 
 def test_there_must_be_something_to_resume(miniature: Miniature, small: Config, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"no last\.ckpt to resume from"):
-        fit(small, miniature.train, tmp_path, resume=True)
+        train(small, miniature.train, tmp_path, resume=True)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_what_cannot_work_is_refused_before_anything_is_written(
     miniature: Miniature, small: Config, tmp_path: Path, change: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(SegDataError, match=words):
-        fit(override(small, change), miniature.train, tmp_path / "run")
+        train(override(small, change), miniature.train, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -179,14 +179,14 @@ def test_an_evaluation_set_must_have_the_same_classes(
     rows: Rows = [(np.zeros((40, 40, 3), np.uint8), np.zeros((40, 40), np.uint8))]
     other = make_set(rows, name="other", names=("background", "aeroplane", "bicycle", "boat"))
     with pytest.raises(InvalidInputError, match="class 3 is 'boat' in record set other, but 'bird'"):
-        fit(small, miniature.train, tmp_path / "run", eval_data_file=other)
+        train(small, miniature.train, tmp_path / "run", eval_data_file=other)
 
 
 def test_training_on_pixels_that_are_all_ignored_stays_finite(
     make_set: Callable[..., Path], quick: Config, tmp_path: Path
 ) -> None:
     rows: Rows = [(np.full((40, 40, 3), 9 * index, np.uint8), np.full((40, 40), 255, np.uint8)) for index in range(4)]
-    report = fit(override(quick, {"train_epochs": 2}), make_set(rows), tmp_path / "run")
+    report = train(override(quick, {"train_epochs": 2}), make_set(rows), tmp_path / "run")
     assert report.loss == 0
     parameters = read_parameters(tmp_path / "run" / "last.ckpt")
     assert all(np.isfinite(value.asnumpy()).all() for value in parameters.values())
@@ -197,7 +197,7 @@ def test_a_training_that_diverges_stops_and_keeps_its_last_good_checkpoint(
 ) -> None:
     settings = {"base_lr": 1e12, "save_steps": 1, "train_epochs": 50}
     with pytest.raises(SegDataError, match=r"step \d+: .*(loss is|not finite).* diverged"):
-        fit(override(quick, settings), miniature.train, tmp_path / "run")
+        train(override(quick, settings), miniature.train, tmp_path / "run")
     parameters = read_parameters(tmp_path / "run" / "last.ckpt")
     assert all(np.isfinite(value.asnumpy()).all() for value in parameters.values())
 
@@ -207,7 +207,7 @@ def test_pretrained_weights_are_taken_and_counted(
 ) -> None:
     best = trained.directory / "best.ckpt"
     config = override(small, {"ckpt_pre_trained": str(best), "train_epochs": 1, "base_lr": 1e-12})
-    report = fit(config, miniature.train, tmp_path / "run").started.pretrained
+    report = train(config, miniature.train, tmp_path / "run").started.pretrained
     assert report is not None
     assert (report.missing, report.unexpected, report.mismatched) == ((), (), ())
     start, after = read_parameters(best), read_parameters(tmp_path / "run" / "last.ckpt")

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from click.testing import Result
-from networks import deeplab
+from tiny_networks import deeplab
 
 from segdata.errors import InvalidInputError
 from segtrain.checkpoints.checkpoint import read_parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, read_config
 from segtrain.training.events import Event, StepDone
-from segtrain.training.fit import FitReport, TrainingInterrupted, fit
+from segtrain.training.fit import FitReport, TrainingInterrupted, train
 from segtrain.training.freeze import freeze
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def config(trained: Trained, small: Config) -> Config:
 def whole(config: Config, miniature: Miniature, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FitReport]:
     """Return directory and report of a training with these settings."""
     run = tmp_path_factory.mktemp("frozen") / "run"
-    return run, fit(config, miniature.train, run, eval_data_file=miniature.val)
+    return run, train(config, miniature.train, run, eval_data_file=miniature.val)
 
 
 def test_frozen_parts_stay_bit_for_bit_and_the_others_learn(trained: Trained, whole: tuple[Path, FitReport]) -> None:
@@ -70,8 +70,8 @@ def test_a_training_with_frozen_parts_is_resumed_bit_for_bit(
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(TrainingInterrupted, match="after step 3 of 4"):
-        fit(config, miniature.train, tmp_path / "run", observe=interrupt)
-    fit(config, miniature.train, tmp_path / "run", resume=True)
+        train(config, miniature.train, tmp_path / "run", observe=interrupt)
+    train(config, miniature.train, tmp_path / "run", resume=True)
     expected, found = _values(whole[0] / "last.ckpt"), _values(tmp_path / "run" / "last.ckpt")
     assert expected.keys() == found.keys()
     assert [name for name in expected if not np.array_equal(expected[name], found[name])] == []

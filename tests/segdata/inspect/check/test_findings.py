@@ -9,7 +9,7 @@ from typing import get_args
 from segdata.errors import Code, Fault
 from segdata.inspect.check.findings import ERRORS, WARNINGS, Findings
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "check.md"
+PAGE = Path(__file__).resolve().parents[4] / "docs" / "check.md"
 
 
 def test_every_kind_is_an_error_or_a_warning() -> None:

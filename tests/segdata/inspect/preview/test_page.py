@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from browser import browser_page, find_browser
+from chromium import browser_page, find_browser
 from PIL import Image
 
 from segdata.draw.overlay import Box, instance_overlay, label_overlay
@@ -22,7 +22,7 @@ from segdata.inspect.preview.pictures import Picture, Unreadable, View, make_leg
 from segdata.inspect.stats import ClassStats, SizeCount, StatsReport
 
 if TYPE_CHECKING:
-    from browser import Page
+    from chromium import Page
 
 HOSTILE = "</script><script>window.stolen = 1</script><img src=x onerror='window.stolen = 1'>\"&"
 NAMES = ("background", HOSTILE, "飞机", "$title ${script}")

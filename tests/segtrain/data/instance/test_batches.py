@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from instances import drawn, miniature, rectangle
+from drawn_instances import drawn, miniature, rectangle
 
 from segdata.errors import InvalidInputError
 from segdata.records.manifest import RecordSet, open_set

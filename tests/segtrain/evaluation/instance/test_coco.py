@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from instances import drawn, miniature, record_set, rectangle, truth_found
+from drawn_instances import drawn, miniature, record_set, rectangle, truth_found
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 

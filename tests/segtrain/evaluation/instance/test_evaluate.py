@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
-from instances import miniature, nothing, oracle
+from drawn_instances import miniature, nothing, oracle
 
 from segdata.errors import InvalidInputError, TargetExistsError
 from segdata.records.manifest import RecordSet

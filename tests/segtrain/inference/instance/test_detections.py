@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from instances import nothing
+from drawn_instances import nothing
 
 from segdata.coco.rle import decode_rle
 from segdata.errors import InvalidInputError, TargetExistsError

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from instances import rectangle
+from drawn_instances import rectangle
 
 from segtrain.inference.instance.detections import Detections
 from segtrain.inference.instance.paste import encode_mask

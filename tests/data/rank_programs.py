@@ -89,14 +89,14 @@ def exchange(ranks: Ranks) -> dict[str, Any]:
 
 def fit_interrupted(base: Path, config: Config, ranks: Ranks) -> str:
     """Train until rank 0 has asked rank 1 to stop, after step 1; return what was said."""
-    from segtrain.training.fit import TrainingInterrupted, fit
+    from segtrain.training.fit import TrainingInterrupted, train
 
     def interrupt(event: Event) -> None:
         if isinstance(event, StepDone) and event.step == 1:
             os.kill(int((base / "pid_1").read_text()), signal.SIGTERM)
 
     try:
-        fit(config, base / "train", base / "frozen", observe=interrupt)
+        train(config, base / "train", base / "frozen", observe=interrupt)
     except TrainingInterrupted as stop:
         return str(stop)
     return "not interrupted"
@@ -105,15 +105,15 @@ def fit_interrupted(base: Path, config: Config, ranks: Ranks) -> str:
 def work(base: Path, ranks: Ranks) -> dict[str, Any]:
     """Do everything that ranks do together, once: a launch takes long."""
     from segtrain.cli import main
-    from segtrain.training.fit import fit
+    from segtrain.training.fit import train
 
     found = exchange(ranks)
     np.savez(base / f"synchronized_{ranks.rank}.npz", **one_step(ranks))
     np.savez(base / f"frozen_{ranks.rank}.npz", **one_step(ranks, freeze_bn=True))
 
-    train, val, plain = base / "train", base / "val", base / "plain"
+    training, val, plain = base / "train", base / "val", base / "plain"
     lines = {
-        "fit": f"fit {_FIT} --data_file {train} --eval_data_file {val} --train_dir {plain}",
+        "fit": f"fit {_FIT} --data_file {training} --eval_data_file {val} --train_dir {plain}",
         "eval": f"eval --data_file {val} --ckpt_path {plain / 'last.ckpt'} --json",
     }
     for name, line in lines.items():
@@ -124,7 +124,7 @@ def work(base: Path, ranks: Ranks) -> dict[str, Any]:
 
     config = override(read_config(plain / "config.yaml"), {"freeze_bn": True, "train_epochs": 2})
     found["interrupted"] = fit_interrupted(base, config, ranks)
-    report = fit(config, train, base / "frozen", resume=True)
+    report = train(config, training, base / "frozen", resume=True)
     return found | {"first_step": report.started.first_step, "steps": report.steps}
 
 
