@@ -2,9 +2,9 @@
 
 python benchmarks/coco_subset.py [--annotations JSON --category NAME … --repeats N]
 
-Without a file one is made, in a temporary directory: 118,287 images, 860,001 annotations with polygons, a category as
-frequent as COCO's person and 79 others. Each run is a process of its own, interpreter start included; both write the
-JSON only, no images.
+Without --annotations, the script creates a file in a temporary directory: 118,287 images, 860,001 annotations with
+polygons, one category as frequent as COCO's person and 79 others. Each run is a separate process, interpreter start
+included; both sides write only the JSON, no images.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ IMAGES, ANNOTATIONS, CATEGORIES = 118_287, 860_001, 80
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--annotations", type=Path, help="take this file instead of making one")
-    parser.add_argument("--category", action="append", help="default: person, and one of the others")
+    parser.add_argument("--annotations", type=Path, help="use this file instead of creating one")
+    parser.add_argument("--category", action="append", help="default: person and one of the others")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--run", choices=RUNS, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
@@ -70,7 +70,7 @@ def compare(source: Path, category: str, repeats: int, folder: Path) -> None:
         kept = check_equal(*(folder / f"{name}-{category}-{repeat}" for name in RUNS))
     base = median(seconds["pycocotools"])
     print(f"{size / 2**20:.0f} MiB, cut to {category!r}: {kept}; median of {repeats} runs\n")
-    print("| | seconds | times faster | peak memory MiB | of the file |")
+    print("| | seconds | times as fast | peak memory MiB | relative to the file |")
     print("| --- | ---: | ---: | ---: | ---: |")
     for name in RUNS:
         took, peak = median(seconds[name]), median(memory[name])
@@ -79,13 +79,13 @@ def compare(source: Path, category: str, repeats: int, folder: Path) -> None:
 
 
 def peak_memory() -> int:
-    """Bytes of this program alone; `getrusage` would begin with those of the process that started it."""
+    """Return the peak memory of this process in bytes; `getrusage` would include that of its parent."""
     status = Path("/proc/self/status").read_text()
     return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
 
 def check_equal(ours: Path, theirs: Path) -> str:
-    """Both ways must have kept the same objects; say how many."""
+    """Check that both ways kept the same objects; return their numbers as text."""
     left, right = json.loads((ours / "annotations" / "instances.json").read_text()), json.loads(theirs.read_text())
     for key in ("images", "annotations"):
         by_id = [{item["id"]: item for item in side[key]} for side in (left, right)]
@@ -121,7 +121,7 @@ RUNS = {"segdata": run_segdata, "pycocotools": run_pycocotools}
 
 
 def make_file(path: Path, seed: int = 0) -> Path:
-    """Write a COCO file with the counts, the key order and about the bytes an object of instances_train2017.json."""
+    """Write a COCO file with the counts, key order and approximate object size of instances_train2017.json."""
     rng = random.Random(seed)
     polygons = [json.dumps(_polygons(rng)) for _ in range(5000)]
     with path.open("w") as file:

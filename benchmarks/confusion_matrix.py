@@ -1,9 +1,9 @@
-"""Counting a confusion matrix against the model zoo's way, on the real VOC labels.
+"""Compare counting a confusion matrix with the model zoo's way, on the real VOC labels.
 
     python benchmarks/confusion_matrix.py VOC_ROOT
 
-VOC_ROOT needs its index masks (segdata voc-decolor). Predictions are the labels coarsened eight times, one block in
-twenty wrong. As in both evaluations, the class ids begin as what np.argmax returns: int64.
+VOC_ROOT needs its index masks (segdata voc-decolor). Predictions are the labels coarsened by a factor of eight, with
+one block in twenty wrong. As in both evaluations, the class ids start as int64, the type that np.argmax returns.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Pairs = list[tuple[Ids, Ids]]
 
 
 def model_zoo(pairs: Pairs) -> npt.NDArray[np.int64]:
-    """Count as the published evaluation does, without any check."""
+    """Count as the published evaluation does, without any checks."""
     counts = np.zeros((CLASSES, CLASSES), np.int64)
     for label, prediction in pairs:
         truth, found = label.flatten(), prediction.flatten()
@@ -64,7 +64,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     pairs = [(label, predict(label, rng)) for label in labels]
     narrow = [(label, prediction.astype(np.uint8)) for label, prediction in pairs]
-    rows = [("class ids of predictions", "way", "ms an image", "times as fast")]
+    rows = [("class ids of predictions", "way", "ms per image", "times as fast")]
     for kind, inputs in (("int64, as argmax gives them", pairs), ("uint8", narrow)):
         ways: dict[str, Callable[[], object]] = {
             "the model zoo's": lambda inputs=inputs: model_zoo(inputs),

@@ -1,9 +1,9 @@
-"""Peak memory of an evaluation by the number of samples and by mode, and its throughput.
+"""Measure throughput and peak memory of an evaluation by number of samples and by mode.
 
     python benchmarks/evaluate.py VOC_ROOT [--rows 60 240 960]
 
-VOC_ROOT needs its index masks (segdata voc-decolor). A small network (ResNet-18, crop 129, batch 8) is trained for one
-epoch first. Each figure is that of a process of its own, the import of MindSpore (400 MB) included.
+VOC_ROOT needs its index masks (segdata voc-decolor). A small network (ResNet-18, crop 129, batch 8) is trained for
+one epoch first. Each figure comes from a separate process and includes importing MindSpore (400 MB).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Kill conversions at random moments, go on, and compare: is anything ever lost, half written or different?
+"""Kill conversions at random moments, resume them, and compare: is anything ever lost, half written or different?
 
     python benchmarks/faults.py VOC_ROOT [--kills 50 --rows 2800 --workers 3 --seed 0]
 
-VOC_ROOT needs its index masks (segdata voc-decolor). A conversion is started, gets SIGKILL at a moment drawn from the
-time that an undisturbed one takes, and is started again with --resume until it ends; then the next begins.
+VOC_ROOT needs its index masks (segdata voc-decolor). Each conversion is started, killed with SIGKILL at a random moment
+within the duration of an undisturbed one, and restarted with --resume until it finishes. Then the next one starts.
 """
 
 from __future__ import annotations
@@ -62,13 +62,14 @@ def main() -> None:
                 assert finished_shards(target) >= before, "a finished shard was lost"
     rows = [
         ("SIGKILLs", str(kills)),
-        ("runs that went on with finished shards", str(resumed)),
-        ("shards that killed runs left finished", str(kept)),
-        ("sets that appeared under the final name", str(ends)),
-        ("of them whole and equal to the undisturbed one", str(published)),
+        ("runs that resumed with finished shards", str(resumed)),
+        ("finished shards left by killed runs", str(kept)),
+        ("sets published under the final name", str(ends)),
+        ("of these, intact and equal to the undisturbed set", str(published)),
     ]
-    print_table([("what", "count"), *rows])
-    print(f"{options.rows} rows in 16 shards, {options.workers} workers, {whole:.1f} s undisturbed")
+    print_table([("event", "count"), *rows])
+    workers = f"{options.workers} worker{'s' if options.workers != 1 else ''}"
+    print(f"{options.rows} rows in 16 shards, {workers}, {whole:.1f} s undisturbed")
 
 
 def command(root: Path, target: Path, workers: int) -> list[str]:

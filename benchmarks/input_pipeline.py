@@ -1,10 +1,11 @@
-"""Training batches by segtrain against the model zoo's order of operations and against a PyTorch DataLoader.
+"""Compare segtrain's training batches with the model zoo's order of operations and a PyTorch DataLoader.
 
     python benchmarks/input_pipeline.py VOC_ROOT [--rows 600]
 
-VOC_ROOT needs its index masks (segdata voc-decolor). The published augmentation: scale 0.5 to 2, crop 513, mirror,
-normalize, batch 8; two workers. The PyTorch rows need torch in the same environment and are left out without it. Each
-measurement is a process of its own, in turn; the first batch, with which everything starts, is not counted.
+VOC_ROOT needs its index masks (segdata voc-decolor). All use the published augmentation (scale 0.5 to 2, crop 513,
+mirror, normalize), batch 8 and two workers. The PyTorch rows need torch in the same environment; without it, they are
+left out. The ways run alternately, each measurement in a separate process. The first batch, which includes the start,
+is not counted.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ MEAN, STD = (np.array(values[::-1], np.float32) for values in (CONFIG.image_mean
 
 
 def model_zoo(data: Any, label: Any) -> tuple[Any, Any]:
-    """The published order: decode, resize all, normalize all, pad all, crop, mirror, planes."""
+    """Apply the published order: decode, resize, normalize and pad the full image, crop, mirror, make planes."""
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     label = cv2.imdecode(np.frombuffer(label, np.uint8), cv2.IMREAD_GRAYSCALE)
     scale = np.random.uniform(0.5, 2.0)
@@ -88,7 +89,7 @@ def by_model_zoo(root: Path) -> Iterator[Any]:
 
 
 class Files:
-    """The listed files as what PyTorch takes for a data set."""
+    """Listed files as a PyTorch data set."""
 
     def __init__(self, root: Path, crop: Callable[[Any, Any], tuple[Any, Any]]) -> None:
         self.root, self.crop, self.pairs = root, crop, read_list(root / "list.txt")
@@ -108,7 +109,7 @@ def by_torch(root: Path, crop: Callable[[Any, Any], tuple[Any, Any]]) -> Iterabl
 
 
 def by_decoding(root: Path) -> Iterator[Any]:
-    """Yield a batch of images that are only decoded: what no order of operations can do without."""
+    """Yield batches of images that are only decoded, the work that every order of operations needs."""
     images = [(root / pair.image).read_bytes() for pair in read_list(root / "list.txt")]
 
     def decode(index: int) -> list[Any]:
@@ -133,7 +134,7 @@ def processor_seconds() -> float:
 
 
 def measure(batches: Iterable[Any]) -> tuple[float, float]:
-    """Return images per second and processor milliseconds an image, from the second batch on."""
+    """Return images per second and processor milliseconds per image, from the second batch on."""
     count = -1
     for count, _ in enumerate(batches):
         if count == 0:
@@ -163,11 +164,11 @@ def main() -> None:
         (name, f"{speed:.0f}", f"{speed / base[0]:.2f}", f"{spent:.2f}", f"{base[1] / spent:.2f}")
         for name, (speed, spent) in results.items()
     ]
-    print_table([("way", "images/s", "times as fast", "processor ms an image", "times less"), *rows])
+    print_table([("way", "images/s", "times as fast", "processor ms per image", "times less"), *rows])
 
 
 def run_in_turn(ways: list[str], root: Path, repeats: int = 5) -> dict[str, list[float]]:
-    """Return the medians of what `measure` returns, each way run in turn (a b a b …)."""
+    """Return the medians of the results of `measure`, with the ways run alternately (a b a b …)."""
     found: dict[str, list[Any]] = {name: [] for name in ways}
     for _ in range(repeats):
         for name in ways:

@@ -1,11 +1,11 @@
-"""A training step and a detection of Mask R-CNN on the CPU, and the parts that they are made of.
+"""Measure a training step and a detection of Mask R-CNN on the CPU, and their parts.
 
     python benchmarks/mask_rcnn_step.py [--backbone resnet18] [--height 256] [--width 384] [--batch_size 2]
                                         [--published]
 
-float32, Momentum, three objects in each image; sizes of heads and samples are those of a small configuration, or with
---published those of the defaults. The first step, which compiles, is listed on its own; of the others the fastest
-counts. The parts are forward passes, compiled one by one, on what the training samples.
+float32, Momentum, three objects per image. Sizes of heads and samples come from a small configuration, or with
+--published from the defaults. The first step, which compiles, is listed separately; the fastest of the others counts.
+The parts are forward passes, compiled one by one, on the regions that training samples.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def make_batch(settings: MaskRcnn, images: int) -> list[Tensor]:
 
 
 def measure(run: Callable[[], Any]) -> tuple[float, float, float]:
-    """Return seconds of the first and of the fastest other run, and processor seconds of the latter."""
+    """Return the seconds of the first run, and the least seconds and processor seconds of the others."""
     seconds, spent = [], []
     for _ in range(STEPS + 1):
         started, before = time.perf_counter(), time.process_time()
@@ -76,7 +76,7 @@ def main() -> None:
     loss = MaskRcnnLoss(network)
     batch = make_batch(settings, options.batch_size)
     step = TrainStep(loss, nn.Momentum(network.trainable_params(), 0.001, 0.9), 1.0).set_train(True)
-    rows = [("what", "first, s", "then, s", "processor s", "peak memory so far, GiB")]
+    rows = [("part", "first, s", "then, s", "processor s", "peak memory so far, GiB")]
 
     def add(name: str, run: Callable[[], Any]) -> None:
         first, fastest, spent = measure(run)

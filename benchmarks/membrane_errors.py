@@ -1,11 +1,11 @@
-"""Where a U-Net errs on each slice of a list: at the boundaries of the labels, or farther away.
+"""Show where a U-Net errs on each slice of a list: near the boundaries of the labels, or farther away.
 
     python benchmarks/membrane_errors.py --ckpt_path folds/fold_1/last.ckpt --data_root all \\
         --data_lst all/all_lst.txt --held_out folds/fold_1/val_lst.txt [--scales 0.9 --scales 1 --scales 1.1]
 
-The images are evaluated mirrored too. For each slice: soft dice; the squared error of the membrane's probability for
-each pixel's length of boundary, up to two pixels from it; and the share of the squared error that lies more than four
-pixels away.
+The images are also evaluated mirrored. Columns for each slice: soft dice; the squared error of the membrane's
+probability up to two pixels from the boundary, per pixel of boundary length; and the share of the squared error more
+than four pixels away.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ NEAR, FAR = 2, 4
 
 
 def boundary_length(membrane: np.ndarray) -> float:
-    """Return it in pixels: edges between pixels, which go the long way round, by 4 / pi too long in the mean."""
+    """Return the length in pixels: the count of pixel edges, which is too long by 4 / pi on average, corrected."""
     edges = (membrane[1:] != membrane[:-1]).sum() + (membrane[:, 1:] != membrane[:, :-1]).sum()
     return float(edges * np.pi / 4)
 
 
 def distances(membrane: np.ndarray) -> np.ndarray:
-    """Return how far each pixel is from the nearest one of the other class."""
+    """Return the distance of each pixel from the nearest pixel of the other class."""
     inside, outside = (cv2.distanceTransform(each.astype(np.uint8), cv2.DIST_L2, 5) for each in (membrane, ~membrane))
     return np.where(membrane, inside, outside)
 
@@ -43,7 +43,7 @@ def distances(membrane: np.ndarray) -> np.ndarray:
 @click.option("--data_lst", type=Path, required=True)
 @click.option("--held_out", type=Path, required=True)
 @click.option("--scales", type=float, multiple=True, default=(1.0,))
-@click.option("--membrane", default=0, help="Its class id")
+@click.option("--membrane", default=0, help="Class id of the membrane")
 def main(
     ckpt_path: Path, data_root: Path, data_lst: Path, held_out: Path, scales: tuple[float, ...], membrane: int
 ) -> None:
@@ -52,7 +52,7 @@ def main(
     )
     assert info.ignore_label is not None
     others = {pair.image for pair in read_list(held_out)}
-    rows = [("slice", "", "soft dice", "near, per pixel of boundary", "far, of all")]
+    rows = [("slice", "", "soft dice", "near, per pixel of boundary", "far, share")]
     dice: dict[str, list[float]] = {"trained": [], "held out": []}
     for sample in list_samples(data_root, data_lst):
         image, label = decode_sample(sample, num_classes=len(info.class_names), ignore_label=info.ignore_label)
@@ -66,7 +66,7 @@ def main(
         rows.append((Path(sample.name).stem, part, f"{dice[part][-1]:.4f}", f"{near:.3f}", f"{far:.1%}"))
     print_table(rows)
     for part, values in dice.items():
-        print(f"{part}: soft dice {np.mean(values):.4f} of {len(values)}")
+        print(f"{part}: mean soft dice {np.mean(values):.4f}, slices: {len(values)}")
 
 
 if __name__ == "__main__":

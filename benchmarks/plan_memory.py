@@ -1,9 +1,9 @@
-"""Memory and time of checking and planning by the length of the list: a dry run, in a process of its own.
+"""Measure memory and time of checking and planning by length of the list: dry runs in separate processes.
 
     python benchmarks/plan_memory.py VOC_ROOT [--rows 100000 1000000]
 
-VOC_ROOT needs its index masks (segdata voc-decolor). Each list's samples are different paths to 2,000 pairs of files,
-hard links to those of VOC_ROOT: a hundred or more linked folders lead to one folder with all of them.
+VOC_ROOT needs its index masks (segdata voc-decolor). The samples of each list are different paths to 2,000 pairs of
+files, which are hard links to those of VOC_ROOT: a hundred or more linked folders point to one folder with all files.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def main() -> None:
             table.append((f"{rows:,}", f"{peak:.0f}", f"{before:.0f}", f"{seconds:.1f}"))
     print_table(table)
     slope = (peaks[-1] - peaks[0]) * 2**20 / (options.rows[-1] - options.rows[0])
-    print(f"{slope:.0f} bytes a row")
+    print(f"{slope:.0f} bytes per row")
 
 
 if __name__ == "__main__":

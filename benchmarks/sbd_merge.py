@@ -1,11 +1,11 @@
-"""sbd-merge beside the loop it replaces: loadmat and two Pillow saves a file, one gray and one with a palette.
+"""Compare sbd-merge with the loop it replaces: per file, loadmat and two Pillow saves, one gray, one with a palette.
 
     python benchmarks/sbd_merge.py [--data benchmark_RELEASE] [--files 1000] [--repeats 5]
 
-Input: masks of 500 x 375 pixels drawn and saved as SBD's structs, or the .mat files of `--data`, repeated under new
-names up to `--files`. Both sides read the same files and write to the same temporary directory, in turns; medians.
-The merge does more: it reads each image's header, checks shape and values, and writes the list. To create small files
-costs much on some file systems; TMPDIR=/dev/shm leaves that out of the measurement.
+The input is drawn masks of 500 x 375 pixels saved as SBD's structs, or the .mat files of `--data`, repeated under new
+names up to `--files`. Both sides read the same files and write to the same temporary directory, alternately; medians
+are reported. The merge does more: it reads each image's header, checks shape and values, and writes the list. Creating
+small files is expensive on some file systems; TMPDIR=/dev/shm excludes this from the measurement.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SIZE = (500, 375)
 
 
 def drawn(folder: Path) -> list[tuple[Path, Path]]:
-    """Draw scenes of VOC's usual size; return the paths of mask and image."""
+    """Draw scenes in VOC's usual size; return the paths of masks and images."""
     pairs = []
     for index in range(DRAWN):
         image, label = draw(np.random.default_rng(index))
@@ -45,13 +45,13 @@ def drawn(folder: Path) -> list[tuple[Path, Path]]:
 
 
 def given(release: Path) -> list[tuple[Path, Path]]:
-    """Return the paths of mask and image of each `.mat` file of a release."""
+    """Return the mask and image paths of each `.mat` file of a release."""
     dataset = release / "dataset"
     return [(mat, dataset / "img" / f"{mat.stem}.jpg") for mat in sorted((dataset / "cls").glob("*.mat"))]
 
 
 def lay_out(root: Path, sources: list[tuple[Path, Path]], files: int) -> None:
-    """Make a data root: a devkit of one train and one val image, and a release of `files` others."""
+    """Create a data root: a devkit with one train and one val image, and a release with `files` others."""
     dataset, devkit = root / "benchmark_RELEASE" / "dataset", root / "VOCdevkit" / "VOC2012"
     lists = devkit / "ImageSets" / "Segmentation"
     gray = devkit / "SegmentationClassGray"
@@ -74,7 +74,7 @@ def lay_out(root: Path, sources: list[tuple[Path, Path]], files: int) -> None:
 
 
 def usual_loop(root: Path) -> int:
-    """Convert as the model zoo's script does; return the bytes of the gray masks."""
+    """Convert as the model zoo's script does; return the size of the gray masks in bytes."""
     gray, colored = root / "usual" / "cls_png_gray", root / "usual" / "cls_png"
     for folder in (gray, colored):
         folder.mkdir(parents=True)
@@ -89,13 +89,13 @@ def usual_loop(root: Path) -> int:
 
 
 def ours(root: Path, workers: int) -> int:
-    """Merge; return the bytes of the masks."""
+    """Merge; return the size of the masks in bytes."""
     sbd_merge(root, dst_path=root / "masks", workers=workers)
     return folder_bytes(root / "masks")
 
 
 def folder_bytes(folder: Path) -> int:
-    """Return the bytes of all files of a folder."""
+    """Return the total size of the files of a folder in bytes."""
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
@@ -107,14 +107,14 @@ def clear(root: Path) -> None:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Return how long one call takes."""
+    """Return the duration of one call."""
     begin = time.perf_counter()
     work()
     return time.perf_counter() - begin
 
 
 def steps(mats: list[Path], folder: Path) -> dict[str, float]:
-    """Return milliseconds a file of the steps of both sides, on one thread."""
+    """Return the milliseconds per file of each step of both sides, on one thread."""
     masks = [np.ascontiguousarray(read_mask(mat)) for mat in mats]
     work: dict[str, Callable[[], object]] = {
         "scipy loadmat": lambda: [loadmat(mat) for mat in mats],
@@ -127,7 +127,7 @@ def steps(mats: list[Path], folder: Path) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="a benchmark_RELEASE to take the .mat files and images from")
+    parser.add_argument("--data", type=Path, help="benchmark_RELEASE folder with .mat files and images to use")
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
@@ -152,14 +152,14 @@ def main() -> None:
                 cpus[way].append((time.process_time() - cpu) / options.files * 1e3)
                 clear(root)
         print(f"{options.files} files, medians of {options.repeats} runs\n")
-        print("| way | ms a file | faster by | processor ms a file | bytes a gray mask |")
+        print("| way | ms per file | times as fast | processor ms per file | bytes per gray mask |")
         print("| --- | ---: | ---: | ---: | ---: |")
         usual = statistics.median(walls["loadmat + two Pillow saves"])
         for way in ways:
             wall, cpu = statistics.median(walls[way]), statistics.median(cpus[way])
             size = sizes[way] / options.files
             print(f"| {way} | {wall:.2f} | {usual / wall:.1f} | {cpu:.2f} | {size:.0f} |")
-        print("\n| step, one thread | ms a file |\n| --- | ---: |")
+        print("\n| step, one thread | ms per file |\n| --- | ---: |")
         for step, milliseconds in steps([mat for mat, _ in sources], sources_folder).items():
             print(f"| {step} | {milliseconds:.3f} |")
 

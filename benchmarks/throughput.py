@@ -1,9 +1,9 @@
-"""Images and megabytes a second: check and to-mindrecord, by 1 and 2 workers, against reading the same files (cat).
+"""Compare images and MB per second of check and to-mindrecord, with 1 and 2 workers, with reading the files (cat).
 
     python benchmarks/throughput.py VOC_ROOT [--rows 2800]
 
-VOC_ROOT needs its index masks (segdata voc-decolor). Pairs are repeated, as links, up to the wanted number of rows.
-Times are whole processes; the files lie in the page cache.
+VOC_ROOT needs its index masks (segdata voc-decolor). Pairs are repeated, as links, up to the requested number of rows.
+Times are for complete processes, with the files in the page cache.
 """
 
 from __future__ import annotations
@@ -41,10 +41,11 @@ def main() -> None:
 
         ways = {"cat": cat}
         for count in (1, 2):
-            ways[f"check, {count} workers"] = lambda count=count: check(count)
-            ways[f"check --decode, {count} workers"] = lambda count=count: check(count, "--decode")
-            ways[f"check --decode --hash, {count} workers"] = lambda count=count: check(count, "--decode", "--hash")
-            ways[f"to-mindrecord, {count} workers"] = lambda count=count: convert(count)
+            workers = f"{count} worker{'s' if count != 1 else ''}"
+            ways[f"check, {workers}"] = lambda count=count: check(count)
+            ways[f"check --decode, {workers}"] = lambda count=count: check(count, "--decode")
+            ways[f"check --decode --hash, {workers}"] = lambda count=count: check(count, "--decode", "--hash")
+            ways[f"to-mindrecord, {workers}"] = lambda count=count: convert(count)
         seconds = side_by_side(ways, repeats=3)
     rows = [
         (name, f"{value:.2f}", f"{options.rows / value:,.0f}", f"{payload / value / 1e6:,.0f}")

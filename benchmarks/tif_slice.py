@@ -1,10 +1,10 @@
-"""tif-slice beside the usual loop: tifffile for the pages, Pillow's default PNG for images and labels.
+"""Compare tif-slice with the usual loop: tifffile for the pages, Pillow's default PNG for images and labels.
 
     python benchmarks/tif_slice.py [--data isbi2012] [--repeats 5]
 
-Input: stacks of 30 pages of 512 x 512 drawn for it, or train-volume.tif and train-labels.tif of `--data`. Both sides
-write to the same temporary directory, in turns; medians. Then peak memory over the number of pages, each in a process
-of its own, beside one that reads the whole stack.
+The input is drawn stacks of 30 pages of 512 x 512, or train-volume.tif and train-labels.tif of `--data`. Both sides
+write to the same temporary directory, alternately; medians are reported. The second table compares peak memory by
+number of pages with that of reading the entire stack, each in a separate process.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def speed(data: Path, scratch: Path, repeats: int) -> None:
     sizes = dict(zip(seconds, map(size_of, (scratch / "usual", scratch / "one", scratch / "all")), strict=True))
     print_table(
         [
-            ("30 + 30 pages of 512 x 512", "ms", "times faster", "MB of PNG"),
+            ("30 + 30 pages of 512 x 512", "ms", "times as fast", "MB of PNG"),
             *((way, f"{s * 1e3:.0f}", f"{usual / s:.1f}", f"{sizes[way]:.2f}") for way, s in seconds.items()),
         ]
     )
@@ -83,15 +83,17 @@ WHOLE = "import sys, tifffile; tifffile.imread(sys.argv[1])"
 
 
 def peak_mb(program: str, *arguments: Path) -> float:
-    """Run `program` in a process of its own; return the megabytes that it had at most (Linux only)."""
-    # Not ru_maxrss: what this process had when it forked would count.
+    """Run `program` in a separate process; return its peak memory in megabytes (Linux only)."""
+    # Not ru_maxrss: it would include the memory that this process had when it forked.
     measure = f"{program}\nprint(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
     command = [sys.executable, "-c", measure, *map(str, arguments)]
     return int(subprocess.run(command, check=True, capture_output=True).stdout) * 1024e-6
 
 
 def memory(scratch: Path) -> None:
-    rows: list[tuple[str, ...]] = [("pages of 512 x 512", "MB of file", "tif-slice, MB", "whole stack read, MB")]
+    rows: list[tuple[str, ...]] = [
+        ("pages of 512 x 512", "MB of file", "tif-slice, MB", "reading the entire stack, MB")
+    ]
     for pages in PAGES:
         stack, target = scratch / f"{pages}.tif", scratch / f"{pages}"
         noise = np.random.default_rng(0).integers(0, 255, (512, 512), np.uint8)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: two ways in turn, several times, medians and their ratio."""
+"""Helpers shared by the benchmarks: run several ways alternately, report medians, print tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 def side_by_side(ways: dict[str, Callable[[], object]], *, repeats: int = 5) -> dict[str, float]:
-    """Return the median seconds of each way, run in turn (a b a b …) after one uncounted round."""
+    """Return the median seconds of each way, run alternately (a b a b …) after one uncounted round."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(repeats + 1):
         for name, way in ways.items():

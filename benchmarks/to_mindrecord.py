@@ -1,9 +1,9 @@
-"""A list to MindRecord shards: segdata against the model zoo's loop (one writer, eight shards, 1000 rows a call).
+"""Compare converting a list to MindRecord with the model zoo's loop (one writer, eight shards, 1000 rows per call).
 
     python benchmarks/to_mindrecord.py VOC_ROOT [--rows 2800]
 
-VOC_ROOT needs its index masks (segdata voc-decolor). Pairs are repeated, as links, up to the wanted number of rows.
-Times are whole processes, MindSpore's import included, since that is what a user waits for.
+VOC_ROOT needs its index masks (segdata voc-decolor). Pairs are repeated, as links, up to the requested number of rows.
+Times are for complete processes including MindSpore's import, since a user waits for all of it.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def run(*command: object) -> None:
 
 
 def on_disk(folder: Path) -> tuple[int, int]:
-    """Return apparent bytes and allocated bytes (files may have holes)."""
+    """Return the apparent and the allocated size in bytes (files may have holes)."""
     states = [os.stat(path) for path in folder.iterdir()]
     return sum(state.st_size for state in states), sum(state.st_blocks * 512 for state in states)
 

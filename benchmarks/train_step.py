@@ -1,11 +1,11 @@
-"""A training step of DeepLabV3+ on the CPU against the same network in PyTorch.
+"""Compare a training step of DeepLabV3+ on the CPU with the same network in PyTorch.
 
     python benchmarks/train_step.py [--crop_size 257] [--batch_size 2]
 
-ResNet-50 at output stride 16, float32, Momentum. The PyTorch network is that of tests/data/deeplab_parity.py, which the
-logits and gradients of ours are compared with; it has no dropout. torch must be in the same environment. Each
-measurement is a process of its own, in turn; the first step, which compiles, is listed on its own. Of the others the
-fastest counts: what else the machine does can only make one slower, and the two do not suffer from it alike.
+ResNet-50 at output stride 16, float32, Momentum. The PyTorch network is that of tests/data/deeplab_parity.py, with
+which the tests compare the logits and gradients of segtrain's network; it has no dropout. torch must be in the same
+environment. The two run alternately, each measurement in a separate process. The first step, which compiles, is listed
+separately. The fastest of the others counts: other load can only slow a step down, and it affects the two differently.
 """
 
 from __future__ import annotations

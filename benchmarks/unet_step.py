@@ -1,11 +1,11 @@
-"""A training step of U-Net on the CPU against the same network in PyTorch.
+"""Compare a training step of U-Net on the CPU with the same network in PyTorch.
 
     python benchmarks/unet_step.py [--model unet] [--width 64] [--input_size 572] [--batch_size 1]
 
-Float32, Adam, two classes, gray. The PyTorch network is that of tests/data/unet_parity.py, which the logits and
-gradients of ours are compared with. torch must be in the same environment. Each measurement is a process of its own, in
-turn; the first step, which compiles, is listed on its own. Of the others the fastest counts: what else the machine does
-can only make one slower, and the two do not suffer from it alike.
+float32, Adam, two classes, gray images. The PyTorch network is that of tests/data/unet_parity.py, with which the tests
+compare the logits and gradients of segtrain's network. torch must be in the same environment. Each measurement is a
+separate process. The first step, which compiles, is listed separately. The fastest of the others counts: other load can
+only slow a step down, and it affects the two differently.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Color masks to class ids: chunk rewriting against the model zoo's way (open, array, save with Pillow).
+"""Compare converting color masks by chunk rewriting with the model zoo's way (open, array, save with Pillow).
 
     python benchmarks/voc_decolor.py VOC_ROOT [--masks 885]
 
-The devkit's masks are repeated up to the wanted number.
+The devkit's masks are repeated up to the requested number.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
         for index, path in enumerate(itertools.islice(itertools.cycle(originals), options.masks)):
             shutil.copyfile(path, source / f"{index:06}.png")
         ways = {
-            "Pillow, one file after the other": lambda: model_zoo(source, Path(folder, "zoo")),
+            "Pillow, one file at a time": lambda: model_zoo(source, Path(folder, "zoo")),
             "voc-decolor, 1 worker": lambda: ours(source, Path(folder, "one"), 1),
             "voc-decolor, 2 workers": lambda: ours(source, Path(folder, "two"), 2),
         }
@@ -52,7 +52,7 @@ def main() -> None:
         (name, f"{value:.3f}", f"{value / options.masks * 1e3:.3f}", f"{base / value:.1f}")
         for name, value in seconds.items()
     ]
-    print_table([("way", "s", "ms a mask", "times as fast"), *rows])
+    print_table([("way", "s", "ms per mask", "times as fast"), *rows])
     print(f"{options.masks} masks; pixels equal: {same}")
 
 

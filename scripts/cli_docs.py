@@ -1,4 +1,4 @@
-"""Write docs/cli.md from the commands' own --help: python scripts/cli_docs.py."""
+"""Generate docs/cli.md from the --help of all commands: python scripts/cli_docs.py."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ TARGET = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
 INTRODUCTION = """\
 # Commands
 
-Made from the commands' own `--help` by `python scripts/cli_docs.py`; a test keeps it true.
+Generated from the `--help` of all commands by `python scripts/cli_docs.py`; a test keeps it up to date.
 
-Options may be written with underscores or dashes: `--num_shards` and `--num-shards` are the same. Results go to
-standard output, progress and errors to standard error. Exit status: 0 done, 1 the data is bad or the work failed,
-2 wrong usage, 130 interrupted.
+Options accept underscores and dashes: `--num_shards` and `--num-shards` are the same. Results go to standard output,
+progress and errors to standard error. Exit status: 0 success, 1 invalid data or a failed run, 2 usage error,
+130 interrupted.
 """
 
 

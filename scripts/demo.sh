@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From nothing to a trained and evaluated network: sets the project up in .venv, makes a miniature VOC devkit in demo/
-# and takes it the whole way. PYTHON=python3.12 chooses the interpreter.
+# Sets the project up in .venv, creates a miniature VOC devkit in demo/, and runs every step on it up to a trained and
+# evaluated network. PYTHON=python3.12 selects the interpreter.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/venv.sh
@@ -18,7 +18,7 @@ for split in train val; do
         --dst_path "demo/records/$split" --num_shards 8
     step segdata verify "demo/records/$split"
 done
-# The drawn images are 80 to 128 pixels: at these scales training sees them as evaluation does, at the crop's size.
+# The drawn images have 80 to 128 pixels. At these scales, training sees them at the crop's size, as evaluation does.
 step segtrain fit --recipe deeplabv3plus_cpu --data_file demo/records/train --train_dir demo/run \
     --eval_data_file demo/records/val --train_epochs 30 --crop_size 97 --min_scale 0.5 --max_scale 1.0
 step segtrain eval --data_file demo/records/val --ckpt_path demo/run/best.ckpt | tee demo/eval.txt

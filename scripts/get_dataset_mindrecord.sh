@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes the record sets of the published trainings and evaluations: vocaug_train (10582 rows), voc_train (1464), voc_val
-# (1449). Needs DATA_ROOT, with VOCdevkit and benchmark_RELEASE (SBD) below it, and DST_PATH. Options that all conversions
-# have are passed on to them, such as --overwrite.
+# Creates the record sets for the published trainings and evaluations: vocaug_train (10582 rows), voc_train (1464),
+# voc_val (1449). Needs DATA_ROOT, with VOCdevkit and benchmark_RELEASE (SBD) below it, and DST_PATH. Options are passed
+# to every conversion, so use only those that all of them have, such as --overwrite.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/run.sh"
 
-: "${DATA_ROOT:?set it to the folder with VOCdevkit and benchmark_RELEASE}"
+: "${DATA_ROOT:?set it to the folder that contains VOCdevkit and benchmark_RELEASE}"
 : "${DST_PATH:?set it to the folder for the record sets}"
 run segdata voc-decolor --data_root "$DATA_ROOT" "$@"
 run segdata voc-list --data_root "$DATA_ROOT" "$@"

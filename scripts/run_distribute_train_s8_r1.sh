@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The second of three published trainings of DeepLabV3+: output stride 8, VOC trainaug, 8 devices.
-# Needs DATA_FILE, TRAIN_DIR and CKPT_PRE_TRAINED (the end of the first).
+# Runs the second of three published trainings of DeepLabV3+: output stride 8, VOC trainaug, 8 devices.
+# Needs DATA_FILE, TRAIN_DIR and CKPT_PRE_TRAINED (last.ckpt of the first).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/run.sh"
 

@@ -1,5 +1,5 @@
-# Makes .venv and installs the project into it; sourced by demo.sh and test.sh, which name the extras they need.
-# PYTHON chooses the interpreter (3.10 to 3.12). A second run finds all in place and installs nothing.
+# Creates .venv and installs the project into it. demo.sh and test.sh source this file and name the extras they need.
+# PYTHON selects the interpreter (3.10 to 3.12). A second run finds everything in place and installs nothing.
 
 fits() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; }
 
@@ -11,8 +11,8 @@ find_python() {
             return
         fi
     done
-    echo "Needs Python 3.10, 3.11 or 3.12, which MindSpore has wheels for; ${PYTHON:-python3} is none." \
-        "Choose one: PYTHON=python3.12 bash $0" >&2
+    echo "${PYTHON:-python3}: not a Python that MindSpore has wheels for; expected 3.10, 3.11 or 3.12." \
+        "Select one: PYTHON=python3.12 bash $0" >&2
     return 1
 }
 
@@ -23,13 +23,13 @@ make_venv() {
     stamp=.venv/installed
     wanted="$version $extras $(cksum < pyproject.toml)"
     if [ ! -x .venv/bin/python ] || [ "$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" != "$version" ]; then
-        echo "Making .venv with Python $version"
+        echo "Creating .venv with Python $version"
         rm -rf .venv
-        # Debian's Python comes without ensurepip; the interpreter's own pip installs into a bare environment then.
+        # Debian's Python has no ensurepip; in that case, the interpreter's own pip installs into a bare environment.
         "$python" -m venv .venv 2>/dev/null >&2 || { rm -rf .venv && "$python" -m venv --without-pip .venv; }
     fi
     if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
-        echo "Installing segdata and segtrain with what they need (MindSpore alone is 800 MB)"
+        echo "Installing segdata and segtrain with their dependencies (MindSpore alone is 800 MB)"
         if [ -x .venv/bin/pip ]; then
             .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".$extras"
         else

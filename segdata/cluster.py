@@ -1,4 +1,4 @@
-"""A running Dask cluster as a place for work: the extra ``segdata[dask]``."""
+"""Run work on an existing Dask cluster; requires the extra ``segdata[dask]``."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
-#: Seconds that a scheduler and its first worker may take to answer.
+#: Seconds to wait for the scheduler and for its first worker.
 PATIENCE = 20
 
-#: What must be the same everywhere for the same bytes to come out.
+#: Packages that need the same version everywhere, so that all workers produce the same bytes.
 _PROGRAMS = ("segdata", "mindspore", "numpy")
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A Dask cluster that runs already, by the address of its scheduler: ``tcp://host:8786``."""
+    """A running Dask cluster, given by the address of its scheduler: ``tcp://host:8786``."""
 
     address: str
 
 
 def cluster_map(function: Callable[[_T], _R], items: Iterable[_T], cluster: Cluster) -> Iterator[_R]:
-    """Yield ``function(item)`` in the order of `items`; a few items a worker thread are under way at a time.
+    """Yield ``function(item)`` in the order of `items`; submit a few items per worker thread at a time.
 
-    What was under way on a worker that dies is done again by another, so that `function` must bear being called twice.
+    When a worker dies, another repeats its items, so `function` must be safe to call twice on the same item.
 
     Raises:
-        SegDataError: when `distributed` is not installed, the scheduler does not answer or has no workers, their
-            versions differ from the caller's, or an item was under way on several workers as they died.
+        SegDataError: when `distributed` is not installed, the scheduler does not answer or has no workers, the workers'
+            versions differ from the caller's, or several workers died on the same item.
     """
     with _connect(cluster) as client:
         from distributed import CancelledError, KilledWorker
@@ -55,23 +55,23 @@ def cluster_map(function: Callable[[_T], _R], items: Iterable[_T], cluster: Clus
                 yield waiting.popleft().result()
         except KilledWorker as error:
             raise SegDataError(
-                f"{cluster.address}: several workers died of the same piece of work; their logs say why (often memory)"
+                f"{cluster.address}: several workers died on the same task; check their logs (often memory ran out)"
             ) from error
         except CancelledError as error:
-            raise SegDataError(f"{cluster.address}: the scheduler has gone away") from error
+            raise SegDataError(f"{cluster.address}: the connection to the scheduler was lost") from error
         finally:
             client.cancel(list(waiting))
 
 
-#: How many local workers, or a cluster.
+#: Number of local workers, or a cluster.
 Workers: TypeAlias = int | Cluster
 
 
 def check_shared(workers: Workers, directory: Path) -> None:
-    """Refuse a cluster with a worker that does not see `directory`; local workers see what the caller sees.
+    """Check that every worker of a cluster sees `directory`; local workers always do.
 
     Raises:
-        SegDataError: naming the workers that do not; see also `cluster_map`.
+        SegDataError: when workers do not see it; names them. See also `cluster_map`.
     """
     if not isinstance(workers, Cluster):
         return
@@ -79,8 +79,8 @@ def check_shared(workers: Workers, directory: Path) -> None:
         seen: dict[str, bool] = client.run(Path.is_dir, directory)
     if blind := [address for address, sees in seen.items() if not sees]:
         raise SegDataError(
-            f"{directory} is not seen by the workers {', '.join(blind)}; a cluster needs a file system that all share, "
-            "under the same path"
+            f"{directory}: not visible to worker{'s' if len(blind) != 1 else ''} {', '.join(blind)}; expected a file "
+            "system that all machines share under the same path"
         )
 
 
@@ -89,11 +89,13 @@ def _connect(cluster: Cluster) -> Iterator[Client]:
     try:
         from distributed import Client
     except ModuleNotFoundError as error:
-        raise SegDataError("work on a Dask cluster needs more packages: pip install 'segdata[dask]'") from error
+        raise SegDataError(
+            "a Dask cluster needs additional packages; install them with: pip install 'segdata[dask]'"
+        ) from error
     try:
         client = Client(cluster.address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise SegDataError(f"{cluster.address}: no Dask scheduler answers there: {error}") from error
+        raise SegDataError(f"{cluster.address}: no Dask scheduler answers at this address: {error}") from error
     with client:
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
@@ -107,15 +109,15 @@ def _check_versions(client: Client, cluster: Cluster) -> None:
     here = versions()
     for address, there in client.run(versions, on_error="return").items():
         if not isinstance(there, dict):
-            raise SegDataError(f"{cluster.address}: the worker {address} cannot import segdata: {there}")
+            raise SegDataError(f"{cluster.address}: worker {address} cannot import segdata: {there}")
         for name, version in here.items():
             if there[name] != version:
                 raise SegDataError(
-                    f"{cluster.address}: the worker {address} has {name} {there[name]}, this machine {version}; "
-                    "the same is needed everywhere"
+                    f"{cluster.address}: worker {address} has {name} {there[name]}, this machine has {version}; "
+                    "expected the same version everywhere"
                 )
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that decide what comes out."""
+    """Return the versions of the packages that affect the output."""
     return {name: metadata.version(name) for name in _PROGRAMS}

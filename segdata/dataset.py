@@ -1,4 +1,4 @@
-"""What can be looked at: a list file, a COCO JSON or a record set, as one stream of samples."""
+"""Data sets as a stream of samples: a list file, a COCO JSON or a record set."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from segdata.records.schema import Row, TaskName
 
 DatasetKind = Literal["list", "coco", "records"]
 
-#: Folder of images beside the folder of the JSON, as coco-subset writes them.
+#: Image folder next to the folder of the JSON, as written by coco-subset.
 _IMAGES = "images"
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Where a file lies: a path relative to its root."""
+    """Location of a file: a path relative to its root."""
 
     root: Path
     name: str
@@ -40,12 +40,12 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One sample, all that a worker needs to look at it; nothing of it is read or decoded yet.
+    """One sample with everything that a worker needs to process it; its files are not yet read or decoded.
 
     Attributes:
-        name: its image, as list, JSON or record name it.
-        image: the encoded image, or where it lies.
-        label: the index PNG, or where it lies (semantic); the instances, or the annotations they are made of.
+        name: name of the image in the list, JSON or record.
+        image: the encoded image, or its location.
+        label: semantic: the index PNG, or its location; instance: the instances, or the annotations they come from.
     """
 
     name: str
@@ -54,14 +54,14 @@ class Sample:
 
 
 class Dataset(Protocol):
-    """A data set that can be looked at.
+    """A data set of any kind.
 
     Attributes:
-        path: what the user named it by.
-        kind: what that is.
-        task: semantic or instance.
-        labels: class name by the id that labels have: 0 to K - 1 (semantic) or 1 to K (instance).
-        ignore_label: label of pixels of no class; None in an instance set.
+        path: path that the user gave.
+        kind: ``list``, ``coco`` or ``records``.
+        task: ``semantic`` or ``instance``.
+        labels: class names by label id: 0 to K - 1 (semantic) or 1 to K (instance).
+        ignore_label: label of pixels without a class; ``None`` in an instance set.
     """
 
     path: Path
@@ -75,7 +75,7 @@ class Dataset(Protocol):
         ...
 
     def samples(self, rows: Sequence[int] | None = None) -> Iterator[Sample]:
-        """Yield every sample, or those of these numbers, in this order."""
+        """Yield all samples, or only those with the indices `rows`, in that order."""
         ...
 
 
@@ -86,7 +86,7 @@ class ListDataset:
     task: TaskName = "semantic"
 
     def __init__(self, path: Path, root: Path, classes: Classes, faults: list[Fault] | None = None) -> None:
-        """Read the list; see `read_list` for `faults` and what is raised."""
+        """Read the list; see `read_list` for `faults` and the errors raised."""
         self.path, self.root, self.classes = path, root, classes
         self.pairs: list[Pair] = read_list(path, faults=faults)
         self.labels = dict(enumerate(classes.names))
@@ -110,7 +110,7 @@ class CocoDataset:
     ignore_label: int | None = None
 
     def __init__(self, path: Path, images: Path, faults: list[Fault] | None = None) -> None:
-        """Read the JSON; see `read_coco` for `faults` and what is raised."""
+        """Read the JSON; see `read_coco` for `faults` and the errors raised."""
         self.path, self.images = path, images
         self.coco: Coco = read_coco(path, faults=faults)
         ordered = sorted(self.coco.categories, key=lambda category: category.id)
@@ -131,7 +131,7 @@ class RecordDataset:
     kind: DatasetKind = "records"
 
     def __init__(self, path: Path) -> None:
-        """Read the manifest; see `open_set` for what is raised."""
+        """Read the manifest; see `open_set` for the errors raised."""
         self.path = path
         self.found: RecordSet = open_set(path)
         manifest = self.found.manifest
@@ -143,7 +143,7 @@ class RecordDataset:
         return self.found.manifest.rows
 
     def samples(self, rows: Sequence[int] | None = None) -> Iterator[Sample]:
-        """See `Dataset`; MindSpore reads the rows one after the other."""
+        """See `Dataset`; MindSpore reads the rows one at a time."""
         for row in read_rows(self.found, rows=rows):
             yield Sample(row["file_name"], row["data"], row["label"] if self.task == "semantic" else _instances(row))
 
@@ -160,22 +160,22 @@ def open_dataset(
     classes: Classes | None = None,
     faults: list[Fault] | None = None,
 ) -> ListDataset | CocoDataset | RecordDataset:
-    """Open what `path` names.
+    """Open the data set at `path`.
 
-    A directory, a ``manifest.json`` or a file with ``.mindrecord`` in its name is a record set, another ``.json`` a
-    COCO JSON, everything else a list file.
+    A directory, a ``manifest.json`` or a file with ``.mindrecord`` in its name is a record set, any other ``.json`` is
+    a COCO JSON, and everything else is a list file.
 
     Args:
         path: list file, COCO JSON or record set.
-        data_root: what a list's paths are relative to; the list's folder by default.
-        images: what the JSON's file names are relative to; ``images`` beside the JSON's folder by default.
-        classes: of a list; VOC's by default.
-        faults: lines or members of the file that are not samples are left out and appended to this, instead of being
-            raised.
+        data_root: folder that the paths of a list are relative to; the list's folder by default.
+        images: folder that the file names of the JSON are relative to; ``images`` next to the JSON's folder by default.
+        classes: classes of a list; those of VOC by default.
+        faults: if given, lines or members of the file that are not samples are left out and appended to this list
+            instead of raised.
 
     Raises:
-        InvalidInputError: when it cannot be opened.
-        OptionError: when an option is given that it has no use for, or the folder of images is not there.
+        InvalidInputError: when the data set cannot be opened.
+        OptionError: when the data set does not take a given option, or the image folder does not exist.
         FaultsError: when lines or members of the file are not samples.
     """
     kind = dataset_kind(path)
@@ -186,17 +186,17 @@ def open_dataset(
         return ListDataset(path, (data_root or path.parent).absolute(), classes or Classes(), faults)
     folder = (images or images_beside(path)).absolute()
     if not folder.is_dir():
-        raise OptionError(f"{path}: no folder {folder} of its images; name the folder with --images")
+        raise OptionError(f"{path}: image folder {folder} does not exist. Name the folder with --images.")
     return CocoDataset(path, folder, faults)
 
 
 def images_beside(path: Path) -> Path:
-    """Return the folder of images that a COCO JSON has where none is named."""
+    """Return the default image folder of a COCO JSON."""
     return path.absolute().parent.parent / _IMAGES
 
 
 def sample_names(dataset: Dataset) -> list[str]:
-    """Return the name of every sample; of a record set no more than this column is read."""
+    """Return the name of every sample; from a record set, read only the column of names."""
     if isinstance(dataset, RecordDataset):
         shard = dataset.found.shard_paths[0]
         return [columns["file_name"].item() for columns in read_columns(shard, ["file_name"])]
@@ -204,7 +204,7 @@ def sample_names(dataset: Dataset) -> list[str]:
 
 
 def dataset_kind(path: Path) -> DatasetKind:
-    """Return what `path` is, by its name."""
+    """Return the kind of data set at `path`, judged by its name."""
     if path.is_dir() or path.name == "manifest.json" or ".mindrecord" in path.name:
         return "records"
     return "coco" if path.suffix.lower() == ".json" else "list"
@@ -215,7 +215,7 @@ def _check_options(path: Path, kind: DatasetKind, **given: object) -> None:
     useless = [name for name, value in given.items() if value is not None and name not in used]
     if useless:
         what = {"list": "a list file", "coco": "a COCO JSON", "records": "a record set"}[kind]
-        raise OptionError(f"{path} is {what}, which has no use for {' and '.join(useless)}")
+        raise OptionError(f"{path} is {what}, which does not take {' or '.join(useless)}")
 
 
 def read_encoded(file: File | bytes) -> bytes:
@@ -235,10 +235,10 @@ def read_encoded(file: File | bytes) -> bytes:
 
 
 def read_image(file: File | bytes) -> npt.NDArray[np.uint8]:
-    """Return an image as RGB, ``(H, W, 3)`` uint8, as stored: an EXIF orientation is not applied.
+    """Return an image as RGB, ``(H, W, 3)`` uint8, as stored: the EXIF orientation is not applied.
 
     Raises:
-        InvalidInputError: see `read_encoded`; and when it is no image, or damaged.
+        InvalidInputError: see `read_encoded`; also when the file is not an image or is damaged.
     """
     from PIL import Image
 
@@ -247,20 +247,20 @@ def read_image(file: File | bytes) -> npt.NDArray[np.uint8]:
         with Image.open(io.BytesIO(data)) as image:
             return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     except Exception as error:
-        # Any kind of exception may come out of a decoder that is given damaged data.
+        # A decoder may raise any exception on damaged data.
         raise image_error(error, data) from error
 
 
 def check_stated_size(told: tuple[int | None, ...], image: npt.NDArray[np.uint8]) -> None:
-    """Refuse a label, or annotations, for an image of the height and width `told` that is not the image's.
+    """Check that the height and width `told`, stated by a label or by annotations, match the image.
 
     Raises:
-        InvalidInputError: when it is not; a size that is None is not told.
+        InvalidInputError: when they differ; a ``None`` matches any size.
     """
     height, width = image.shape[:2]
     if told[0] not in (None, height) or told[1] not in (None, width):
         raise InvalidInputError(
-            f"for an image of {told[1]} x {told[0]} pixels; the image has {width} x {height}", "size_mismatch"
+            f"made for an image of {told[1]} x {told[0]} pixels; the image has {width} x {height}", "size_mismatch"
         )
 
 
@@ -276,7 +276,7 @@ def read_label(sample: Sample) -> npt.NDArray[np.uint8]:
 
 
 def read_instances(sample: Sample, height: int, width: int) -> tuple[Instances, tuple[Fault, ...]]:
-    """Return the instances of a sample whose image has `height` x `width` pixels, and the annotations that are none."""
+    """Return the instances of a sample whose image has `height` x `width` pixels, and faults of its annotations."""
     if isinstance(sample.label, Instances):
         return sample.label, ()
     if not isinstance(sample.label, Entry):

@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions that know nothing of a command line."""
+"""Exceptions, independent of any command line."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-#: What kind of thing is wrong with a sample; ``segdata check`` counts by it. ``docs/check.md`` says what each means.
+#: Kind of fault in a sample; ``segdata check`` counts faults by it. ``docs/check.md`` explains each one.
 Code = Literal[
-    # The list, the JSON or the set itself.
+    # The list, the JSON or the data set itself.
     "not_a_dataset",
     "broken_line",
     "broken_member",
@@ -48,44 +48,44 @@ Code = Literal[
     "box_mismatch",
     "crowd_polygon",
     "no_iscrowd",
-    # Samples among each other.
+    # Samples compared with each other.
     "duplicate_content",
     "label_conflict",
     "overlap",
     "overlap_name",
     "overlap_content",
-    # What is told by its sentence alone.
+    # Faults that only their message describes.
     "invalid",
 ]
 
-#: How many faults of one kind are named; the rest are counted.
+#: Number of faults of one kind that are listed; the rest are only counted.
 NAMED = 10
 
 
 class SegDataError(Exception):
-    """Base of every error a caller is expected to show: one sentence, no traceback."""
+    """Base class of all errors to show to the user as a message, without a traceback."""
 
 
 class InvalidInputError(SegDataError):
-    """The data does not have the form it should have.
+    """The data does not have the expected form.
 
     Attributes:
-        code: what kind of fault it is, where the kinds are told apart.
+        code: kind of fault, where kinds are distinguished.
     """
 
     def __init__(self, message: str, code: Code = "invalid") -> None:
-        """Keep the sentence and the kind."""
+        """Store the message and the kind of fault."""
         super().__init__(message)
         self.code = code
 
 
 class OptionError(InvalidInputError):
-    """An option does not fit the data that it is given with: nothing is wrong with the data."""
+    """An option does not match the data; the data itself is valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with one thing of a data set: the kind, where it is, and the rest of the sentence."""
+    """One fault in a data set: its kind, where it is, and a message."""
 
     code: Code
     where: str
@@ -96,28 +96,28 @@ class Fault:
 
 
 class TargetExistsError(SegDataError):
-    """The place to write to is taken.
+    """The target already exists.
 
     Attributes:
-        replaceable: whether all that lies there is ours, so that it may be replaced when the caller says so.
+        replaceable: whether everything there was written by this program, so that the caller may replace it.
     """
 
     def __init__(self, message: str, *, replaceable: bool) -> None:
-        """Keep the sentence and whether replacing is open to the caller."""
+        """Store the message and whether the caller may replace the target."""
         super().__init__(message)
         self.replaceable = replaceable
 
 
 class FaultsError(InvalidInputError):
-    """Several similar faults, found in one pass and reported once.
+    """Several similar faults, found in one pass and reported together.
 
     Attributes:
         what: the headline, such as ``"3 of 90 masks cannot be converted"``.
-        faults: one sentence each, in input order.
+        faults: one message each, in input order.
     """
 
     def __init__(self, what: str, faults: Sequence[str]) -> None:
-        """Keep every fault; the text names the first ten."""
+        """Store every fault; the text lists the first ten."""
         super().__init__(what)
         self.args = (what, faults)
         self.what = what
@@ -136,11 +136,11 @@ def name_first(faults: Sequence[str]) -> str:
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return which of the `known` names `name` may have been meant for, and the first of all that there are."""
-    # Case is the usual slip, and difflib takes "d" and "D" for different letters.
+    """Return a hint: the `known` names that are close to `name`, and the first ten of all known names."""
+    # A wrong case is a common mistake, and difflib treats "d" and "D" as different letters.
     lowered = {candidate.lower(): candidate for candidate in known}
     matches = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered)]
     names = sorted(lowered.values())
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    listed = f"known are {', '.join(names[:NAMED])}{more}"
-    return f"did you mean {' or '.join(matches)}? {listed}" if matches else listed
+    listed = f"one of {', '.join(names[:NAMED])}{more}"
+    return f"did you mean {' or '.join(matches)}? Expected {listed}" if matches else f"expected {listed}"

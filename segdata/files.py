@@ -1,4 +1,4 @@
-"""Writing without half-written results: stage beside the target, publish by rename."""
+"""Atomic writes: stage the files next to the target, then publish them with a rename."""
 
 from __future__ import annotations
 
@@ -17,35 +17,37 @@ def resolve(root: Path, relative: str) -> Path:
     """Return `relative` (POSIX slashes) under `root`.
 
     Raises:
-        InvalidInputError: when it is absolute or climbs out of `root`. Links inside `root` are the owner's
+        InvalidInputError: when the path is absolute or leaves `root`. Links inside `root` are the owner's
             choice and are followed.
     """
     if relative.startswith("/") or ".." in relative.split("/") or "\0" in relative:
-        raise InvalidInputError(f"{relative!r} leaves the data root {root}; expected a path below it", "outside_root")
+        raise InvalidInputError(
+            f"{relative!r}: is outside the data root {root}; expected a path below it", "outside_root"
+        )
     return root / relative
 
 
 def normal(path: Path) -> Path:
-    """Return `path` absolute and without dots, its links not followed: a linked folder stays below its root."""
+    """Return `path` as an absolute path without dots. Links are not resolved: a linked folder stays below its root."""
     return Path(os.path.normpath(path.absolute()))
 
 
 def below(root: Path, path: Path) -> Path:
-    """Return `path`, made `normal`, when it lies below `root` (normal already).
+    """Return the `normal` form of `path`, which must be below `root` (already normal).
 
     Raises:
-        InvalidInputError: when it does not; no list with paths relative to `root` can name it.
+        InvalidInputError: when it is not below `root`, so a list with paths relative to `root` cannot name it.
     """
     if not normal(path).is_relative_to(root):
         raise InvalidInputError(
-            f"{path} lies outside the data root {root}, and the paths of a list are relative to it; name a data root "
-            "above both"
+            f"{path}: is outside the data root {root}; expected a path below it, because the paths in a list are "
+            "relative to the data root. Choose a data root that contains both."
         )
     return normal(path)
 
 
 def names_by_stem(directory: Path, suffixes: Collection[str]) -> dict[str, list[str]]:
-    """Return the names of the files in `directory` by their stem; suffixes match in any case, hidden files do not."""
+    """Return the file names in `directory`, grouped by stem. Suffixes match in any case; hidden files are skipped."""
     found: dict[str, list[str]] = {}
     with os.scandir(directory) as entries:
         for path in sorted(PurePath(entry.name) for entry in entries):
@@ -55,31 +57,31 @@ def names_by_stem(directory: Path, suffixes: Collection[str]) -> dict[str, list[
 
 
 def check_target_directory(target: Path, *, overwrite: bool, ours: Collection[str]) -> None:
-    """Refuse a target directory that may not be replaced.
+    """Reject a target directory that must not be replaced.
 
     Args:
-        target: the directory to be published; missing and empty ones are free.
-        overwrite: whether what is `ours` may be replaced.
-        ours: names of the files that an earlier run of the same work left there; a directory that holds
-            anything else is never replaced, so that no foreign file is lost.
+        target: the directory to publish; it may be missing or empty.
+        overwrite: whether files named in `ours` may be replaced.
+        ours: names of the files that an earlier run of the same command wrote there. A directory that contains
+            anything else is never replaced, so that no other file is lost.
 
     Raises:
-        TargetExistsError: when it is taken.
+        TargetExistsError: when the target exists and must not be replaced.
     """
     if not target.exists():
         _check_writable(target)
         return
     if not target.is_dir():
-        raise TargetExistsError(f"{target} is a file; expected a directory to write to", replaceable=False)
+        raise TargetExistsError(f"{target}: is a file; expected a directory", replaceable=False)
     foreign = sorted({entry.name for entry in target.iterdir()}.difference(ours))
     if foreign:
         raise TargetExistsError(
-            f"{target} holds files that this work did not write and would lose:\n{name_first(foreign)}\n"
-            "Move them away or choose another place.",
+            f"{target}: contains files that this command did not write and would delete:\n{name_first(foreign)}\n"
+            "Move them or choose another directory.",
             replaceable=False,
         )
     if not overwrite and any(target.iterdir()):
-        raise TargetExistsError(f"{target} exists already", replaceable=True)
+        raise TargetExistsError(f"{target}: already exists", replaceable=True)
 
 
 def _check_writable(target: Path) -> None:
@@ -87,27 +89,27 @@ def _check_writable(target: Path) -> None:
     while not parent.exists():
         parent = parent.parent
     if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise SegDataError(f"{target}: {parent} is not a directory that can be written to")
+        raise SegDataError(f"{target}: cannot be created: {parent} is not a writable directory")
 
 
 @contextmanager
 def staged_directory(target: Path, *, overwrite: bool, ours: Collection[str], keep: bool = False) -> Iterator[Path]:
-    """Yield a directory beside `target`; it becomes `target`, in one rename, when the block succeeds.
+    """Yield a staging directory next to `target`; when the block succeeds, a single rename makes it `target`.
 
-    When the block fails the staging directory is removed. A killed run leaves it behind under a name that
-    starts with a dot; the next run at the same target clears it. It is locked while in use, so that two runs
-    cannot write the same target.
+    When the block fails, the staging directory is removed. A killed run leaves it behind under a name that
+    starts with a dot; the next run for the same target clears it. The directory is locked while in use, so that
+    two runs cannot write to the same target.
 
     Args:
-        target: the directory to be published.
+        target: the directory to publish.
         overwrite: see `check_target_directory`.
         ours: see `check_target_directory`.
-        keep: neither clear the staging directory at the start nor remove it on failure, unless it is empty: the block
-            can tell what an interrupted run left there.
+        keep: do not clear the staging directory at the start, and remove it on failure only if it is empty. The
+            block can then find what an interrupted run left there.
 
     Raises:
         TargetExistsError: see `check_target_directory`.
-        SegDataError: when another run is writing the same target.
+        SegDataError: when another run is writing to the same target.
     """
     target = target.resolve()
     check_target_directory(target, overwrite=overwrite, ours=ours)
@@ -118,7 +120,7 @@ def staged_directory(target: Path, *, overwrite: bool, ours: Collection[str], ke
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise SegDataError(f"another run is writing {target} at this moment") from error
+            raise SegDataError(f"{target}: another run is writing to it. Wait until that run has finished.") from error
         if not keep:
             empty(staging)
         try:
@@ -134,12 +136,12 @@ def staged_directory(target: Path, *, overwrite: bool, ours: Collection[str], ke
 
 
 def staging_directory(target: Path) -> Path:
-    """Return where `staged_directory` stages `target`."""
+    """Return the directory in which `staged_directory` stages `target`."""
     return target.resolve().with_name(f".{target.resolve().name}.staging")
 
 
 def empty(directory: Path) -> None:
-    """Remove all that lies in `directory`."""
+    """Remove everything in `directory`."""
     for entry in directory.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
@@ -148,7 +150,7 @@ def empty(directory: Path) -> None:
 
 
 def _swap(staging: Path, target: Path) -> None:
-    """Put `staging` under the name `target`; an old directory is moved aside first and removed last."""
+    """Rename `staging` to `target`; an existing directory is moved aside first and removed last."""
     if not target.exists():
         staging.rename(target)
         return
@@ -159,17 +161,17 @@ def _swap(staging: Path, target: Path) -> None:
 
 
 def check_target_file(path: Path, *, overwrite: bool) -> None:
-    """Refuse a file that may not be replaced.
+    """Reject a file that must not be replaced.
 
     Raises:
-        TargetExistsError: when `path` exists and `overwrite` is false, or is no file.
+        TargetExistsError: when `path` exists and `overwrite` is false, or when it is not a file.
     """
     if path.exists() and not (overwrite and path.is_file()):
-        raise TargetExistsError(f"{path} exists already", replaceable=path.is_file())
+        raise TargetExistsError(f"{path}: already exists", replaceable=path.is_file())
 
 
 def write_file(path: Path, data: bytes, *, overwrite: bool) -> None:
-    """Write one whole file by rename; a reader sees the old file or the new one, never a part.
+    """Write a complete file by rename; readers see either the old file or the new one, never a partial file.
 
     Raises:
         TargetExistsError: see `check_target_file`.
@@ -188,7 +190,7 @@ def write_file(path: Path, data: bytes, *, overwrite: bool) -> None:
 
 
 def file_mode() -> int:
-    """Return the permission bits a new file has under this process's umask."""
+    """Return the permission bits of a new file under the umask of this process."""
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask

@@ -1,4 +1,4 @@
-"""What an image file says of itself before its pixels."""
+"""Image headers: size, format, mode and orientation, read without decoding the pixels."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 from segdata.errors import Code, InvalidInputError
 
-#: Endings of image files, in any case.
+#: File name extensions of images, in lower case; they match in any case.
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
-#: Tag 0x0112 of EXIF 2.32: how the stored pixels are to be turned for display; 1 is "as they are".
+#: Tag 0x0112 of EXIF 2.32: how to rotate or mirror the stored pixels for display; 1 means unchanged.
 _ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
-    """Size in pixels, as stored, Pillow's names of the file format and of the kind of pixel, EXIF orientation."""
+    """Stored size in pixels, file format and mode as Pillow names them, and EXIF orientation."""
 
     width: int
     height: int
@@ -29,19 +29,19 @@ class ImageHeader:
 
     @property
     def size(self) -> str:
-        """Return width and height in words."""
+        """Return width and height as text."""
         return f"{self.width} x {self.height}"
 
 
 def read_image_header(image: Path | bytes, *, decode: bool = False) -> ImageHeader:
-    """Read the header of an image in any format that Pillow knows; with `decode` every pixel too, to find damage.
+    """Read the header of an image in any format that Pillow supports; `decode` also reads every pixel to find damage.
 
     Args:
-        image: where it lies, or the encoded image itself.
+        image: path, or the encoded image.
         decode: read every pixel.
 
     Raises:
-        InvalidInputError: when the file is missing, cannot be read or is no image.
+        InvalidInputError: when the file is missing, cannot be read or is not an image.
     """
     from PIL import Image
 
@@ -54,19 +54,19 @@ def read_image_header(image: Path | bytes, *, decode: bool = False) -> ImageHead
     except FileNotFoundError as error:
         raise InvalidInputError("missing", "missing_image") from error
     except Exception as error:
-        # Any kind of exception may come out of a decoder that is given damaged data.
+        # Decoders may raise any exception on damaged data.
         raise image_error(error, image) from error
 
 
 def image_error(error: Exception, image: Path | bytes) -> InvalidInputError:
-    """Return the sentence and the kind of what Pillow raised of an image."""
+    """Return the message and the kind of fault for an exception that Pillow raised for an image."""
     found = error.strerror if isinstance(error, OSError) and error.strerror else _without_name(error)
-    return InvalidInputError(f"not an image that can be read: {found}", _kind(error, image))
+    return InvalidInputError(f"not a readable image: {found}", _kind(error, image))
 
 
 def _without_name(error: Exception) -> str:
-    """Return what Pillow says, without the path or the address in memory that it says it of."""
-    return re.sub(r"(?<=cannot identify image file ).*", "it", str(error), flags=re.DOTALL)
+    """Return Pillow's message without the path or the memory address of the image."""
+    return re.sub(r"cannot identify image file .*", "unknown image format", str(error), flags=re.DOTALL)
 
 
 def _kind(error: Exception, image: Path | bytes) -> Code:
@@ -82,11 +82,11 @@ def _kind(error: Exception, image: Path | bytes) -> Code:
 
 
 def _orientation(image: Any) -> int:
-    # Pillow decodes a whole PNG to look for EXIF behind the pixels; cameras write JPEG.
+    # Pillow decodes a complete PNG to find EXIF data after the pixels; cameras write JPEG.
     if image.format == "PNG":
         return 1
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:
-        # Damaged EXIF says nothing about the pixels.
+        # Damaged EXIF data does not mean that the pixels are damaged.
         return 1

@@ -1,4 +1,4 @@
-"""One ordered map over local threads, local processes or the workers of a Dask cluster."""
+"""Ordered map over local threads, local processes or the workers of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _R = TypeVar("_R")
 
 WorkerKind = Literal["threads", "processes"]
 
-#: Called with how many items are done since the last call; may be called from any thread.
+#: Takes the number of items finished since the last call; may be called from any thread.
 Advance = Callable[[int], object]
 
 
 class Progress(Protocol):
-    """Shows how far a piece of work is; the library never prints, the caller decides what is seen."""
+    """Reports the progress of a task; the library never prints, so the caller decides what to show."""
 
     def __call__(self, *, total: int, label: str) -> AbstractContextManager[Advance]:
-        """Begin a piece of work of `total` items."""
+        """Start a task of `total` items."""
         ...
 
 
 @contextmanager
 def silent(*, total: int, label: str) -> Iterator[Advance]:
-    """Show nothing: the default `Progress`."""
+    """Show no progress: the default `Progress`."""
     yield lambda _count: None
 
 
@@ -49,21 +49,21 @@ def default_workers() -> int:
 
 
 def if_worth(workers: Workers, worth: bool) -> Workers:
-    """Return `workers`, but one where there is too little work for processes to start; a cluster's have started."""
+    """Return `workers`, or 1 if the work is not `worth` starting local processes; a cluster is already running."""
     return workers if worth or isinstance(workers, Cluster) else 1
 
 
 class Stopped(Exception):
-    """Ends the work of a thread whose result nobody waits for any more."""
+    """Ends a thread whose result is no longer needed."""
 
 
 _thread = threading.local()
 
 
 def check_stopped() -> None:
-    """Raise `Stopped` in a thread of `ordered_map` whose caller has failed or was interrupted.
+    """Raise `Stopped` in a thread of `ordered_map` if the caller failed or was interrupted.
 
-    Threads cannot be ended from outside; long work calls this between its steps.
+    Threads cannot be ended from outside, so long-running functions call this between steps.
     """
     stop: threading.Event | None = getattr(_thread, "stop", None)
     if stop and stop.is_set():
@@ -73,17 +73,19 @@ def check_stopped() -> None:
 def ordered_map(
     function: Callable[[_T], _R], items: Iterable[_T], *, workers: Workers, kind: WorkerKind = "threads", chunk: int = 1
 ) -> Iterator[_R]:
-    """Yield ``function(item)`` in the order of `items`, whatever the number of workers.
+    """Yield ``function(item)`` in the order of `items`, for any number of workers.
 
-    Only a few chunks wait in memory, so a list of millions streams through. One worker means this thread. A worker is
-    handed `chunk` items at a time: more than one where the work on one is less than handing it over. Threads
-    are for work outside the interpreter lock. Processes are for the rest; they are not forked from this one, whose
-    libraries keep threads of their own, so that a script must call under ``if __name__ == "__main__":``. A cluster is
-    handed the same chunks, whatever `kind`; function, items and results must pickle, and files must lie where its
-    workers see them by the same path.
+    Only a few chunks wait in memory, so `items` can be a stream of millions. With one worker, everything runs in the
+    calling thread. Each worker gets `chunk` items at a time; use more than one if passing an item to a worker costs
+    more than processing it.
+
+    Use threads for work that releases the GIL and processes for everything else. Processes are not forked, since the
+    libraries of this process have running threads, so a script must call this under ``if __name__ == "__main__":``. A
+    cluster gets the same chunks and ignores `kind`; function, items and results must be picklable, and its workers must
+    see all files under the same paths.
 
     Raises:
-        SegDataError: when a worker process dies (killed, out of memory), or see `cluster_map`.
+        SegDataError: when a worker process dies (killed, out of memory); see also `cluster_map`.
     """
     if isinstance(workers, Cluster):
         for results in cluster_map(partial(_run, function), _chunks(items, chunk), workers):
@@ -104,8 +106,8 @@ def ordered_map(
             yield from waiting.popleft().result()
     except BrokenProcessPool as error:
         raise SegDataError(
-            "a worker process was killed before it finished: out of memory, or started from a script that does not "
-            'call under `if __name__ == "__main__":`'
+            "a worker process was killed before it finished; either memory ran out, or the calling script lacks an "
+            '`if __name__ == "__main__":` guard'
         ) from error
     finally:
         stop.set()
@@ -122,9 +124,9 @@ def _processes(workers: int) -> ProcessPoolExecutor:
 
 
 def _end_with_parent() -> None:
-    """Let a worker process end with its parent: when that is killed it would wait for work for ever.
+    """End a worker process together with its parent; if the parent is killed, the worker would wait forever.
 
-    Ctrl-C reaches the whole group of processes; the parent answers it.
+    Ctrl-C reaches all processes of the group; only the parent handles it.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_wait_for_parent, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Text files that people write: lines, names and what is said of them."""
+"""Helpers for hand-written text files: lines, names and how messages quote them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from segdata.errors import FaultsError, InvalidInputError
 
 
 def check_unique(names: Iterable[str], what: str) -> None:
-    """Raise `FaultsError` with the names that occur more than once."""
+    """Raise `FaultsError` with the headline `what` if any name occurs more than once."""
     repeated = [f"{name} ({count} times)" for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise FaultsError(what, repeated)
 
 
 def quoted(line: str) -> str:
-    """Return a line of a file in quotes, cut where it is longer than a sentence bears."""
+    """Return a line of a file in quotes, shortened if it is too long for a message."""
     return repr(line if len(line) <= 100 else f"{line[:99]}…")
 
 
 def text_lines(path: Path) -> list[tuple[int, str]]:
-    """Return the lines of a text file that hold something, stripped, with their numbers (from 1).
+    """Return the lines of a text file, stripped, with their numbers (from 1).
 
-    Blank lines and ``#`` comments are left out; UTF-8 with or without a byte order mark, LF or CRLF.
+    Blank lines and ``#`` comments are skipped. The text is UTF-8, with or without a byte order mark, with LF or CRLF.
 
     Raises:
         InvalidInputError: when the file cannot be read or is not UTF-8.
@@ -37,3 +37,12 @@ def text_lines(path: Path) -> list[tuple[int, str]]:
         raise InvalidInputError(f"{path}: not UTF-8 text (byte {error.start})") from error
     stripped = ((number, line.strip()) for number, line in enumerate(text.split("\n"), start=1))
     return [(number, line) for number, line in stripped if line and not line.startswith("#")]
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a number with its noun, which takes an ``s`` unless the number is 1.
+
+    >>> plural(1, "image"), plural(2, "image")
+    ('1 image', '2 images')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,4 +1,4 @@
-"""What training minimizes."""
+"""Losses that training minimizes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from segtrain.config.config import Config
 
 
 def build_loss(config: Config) -> nn.Cell:
-    """Return the configured loss: logits and labels, as `PixelCrossEntropy` takes them, to a float32 scalar.
+    """Return the configured loss, which maps logits and labels to a float32 scalar; see `PixelCrossEntropy`.
 
-    The ignore label must be resolved.
+    `config.ignore_label` must be set.
     """
     ignore_label = config.ignore_label
     assert ignore_label is not None
@@ -25,17 +25,17 @@ def build_loss(config: Config) -> nn.Cell:
 
 
 class PixelLosses(nn.Cell):
-    """Softmax cross entropy of each pixel, and the weight it counts with.
+    """Softmax cross entropy and weight of each pixel.
 
-    An ignored pixel has weight 0. A label that is neither a class nor the ignored one has weight NaN: a graph cannot
-    raise, and one-hot encoding would turn such a pixel into a silent zero.
+    An ignored pixel has weight 0. A pixel whose label is neither a class nor the ignore label has weight NaN: a graph
+    cannot raise an error, and one-hot encoding would silently turn such a pixel into zeros.
 
-    On a CPU, one-hot rows and the fused softmax cross entropy take, forward and backward together, about a quarter of
-    the time of ``ops.cross_entropy``.
+    On a CPU, one-hot rows with the fused softmax cross entropy take about a quarter of the time of
+    ``ops.cross_entropy``, forward and backward passes together.
     """
 
     def __init__(self, ignore_label: int, class_weights: Sequence[float] | None) -> None:
-        """Give pixels the weight of their class; None: all have weight 1."""
+        """Weight pixels by class; None: every pixel has weight 1."""
         super().__init__()
         self.ignore_label = ignore_label
         self.class_weights = None if class_weights is None else Tensor(class_weights, dtype.float32)
@@ -58,13 +58,13 @@ class PixelLosses(nn.Cell):
 
 
 class PixelCrossEntropy(nn.Cell):
-    """Mean softmax cross entropy over the pixels that have a label, weighted by class as in PyTorch.
+    """Mean softmax cross entropy over the labeled pixels, weighted by class as in PyTorch.
 
-    A batch in which every pixel is ignored gives exactly 0 and a zero gradient; a label that is no class gives NaN.
+    If every pixel in a batch is ignored, the loss is exactly 0 and the gradient is zero. An invalid label gives NaN.
     """
 
     def __init__(self, ignore_label: int, class_weights: Sequence[float] | None = None) -> None:
-        """Leave pixels labeled ``ignore_label`` out; ``class_weights`` has a weight of 0 or more for each class."""
+        """Ignore pixels labeled ``ignore_label``; ``class_weights`` has a weight of 0 or more for each class."""
         super().__init__()
         self.pixels = PixelLosses(ignore_label, class_weights)
 
@@ -73,9 +73,9 @@ class PixelCrossEntropy(nn.Cell):
 
         Args:
             logits: float ``(N, K, H, W)``.
-            labels: int32 ``(N, H, W)``, each 0 to K - 1 or the ignored label.
-            pixel_weights: float32 ``(N, H, W)``, 0 or more, by which the classes' weights are multiplied, such as
-                `segtrain.data.semantic.border_weights` makes them; None: all are 1.
+            labels: int32 ``(N, H, W)``, each 0 to K - 1 or the ignore label.
+            pixel_weights: factors on the class weights, float32 ``(N, H, W)``, 0 or more, for example from
+                `segtrain.data.semantic.border_weights`; None: every factor is 1.
 
         Returns:
             A float32 scalar.
@@ -87,21 +87,21 @@ class PixelCrossEntropy(nn.Cell):
 
 
 class CrossEntropyDice(nn.Cell):
-    """`PixelCrossEntropy` plus a soft dice loss: what a pixel says, and how far the areas agree.
+    """Sum of `PixelCrossEntropy`, which scores single pixels, and a soft dice loss, which scores areas.
 
-    The dice loss is the mean of ``1 - 2 <p, y> / (sum p + sum y)`` over the classes that the batch has, each over all
-    its pixels that have a label; a batch without any label gives 0. It knows no class weights: a rare class has the
-    same share in it as a common one. The plain sum of the two is that of Isensee et al. 2021, "nnU-Net".
+    The dice loss is the mean of ``1 - 2 <p, y> / (sum p + sum y)`` over the classes in the batch, each computed over
+    all labeled pixels of the batch; a batch without labels gives 0. It does not use class weights: a rare class counts
+    as much as a common one. The unweighted sum of the two follows Isensee et al. 2021, "nnU-Net".
     """
 
     def __init__(self, ignore_label: int, class_weights: Sequence[float] | None = None) -> None:
-        """Leave pixels labeled ``ignore_label`` out; ``class_weights`` are those of the cross entropy."""
+        """Ignore pixels labeled ``ignore_label``; ``class_weights`` apply to the cross entropy only."""
         super().__init__()
         self.ignore_label = ignore_label
         self.cross_entropy = PixelCrossEntropy(ignore_label, class_weights)
 
     def construct(self, logits: Tensor, labels: Tensor, pixel_weights: Tensor | None = None) -> Tensor:
-        """Return the loss; see `PixelCrossEntropy`. The dice loss takes no pixel weights."""
+        """Return the loss; see `PixelCrossEntropy`. The dice loss does not use pixel weights."""
         counted = (labels != self.ignore_label).astype(dtype.float32).expand_dims(1)
         probabilities = ops.softmax(logits.astype(dtype.float32), 1) * counted
         one, zero = Tensor(1.0, dtype.float32), Tensor(0.0, dtype.float32)
@@ -113,15 +113,15 @@ class CrossEntropyDice(nn.Cell):
 
 
 class HardPixelCrossEntropy(nn.Cell):
-    """`PixelCrossEntropy` over the hardest pixels of the batch alone: online hard example mining.
+    """`PixelCrossEntropy` over only the hardest pixels of the batch: online hard example mining.
 
-    Hardest are those with the largest cross entropy, class weights left aside. DeepLab takes a share of all pixels
-    (Yang et al. 2019, "DeeperLab"; ``top_k_percent_pixels`` in its program), so that padding and ignored borders make
-    it take easy ones too; here it is a share of the pixels that count.
+    The hardest pixels are those with the largest cross entropy before class weights. DeepLab takes a share of all
+    pixels (Yang et al. 2019, "DeeperLab"; ``top_k_percent_pixels`` in its program), so that padding and ignored borders
+    let easy pixels in. This loss takes a share of the pixels with a nonzero weight.
     """
 
     def __init__(self, ignore_label: int, share: float, class_weights: Sequence[float] | None = None) -> None:
-        """Take the hardest ``share`` of the pixels that count, above 0 and at most 1, rounded up."""
+        """Use the hardest ``share`` (above 0, at most 1) of the pixels with a nonzero weight, rounded up."""
         super().__init__()
         self.share = share
         self.pixels = PixelLosses(ignore_label, class_weights)
@@ -129,10 +129,10 @@ class HardPixelCrossEntropy(nn.Cell):
     def construct(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss; see `PixelCrossEntropy`."""
         losses, weights = self.pixels(logits, labels)
-        # NaN, the weight of a label that is no class, is unequal to itself; such a pixel must not be left out.
+        # NaN, the weight of an invalid label, does not equal itself. Such a pixel must always be selected.
         hardness = ops.select(weights == weights, losses, math.inf)
         hardness = ops.select(weights == 0, -1.0, hardness)
-        # The shape is static: as many as there can be, of which those beyond the share of this batch weigh nothing.
+        # The shape is static: take as many pixels as possible, and give those beyond this batch's share zero weight.
         _, hardest = ops.topk(ops.stop_gradient(hardness), math.ceil(self.share * losses.size))
         number = ops.ceil(self.share * (weights != 0).astype(dtype.float32).sum())
         taken = ops.arange(hardest.size).astype(dtype.float32) < number

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, settings
+from plain_english import foreign
+
+from segdata.errors import SegDataError
 
 # A busy machine is no failure, and a landing must not hang on the luck of a draw.
 settings.register_profile(
@@ -17,6 +20,21 @@ settings.register_profile(
 settings.load_profile("here")
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def plain_messages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hold every message that a test makes the program raise to the list of replaced words."""
+    raised: list[SegDataError] = []
+    original = SegDataError.__init__
+
+    def keep(self: SegDataError, *args: object) -> None:
+        original(self, *args)
+        raised.append(self)
+
+    monkeypatch.setattr(SegDataError, "__init__", keep)
+    yield
+    assert {str(error): words for error in raised if (words := foreign(str(error)))} == {}
 
 
 @pytest.fixture

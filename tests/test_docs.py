@@ -8,9 +8,11 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
+from plain_english import foreign
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "cli_docs.py"))
@@ -36,9 +38,14 @@ def test_every_command_is_in_the_readme(name: str, command: click.Command) -> No
 
 
 def test_links_in_the_documentation_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]:
         for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[name for name, _ in COMMANDS])
+def test_help_is_plain_english(name: str, command: click.Command) -> None:
+    assert foreign(command.get_help(click.Context(command, info_name=name))) == []
 
 
 @pytest.mark.parametrize("program", ["segdata", "segtrain"])
@@ -65,3 +72,21 @@ def test_the_python_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     exec(compile(example[1], "README.md", "exec"), {})
     assert (tmp_path / "records" / "voc_train" / "manifest.json").is_file()
+
+
+def test_the_source_of_the_contributors_page_works(tmp_path: Path) -> None:
+    from segdata.errors import FaultsError
+    from segdata.lists import read_list
+
+    example = re.search(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    assert example
+    names: dict[str, Any] = {}
+    exec(compile(example[1], "CONTRIBUTING.md", "exec"), names)
+    for name in ("a.jpg", "a_mask.png", "sub/b.jpg", "sub/b_mask.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert names["beside_list"](tmp_path, tmp_path / "list.txt") == 2
+    assert [pair.label for pair in read_list(tmp_path / "list.txt")] == ["a_mask.png", "sub/b_mask.png"]
+    (tmp_path / "sub" / "b_mask.png").unlink()
+    with pytest.raises(FaultsError, match="1 of 2 images have no mask"):
+        names["beside_list"](tmp_path, tmp_path / "list.txt", overwrite=True)

@@ -1,4 +1,4 @@
-"""The published scripts, and the commands of docs/recipes.md: what they would run is what the programs take."""
+"""The published scripts and the commands of docs/recipes.md run commands that the programs accept."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ NEEDS = {
 
 @pytest.fixture
 def places(tmp_path: Path) -> dict[str, str]:
-    """Give every variable a path with a blank; what must be there is there."""
+    """Give every variable a path with a blank; create the files and folders that must exist."""
     root = tmp_path / "my data"
     root.mkdir()
     for name in ("vocaug_train_lst.txt", "voc_train_lst.txt", "voc_val_lst.txt", "start.ckpt"):
@@ -75,7 +75,7 @@ def _commands(script: str, places: dict[str, str], *options: str) -> list[list[s
 
 
 def _parse(program: str, name: str, *options: str) -> dict[str, Any]:
-    """Return what click makes of a command line; it raises where that has an option or a value that does not exist."""
+    """Return the parameters that click parses from a command line; raise for unknown options and values."""
     group = GROUPS[program]
     with click.Context(group, info_name=program, **group.context_settings) as context:
         return group.commands[name].make_context(name, list(options), parent=context).params
@@ -102,7 +102,7 @@ def test_a_training_is_started_from_its_recipe(
     if "distribute" in script:
         launch = _started_by_msrun(words, monkeypatch)
         assert (words[0], launch.worker_num, launch.local_worker_num, launch.join) == ("msrun", 8, 8, True)
-        # msrun has Python run it: a path, not a name on the PATH.
+        # msrun runs it with Python: it must be a path, not a name on PATH.
         assert Path(launch.task_script).is_file()
         assert "--is_distributed" in launch.task_script_args
         words = [Path(launch.task_script).name, *launch.task_script_args]
@@ -185,7 +185,7 @@ def test_without_the_program_a_distributed_training_says_so(places: dict[str, st
         (path / tool).symlink_to(shutil.which(tool) or tool)
     done = _bash("run_distribute_train_s16_r1.sh", DRY_RUN="1", **places, PATH=str(path))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "segtrain is not installed, or not on the PATH\n"
+    assert done.stderr == "segtrain: not found on PATH. Run: pip install .\n"
 
 
 def test_the_commands_of_the_documentation_lead_from_training_to_training_to_evaluation(

@@ -1,4 +1,4 @@
-"""The command line of segdata: each command collects its options, makes one call and renders the report."""
+"""The segdata command line: each command collects its options, calls one function and renders the report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from segdata.console.render import CommandGroup
 @click.group(cls=CommandGroup, context_settings=CONTEXT)
 @click.version_option(package_name="segdata")
 def main() -> None:
-    """Turn segmentation data sets into MindRecord shards that are validated, reproducible and verifiable."""
+    """Turn segmentation data sets into validated, reproducible and verifiable MindRecord shards."""
 
 
 for _command in (

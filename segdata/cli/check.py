@@ -1,4 +1,4 @@
-"""The command that finds everything that can be wrong with a data set."""
+"""The `check` command: find every problem in a data set."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import click
 
 from segdata.console.options import EXISTING_DIR, cluster_options, json_option, source_options
 from segdata.console.render import FAILED, emit, progress_bar, table
-from segdata.inspect.check import CheckReport, Finding
-from segdata.inspect.check import check as check_dataset
+from segdata.inspect.check import CheckReport, check as check_dataset
+from segdata.inspect.check.findings import Finding
 from segdata.inspect.check.overlap import open_other
+from segdata.text import plural
 
 
 @click.command("check")
@@ -21,12 +22,12 @@ from segdata.inspect.check.overlap import open_other
     type=click.Path(exists=True, path_type=Path),
     multiple=True,
     metavar="LIST|JSON|SET",
-    help="Data set that must not have the same images; may be given repeatedly",
+    help="Data set that must not share images with this one; can be repeated",
 )
-@click.option("--against_images", type=EXISTING_DIR, help="Of such a JSON: folder of the images [default: --images]")
-@click.option("--hash", is_flag=True, help="Compare the contents of images too, not only their names")
-@click.option("--decode", is_flag=True, help="Decode every image too, to find truncated ones")
-@click.option("--strict", is_flag=True, help="Exit 1 on warnings too")
+@click.option("--against_images", type=EXISTING_DIR, help="Folder of the images of --against JSONs [default: --images]")
+@click.option("--hash", is_flag=True, help="Compare the contents of images, not only their names")
+@click.option("--decode", is_flag=True, help="Decode every image, to find truncated ones")
+@click.option("--strict", is_flag=True, help="Exit with status 1 on warnings too")
 @cluster_options
 @json_option
 @click.pass_context
@@ -40,11 +41,11 @@ def check_command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Find everything that can be wrong with a list, a COCO JSON or a record set; exit 1 on errors.
+    """Find every problem in a list file, a COCO JSON or a record set; exit with status 1 on errors.
 
-    Missing, damaged and turned files, labels in color or with values of no class, masks and boxes that are none,
-    images that are there twice or in --against too: each kind is counted, its first cases are named, and it is said
-    what to do. docs/check.md lists them all. Nothing is written.
+    Finds missing, damaged and rotated files, color labels, label values outside the classes, invalid masks and boxes,
+    duplicate images, and images that are also in --against. The report counts each kind of problem, names the first
+    cases and says what to do. docs/check.md lists all kinds. Nothing is written.
 
     \b
     Example:
@@ -58,15 +59,19 @@ def check_command(
 
 
 def _check_text(report: CheckReport) -> str:
-    depth = "images decoded" if report.decoded else "of images the headers read"
+    depth = "images decoded" if report.decoded else "image headers read"
     compared = ", contents compared" if report.hashed else ""
     against = f", against {', '.join(report.against)}" if report.against else ""
-    totals = f"{report.path}: {report.errors} errors, {report.warnings} warnings in {report.samples} samples"
+    totals = (
+        f"{report.path}: {plural(report.errors, 'error')}, "
+        f"{plural(report.warnings, 'warning')} "
+        f"in {plural(report.samples, 'sample')}"
+    )
     return "\n\n".join([*_kinds(report.findings), f"{totals} ({depth}{compared}{against})"])
 
 
 def _kinds(findings: tuple[Finding, ...]) -> list[str]:
-    """List the kinds in columns, below each its first cases and what to do."""
+    """Return a header and one block per kind: its columns, first cases and advice."""
     rows = [(finding.code, finding.severity, str(finding.count)) for finding in findings]
     header, *lines = table([("code", "severity", "count"), *rows], right=(2,)).split("\n")
     blocks = ["\n".join((line, *_details(finding))) for line, finding in zip(lines, findings, strict=True)]

@@ -1,4 +1,4 @@
-"""Commands for a COCO data set."""
+"""Commands for COCO data sets."""
 
 from __future__ import annotations
 
@@ -23,52 +23,60 @@ from segdata.sources.coco.masks import MasksReport, coco_to_masks
 from segdata.sources.coco.media import Media
 from segdata.sources.coco.select import CategoryMatch, Choice, Crowd, read_image_ids
 from segdata.sources.coco.subset import SubsetReport, coco_subset
+from segdata.text import plural
 
 annotations_option = click.option("--annotations", type=EXISTING_FILE, required=True, help="COCO instances file")
 
 
 @click.command("coco-subset")
 @annotations_option
-@click.option("--images", type=EXISTING_DIR, help="Folder of the images [needed unless --media none]")
+@click.option("--images", type=EXISTING_DIR, help="Folder of the images [required unless --media none]")
 @click.option("--dst_path", type=ANY_PATH, required=True, help="Directory to write")
 @click.option(
-    "--category", "categories", multiple=True, metavar="NAME|ID", help="Keep images with it; may be given repeatedly"
+    "--category", "categories", multiple=True, metavar="NAME|ID", help="Keep images with this category; can be repeated"
 )
 @click.option(
     "--match",
     type=click.Choice(get_args(CategoryMatch)),
     default="any",
     show_default=True,
-    help="Of several categories an image needs any, or all",
+    help="With several categories: whether an image needs any or all of them",
 )
-@click.option("--only-matching", is_flag=True, help="Drop annotations of other categories from the images kept")
-@click.option("--image_ids", type=EXISTING_FILE, help="Only these images: a file with one id a line")
-@click.option("--max_images", type=click.IntRange(min=1), help="Keep this many at most, drawn by --seed")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of that draw")
+@click.option("--only-matching", is_flag=True, help="Drop annotations of other categories from kept images")
+@click.option("--image_ids", type=EXISTING_FILE, help="Keep only these images: a file with one id per line")
+@click.option("--max_images", type=click.IntRange(min=1), help="Keep at most this many images, drawn with --seed")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed for --max_images")
 @click.option(
-    "--crowd", type=click.Choice(get_args(Crowd)), default="keep", show_default=True, help="Annotations with iscrowd"
+    "--crowd",
+    type=click.Choice(get_args(Crowd)),
+    default="keep",
+    show_default=True,
+    help="Keep or drop crowd annotations, or keep only those",
 )
 @click.option("--keep-empty", is_flag=True, help="Keep images without annotations too")
-@click.option("--min_area", type=click.FloatRange(min=0), default=0, help="Drop annotations of a smaller area [pixels]")
-@click.option("--remap-ids", is_flag=True, help="Number the categories 1..K and write category_map.json")
+@click.option(
+    "--min_area", type=click.FloatRange(min=0), default=0, help="Drop annotations with a smaller area in pixels"
+)
+@click.option("--remap-ids", is_flag=True, help="Renumber the categories 1..K and write category_map.json")
 @click.option(
     "--media",
     type=click.Choice(get_args(Media)),
     default="copy",
     show_default=True,
-    help="How images get to DST_PATH/images",
+    help="How images get into DST_PATH/images",
 )
 @workers_option
 @overwrite_option
 @dry_run_option
 @json_option
 def coco_subset_command(images: Path | None, image_ids: Path | None, as_json: bool, **options: Any) -> None:
-    """Cut a COCO data set to categories, image ids or a number of images: annotations/instances.json and images/.
+    """Select part of a COCO data set by category, image id or number of images.
 
-    What is kept stays as it was: ids, order, keys, the digits of numbers, the bytes of images. An image of the
-    wanted categories keeps the annotations of all its categories unless --only-matching; the list of categories is
-    cut to those wanted or used. Annotations that --crowd or --min_area drop do not count for --category. Images
-    without annotations are left out unless --keep-empty; an image with other categories only is not one of them.
+    Writes annotations/instances.json and images/. Whatever is kept stays unchanged: ids, order, keys, the digits of
+    numbers, the bytes of images. An image with a selected category keeps the annotations of all its categories unless
+    --only-matching is given. The list of categories keeps only those selected or used. Annotations dropped by --crowd
+    or --min_area do not count for --category. Images without annotations are left out unless --keep-empty is given;
+    images that only have other categories do not count as images without annotations.
 
     \b
     Example:
@@ -76,7 +84,7 @@ def coco_subset_command(images: Path | None, image_ids: Path | None, as_json: bo
           --dst_path books --category book --only-matching --remap-ids
     """
     if images is None and options["media"] != "none":
-        raise click.UsageError("Missing option '--images'; only '--media none' does without.")
+        raise click.UsageError("Missing option '--images'. Only '--media none' works without it.")
     ids = read_image_ids(image_ids) if image_ids else None
     choice = Choice(
         image_ids=ids, **{field.name: options.pop(field.name) for field in fields(Choice) if field.name in options}
@@ -90,14 +98,15 @@ def _subset_text(report: SubsetReport) -> str:
     rows: list[tuple[str, ...]] = [("id", "was", "category", "annotations")]
     rows += [(str(item.id), str(item.original_id), item.name, str(item.annotations)) for item in report.categories]
     lines = [
-        f"{report.images} images with {report.annotations} annotations {verb} {report.target}",
+        f"{plural(report.images, 'image')} with {report.annotations} "
+        f"annotation{'s' if report.annotations != 1 else ''} {verb} {report.target}",
         table(rows, right=(0, 1, 3)),
         _counts("images left out", report.images_left_out),
         _counts("annotations left out", report.annotations_left_out),
         _counts("found in the source", report.found),
     ]
     if report.resized:
-        lines.append(f"images of another size than the JSON says:\n{name_first(report.resized)}")
+        lines.append(f"images whose size differs from the JSON:\n{name_first(report.resized)}")
     return "\n".join(line for line in lines if line)
 
 
@@ -116,7 +125,7 @@ def _counts(what: str, counts: dict[str, int]) -> str:
     "categories",
     multiple=True,
     metavar="NAME|ID",
-    help="Category of class 1, then of class 2, … [default: all by their id]",
+    help="Category for class 1, then for class 2, … [default: all, by id]",
 )
 @workers_option
 @overwrite_option
@@ -125,9 +134,9 @@ def _counts(what: str, counts: dict[str, int]) -> str:
 def coco_to_masks_command(as_json: bool, **options: Any) -> None:
     """Turn COCO instances into index masks, with a list file and a file of class names.
 
-    Where annotations overlap, the one of fewer pixels is seen; crowds become 255 where no single object is, and
-    categories not named are background, class 0. Every image of the file gets a mask. The paths of the list are
-    relative to the nearest folder above images and masks, which the report names.
+    Where annotations overlap, the one with fewer pixels is visible. Crowds become 255 where there is no single object,
+    and categories that are not named become background, class 0. Every image in the file gets a mask. The paths in the
+    list are relative to the nearest folder above both images and masks; the report names this folder.
 
     \b
     Example:
@@ -140,12 +149,13 @@ def coco_to_masks_command(as_json: bool, **options: Any) -> None:
 def _masks_text(report: MasksReport) -> str:
     verb = "written to" if report.written else "would be written to"
     lines = [
-        f"{report.masks} masks of {report.annotations} annotations {verb} {report.target}",
-        f"list: {report.list}, its paths relative to {report.data_root}",
-        f"classes: {len(report.classes)} with {report.classes[0]}; crowds made ignore: {report.crowds}; "
-        f"masks without an object: {report.empty_masks}",
+        f"{plural(report.masks, 'mask')} of {report.annotations} "
+        f"annotation{'s' if report.annotations != 1 else ''} {verb} {report.target}",
+        f"list: {report.list}, with paths relative to {report.data_root}",
+        f"classes: {len(report.classes)} including {report.classes[0]}; crowds set to ignore: {report.crowds}; "
+        f"masks without objects: {report.empty_masks}",
         _counts("annotations left out", report.left_out),
     ]
     if report.unusable:
-        lines.append(f"segmentations that are none:\n{name_first(report.unusable)}")
+        lines.append(f"invalid segmentations:\n{name_first(report.unusable)}")
     return "\n".join(line for line in lines if line)

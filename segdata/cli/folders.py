@@ -1,4 +1,4 @@
-"""The command for a user's own folders."""
+"""The `pair-list` command: write a list file for your own folders."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ import click
 from segdata.console.options import ANY_PATH, EXISTING_DIR, dry_run_option, json_option, overwrite_option
 from segdata.console.render import emit, progress_bar
 from segdata.sources import folders
+from segdata.text import plural
 
 
 @click.command("pair-list")
 @click.option("--images", type=EXISTING_DIR, required=True, help="Folder of images")
-@click.option("--labels", type=EXISTING_DIR, required=True, help="Folder of labels; may be the same")
+@click.option("--labels", type=EXISTING_DIR, required=True, help="Folder of labels; may be the same folder")
 @click.option("--dst_path", type=ANY_PATH, required=True, metavar="LIST", help="List file to write")
 @click.option(
-    "--data_root", type=EXISTING_DIR, help="Folder that the list's paths are relative to [default: the nearest above]"
+    "--data_root", type=EXISTING_DIR, help="Folder that the list's paths are relative to [default: nearest above both]"
 )
-@click.option("--image_suffix", default="", help="How names of images end, e.g. _rgb or _rgb.png [default: any]")
-@click.option("--label_suffix", default="", help="How names of labels end, e.g. _mask or _mask.png [default: any]")
-@click.option("--recursive", is_flag=True, help="Look into the folders below, too")
+@click.option("--image_suffix", default="", help="Ending of image names, such as _rgb or _rgb.png [default: any]")
+@click.option("--label_suffix", default="", help="Ending of label names, such as _mask or _mask.png [default: any]")
+@click.option("--recursive", is_flag=True, help="Search subfolders too")
 @overwrite_option
 @dry_run_option
 @json_option
 def pair_list_command(as_json: bool, images: Path, labels: Path, dst_path: Path, **options: Any) -> None:
     """Write a list file from two folders, pairing images and labels of the same name.
 
-    JPEG, PNG, BMP, TIFF and WebP are found by their endings in any case. Suffixes are cut off before names are
-    compared. Unpaired files, names that several files have, damaged files and pairs of different sizes are errors,
-    all named at once.
+    Finds JPEG, PNG, BMP, TIFF and WebP files by their extension in upper or lower case. Suffixes are removed before
+    names are compared. Unpaired files, names shared by several files, damaged files and pairs of different sizes are
+    errors; all of them are reported at once.
 
     \b
     Example:
@@ -44,17 +45,17 @@ def _pair_list_text(report: folders.FolderReport) -> str:
     verb = "written to" if report.written else "would be written to"
     kinds = ", ".join(f"{kind}: {count}" for kind, count in report.labels.items())
     lines = [
-        f"{report.samples} samples {verb} {report.list}",
-        f"data root, to be named with the list: {report.data_root}",
-        f"labels by kind: {kinds}",
+        f"{plural(report.samples, 'sample')} {verb} {report.list}",
+        f"data root, to use with the list: {report.data_root}",
+        f"labels by format: {kinds}",
     ]
     others = report.samples - report.labels.get(folders.INDEX_KIND, 0)
     if others:
         lines.append(
-            f"hint: class ids are read from labels of the kind {folders.INDEX_KIND}, and {others} are of another; "
-            "voc-decolor makes them from PNG masks in color"
+            f"hint: class ids are read from {folders.INDEX_KIND} labels, but {others} "
+            f"label{'s have' if others != 1 else ' has'} another format; voc-decolor converts PNG masks in color"
         )
     if report.left_out:
         endings = ", ".join(f"{ending}: {count}" for ending, count in report.left_out.items())
-        lines.append(f"left out, neither image nor label: {endings}")
+        lines.append(f"left out, neither images nor labels: {endings}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The command that writes miniatures."""
+"""The `sample` command: write a miniature data set."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ _Kind = Literal["voc", "sbd", "coco", "tif"]
 
 @click.command("sample")
 @click.argument("directory", metavar="DIR", type=ANY_PATH)
-@click.option("--kind", type=click.Choice(get_args(_Kind)), default="voc", show_default=True, help="Which raw data set")
-@click.option("--train", type=click.IntRange(min=2), default=24, show_default=True, help="Images of the train split")
-@click.option("--val", type=click.IntRange(min=1), default=8, show_default=True, help="Images of the val split")
+@click.option(
+    "--kind", type=click.Choice(get_args(_Kind)), default="voc", show_default=True, help="Raw data set to imitate"
+)
+@click.option("--train", type=click.IntRange(min=2), default=24, show_default=True, help="Images in the train split")
+@click.option("--val", type=click.IntRange(min=1), default=8, show_default=True, help="Images in the val split")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same files")
 @json_option
 def sample_command(directory: Path, kind: _Kind, train: int, val: int, seed: int, as_json: bool) -> None:
-    """Write a miniature of a raw data set: colored shapes on textured ground, drawn from a seed.
+    """Write a miniature of a raw data set: colored shapes on a textured background.
 
-    voc is a VOC devkit with palette masks; sbd the same with a benchmark_RELEASE that overlaps it; coco an instances
-    JSON with images; tif two stacks, cells and their membranes. coco and tif have no splits: they get as many images
-    as both splits together.
+    All images are drawn from --seed. voc is a VOC devkit with palette masks; sbd adds a benchmark_RELEASE that overlaps
+    it; coco is an instances JSON with images; tif is a stack of images and a stack of labels, cells and their
+    membranes. coco and tif have no splits: they get as many images as both splits together.
 
     \b
     Example:

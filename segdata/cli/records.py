@@ -1,4 +1,4 @@
-"""Commands that write and look at record sets."""
+"""Commands that write and inspect record sets."""
 
 from __future__ import annotations
 
@@ -29,39 +29,42 @@ from segdata.records.plan import MAX_SHARDS
 from segdata.records.semantic import ListSource
 from segdata.records.verify import VerifyReport
 from segdata.store.url import Location
+from segdata.text import plural
 
 
 @click.command("to-mindrecord")
-@click.option("--data_root", type=EXISTING_DIR, help="What the list's paths are relative to")
-@click.option("--data_lst", type=EXISTING_FILE, help="List file: image path and label path a line")
-@click.option("--annotations", type=EXISTING_FILE, help="Instead of a list: COCO instances as JSON")
-@click.option("--images", type=EXISTING_DIR, help="and the folder that its file names are relative to")
+@click.option("--data_root", type=EXISTING_DIR, help="Folder that the list's paths are relative to")
+@click.option("--data_lst", type=EXISTING_FILE, help="List file: an image path and a label path per line")
+@click.option("--annotations", type=EXISTING_FILE, help="Instead of a list: COCO instances JSON")
+@click.option("--images", type=EXISTING_DIR, help="With --annotations: folder that its file names are relative to")
 @location_option("--dst_path", required=True, help="Directory to write the record set to")
-@click.option("--num_shards", type=click.IntRange(1, MAX_SHARDS), default=8, show_default=True, help="Shards")
-@click.option("--shuffle/--no-shuffle", default=True, show_default=True, help="Order rows by the seed, or as listed")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the order")
+@click.option("--num_shards", type=click.IntRange(1, MAX_SHARDS), default=8, show_default=True, help="Number of shards")
+@click.option(
+    "--shuffle/--no-shuffle", default=True, show_default=True, help="Shuffle rows with --seed, or keep their order"
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed for --shuffle")
 @class_options
-@click.option("--keep-empty", is_flag=True, help="With --annotations: write images without instances too")
+@click.option("--keep-empty", is_flag=True, help="With --annotations: also write images without instances")
 @click.option(
     "--on-error",
     type=click.Choice(get_args(convert.OnError)),
     default="fail",
     show_default=True,
-    help="What a bad sample does: fail, or be left out and counted",
+    help="On a bad sample: fail, or leave it out and count it",
 )
-@click.option("--decode", is_flag=True, help="Decode every image too, to find truncated ones")
-@click.option("--resume", is_flag=True, help="Keep the shards that an interrupted run of this command has finished")
+@click.option("--decode", is_flag=True, help="Decode every image, to find truncated ones")
+@click.option("--resume", is_flag=True, help="Keep the shards that an interrupted run of this command finished")
 @cluster_options
 @work_dir_option
 @overwrite_option
 @dry_run_option
 @json_option
 def to_mindrecord_command(dst_path: Location, as_json: bool, **options: Any) -> None:
-    """Write the samples of a list file, or of a COCO JSON, as MindRecord shards with a manifest.
+    """Write the samples of a list file or a COCO JSON as MindRecord shards with a manifest.
 
-    Every sample is checked first: files readable, image and label equal in size, the label an 8-bit index mask with
-    known values; for COCO, sizes as the JSON says, every mask and box with an area. The result is the same byte for
-    byte whatever --workers is, and opening any one shard gives all rows.
+    Every sample is checked first. Its files must be readable, image and label must have the same size, and the label
+    must be an 8-bit index mask with known values. For COCO, image sizes must match the JSON, and every mask and box
+    must have an area. The result is byte-for-byte the same for any --workers, and opening any one shard gives all rows.
 
     \b
     Example:
@@ -75,7 +78,7 @@ def to_mindrecord_command(dst_path: Location, as_json: bool, **options: Any) -> 
     emit(report, as_json, _convert_text)
 
 
-#: The options that say what is converted.
+#: The options that select the source.
 _SOURCE = (
     *("data_root", "data_lst", *CLASS_OPTIONS),
     *("annotations", "images", "keep_empty"),
@@ -92,38 +95,39 @@ def _source(
     images: Path | None,
     keep_empty: bool,
 ) -> convert.Source[Any]:
-    """Choose the source; options of the other one must not be given."""
+    """Return the source; refuse options of the other one."""
     if annotations and images and not any((data_root, data_lst, num_classes, class_names, ignore_label is not None)):
         return CocoSource(annotations, images, keep_empty)
     if data_root and data_lst and not any((annotations, images, keep_empty)):
         classes = read_classes(num_classes, class_names, ignore_label)
         return ListSource(data_root, data_lst, classes or Classes())
     raise click.UsageError(
-        "give --data_root and --data_lst (with --num_classes, --class_names, --ignore_label), or --annotations and "
-        "--images (with --keep-empty; classes come from the JSON)"
+        "give --data_root and --data_lst (optionally --num_classes, --class_names, --ignore_label), or --annotations "
+        "and --images (optionally --keep-empty; classes come from the JSON)"
     )
 
 
 def _convert_text(report: convert.ConvertReport) -> str:
     shards = len(report.shard_rows)
-    lines = [f"{report.rows} rows in {shards} shards would be written to {report.target}"]
+    rows = f"{plural(report.rows, 'row')} in {plural(shards, 'shard')}"
+    lines = [f"{rows} would be written to {report.target}"]
     if report.written:
         lines = [
-            f"{report.rows} rows in {shards} shards written to {report.target}: {_megabytes(report.bytes_on_disk)} "
+            f"{rows} written to {report.target}: {_megabytes(report.bytes_on_disk)} "
             f"for {_megabytes(report.payload_bytes)} of images and labels"
         ]
     if report.shards_kept:
-        lines.append(f"{report.shards_kept} of the shards were finished by an interrupted run and kept")
+        lines.append(f"kept {plural(report.shards_kept, 'shard')} of an interrupted run")
     unused = [info.name for info in report.classes if not info.pixels]
     if unused:
-        lines.append(f"no pixel of {len(unused)} of {len(report.classes)} classes: {', '.join(unused)}")
+        lines.append(f"classes without pixels ({len(unused)} of {len(report.classes)}): {', '.join(unused)}")
     if report.empty:
-        lines.append(f"{report.empty} images without instances left out")
+        lines.append(f"{plural(report.empty, 'image')} without instances left out")
     if report.rotated:
-        lines.append(f"{len(report.rotated)} images are stored turned; rows keep them as stored:")
+        lines.append(f"images stored rotated, kept as stored ({len(report.rotated)}):")
         lines.append(name_first(report.rotated))
     if report.faults:
-        lines.append(f"{report.rows} of {report.samples} samples written; left out:")
+        lines.append(f"{report.rows} of {plural(report.samples, 'sample')} written; left out:")
         lines.append(name_first(report.faults))
     return "\n".join(lines)
 
@@ -134,17 +138,17 @@ def _megabytes(size: int) -> str:
 
 @click.command("verify")
 @click.argument("record_set", metavar="SET", callback=read_location)
-@click.option("--quick", is_flag=True, help="Names, sizes and headers only; no digest, no row is read")
+@click.option("--quick", is_flag=True, help="Check names, sizes and headers only, not digests and rows")
 @work_dir_option
 @json_option
 @click.pass_context
 def verify_command(
     context: click.Context, record_set: Location, quick: bool, work_dir: Path | None, as_json: bool
 ) -> None:
-    """Check that a record set is what was written; exit 1 with the reason otherwise.
+    """Check that a record set is intact; otherwise report the reason and exit with status 1.
 
-    SET is its directory, its manifest or any one shard, as a path or a URL. Checked are names, sizes, rows and SHA-256
-    of every file, and that MindSpore, opening any single shard, yields every row exactly once.
+    SET is the directory, the manifest or any one shard, as a path or a URL. Checks the name, size, rows and SHA-256 of
+    every file, and that MindSpore yields every row exactly once when it opens any single shard.
 
     \b
     Example:
@@ -158,15 +162,18 @@ def verify_command(
 def _verify_text(report: VerifyReport) -> str:
     if report.ok:
         depth = "names, sizes and headers" if report.quick else "files, digests and rows"
-        return f"{report.directory}: {report.rows} rows in {report.shards} shards, whole ({depth} checked)"
-    return f"{report.directory}: {len(report.problems)} problems\n{name_first(report.problems)}"
+        rows = plural(report.rows, "row")
+        shards = plural(report.shards, "shard")
+        return f"{report.directory}: {rows} in {shards}, intact ({depth} checked)"
+    problems = plural(len(report.problems), "problem")
+    return f"{report.directory}: {problems}\n{name_first(report.problems)}"
 
 
 @click.command("info")
 @click.argument("record_set", metavar="SET", callback=read_location)
 @json_option
 def info_command(record_set: Location, as_json: bool) -> None:
-    """Say what is in a record set: rows, classes, shards and sizes, from its manifest alone.
+    """Show the rows, classes, shards and sizes of a record set, read from its manifest alone.
 
     \b
     Example:
@@ -178,10 +185,11 @@ def info_command(record_set: Location, as_json: bool) -> None:
 def _info_text(manifest: Manifest) -> str:
     size = sum(shard.bytes + shard.index_bytes for shard in manifest.shards)
     rows = sorted({shard.rows for shard in manifest.shards})
+    shards = plural(len(manifest.shards), "shard")
     written_by = ", ".join(f"{name} {version}" for name, version in manifest.program.items())
     lines = [
         f"{manifest.name}: {manifest.task} record set, written by {written_by}",
-        f"rows      {manifest.rows} in {len(manifest.shards)} shards of {' or '.join(map(str, rows))}",
+        f"rows      {manifest.rows} in {shards} of {' or '.join(map(str, rows))}",
         f"size      {_megabytes(size)} for {_megabytes(manifest.payload_bytes)} of images and labels",
         f"order     {'seed ' + str(manifest.options['seed']) if manifest.options['shuffle'] else 'as listed'}",
     ]
@@ -193,7 +201,7 @@ def _info_text(manifest: Manifest) -> str:
 
 
 def _class_table(classes: tuple[ClassInfo, ...], total: int) -> str:
-    """List the classes; instances and original ids where the set has them."""
+    """Return the table of classes, with instances and original ids if the set has them."""
     rows: list[tuple[str, ...]] = [("id", "class", "pixels", "share", "images", "instances", "original id")]
     for info in classes:
         pixels = (str(info.pixels), _share(info.pixels, total), str(info.images))

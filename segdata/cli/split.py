@@ -1,4 +1,4 @@
-"""The command that divides a list into training and validation."""
+"""The `split` command: split a list into training and validation."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from segdata.console.options import (
 )
 from segdata.console.render import emit, progress_bar, table
 from segdata.lists.split import SplitReport, split_list
+from segdata.text import plural
 
 
 @click.command("split")
@@ -26,13 +27,17 @@ from segdata.lists.split import SplitReport, split_list
     "--ratio",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     required=True,
-    help="Share for training, such as 0.8",
+    help="Share of the training side, such as 0.8",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draw")
-@click.option("--stratify", is_flag=True, help="Keep the shares of classes even, by the labels")
-@click.option("--group", metavar="REGEX", help="Keep images together in whose path this finds the same")
-@click.option("--data_root", type=EXISTING_DIR, help="With --stratify: what LIST is relative to [default: its folder]")
-@click.option("--dst_path", type=ANY_PATH, metavar="DIR", help="Folder to write the lists to [default: LIST's]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the split")
+@click.option("--stratify", is_flag=True, help="Balance the classes between both sides, using the labels")
+@click.option("--group", metavar="REGEX", help="Keep images together if REGEX finds the same text in their paths")
+@click.option(
+    "--data_root",
+    type=EXISTING_DIR,
+    help="With --stratify: folder that LIST's paths are relative to [default: LIST's folder]",
+)
+@click.option("--dst_path", type=ANY_PATH, metavar="DIR", help="Folder to write the lists to [default: LIST's folder]")
 @workers_option
 @overwrite_option
 @dry_run_option
@@ -40,16 +45,16 @@ from segdata.lists.split import SplitReport, split_list
 def split_command(data_lst: Path, as_json: bool, **options: Any) -> None:
     """Split a list into NAME_train.txt and NAME_val.txt, each in the order of LIST.
 
-    NAME is LIST's name without its ending, and without _lst or _list before it. The side of an image depends on
-    the seed and its path alone: it stays when other images are added or removed. So the ratio is met on average,
-    not exactly.
+    NAME is LIST's name without its extension and without _lst or _list before it. The side of an image depends only on
+    the seed and its path, so it stays the same when other images are added or removed. The ratio is therefore met on
+    average, not exactly.
 
-    --group keeps what belongs together (frames of a video, slices of a patient) on one side: images whose paths agree
-    in what REGEX finds, or in what its first parenthesis does.
+    --group keeps related images (frames of a video, slices of a patient) on one side: those whose paths have the same
+    match of REGEX, or of its first group if it has one.
 
-    --stratify divides the images, or groups, by the rarest class in them and takes the ratio of each part, so that
-    every class is about as frequent on both sides. 255 is no class. When samples are added, images at the boundary of
-    their part may then change sides, and those for which another class has become the rarest.
+    --stratify divides the images, or groups, into parts by the rarest class in them and applies the ratio to each part,
+    so that every class is about equally frequent on both sides. 255 is not a class. When samples are added, images at
+    the boundary of their part may change sides, and so may images for which another class has become the rarest.
 
     \b
     Example:
@@ -65,8 +70,8 @@ def _split_text(report: SplitReport) -> str:
     for side, path in report.lists.items():
         samples, groups = report.samples[side], report.groups[side]
         share = f"{samples / sum(report.samples.values()):.1%}"
-        grouped = f" in {groups} groups" if report.groups != report.samples else ""
-        lines.append(f"{samples} samples{grouped} ({share}) {verb} {path}")
+        grouped = f" in {plural(groups, 'group')}" if report.groups != report.samples else ""
+        lines.append(f"{plural(samples, 'sample')}{grouped} ({share}) {verb} {path}")
     if report.classes:
         rows: list[tuple[str, ...]] = [("class", "images", "of train", "of val")]
         rows += [(str(item.id), str(item.images), f"{item.train:.1%}", f"{item.val:.1%}") for item in report.classes]

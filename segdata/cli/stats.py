@@ -1,4 +1,4 @@
-"""The command that counts what a data set holds."""
+"""The `stats` command: count the contents of a data set."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ from segdata.console.render import emit, progress_bar, table
 from segdata.draw.figures import to_png
 from segdata.errors import name_first
 from segdata.files import check_target_file, write_file
-from segdata.inspect.stats import ClassStats, SizeCount, StatsReport, plots
-from segdata.inspect.stats import stats as count
+from segdata.inspect.stats import ClassStats, SizeCount, StatsReport, plots, stats as count
+from segdata.text import plural
 
 
 @click.command("stats")
 @dataset_options
 @click.option(
-    "--plot", type=ANY_PATH, callback=png_name, metavar="FILE.png", help="Draw classes, sizes and instances too"
+    "--plot", type=ANY_PATH, callback=png_name, metavar="FILE.png", help="Also plot classes, sizes and instances"
 )
 @cluster_options
 @overwrite_option
 @json_option
 def stats_command(plot: Path | None, overwrite: bool, as_json: bool, **options: Any) -> None:
-    """Count a data set: pixels and images of each class, image sizes, mean and deviation of the colors.
+    """Show statistics: pixels and images per class, image sizes, mean and standard deviation of the colors.
 
-    LIST, JSON or SET is a list file, a COCO JSON or a record set. Mean and deviation are those of all pixels, not of
-    images. The weights balance the classes in training: the median of the classes' frequencies over the class's own,
-    where a frequency is the share of the class in the images that show it (median-frequency balancing).
+    LIST, JSON or SET is a list file, a COCO JSON or a record set. Mean and standard deviation are taken over all
+    pixels, not over images. The weights balance the classes in training (median-frequency balancing): the weight of a
+    class is the median of all class frequencies divided by its own frequency, which is the share of the class in the
+    images that show it.
 
-    Of instances, a pixel under two masks counts twice; crowds are counted on their own and are in no other number.
+    For instances, a pixel under two masks counts twice. Crowds are counted separately and are in no other number.
 
     \b
     Example:
@@ -56,11 +57,13 @@ def stats_command(plot: Path | None, overwrite: bool, as_json: bool, **options: 
 
 def _stats_text(report: StatsReport, plot: Path | None) -> str:
     of_all = f"{report.samples - len(report.left_out)} of {report.samples}" if report.left_out else report.samples
-    lines = [f"{report.path}: {report.task} data set, {of_all} samples counted", "", _class_table(report), ""]
+    samples = f"{of_all} sample{'s' if report.samples != 1 else ''}"
+    lines = [f"{report.path}: {report.task} data set, {samples} counted", "", _class_table(report), ""]
     if report.ignore_label is not None:
         lines.append(f"ignored    label {report.ignore_label}, {report.ignore_share:.2%} of all pixels")
     if report.instances_per_image is not None:
-        lines.append(f"instances  {_instances(report.instances_per_image)}; {report.crowds} crowds beside them")
+        crowds = plural(report.crowds or 0, "crowd")
+        lines.append(f"instances  {_instances(report.instances_per_image)}; plus {crowds}")
     lines += [
         f"sizes      {_sizes(report.sizes)}",
         f"mean       {_color(report.mean)}",
@@ -68,10 +71,11 @@ def _stats_text(report: StatsReport, plot: Path | None) -> str:
     ]
     if plot:
         lines.append(f"plot       {plot}")
-    left_out = {"samples": report.left_out, "annotations": report.annotations_left_out}
+    left_out = {"sample": report.left_out, "annotation": report.annotations_left_out}
     for what, faults in left_out.items():
         if faults:
-            lines += [f"{len(faults)} {what} left out (segdata check says more):", name_first(faults)]
+            left = f"{len(faults)} {what}{'s' if len(faults) != 1 else ''} left out"
+            lines += [f"{left} (run segdata check for details):", name_first(faults)]
     if report.task == "semantic":
         weights = ",".join(_weight(item, "0", ".4g") for item in report.classes)
         lines += ["", f"--set class_weights=[{weights}]"]
@@ -79,7 +83,7 @@ def _stats_text(report: StatsReport, plot: Path | None) -> str:
 
 
 def _class_table(report: StatsReport) -> str:
-    """List the classes: instances in an instance set, weights in a semantic one."""
+    """Return the table of classes: with instances for an instance set, with weights for a semantic set."""
     last = "weight" if report.task == "semantic" else "instances"
     rows: list[tuple[str, ...]] = [("id", "class", "pixels", "share", "images", last)]
     for item in report.classes:
@@ -93,22 +97,23 @@ def _weight(item: ClassStats, unseen: str, form: str) -> str:
 
 
 def _instances(images: Sequence[int]) -> str:
-    """Say how many instances there are, given how many images have 0, 1, 2, … of them."""
+    """Summarize the instances, given how many images have 0, 1, 2, … of them."""
     total = sum(number * count for number, count in enumerate(images))
-    return f"{total} in {sum(images)} images, {images[0]} of them without, at most {len(images) - 1} in one"
+    of_images = plural(sum(images), "image")
+    return f"{total} in {of_images}, {images[0]} of them empty, at most {len(images) - 1} per image"
 
 
 def _sizes(sizes: Sequence[SizeCount]) -> str:
     widths, heights = [size.width for size in sizes], [size.height for size in sizes]
     most = sizes[0]
-    often = f"{most.width} x {most.height} pixels, {most.images} images"
+    often = f"{most.width} x {most.height} pixels, {plural(most.images, 'image')}"
     if len(sizes) == 1:
         return often
     ranges = f"{min(widths)} to {max(widths)} wide, {min(heights)} to {max(heights)} high"
-    return f"{len(sizes)} different, {ranges}; most frequent {often}"
+    return f"{len(sizes)} different, {ranges}; most frequent: {often}"
 
 
 def _color(values: Sequence[float]) -> str:
     red, green, blue = values
     scaled = ", ".join(f"{value / 255:.4f}" for value in values)
-    return f"R {red:.2f}  G {green:.2f}  B {blue:.2f}  (of 1: {scaled})"
+    return f"R {red:.2f}  G {green:.2f}  B {blue:.2f}  (scaled to 1: {scaled})"

@@ -1,4 +1,4 @@
-"""The command for multi-page TIFF stacks."""
+"""The `tif-slice` command for multi-page TIFF stacks."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from segdata.errors import SegDataError
 from segdata.lists.folds import Fold, LastBlock, Order
 from segdata.sources.tif.slice import SliceReport, tif_slice
 from segdata.sources.tif.values import Depth, Format, UnmappedLabelsError
+from segdata.text import plural
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
@@ -49,7 +50,7 @@ def _label_map(_context: click.Context, _parameter: click.Parameter, text: str |
         if match is None:
             raise click.BadParameter(f"{part!r}; expected VALUE:CLASS, as in 0:0,255:1")
         if int(match[1]) in label_map:
-            raise click.BadParameter(f"the value {match[1]} stands there twice")
+            raise click.BadParameter(f"value {match[1]} appears twice")
         label_map[int(match[1])] = int(match[2])
     return label_map
 
@@ -65,32 +66,36 @@ def _range(_context: click.Context, _parameter: click.Parameter, text: str | Non
 
 @click.command("tif-slice")
 @click.option("--images", type=EXISTING_FILE, required=True, metavar="STACK", help="Multi-page TIFF of the images")
-@click.option("--labels", type=EXISTING_FILE, metavar="STACK", help="Multi-page TIFF of their labels")
-@click.option("--dst_path", type=ANY_PATH, required=True, metavar="OUT", help="Directory to make")
-@click.option("--label_map", callback=_label_map, metavar="VALUE:CLASS,…", help="Class id of each label value")
-@click.option("--pages", callback=_pages, metavar="0-23,28", help="Pages to slice, from 0 [default: all]")
-@click.option("--depth", type=click.Choice(get_args(Depth)), default="keep", show_default=True, help="Bits of a sample")
+@click.option("--labels", type=EXISTING_FILE, metavar="STACK", help="Multi-page TIFF of the labels")
+@click.option("--dst_path", type=ANY_PATH, required=True, metavar="OUT", help="Directory to create")
+@click.option("--label_map", callback=_label_map, metavar="VALUE:CLASS,…", help="Class id for each label value")
+@click.option("--pages", callback=_pages, metavar="0-23,28", help="Pages to slice, counted from 0 [default: all]")
+@click.option("--depth", type=click.Choice(get_args(Depth)), default="keep", show_default=True, help="Bits per sample")
 @click.option(
     "--range",
     "value_range",
     callback=_range,
     metavar="LO:HI",
-    help="Values that 8 bits stand for [default: the type's]",
+    help="With --depth 8bit: values to scale to 0 and 255 [default: range of the data type]",
 )
 @click.option("--folds", type=click.IntRange(min=2), metavar="K", help="Divide the pages into K folds")
-@click.option("--fold", type=click.IntRange(min=0), metavar="I", help="The fold that validates, from 0")
-@click.option("--order", type=click.Choice(get_args(Order)), help="How pages come into folds [default: blocks]")
-@click.option("--val-block", type=click.IntRange(min=1), metavar="N", help="The last N pages validate")
+@click.option("--fold", type=click.IntRange(min=0), metavar="I", help="Fold to validate on, counted from 0")
+@click.option("--order", type=click.Choice(get_args(Order)), help="How pages are assigned to folds [default: blocks]")
+@click.option("--val-block", type=click.IntRange(min=1), metavar="N", help="Validate on the last N pages")
 @click.option(
     "--format",
     "image_format",
     type=click.Choice(get_args(Format)),
     default="png",
     show_default=True,
-    help="Of the images; labels are PNGs",
+    help="Format of the images; labels are always PNGs",
 )
 @click.option(
-    "--max-page-mb", type=click.IntRange(min=1), default=1024, show_default=True, help="Refuse pages that claim more"
+    "--max-page-mb",
+    type=click.IntRange(min=1),
+    default=1024,
+    show_default=True,
+    help="Refuse pages that claim more memory",
 )
 @cluster_options
 @overwrite_option
@@ -105,23 +110,23 @@ def tif_slice_command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Slice a multi-page TIFF into images/NAME_0007.png, its labels into index masks, and write list files.
+    """Slice a multi-page TIFF into images/NAME_0007.png and its labels into index masks, and write list files.
 
-    Pages keep their values; --depth 8bit scales all of them alike, by their data type or by --range. Label values
-    become class ids by --label_map; a value that it does not name is an error.
+    Pages keep their values unless --depth 8bit is given; it scales all pages alike, from the range of their data type
+    or from --range. --label_map turns label values into class ids; a value that is not in the map is an error.
 
-    Neighboring slices look alike, so --folds takes contiguous blocks; --order course shuffles pages as the U-Net
-    course does. The lists are all_lst.txt, or train_lst.txt and val_lst.txt.
+    Neighboring slices are similar, so --folds uses contiguous blocks; --order course shuffles pages as the U-Net course
+    does. The lists are all_lst.txt, or train_lst.txt and val_lst.txt.
 
     \b
     Example:
       segdata tif-slice --images train-volume.tif --labels train-labels.tif --label_map 0:0,255:1 --dst_path isbi
     """
     if options["label_map"] and not options["labels"]:
-        raise click.UsageError("--label_map is for --labels, which are missing")
+        raise click.UsageError("--label_map needs --labels")
     if options["value_range"] and options["depth"] == "keep":
-        raise click.UsageError("--range is for --depth 8bit")
-    # What damage means here is said in our own sentences.
+        raise click.UsageError("--range needs --depth 8bit")
+    # Damage is reported in our own error messages.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         split = _split(folds, fold, order, val_block)
@@ -134,36 +139,40 @@ def tif_slice_command(
 
 def _split(folds: int | None, fold: int | None, order: Order | None, val_block: int | None) -> Fold | LastBlock | None:
     if (folds is None) != (fold is None):
-        raise click.UsageError("--folds K and --fold I go together")
+        raise click.UsageError("give --folds K and --fold I together")
     if val_block is not None and folds is not None:
-        raise click.UsageError("--val-block and --folds are two ways to split; give one of them")
+        raise click.UsageError("--val-block and --folds both define the split; give only one")
     if order is not None and folds is None:
-        raise click.UsageError("--order is the order of --folds")
+        raise click.UsageError("--order needs --folds")
     if folds is not None and fold is not None:
         if fold >= folds:
-            raise click.UsageError(f"--fold {fold} of --folds {folds}; expected 0 to {folds - 1}")
+            raise click.UsageError(f"--fold {fold} is outside --folds {folds}; expected 0 to {folds - 1}")
         return Fold(folds, fold, order or "blocks")
     return LastBlock(val_block) if val_block is not None else None
 
 
 def _slice_text(report: SliceReport) -> str:
     verb = "written to" if report.written else "would be written to"
-    lines = [f"{report.pages} of {report.stack_pages} pages, {report.form}, {verb} {report.target}"]
+    pages = f"{report.pages} of {plural(report.stack_pages, 'page')}"
+    lines = [f"{pages}, {report.form}, {verb} {report.target}"]
     if report.scaled:
         low, high = report.scaled
-        lines.append(f"scaled to 8 bits: {low:g} to {high:g} became 0 to 255, {report.clipped} samples clipped")
+        clipped = f"{plural(report.clipped, 'sample')} clipped"
+        lines.append(f"scaled to 8 bits: {low:g} to {high:g} became 0 to 255, {clipped}")
     if report.label_pixels:
         total = sum(report.label_pixels.values())
         shares = ", ".join(f"{id_}: {count / total:.1%}" for id_, count in report.label_pixels.items())
         lines.append(f"label pixels by class id: {shares}")
     if report.split:
         lines.append(f"split: {report.split}; val pages {_ranges(report.split_pages['val'])}")
-    lines += [f"{len(report.split_pages[part])} samples in {path}" for part, path in report.lists.items()]
+    for part, path in report.lists.items():
+        samples = len(report.split_pages[part])
+        lines.append(f"{plural(samples, 'sample')} in {path}")
     return "\n".join(lines)
 
 
 def _ranges(pages: Sequence[int]) -> str:
-    """Return page numbers as --pages takes them."""
+    """Return page numbers in the format of --pages."""
     runs: list[list[int]] = []
     for page in sorted(pages):
         if runs and runs[-1][-1] == page - 1:

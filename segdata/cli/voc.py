@@ -18,9 +18,10 @@ from segdata.console.options import (
 from segdata.console.render import emit, progress_bar
 from segdata.labels.colormap import load_colormap
 from segdata.sources import voc
+from segdata.text import plural
 
 data_root_option = click.option(
-    "--data_root", type=EXISTING_DIR, required=True, help="Folder above VOCdevkit, or VOCdevkit, or VOC2012"
+    "--data_root", type=EXISTING_DIR, required=True, help="VOC2012, VOCdevkit, or the folder above VOCdevkit"
 )
 
 
@@ -34,14 +35,14 @@ data_root_option = click.option(
 @dry_run_option
 @json_option
 def voc_decolor_command(colormap: str, as_json: bool, **options: Any) -> None:
-    """Turn color masks into index masks: 8-bit gray PNGs whose pixels are class ids, 255 = ignore.
+    """Turn color masks into index masks: 8-bit gray PNGs whose pixels are class ids, with 255 for ignore.
 
-    Palette PNGs are rewritten without decoding; RGB, RGBA and other palettes are looked up color by color, and
-    gray masks are checked. A pixel of an unknown color is an error, and then nothing is written. Index masks look
-    black: class ids are small numbers.
+    PNGs whose palette is the color map are rewritten without decoding. RGB masks, RGBA masks and masks with other
+    palettes are converted color by color, and gray masks are checked. A pixel of an unknown color is an error, and
+    nothing is written. Index masks appear black because class ids are small numbers.
 
-    --colormap takes a text file with a line 'name r g b' for each class, in the order of the class ids, or CVAT's
-    labelmap.txt; a class named void, ignore or ignored gets 255.
+    --colormap takes a text file with one line 'name r g b' per class, in the order of the class ids, or CVAT's
+    labelmap.txt. A class named void, ignore or ignored gets 255.
 
     \b
     Example:
@@ -54,7 +55,7 @@ def voc_decolor_command(colormap: str, as_json: bool, **options: Any) -> None:
 def _decolor_text(report: voc.DecolorReport) -> str:
     methods = f"{report.rewritten} rewritten without decoding, {report.by_color} by color, {report.copied} copied"
     verb = "written to" if report.written else "would be written to"
-    lines = [f"{report.masks} index masks {verb} {report.target} ({methods})"]
+    lines = [f"{plural(report.masks, 'index mask')} {verb} {report.target} ({methods})"]
     if report.left_out:
         lines.append(f"left out, not PNG: {len(report.left_out)} ({', '.join(report.left_out[:10])})")
     return "\n".join(lines)
@@ -63,7 +64,7 @@ def _decolor_text(report: voc.DecolorReport) -> str:
 @click.command("voc-list")
 @data_root_option
 @click.option(
-    "--split", type=click.Choice([*get_args(voc.Split), "all"]), default="all", show_default=True, help="Which split"
+    "--split", type=click.Choice([*get_args(voc.Split), "all"]), default="all", show_default=True, help="Split to list"
 )
 @click.option("--dst_path", type=ANY_PATH, help="Folder to write the lists to [default: the data root]")
 @click.option("--label_dir", default=voc.INDEX_DIR, show_default=True, help="Folder of index masks in the devkit")
@@ -71,10 +72,9 @@ def _decolor_text(report: voc.DecolorReport) -> str:
 @dry_run_option
 @json_option
 def voc_list_command(as_json: bool, data_root: Path, **options: Any) -> None:
-    """Write voc_train_lst.txt, voc_val_lst.txt, …: image and label of each sample, relative to the data root.
+    """Write voc_train_lst.txt, voc_val_lst.txt, …: image and label path of each sample, relative to the data root.
 
-    Missing images or labels, ids given twice and ids that are both in train and in val are errors, all named at
-    once.
+    Missing images or labels, duplicate ids and ids in both train and val are errors; all of them are reported at once.
 
     \b
     Example:
@@ -85,4 +85,4 @@ def voc_list_command(as_json: bool, data_root: Path, **options: Any) -> None:
 
 def _lists_text(report: voc.ListReport) -> str:
     verb = "written to" if report.written else "would be written to"
-    return "\n".join(f"{report.samples[name]} samples {verb} {path}" for name, path in report.lists.items())
+    return "\n".join(f"{plural(report.samples[name], 'sample')} {verb} {path}" for name, path in report.lists.items())

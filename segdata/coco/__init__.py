@@ -1,1 +1,1 @@
-"""COCO instances: the JSON file, its masks as RLE, and the annotations of an image."""
+"""COCO instances: the JSON file, masks as RLE, and the annotations of an image."""

@@ -1,4 +1,4 @@
-"""The annotations of an image of a COCO JSON: their masks, boxes and areas, and what is wrong with them."""
+"""The annotations of an image in a COCO JSON: their masks, boxes, areas and faults."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from segdata.errors import Fault, InvalidInputError
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One image of a COCO JSON and its annotations, all that a worker needs to look at it.
+    """One image of a COCO JSON with its annotations: everything that a worker needs to check it.
 
     Attributes:
-        annotations: JSON text of each.
+        image: the image.
+        annotations: JSON text of each annotation.
         labels: 1 to K, ``(N,)`` int32.
         iscrowd: 0 or 1, ``(N,)`` int32.
     """
@@ -32,7 +33,7 @@ class Entry:
 
 
 class Annotation(msgspec.Struct, gc=False):
-    """What is read of an annotation object; a member that it does not have is None."""
+    """The members read from an annotation object; missing members are set to None."""
 
     id: int
     segmentation: Any = None
@@ -43,7 +44,7 @@ class Annotation(msgspec.Struct, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The mask of an annotation, its area in pixels, its box: x1, y1, x2, y2 in pixels, cut to the image."""
+    """The mask of an annotation, its area in pixels, and its box: x1, y1, x2, y2 in pixels, clipped to the image."""
 
     rle: Rle
     area: int
@@ -51,7 +52,7 @@ class Shape:
 
 
 def entries(coco: Coco, images: Sequence[int] | None = None) -> Iterator[Entry]:
-    """Yield each image, in file order, or those of these rows, with its annotations whose category the file has."""
+    """Yield each image, in file order or as given by the rows `images`, with its annotations of known categories."""
     labels = _labels(coco)
     columns = coco.annotations
     for image, every in coco.by_image(images):
@@ -65,20 +66,20 @@ def entries(coco: Coco, images: Sequence[int] | None = None) -> Iterator[Entry]:
 
 
 def _labels(coco: Coco) -> npt.NDArray[np.int32]:
-    """Return the label, 1 to K in the order of the original ids, of each category row."""
+    """Return the label of each category row: 1 to K, in the order of the original ids."""
     labels = np.empty(len(coco.categories), np.int32)
     labels[np.argsort([category.id for category in coco.categories])] = np.arange(1, len(labels) + 1)
     return labels
 
 
 def orphans(coco: Coco) -> list[Fault]:
-    """Return the annotations that no image will ask for."""
+    """Return a fault for each annotation whose image or category is not in the file."""
     rows = np.flatnonzero((coco.annotations.image < 0) | (coco.annotations.category < 0))
     faults = []
     for row in rows.tolist():
         unknown = "an image" if coco.annotations.image[row] < 0 else "a category"
         where = f"annotation {object_id(coco.annotations.raw[row])}"
-        faults.append(Fault("orphan_annotation", where, f"of {unknown} that the file does not have"))
+        faults.append(Fault("orphan_annotation", where, f"belongs to {unknown} that is not in the file"))
     return faults
 
 
@@ -86,24 +87,24 @@ def _decode(annotation: bytes) -> Annotation:
     try:
         return msgspec.json.decode(annotation, type=Annotation)
     except (msgspec.DecodeError, RecursionError) as error:
-        # Reading the file stepped over segmentation and box: a number beyond a float's range, too deep a nest.
+        # Reading the file skipped segmentation and box: a number may exceed a float's range or nesting be too deep.
         raise InvalidInputError(str(error), "broken_member") from error
 
 
 def check_image_size(image: Image, height: int, width: int) -> None:
-    """Refuse an image of `height` x `width` pixels when its JSON gives another size.
+    """Reject an image of `height` x `width` pixels when the JSON gives another size.
 
     Raises:
-        InvalidInputError: when it does.
+        InvalidInputError: when the sizes differ.
     """
     if image.height not in (None, height) or image.width not in (None, width):
         raise InvalidInputError(
-            f"{width} x {height} pixels; the JSON says {image.width} x {image.height}", "size_mismatch"
+            f"has {width} x {height} pixels; expected {image.width} x {image.height} as in the JSON", "size_mismatch"
         )
 
 
 def measure(entry: Entry, height: int, width: int) -> Iterator[tuple[Annotation, Shape | Fault]]:
-    """Yield each annotation of an image of `height` x `width` pixels with its shape, or why it has none."""
+    """Yield each annotation of an image of `height` x `width` pixels with its shape, or with a fault."""
     for text in entry.annotations:
         annotation = Annotation(object_id(text) or 0)
         try:
@@ -114,7 +115,7 @@ def measure(entry: Entry, height: int, width: int) -> Iterator[tuple[Annotation,
 
 
 def annotation_name(annotation: Annotation, image: Image) -> str:
-    """Return what an annotation is called in a sentence."""
+    """Return the name of an annotation for messages."""
     return f"annotation {annotation.id} ({image.file_name})"
 
 
@@ -124,18 +125,18 @@ def _shape(annotation: Annotation, height: int, width: int) -> Shape:
     rle = to_rle(annotation.segmentation, height, width)
     area = int(mask.area(rle))
     if not area:
-        raise InvalidInputError("a mask without a pixel", "empty_mask")
+        raise InvalidInputError("the mask is empty; expected at least 1 pixel", "empty_mask")
     box = _box(annotation.bbox if annotation.bbox else mask.toBbox(rle).tolist(), height, width)
     return Shape(rle, area, box)
 
 
 def _box(bbox: Any, height: int, width: int) -> Sequence[float]:
-    """Return COCO's x, y, width, height as x1, y1, x2, y2, cut to the image."""
+    """Convert a COCO box (x, y, width, height) to x1, y1, x2, y2, clipped to the image."""
     try:
         x, y, w, h = msgspec.convert(bbox, tuple[float, float, float, float])
     except msgspec.ValidationError as error:
         raise InvalidInputError(f"box {bbox!r}; expected x, y, width, height", "bad_box") from error
     box = (max(x, 0.0), max(y, 0.0), min(x + w, float(width)), min(y + h, float(height)))
     if not (box[0] < box[2] and box[1] < box[3]):
-        raise InvalidInputError(f"box {bbox!r} has no area inside the image of {width} x {height} pixels", "bad_box")
+        raise InvalidInputError(f"box {bbox!r} has no area inside the image ({width} x {height} pixels)", "bad_box")
     return box

@@ -1,7 +1,7 @@
-"""Reading a COCO instances file: ids and flags are decoded, every object stays the JSON text it was.
+"""Read a COCO instances file: ids and flags are decoded, every object is kept as its original JSON text.
 
-Format: the COCO data set's "Data format" page, object detection. The file is mapped, not loaded, and no polygon is
-parsed: of train2017's 448 MB only a few columns of numbers come to lie in memory of our own.
+Format: the "Data format" page of the COCO data set, object detection. The file is memory-mapped, not loaded, and no
+polygon is parsed: of the 448 MB of train2017, only a few columns of numbers are copied to memory.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ _Member = TypeVar("_Member", "Image", "Category")
 Id = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 MEMBERS = ("images", "annotations", "categories")
 
-#: Annotations decoded at a time: so few that they stay in the processor's cache until they are columns, and below
-#: the number of new objects at which Python looks for garbage.
+#: Annotations decoded at a time: few enough to stay in the processor's cache until they become columns, and below
+#: the number of new objects that triggers Python's garbage collection.
 _CHUNK = 512
 
-#: Bytes of the file that are looked at at a time.
+#: Bytes of the file that are checked at a time.
 _BLOCK = 1 << 18
 
-#: Ids that leave no larger gaps than this are looked up in a table, ten times as fast as by bisection.
+#: Ids with gaps up to this size are looked up in a table, ten times as fast as with bisection.
 _DENSE = 4
 
 
 class Image(msgspec.Struct, frozen=True, gc=False):
-    """What is read of an image object; a size that the file does not give is None."""
+    """The members read from an image object; a missing size is set to None."""
 
     id: Id
     file_name: str
@@ -49,14 +49,14 @@ class Image(msgspec.Struct, frozen=True, gc=False):
 
 
 class Category(msgspec.Struct, frozen=True, gc=False):
-    """What is read of a category object."""
+    """The members read from a category object."""
 
     id: Id
     name: str
 
 
 class RawShape(msgspec.Struct, frozen=True):
-    """What `read_shape` reads of an annotation object; a missing segmentation is None."""
+    """The members that `read_shape` reads from an annotation object; a missing segmentation is set to None."""
 
     id: Id
     segmentation: Any = None
@@ -67,12 +67,12 @@ class Annotations:
     """The annotations in file order, as columns of equal length.
 
     Attributes:
-        raw: JSON text of each.
+        raw: JSON text of each annotation.
         image: row of its image in `Coco.images`, int64; -1 where the file has no such image.
         category: row of its category in `Coco.categories`, int64; -1 where the file has no such category.
-        crowd: its `iscrowd`, bool; a missing key means no.
-        area: its `area` in pixels, float64; NaN where it has none.
-        traits: how many annotations are of a kind that not every reader of COCO files expects, by kind.
+        crowd: its `iscrowd`, bool; False where the key is missing.
+        area: its `area` in pixels, float64; NaN where it is missing.
+        traits: number of annotations with each trait that not every reader of COCO files expects.
     """
 
     raw: list[Raw]
@@ -102,7 +102,7 @@ class Coco:
     annotations: Annotations
 
     def by_image(self, images: Sequence[int] | None = None) -> Iterator[tuple[Image, npt.NDArray[np.int64]]]:
-        """Yield each image, in file order, or those of these rows, with the rows of its annotations, in file order."""
+        """Yield each image, in file order or as given by the rows `images`, with its annotation rows in file order."""
         rows = self.annotations.image
         order = np.argsort(rows, kind="stable")
         bounds = np.searchsorted(rows[order], np.arange(len(self.images) + 1))
@@ -127,7 +127,7 @@ class _Annotation(msgspec.Struct, gc=False):
     segmentation: list[Raw] | _Rle | None = None
 
 
-# One pass over the file that stops at the first level of each member, whatever members there are.
+# Decoding to this type takes one pass and stops at the first level of each member, for any set of members.
 _File = dict[str, list[Raw] | dict[str, Raw] | str | int | float | bool | None]
 
 
@@ -136,19 +136,19 @@ def read_coco(path: Path, *, faults: list[Fault] | None = None) -> Coco:
 
     Args:
         path: the file.
-        faults: images, categories and annotations that are none, or whose id an earlier one has, are left out and
-            appended to this, instead of being raised. What refers to an object that is none is left out with it.
+        faults: when given, invalid images, categories and annotations, and those with a duplicate id, are skipped and
+            appended here instead of raising an error. Objects that refer to an invalid object are skipped as well.
 
     Raises:
-        InvalidInputError: when the file cannot be read, is truncated or other than JSON in UTF-8, or lacks one of the
-            three lists.
-        FaultsError: for images, categories or annotations without the members that make them one, and for ids that
-            occur twice.
+        InvalidInputError: when the file cannot be read, is truncated, is not JSON in UTF-8, or lacks one of the three
+            lists.
+        FaultsError: for images, categories or annotations that lack a required member, and for duplicate ids.
     """
     members: dict[str, Any] = _decode(_map(path), _File, str(path))
     if lacking := [key for key in MEMBERS if not isinstance(members.get(key), list)]:
         raise InvalidInputError(
-            f"{path}: not COCO instances: no list of {', '.join(lacking)}; found {', '.join(members) or 'nothing'}"
+            f"{path}: not a COCO instances file: no list of {', '.join(lacking)}; "
+            f"found {', '.join(members) or 'nothing'}"
         )
     if faults is not None:
         _leave_out(members, faults)
@@ -158,11 +158,11 @@ def read_coco(path: Path, *, faults: list[Fault] | None = None) -> Coco:
 
 
 def read_shape(raw: Raw) -> RawShape:
-    """Return an annotation of `read_coco` with its segmentation as `json` would decode it, whatever it is.
+    """Return an annotation from `read_coco` with its segmentation, of any form, as `json` would decode it.
 
     Raises:
-        InvalidInputError: when the segmentation, which `read_coco` only steps over, holds a number beyond a float's
-            range or is nested too deeply.
+        InvalidInputError: when the segmentation, which `read_coco` skips, contains a number beyond a float's range or
+            is nested too deeply.
     """
     try:
         return msgspec.json.decode(raw, type=RawShape)
@@ -177,16 +177,16 @@ def _map(path: Path) -> memoryview:
     except OSError as error:
         raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise InvalidInputError(f"{path}: an empty file; expected COCO instances as JSON") from error
+        raise InvalidInputError(f"{path}: is empty; expected COCO instances as JSON") from error
     text = data[3:] if data[:3].tobytes() == codecs.BOM_UTF8 else data
     _check_utf8(path, text)
     return text
 
 
 def _check_utf8(path: Path, text: memoryview) -> None:
-    """Refuse bytes that are no text, in members that nobody looks at too: what is kept is written as it was.
+    """Reject bytes that are not text, even in unused members, because kept members are written back unchanged.
 
-    Takes a hundredth of the time of reading the file.
+    This takes a hundredth of the time of reading the file.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     for start in range(0, len(text), _BLOCK):
@@ -200,15 +200,15 @@ def _decode(data: memoryview, type_: type[_T], where: str) -> _T:
     try:
         return msgspec.json.decode(data, type=type_)
     except msgspec.ValidationError as error:
-        raise InvalidInputError(f"{where}: not COCO instances: {error}") from error
+        raise InvalidInputError(f"{where}: not a COCO instances file: {error}") from error
     except msgspec.DecodeError as error:
         raise InvalidInputError(f"{where}: damaged JSON: {error}") from error
     except RecursionError as error:
-        raise InvalidInputError(f"{where}: not COCO instances: nested too deeply") from error
+        raise InvalidInputError(f"{where}: not a COCO instances file: nested too deeply") from error
 
 
 def _leave_out(members: dict[str, Any], faults: list[Fault]) -> None:
-    """Take out of the lists what `read_coco` would raise for."""
+    """Remove from the lists everything that `read_coco` would raise an error for."""
     types: dict[str, type[Image | Category | _Annotation]]
     types = {"images": Image, "categories": Category, "annotations": _Annotation}
     lost: dict[str, set[int | None]] = {}
@@ -222,7 +222,7 @@ def _leave_out(members: dict[str, Any], faults: list[Fault]) -> None:
                 faults.append(item)
                 broken.append(object_id(raw))
             elif item.id in kept:
-                faults.append(Fault("duplicate_id", f"{key}[{row}]", f"has id {item.id}, as an earlier one has"))
+                faults.append(Fault("duplicate_id", f"{key}[{row}]", f"reuses id {item.id} of an earlier object"))
             elif not isinstance(item, _Annotation) or not (
                 item.image_id in lost["images"] or item.category_id in lost["categories"]
             ):
@@ -231,7 +231,7 @@ def _leave_out(members: dict[str, Any], faults: list[Fault]) -> None:
 
 
 def object_id(raw: Raw | bytes) -> int | None:
-    """Return the id of an object that may be broken elsewhere."""
+    """Return the id of an object; its other members may be invalid."""
     try:
         return msgspec.json.decode(raw, type=_Id).id
     except msgspec.DecodeError:
@@ -255,7 +255,7 @@ def _annotations(path: Path, raws: list[Raw], images: Sequence[Image], categorie
         rows = slice(start, start + _CHUNK)
         items = _decode_objects(path, "annotations", raws, decoder, rows)
         for name, column in columns.items():
-            # A None in a column of floats becomes NaN.
+            # None becomes NaN in a column of floats.
             column[rows] = np.fromiter(map(attrgetter(name), items), column.dtype, len(items))
         shapes = [item.segmentation for item in items]
         polygons[rows] = [len(shape) if type(shape) is list else -1 for shape in shapes]
@@ -294,7 +294,8 @@ def _decode_objects(
             for row, raw in enumerate(raws)
             if isinstance(item := _decode_object(f"{key}[{row}]", raw, decoder), Fault)
         ]
-        raise FaultsError(f"{path}: not COCO instances: {len(faults)} faults in {key}", faults) from error
+        noun = "fault" if len(faults) == 1 else "faults"
+        raise FaultsError(f"{path}: not a COCO instances file: {len(faults)} {noun} in {key}", faults) from error
 
 
 def _decode_object(where: str, raw: Raw, decoder: msgspec.json.Decoder[_T]) -> _T | Fault:
@@ -305,7 +306,7 @@ def _decode_object(where: str, raw: Raw, decoder: msgspec.json.Decoder[_T]) -> _
 
 
 def _rows(wanted: npt.NDArray[np.int64], ids: Sequence[int]) -> npt.NDArray[np.int64]:
-    """Return where in `ids` each of `wanted` stands, -1 where it does not."""
+    """Return the index in `ids` of each element of `wanted`, -1 where it is missing."""
     if not ids:
         return np.full(len(wanted), -1)
     known: npt.NDArray[np.int64] = np.array(ids, np.int64)
@@ -324,4 +325,5 @@ def _check_unique(path: Path, key: str, ids: npt.NDArray[np.int64]) -> None:
     ordered = np.sort(ids)
     repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     if len(repeated):
-        raise FaultsError(f"{path}: {len(repeated)} ids of {key} occur more than once", [str(id_) for id_ in repeated])
+        noun = "id" if len(repeated) == 1 else "ids"
+        raise FaultsError(f"{path}: {len(repeated)} duplicate {noun} in {key}", [str(id_) for id_ in repeated])

@@ -1,6 +1,6 @@
-"""The segmentation of a COCO annotation, in any of its forms, as compressed run lengths (RLE).
+"""Convert any form of COCO segmentation to compressed run lengths (RLE).
 
-Forms and run lengths as `pycocotools` has them: runs count down the columns, beginning with zeros.
+Forms and run lengths are those of `pycocotools`: runs go down the columns and start with zeros.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import numpy.typing as npt
 from segdata.errors import InvalidInputError
 from segdata.labels.png import MAX_PIXELS
 
-#: Polygons are drawn run by run: a coordinate beyond any image would take memory for each pixel on the way there.
+#: Polygons are drawn run by run: a coordinate far outside the image would take memory for every pixel up to it.
 MAX_COORDINATE = 1 << 20
 
-#: Characters that a run of a whole image of `MAX_PIXELS` takes, at 5 bits each and one for the sign.
+#: Characters for a run as long as an image of `MAX_PIXELS`, with 5 bits per character plus a sign bit.
 _LONGEST = 6
 
 
 class Rle(TypedDict):
-    """Compressed COCO run lengths: ``size`` is ``[height, width]``, ``counts`` the packed runs."""
+    """Compressed COCO run lengths: ``size`` is ``[height, width]``, ``counts`` contains the packed runs."""
 
     size: list[int]
     counts: bytes
@@ -32,31 +32,31 @@ def to_rle(segmentation: object, height: int, width: int) -> Rle:
     """Return the mask of an annotation in an image of `height` x `width` pixels.
 
     Args:
-        segmentation: as `json` decodes it: a list of polygons ``[x0, y0, x1, y1, …]`` in pixels, whose union is the
-            mask; or ``{"size": [height, width], "counts": runs}`` with the runs as a list or packed in a string.
-        height: of the image.
-        width: of the image.
+        segmentation: as decoded by `json`: a list of polygons ``[x0, y0, x1, y1, …]`` in pixels, whose union is the
+            mask; or ``{"size": [height, width], "counts": runs}``, with the runs as a list or a packed string.
+        height: image height.
+        width: image width.
 
     Raises:
-        InvalidInputError: when there is no polygon, one has fewer than three points or a point far outside, or the
-            runs are of another image size or do not fill it. Nothing that `pycocotools` would read as another
-            thing (four numbers as a box, runs that end early) passes.
+        InvalidInputError: when there is no polygon, a polygon has fewer than three points or a point far outside the
+            image, or the runs have another size than the image or do not fill it. Input that `pycocotools` would
+            misread (four numbers as a box, runs that end early) is rejected.
     """
     if height < 1 or width < 1 or height * width > MAX_PIXELS:
         raise InvalidInputError(
-            f"an image of {width} x {height} pixels; expected 1 to {MAX_PIXELS} pixels", "too_large"
+            f"the image has {width} x {height} pixels; expected 1 to {MAX_PIXELS} pixels", "too_large"
         )
     if isinstance(segmentation, Mapping):
         return _from_runs(segmentation, height, width)
     if isinstance(segmentation, Sequence) and not isinstance(segmentation, str | bytes):
         return _from_polygons(segmentation, height, width)
     raise InvalidInputError(
-        f"expected a list of polygons or run lengths, found {_brief(segmentation)}", "no_segmentation"
+        f"segmentation: found {_brief(segmentation)}; expected a list of polygons or run lengths", "no_segmentation"
     )
 
 
 def decode_rle(rle: Rle) -> npt.NDArray[np.uint8]:
-    """Return the mask ``(height, width)`` uint8, 1 inside, of run lengths that `to_rle` made."""
+    """Decode run lengths from `to_rle` to a mask ``(height, width)`` uint8, 1 inside."""
     from pycocotools import mask
 
     pixels: npt.NDArray[np.uint8] = mask.decode(rle)
@@ -67,7 +67,7 @@ def _from_polygons(polygons: Sequence[object], height: int, width: int) -> Rle:
     from pycocotools import mask
 
     if not polygons:
-        raise InvalidInputError("an empty list of polygons", "no_segmentation")
+        raise InvalidInputError("the list of polygons is empty; expected at least 1 polygon", "no_segmentation")
     parts = [_polygon(part, number) for number, part in enumerate(polygons, start=1)]
     merged: Rle = mask.merge(mask.frPyObjects(parts, height, width))
     return merged
@@ -77,13 +77,14 @@ def _polygon(part: object, number: int) -> npt.NDArray[np.float64]:
     try:
         points = np.asarray(part, np.float64)
     except (TypeError, ValueError, OverflowError) as error:
-        found = f"polygon {number} is {_brief(part)}; expected numbers x0, y0, x1, y1, …"
+        found = f"polygon {number}: found {_brief(part)}; expected numbers x0, y0, x1, y1, …"
         raise InvalidInputError(found, "bad_polygon") from error
     if points.ndim != 1 or points.size % 2:
-        found = f"polygon {number} is {_brief(part)}; expected pairs of numbers x0, y0, x1, y1, …"
+        found = f"polygon {number}: found {_brief(part)}; expected pairs of numbers x0, y0, x1, y1, …"
         raise InvalidInputError(found, "bad_polygon")
     if points.size < 6:
-        raise InvalidInputError(f"polygon {number} has {points.size // 2} points; expected 3 or more", "bad_polygon")
+        found = f"polygon {number} has {points.size // 2} point{'s' if points.size != 2 else ''}; expected 3 or more"
+        raise InvalidInputError(found, "bad_polygon")
     if not np.all(np.abs(points) <= MAX_COORDINATE):
         raise InvalidInputError(f"polygon {number} has a point far outside any image", "bad_polygon")
     return points
@@ -95,7 +96,7 @@ def _from_runs(segmentation: Mapping[str, object], height: int, width: int) -> R
     size, counts = segmentation.get("size"), segmentation.get("counts")
     if size != [height, width]:
         raise InvalidInputError(
-            f"run lengths for the size {_brief(size)}; the image has [{height}, {width}]", "bad_rle"
+            f"run lengths have size {_brief(size)}; expected [{height}, {width}] as in the image", "bad_rle"
         )
     if isinstance(counts, str | bytes):
         packed = counts.encode() if isinstance(counts, str) else counts
@@ -109,32 +110,32 @@ def _from_runs(segmentation: Mapping[str, object], height: int, width: int) -> R
 def _run_list(counts: object) -> npt.NDArray[np.int64]:
     if not isinstance(counts, list) or not all(isinstance(run, int) and abs(run) <= MAX_PIXELS for run in counts):
         raise InvalidInputError(
-            f"run lengths {_brief(counts)}; expected a list of pixel counts, or a string", "bad_rle"
+            f"run lengths: found {_brief(counts)}; expected a list of pixel counts or a string", "bad_rle"
         )
     return np.array(counts, np.int64)
 
 
 def _check_runs(runs: npt.NDArray[np.int64], height: int, width: int) -> None:
-    """Refuse runs that do not fill the image: `pycocotools` reads past them, into whatever memory holds."""
+    """Reject runs that do not fill the image: `pycocotools` would read memory past their end."""
     if (runs < 0).any() or runs.sum() != height * width:
         raise InvalidInputError(
-            f"run lengths that cover {runs.sum()} pixels; the image has {height * width}", "bad_rle"
+            f"run lengths cover {runs.sum()} pixels; expected {height * width} as in the image", "bad_rle"
         )
 
 
 def _unpack(packed: bytes) -> npt.NDArray[np.int64]:
     """Return the runs of a packed string.
 
-    Each number is a group of characters from ``"0"`` on, 5 bits a character, least first, bit 5 set where more
-    follow, bit 4 of the last the sign; from the fourth run on, the difference to the run two before it
-    (``rleFrString`` of the COCO API).
+    Each number is a group of characters, starting at ``"0"``, with 5 bits per character, least significant first.
+    Bit 5 is set when more characters follow; bit 4 of the last character is the sign. From the fourth run on, the
+    number is the difference to the run two places before (``rleFrString`` of the COCO API).
     """
     codes = np.frombuffer(packed, np.uint8).astype(np.int64) - 48
     last = np.flatnonzero((codes & 0x20) == 0)
     length = np.diff(last, prepend=-1)
     whole = bool(len(last)) and last[-1] == len(codes) - 1
     if not whole or codes.min() < 0 or codes.max() > 63 or length.max() > _LONGEST:
-        raise InvalidInputError("run lengths in a damaged string", "bad_rle")
+        raise InvalidInputError("run lengths are a damaged string", "bad_rle")
     first = last - length + 1
     place = np.arange(len(codes)) - np.repeat(first, length)
     values = np.add.reduceat((codes & 0x1F) << (5 * place), first)

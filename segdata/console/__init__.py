@@ -1,1 +1,1 @@
-"""What both command lines share: options, places, and the border to the terminal."""
+"""Options, locations and terminal output that both command lines share."""

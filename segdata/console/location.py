@@ -1,4 +1,4 @@
-"""Options whose value lies here or in an object store."""
+"""Options whose value is a local path or an object-store URL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _C = TypeVar("_C", bound=Callable[..., Any])
 
 
 def read_location(context: click.Context, parameter: click.Parameter, value: str | None) -> Location | None:
-    """Return a path or an s3:// or obs:// URL: the callback of an option that takes both."""
+    """Return a path, or an s3:// or obs:// URL; the callback for options that accept both."""
     try:
         return None if value is None else parse_location(value)
     except InvalidInputError as error:
@@ -24,12 +24,12 @@ def read_location(context: click.Context, parameter: click.Parameter, value: str
 
 
 def location_option(*names: str, help: str, required: bool = False) -> Callable[[_C], _C]:
-    """Return an option that takes a path or a URL."""
+    """Return an option that accepts a path or a URL."""
     return click.option(*names, metavar="PATH|URL", callback=read_location, required=required, help=help)
 
 
 def check_existing(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Return `value` when it is a URL or the path of a file that is there."""
+    """Return `value` if it is a URL or the path of an existing file."""
     if isinstance(read_location(context, parameter, value), Path):
         EXISTING_FILE.convert(value or "", parameter, context)
     return value
@@ -40,5 +40,5 @@ work_dir_option = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     envvar="SEGDATA_WORK_DIR",
     show_envvar=True,
-    help="With URLs: where copies lie [default: ~/.cache/segdata]",
+    help="With URLs: directory for local copies [default: ~/.cache/segdata]",
 )

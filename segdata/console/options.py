@@ -1,7 +1,7 @@
 """Options and settings that several commands share.
 
-`workers_option`, `cluster_options` and `json_option` mean the same in every command that has them; `overwrite_option`
-and `dry_run_option` stand on every command that writes.
+`workers_option`, `cluster_options` and `json_option` mean the same in every command that has them. Every command that
+writes has `overwrite_option` and `dry_run_option`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from segdata.parallel import default_workers
 
 _C = TypeVar("_C", bound=Callable[..., Any])
 
-#: The model zoo writes ``--num_shards``, click's users ``--num-shards``: both spellings are one option.
+#: Accept both spellings of an option: the model zoo writes ``--num_shards``, click users write ``--num-shards``.
 CONTEXT: dict[str, Any] = {
     "help_option_names": ["-h", "--help"],
     "token_normalize_func": lambda token: token.replace("_", "-"),
@@ -38,9 +38,9 @@ def _workers(_context: click.Context, _parameter: click.Parameter, value: int | 
 
 
 def png_name(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
-    """Refuse a picture's name that is not a PNG's; a callback for options."""
+    """Return `value`, or refuse a name that does not end in .png; a callback for options."""
     if value and value.suffix.lower() != ".png":
-        raise click.BadParameter(f"{value}: the picture is a PNG; expected a name that ends in .png")
+        raise click.BadParameter(f"{value}: not a PNG; expected a name that ends in .png")
     return value
 
 
@@ -48,38 +48,42 @@ workers_option = click.option(
     "--workers", type=click.IntRange(min=1), callback=_workers, help="Parallel workers [default: all processors]"
 )
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what an earlier run wrote")
-dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, write nothing")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Show what would be done, but write nothing")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON")
 
 
 def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --workers and --scheduler; the command gets `workers`, a number or a cluster."""
+    """Add --workers and --scheduler; the command receives `workers`, a number or a cluster."""
 
     @wraps(command)
     def choosing(scheduler: str | None, workers: int | None, **options: Any) -> Any:
         if scheduler and workers:
-            raise click.UsageError("--workers are of this machine, --scheduler has its own; give one of the two")
+            raise click.UsageError("--workers is for this machine; --scheduler brings its own workers. Give only one.")
         return command(workers=Cluster(scheduler) if scheduler else workers or default_workers(), **options)
 
     for option in (
-        click.option("--scheduler", metavar="tcp://HOST:PORT", help="Work on this Dask cluster instead of here"),
+        click.option("--scheduler", metavar="tcp://HOST:PORT", help="Run on this Dask cluster instead of this machine"),
         click.option("--workers", type=click.IntRange(min=1), help="Parallel workers [default: all processors]"),
     ):
         choosing = option(choosing)
     return choosing
 
 
-#: The options that say what a list's labels mean; `read_classes` reads them.
+#: The options that define what the labels of a list mean; `read_classes` reads them.
 CLASS_OPTIONS = ("num_classes", "class_names", "ignore_label")
 
 
 def class_options(command: _C) -> _C:
     """Add the `CLASS_OPTIONS` to a command."""
     for option in (
-        click.option("--ignore_label", type=click.IntRange(0, 255), help="Label of pixels of no class [default: 255]"),
-        click.option("--class_names", type=EXISTING_FILE, help="Class names by id, one a line, or a label map"),
         click.option(
-            "--num_classes", type=click.IntRange(1, 255), help="Class ids are 0 to this less one [default: VOC's 21]"
+            "--ignore_label", type=click.IntRange(0, 255), help="Label of pixels without a class [default: 255]"
+        ),
+        click.option("--class_names", type=EXISTING_FILE, help="Class names in id order, one per line, or a label map"),
+        click.option(
+            "--num_classes",
+            type=click.IntRange(1, 255),
+            help="Number of classes; ids are 0 to this minus 1 [default: VOC's 21]",
         ),
     ):
         command = option(command)
@@ -87,7 +91,7 @@ def class_options(command: _C) -> _C:
 
 
 def read_classes(num_classes: int | None, class_names: Path | None, ignore_label: int | None) -> Classes | None:
-    """Return the classes that the `CLASS_OPTIONS` name; None when none of them is given."""
+    """Return the classes that the `CLASS_OPTIONS` define; None if none of them was given."""
     if num_classes is None and class_names is None and ignore_label is None:
         return None
     return Classes(_names(num_classes, class_names), IGNORE if ignore_label is None else ignore_label)
@@ -99,12 +103,14 @@ def _names(num_classes: int | None, file: Path | None) -> tuple[str, ...]:
         return VOC_CLASSES if count == len(VOC_CLASSES) else tuple(f"class_{id_}" for id_ in range(count))
     names = read_class_names(file)
     if num_classes not in (None, len(names)):
-        raise click.UsageError(f"--num_classes says {num_classes}, but {file} names {len(names)} classes")
+        raise click.UsageError(
+            f"--num_classes is {num_classes}, but {file} names {len(names)} class{'es' if len(names) != 1 else ''}"
+        )
     return names
 
 
 def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of `source_options`; the command gets the opened `dataset` instead."""
+    """Add the options of `source_options`; the command receives the opened `dataset` instead."""
 
     @wraps(command)
     def opening(
@@ -117,7 +123,10 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the argument that names a data set, and the options to open it with; the command gets `open_dataset`'s."""
+    """Add the argument that names a data set and the options for opening it.
+
+    The command receives the parameters of `open_dataset`.
+    """
 
     @wraps(command)
     def reading(num_classes: int | None, class_names: Path | None, ignore_label: int | None, **options: Any) -> Any:
@@ -126,10 +135,12 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         class_options,
         click.option(
-            "--images", type=EXISTING_DIR, help="Of a JSON: folder of the images [default: images beside its folder]"
+            "--images", type=EXISTING_DIR, help="For a JSON: folder of its images [default: images next to its folder]"
         ),
         click.option(
-            "--data_root", type=EXISTING_DIR, help="Of a list: what its paths are relative to [default: its folder]"
+            "--data_root",
+            type=EXISTING_DIR,
+            help="For a list: folder that its paths are relative to [default: the list's folder]",
         ),
         click.argument("path", metavar="LIST|JSON|SET", type=click.Path(exists=True, path_type=Path)),
     ):

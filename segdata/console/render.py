@@ -1,4 +1,4 @@
-"""The border between library and terminal: errors, progress and reports."""
+"""Errors, progress and reports on the terminal."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from segdata.records.resume import PlanChangedError
 
 _R = TypeVar("_R")
 
-#: Exit status: the data is bad or the work failed (2, wrong usage, is click's own; 130 is the shells' for Ctrl-C,
-#: 143 for SIGTERM, which schedulers send before they kill).
+#: Exit statuses: 1 for bad data or failed work. 2, for wrong usage, comes from click. 130 and 143 are what shells
+#: report after Ctrl-C and after SIGTERM, which schedulers send before they kill a process.
 FAILED = 1
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came."""
+    """Raised on SIGTERM."""
 
 
 class CommandGroup(click.Group):
-    """A group whose commands end with a sentence and an exit status, never a traceback, when the input is bad."""
+    """Group whose commands report bad input with a message and an exit status, never a traceback."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Run the command line; see the exit statuses above."""
+        """Run the command line and exit with one of the statuses above."""
         try:
             with _terminable():
-                # Without standalone mode click returns the status of `Context.exit` instead of exiting with it.
+                # Without standalone mode, click returns the status of `Context.exit` instead of exiting with it.
                 sys.exit(super().main(*args, **{**extra, "standalone_mode": False}) or 0)
         except click.ClickException as error:
             error.show()
             sys.exit(error.exit_code)
         except (click.Abort, KeyboardInterrupt) as error:
-            # click makes an `Abort` of an interruption.
+            # click turns an interrupt into an `Abort`.
             cause = error.__cause__ if isinstance(error, click.Abort) else error
-            resume = f"; {cause}: --resume goes on from there" if str(cause or "") else ""
+            resume = f"; {cause}. Use --resume to continue." if str(cause or "") else ""
             click.echo(f"Interrupted{resume}", err=True)
             sys.exit(TERMINATED if isinstance(cause, Terminated) else INTERRUPTED)
         except SegDataError as error:
@@ -58,7 +58,7 @@ class CommandGroup(click.Group):
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM interrupt as Ctrl-C does, so that what is under way can be left cleanly."""
+    """Let SIGTERM interrupt like Ctrl-C, so that running work can stop cleanly."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -77,8 +77,8 @@ def _hint(error: SegDataError) -> str:
     if isinstance(error, TargetExistsError) and error.replaceable:
         return " (--overwrite replaces it)"
     if isinstance(error, UnfinishedError):
-        return " (--resume goes on from there)"
-    return " (without --resume all is written anew)" if isinstance(error, PlanChangedError) else ""
+        return " (use --resume to continue)"
+    return " (omit --resume to write everything again)" if isinstance(error, PlanChangedError) else ""
 
 
 def _os_error(error: OSError) -> str:
@@ -88,7 +88,7 @@ def _os_error(error: OSError) -> str:
 
 @contextmanager
 def progress_bar(*, total: int, label: str) -> Iterator[Advance]:
-    """Show a bar on standard error when that is a terminal: the command line's `Progress`."""
+    """Show a progress bar on standard error if it is a terminal; the command line's `Progress`."""
     from tqdm import tqdm
 
     with tqdm(total=total, desc=label, unit="", file=sys.stderr, disable=None, dynamic_ncols=True) as bar:
@@ -96,7 +96,7 @@ def progress_bar(*, total: int, label: str) -> Iterator[Advance]:
 
 
 def emit(report: _R, as_json: bool, text: Callable[[_R], str]) -> None:
-    """Print `report` on standard output: as JSON, or as the text that `text` makes of it."""
+    """Print `report` on standard output, as JSON or as formatted by `text`."""
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
     else:
@@ -104,7 +104,7 @@ def emit(report: _R, as_json: bool, text: Callable[[_R], str]) -> None:
 
 
 def table(rows: list[tuple[str, ...]], *, right: Iterable[int] = ()) -> str:
-    """Return `rows` (the first is the header) in aligned columns; `right` names the right-aligned ones."""
+    """Return `rows` (the first is the header) in aligned columns; `right` lists the right-aligned ones."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     aligned = set(right)
     lines = [

@@ -1,1 +1,1 @@
-"""Pictures: colors over an image, letters, and what figures have in common."""
+"""Pictures: overlays on images, text, and common parts of figures."""

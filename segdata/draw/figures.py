@@ -1,4 +1,4 @@
-"""What all drawn figures have in common: their colors, and how they become files."""
+"""Common parts of all figures: colors and export to files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-#: The one color that carries numbers, and that of all writing and lines.
+#: Colors of figures: `ACCENT` for data, `INK` for text and lines.
 ACCENT = "#2f7fb5"
 
 
@@ -18,14 +18,14 @@ INK = "#3a3f44"
 
 
 def to_png(made: Figure) -> bytes:
-    """Return a figure as PNG; the same figure gives the same bytes."""
+    """Render a figure as PNG; the same figure gives the same bytes."""
     return _save(made, format="png", dpi=150, metadata={"Software": None})
 
 
 def to_svg(made: Figure) -> str:
-    """Return a figure as an ``<svg>`` element for a page; the same figure gives the same text.
+    """Render a figure as an ``<svg>`` element for a page; the same figure gives the same text.
 
-    Writing stays text. It and the lines have the page's color (``currentColor``); there is no ground.
+    Text stays text. Text and lines have the color of the page (``currentColor``); the background is transparent.
     """
     from matplotlib import rc_context
 
@@ -38,7 +38,7 @@ def to_svg(made: Figure) -> str:
 def _save(made: Figure, **options: Any) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        # A letter that no font has is drawn as a box; the id beside the name still tells the class.
+        # A letter without a glyph is drawn as a box; the id next to the name still identifies the class.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         made.savefig(buffer, **options)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Text in pictures: one font wherever the program runs, and no name that it cannot draw."""
+"""Text in pictures: the same font on every machine, with escapes for characters that it cannot draw."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
-#: A code point that no font has a glyph for: what is drawn for it stands for every lacking glyph.
+#: A code point without a glyph in any font: its drawing shows how missing glyphs are drawn.
 _NO_CHARACTER = "\U0010fffe"
 
 
 @lru_cache
 def load_font(size: int) -> FreeTypeFont:
-    """Return DejaVu Sans at `size` pixels, the font of matplotlib: Pillow's own lacks even an ``é``."""
+    """Return DejaVu Sans at `size` pixels, the font of matplotlib; Pillow's default font lacks even ``é``."""
     import matplotlib
     from PIL import ImageFont
 
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    # Pillow's other layout engine depends on libraries of the system.
+    # Pillow's other layout engine depends on system libraries.
     return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def drawable(text: str) -> str:
-    """Return `text` with escapes, such as ``\\u98de``, for what the font cannot draw."""
+    """Return `text` with escapes, such as ``\\u98de``, for characters that the font cannot draw."""
     return "".join(character if _has_glyph(character) else _escape(character) for character in text)
 
 
@@ -45,12 +45,12 @@ def _glyph(character: str) -> tuple[tuple[int, int], bytes]:
 
 
 def text_width(text: str, size: int) -> float:
-    """Return the width of a line in pixels."""
+    """Return the width of a line of text in pixels."""
     return load_font(size).getlength(drawable(text))
 
 
 def shorten(text: str, size: int, width: float) -> str:
-    """Return `text`, drawable, with its middle left out where it is wider than `width` pixels."""
+    """Return `text` in drawable form; its middle is cut out if it is wider than `width` pixels."""
     text = drawable(text)
     if text_width(text, size) <= width:
         return text
@@ -59,13 +59,13 @@ def shorten(text: str, size: int, width: float) -> str:
 
 
 def _without_middle(text: str, kept: int) -> str:
-    # The end of a path tells files apart: it gets two thirds.
+    # The end of a path distinguishes files, so it gets two thirds.
     head = kept // 3
     return f"{text[:head]}…{text[len(text) - (kept - head) :]}"
 
 
 def wrap(text: str, size: int, width: float) -> list[str]:
-    """Return `text`, drawable, in lines of `width` pixels at most, broken between words, long words anywhere."""
+    """Wrap `text`, in drawable form, to lines of at most `width` pixels; only long words are broken inside."""
     lines = [""]
     for word in drawable(text).split():
         longer = f"{lines[-1]} {word}".strip()

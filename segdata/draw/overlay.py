@@ -1,4 +1,4 @@
-"""Labels and instances laid over their image: regions filled at a strength, their edges in full."""
+"""Overlays of labels and instances on their image: regions filled with transparency, edges opaque."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ import numpy.typing as npt
 from segdata.draw.lettering import drawable, load_font, text_width
 from segdata.labels.colormap import Color, voc_palette
 
-#: Index of the hatching of pixels of no class. No class id is 255, and an instance's index stays below it.
+#: Color index for hatching pixels without a class. No class id is 255, and instance indices stay below it.
 HATCH = 255
 _WHITE = (255, 255, 255)
 
-#: Pixels from one line of the hatching to the next.
+#: Distance between hatching lines in pixels.
 _PITCH = 8
 
-#: How the colors of instances of one class differ, in turn: hue, in turns of the color circle, added; brightness
-#: multiplied.
+#: Color variations for instances of one class, used in turn: hue offset, in turns of the color circle, and brightness
+#: factor.
 _SHADES = ((0, 1), (0.07, 1.7), (-0.07, 1.35), (0.035, 0.7), (-0.035, 2), (0.1, 1.2))
 
 
 @dataclass(frozen=True)
 class Box:
-    """The box of an instance: x1, y1, x2, y2 in pixels, what is written at it, and its color."""
+    """The box of an instance: x1, y1, x2, y2 in pixels, its text and its color."""
 
     corners: tuple[float, float, float, float]
     text: str
@@ -36,13 +36,13 @@ class Box:
 
 @dataclass(frozen=True)
 class Overlay:
-    """What is laid over an image of ``H x W`` pixels.
+    """Fill, lines and boxes to draw over an image of ``H x W`` pixels.
 
     Attributes:
-        fill: index of the color of each pixel, ``(H, W)`` uint8; 0 where the image stays as it is.
-        lines: index of the color of edges and hatching, ``(H, W)`` uint8; 0 where there is no line.
+        fill: color index of each pixel, ``(H, W)`` uint8; 0 where the image stays unchanged.
+        lines: color index of edges and hatching, ``(H, W)`` uint8; 0 where there is no line.
         colors: color by index, ``(256, 3)`` uint8.
-        boxes: of the instances.
+        boxes: boxes of the instances.
     """
 
     fill: npt.NDArray[np.uint8]
@@ -54,7 +54,7 @@ class Overlay:
 def label_overlay(label: npt.NDArray[np.uint8], ignore_label: int | None = None) -> Overlay:
     """Return the overlay of class ids ``(H, W)`` in VOC's colors.
 
-    Class 0 is the background of nearly every class set: there the image stays as it is. Pixels of `ignore_label` are
+    Class 0 is the background of nearly every data set, so the image stays unchanged there. Pixels of `ignore_label` are
     hatched, not filled.
     """
     fill, lines, colors = label.copy(), np.where(edges(label), label, np.uint8(0)), voc_palette()
@@ -72,15 +72,15 @@ def instance_overlay(
     """Return the overlay of instances.
 
     Args:
-        masks: the number in `boxes` and the mask ``(height, width)`` of each; later ones are painted over earlier ones.
-        boxes: of all instances; their colors are the masks'.
-        height: of the image.
-        width: of the image.
+        masks: index in `boxes` and mask ``(height, width)`` of each instance; later masks cover earlier ones.
+        boxes: boxes of all instances; masks take their colors.
+        height: image height.
+        width: image width.
     """
     fill, lines = np.zeros((height, width), np.uint8), np.zeros((height, width), np.uint8)
     colors = np.zeros((256, 3), np.uint8)
     for number, mask in masks:
-        # More instances than indices share colors.
+        # If there are more instances than indices, they share colors.
         index = 1 + number % (HATCH - 1)
         fill[mask] = index
         lines[mask] = np.where(edges(mask)[mask], index, 0)
@@ -89,7 +89,7 @@ def instance_overlay(
 
 
 def instance_colors(labels: Sequence[int]) -> list[Color]:
-    """Return a color for each instance of an image: near its class's in VOC's colors, but not its neighbor's."""
+    """Return a color for each instance of an image: close to its class color in VOC, but not that of its neighbor."""
     palette, seen, colors = voc_palette() / 255, Counter[int](), []
     for label in labels:
         hue, saturation, value = rgb_to_hsv(*palette[label % 256].tolist())
@@ -101,7 +101,7 @@ def instance_colors(labels: Sequence[int]) -> list[Color]:
 
 
 def edges(ids: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return which pixels of ``(H, W)`` have a neighbor above, below or beside them of another value."""
+    """Return which pixels of ``(H, W)`` have a neighbor above, below, left or right with another value."""
     found = np.zeros(ids.shape, bool)
     across, down = ids[:, 1:] != ids[:, :-1], ids[1:] != ids[:-1]
     found[:, 1:] |= across
@@ -112,15 +112,15 @@ def edges(ids: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]) -> npt.NDArray[np.
 
 
 def hatching(height: int, width: int) -> npt.NDArray[np.bool_]:
-    """Return diagonal lines of two pixels, ``(height, width)`` bool."""
+    """Return diagonal lines, two pixels wide, as ``(height, width)`` bool."""
     lines: npt.NDArray[np.bool_] = (np.arange(height)[:, None] + np.arange(width)) % _PITCH < 2
     return lines
 
 
 def blend(image: npt.NDArray[np.uint8], overlay: Overlay, alpha: float) -> npt.NDArray[np.uint8]:
-    """Return an RGB image ``(H, W, 3)`` uint8 under an overlay: fill at the strength `alpha`, 0 to 1, lines in full.
+    """Blend an RGB image ``(H, W, 3)`` uint8 with an overlay: fill with opacity `alpha`, 0 to 1, lines opaque.
 
-    Boxes are drawn by `draw_boxes`, which is for pictures of a size to be read.
+    Boxes are drawn by `draw_boxes`, once the picture has its final, readable size.
     """
     import cv2
 
@@ -131,9 +131,9 @@ def blend(image: npt.NDArray[np.uint8], overlay: Overlay, alpha: float) -> npt.N
 
 
 def draw_boxes(image: npt.NDArray[np.uint8], boxes: Sequence[Box], size: int) -> npt.NDArray[np.uint8]:
-    """Return an RGB image ``(H, W, 3)`` uint8 with boxes and their text, in letters of `size` pixels.
+    """Draw boxes and their text, in letters of `size` pixels, on an RGB image ``(H, W, 3)`` uint8.
 
-    Text stands inside its box, at the top; where that is too small for it, the box stands without.
+    Text is inside its box, at the top; it is omitted when the box is too small.
     """
     from PIL import Image, ImageDraw
 
@@ -152,13 +152,13 @@ def draw_boxes(image: npt.NDArray[np.uint8], boxes: Sequence[Box], size: int) ->
 
 
 def _inside(box: Box, width: int, height: int) -> tuple[float, float, float, float]:
-    """Return the first and the last pixel of a box, both within the image."""
+    """Return the first and the last pixel of a box, both inside the image."""
     x1, y1, x2, y2 = box.corners
     left, top = min(max(round(x1), 0), width - 1), min(max(round(y1), 0), height - 1)
     return left, top, max(min(round(x2), width) - 1, left), max(min(round(y2), height) - 1, top)
 
 
 def ink_on(color: Color) -> Color:
-    """Return black or white, whichever is read better on `color`; luminance by ITU-R BT.601."""
+    """Return black or white, whichever is more readable on `color`; luminance by ITU-R BT.601."""
     red, green, blue = color
     return (0, 0, 0) if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else _WHITE

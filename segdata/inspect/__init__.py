@@ -1,1 +1,1 @@
-"""Look before you train: what a data set holds, what is wrong with it, what it looks like."""
+"""Inspect a data set before training: count its contents, find faults, show its images."""

@@ -1,1 +1,1 @@
-"""What a label pixel means."""
+"""Label masks: classes, colors and PNG files."""

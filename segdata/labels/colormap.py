@@ -1,4 +1,4 @@
-"""Class sets and their colors: VOC's 21 classes or a user's own, color to class id, and labels read as gray."""
+"""Color maps: VOC's 21 classes or your own, lookup of class ids by color, and diagnosis of labels converted to gray."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ VOC_CLASSES = (
 #: The label of pixels that belong to no class (VOC's void border).
 IGNORE = 255
 
-#: Names that a color map gives to pixels without a class; their id is `IGNORE`.
+#: Names in a color map for pixels without a class; their id is `IGNORE`.
 IGNORE_NAMES = ("void", "ignore", "ignored")
 
 
 def voc_palette() -> npt.NDArray[np.uint8]:
     """Return VOC's 256 colors, ``(256, 3)`` uint8.
 
-    Bits 0, 1, 2 of the index (then 3, 4, 5, …) are the bits 7 (then 6, …) of red, green and blue:
+    Bits 0, 1, 2 of the index (then 3, 4, 5, …) become bit 7 (then 6, …) of red, green and blue, as in
     ``VOClabelcolormap.m`` of the VOC development kit.
     """
     index = np.arange(256)
@@ -47,11 +47,11 @@ def voc_palette() -> npt.NDArray[np.uint8]:
 
 @dataclass(frozen=True)
 class ColorMap:
-    """A class set with colors.
+    """A set of classes with colors.
 
     Attributes:
         names: class names by id, ``0 … K-1``.
-        colors: color of each class id, and of `IGNORE` where the set has one.
+        colors: color of each class id, and of `IGNORE` if it has a color.
     """
 
     names: tuple[str, ...]
@@ -64,9 +64,9 @@ class ColorMap:
 
     @cached_property
     def grays(self) -> dict[int, list[str]]:
-        """Gray values that the colors turn into when a tool reads them as luminance, with the class names.
+        """Class names by the gray value that their colors become when a tool converts them to luminance.
 
-        ITU-R BT.601 weights; libpng (OpenCV's PNG reader) truncates, OpenCV's and Pillow's conversions round.
+        Uses ITU-R BT.601 weights; libpng (OpenCV's PNG reader) truncates, the conversions of OpenCV and Pillow round.
         """
         found: dict[int, list[str]] = {}
         for id_, (red, green, blue) in self.colors.items():
@@ -80,7 +80,7 @@ class ColorMap:
         return self.names[id_] if id_ < len(self.names) else "void"
 
     def lookup(self, palette: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
-        """Return the class id of each color of `palette` ``(N, 3)`` as ``(N,)`` int16; -1 where it has none."""
+        """Return the class id of each color in `palette` ``(N, 3)`` as ``(N,)`` int16; -1 for unknown colors."""
         keys = _pack(np.array(list(self.ids), np.uint8))
         order = np.argsort(keys)
         wanted = _pack(palette)
@@ -89,33 +89,33 @@ class ColorMap:
         return np.where(keys[order][at] == wanted, values[at], np.int16(-1))
 
     def allowed(self) -> npt.NDArray[np.bool_]:
-        """Return which of the 256 label values this class set knows, ``(256,)`` bool."""
+        """Return which of the 256 label values are valid for these classes, ``(256,)`` bool."""
         table = np.zeros(256, bool)
         table[: len(self.names)] = True
         table[IGNORE] = True
         return table
 
     def gray_diagnosis(self, values: npt.NDArray[np.integer[Any]]) -> str | None:
-        """Say so if label `values` with a foreign one among them look like this map's colors read as gray."""
+        """Return a message if label `values` contain an invalid one and match this map's colors converted to gray."""
         used = [int(value) for value in values]
         if any(value not in self.grays for value in used) or all(self.allowed()[value] for value in used):
             return None
         example = next(value for value in reversed(used) if not self.allowed()[value])
         return (
-            f"gray made from color: {example} is the luminance of {' or '.join(self.grays[example])}, not a class "
-            "id. The conversion merges classes and cannot be undone: start again from the color masks"
+            f"gray made from color: {example} is the luminance of {' or '.join(self.grays[example])}; expected class "
+            "ids. The conversion merged classes and cannot be undone. Start again from the color masks."
         )
 
 
 def _pack(colors: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
-    """Return ``(..., 3)`` colors as ``(...)`` integers 0xRRGGBB."""
+    """Pack ``(..., 3)`` colors into ``(...)`` integers 0xRRGGBB."""
     wide = colors.astype(np.int32)
     packed: npt.NDArray[np.int32] = (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
     return packed
 
 
 def voc_colormap() -> ColorMap:
-    """Return VOC's 21 classes and its void border."""
+    """Return the color map of VOC's 21 classes and its void border."""
     palette = voc_palette()
     used = [*range(len(VOC_CLASSES)), IGNORE]
     return ColorMap(VOC_CLASSES, {id_: _color(palette[id_]) for id_ in used})
@@ -127,24 +127,24 @@ def _color(row: npt.NDArray[np.uint8]) -> Color:
 
 
 def load_colormap(name: str) -> ColorMap:
-    """Return the color map ``"voc"`` or the one in the file `name`."""
+    """Return the color map ``"voc"``, or read it from the file `name`."""
     return voc_colormap() if name == "voc" else read_colormap(Path(name))
 
 
 _CVAT_LINE = re.compile(r"(?P<name>[^:]+):(?P<red>\d{1,9}),(?P<green>\d{1,9}),(?P<blue>\d{1,9})(:.*)?")
-# A name ends in no white space: else a line of much white space would be cut in each of all places.
+# A name must not end in white space: otherwise a line with much white space would backtrack at every position.
 _PLAIN_LINE = re.compile(r"(?P<name>.*\S)\s+(?P<red>\d{1,9})\s+(?P<green>\d{1,9})\s+(?P<blue>\d{1,9})")
 
 
 def read_colormap(path: Path) -> ColorMap:
-    """Read a color map: ``name r g b`` a line, or CVAT's ``labelmap.txt`` (``name:r,g,b:parts:actions``).
+    """Read a color map: ``name r g b`` per line, or CVAT's ``labelmap.txt`` (``name:r,g,b:parts:actions``).
 
     Class ids follow the order of the lines. A class named ``void``, ``ignore`` or ``ignored`` is not counted:
-    its id is 255. Blank lines and ``#`` comments are left out.
+    its id is 255. Blank lines and ``#`` comments are skipped.
 
     Raises:
-        InvalidInputError: when the file cannot be read or names no class, or more than 255.
-        FaultsError: for lines of another form, values beyond 255, and names or colors given twice.
+        InvalidInputError: when the file cannot be read, or has no classes or more than 255.
+        FaultsError: for lines in another form, color values above 255, and duplicate names or colors.
     """
     names: list[str] = []
     colors: dict[int, Color] = {}
@@ -157,25 +157,26 @@ def read_colormap(path: Path) -> ColorMap:
         name, color = match["name"].strip(), (int(match["red"]), int(match["green"]), int(match["blue"]))
         id_ = IGNORE if name.lower() in IGNORE_NAMES else len(names)
         if max(color) > 255:
-            faults.append(f"line {number}: a color value beyond 255: {quoted(line)}")
+            faults.append(f"line {number}: color value above 255; expected 0 to 255, found {quoted(line)}")
         elif name in names or id_ in colors:
-            faults.append(f"line {number}: the class {quoted(name)} stands there twice")
+            faults.append(f"line {number}: duplicate class {quoted(name)}")
         elif color in colors.values():
-            faults.append(f"line {number}: the color of {quoted(name)} {color} belongs to another class already")
+            faults.append(f"line {number}: color {color} of class {quoted(name)} is already used by another class")
         else:
             colors[id_] = color
             names += [name] if id_ != IGNORE else []
     if faults:
-        raise FaultsError(f"{path}: {len(faults)} lines are not classes", faults)
+        what = "1 line is not a class" if len(faults) == 1 else f"{len(faults)} lines are not classes"
+        raise FaultsError(f"{path}: {what}", faults)
     _check_count(path, len(names))
     return ColorMap(tuple(names), colors)
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
-    """Read class names by id: one a line, or any file that `read_colormap` reads.
+    """Read class names by id: one per line, or any file that `read_colormap` accepts.
 
     Raises:
-        InvalidInputError: when the file cannot be read or names no class, more than 255, or one twice.
+        InvalidInputError: when the file cannot be read, or has no classes, more than 255, or duplicate ones.
     """
     lines = [line for _, line in text_lines(path)]
     if any(_CVAT_LINE.fullmatch(line) or _PLAIN_LINE.fullmatch(line) for line in lines):
@@ -183,10 +184,12 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     _check_count(path, len(lines))
     repeated = sorted({name for name in lines if lines.count(name) > 1})
     if repeated:
-        raise InvalidInputError(f"{path}: the class {quoted(repeated[0])} stands there twice")
+        raise InvalidInputError(f"{path}: duplicate class {quoted(repeated[0])}")
     return tuple(lines)
 
 
 def _check_count(path: Path, count: int) -> None:
     if not 1 <= count <= IGNORE:
-        raise InvalidInputError(f"{path}: names {count} classes; a label is 8-bit: 1 to 255 and the ignore label")
+        raise InvalidInputError(
+            f"{path}: names {count} classes; expected 1 to 255 besides the ignore label (8-bit labels)"
+        )

@@ -1,4 +1,4 @@
-"""A mask in any PNG form to the index PNG of its class ids."""
+"""Convert PNG masks of any form to index PNGs of class ids."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from segdata.images import read_image_header
 from segdata.labels import png
 from segdata.labels.colormap import IGNORE, ColorMap
 
-#: How a mask became an index PNG: chunks rewritten, colors looked up, or copied since it was one already.
+#: How a mask became an index PNG: chunks rewritten, colors looked up, or copied because it already was one.
 Method = Literal["rewritten", "by color", "copied"]
 
 
 def to_index_png(data: bytes, colormap: ColorMap) -> tuple[bytes, Method]:
     """Return a mask as the bytes of an index PNG: 8-bit, one channel, pixel = class id, 255 = ignore.
 
-    An 8-bit palette PNG whose palette is the color map's is rewritten without decoding; its pixel values are
-    therefore not looked at. Everything else is decoded and every pixel checked.
+    An 8-bit palette PNG whose palette matches the color map is rewritten without decoding, so its pixel values are
+    not checked. All other files are decoded, and every pixel is checked.
 
     Raises:
-        InvalidInputError: when the file is damaged, or a pixel's color or value is none of the class set; the
-            sentence names the first such pixel.
+        InvalidInputError: when the file is damaged, or the color or value of a pixel is not in the color map; the
+            message names the first such pixel.
     """
     file = png.parse(data)
     kind = file.header.color_type
@@ -37,7 +37,7 @@ def to_index_png(data: bytes, colormap: ColorMap) -> tuple[bytes, Method]:
     if kind == png.GRAY:
         return _checked_gray(file, colormap)
     if file.header.depth == 16 or kind == png.GRAY_ALPHA:
-        raise InvalidInputError(f"{file.header.kind}; expected 8-bit palette, RGB, RGBA or gray")
+        raise InvalidInputError(f"{file.header.kind} PNG; expected 8-bit palette, RGB, RGBA or gray")
     return encode_index_png(_by_color(_decode(data), colormap)), "by color"
 
 
@@ -45,14 +45,14 @@ def decode_index_png(data: bytes) -> npt.NDArray[np.uint8]:
     """Return the class ids ``(H, W)`` uint8 of an index PNG.
 
     Raises:
-        InvalidInputError: when it is damaged, another kind of file, or a mask in color.
+        InvalidInputError: when the file is damaged, not a PNG file, or a color mask.
     """
     if not data.startswith(png.SIGNATURE) and _is_image(data):
         raise InvalidInputError("not a PNG file", "label_mode")
     file = png.parse(data)
     if (file.header.color_type, file.header.depth) != (png.GRAY, 8):
         raise InvalidInputError(
-            f"a {file.header.kind} PNG; expected class ids as 8-bit gray (color masks become that by voc-decolor)",
+            f"{file.header.kind} PNG; expected class ids as 8-bit gray. Convert color masks with segdata voc-decolor.",
             "label_mode",
         )
     pixels = file.unfiltered_bytes()
@@ -60,8 +60,8 @@ def decode_index_png(data: bytes) -> npt.NDArray[np.uint8]:
 
 
 def count_values(label: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """Return how many pixels of ``(H, W)`` uint8 have each value, ``(256,)`` int64."""
-    # A label has few values; to compare all pixels with each takes a fifth of the time of np.bincount.
+    """Count the pixels of each value in ``(H, W)`` uint8; return ``(256,)`` int64."""
+    # A label has few values: comparing all pixels with each of them takes a fifth of the time of np.bincount.
     counts = np.zeros(256, np.int64)
     pixels, left = label.ravel(), label.size
     counted = np.zeros(label.size, bool)
@@ -76,7 +76,7 @@ def count_values(label: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
 
 
 def _palette_is_the_map(ids: npt.NDArray[np.int16], colormap: ColorMap) -> bool:
-    """Whether index and color say the same: each class color at its id, no other color at a class id."""
+    """Return whether palette and color map agree: each class color is at its id, no other color at a class id."""
     index = np.arange(len(ids))
     return bool(np.all(np.where(colormap.allowed()[: len(ids)], ids == index, ids == -1)))
 
@@ -88,7 +88,7 @@ def _decode(data: bytes) -> npt.NDArray[Any]:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             return np.asarray(image)
     except Exception as error:
-        # Any kind of exception may come out of a decoder that is given damaged data: of Pillow's, IndexError too.
+        # Decoders may raise any exception on damaged data; Pillow's may even raise IndexError.
         raise InvalidInputError(f"cannot be decoded: {error}", "unreadable") from error
 
 
@@ -101,10 +101,10 @@ def _is_image(data: bytes) -> bool:
 
 
 def encode_index_png(ids: npt.NDArray[np.uint8]) -> bytes:
-    """Return class ids ``(H, W)`` uint8 as an index PNG.
+    """Encode class ids ``(H, W)`` uint8 as an index PNG.
 
-    Labels are runs of one value: unfiltered rows and run-length matches take a fifth of the time of the usual
-    settings and no more bytes.
+    Labels consist of long runs of one value: unfiltered rows with run-length matching take a fifth of the time of the
+    usual settings, and no more bytes.
     """
     from imagecodecs import PNG, png_encode
 
@@ -119,13 +119,13 @@ def _apply(
     classes = table[indices]
     if classes.min() < 0:
         index = int(indices[classes < 0][0])
-        found = f"color {tuple(int(c) for c in colors[index])}" if index < len(colors) else "no palette entry"
-        raise InvalidInputError(f"{first_pixel(classes < 0)} has index {index}, {found}: none of the class colors")
+        found = f"color {tuple(int(c) for c in colors[index])}" if index < len(colors) else "without a palette entry"
+        raise InvalidInputError(f"{first_pixel(classes < 0)} has index {index}, {found}; expected a class color")
     return classes.astype(np.uint8)
 
 
 def _by_color(pixels: npt.NDArray[np.uint8], colormap: ColorMap) -> npt.NDArray[np.uint8]:
-    """Look up ``(H, W, 3 or 4)`` colors; alpha must be opaque, or the pixel wholly zero."""
+    """Look up ``(H, W, 3 or 4)`` colors; alpha must be opaque, or all channels of the pixel zero."""
     classes = colormap.lookup(pixels[..., :3].reshape(-1, 3)).reshape(pixels.shape[:2])
     if pixels.shape[2] == 4:
         classes[(pixels[..., 3] != 255) & (pixels != 0).any(axis=2)] = -1
@@ -134,17 +134,17 @@ def _by_color(pixels: npt.NDArray[np.uint8], colormap: ColorMap) -> npt.NDArray[
         color = tuple(int(channel) for channel in pixels[unknown][0])
         count = int(np.count_nonzero(unknown))
         raise InvalidInputError(
-            f"{first_pixel(unknown)} has color {color}: none of the class colors ({count} such pixels)"
+            f"{first_pixel(unknown)} has color {color} ({count} such pixel{'s' * (count != 1)}); expected a class color"
         )
     return classes.astype(np.uint8)
 
 
 def _checked_gray(file: png.Png, colormap: ColorMap) -> tuple[bytes, Method]:
-    """Take gray for class ids; a PNG of fewer bits is brought to 8, its sample values kept."""
+    """Use gray values as class ids; a PNG of fewer bits is converted to 8 bits, with the same sample values."""
     depth = file.header.depth
     values = _decode(file.data)
     if depth < 8:
-        # Pillow stretches 2 and 4 bits to 0…255 and reads 1 bit as bool; the class id is the sample itself.
+        # Pillow scales 2 and 4 bits to 0…255 and reads 1 bit as bool; the class id is the original sample.
         values = values.astype(np.uint8) // {1: 1, 2: 85, 4: 17}[depth]
     foreign = ~colormap.allowed()[values] if values.max() <= IGNORE else values > IGNORE
     if foreign.any():
@@ -157,6 +157,6 @@ def _checked_gray(file: png.Png, colormap: ColorMap) -> tuple[bytes, Method]:
 
 
 def first_pixel(where: npt.NDArray[np.bool_]) -> str:
-    """Return the place of the first true value of ``(H, W)`` or ``(H, W, samples)``, row by row, in words."""
+    """Return the position of the first true value of ``(H, W)`` or ``(H, W, samples)``, row by row, as text."""
     y, x = np.unravel_index(int(np.argmax(where)), where.shape)[:2]
     return f"pixel (x={x}, y={y})"

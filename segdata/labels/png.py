@@ -1,6 +1,6 @@
-"""PNG at the level of chunks: probe a header, turn palette into gray without decoding.
+"""Chunk-level PNG access: read the header, convert palette to gray without decoding.
 
-Source of every fact: Portable Network Graphics Specification (Second Edition), W3C, sections 5 and 11.
+Source: Portable Network Graphics Specification (Second Edition), W3C, sections 5 and 11.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from segdata.errors import Code, InvalidInputError
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6
 
-#: Section 11.2.2: the depths that each color type may have.
+#: Section 11.2.2: valid bit depths of each color type.
 _DEPTHS = {GRAY: (1, 2, 4, 8, 16), RGB: (8, 16), PALETTE: (1, 2, 4, 8), GRAY_ALPHA: (8, 16), RGBA: (8, 16)}
 
-#: More pixels than any mask has; a header that claims more is refused before memory is taken.
+#: Upper limit for the pixels of a mask; a header that claims more is rejected before memory is allocated.
 MAX_PIXELS = 1 << 28
 
-#: Bytes that one byte of a zlib stream may become ("zlib Technical Details": at most 1032).
+#: Maximum expansion of one byte in a zlib stream ("zlib Technical Details": at most 1032 bytes).
 _DEFLATE_MOST = 1032
 
 
 class PngError(InvalidInputError):
-    """The bytes are not a whole PNG file."""
+    """The bytes are not an intact PNG file."""
 
     def __init__(self, message: str, code: Code = "unreadable") -> None:
-        """Keep the sentence and the kind."""
+        """Store the message and the kind of fault."""
         super().__init__(message, code)
 
 
@@ -47,14 +47,14 @@ class Header:
 
     @property
     def kind(self) -> str:
-        """Return the color type in words."""
+        """Return bit depth and color type as text."""
         name = {GRAY: "gray", RGB: "RGB", PALETTE: "palette", GRAY_ALPHA: "gray with alpha", RGBA: "RGBA"}
         return f"{self.depth}-bit {name[self.color_type]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Png:
-    """A PNG file whose chunks are whole: header, palette bytes (3 a color) and where its `IDAT` chunks lie."""
+    """A PNG file with intact chunks: header, palette bytes (3 per color) and the positions of its `IDAT` chunks."""
 
     data: bytes
     header: Header
@@ -62,13 +62,13 @@ class Png:
     image: tuple[tuple[int, int], ...]
 
     def unfiltered_bytes(self) -> npt.NDArray[np.uint8] | None:
-        """Return the pixels of an 8-bit, one-channel file whose rows are stored as they are, ``(H, W)`` uint8.
+        """Return the pixels of an 8-bit, one-channel file with unfiltered rows, ``(H, W)`` uint8; None for other files.
 
-        None for every other file. Section 9: each row begins with its filter type, 0 for none; label masks have no
-        other, and then inflating is decoding. zlib-ng does that in a tenth of zlib's time.
+        Section 9: each row begins with its filter type, 0 for none. Label masks usually have no other type, so that
+        inflating them is enough to decode them. zlib-ng takes a tenth of zlib's time for this.
 
         Raises:
-            PngError: when there are fewer rows than the header says.
+            PngError: when the file has fewer rows than its header claims.
         """
         if self.header.interlaced or self.header.depth != 8 or self.header.color_type not in (GRAY, PALETTE):
             return None
@@ -77,13 +77,13 @@ class Png:
         packed = b"".join([self.data[start + 8 : end - 4] for start, end in self.image])
         room = self.header.height * (self.header.width + 1)
         if room > _DEFLATE_MOST * len(packed):
-            raise PngError(f"damaged: {len(packed)} bytes of image data cannot be {room} bytes of rows")
+            raise PngError(f"damaged: {len(packed)} bytes of image data; too few for {room} bytes of rows")
         try:
             rows = np.frombuffer(zlibng_decode(packed, out=room), np.uint8)
         except ZlibngError:
             return None
         if len(rows) != room:
-            raise PngError(f"damaged: {len(rows)} bytes of rows; {room} expected for its size")
+            raise PngError(f"damaged: {len(rows)} bytes of rows; expected {room} for the image size")
         if rows[:: self.header.width + 1].any():
             return None
         return np.ascontiguousarray(rows.reshape(self.header.height, -1)[:, 1:])
@@ -102,24 +102,24 @@ def probe(data: bytes) -> Header:
     if data[:8] != SIGNATURE:
         raise PngError("not a PNG file", "unreadable" if data else "empty_file")
     if len(data) < 33:
-        raise PngError("truncated within the header", "truncated")
+        raise PngError("truncated inside the header", "truncated")
     if data[8:16] != b"\0\0\0\rIHDR" or zlib.crc32(data[12:29]) != _number(data, 29):
         raise PngError("damaged header (IHDR)")
     header = Header(_number(data, 16), _number(data, 20), data[24], data[25], data[28] == 1)
-    # Section 11.2.2: one method of compression and one of filtering, 0; interlacing is 0 or 1.
+    # Section 11.2.2: compression and filter method are always 0; the interlace method is 0 or 1.
     known = header.depth in _DEPTHS.get(header.color_type, ()) and data[26:28] == b"\0\0" and data[28] <= 1
     if not known or not header.width or not header.height:
         raise PngError("damaged header (IHDR)")
     if header.width * header.height > MAX_PIXELS:
-        raise PngError(f"claims {header.width} x {header.height} pixels; {MAX_PIXELS} are the limit", "too_large")
+        raise PngError(f"claims {header.width} x {header.height} pixels; expected at most {MAX_PIXELS}", "too_large")
     return header
 
 
 def parse(data: bytes) -> Png:
-    """Walk all chunks of a PNG file, check each CRC and the order that a decoder relies on; nothing is decoded.
+    """Parse a PNG file: check the CRC of each chunk and the order that decoders rely on, without decoding.
 
     Raises:
-        PngError: naming the damage and where it lies.
+        PngError: with the damage and its position.
     """
     header = probe(data)
     palette, at = b"", 33
@@ -130,10 +130,10 @@ def parse(data: bytes) -> Png:
         if end > len(data):
             break
         if zlib.crc32(data[at + 4 : end - 4]) != _number(data, end - 4):
-            raise PngError(f"damaged: wrong checksum of chunk {kind.decode('latin-1')} at byte {at}")
-        # Section 5.6: one IHDR, one PLTE before the IDAT; decoders differ in which of two they believe.
+            raise PngError(f"damaged: chunk {kind.decode('latin-1')} at byte {at} has a wrong checksum")
+        # Section 5.6: one IHDR, one PLTE before the IDAT; with two, decoders differ in which one they use.
         if not kind.isalpha() or kind == b"IHDR" or (kind == b"PLTE" and (palette or image)):
-            raise PngError(f"damaged: a chunk {kind.decode('latin-1')!r} at byte {at}, where there must be none")
+            raise PngError(f"damaged: unexpected chunk {kind.decode('latin-1')!r} at byte {at}")
         if kind == b"IDAT":
             image.append((at, end))
         elif kind == b"PLTE":
@@ -141,24 +141,24 @@ def parse(data: bytes) -> Png:
         elif kind == b"IEND":
             return _checked(Png(data, header, palette, tuple(image)))
         at = end
-    raise PngError(f"truncated: {len(data)} bytes and no end chunk (IEND)", "truncated")
+    raise PngError(f"truncated: {len(data)} bytes without an end chunk (IEND)", "truncated")
 
 
 def _checked(png: Png) -> Png:
     if not png.image:
         raise PngError("damaged: no image data (IDAT)")
     if any(end != start for (_, end), (start, _) in zip(png.image, png.image[1:], strict=False)):
-        raise PngError("damaged: image data (IDAT) in pieces that do not follow each other")
+        raise PngError("damaged: the image data chunks (IDAT) are not consecutive")
     if png.header.color_type == PALETTE and (not png.palette or len(png.palette) % 3 or len(png.palette) > 768):
-        raise PngError("damaged: no palette (PLTE) or one of a wrong length")
+        raise PngError("damaged: the palette (PLTE) is missing or has a wrong length")
     return png
 
 
 def palette_to_gray(png: Png) -> bytes:
-    """Return an 8-bit palette PNG as the gray PNG of its indices, without decoding.
+    """Convert an 8-bit palette PNG to the gray PNG of its indices, without decoding.
 
-    Section 11.2.4: both color types store one byte a pixel under the same filters, so the `IDAT` chunks are the
-    same; only the color type in `IHDR` differs. All other chunks describe colors, time or text and are left out.
+    Section 11.2.4: both color types store one byte per pixel with the same filters, so the `IDAT` chunks stay the
+    same; only the color type in `IHDR` changes. All other chunks describe colors, time or text and are dropped.
     """
     if (png.header.color_type, png.header.depth) != (PALETTE, 8):
         raise ValueError(f"expected an 8-bit palette PNG, got {png.header.kind}")

@@ -1,4 +1,4 @@
-"""The list file: one sample a line, image path and label path; and the id lists of VOC's ImageSets."""
+"""List files with one sample per line (image path and label path), and the id lists of VOC's ImageSets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from segdata.text import check_unique, quoted, text_lines
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One sample: image and label, relative to the data root, with POSIX slashes."""
+    """One sample: paths of image and label, relative to the data root, with POSIX slashes."""
 
     image: str
     label: str
@@ -23,18 +23,17 @@ class Pair:
 def read_list(path: Path, *, faults: list[Fault] | None = None) -> list[Pair]:
     """Read a list file.
 
-    The separator is a TAB or, in a line without one, white space. CRLF, a byte order mark, blank lines and
+    The separator is a TAB or, in a line without a TAB, white space. CRLF, a byte order mark, blank lines and
     ``#`` comments are accepted.
 
     Args:
-        path: of the list.
-        faults: lines that are no samples, and images that stand there twice, are left out and appended to this,
-            instead of being raised.
+        path: list file.
+        faults: when given, invalid lines and duplicate images are skipped and appended here instead of raising an
+            error.
 
     Raises:
-        InvalidInputError: when the file cannot be read, is not UTF-8 or holds no sample.
-        FaultsError: when a line does not give exactly two paths (an id list is told apart), or when an image
-            stands there twice.
+        InvalidInputError: when the file cannot be read, is not UTF-8, contains no samples or is an id list.
+        FaultsError: when a line does not have exactly two paths, or when an image appears twice.
     """
     pairs: list[Pair] = []
     broken: list[Fault] = []
@@ -45,61 +44,65 @@ def read_list(path: Path, *, faults: list[Fault] | None = None) -> list[Pair]:
             pairs.append(Pair(*fields))
         else:
             lone += len(fields) == 1
-            found = f"expected an image path and a label path, found {len(fields)}: {quoted(line)}"
+            noun = "path" if len(fields) == 1 else "paths"
+            found = f"expected an image path and a label path, found {len(fields)} {noun}: {quoted(line)}"
             broken.append(Fault("broken_line", f"line {number}", found))
     if broken and lone == len(broken) and not pairs:
         raise InvalidInputError(
-            f"{path}: an id list or an image list, one name a line; expected a list file with an image path and a "
-            "label path a line, as voc-list writes it"
+            f"{path}: is an id list or an image list with one name per line; expected an image path and a label path "
+            "per line. Write a list file with segdata voc-list or pair-list."
         )
     if broken and faults is None:
-        raise FaultsError(f"{path}: {len(broken)} lines are not samples", [str(fault) for fault in broken])
+        what = "1 line is not a sample" if len(broken) == 1 else f"{len(broken)} lines are not samples"
+        raise FaultsError(f"{path}: {what}", [str(fault) for fault in broken])
     if faults is not None:
         faults += broken
     if not pairs:
-        raise InvalidInputError(f"{path}: holds no sample")
+        raise InvalidInputError(f"{path}: contains no samples")
     if faults is not None:
         return _first_of_each(pairs, faults)
-    check_unique((pair.image for pair in pairs), f"{path}: images that stand there more than once")
+    check_unique((pair.image for pair in pairs), f"{path}: duplicate images")
     return pairs
 
 
 def _first_of_each(pairs: Sequence[Pair], faults: list[Fault]) -> list[Pair]:
-    """Return the first line of each image; `faults` get the images that have more."""
+    """Return the first sample of each image; images that appear more than once are appended to `faults`."""
     counts = Counter(pair.image for pair in pairs)
     repeated = {image: count for image, count in counts.items() if count > 1}
     for image, count in repeated.items():
-        faults.append(Fault("duplicate_image", image, f"stands there {count} times; the first is looked at"))
+        faults.append(Fault("duplicate_image", image, f"appears {count} times; only the first is checked"))
     first = {pair.image: pair for pair in reversed(pairs)} if repeated else {}
     return [pair for pair in pairs if first.get(pair.image, pair) is pair]
 
 
 def format_list(pairs: Sequence[Pair]) -> str:
-    """Return the text of a list file: LF, one space between the paths, or a TAB if any path has white space.
+    """Return the text of a list file, with LF and one space between the paths, or a TAB if any path has white space.
 
     Raises:
-        FaultsError: for paths that no list can hold: with a TAB, a line break, white space at an end, or ``#`` first.
+        FaultsError: for paths that a list cannot contain: those with a TAB, a line break, leading or trailing white
+            space, or a leading ``#``.
     """
     names = [name for pair in pairs for name in (pair.image, pair.label)]
     unfit = [repr(name) for name in names if name != name.strip() or name[:1] == "#" or set("\t\r\n") & set(name)]
     if unfit:
-        raise FaultsError(f"{len(unfit)} file names cannot stand in a list file; rename them", unfit)
+        noun = "file name" if len(unfit) == 1 else "file names"
+        raise FaultsError(f"{len(unfit)} {noun} cannot be used in a list file; rename the files", unfit)
     spaced = any(len(f"{pair.image} {pair.label}".split()) != 2 for pair in pairs)
     separator = "\t" if spaced else " "
     return "".join(f"{pair.image}{separator}{pair.label}\n" for pair in pairs)
 
 
 def write_list(path: Path, pairs: Sequence[Pair], *, overwrite: bool) -> None:
-    """Write a list file, whole or not at all."""
+    """Write a list file completely or not at all."""
     write_file(path, format_list(pairs).encode(), overwrite=overwrite)
 
 
 def read_ids(path: Path) -> list[str]:
-    """Read an id list (VOC ``ImageSets/Segmentation/train.txt``): one id a line, stripped, blank lines left out.
+    """Read an id list (VOC ``ImageSets/Segmentation/train.txt``): one id per line, stripped, without blank lines.
 
     Raises:
-        InvalidInputError: when the file cannot be read, is not UTF-8 or holds no id.
-        FaultsError: when a line holds more than one word or an id is not a plain file name.
+        InvalidInputError: when the file cannot be read, is not UTF-8 or contains no ids.
+        FaultsError: when a line has more than one word or an id is not a plain file name.
     """
     ids, faults = [], []
     for number, line in text_lines(path):
@@ -108,7 +111,8 @@ def read_ids(path: Path) -> list[str]:
         else:
             ids.append(line)
     if faults:
-        raise FaultsError(f"{path}: {len(faults)} lines are not ids", faults)
+        what = "1 line is not an id" if len(faults) == 1 else f"{len(faults)} lines are not ids"
+        raise FaultsError(f"{path}: {what}", faults)
     if not ids:
-        raise InvalidInputError(f"{path}: holds no id")
+        raise InvalidInputError(f"{path}: contains no ids")
     return ids

@@ -1,4 +1,4 @@
-"""Which samples of a sequence train and which validate."""
+"""Split a sequence of samples into training and validation."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Order = Literal["blocks", "course"]
 class Fold:
     """One fold of a K-fold split.
 
-    In the order ``"blocks"`` each fold validates on one run of neighbors, so that only the ends of the run have a
-    neighbor in training; blocks differ by one sample at most. The order ``"course"`` is that of the U-Net courses
-    and of the MindSpore model zoo: all samples shuffled by NumPy's legacy generator with seed 0, turned by `fold`
-    times a fold's size, the last of them for validation. Neighboring slices then stand on both sides; and where
-    `folds` does not divide the samples, its rounding leaves some in no fold or in two.
+    With the order ``"blocks"``, each fold validates on one run of neighbors, so that only the ends of the run have a
+    neighbor in training; block sizes differ by at most one sample. The order ``"course"`` is the one used in U-Net
+    courses and the MindSpore model zoo: all samples are shuffled by NumPy's legacy generator with seed 0 and rotated
+    by `fold` times the size of a fold; the last ones are for validation. Neighboring slices then are on both sides,
+    and if the number of samples is not a multiple of `folds`, rounding leaves some samples in no fold or in two.
 
     Attributes:
         folds: number of folds, 2 or more.
-        fold: which one validates, from 0.
-        order: how samples come into folds.
+        fold: index of the validation fold, from 0.
+        order: how samples are assigned to folds.
     """
 
     folds: int
@@ -35,21 +35,22 @@ class Fold:
     def __post_init__(self) -> None:
         if self.folds < 2 or not 0 <= self.fold < self.folds:
             raise InvalidInputError(
-                f"fold {self.fold} of {self.folds}; expected 2 folds or more, numbered from 0 to {self.folds - 1}"
+                f"fold {self.fold} of {self.folds}: expected at least 2 folds, numbered from 0 to {self.folds - 1}"
             )
 
     def __str__(self) -> str:
-        order = {"blocks": "contiguous blocks", "course": "the course's shuffled order"}[self.order]
+        order = {"blocks": "contiguous blocks", "course": "shuffled course order"}[self.order]
         return f"fold {self.fold} of {self.folds}, {order}"
 
     def split(self, count: int) -> tuple[list[int], list[int]]:
-        """Return the indices of `count` samples that train and those that validate.
+        """Split `count` samples into the indices for training and the indices for validation.
 
         Raises:
             InvalidInputError: when there are fewer samples than folds.
         """
         if count < self.folds:
-            raise InvalidInputError(f"{self.folds} folds of {count} pages; expected no more folds than pages")
+            pages = "1 page" if count == 1 else f"{count} pages"
+            raise InvalidInputError(f"{self.folds} folds of {pages}: expected at least one page per fold")
         if self.order == "blocks":
             first, end = (count * edge // self.folds for edge in (self.fold, self.fold + 1))
             return [*range(first), *range(end, count)], list(range(first, end))
@@ -60,19 +61,19 @@ class Fold:
 
 @dataclass(frozen=True)
 class LastBlock:
-    """The last `samples` of a sequence validate, all before them train."""
+    """Use the last `samples` of a sequence for validation and all others for training."""
 
     samples: int
 
     def __str__(self) -> str:
-        return f"the last {self.samples} pages validate"
+        return "last page for validation" if self.samples == 1 else f"last {self.samples} pages for validation"
 
     def split(self, count: int) -> tuple[list[int], list[int]]:
-        """Return the indices of `count` samples that train and those that validate.
+        """Split `count` samples into the indices for training and the indices for validation.
 
         Raises:
-            InvalidInputError: when nothing would be left for training, or nothing is asked for.
+            InvalidInputError: when no samples would be left for training, or none are requested for validation.
         """
         if not 0 < self.samples < count:
-            raise InvalidInputError(f"{self.samples} of {count} pages for validation; expected 1 to {count - 1}")
+            raise InvalidInputError(f"{self.samples} of {count} pages for validation: expected 1 to {count - 1}")
         return list(range(count - self.samples)), list(range(count - self.samples, count))

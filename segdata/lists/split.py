@@ -1,4 +1,4 @@
-"""A list into a training and a validation list, so that a sample stays on its side when others come or go."""
+"""Split a list into training and validation; a sample keeps its side when other samples are added or removed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TRAIN, VAL = "train", "val"
 
 @dataclass(frozen=True)
 class ClassShare:
-    """How many images of the whole list have a class, and which share of the images of each side, 0 to 1."""
+    """The number of images in the full list that contain a class, and their share of each side, 0 to 1."""
 
     id: int
     images: int
@@ -34,13 +34,13 @@ class ClassShare:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """The two lists of `split_list`.
+    """Report of `split_list` about its two lists.
 
     Attributes:
-        lists: path of each side's list; the sides are ``"train"`` and ``"val"``.
-        samples: how many samples each side has.
-        groups: how many groups these make up; without a group expression every sample is one.
-        classes: where each class went, by id; empty unless the split is stratified.
+        lists: path of the list of each side; the sides are ``"train"`` and ``"val"``.
+        samples: number of samples on each side.
+        groups: number of groups on each side; without a group expression, every sample is a group.
+        classes: shares of each class, by id; empty unless the split is stratified.
         written: false after a dry run.
     """
 
@@ -65,36 +65,37 @@ def split_list(
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> SplitReport:
-    """Write ``NAME_train.txt`` and ``NAME_val.txt``, each in the order of the list; a group is never divided.
+    """Write ``NAME_train.txt`` and ``NAME_val.txt``, each in the order of the list, without dividing any group.
 
-    A group goes to train when the SHA-256 of ``seed NUL group``, taken for a number from 0 to 1, is below `ratio`.
-    Its side therefore depends on nothing else in the list. A stratified split takes, of the groups whose rarest class
-    is the same, the first ``round(ratio * n)`` by that number; when samples are added, groups next to the boundary
-    of their stratum may then change sides, and those for which another class has become the rarest.
+    A group goes to train when the SHA-256 of ``seed NUL group``, read as a number from 0 to 1, is below `ratio`. Its
+    side therefore depends on nothing else in the list. For a stratified split, the groups with the same rarest class
+    form a stratum, and the first ``round(ratio * n)`` of each stratum by that number go to train. When samples are
+    added, groups next to the boundary of their stratum may change sides, and so may groups whose rarest class changes.
 
     Args:
-        data_lst: a list file. NAME is its stem, without ``_lst`` or ``_list`` at the end.
-        ratio: share of the groups that is to train, between 0 and 1.
-        seed: of the draw.
-        stratify: keep the shares of classes even, by the labels: index PNGs, 255 is no class. How rare a class is
-            is counted in images of the list.
-        group: regular expression that is searched in the image path. What its first parenthesis matches, or all of
-            it where it has none, is the group. By default every image is a group of its own.
-        data_root: what the list's paths are relative to, for a stratified split; the list's folder by default.
-        dst_path: folder to write to; the list's by default.
-        workers: threads that read labels; all processors by default.
-        overwrite: replace lists that stand there.
+        data_lst: list file. NAME is its stem, without ``_lst`` or ``_list`` at the end.
+        ratio: share of the groups for training, between 0 and 1.
+        seed: seed of the draw.
+        stratify: keep the class shares of both sides even, according to the labels: index PNGs, where 255 is not a
+            class. The rarity of a class is the number of images in the list that contain it.
+        group: regular expression to search for in the image path. The group is the match of its first parenthesis,
+            or the full match without one. By default, every image is its own group.
+        data_root: folder that the paths in the list are relative to, for a stratified split; the list's folder by
+            default.
+        dst_path: folder to write to; the list's folder by default.
+        workers: threads that read labels; one per processor by default.
+        overwrite: replace existing lists.
         dry_run: check everything, write nothing.
-        progress: shows how far it is.
+        progress: reports progress.
 
     Raises:
-        FaultsError: naming every image path that the group expression does not match, or every label that cannot be
+        FaultsError: with every image path in which the expression finds no group, or every label that cannot be
             read.
-        InvalidInputError: when the list cannot be read, a side is left empty, or the ratio or the expression is none.
-        TargetExistsError: when one of the lists exists; then neither is written.
+        InvalidInputError: when the list cannot be read, a side is empty, or the ratio or the expression is invalid.
+        TargetExistsError: when one of the lists exists; neither is written then.
     """
     if not 0 < ratio < 1:
-        raise InvalidInputError(f"a ratio of {ratio}; expected a share for training between 0 and 1, without these two")
+        raise InvalidInputError(f"ratio {ratio}: expected a share for training between 0 and 1, exclusive")
     name = re.sub("_(lst|list)$", "", data_lst.stem)
     lists = {side: (dst_path or data_lst.parent) / f"{name}_{side}.txt" for side in (TRAIN, VAL)}
     for path in lists.values():
@@ -129,23 +130,23 @@ def _groups(pairs: Sequence[Pair], expression: str | None) -> list[str]:
     try:
         pattern = re.compile(expression)
     except (re.error, OverflowError, RecursionError) as error:
-        raise InvalidInputError(f"{expression!r} is no regular expression: {error}") from error
+        raise InvalidInputError(f"{expression!r}: is not a valid regular expression: {error}") from error
     matches = [pattern.search(pair.image) for pair in pairs]
     keys = [match[min(pattern.groups, 1)] if match else None for match in matches]
     groups = [key for key in keys if key is not None]
     if len(groups) < len(pairs):
         unmatched = [pair.image for pair, key in zip(pairs, keys, strict=True) if key is None]
-        raise FaultsError(f"{expression!r} finds no group in {len(unmatched)} of {len(pairs)} image paths", unmatched)
+        raise FaultsError(f"{expression!r}: finds no group in {len(unmatched)} of {len(pairs)} image paths", unmatched)
     return groups
 
 
 def _draw(key: str, seed: int) -> float:
-    """Return a number from 0 to 1 that depends on key and seed alone."""
+    """Return a number from 0 to 1 that depends only on key and seed."""
     return int.from_bytes(seeded_digest(key, seed)[:8], "big") / 2**64
 
 
 def stratified_groups(groups: Sequence[str], classes: Sequence[frozenset[int]], *, ratio: float, seed: int) -> set[str]:
-    """Return the groups that go to train, given the group and the classes of each image; see `split_list`."""
+    """Return the groups for training, given the group and the classes of each image; see `split_list`."""
     images = Counter(id_ for found in classes for id_ in found)
     classes_of: dict[str, set[int]] = {}
     for key, found in zip(groups, classes, strict=True):
@@ -158,7 +159,7 @@ def stratified_groups(groups: Sequence[str], classes: Sequence[frozenset[int]], 
 
 
 def _read_classes(root: Path, pairs: Sequence[Pair], workers: int, progress: Progress) -> list[frozenset[int]]:
-    """Return the classes of each sample's label."""
+    """Return the classes in the label of each sample."""
     read = partial(_classes_of, root)
     results = []
     with progress(total=len(pairs), label="labels") as advance:
@@ -167,12 +168,12 @@ def _read_classes(root: Path, pairs: Sequence[Pair], workers: int, progress: Pro
             advance(1)
     faults = [result for result in results if isinstance(result, str)]
     if faults:
-        raise FaultsError(f"{len(faults)} of {len(pairs)} labels below {root} cannot be read", faults)
+        raise FaultsError(f"{root}: {len(faults)} of {len(pairs)} labels cannot be read", faults)
     return [result for result in results if not isinstance(result, str)]
 
 
 def _classes_of(root: Path, label: str) -> frozenset[int] | str:
-    """Return the classes of a label, or what is wrong with it."""
+    """Return the classes in a label, or a message about what is wrong with it."""
     try:
         counts = count_values(decode_index_png(resolve(root, label).read_bytes()))
     except InvalidInputError as error:
@@ -187,7 +188,8 @@ def _check_sides(data_lst: Path, sides: Sequence[str], *, stratify: bool) -> Non
         if side not in sides:
             cure = "another ratio" if stratify else "another seed, another ratio or a stratified split"
             raise InvalidInputError(
-                f"{data_lst}: none of its {len(sides)} samples comes to the {side} side; choose {cure}, or add samples"
+                f"{data_lst}: the {side} side is empty ({len(sides)} sample{'s' * (len(sides) != 1)} in total); "
+                f"expected at least 1 sample on each side. Choose {cure}, or add samples."
             )
 
 

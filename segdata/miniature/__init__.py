@@ -1,1 +1,1 @@
-"""A miniature of each raw data set, made from a seed: for the demo, for tests, for a first look."""
+"""Miniatures of the raw data sets, generated from a seed for the demo, for tests and for trying things out."""

@@ -15,8 +15,9 @@ from segdata.files import staged_directory
 from segdata.miniature.scene import SHAPES, draw, ground
 from segdata.miniature.voc import save_jpeg
 from segdata.sources.coco.subset import INSTANCES, MEDIA_DIR
+from segdata.text import plural
 
-#: Category ids have holes, as COCO's own have.
+#: Category ids have gaps, as in COCO.
 CATEGORY_IDS = {1: 1, 2: 5, 3: 18}
 
 _POLE = (30, 30, 30)
@@ -24,7 +25,7 @@ _POLE = (30, 30, 30)
 
 @dataclass(frozen=True)
 class CocoSampleReport:
-    """Where the miniature lies and what is in it."""
+    """Location and contents of the miniature."""
 
     root: str
     annotations: int
@@ -36,18 +37,18 @@ class CocoSampleReport:
 def write_coco(root: Path, *, images: int = 12, seed: int = 0) -> CocoSampleReport:
     """Write a miniature COCO data set: ``annotations/instances.json`` and ``images/``.
 
-    The first image has an object in two parts, the second a crowd as uncompressed run lengths, the last none at all.
+    The first image has an object in two parts, the second a crowd as uncompressed RLE, and the last no objects at all.
 
     Args:
-        root: directory to make.
-        images: how many, 3 or more.
+        root: directory to create.
+        images: number of images, 3 or more.
         seed: the same seed gives the same files.
 
     Raises:
         TargetExistsError: when `root` exists and is not empty.
     """
     if images < 3:
-        raise ValueError(f"{images} images; a miniature has 3 or more")
+        raise ValueError(f"{plural(images, 'image')}; expected 3 or more")
     entries: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     with staged_directory(root, overwrite=False, ours=()) as staging:
@@ -137,7 +138,7 @@ def _polygons(mask: npt.NDArray[np.bool_]) -> list[list[float]]:
 
 
 def _runs(mask: npt.NDArray[np.bool_]) -> dict[str, list[int]]:
-    """Return a mask as uncompressed run lengths: down the columns, beginning with zeros."""
+    """Return a mask as uncompressed RLE: run lengths down the columns, starting with zeros."""
     pixels = mask.ravel(order="F")
     changes = np.flatnonzero(np.diff(pixels, prepend=False))
     return {"size": list(mask.shape), "counts": np.diff(changes, prepend=0, append=pixels.size).tolist()}

@@ -16,13 +16,13 @@ from segdata.miniature.scene import draw
 from segdata.miniature.voc import image_id, save_jpeg, write_ids
 from segdata.sources.sbd.merge import MAT_DIR, SBD_IMAGE_DIR
 
-#: The text of a MATLAB v5 file's header, without the date that scipy writes there.
+#: Header text of a MATLAB v5 file, without the date that scipy writes.
 _HEADER = b"MATLAB 5.0 MAT-file, miniature of an SBD class mask".ljust(116)
 
 
 @dataclass(frozen=True)
 class SbdMiniature:
-    """Where the miniature release lies, and how many ids its lists have."""
+    """Location of the miniature release, and the number of ids in its lists."""
 
     root: str
     train: int
@@ -32,14 +32,14 @@ class SbdMiniature:
 def write_release(root: Path, *, voc_train: int = 24, voc_val: int = 8, seed: int = 0) -> SbdMiniature:
     """Write a miniature ``benchmark_RELEASE`` for the devkit that `segdata.miniature.voc.write_devkit` writes.
 
-    A third of its images are in the devkit's train split, some are in its val split, one is in both lists, and as
-    many again as the devkit's train split has are new. Masks have no void border, as SBD's have none.
+    It contains every third image of the devkit's train and val splits, and as many new images as the devkit's train
+    split has. One id is in both lists. Masks have no void border, as in SBD.
 
     Args:
-        root: the folder above VOCdevkit; ``benchmark_RELEASE`` goes into it.
-        voc_train: images of the devkit's train split.
-        voc_val: images of the devkit's val split.
-        seed: the seed of the devkit; the same seed gives the same files.
+        root: folder above VOCdevkit; ``benchmark_RELEASE`` is written to it.
+        voc_train: number of images in the devkit's train split.
+        voc_val: number of images in the devkit's val split.
+        seed: seed of the devkit; the same seed gives the same files.
 
     Raises:
         TargetExistsError: when ``benchmark_RELEASE`` exists and is not empty.
@@ -63,10 +63,10 @@ def write_release(root: Path, *, voc_train: int = 24, voc_val: int = 8, seed: in
 
 
 def to_mat(mask: npt.NDArray[np.uint8]) -> bytes:
-    """Return class ids ``(H, W)`` as one of SBD's ``cls/*.mat`` files: MATLAB v5, compressed, one struct `GTcls`.
+    """Return class ids ``(H, W)`` as an SBD ``cls/*.mat`` file: MATLAB v5, compressed, one struct `GTcls`.
 
-    Its fields are SBD's: `Boundaries`, a 20x1 cell of sparse logical matrices, one a class; `Segmentation`, uint8;
-    `CategoriesPresent`, uint8 and a column.
+    The struct has SBD's fields: `Boundaries`, a 20x1 cell of sparse logical matrices, one per class; `Segmentation`,
+    uint8; and `CategoriesPresent`, a uint8 column.
     """
     from scipy.io import savemat
     from scipy.sparse import csc_matrix
@@ -83,7 +83,7 @@ def to_mat(mask: npt.NDArray[np.uint8]) -> bytes:
 
 
 def _boundary(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return the pixels of a region that have a neighbor outside it, above, below, left or right."""
+    """Return the pixels of a region that have a neighbor above, below, left or right outside it."""
     padded = np.pad(inside, 1)
     inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
     return np.asarray(inside & ~inner)

@@ -1,4 +1,4 @@
-"""A drawn scene with its label: what every miniature is made of."""
+"""Random scenes with labels, the images of every miniature."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy.typing as npt
 
 from segdata.labels.colormap import IGNORE
 
-#: The classes that are drawn, each as one shape in one hue: (class id, shape, RGB).
+#: The drawn classes, each with one shape and one hue: (class id, shape, RGB).
 SHAPES = ((1, "ellipse", (200, 60, 50)), (2, "rectangle", (60, 170, 70)), (3, "triangle", (60, 80, 200)))
 
 _BORDER = 2
 
 
 def draw(rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Draw one scene: an RGB image ``(H, W, 3)`` and its label ``(H, W)``, both uint8; sizes vary as VOC's do."""
+    """Draw one scene: an RGB image ``(H, W, 3)`` and its label ``(H, W)``, both uint8; sizes vary as in VOC."""
     from PIL import Image, ImageDraw
 
     long, short = int(rng.integers(112, 129)), int(rng.integers(80, 97))
@@ -37,7 +37,7 @@ def draw(rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], npt.NDArray[n
 
 
 def ground(rng: np.random.Generator, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Return a grayish texture ``(H, W, 3)``: coarse noise, smoothly enlarged."""
+    """Return a grayish texture ``(H, W, 3)``: coarse noise, enlarged smoothly."""
     from PIL import Image
 
     coarse = rng.integers(70, 190, (6, 8, 1)) + rng.integers(-12, 13, (6, 8, 3))

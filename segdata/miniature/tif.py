@@ -13,13 +13,13 @@ from segdata.files import staged_directory
 
 IMAGE_STACK, LABEL_STACK = "train-volume.tif", "train-labels.tif"
 
-#: Half the width of a membrane and the side of the square that a cell takes on average, in pixels.
+#: Half the width of a membrane, and the side of the square that a cell covers on average, in pixels.
 _MEMBRANE, _CELL = 1.5, 24
 
 
 @dataclass(frozen=True)
 class StackReport:
-    """The two stacks that were written."""
+    """Paths, number of pages and page size of the two stacks."""
 
     images: str
     labels: str
@@ -30,12 +30,12 @@ class StackReport:
 def write_stacks(root: Path, *, pages: int = 30, size: int = 128, seed: int = 0) -> StackReport:
     """Write ``train-volume.tif`` and ``train-labels.tif``: cells and membranes that move a little from page to page.
 
-    As in ISBI 2012 pages are square uint8, and labels are 0 on membranes, 255 within cells.
+    As in ISBI 2012, pages are square and uint8. Labels are 0 on membranes and 255 inside cells.
 
     Args:
-        root: directory to make.
-        pages: pages of either stack.
-        size: side of a page in pixels.
+        root: directory to create.
+        pages: number of pages in each stack.
+        size: side length of a page in pixels.
         seed: the same seed gives the same files.
 
     Raises:
@@ -63,7 +63,7 @@ def _pages(
     centers = home + rng.normal(0, _CELL / 5, home.shape)
     shades = rng.integers(120, 200, len(home))
     for _ in range(count):
-        # Drawn back to where they belong, so that no two cells run into each other.
+        # Pull centers back toward their home position, so that cells do not run into each other.
         centers += rng.normal(0, 1, home.shape) + (home - centers) / 20
         cell, border = _cells(centers, size)
         inside = border > _MEMBRANE
@@ -72,7 +72,7 @@ def _pages(
 
 
 def _cells(centers: npt.NDArray[np.float64], size: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
-    """Return the cell of each pixel (that of the nearest center), and how far the next cell is."""
+    """Return the cell of each pixel (the one with the nearest center) and the distance to the next cell."""
     from scipy.spatial import cKDTree
 
     pixels = np.stack(np.meshgrid(np.arange(size), np.arange(size), indexing="ij"), axis=-1)

@@ -17,7 +17,7 @@ from segdata.sources.voc import COLOR_DIR, ID_LISTS, IMAGE_DIR
 
 @dataclass(frozen=True)
 class VocMiniature:
-    """Where the miniature devkit lies and what is in it."""
+    """Location and contents of the miniature devkit."""
 
     root: str
     train: int
@@ -26,12 +26,12 @@ class VocMiniature:
 
 
 def write_devkit(root: Path, *, train: int = 24, val: int = 8, seed: int = 0) -> VocMiniature:
-    """Write a miniature VOC devkit: colored shapes on textured ground, palette masks with void borders.
+    """Write a miniature VOC devkit: colored shapes on a textured background, and palette masks with void borders.
 
     Args:
-        root: directory to make; ``VOCdevkit/VOC2012`` goes below it.
-        train: images of the train split.
-        val: images of the val split.
+        root: directory to create; contains ``VOCdevkit/VOC2012``.
+        train: number of images in the train split.
+        val: number of images in the val split.
         seed: the same seed gives the same files.
 
     Raises:
@@ -52,7 +52,7 @@ def write_devkit(root: Path, *, train: int = 24, val: int = 8, seed: int = 0) ->
 
 
 def image_id(index: int) -> str:
-    """Return the id of the drawn scene `index`, in the form of VOC's."""
+    """Return the id of scene `index`, in the format of VOC's ids."""
     return f"2012_{index:06}"
 
 
@@ -64,7 +64,7 @@ def save_jpeg(path: Path, image: npt.NDArray[np.uint8]) -> None:
 
 
 def save_palette_png(path: Path, label: npt.NDArray[np.uint8]) -> None:
-    """Write class ids ``(H, W)`` as VOC's own masks are: an 8-bit palette PNG with VOC's 256 colors."""
+    """Write class ids ``(H, W)`` like VOC's masks: as an 8-bit palette PNG with VOC's 256 colors."""
     from PIL import Image
 
     image = Image.fromarray(label, "L")
@@ -73,5 +73,5 @@ def save_palette_png(path: Path, label: npt.NDArray[np.uint8]) -> None:
 
 
 def write_ids(path: Path, ids: Sequence[str]) -> None:
-    """Write an id list as VOC's ImageSets and SBD have them."""
+    """Write an id list in the format of VOC's ImageSets and SBD."""
     path.write_text("".join(f"{id_}\n" for id_ in ids))

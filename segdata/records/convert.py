@@ -1,4 +1,4 @@
-"""A list file or a COCO JSON to a record set: check, plan, write, publish."""
+"""Convert a list file or a COCO JSON to a record set: check, plan, write, publish."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from segdata.records.plan import Plan, make_plan, set_name
 from segdata.records.resume import finished_shards, open_work
 from segdata.records.rows import Rows
 from segdata.records.writer import ShardJob, ShardResult, move_shards, shard_names, write_shards
+from segdata.text import plural
 
 _T = TypeVar("_T")
 
@@ -28,7 +29,7 @@ OnError = Literal["fail", "skip"]
 
 @dataclass(frozen=True)
 class ConvertReport:
-    """What a conversion did or, on a dry run, would do. Bytes on disk are apparent sizes."""
+    """Report of a conversion or, on a dry run, of what it would do. Bytes on disk are apparent sizes."""
 
     target: str
     written: bool
@@ -47,10 +48,10 @@ class ConvertReport:
 
 
 class Source(Protocol[_T]):
-    """Samples that may become rows: `segdata.records.semantic.ListSource` or `segdata.records.instance.CocoSource`."""
+    """Samples that can become rows: `segdata.records.semantic.ListSource` or `segdata.records.instance.CocoSource`."""
 
     def check(self, *, decode: bool, workers: Workers, progress: Progress) -> Rows[_T]:
-        """Look at every sample and return those that may be written."""
+        """Check every sample and return the rows that can be written."""
         ...
 
 
@@ -71,39 +72,39 @@ def to_mindrecord(
 ) -> ConvertReport:
     """Write the samples of a list file or of a COCO JSON as a record set (``docs/formats.md``).
 
-    Every sample is checked before anything is written. The bytes depend on the samples and on the options that the
-    manifest names, never on `workers`.
+    Every sample is checked before anything is written. The bytes depend on the samples and on the options in the
+    manifest, never on `workers`.
 
     Args:
         source: a `ListSource` (semantic task) or a `CocoSource` (instance task).
-        dst_path: the set's directory; its name, without a ``.mindrecord`` at the end, is the set's name.
-        num_shards: shard files; their row counts differ by one at most.
-        shuffle: order rows by a seeded digest of their key; otherwise as listed.
-        seed: of that order.
-        on_error: what a fault does: fail, or leave out what has it, and count it.
-        decode: decode every image too.
-        workers: processes that check (from some thousands of pairs on) and threads that write, all processors by
-            default; or a cluster, which sees the files of the samples and of the set by the same paths.
-        overwrite: replace a record set that lies at `dst_path`.
-        resume: keep the shards that an interrupted run of the same conversion has finished; without it they are
-            written anew.
+        dst_path: the set's directory; its name, without a ``.mindrecord`` suffix, becomes the set's name.
+        num_shards: number of shard files; their row counts differ by at most one.
+        shuffle: order rows by a seeded digest of their key; otherwise keep the listed order.
+        seed: seed of that order.
+        on_error: ``fail`` stops at faults; ``skip`` leaves out the samples that have them and counts them.
+        decode: also decode every image.
+        workers: number of processes for checking (from a few thousand pairs) and of threads for writing, one per
+            processor by default; or a cluster that sees the samples and the set under the same paths.
+        overwrite: replace an existing record set at `dst_path`.
+        resume: keep the shards that an interrupted run of the same conversion finished; otherwise write them again.
         dry_run: check everything, write nothing.
-        progress: shows how far it is.
+        progress: reports progress.
 
     Raises:
-        FaultsError: naming everything that cannot be a row.
-        InvalidInputError: when list or JSON cannot be read, there are fewer rows than shards, or MindRecord does not
-            take the name.
-        TargetExistsError: when `dst_path` is taken.
-        PlanChangedError: when `resume` and samples, options or versions are not those of the interrupted run.
-        UnfinishedError: when writing failed; nothing lies at `dst_path`, finished shards wait for `resume`.
+        FaultsError: when samples cannot become rows; names all of them.
+        InvalidInputError: when the list or JSON cannot be read, there are fewer rows than shards, or MindRecord does
+            not accept the name.
+        TargetExistsError: when `dst_path` already exists.
+        PlanChangedError: with `resume`, when samples, options or versions differ from the interrupted run.
+        UnfinishedError: when writing failed; nothing is at `dst_path`, and finished shards are kept for `resume`.
     """
     ours = _old_files(dst_path)
     check_target_directory(dst_path, overwrite=overwrite, ours=ours)
     workers = workers or default_workers()
     rows = source.check(decode=decode, workers=workers, progress=progress)
     if rows.faults and on_error == "fail":
-        raise FaultsError(f"{len(rows.faults)} faults; nothing was written", [str(fault) for fault in rows.faults])
+        count = plural(len(rows.faults), "fault")
+        raise FaultsError(f"{count}; nothing was written", [str(fault) for fault in rows.faults])
     plan = make_plan(rows, set_name(dst_path), num_shards=num_shards, seed=seed if shuffle else None)
     results: list[ShardResult] = []
     if not dry_run:
@@ -119,19 +120,19 @@ def to_mindrecord(
 
 
 class UnfinishedError(SegDataError):
-    """Writing failed; what is finished is kept, so that the same conversion can go on later."""
+    """Writing failed; finished shards are kept, so that the same conversion can resume later."""
 
 
 @contextmanager
 def _counting_finished(target: Path, shards: int) -> Iterator[None]:
-    """Say how many shards are finished when writing fails or is interrupted."""
+    """Add the number of finished shards to the error when writing fails or is interrupted."""
     try:
         yield
     except KeyboardInterrupt as error:
-        raise type(error)(f"{finished_shards(target)} of {shards} shards are finished") from error
+        raise type(error)(f"{finished_shards(target)} of {plural(shards, 'shard')} finished") from error
     except (SegDataError, OSError) as error:
         reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        raise UnfinishedError(f"{reason}; {finished_shards(target)} of {shards} shards are finished") from error
+        raise UnfinishedError(f"{reason}; {finished_shards(target)} of {plural(shards, 'shard')} finished") from error
 
 
 def _jobs(plan: Plan[_T], rows: Rows[_T], directory: Path) -> list[ShardJob[_T]]:
@@ -187,5 +188,5 @@ def _report(target: Path, plan: Plan[_T], rows: Rows[_T], results: Sequence[Shar
 
 
 def _old_files(target: Path) -> tuple[str, ...]:
-    """Return the files of the record set that lies at `target`; none where there is no manifest to say so."""
+    """Return the files of the record set at `target`; an empty tuple if there is no manifest."""
     return read_manifest(target / MANIFEST).files if (target / MANIFEST).is_file() else ()

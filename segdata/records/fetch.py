@@ -1,4 +1,4 @@
-"""Record sets in an object store, copied in and read here."""
+"""Record sets in an object store: download them and read them here."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from segdata.records.verify import VerifyReport
 from segdata.records.writer import file_digest
 from segdata.store.transfer import called_by_url, fetch, fetched, object_size, objects
 from segdata.store.url import Location, Url, default_work_dir
+from segdata.text import plural
 
 
 @dataclass(frozen=True)
 class _Found:
-    """A set in a store: its prefix and its manifest, whose length and SHA-256 tell it from every other one."""
+    """A set in a store: its prefix and its manifest, identified by length and SHA-256."""
 
     url: Url
     manifest: Manifest
@@ -31,25 +32,25 @@ class _Found:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """All files of the set with their sizes."""
+        """Sizes in bytes of all files of the set, by name."""
         sizes = {shard.file: shard.bytes for shard in self.manifest.shards}
         sizes |= {shard.file + INDEX_SUFFIX: shard.index_bytes for shard in self.manifest.shards}
         return sizes | {MANIFEST: self.manifest_bytes}
 
     @property
     def digests(self) -> dict[str, str]:
-        """SHA-256 of all files of the set."""
+        """SHA-256 of all files of the set, by name."""
         digests = {shard.file: shard.sha256 for shard in self.manifest.shards}
         digests |= {shard.file + INDEX_SUFFIX: shard.index_sha256 for shard in self.manifest.shards}
         return digests | {MANIFEST: self.digest}
 
 
 def open_manifest(location: Location) -> Manifest:
-    """Return the manifest of the set at `location`: directory, manifest or any single shard, as a path or a URL.
+    """Return the manifest of the set at `location`: a directory, manifest or any single shard, as a path or a URL.
 
     Raises:
-        InvalidInputError: when there is none, or its manifest is damaged or of a newer format.
-        SegDataError: when the store cannot be reached or refuses.
+        InvalidInputError: when there is no set, or its manifest is damaged or has a newer format.
+        SegDataError: when the store cannot be reached or denies access.
     """
     return open_set(location).manifest if isinstance(location, Path) else _find(location).manifest
 
@@ -57,16 +58,16 @@ def open_manifest(location: Location) -> Manifest:
 def verify_location(
     location: Location, *, quick: bool = False, work_dir: Path | None = None, progress: Progress = silent
 ) -> VerifyReport:
-    """Verify a set as `segdata.records.verify.verify` does; one in a store is copied to a temporary directory.
+    """Verify a set with `segdata.records.verify.verify`; one in a store is first copied to a temporary directory.
 
     Raises:
         InvalidInputError: when there is no set, or its manifest cannot be read.
-        SegDataError: when the store cannot be reached or refuses, or the disk is too small for the copy.
+        SegDataError: when the store cannot be reached or denies access, or the disk is too small for the copy.
     """
     if isinstance(location, Path):
         return verification.verify(location, quick=quick, progress=progress)
     found = _find(location)
-    # What lies there, not what should: files that are missing, too large or foreign are for `verify_location` to name.
+    # List the objects that exist, not those that should: `verify` names missing, oversized and foreign files.
     sizes = {
         name: size
         for name, size in objects(found.url)
@@ -77,15 +78,15 @@ def verify_location(
 
 
 def local_set(location: Location, *, work_dir: Path | None = None, progress: Progress = silent) -> Path:
-    """Return a path that names the set at `location`; one in a store is copied in, unless that was done before.
+    """Return a local path of the set at `location`; one in a store is downloaded unless a copy exists.
 
-    The copy is kept in the working directory under the digest of the set's manifest, so that it never has to change,
-    and programs that run side by side share it.
+    The working directory keeps the copy under the digest of the set's manifest, so the copy never has to change and
+    programs that run at the same time share it.
 
     Raises:
         InvalidInputError: when there is no set, or its manifest cannot be read.
-        SegDataError: when the store cannot be reached or refuses, the disk is too small, or what was copied is not what
-            the manifest says.
+        SegDataError: when the store cannot be reached or denies access, the disk is too small, or the copy does not
+            match the manifest.
     """
     if isinstance(location, Path):
         return location
@@ -109,9 +110,12 @@ def _find(url: Url) -> _Found:
             break
     else:
         if object_size(url / UPLOAD) is not None:
-            raise InvalidInputError(f"{url}: a record set is being copied there, or that was interrupted")
+            raise InvalidInputError(
+                f"{url}: the upload of a record set is in progress or was interrupted. "
+                "If it was interrupted, run the same command again to complete it."
+            )
         raise InvalidInputError(
-            f"{url}: no record set (expected {url / MANIFEST}); a set is what to-mindrecord has written there"
+            f"{url}: no record set; expected {url / MANIFEST}. Name a set written by segdata to-mindrecord."
         )
     with fetched(base, {MANIFEST: size}) as directory, called_by_url(base, directory):
         manifest = open_set(directory).manifest
@@ -132,14 +136,14 @@ def _check_digests(directory: Path, found: _Found) -> None:
     wrong = [name for name, digest in zip(names, read, strict=True) if digest != found.digests[name]]
     if wrong:
         raise SegDataError(
-            f"{found.url}: the SHA-256 of {len(wrong)} files is not the manifest's; they are damaged, or being "
-            f"replaced at this moment:\n{name_first(wrong)}"
+            f"{found.url}: SHA-256 differs from the manifest in {plural(len(wrong), 'file')}; "
+            f"damaged or being replaced right now:\n{name_first(wrong)}"
         )
 
 
 @contextmanager
 def _locked(copy: Path) -> Iterator[None]:
-    """Let one process at a time copy in; the others find it done. All ranks of a training begin with the same set."""
+    """Let one process download while the others wait and reuse its copy: all ranks of a run open the same set."""
     copy.parent.mkdir(parents=True, exist_ok=True)
     with (copy.parent / f".{copy.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

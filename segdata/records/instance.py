@@ -1,4 +1,4 @@
-"""The instance task: which images and annotations of a COCO JSON may become rows, and the rows themselves."""
+"""Instance task: check which images and annotations of a COCO JSON can become rows, and read the rows."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from segdata.records.schema import INSTANCE, Row, pack_masks
 
 @dataclass(frozen=True, slots=True)
 class Instances:
-    """One image with its instances, ready to be a row but for the image's bytes.
+    """One image with its instances: a row without the bytes of the image.
 
     Attributes:
-        boxes: x1, y1, x2, y2 in pixels, cut to the image, ``(N, 4)`` float32.
+        boxes: x1, y1, x2, y2 in pixels, clipped to the image, ``(N, 4)`` float32.
         labels: 1 to K, ``(N,)`` int32.
         iscrowd: 0 or 1, ``(N,)`` int32.
         masks: see `pack_masks`.
@@ -46,7 +46,7 @@ class Instances:
 
 @dataclass(frozen=True)
 class _ImageCheck:
-    """What one look at an image and its annotations found; no `item` when the image cannot be a row."""
+    """Result of checking an image and its annotations; `item` is absent if the image cannot become a row."""
 
     item: Instances | None
     areas: tuple[int, ...]
@@ -60,12 +60,12 @@ class _ImageCheck:
 class CocoSource:
     """The images of a COCO JSON with their instances.
 
-    Categories become the labels 1 to K in the order of their ids; masks become compressed RLE, whatever they came as.
+    Categories become the labels 1 to K in the order of their ids; masks of any form become compressed RLE.
 
     Attributes:
-        annotations: COCO instances as JSON.
-        images: the folder that its file names are relative to.
-        keep_empty: write images without instances too; otherwise they are left out and counted.
+        annotations: JSON file of COCO instances.
+        images: folder of the images; the JSON's file names are relative to it.
+        keep_empty: also write images without instances; otherwise they are left out and counted.
     """
 
     annotations: Path
@@ -73,7 +73,7 @@ class CocoSource:
     keep_empty: bool = False
 
     def check(self, *, decode: bool, workers: Workers, progress: Progress) -> Rows[Instances]:
-        """See `check_annotated_images`; the JSON is read first."""
+        """Read the JSON and run `check_annotated_images`."""
         return check_annotated_images(
             read_coco(self.annotations),
             self.images,
@@ -87,17 +87,17 @@ class CocoSource:
 def check_annotated_images(
     coco: Coco, images: Path, *, keep_empty: bool, decode: bool, workers: Workers, progress: Progress
 ) -> Rows[Instances]:
-    """Check every image and annotation: files there, sizes as the JSON says, each mask and box with an area.
+    """Check every image and annotation: the files exist, sizes match the JSON, each mask and box has an area.
 
-    An annotation with a fault is left out of its image, an image with one is left out whole.
+    A faulty annotation is left out of its image; a faulty image is left out entirely.
 
     Args:
         coco: the annotations.
-        images: the folder that file names are relative to.
-        keep_empty: make rows of images without instances too.
-        decode: decode every image, instead of reading its header.
-        workers: threads, or a cluster.
-        progress: shows how far it is.
+        images: folder of the images; file names are relative to it.
+        keep_empty: also make rows of images without instances.
+        decode: decode every image instead of only reading its header.
+        workers: number of threads, or a cluster.
+        progress: reports progress.
     """
     images = images.absolute()
     found: list[Instances] = []
@@ -158,7 +158,7 @@ def check_annotated_images(
 
 
 def _check_annotated_image(folder: Path, decode: bool, entry: Entry) -> _ImageCheck:
-    """Look at one image and its annotations; never raises for what is wrong with them."""
+    """Check one image and its annotations; report faults instead of raising."""
     image = entry.image
     try:
         path = resolve(folder, image.file_name)
@@ -175,7 +175,7 @@ def _check_annotated_image(folder: Path, decode: bool, entry: Entry) -> _ImageCh
 
 
 def make_instances(entry: Entry, height: int, width: int) -> tuple[Instances, tuple[int, ...], tuple[Fault, ...]]:
-    """Return the instances of an image of `height` x `width` pixels, their areas in pixels, and those that are none."""
+    """Return the instances of an image of `height` x `width` pixels, their areas in pixels, and the faults."""
     image = entry.image
     faults: list[Fault] = []
     kept: list[int] = []
@@ -202,7 +202,7 @@ def make_instances(entry: Entry, height: int, width: int) -> tuple[Instances, tu
 
 
 def read_instance_row(images: Path, item: Instances) -> Row:
-    """Read the row of an image: its file as it is, and its instances."""
+    """Read the row of an image: its file, byte for byte, and its instances."""
     return {
         "image_id": item.image_id,
         "file_name": item.file_name,

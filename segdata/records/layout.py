@@ -1,7 +1,7 @@
-"""How large a record set's header and pages must be: from the plan, not from MindRecord's defaults.
+"""Header and page size of a record set, computed from the plan instead of using MindRecord's defaults.
 
-MindRecord keeps rows in pages of one fixed size; a row never spans two, and every page but the last lies on disk
-in full. Defaults of 16 MiB and 32 MiB nearly double a set of 30 MB shards.
+MindRecord keeps rows in pages of one fixed size; a row never spans two pages, and every page but the last takes its
+full size on disk. The defaults of 16 MiB and 32 MiB nearly double a set of 30 MB shards.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ HEADER_MIN, HEADER_MAX = 16 << 10, 128 << 20
 #: Bytes that MindRecord puts before a row's blob and before each of its fields.
 _LENGTH_BYTES = 8
 
-#: Bytes of header JSON: a page's entry, a row group's, a shard's name, the rest. Measured, and then rounded up.
+#: Bytes of header JSON for a page entry, a row group entry, a shard name and the rest; measured, then rounded up.
 _PAGE_JSON, _GROUP_JSON, _SHARD_JSON, _OTHER_JSON = 280, 40, 8, 4 << 10
 
-#: A call of the writer takes rows of about this many bytes: large enough to be fast, small enough to stay in memory.
+#: Bytes of rows per call of the writer, approximately: large enough to be fast, small enough for memory.
 BATCH_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Sizes in bytes for every shard of a set."""
+    """Page and header size in bytes, the same for every shard of a set."""
 
     page_size: int
     header_size: int
 
 
 def blob_overhead(schema: Schema) -> int:
-    """Return the bytes that a row's blob (its bytes and array fields) takes beyond the fields themselves."""
+    """Return the overhead in bytes of a row's blob (its bytes and array fields)."""
     blobs = [name for name, field in schema.items() if field["type"] == "bytes" or "shape" in field]
     return _LENGTH_BYTES * (1 + len(blobs))
 
 
 def choose_layout(shards: Sequence[npt.NDArray[np.int64]], *, name_bytes: int) -> Layout:
-    """Choose the page size that leaves the least unused, and a header that holds the pages' entries.
+    """Choose the page size that wastes the least space, and a header large enough for the page entries.
 
     Args:
-        shards: blob bytes of each row, one array a shard.
+        shards: blob bytes of each row, one array per shard.
         name_bytes: length of a shard's file name.
 
     Raises:
@@ -55,7 +55,9 @@ def choose_layout(shards: Sequence[npt.NDArray[np.int64]], *, name_bytes: int) -
     """
     largest = max(int(rows.max()) for rows in shards)
     if largest > PAGE_MAX:
-        raise InvalidInputError(f"a row of {largest} bytes; MindRecord takes {PAGE_MAX} at most")
+        raise InvalidInputError(
+            f"the largest row has {largest} bytes; expected at most {PAGE_MAX}, the limit of MindRecord"
+        )
     sums = [np.cumsum(rows) for rows in shards]
     size = min(
         _candidates(largest, max(int(total[-1]) for total in sums)),
@@ -63,13 +65,13 @@ def choose_layout(shards: Sequence[npt.NDArray[np.int64]], *, name_bytes: int) -
     )
     pages = max(_pages(total, size) for total in sums)
     groups = max(int(total[-1]) for total in sums) // BATCH_BYTES + 1
-    # Twice, because the rows' scalars take pages of their own.
+    # Twice, because the scalars of the rows use separate pages.
     header = 2 * (pages * _PAGE_JSON + groups * _GROUP_JSON) + len(shards) * (name_bytes + _SHARD_JSON) + _OTHER_JSON
     return Layout(size, min(max(_round_up(header), HEADER_MIN), HEADER_MAX))
 
 
 def _candidates(largest_row: int, largest_shard: int) -> Iterator[int]:
-    """Yield page sizes from the smallest possible to one that holds a whole shard, each a fifth larger."""
+    """Yield page sizes from the smallest possible to one that holds an entire shard, each a fifth larger."""
     size = max(_round_up(largest_row), PAGE_MIN)
     yield size
     while size < min(largest_shard, PAGE_MAX):
@@ -78,7 +80,7 @@ def _candidates(largest_row: int, largest_shard: int) -> Iterator[int]:
 
 
 def _pages(sums: npt.NDArray[np.int64], page: int) -> int:
-    """Count the pages of a shard whose rows add up to `sums`, filled greedily as MindRecord does."""
+    """Count the pages of a shard with the cumulative row sizes `sums`, filled greedily as MindRecord does."""
     count, filled = 0, 0
     while filled < sums[-1]:
         filled = int(sums[np.searchsorted(sums, filled + page, "right") - 1])

@@ -1,4 +1,4 @@
-"""The manifest: what a record set holds, written once beside its shards."""
+"""The manifest, which describes a record set and is written once, next to its shards."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from segdata.records.schema import SCHEMAS, Schema, TaskName
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
 
-#: Options that every manifest names.
+#: Options that every manifest must contain.
 _OPTIONS = {"num_shards", "shuffle", "seed"}
 
-#: The `.db` is MindRecord's SQLite index, one beside each shard.
+#: Suffix of MindRecord's SQLite index, one next to each shard.
 INDEX_SUFFIX = ".db"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
-    """One shard file and the index beside it (``file + ".db"``); sizes in bytes, digests in hex."""
+    """One shard file and the index next to it (``file + ".db"``); sizes in bytes, digests in hex."""
 
     file: str
     rows: int
@@ -36,9 +36,9 @@ class Shard:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassInfo:
-    """One class: the id in the labels, its name and id in the source; its pixels, the images and instances with it.
+    """One class: its id in the labels, its name and id in the source, and its counts of pixels, images and instances.
 
-    `instances` is None in a semantic set, where pixels belong to no instance.
+    `instances` is ``None`` in a semantic set, whose pixels do not belong to instances.
     """
 
     id: int
@@ -51,11 +51,11 @@ class ClassInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """Everything there is to know about a record set without opening it.
+    """Description of a record set, readable without opening its shards.
 
     `inputs` is the SHA-256 over the fingerprints of all rows in set order (see ``docs/formats.md``);
-    `options` are those that shape the bytes of the set; `ignore_label` is None in an instance set. No time stamp
-    and no absolute path: the same inputs give the same manifest.
+    `options` are those that affect the bytes of the set; `ignore_label` is ``None`` in an instance set. The manifest
+    contains no time stamp and no absolute path, so the same inputs give the same manifest.
     """
 
     format: Literal["segdata record set"] = "segdata record set"
@@ -75,17 +75,17 @@ class Manifest:
 
     @property
     def num_classes(self) -> int:
-        """How many classes a label may name: ids ``0 … K - 1`` (semantic), ``1 … K`` (instance)."""
+        """Number of classes: ids ``0 … K - 1`` (semantic), ``1 … K`` (instance)."""
         return len(self.classes)
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Class names by id."""
+        """Class names, ordered by id."""
         return tuple(info.name for info in self.classes)
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Every file of the set, the manifest included."""
+        """All files of the set, including the manifest."""
         shards = [name for shard in self.shards for name in (shard.file, shard.file + INDEX_SUFFIX)]
         return (*shards, MANIFEST)
 
@@ -99,12 +99,12 @@ class RecordSet:
 
     @property
     def shard_paths(self) -> list[Path]:
-        """The shards in row order."""
+        """Paths of the shards, in row order."""
         return [self.directory / shard.file for shard in self.manifest.shards]
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
-    """Write `manifest` into `directory`, last of all its files."""
+    """Write `manifest` to `directory`; call this after all other files are written."""
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
     (directory / MANIFEST).write_bytes(text + b"\n")
 
@@ -113,7 +113,7 @@ def open_set(path: Path) -> RecordSet:
     """Open the record set that `path` names: its directory, its manifest or any single shard.
 
     Raises:
-        InvalidInputError: when there is none, or its manifest is damaged or of a newer format.
+        InvalidInputError: when there is no set, or its manifest is damaged or has a newer format.
     """
     directory = path if path.is_dir() else path.parent
     manifest = read_manifest(directory / MANIFEST, named=path)
@@ -123,29 +123,32 @@ def open_set(path: Path) -> RecordSet:
 
 
 def read_manifest(path: Path, *, named: Path | None = None) -> Manifest:
-    """Read a manifest and check its form; `named` is what the user called the set by.
+    """Read and validate a manifest; `named` is the path that the user gave for the set.
 
     Raises:
-        InvalidInputError: when there is none, or it is damaged, of a newer format or says what cannot be.
+        InvalidInputError: when there is no manifest, or it is damaged, has a newer format or is inconsistent.
     """
     try:
         text = path.read_bytes()
     except OSError as error:
         raise InvalidInputError(
-            f"{named or path}: no record set (expected {path}); a set is a directory written by to-mindrecord"
+            f"{named or path}: no record set; expected {path}. Name a set written by segdata to-mindrecord."
         ) from error
     version = re.search(rb'"format_version":\s*(\d{1,9})', text)
     if version and int(version[1]) > MANIFEST_VERSION:
         raise InvalidInputError(
-            f"{path}: format version {int(version[1])} is newer than this program ({MANIFEST_VERSION})"
+            f"{path}: format version {int(version[1])} is newer than this program; "
+            f"expected {MANIFEST_VERSION} or lower. Upgrade segdata."
         )
     try:
         manifest = msgspec.json.decode(text, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInputError(f"{path}: not a manifest of a record set: {error}") from error
     if not manifest.shards or manifest.schema != SCHEMAS[manifest.task] or not manifest.options.keys() >= _OPTIONS:
-        raise InvalidInputError(f"{path}: not a manifest of a record set: no shards, another schema or no options")
+        raise InvalidInputError(
+            f"{path}: not a manifest of a record set: shards or options are missing, or the schema differs"
+        )
     unsafe = [name for name in manifest.files if set("/\\\0") & set(name) or name in ("", ".", "..")]
     if unsafe:
-        raise InvalidInputError(f"{path}: names a file outside its own directory: {unsafe[0]!r}")
+        raise InvalidInputError(f"{path}: names a file outside its directory: {unsafe[0]!r}")
     return manifest

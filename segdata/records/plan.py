@@ -1,4 +1,4 @@
-"""Which rows make which shard, in which order, in what room: decided before anything is written."""
+"""Plan a record set: the rows of each shard, their order and the layout, before anything is written."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from segdata.errors import InvalidInputError
 from segdata.records import layout
 from segdata.records.rows import Rows
 from segdata.seeded import seeded_order
+from segdata.text import plural
 
 _T = TypeVar("_T")
 
@@ -22,7 +23,7 @@ _FORBIDDEN = set("\\/:*?\"<>|`&';")
 
 @dataclass(frozen=True)
 class Plan(Generic[_T]):
-    """What would be written: which rows make which shard, in which order, in what room."""
+    """Plan of a record set: the rows of each shard, in order, and the layout."""
 
     name: str
     seed: int | None
@@ -31,12 +32,22 @@ class Plan(Generic[_T]):
 
 
 def make_plan(rows: Rows[_T], name: str, *, num_shards: int, seed: int | None) -> Plan[_T]:
-    """Decide the rows' order and shards; reads and writes nothing."""
+    """Choose the order of the rows and their shards; read and write nothing.
+
+    Raises:
+        InvalidInputError: when the number of shards is out of range or larger than the number of rows, or a row is too
+            large.
+    """
     count = len(rows.items)
     if not 1 <= num_shards <= MAX_SHARDS:
-        raise InvalidInputError(f"{num_shards} shards; MindRecord takes 1 to {MAX_SHARDS}")
+        raise InvalidInputError(
+            f"number of shards is {num_shards}; expected 1 to {MAX_SHARDS}, the limit of MindRecord"
+        )
     if count < num_shards:
-        raise InvalidInputError(f"{count} rows are fewer than {num_shards} shards; ask for {max(count, 1)} or fewer")
+        raise InvalidInputError(
+            f"{plural(count, 'row')} cannot fill {plural(num_shards, 'shard')}; "
+            f"expected at least one row per shard. Set --num_shards to {max(count, 1)} or less."
+        )
     order = np.arange(count) if seed is None else np.array(seeded_order(rows.keys, seed), np.int64)
     parts = np.array_split(order, num_shards)
     return Plan(
@@ -48,13 +59,16 @@ def make_plan(rows: Rows[_T], name: str, *, num_shards: int, seed: int | None) -
 
 
 def set_name(target: Path) -> str:
-    """Return the name of the set that goes into `target`: the directory's, without ``.mindrecord`` at its end.
+    """Return the name of the set at `target`: the name of the directory without a ``.mindrecord`` suffix.
 
     Raises:
-        InvalidInputError: when MindRecord does not take it as a file name.
+        InvalidInputError: when MindRecord does not accept it as a file name.
     """
     name = target.resolve().name.removesuffix(".mindrecord")
     if not name or _FORBIDDEN & set(name) or name != name.strip():
         forbidden = " ".join(sorted(_FORBIDDEN))
-        raise InvalidInputError(f"{target}: MindRecord takes no file name {name!r}; avoid {forbidden}")
+        raise InvalidInputError(
+            f"{target}: {name!r} is not a file name that MindRecord accepts; "
+            f"expected no spaces at either end and none of {forbidden}"
+        )
     return name

@@ -1,8 +1,8 @@
-"""Record sets written here and copied out to an object store.
+"""Record sets in an object store: write them here and upload them.
 
-A store has no rename, so a set is published file by file, its manifest last: what has no manifest is no record set.
-Until then an object ``upload.json`` says whose the files are and which of them are there, so that a copying that was
-interrupted is completed by the next one.
+A store has no rename, so a set is published file by file, its manifest last: files without a manifest are not a record
+set. Until then an object ``upload.json`` records which set the files belong to and which of them are uploaded, so that
+the next run completes an interrupted upload.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _T = TypeVar("_T")
 
 UPLOAD = "upload.json"
 
-#: Files that are copied out between two notes of what is there.
+#: Files to upload between two updates of ``upload.json``.
 _GROUP = 8
 
 
 @dataclass(frozen=True)
 class _Upload:
-    """The note about a copying that is under way.
+    """Content of ``upload.json``: the state of an upload in progress.
 
     Attributes:
-        manifest: SHA-256 of the manifest of the set that is copied.
-        files: names of all objects that may lie there: of this set, and of what it replaces.
-        done: those of this set that are there.
+        manifest: SHA-256 of the manifest of the set being uploaded.
+        files: names of all objects that may exist at the target: those of this set and of the set it replaces.
+        done: names of the uploaded files of this set.
     """
 
     format: Literal["segdata upload"]
@@ -49,7 +49,7 @@ class _Upload:
 
 @dataclass(frozen=True)
 class _Prefix:
-    """What lies below a prefix that a set is to be published at: objects of ours only."""
+    """Objects below the prefix where a set is to be published, all of them written by this program."""
 
     sizes: dict[str, int]
     upload: _Upload | None
@@ -65,22 +65,22 @@ def write_location(
     progress: Progress = silent,
     **options: Any,
 ) -> convert.ConvertReport:
-    """Write a record set as `segdata.records.convert.to_mindrecord` does, to a directory or to an object store.
+    """Write a record set with `segdata.records.convert.to_mindrecord`, to a directory or to an object store.
 
-    For a store the set is written to the working directory, copied out with its manifest last, and removed there.
+    For a store, write the set to the working directory, upload it with its manifest last, then remove the local copy.
 
     Args:
-        source: see there, as for all other options.
+        source: see `to_mindrecord`, which also describes the other options.
         dst_path: the set's directory or URL.
-        work_dir: where the set lies before it is copied.
-        overwrite: replace a record set that lies at `dst_path`.
+        work_dir: working directory for the set before the upload.
+        overwrite: replace an existing record set at `dst_path`.
         dry_run: check everything, write nothing.
-        progress: shows how far it is.
+        progress: reports progress.
 
     Raises:
-        SegDataError: as there; and when the store cannot be reached or refuses. A set that is written stays in the
-            working directory then.
-        TargetExistsError: when `dst_path` is taken.
+        SegDataError: see `to_mindrecord`; also when the store cannot be reached or denies access. The finished set then
+            stays in the working directory.
+        TargetExistsError: when `dst_path` already exists.
     """
     if isinstance(dst_path, Path):
         return convert.to_mindrecord(
@@ -88,25 +88,25 @@ def write_location(
         )
     _look(dst_path, overwrite=overwrite)
     local = local_place(dst_path, work_dir)
-    # What lies there is of a run that could not copy it out.
+    # An existing set was left by a run that could not upload it.
     report = convert.to_mindrecord(source, local, overwrite=True, dry_run=dry_run, progress=progress, **options)
     if not dry_run:
         try:
             publish(local, dst_path, overwrite=overwrite, progress=progress)
         except SegDataError as error:
             raise SegDataError(
-                f"{error}; the set is whole in {local}, and the same command copies out what is missing"
+                f"{error}\nThe complete set is in {local}. Run the same command again to upload the missing files."
             ) from error
         shutil.rmtree(local)
     return replace(report, target=str(dst_path))
 
 
 def publish(directory: Path, url: Url, *, overwrite: bool = False, progress: Progress = silent) -> None:
-    """Copy the record set in `directory` to `url`, its manifest last; what an interrupted copying left is kept.
+    """Upload the record set in `directory` to `url`, its manifest last; keep the files of an interrupted upload.
 
     Raises:
-        TargetExistsError: when a set lies there and `overwrite` is false, or foreign objects do.
-        SegDataError: when the store cannot be reached or refuses.
+        TargetExistsError: when a set already exists at `url` and `overwrite` is false, or `url` has foreign objects.
+        SegDataError: when the store cannot be reached or denies access.
     """
     manifest = open_set(directory).manifest
     digest = hashlib.sha256((directory / MANIFEST).read_bytes()).hexdigest()
@@ -117,7 +117,7 @@ def publish(directory: Path, url: Url, *, overwrite: bool = False, progress: Pro
         done = {name for name in there.upload.done if there.sizes.get(name) == (directory / name).stat().st_size}
     note = _Upload("segdata upload", digest, tuple(sorted({*manifest.files, *there.sizes})), tuple(sorted(done)))
     _write_note(url, note)
-    # From here on until the end nobody finds a set, neither the old one nor the new one.
+    # From here to the end, readers find neither the old set nor the new one.
     remove(url, [name for name in there.sizes if name == MANIFEST])
     remove(url, [name for name in there.sizes if name not in (*shards, MANIFEST, UPLOAD)])
     missing = [name for name in shards if name not in done]
@@ -130,9 +130,9 @@ def publish(directory: Path, url: Url, *, overwrite: bool = False, progress: Pro
 
 
 def _look(url: Url, *, overwrite: bool) -> _Prefix:
-    """Return what lies below `url`, if a set may be published there."""
+    """Return the objects below `url`; raise if a set must not be published there."""
     if not url.key:
-        raise InvalidInputError(f"{url}: names a bucket; a record set needs a name in it, such as {url}/train")
+        raise InvalidInputError(f"{url}: names only a bucket; expected a prefix in it, such as {url}/train")
     sizes = dict(objects(url))
     with fetched(url, {name: sizes[name] for name in (MANIFEST, UPLOAD) if name in sizes}) as found:
         note = _read_note(found / UPLOAD)
@@ -143,12 +143,12 @@ def _look(url: Url, *, overwrite: bool) -> _Prefix:
     if foreign := sorted(set(sizes) - ours):
         raise foreign_objects_error(url, foreign)
     if MANIFEST in sizes and not overwrite:
-        raise TargetExistsError(f"{url} exists already", replaceable=True)
+        raise TargetExistsError(f"{url}: already exists", replaceable=True)
     return _Prefix(sizes, note)
 
 
 def _read_note(path: Path) -> _Upload | None:
-    """Return the note, None where there is none or a file of another kind has its name."""
+    """Return the content of ``upload.json``; ``None`` if the file is missing or is not an upload state."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Upload)
     except (FileNotFoundError, msgspec.DecodeError):

@@ -1,7 +1,7 @@
-"""What an interrupted conversion leaves, and whether it can be gone on with.
+"""Resume interrupted conversions.
 
-All of it lies in one folder of the staging directory, named after the plan: what was to be written, and a folder for
-each finished shard. A run that goes on must come to the same plan.
+An interrupted conversion leaves one folder in the staging directory, named after its plan. The folder contains the plan
+and a subfolder for each finished shard. A run can resume only if it computes the same plan.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ SHARD_PREFIX = "shard-"
 
 
 class PlanChangedError(SegDataError):
-    """What an interrupted run left belongs to another plan than this run's."""
+    """The interrupted run had a different plan than this run."""
 
 
 @dataclass(frozen=True)
 class _Saved:
-    """All that decides the bytes of the set, but the content of the rows."""
+    """Saved plan: everything that determines the bytes of the set, except the content of the rows."""
 
     program: dict[str, str]
     task: str
@@ -51,12 +51,11 @@ def open_work(
 ) -> Path:
     """Return the folder of `staging` for the shards of this plan.
 
-    With `resume` it may hold shards already, of the interrupted run that `staging` was left by; otherwise all that was
-    left is removed.
+    With `resume`, the folder may already contain the shards that an interrupted run finished; otherwise everything in
+    `staging` is removed.
 
     Raises:
-        PlanChangedError: when inputs, options or versions are no longer those of the interrupted run; names the
-            first difference.
+        PlanChangedError: when inputs, options or versions differ from the interrupted run; names the first difference.
     """
     saved = _Saved(
         program=program,
@@ -78,18 +77,18 @@ def open_work(
         empty(staging)
         work.mkdir()
         np.save(work / _MARKS, rows.change_marks)
-        # Last: without it the folder is none that could be resumed.
+        # Write this file last: a run can resume only from a folder that has it.
         (work / _PLAN).write_bytes(text)
     return work
 
 
 def _difference(left: Path, now: _Saved, change_marks: npt.NDArray[np.uint64], keys: Sequence[str]) -> str:
-    start = f"{left.parent.parent}: what was interrupted cannot be gone on with"
+    start = f"{left.parent.parent}: cannot resume the interrupted run"
     try:
         then = msgspec.json.decode(left.read_bytes(), type=_Saved)
         old = np.load(left.parent / _MARKS, allow_pickle=False)
     except (msgspec.DecodeError, OSError, ValueError) as error:
-        return f"{start}: it is damaged ({error})"
+        return f"{start}: its saved plan is damaged ({error})"
     for name, value in msgspec.to_builtins(now).items():
         before = msgspec.to_builtins(getattr(then, name))
         if name == "change_marks":
@@ -99,11 +98,11 @@ def _difference(left: Path, now: _Saved, change_marks: npt.NDArray[np.uint64], k
                 ((key, before.get(key), value[key]) for key in value if before.get(key) != value[key]), (name, 0, 0)
             )
         if before != value:
-            return f"{start}: {name} was {before!r}, now it is {value!r}"
+            return f"{start}: {name} was {before!r} and is now {value!r}"
     changed = int(np.argmax(old != change_marks)) if len(old) == len(change_marks) else 0
-    return f"{start}: {keys[changed]} (sample {changed + 1}) is not what it was; other files, or changed since"
+    return f"{start}: {keys[changed]} (sample {changed + 1}) differs; it was modified or replaced"
 
 
 def finished_shards(target: Path) -> int:
-    """Return how many shards an interrupted conversion to `target` has left finished."""
+    """Return the number of finished shards that an interrupted conversion to `target` left."""
     return len(list(staging_directory(target).glob(f"{_PREFIX}*/{SHARD_PREFIX}*")))

@@ -1,4 +1,4 @@
-"""What a check hands to the writer, whatever the task: the rows that may be written, and what was found on the way."""
+"""Result of a check, the same for both tasks: the rows that can be written, with statistics and faults."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Rows(Generic[_T]):
-    """Checked rows of one task, in the order of their list or JSON.
+    """Checked rows of one task, in the order of the list or JSON.
 
     Attributes:
-        items: one for each row; `read` makes the row of it.
-        keys: what the seeded order is drawn from, one for each item, all different.
-        sizes: bytes of each row as MindRecord keeps it, ``(rows,)`` int64.
-        change_marks: what tells whether a row is still the one that was checked, ``(rows,)`` uint64; see `change_mark`.
-        samples: how many samples were looked at.
-        empty: images that were left out because they have no instance.
-        faults: each thing that was left out, and why.
+        items: one for each row; `read` turns it into the row.
+        keys: unique keys that determine the seeded order, one for each item.
+        sizes: bytes of each row as MindRecord stores it, ``(rows,)`` int64.
+        change_marks: hashes that detect rows changed since the check, ``(rows,)`` uint64; see `change_mark`.
+        samples: number of checked samples.
+        empty: number of images left out because they have no instances.
+        faults: everything that was left out, and why.
         rotated: images whose EXIF orientation is not 1.
     """
 
@@ -50,5 +50,5 @@ class Rows(Generic[_T]):
 
 
 def change_mark(*parts: object) -> int:
-    """Return 64 bits that change when one of `parts` does: of a file, its size and time of change stand for it."""
+    """Return a 64-bit hash of `parts`; pass the size and modification time of a file in place of its content."""
     return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=8).digest(), "little")

@@ -1,4 +1,4 @@
-"""The two row schemas of a record set: what a row holds, and how it is read back."""
+"""Row schemas of a record set, one per task, and conversion of rows that were read back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TaskName = Literal["semantic", "instance"]
 Schema = dict[str, dict[str, Any]]
 Row = dict[str, Any]
 
-#: The model zoo's own three fields. `data` is the encoded image as it lay on disk, `label` the 8-bit
+#: The three fields of the model zoo. `data` is the encoded image, byte for byte as on disk; `label` is the 8-bit
 #: single-channel PNG of class ids; `file_name` is the image's path relative to the data root.
 SEMANTIC: Schema = {
     "file_name": {"type": "string"},
@@ -21,7 +21,7 @@ SEMANTIC: Schema = {
     "label": {"type": "bytes"},
 }
 
-#: One image with N instances. `boxes` are x1, y1, x2, y2 in pixels, `labels` 1 to K, `masks` see `pack_masks`.
+#: One image with N instances. `boxes` are x1, y1, x2, y2 in pixels, `labels` are 1 to K; for `masks` see `pack_masks`.
 INSTANCE: Schema = {
     "image_id": {"type": "int64"},
     "file_name": {"type": "string"},
@@ -36,33 +36,33 @@ INSTANCE: Schema = {
 
 SCHEMAS: dict[TaskName, Schema] = {"semantic": SEMANTIC, "instance": INSTANCE}
 
-#: The field that tells rows apart.
+#: The field that identifies a row.
 KEY: dict[TaskName, str] = {"semantic": "file_name", "instance": "image_id"}
 
 
 def pack_masks(counts: Sequence[bytes]) -> bytes:
-    """Return the masks of a row as one field: a MessagePack array of the counts of compressed COCO RLEs."""
+    """Pack the masks of a row into one field: a MessagePack array of the counts of compressed COCO RLEs."""
     return msgspec.msgpack.encode(counts)
 
 
 def unpack_masks(data: bytes) -> list[bytes]:
-    """Return the counts that `pack_masks` packed; their number is the number of instances."""
+    """Return the counts packed by `pack_masks`, one for each instance."""
     return msgspec.msgpack.decode(data, type=list[bytes])
 
 
 def as_bytes(column: npt.NDArray[Any]) -> bytes:
-    """Return a bytes column of MindSpore's reader as the bytes that were written.
+    """Return a bytes column from MindSpore's reader as the bytes that were written.
 
-    MindSpore hands such a column over as NumPy ``S<n>`` of shape ``(1,)``, whose ``.item()`` strips
+    MindSpore returns such a column as NumPy ``S<n>`` of shape ``(1,)``, whose ``.item()`` strips
     trailing zero bytes; the buffer keeps them.
     """
     return np.frombuffer(column, np.uint8).tobytes()
 
 
 def read_back(columns: Mapping[str, npt.NDArray[Any]], schema: Schema) -> Row:
-    """Return a row of MindSpore's reader (NumPy columns) as the row that was written.
+    """Return a row from MindSpore's reader (NumPy columns) as the row that was written.
 
-    An array of no rows comes back as one element of garbage, so that `masks` tells how many instances there are.
+    An array without rows comes back as one element of garbage, so the number of instances is taken from `masks`.
     """
     row: Row = {}
     for name, field in schema.items():

@@ -1,4 +1,4 @@
-"""The semantic task: which pairs of a list may become rows, and the rows themselves."""
+"""Semantic task: check which pairs of a list can become rows, and read the rows."""
 
 from __future__ import annotations
 
@@ -24,22 +24,23 @@ from segdata.records.layout import blob_overhead
 from segdata.records.manifest import ClassInfo
 from segdata.records.rows import Rows, change_mark
 from segdata.records.schema import SEMANTIC, Row
+from segdata.text import plural
 
-#: Fewer pairs are checked before a process has started.
+#: Minimum number of pairs for worker processes; fewer are checked before a process has started.
 PROCESSES_FROM = 2000
 
 
 @dataclass(frozen=True)
 class PairReport:
-    """What one look at a pair saw, none of it where a file cannot be read, and what is wrong.
+    """Result of checking a pair; fields of a file that cannot be read are empty.
 
     Attributes:
-        image: the encoded image, or where it lies.
-        header: of the image.
-        encoded: the label's file.
+        image: the encoded image, or its path.
+        header: header of the image.
+        encoded: content of the label file.
         label: class ids ``(H, W)`` uint8.
         pixels: label pixels by value, ``(256,)``.
-        faults: of image, label and both.
+        faults: faults of the image, of the label and of their combination.
     """
 
     image: Path | bytes | None
@@ -52,7 +53,7 @@ class PairReport:
 
 @dataclass(frozen=True)
 class PairCheck:
-    """The findings of one pair: bytes of its row, its change mark, label pixels by value, and what is wrong or odd."""
+    """Summary of one pair: bytes of its row, change mark, label pixels by value, faults and EXIF orientation."""
 
     size: int
     change_mark: int
@@ -66,9 +67,9 @@ class ListSource:
     """The samples of a list file.
 
     Attributes:
-        data_root: what the list's paths are relative to.
+        data_root: folder that the paths of the list are relative to.
         data_lst: the list file.
-        classes: names and ignore label; VOC's by default.
+        classes: class names and ignore label; those of VOC by default.
     """
 
     data_root: Path
@@ -76,7 +77,7 @@ class ListSource:
     classes: Classes = Classes()
 
     def check(self, *, decode: bool, workers: Workers, progress: Progress) -> Rows[Pair]:
-        """See `check_pairs`; the list file is read first."""
+        """Read the list file and run `check_pairs`."""
         pairs = read_list(self.data_lst)
         return check_pairs(pairs, self.data_root, self.classes, decode=decode, workers=workers, progress=progress)
 
@@ -84,9 +85,9 @@ class ListSource:
 def check_pairs(
     pairs: Sequence[Pair], root: Path, classes: Classes, *, decode: bool, workers: Workers, progress: Progress
 ) -> Rows[Pair]:
-    """Check every pair: both files there and readable, equal in size, the label's values known.
+    """Check every pair: both files exist, are readable and equal in size, and the label has only known values.
 
-    Labels are decoded (they are small); of an image only the header is read, unless `decode`.
+    Labels are always decoded (they are small); images only with `decode`, otherwise only their header is read.
     """
     pixels, images = np.zeros(256, np.int64), np.zeros(256, np.int64)
     sizes: list[int] = []
@@ -134,7 +135,7 @@ def check_pairs(
 
 
 def check_pair(root: Path, classes: Classes, decode: bool, pair: Pair) -> PairCheck:
-    """Look at one pair; never raises for what is wrong with it."""
+    """Check one pair; report faults instead of raising."""
     find_image, find_label = partial(resolve, root, pair.image), partial(resolve, root, pair.label)
     look = inspect_pair(pair, find_image, find_label, classes, decode=decode)
     orientation = look.header.orientation if look.header else 1
@@ -154,14 +155,14 @@ def inspect_pair(
     *,
     decode: bool,
 ) -> PairReport:
-    """Look at one pair; never raises for what is wrong with it.
+    """Check one pair; report faults instead of raising.
 
     Args:
-        pair: what image and label are called in faults.
-        find_image: gives the encoded image, or where it lies, or raises why there is none.
-        find_label: the same of the label.
-        classes: what the label may say.
-        decode: decode the image, instead of reading its header.
+        pair: names of image and label in faults.
+        find_image: returns the encoded image or its path, or raises an error if there is no image.
+        find_label: the same for the label.
+        classes: allowed values of the label.
+        decode: decode the image instead of only reading its header.
     """
     faults: list[Fault] = []
     pixels = np.zeros(256, np.int64)
@@ -188,7 +189,7 @@ def inspect_pair(
 
 
 def file_fault(where: str, error: InvalidInputError | OSError, missing: Code) -> Fault:
-    """Return the fault of a file that cannot be read; `missing` is its kind when it is not there."""
+    """Return the fault of a file that cannot be read; `missing` is the code for a file that does not exist."""
     if isinstance(error, InvalidInputError):
         return Fault(error.code, where, str(error))
     if isinstance(error, FileNotFoundError):
@@ -204,14 +205,15 @@ def _check_values(label: npt.NDArray[np.uint8], pixels: npt.NDArray[np.int64], c
     if gray := voc_colormap().gray_diagnosis(values):
         raise InvalidInputError(gray, "gray_from_color")
     expected = f"expected 0 to {len(classes.names) - 1} or {classes.ignore_label}"
+    count = plural(len(foreign), "such value")
     raise InvalidInputError(
-        f"{first_pixel(label == foreign[0])} has value {foreign[0]}; {expected} ({len(foreign)} such values)",
+        f"{first_pixel(label == foreign[0])} has value {foreign[0]}; {expected} ({count})",
         "value_outside_classes",
     )
 
 
 def read_pair_row(root: Path, pair: Pair) -> Row:
-    """Read the row of a pair: both files as they are."""
+    """Read the row of a pair: both files, byte for byte."""
     return {
         "file_name": pair.image,
         "data": resolve(root, pair.image).read_bytes(),

@@ -1,8 +1,8 @@
-"""Make independently written shards one set.
+"""Join independently written shards into one set.
 
-A shard's file begins with 8 bytes, the little-endian length of a JSON header, and that header. `shard_addresses`
-lists the files of the set; `shard_id`, there and in every page's entry, says which of them this one is. A shard
-that was written alone names only itself: a reader that opens it sees no other rows, and says nothing.
+A shard file begins with 8 bytes, the little-endian length of a JSON header, followed by that header. `shard_addresses`
+lists the files of the set; `shard_id`, in the header and in every page entry, is the index of this file in that list. A
+shard that was written alone lists only itself: a reader that opens it sees no other rows and reports no error.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _Page(msgspec.Struct):
 
 
 class _Header(msgspec.Struct):
-    """The part of a header that is looked at here."""
+    """The part of a header that this module uses."""
 
     shard_addresses: list[str]
     shard_id: int
@@ -37,10 +37,10 @@ class _Header(msgspec.Struct):
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """Read the JSON header of a shard and check its form as far as this module looks at it.
+    """Read the JSON header of a shard and validate the part that this module uses.
 
     Raises:
-        InvalidInputError: when the file does not begin with one, or ends within the room that it claims.
+        InvalidInputError: when the file does not begin with a header, or is shorter than the space reserved for it.
     """
     with path.open("rb") as file:
         start = file.read(_LENGTH.size)
@@ -58,21 +58,21 @@ def read_header(path: Path) -> dict[str, Any]:
         raise InvalidInputError(f"{path}: damaged MindRecord header: {error}") from error
     if not _LENGTH.size + length <= form.header_size <= size:
         raise InvalidInputError(
-            f"{path}: damaged MindRecord file: {size} bytes, and {form.header_size} for a header of {length}"
+            f"{path}: damaged MindRecord file: {size} bytes, with {form.header_size} reserved for a header of {length}"
         )
     return header
 
 
 def count_rows(header: dict[str, Any]) -> int:
-    """Return the rows of a shard by its header: those of its last blob page."""
+    """Return the number of rows of a shard from its header: the end row of its last blob page."""
     return max((page["end_row_id"] for page in header["page"] if page["page_type"] == "BLOB_DATA"), default=0)
 
 
 def stitch(path: Path, names: Sequence[str], index: int) -> None:
-    """Rewrite the header of the shard at `path` so that it is number `index` of the shards `names`.
+    """Rewrite the header of the shard at `path` to make it shard `index` of `names`.
 
     Raises:
-        InvalidInputError: when the header does not fit into the room that the file keeps for it.
+        InvalidInputError: when the header does not fit into the space reserved for it.
     """
     header = read_header(path)
     header["shard_addresses"] = list(names)
@@ -81,6 +81,8 @@ def stitch(path: Path, names: Sequence[str], index: int) -> None:
         page["shard_id"] = index
     text = msgspec.json.encode(header)
     if _LENGTH.size + len(text) > header["header_size"]:
-        raise InvalidInputError(f"{path}: a header of {len(text)} bytes does not fit into {header['header_size']}")
+        raise InvalidInputError(
+            f"{path}: a header of {len(text)} bytes does not fit into the {header['header_size']} bytes reserved for it"
+        )
     with path.open("r+b") as file:
         file.write(_LENGTH.pack(len(text)) + text)

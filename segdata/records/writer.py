@@ -1,11 +1,11 @@
-"""Plan to shards: the only place that writes MindRecord.
+"""Write the shards of a plan; no other module writes MindRecord.
 
-One single-shard `FileWriter` for each shard, its rows decided by the plan: MindRecord's own multi-shard writer
-spreads rows by an unseeded draw, and drops rows that break the schema without a word.
+Each shard has its own single-shard `FileWriter` and the rows that the plan assigns to it: MindRecord's multi-shard
+writer distributes rows by an unseeded draw and silently drops rows that violate the schema.
 
-A shard is written in a folder of its own, which gets its name when all of it is there: whoever dies on the way, and
-wherever, a folder ``shard-0003`` holds a whole shard. MindRecord's files bear being moved to another folder, though
-not another name.
+Each shard is written in its own folder, which gets its final name when the shard is complete: wherever a process dies,
+a folder named ``shard-0003`` contains a complete shard. MindRecord files can move to another folder, but cannot be
+renamed.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ _RESULT = "result.msgpack"
 
 @dataclass(frozen=True)
 class ShardJob(Generic[_T]):
-    """One shard, the unit of work: which rows, read how, written where.
+    """One shard, the unit of work: its rows, how to read them and where to write them.
 
     Attributes:
-        directory: where the shards' folders are made.
-        names: every shard file of the set, in order.
-        index: which of them this is.
-        rows: what `read_row` makes a row of, in row order.
+        directory: parent directory of the folders of the shards.
+        names: file names of all shards of the set, in order.
+        index: index of this shard in `names`.
+        rows: items that `read_row` turns into rows, in row order.
     """
 
     directory: Path
@@ -61,13 +61,13 @@ class ShardJob(Generic[_T]):
 
     @property
     def folder(self) -> Path:
-        """Return where the shard lies when it is finished."""
+        """Folder of the finished shard."""
         return self.directory / f"{SHARD_PREFIX}{self.index:04}"
 
 
 @dataclass(frozen=True)
 class ShardResult:
-    """A finished shard, the fingerprints of its rows, one after the other, and whether an earlier run wrote it."""
+    """A finished shard, the concatenated fingerprints of its rows, and whether an earlier run wrote it."""
 
     shard: Shard
     fingerprints: bytes
@@ -75,14 +75,14 @@ class ShardResult:
 
 
 def shard_names(name: str, num_shards: int) -> tuple[str, ...]:
-    """Return the file names that MindRecord gives `num_shards` shards: zero-padded, no number when it is one."""
+    """Return the file names that MindRecord gives to `num_shards` shards: zero-padded numbers, none for one shard."""
     stem = f"{name}.mindrecord"
     width = len(str(num_shards - 1))
     return (stem,) if num_shards == 1 else tuple(f"{stem}{index:0{width}}" for index in range(num_shards))
 
 
 def write_shards(jobs: Sequence[ShardJob[_T]], *, workers: Workers, progress: Progress) -> list[ShardResult]:
-    """Write all shards; local ones by threads, since MindRecord's writer and the digests leave the interpreter lock."""
+    """Write all shards; local workers are threads, since MindRecord's writer and the digests release the GIL."""
     with progress(total=sum(len(job.rows) for job in jobs), label="write") as advance:
         if not isinstance(workers, Cluster):
             return list(ordered_map(partial(write_shard, advance=advance), jobs, workers=workers))
@@ -95,7 +95,7 @@ def write_shards(jobs: Sequence[ShardJob[_T]], *, workers: Workers, progress: Pr
 
 
 def move_shards(jobs: Sequence[ShardJob[_T]], directory: Path) -> None:
-    """Move finished shards into `directory`, with the mode of any new file (MindRecord leaves 0600)."""
+    """Move finished shards to `directory` and give them the mode of any new file (MindRecord sets 0600)."""
     for job in jobs:
         for name in (job.names[job.index], job.names[job.index] + INDEX_SUFFIX):
             (job.folder / name).chmod(file_mode())
@@ -103,11 +103,11 @@ def move_shards(jobs: Sequence[ShardJob[_T]], directory: Path) -> None:
 
 
 def write_shard(job: ShardJob[_T], *, advance: Advance = lambda _rows: None) -> ShardResult:
-    """Write one shard as part of its set; one that an earlier run finished is kept if it is still what was written.
+    """Write one shard of a set; keep a shard that an earlier run finished if it is unchanged.
 
     Raises:
-        SegDataError: when MindRecord fails or does not hold every row.
-        OSError: when a file of a row cannot be read any more.
+        SegDataError: when MindRecord fails or loses rows.
+        OSError: when a file of a row can no longer be read.
     """
     if kept := _kept(job):
         advance(len(job.rows))
@@ -120,7 +120,7 @@ def write_shard(job: ShardJob[_T], *, advance: Advance = lambda _rows: None) -> 
         unfinished.rename(job.folder)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
-        # A cluster gives the work of a worker that it lost to another; the lost one may have been first after all.
+        # A cluster gives the work of a lost worker to another; the lost worker may still have finished first.
         if kept := _kept(job):
             return kept
         raise
@@ -152,10 +152,10 @@ def _write(job: ShardJob[_T], path: Path, advance: Advance) -> ShardResult:
             writer.write_raw_data(batch)
         writer.commit()
     except RuntimeError as error:
-        raise SegDataError(f"{path.name}: MindRecord cannot write it: {error_line(error)}") from error
+        raise SegDataError(f"{path.name}: MindRecord cannot write this shard: {error_line(error)}") from error
     written = count_rows(read_header(path))
     if written != len(job.rows):
-        raise SegDataError(f"{path.name}: holds {written} rows after writing {len(job.rows)}")
+        raise SegDataError(f"{path.name}: row count is {written} after writing; expected {len(job.rows)}")
     stitch(path, job.names, job.index)
     return ShardResult(_describe(path, written), bytes(fingerprints))
 
@@ -178,16 +178,16 @@ def _row_bytes(row: Row) -> int:
 
 
 def row_fingerprint(row: Row, schema: Schema) -> bytes:
-    """Return what tells a row from another: of each field, in schema order, length (8 bytes) and CRC-32 (4 bytes).
+    """Return the fingerprint of a row: length (8 bytes) and CRC-32 (4 bytes) of each field, in schema order.
 
-    A CRC is enough to know inputs again, at a quarter of the time; a set as a whole is secured by its SHA-256.
+    A CRC is enough to recognize inputs and takes a quarter of the time of SHA-256, which secures the complete set.
     """
     fields = [field_bytes(row[name]) for name in schema]
     return b"".join(struct.pack("<QI", len(data), zlib.crc32(data)) for data in fields)
 
 
 def field_bytes(value: Any) -> bytes:
-    """Return a field as the bytes that are fingerprinted: UTF-8 for a string, 8 bytes little-endian for a number."""
+    """Return a field as bytes for the fingerprint: UTF-8 for a string, 8 bytes little-endian for an integer."""
     if isinstance(value, str):
         return value.encode()
     if isinstance(value, int):

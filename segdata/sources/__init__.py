@@ -1,1 +1,1 @@
-"""Raw data sets to list files or COCO JSON; one module per data set."""
+"""Convert raw data sets to list files or COCO JSON; one module per data set."""

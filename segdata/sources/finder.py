@@ -1,4 +1,4 @@
-"""The file of an id in a folder, and the ids without one."""
+"""Find the file of each id in a folder, and record the ids without one."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from segdata.files import names_by_stem
 
 
 class IdFiles:
-    """Finds the file of an id in one folder and keeps what it did not find.
+    """Finds the file of each id in one folder and records the ids without one.
 
     Attributes:
         folder: the folder, relative to the data root.
-        missing: the ids without a file; each once, however many splits have it.
+        missing: the ids without a file; each once, even if several splits contain it.
     """
 
     def __init__(self, root: Path, folder: Path, suffixes: Sequence[str]) -> None:
-        """Look into `folder`, which lies below `root` and may be missing; suffixes are lower case with their dot."""
+        """List `folder`, which is below `root` and may be missing; suffixes are lower case and include the dot."""
         self.names = names_by_stem(folder, suffixes) if folder.is_dir() else {}
         self.folder = folder.relative_to(root)
         self.suffixes = suffixes
@@ -25,15 +25,15 @@ class IdFiles:
         self._ambiguous: dict[str, None] = {}
 
     def __call__(self, id_: str) -> str:
-        """Return the path of the id's file, relative to the data root; empty when there is none."""
+        """Return the path of the id's file, relative to the data root; empty if there is no file."""
         names = self.names.get(id_, [])
         if not names:
             self.missing[id_] = None
         elif len(names) > 1:
-            self._ambiguous[f"{self.folder.as_posix()}: which of {', '.join(names)} is {id_}?"] = None
+            self._ambiguous[f"{self.folder.as_posix()}: {id_} has several files: {', '.join(names)}"] = None
         return (self.folder / names[0]).as_posix() if names else ""
 
     def faults(self, *, missing: bool = True) -> list[str]:
-        """Return a sentence for each id with several files and, unless told otherwise, for each without one."""
+        """Return a sentence for each id with several files and, if `missing`, for each without one."""
         absent = [f"{(self.folder / id_).as_posix()}{self.suffixes[0]}: missing" for id_ in self.missing]
         return [*(absent if missing else ()), *self._ambiguous]

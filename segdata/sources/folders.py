@@ -1,4 +1,4 @@
-"""Somebody's own two folders, one of images and one of labels, paired by name."""
+"""Pair your own images and labels, from two folders, by name."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from segdata.images import IMAGE_SUFFIXES, ImageHeader, read_image_header
 from segdata.labels import png
 from segdata.lists import Pair, write_list
 from segdata.parallel import Progress, silent
+from segdata.text import plural
 
-#: The kind of label that an index PNG is.
+#: Label kind of an index PNG.
 INDEX_KIND = "8-bit gray PNG"
 
 
@@ -24,14 +25,14 @@ _Names = dict[str, list[Path]]
 
 @dataclass(frozen=True)
 class FolderReport:
-    """The list that `pair_list` made.
+    """Report of `pair_list`.
 
     Attributes:
-        list: its path.
-        data_root: the folder that its paths are relative to.
-        samples: how many it has.
-        labels: how many labels are of which kind (`INDEX_KIND`, ``"8-bit palette PNG"``, ``"TIFF L"``, …).
-        left_out: how many files of both folders are neither image nor label, by ending.
+        list: path of the list.
+        data_root: the folder that the paths in the list are relative to.
+        samples: number of samples.
+        labels: number of labels by kind (`INDEX_KIND`, ``"8-bit palette PNG"``, ``"TIFF L"``, …).
+        left_out: number of files in both folders that are neither images nor labels, by extension.
         written: false after a dry run.
     """
 
@@ -56,30 +57,31 @@ def pair_list(
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> FolderReport:
-    """Write the list of the images of one folder and their labels in another, sorted by name.
+    """Write a list of the images in one folder and their labels in another, sorted by name.
 
-    Image and label belong together when their paths within their folders are the same up to the suffixes. Sizes are
-    compared by the files' headers; what a label's pixels say is not looked at.
+    An image and a label belong together when their paths within their folders match, apart from the suffixes. Sizes
+    are compared by the files' headers; the pixels of labels are not checked.
 
     Args:
         images: folder of images.
-        labels: folder of labels; it may be the folder of images, or lie in it.
+        labels: folder of labels; may be the folder of images or a folder in it.
         dst_path: the list to write.
-        data_root: the folder that the list's paths are relative to; by default the nearest that holds both folders.
-        image_suffix: how the names of images end, with or without the file extension, such as ``_rgb`` or
-            ``_rgb.png``, in any case. It is cut off before pairing, and a file without it is no image.
-            By default the extension alone is cut off.
+        data_root: the folder that the paths in the list are relative to; by default, the nearest one above both
+            folders.
+        image_suffix: ending of image names, with or without the file extension, such as ``_rgb`` or ``_rgb.png``,
+            in upper or lower case. It is removed before pairing; files without it do not count as images. By default,
+            only the extension is removed.
         label_suffix: the same for labels.
-        recursive: look into the folders below, too.
+        recursive: also search sub-folders.
         overwrite: replace the list.
-        dry_run: check everything, write nothing.
-        progress: shows how far it is.
+        dry_run: check everything, but write nothing.
+        progress: reports progress.
 
     Raises:
-        FaultsError: naming at once every image and label without its other half, every name that several files
-            have, every damaged header and every pair that differs in size. Nothing is written.
-        InvalidInputError: when there are no images or no labels, or not one name in common.
-        TargetExistsError: when the list exists.
+        FaultsError: when images or labels have no counterpart, several files share a name, headers are damaged, or
+            the sizes of a pair differ; names all at once. Nothing is written.
+        InvalidInputError: when there are no images, no labels or no names in common.
+        TargetExistsError: when the list already exists.
     """
     check_target_file(dst_path, overwrite=overwrite)
     images, labels = normal(images), normal(labels)
@@ -102,8 +104,11 @@ def pair_list(
     faults = [result for result in found if isinstance(result, _Fault)]
     if faults:
         kinds = Counter(fault.kind for fault in faults).items()
-        summary = ", ".join(f"{count} {kind}" for kind, count in kinds)
-        raise FaultsError(f"{len(matches)} pairs are sound, but: {summary}", [fault.text for fault in faults])
+        summary = ", ".join(f"{kind} ({count})" for kind, count in kinds)
+        raise FaultsError(
+            f"{plural(len(matches), 'valid pair')}, but also {summary}",
+            [fault.text for fault in faults],
+        )
     if not dry_run:
         write_list(dst_path, [match.pair for match in matches], overwrite=overwrite)
     used = {file for files in (*image_names.values(), *label_names.values()) for file in files}
@@ -119,7 +124,7 @@ def pair_list(
 
 
 def _files(folder: Path, *, skip: Path, recursive: bool) -> list[Path]:
-    """Return the files of a folder, sorted, without hidden ones and without the folder `skip`."""
+    """Return the files of a folder, sorted, without hidden files and without the folder `skip`."""
     if not folder.is_dir():
         raise InvalidInputError(f"{folder}: no such folder")
     found: list[Path] = []
@@ -131,7 +136,7 @@ def _files(folder: Path, *, skip: Path, recursive: bool) -> list[Path]:
 
 
 def _by_name(folder: Path, files: Sequence[Path], suffix: str) -> _Names:
-    """Return the image files among `files` by what they are paired by: their path in `folder`, its suffix cut off."""
+    """Return the image files among `files` by their name for pairing: their path in `folder` without the suffix."""
     names: _Names = {}
     for file in files:
         stem = file.stem if not suffix else _without(file.name, suffix) or _without(file.stem, suffix)
@@ -141,16 +146,18 @@ def _by_name(folder: Path, files: Sequence[Path], suffix: str) -> _Names:
 
 
 def _without(name: str, suffix: str) -> str:
-    """Return `name` without `suffix`; empty when it does not end so."""
+    """Return `name` without `suffix`; empty if it does not end with it."""
     return name[: -len(suffix)] if name.lower().endswith(suffix.lower()) else ""
 
 
 def _tell_apart(
     folder: Path, images: _Names, labels: _Names, image_suffix: str, label_suffix: str
 ) -> tuple[_Names, _Names]:
-    """Leave out of one folder's images what its labels' suffix says is a label, or the reverse."""
+    """Drop from a folder's images the files that the label suffix marks as labels, or the reverse."""
     if image_suffix.lower() == label_suffix.lower():
-        raise InvalidInputError(f"{folder} holds images and labels; say by a suffix which files are labels")
+        raise InvalidInputError(
+            f"{folder}: contains both images and labels. Name the suffix of the labels with --label_suffix."
+        )
     if not image_suffix:
         return _minus(images, labels), labels
     return (images, labels) if label_suffix else (images, _minus(labels, images))
@@ -166,13 +173,13 @@ def _check_common(image_folder: Path, images: _Names, label_folder: Path, labels
     for what, folder, names in (("images", image_folder, images), ("labels", label_folder, labels)):
         if not names:
             raise InvalidInputError(
-                f"{folder}: no {what} there; expected files that end in {', '.join(IMAGE_SUFFIXES)}, with the suffix "
-                "asked for, if any; folders below are looked into only when told so"
+                f"{folder}: contains no {what}; expected files that end in {', '.join(IMAGE_SUFFIXES)} and have the "
+                "given suffix, if any. Search sub-folders with --recursive."
             )
     if not images.keys() & labels.keys():
         raise InvalidInputError(
-            f"no image and label of the same name: images are named like {next(iter(images))}, labels like "
-            f"{next(iter(labels))}; name the suffix in which they differ"
+            f"no image and label have the same name: images are named like {next(iter(images))}, labels like "
+            f"{next(iter(labels))}. Name the suffix in which they differ with --image_suffix or --label_suffix."
         )
 
 
@@ -189,10 +196,10 @@ class _Fault:
 
 
 def _match(root: Path, images: Sequence[Path], labels: Sequence[Path]) -> _Match | _Fault:
-    """Look at the files of one name."""
+    """Check the files of one name."""
     relative = [file.relative_to(root).as_posix() for file in (*images, *labels)]
     if len(images) > 1 or len(labels) > 1:
-        return _Fault("names that several files have", f"which belong together? {', '.join(relative)}")
+        return _Fault("ambiguous names", f"several files have the same name: {', '.join(relative)}")
     if not labels:
         return _Fault("images without a label", f"{relative[0]}: no label")
     if not images:
@@ -213,7 +220,7 @@ def _match(root: Path, images: Sequence[Path], labels: Sequence[Path]) -> _Match
 
 
 def _kind(path: Path, header: ImageHeader) -> str:
-    """Say what kind of label it is; of a PNG more exactly than Pillow, which calls 1 to 8 bits of gray the same."""
+    """Return the kind of a label; more exact for PNGs than Pillow, which does not distinguish 1 to 8 bits of gray."""
     if header.format != "PNG":
         return f"{header.format} {header.mode}"
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""PASCAL VOC: color masks to index masks, and the list files of its splits."""
+"""Convert PASCAL VOC color masks to index masks, and write the list files of its splits."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from segdata.labels.masks import Method, to_index_png
 from segdata.lists import Pair, read_ids, write_list
 from segdata.parallel import Progress, default_workers, ordered_map, silent
 from segdata.sources.finder import IdFiles
+from segdata.text import plural
 
 Split = Literal["train", "val", "trainval"]
 
@@ -28,31 +29,33 @@ VOC_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def find_devkit(root: Path, holding: str | Path = IMAGE_DIR) -> Path:
-    """Return the directory that holds `JPEGImages`: `root` itself, or VOC2012 in it or in its VOCdevkit.
+    """Return the directory that contains `JPEGImages`: `root` itself, or VOC2012 in it or in its VOCdevkit.
 
     Args:
-        root: where to look.
-        holding: the folder to know it by, where the images are not what the work begins with.
+        root: where to search.
+        holding: the folder that identifies it, for callers that do not start from the images.
 
     Raises:
-        InvalidInputError: when there is none, or several years to choose from.
+        InvalidInputError: when there is no such directory, or there are several years to choose from.
     """
     for folder in (root, root / "VOCdevkit"):
         if (folder / holding).is_dir():
             return folder
         years = sorted(path for path in folder.glob("VOC[0-9]*") if (path / holding).is_dir())
         if len(years) > 1:
-            raise InvalidInputError(f"{root}: holds {', '.join(year.name for year in years)}; name one of them")
+            raise InvalidInputError(
+                f"{root}: contains {', '.join(year.name for year in years)}; expected one year. Name its folder."
+            )
         if years:
             return years[0]
     raise InvalidInputError(
-        f"{root}: no VOC devkit; expected VOCdevkit/VOC2012/{holding} below it, or VOC2012 or VOCdevkit itself"
+        f"{root}: contains no VOC devkit; expected VOCdevkit/VOC2012/{holding} in it, or VOCdevkit or VOC2012 itself"
     )
 
 
 @dataclass(frozen=True)
 class DecolorReport:
-    """What `voc_decolor` did: masks by method, and the files of the folder that are no masks."""
+    """Report of `voc_decolor`: number of masks by method, and the files in the folder that are not masks."""
 
     source: str
     target: str
@@ -75,21 +78,21 @@ def voc_decolor(
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> DecolorReport:
-    """Turn every mask of `SegmentationClass` into an index PNG in `SegmentationClassGray`.
+    """Convert every mask in `SegmentationClass` to an index PNG in `SegmentationClassGray`.
 
     Args:
-        data_root: see `find_devkit`; only looked at for a path that is not given.
+        data_root: see `find_devkit`; used only for a path that is not given.
         src_path: folder of masks, instead of the devkit's.
         dst_path: folder to write, instead of the devkit's.
         colormap: class colors; VOC's by default.
-        workers: threads, all processors by default; or a cluster.
-        overwrite: replace masks that an earlier run wrote.
-        dry_run: read and check everything, write nothing.
-        progress: shows how far it is.
+        workers: number of threads, all processors by default; or a cluster.
+        overwrite: replace the masks of an earlier run.
+        dry_run: read and check everything, but write nothing.
+        progress: reports progress.
 
     Raises:
-        FaultsError: naming every mask that is damaged or has a color or value of no class. Nothing is written.
-        TargetExistsError: when `dst_path` is taken.
+        FaultsError: when masks are damaged, or have a color or value without a class; names each. Nothing is written.
+        TargetExistsError: when `dst_path` already exists.
     """
     source = (src_path or find_devkit(data_root) / COLOR_DIR).absolute()
     target = dst_path or find_devkit(data_root) / INDEX_DIR
@@ -116,11 +119,11 @@ def voc_decolor(
 
 def _masks(source: Path) -> tuple[list[str], list[str]]:
     if not source.is_dir():
-        raise InvalidInputError(f"{source}: no such folder of masks")
+        raise InvalidInputError(f"{source}: no such folder; expected a folder of masks")
     names = sorted(path.name for path in source.iterdir() if not path.name.startswith("."))
     masks = [name for name in names if name.lower().endswith(".png")]
     if not masks:
-        raise InvalidInputError(f"{source}: holds no PNG masks")
+        raise InvalidInputError(f"{source}: contains no PNG masks")
     return masks, [name for name in names if not name.lower().endswith(".png")]
 
 
@@ -156,13 +159,13 @@ def _convert_all(
             else:
                 methods[result] += 1
     if faults:
-        raise FaultsError(f"{len(faults)} of {len(masks)} masks cannot be converted", faults)
+        raise FaultsError(f"{len(faults)} of {plural(len(masks), 'mask')} cannot be converted", faults)
     return methods
 
 
 @dataclass(frozen=True)
 class ListReport:
-    """The list files of `voc_list`: path and number of samples by split."""
+    """Report of `voc_list`: path and number of samples of each list file, by split."""
 
     root: str
     lists: dict[str, str]
@@ -179,26 +182,28 @@ def voc_list(
     overwrite: bool = False,
     dry_run: bool = False,
 ) -> ListReport:
-    """Write ``voc_train_lst.txt`` and its like: image and label of each id of a split, relative to `data_root`.
+    """Write a list such as ``voc_train_lst.txt`` per split: image and label of each id, relative to `data_root`.
 
     Args:
         data_root: see `find_devkit`.
-        split: one split, or all that the devkit's ImageSets name.
+        split: one split, or all that the devkit's ImageSets contain.
         dst_path: folder to write the lists to; `data_root` by default.
         label_dir: folder of index masks within the devkit.
-        overwrite: replace lists that stand there.
-        dry_run: check everything, write nothing.
+        overwrite: replace existing lists.
+        dry_run: check everything, but write nothing.
 
     Raises:
-        FaultsError: naming at once every missing or ambiguous file, every id given twice and every id that is
-            both in train and in val. Nothing is written.
-        TargetExistsError: when a list exists.
+        FaultsError: when files are missing or ambiguous, ids appear twice, or ids are both in train and in val; names
+            all at once. Nothing is written.
+        TargetExistsError: when a list already exists.
     """
     devkit = find_devkit(data_root)
     ids = _split_ids(devkit, get_args(Split) if split == "all" else (split,), wanted=split != "all")
     labels = devkit / label_dir
     if not labels.is_dir():
-        raise InvalidInputError(f"{labels}: no such folder of index masks; voc-decolor makes it from {COLOR_DIR}")
+        raise InvalidInputError(
+            f"{labels}: no such folder; expected a folder of index masks. Make it from {COLOR_DIR} with voc-decolor."
+        )
     image_of = IdFiles(data_root, devkit / IMAGE_DIR, VOC_IMAGE_SUFFIXES)
     label_of = IdFiles(data_root, labels, (".png",))
     pairs = {
@@ -206,7 +211,10 @@ def voc_list(
     }
     faults = [*_repeated(ids), *_in_train_and_val(devkit), *image_of.faults(), *label_of.faults()]
     if faults:
-        raise FaultsError(f"{data_root}: {len(faults)} faults in the splits {', '.join(ids)}", faults)
+        raise FaultsError(
+            f"{data_root}: {plural(len(faults), 'fault')} in split{'s' if len(ids) != 1 else ''} {', '.join(ids)}",
+            faults,
+        )
     lists = {name: (dst_path or data_root) / f"voc_{name}_lst.txt" for name in ids}
     for path in lists.values():
         check_target_file(path, overwrite=overwrite)
@@ -222,17 +230,19 @@ def voc_list(
 
 
 def _split_ids(devkit: Path, splits: Sequence[Split], *, wanted: bool) -> dict[Split, list[str]]:
-    """Read the id lists of `splits`; one that is missing is an error only when it was asked for by name."""
+    """Read the id lists of `splits`; a missing one is an error only if it was requested by name."""
     folder = devkit / ID_LISTS
     there = [split for split in splits if wanted or (folder / f"{split}.txt").is_file()]
     if not there:
-        raise InvalidInputError(f"{folder}: expected {', '.join(f'{split}.txt' for split in splits)}; none is there")
+        raise InvalidInputError(
+            f"{folder}: contains no id lists; expected {', '.join(f'{split}.txt' for split in splits)}"
+        )
     return {split: read_ids(folder / f"{split}.txt") for split in there}
 
 
 def _repeated(ids: dict[Split, list[str]]) -> list[str]:
     return [
-        f"{split}.txt: {id_} stands there {count} times"
+        f"{split}.txt: {id_} appears {count} times"
         for split, listed in ids.items()
         for id_, count in Counter(listed).items()
         if count > 1
@@ -240,7 +250,7 @@ def _repeated(ids: dict[Split, list[str]]) -> list[str]:
 
 
 def _in_train_and_val(devkit: Path) -> list[str]:
-    """Name the ids that would leak from val into training; looked for whichever split is written."""
+    """Name the ids that would leak from val into training; checked no matter which split is written."""
     paths = [devkit / ID_LISTS / f"{split}.txt" for split in ("train", "val")]
     if not all(path.is_file() for path in paths):
         return []

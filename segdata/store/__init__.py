@@ -1,1 +1,1 @@
-"""A path here or a URL there: what a place is called, and what copies files to and from an object store."""
+"""Object stores: locations as local path or URL, and copying files to and from a store."""

@@ -1,4 +1,4 @@
-"""Huawei's cloud: how its object store OBS differs from S3, and ModelArts' own package for it."""
+"""Huawei Cloud: how its object store OBS differs from S3, and ``moxing``, the ModelArts package for it."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from segdata.store.url import Url
 
 
 def endpoint_named() -> bool:
-    """Return whether the environment names an S3 endpoint as botocore reads it."""
+    """Return whether the environment sets an S3 endpoint for botocore."""
     return any(os.environ.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
 
 
 def obs_options() -> dict[str, Any]:
-    """Return what s3fs must know of OBS.
+    """Return the s3fs options for OBS.
 
-    OBS takes the bucket in the host name only (since the end of 2023), and not the checksums that botocore sends since
-    1.36. Endpoint and keys are also read from where ModelArts puts them for moxing.
+    OBS accepts the bucket only in the host name (since the end of 2023), and rejects the checksums that botocore sends
+    since 1.36. Endpoint and keys are also read from the variables that ModelArts sets for moxing.
 
     Raises:
-        SegDataError: when no endpoint is named.
+        SegDataError: when no endpoint is set.
     """
     endpoint = os.environ.get("S3_ENDPOINT", "")
     named = endpoint_named()
     if not named and not endpoint:
         raise SegDataError(
-            "obs:// needs to know where: set S3_ENDPOINT, such as https://obs.cn-north-4.myhuaweicloud.com"
+            "obs://: no endpoint. Set S3_ENDPOINT, for example to https://obs.cn-north-4.myhuaweicloud.com."
         )
     options: dict[str, Any] = {
         "config_kwargs": {
@@ -48,10 +48,10 @@ def obs_options() -> dict[str, Any]:
 
 
 class Moxing:
-    """ModelArts' ``moxing.file``, by its documentation: there is no ModelArts here that it could be tried on."""
+    """Store based on ``moxing.file`` of ModelArts, written from its documentation; not tested on ModelArts."""
 
     def __init__(self, file: Any) -> None:
-        """Take the module; it has endpoint and credentials from its platform."""
+        """Store the module; its platform provides endpoint and credentials."""
         self._file = file
 
     def objects(self, url: Url) -> Iterator[tuple[str, int]]:

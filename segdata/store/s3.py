@@ -1,4 +1,4 @@
-"""The way into an object store: the S3 protocol by s3fs, or ModelArts' own package."""
+"""Access to object stores: the S3 protocol through s3fs, or the ``moxing`` package of ModelArts."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from segdata.parallel import Advance
 from segdata.store.modelarts import Moxing, endpoint_named, obs_options
 from segdata.store.url import Url
 
-#: Files at a time, requests at a time for one large file, and bytes in one: 160 MiB of memory at the most. S3 takes no
-#: part smaller than 5 MiB.
+#: Concurrent files, concurrent requests per large file, and bytes per request: at most 160 MiB of memory. S3 accepts no
+#: parts smaller than 5 MiB.
 FILES, STREAMS, PART_BYTES = 8, 4, 5 << 20
 
-#: S3's limit of parts in one object.
+#: Maximum number of parts of an object in S3.
 _MAX_PARTS = 10_000
 
 
 class Store(Protocol):
-    """What `segdata.store.transfer` needs of an object store; names are relative to the URL."""
+    """Operations of an object store that `segdata.store.transfer` needs; names are relative to the URL."""
 
     def objects(self, url: Url) -> Iterator[tuple[str, int]]:
         """Yield name and size of each object below `url`."""
         ...
 
     def size(self, url: Url) -> int | None:
-        """Return the size of one object, None where there is none."""
+        """Return the size of one object; None if it does not exist."""
         ...
 
     def get(self, url: Url, targets: Mapping[str, Path], advance: Advance) -> None:
-        """Copy objects to files, whose directories are there; `advance` counts bytes."""
+        """Copy objects to files in existing directories; `advance` counts bytes."""
         ...
 
     def put(self, sources: Mapping[str, Path], url: Url, advance: Advance) -> None:
-        """Copy files to objects, replacing what is there; `advance` counts bytes."""
+        """Copy files to objects, replacing existing ones; `advance` counts bytes."""
         ...
 
     def remove(self, url: Url, names: Sequence[str]) -> None:
@@ -48,10 +48,10 @@ class Store(Protocol):
 
 
 def connect(url: Url) -> Store:
-    """Return the way to the store of `url`.
+    """Connect to the store of `url`.
 
-    ModelArts' ``moxing`` where it can be imported, as in its labs; s3fs elsewhere, and wherever an S3 endpoint is named
-    by the environment.
+    Uses ``moxing`` where it can be imported, as in ModelArts; uses s3fs elsewhere, and whenever the environment sets an
+    S3 endpoint.
 
     Raises:
         SegDataError: when neither is installed.
@@ -60,26 +60,26 @@ def connect(url: Url) -> Store:
         try:
             import moxing
 
-            # PyPI has another package of this name, which knows nothing of files.
+            # PyPI has an unrelated package of this name, without file access.
             return Moxing(moxing.file)
         except (ImportError, AttributeError):
             pass
     try:
         import s3fs  # noqa: F401
     except ImportError as error:
-        raise SegDataError(f"{url}: object stores need s3fs; install it: pip install 'segdata[remote]'") from error
+        raise SegDataError(f"{url}: object stores need s3fs. Install it with: pip install 'segdata[remote]'") from error
     return S3(url)
 
 
 class S3:
-    """Any store that speaks S3's protocol."""
+    """Any store that supports the S3 protocol."""
 
     def __init__(self, url: Url) -> None:
-        """Connect at the first request; endpoint and credentials are botocore's, from environment or ``~/.aws``."""
+        """Connect on the first request; botocore reads endpoint and credentials from environment or ``~/.aws``."""
         import fsspec
 
         options = obs_options() if url.scheme == "obs" else {}
-        # Instances are fsspec's to keep: one for each set of options and each process.
+        # fsspec caches instances: one per set of options and process.
         self._fs: Any = fsspec.filesystem(
             "s3", use_listings_cache=False, max_concurrency=STREAMS, default_block_size=PART_BYTES, **options
         )
@@ -91,7 +91,7 @@ class S3:
         while True:
             page = self._call(url, "list_objects_v2", Bucket=url.bucket, Prefix=prefix, **more)
             for entry in page.get("Contents", ()):
-                # Consoles mark a folder by an empty object whose name ends with a slash.
+                # Web consoles mark folders with empty objects whose names end with a slash.
                 if not entry["Key"].endswith("/"):
                     yield entry["Key"].removeprefix(prefix), entry["Size"]
             if not page.get("IsTruncated"):
@@ -100,7 +100,7 @@ class S3:
 
     def size(self, url: Url) -> int | None:
         """See `Store`."""
-        # A list, since the answer to HEAD has no body that could tell a missing bucket from a missing object.
+        # List objects, because a HEAD response has no body to distinguish a missing bucket from a missing object.
         page = self._call(url, "list_objects_v2", Bucket=url.bucket, Prefix=url.key, MaxKeys=1)
         return next((entry["Size"] for entry in page.get("Contents", ()) if entry["Key"] == url.key), None)
 
@@ -130,7 +130,7 @@ class S3:
 
     @contextmanager
     def _errors(self, url: Url) -> Iterator[None]:
-        """Make a sentence of what goes wrong; of the store's answer only its code, since its text may tell more."""
+        """Turn exceptions into messages with only the code of the store's response: its text may hold secrets."""
         try:
             yield
         except Exception as error:
@@ -145,26 +145,26 @@ class S3:
         if code := _code(error):
             return _answer(code, url, denied=isinstance(error, PermissionError))
         if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)):
-            return f"{url}: no credentials; {_CREDENTIALS}"
+            return f"{url}: no credentials; expected {_CREDENTIALS}"
         if isinstance(error, boto.ProfileNotFound):
-            return f"{url}: AWS_PROFILE names no profile in ~/.aws"
+            return f"{url}: the profile in AWS_PROFILE does not exist in ~/.aws"
         if isinstance(error, boto.ParamValidationError):
-            return f"{url}: not a name that a bucket or an object can have"
+            return f"{url}: invalid name of a bucket or an object"
         if isinstance(error, ValueError) and "Invalid endpoint" in str(error):
-            return f"{url}: the endpoint that is configured (AWS_ENDPOINT_URL, S3_ENDPOINT) is not a URL"
+            return f"{url}: the configured endpoint (AWS_ENDPOINT_URL, S3_ENDPOINT) is not a URL"
         if isinstance(error, (boto.BotoCoreError, ClientError, asyncio.TimeoutError)):
             where = urlsplit(self._fs.s3.meta.endpoint_url)
             return (
-                f"{url}: no connection to {where.scheme}://{where.netloc.rpartition('@')[2]} ({type(error).__name__})"
+                f"{url}: cannot connect to {where.scheme}://{where.netloc.rpartition('@')[2]} ({type(error).__name__})"
             )
         return None
 
 
-_CREDENTIALS = "they are read from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from ~/.aws"
+_CREDENTIALS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, or a profile in ~/.aws"
 
 
 def _code(error: BaseException | None) -> str | None:
-    """Return the code that the store answered with; s3fs makes an `OSError` of it and keeps the answer as its cause."""
+    """Return the error code of the store's response, which s3fs keeps as the cause of its `OSError`."""
     while error is not None:
         if answer := getattr(error, "response", None):
             return str(answer.get("Error", {}).get("Code"))
@@ -174,18 +174,18 @@ def _code(error: BaseException | None) -> str | None:
 
 def _answer(code: str, url: Url, *, denied: bool) -> str:
     if code == "NoSuchBucket":
-        return f"{url}: there is no bucket {url.bucket}"
+        return f"{url}: bucket {url.bucket} does not exist"
     if code in ("NoSuchKey", "404"):
-        return f"{url}: an object of it is missing"
+        return f"{url}: an object is missing"
     if denied:
-        return f"{url}: access denied ({code}); check the credentials: {_CREDENTIALS}"
-    return f"{url}: the store refused with {code}"
+        return f"{url}: access denied ({code}). Check the credentials: {_CREDENTIALS}."
+    return f"{url}: the store rejected the request ({code})"
 
 
 def _groups(url: Url, files: Mapping[str, Path]) -> Iterator[tuple[list[str], list[str]]]:
-    """Yield objects, as fsspec names them, and files: as many as are copied at a time.
+    """Yield batches of objects, as fsspec names them, and files: as many as are copied concurrently.
 
-    What fsspec has not begun when something fails it leaves to Python, which complains about it.
+    If a copy fails, fsspec abandons the copies that it has not started, and Python warns about them.
     """
     names = list(files)
     for start in range(0, len(names), FILES):
@@ -194,7 +194,7 @@ def _groups(url: Url, files: Mapping[str, Path]) -> Iterator[tuple[list[str], li
 
 
 def _bytes(advance: Advance) -> Any:
-    """Return fsspec's kind of `advance`: it counts files, and the callback it makes for each of them counts bytes."""
+    """Wrap `advance` as an fsspec callback: it counts files and creates a callback for each file that counts bytes."""
     from fsspec.callbacks import Callback
 
     class Bytes(Callback):  # type: ignore[misc]

@@ -1,7 +1,6 @@
-"""Object-store URLs: what they name, what is copied in, what is copied out.
+"""Copy files between an object store and a local working directory.
 
-Nothing reads or writes an object store in place: a record set, a checkpoint or a result is copied as whole files
-between the store and a local working directory.
+Nothing reads or writes an object store in place: record sets, checkpoints and results are copied as complete files.
 """
 
 from __future__ import annotations
@@ -23,30 +22,30 @@ if TYPE_CHECKING:
 
 
 def objects(url: Url) -> Iterator[tuple[str, int]]:
-    """Yield name, relative to `url`, and size in bytes of each object below it, page by page as the store lists them.
+    """Yield the name, relative to `url`, and the size in bytes of each object below it, page by page from the store.
 
     Raises:
-        SegDataError: when the store cannot be reached or refuses; so do all functions below.
+        SegDataError: when the store cannot be reached or rejects the request. All functions below raise it too.
     """
     return _store(url).objects(url)
 
 
 def object_size(url: Url) -> int | None:
-    """Return the size of the object at `url` in bytes; None when there is none."""
+    """Return the size of the object at `url` in bytes; None if it does not exist."""
     return _store(url).size(url)
 
 
 def fetch(url: Url, sizes: Mapping[str, int], directory: Path, *, progress: Progress = silent) -> None:
-    """Copy the objects called ``url / name`` to ``directory / name``.
+    """Copy the objects ``url / name`` to ``directory / name``.
 
     Args:
-        url: the prefix of all names.
-        sizes: the names, and how many bytes each must have.
-        directory: where the files go; what fails half way is left there.
-        progress: shows how many megabytes are done.
+        url: prefix of all names.
+        sizes: expected size in bytes of each name.
+        directory: directory to write to; after a failure, partial results remain there.
+        progress: reports progress in megabytes.
 
     Raises:
-        SegDataError: when they do not fit on the disk, or an object is not of its size any more.
+        SegDataError: when the files do not fit on the disk, or the size of an object has changed.
     """
     if not sizes:
         return
@@ -58,8 +57,8 @@ def fetch(url: Url, sizes: Mapping[str, int], directory: Path, *, progress: Prog
         _store(url).get(url, targets, advance)
     if wrong := [name for name, size in sizes.items() if targets[name].stat().st_size != size]:
         raise SegDataError(
-            f"{url}: {len(wrong)} objects have not the size they should have; they are damaged, or being replaced at "
-            f"this moment:\n{name_first(wrong)}"
+            f"{url}: wrong size of {len(wrong)} object{'s' * (len(wrong) != 1)}; damaged or being replaced right now:"
+            f"\n{name_first(wrong)}"
         )
 
 
@@ -67,9 +66,9 @@ def fetch(url: Url, sizes: Mapping[str, int], directory: Path, *, progress: Prog
 def fetched(
     url: Url, sizes: Mapping[str, int], work_dir: Path | None = None, *, progress: Progress = silent
 ) -> Iterator[Path]:
-    """Yield a directory, called as `url` is, with copies of some objects; it is removed after the block.
+    """Yield a directory, named like `url`, with copies of some objects; it is removed after the block.
 
-    See `fetch`; `work_dir` is where the directory is made, the system's place for temporary files by default.
+    See `fetch`. The directory is created in `work_dir`, by default in the system's directory for temporary files.
     """
     if work_dir:
         work_dir.mkdir(parents=True, exist_ok=True)
@@ -81,54 +80,54 @@ def fetched(
 
 
 def upload(directory: Path, names: Sequence[str], url: Url, *, progress: Progress = silent) -> None:
-    """Copy the files ``directory / name`` to ``url / name``; a reader sees each old or new, never a part of it."""
+    """Copy the files ``directory / name`` to ``url / name``; readers see each file old or new, never partial."""
     if not names:
         return
     sources = {name: directory / name for name in names}
     total = sum(path.stat().st_size for path in sources.values())
-    with _megabytes(progress, f"copy out {url.name}", total) as advance:
+    with _megabytes(progress, f"upload {url.name}", total) as advance:
         _store(url).put(sources, url, advance)
 
 
 def remove(url: Url, names: Collection[str]) -> None:
-    """Remove the objects ``url / name``; one that is not there is no error."""
+    """Remove the objects ``url / name``; missing ones are ignored."""
     if names:
         _store(url).remove(url, sorted(names))
 
 
 def files_below(directory: Path) -> list[str]:
-    """Return the names, relative to `directory` and with slashes, of all files below it; hidden ones are left out."""
+    """Return the names, relative to `directory` and with slashes, of all files below it, without hidden ones."""
     found = (path.relative_to(directory) for path in directory.rglob("*") if path.is_file())
     return sorted(path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts))
 
 
 def check_space(directory: Path, size: int) -> None:
-    """Refuse to begin what does not fit on the disk.
+    """Check that `size` bytes fit on the disk.
 
     Raises:
-        SegDataError: when fewer than `size` bytes are free where `directory` lies or will lie.
+        SegDataError: when fewer bytes are free on the disk of `directory`, which need not exist yet.
     """
     there = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     free = shutil.disk_usage(there).free
     if size > free:
         raise SegDataError(
-            f"{size / 1e6:.1f} MB do not fit into {directory}: {free / 1e6:.1f} MB are free there; choose another "
-            "working directory (--work_dir, SEGDATA_WORK_DIR)"
+            f"{directory}: {size / 1e6:.1f} MB do not fit; {free / 1e6:.1f} MB are free. Choose another working "
+            "directory (--work_dir, SEGDATA_WORK_DIR)."
         )
 
 
 def foreign_objects_error(url: Url, foreign: Sequence[str]) -> TargetExistsError:
-    """Return the error for a prefix that holds objects which this work did not write."""
+    """Return the error for a prefix with objects that this command did not write."""
     return TargetExistsError(
-        f"{url} holds objects that this work did not write and would lose:\n{name_first(foreign)}\n"
-        "Move them away or choose another place.",
+        f"{url}: contains objects that this command did not write and would delete:\n{name_first(foreign)}\n"
+        "Move them or choose another URL.",
         replaceable=False,
     )
 
 
 @contextmanager
 def called_by_url(url: Url, local: Path) -> Iterator[None]:
-    """Call `local` by the URL that it stands for in the errors of the block."""
+    """Replace the path `local` with `url` in the errors of the block."""
     try:
         yield
     except (SegDataError, KeyboardInterrupt) as error:
@@ -140,7 +139,7 @@ def called_by_url(url: Url, local: Path) -> Iterator[None]:
 
 @contextmanager
 def _megabytes(progress: Progress, label: str, total: int) -> Iterator[Advance]:
-    """Show bytes as megabytes, which is what a person reads."""
+    """Report progress of bytes in megabytes."""
     with progress(total=total // 10**6, label=f"{label}, MB") as advance:
         done = 0
 

@@ -1,4 +1,4 @@
-"""A path here or a URL there: one value that names either."""
+"""Locations: a local path or the URL of an object store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _URL = re.compile(r"(s3|obs)://([^/]*)/*(.*?)/*", re.DOTALL)
 
 @dataclass(frozen=True)
 class Url:
-    """An object, or all objects below a prefix; `key` neither begins nor ends with a slash, and may be empty."""
+    """An object, or all objects below a prefix; `key` has no leading or trailing slash and may be empty."""
 
     scheme: str
     bucket: str
@@ -39,45 +39,46 @@ class Url:
 
     @property
     def parent(self) -> Url:
-        """The prefix that this lies below."""
+        """The prefix that contains this URL."""
         return Url(self.scheme, self.bucket, self.key.rpartition("/")[0])
 
 
-#: Where something lies: here, or in an object store.
+#: A local path, or a URL in an object store.
 Location: TypeAlias = Path | Url
 
 
 def parse_location(text: str) -> Location:
-    """Return the URL that `text` is, or else the path.
+    """Return `text` as a URL if it is one, otherwise as a path.
 
     Raises:
-        InvalidInputError: when it is a URL of another kind, or one whose parts cannot be a path.
+        InvalidInputError: for URLs with another scheme, and for URLs whose parts cannot form a path.
     """
     if "://" not in text:
         return Path(text)
     if "@" in text.partition("://")[2].partition("/")[0]:
-        # The text itself is not repeated: it may hold a secret.
+        # Do not repeat the text: it may contain a secret.
         raise InvalidInputError(
-            "a URL with '@' before its path; credentials do not belong there, but in the environment"
+            "URL with '@' before its path: URLs must not contain credentials. Set them in the environment."
         )
     match = _URL.fullmatch(text)
     if not match:
         raise InvalidInputError(f"{text}: expected a path, s3://BUCKET/… or obs://BUCKET/…")
     scheme, bucket, key = match.groups()
     if not bucket or "\0" in text or (key and {"", ".", ".."} & set(key.split("/"))):
-        raise InvalidInputError(f"{text}: expected {scheme}://BUCKET/PATH, no part of it empty, '.' or '..'")
+        raise InvalidInputError(f"{text}: expected {scheme}://BUCKET/PATH without empty parts, '.' or '..'")
     return Url(scheme, bucket, key)
 
 
 def default_work_dir() -> Path:
-    """Return where copies are kept when the caller does not say: ``segdata`` in the user's cache directory."""
+    """Return the default directory for copies: ``segdata`` in the user's cache directory."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "segdata"
 
 
 def local_place(url: Url, work_dir: Path | None) -> Path:
-    """Return the path in the working directory that stands for `url`.
+    """Return the path in the working directory for the copy of `url`.
 
-    It is always the same, so that interrupted work can go on; it has the name of the URL; no place lies in another one.
+    The path is always the same, so that interrupted work can resume. Its last part is the name of the URL, and no such
+    path is inside another.
     """
     above = hashlib.sha256(str(url.parent).encode()).hexdigest()[:12]
     return (work_dir or default_work_dir()) / f"{url.scheme}-{url.bucket}-{above}" / url.name

@@ -1,1 +1,1 @@
-"""Checkpoints: what a training saves, how weights are named, and weights from elsewhere."""
+"""Checkpoints: saved training state, parameter names, and weights from other programs."""

@@ -1,4 +1,4 @@
-"""Checkpoints: parameters in ``NAME.ckpt``, all that is needed to rebuild and judge the network in ``NAME.json``."""
+"""Checkpoints: parameters in ``NAME.ckpt``, everything needed to rebuild and judge the network in ``NAME.json``."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from mindspore import nn
 
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segdata.files import file_mode, write_file
+from segdata.text import plural
 from segtrain.checkpoints.naming import BACKBONE, OWN, averaged, backbone_prefix, recognize
-from segtrain.checkpoints.weights import Parameters as Parameters
-from segtrain.checkpoints.weights import read_parameters as read_parameters
+from segtrain.checkpoints.weights import Parameters, read_parameters
 from segtrain.config.config import Config
 from segtrain.models import build_network
 
 CHECKPOINT_VERSION = 1
 
-#: Step counter of MindSpore's optimizers; in a checkpoint it is the one truth about how far the training was.
+#: Step counter of MindSpore's optimizers. In a checkpoint, it is the only authority on how far training had come.
 GLOBAL_STEP = "global_step"
 
-#: The list of learning rates in MindSpore's optimizers.
+#: List of learning rates in MindSpore's optimizers.
 RATES = "learning_rate"
 
-#: What Adam keeps: two moments of each parameter, and the powers of its two decay rates.
+#: Adam's state: two moments of each parameter, and the powers of its two decay rates.
 ADAM_STATE = ("moment1.", "moment2.", "beta1_power", "beta2_power")
 
-#: What a training checkpoint holds besides the network: the optimizer's state, by MindSpore's names.
+#: Contents of a training checkpoint besides the network: the optimizer's state, under MindSpore's names.
 TRAINING_STATE = (
     GLOBAL_STEP,
     RATES,
@@ -51,25 +51,25 @@ TRAINING_STATE = (
 
 
 def program_versions() -> dict[str, str]:
-    """Return the versions that a result depends on."""
+    """Return the package versions that a result depends on."""
     return {name: version(name) for name in ("segdata", "mindspore", "numpy")}
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointInfo:
-    """The side file of a checkpoint.
+    """Side file of a checkpoint.
 
     Attributes:
-        config: the resolved settings of the training.
+        config: resolved settings of the training run.
         class_names: names by class id.
-        original_ids: the ids of these classes in the source of the training set, in the same order.
-        ignore_label: label of the pixels that did not count; None: the task is the instance one.
-        record_set: name of the training set, and `inputs`, the fingerprint of its rows.
-        rows: how many rows the training set has.
-        devices: how many trained together, each with batches of its own.
-        epoch: the epoch (from 1) that was being trained.
-        step: steps done since the beginning of the training.
-        best_score: highest score of an evaluation so far, 0 to 1 (`Task.SCORE` says which); None: none yet.
+        original_ids: ids of these classes in the source of the training set, in the same order.
+        ignore_label: label of the pixels that were not counted; None for instance segmentation.
+        record_set: name of the training set; `inputs` is the fingerprint of its rows.
+        rows: number of rows in the training set.
+        devices: number of devices that trained together, each on its own batches.
+        epoch: epoch in progress, from 1.
+        step: steps completed since training began.
+        best_score: highest evaluation score so far, 0 to 1 (`Task.SCORE` names the metric); None before the first.
     """
 
     format: Literal["segtrain checkpoint"] = "segtrain checkpoint"
@@ -90,13 +90,13 @@ class CheckpointInfo:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of every key when a network was filled from a checkpoint; names in network or file order.
+    """Outcome for every key when a checkpoint is loaded into a network; names in network or file order.
 
     Attributes:
         loaded: parameters that were set.
-        missing: parameters of the network that the file does not have.
-        unexpected: keys of the file that the network does not have, the optimizer's state left out.
-        mismatched: parameters whose shapes differ, with both shapes; not set.
+        missing: parameters of the network that are not in the file.
+        unexpected: keys in the file that are not in the network, except the optimizer's state.
+        mismatched: parameters whose shapes differ, with both shapes; they are not set.
     """
 
     loaded: tuple[str, ...]
@@ -111,10 +111,10 @@ def side_file(path: Path) -> Path:
 
 
 def save_checkpoint(path: Path, parameters: Iterable[ms.Parameter], info: CheckpointInfo) -> None:
-    """Write side file and checkpoint, each by rename, in this order.
+    """Write the side file and then the checkpoint, each by rename.
 
     A process that is killed between the two leaves an older checkpoint with a newer side file. Only `epoch`, `step`
-    and `best_score` differ then, and these are told by the checkpoint's own `GLOBAL_STEP`.
+    and `best_score` differ then, and the checkpoint's own `GLOBAL_STEP` settles them.
 
     Raises:
         SegDataError: when a parameter is not finite; nothing is written.
@@ -123,8 +123,8 @@ def save_checkpoint(path: Path, parameters: Iterable[ms.Parameter], info: Checkp
     broken = [name for name, value in values.items() if not np.isfinite(value.asnumpy()).all()]
     if broken:
         raise SegDataError(
-            f"step {info.step}: {len(broken)} parameters are not finite any more (first: {broken[0]}); the training "
-            "diverged, the last checkpoint was kept"
+            f"step {info.step}: found {plural(len(broken), 'non-finite parameter')} (first: "
+            f"{broken[0]}); training diverged and the last checkpoint was kept. Lower base_lr."
         )
     write_file(side_file(path), msgspec.json.format(msgspec.json.encode(info)) + b"\n", overwrite=True)
     write_parameters(path, values)
@@ -132,9 +132,9 @@ def save_checkpoint(path: Path, parameters: Iterable[ms.Parameter], info: Checkp
 
 def write_parameters(path: Path, values: Mapping[str, ms.Tensor]) -> None:
     """Write a checkpoint without its side file, by rename."""
-    # MindSpore insists on the suffix.
+    # MindSpore requires the suffix.
     staged = path.with_name(f".{path.stem}.staged.ckpt")
-    # A killed run may have left it, and MindSpore makes it read-only.
+    # A killed run may have left this file, and MindSpore makes it read-only.
     staged.unlink(missing_ok=True)
     try:
         ms.save_checkpoint([{"name": name, "data": value} for name, value in values.items()], str(staged))
@@ -145,7 +145,7 @@ def write_parameters(path: Path, values: Mapping[str, ms.Tensor]) -> None:
 
 
 def link_checkpoint(source: Path, target: Path) -> None:
-    """Give the checkpoint at `source` a second name, without a second copy where the file system can do that."""
+    """Give the checkpoint at `source` a second name, as a hard link if the file system supports it, else as a copy."""
     for old, new in ((side_file(source), side_file(target)), (source, target)):
         new.unlink(missing_ok=True)
         try:
@@ -155,7 +155,7 @@ def link_checkpoint(source: Path, target: Path) -> None:
 
 
 def remove_checkpoint(path: Path) -> None:
-    """Remove a checkpoint and its side file, the latter last."""
+    """Remove a checkpoint, then its side file."""
     for file in (path, side_file(path)):
         with contextlib.suppress(FileNotFoundError):
             file.unlink()
@@ -173,26 +173,26 @@ def read_info(path: Path) -> CheckpointInfo:
         text = side_file(path).read_bytes()
     except OSError as error:
         raise InvalidInputError(
-            f"{path}: its side file {side_file(path).name} is missing; keep the two together, the network is rebuilt "
-            "from it"
+            f"{path}: side file {side_file(path).name} is missing. Keep it next to the checkpoint: the network is "
+            "rebuilt from it."
         ) from error
     try:
         head = msgspec.json.decode(text)
         if isinstance(head, dict) and head.get("format_version", 0) > CHECKPOINT_VERSION:
             raise InvalidInputError(
-                f"{side_file(path)}: format version {head['format_version']} is newer than this program "
-                f"({CHECKPOINT_VERSION})"
+                f"{side_file(path)}: format version {head['format_version']} is newer than this program; expected "
+                f"{CHECKPOINT_VERSION} or lower"
             )
         return msgspec.json.decode(text, type=CheckpointInfo)
     except msgspec.DecodeError as error:
-        raise InvalidInputError(f"{side_file(path)}: not the side file of a checkpoint: {error}") from error
+        raise InvalidInputError(f"{side_file(path)}: not a checkpoint side file: {error}") from error
 
 
 def check_expected(path: Path, config: Config, expected: Mapping[str, Any]) -> None:
-    """Check that the checkpoint at `path` was trained with the `expected` settings; None expects nothing.
+    """Check that the checkpoint at `path` was trained with the `expected` settings; None matches any value.
 
     Raises:
-        InvalidInputError: naming the first that differs.
+        InvalidInputError: naming the first setting that differs.
     """
     for key, value in expected.items():
         if value is not None and value != getattr(config, key):
@@ -200,10 +200,10 @@ def check_expected(path: Path, config: Config, expected: Mapping[str, Any]) -> N
 
 
 def read_checkpoint(path: Path) -> tuple[CheckpointInfo, Parameters]:
-    """Return side file and parameters of a checkpoint; where they disagree about the step, the checkpoint is right.
+    """Return the side file and the parameters of a checkpoint; if their steps disagree, the checkpoint wins.
 
     Raises:
-        InvalidInputError: when one of the two is missing or damaged.
+        InvalidInputError: when either is missing or damaged.
     """
     info, parameters = read_info(path), read_parameters(path)
     if GLOBAL_STEP in parameters:
@@ -214,7 +214,7 @@ def read_checkpoint(path: Path) -> tuple[CheckpointInfo, Parameters]:
 
 
 def fill(cell: nn.Cell, parameters: Parameters) -> LoadReport:
-    """Set the parameters of `cell` that are in `parameters` with the same name and shape."""
+    """Set the parameters of `cell` that appear in `parameters` with the same name and shape."""
     loaded, missing, mismatched = [], [], []
     own = {parameter.name: parameter for parameter in cell.get_parameters()}
     for name, parameter in own.items():
@@ -233,34 +233,36 @@ def fill(cell: nn.Cell, parameters: Parameters) -> LoadReport:
 
 
 def restore(train_step: nn.Cell, parameters: Parameters) -> None:
-    """Bring a training step, network and optimizer, back to the state it was saved in.
+    """Restore the saved state of a training step: its network and its optimizer.
 
     Raises:
-        InvalidInputError: when something of that state is missing.
+        InvalidInputError: when part of that state is missing.
     """
     report = fill(train_step, parameters)
-    # The rates follow from the configuration; they are not saved.
+    # The learning rates follow from the configuration, so they are not saved.
     missing = [name for name in (*report.mismatched, *report.missing) if name != RATES]
     if missing:
-        raise InvalidInputError(f"the checkpoint lacks {len(missing)} values of the training (first: {missing[0]})")
+        raise InvalidInputError(
+            f"the checkpoint lacks {plural(len(missing), 'value')} of the training state (first: {missing[0]})"
+        )
 
 
 def load_pretrained(network: nn.Cell, path: Path) -> LoadReport:
-    """Start `network` from the parameters in the file at `path`, averages before weights, and report every key.
+    """Initialize `network` from the file at `path`, preferring averages to weights, and report every key.
 
-    The file may be a backbone alone, or the checkpoint of another network: of the other output stride, which has the
-    same parameters, or for other classes, whose head is of another shape and is left as it is.
+    The file may hold only a backbone, or be the checkpoint of another network: one with a different output stride,
+    which has the same parameters, or one for different classes, whose head has another shape and is not loaded.
 
     Raises:
-        InvalidInputError: when the backbone gets nothing of it, or another program's names tell that it must be
-            converted first.
+        InvalidInputError: when nothing in the file fits the backbone, or its names show that it comes from another
+            program and must be converted first.
     """
     parameters = averaged(read_parameters(path))
     naming = recognize(parameters)
     if naming not in (OWN, None):
         raise InvalidInputError(
-            f"{path}: its names are those of {naming.title}; convert it first: segtrain convert-checkpoint {path} "
-            "backbone.ckpt --to backbone"
+            f"{path}: uses the parameter names of {naming.title}. Convert it first: segtrain convert-checkpoint "
+            f"{path} backbone.ckpt --to backbone"
         )
     if backbone_prefix(parameters) == "":
         parameters = {f"{BACKBONE}{name}": value for name, value in parameters.items()}
@@ -268,20 +270,20 @@ def load_pretrained(network: nn.Cell, path: Path) -> LoadReport:
     wanted = [name for name in (*report.loaded, *report.missing, *report.mismatched) if name.startswith(BACKBONE)]
     if not set(wanted or report.loaded) & set(report.loaded):
         raise InvalidInputError(
-            f"{path}: none of its parameters fits {'the backbone' if wanted else 'the network'} (first in the file: "
-            f"{', '.join(list(parameters)[:3]) or 'none'}; first wanted: {', '.join((*wanted, *report.missing)[:3])})"
+            f"{path}: no parameter fits {'the backbone' if wanted else 'the network'} (first in the file: "
+            f"{', '.join(list(parameters)[:3]) or 'none'}; first expected: {', '.join((*wanted, *report.missing)[:3])})"
         )
     return report
 
 
 def load_network(path: Path) -> tuple[nn.Cell, CheckpointInfo, LoadReport]:
-    """Rebuild the network of a checkpoint with all its parameters, and report them; the device must be prepared.
+    """Rebuild the network of a checkpoint with all its parameters, and report them; call `prepare_device` first.
 
-    Of weights that the training averaged, the network gets the averages.
+    If training averaged the weights, the network gets the averages.
 
     Raises:
         InvalidInputError: when a file is missing or damaged.
-        FaultsError: naming the parameters that are missing, superfluous or of another shape.
+        FaultsError: naming the parameters that are missing, unexpected or have another shape.
     """
     info, parameters = read_checkpoint(path)
     network = build_network(info.config, num_classes=len(info.class_names))
@@ -289,10 +291,12 @@ def load_network(path: Path) -> tuple[nn.Cell, CheckpointInfo, LoadReport]:
     faults = [*report.mismatched, *(f"{name} (not in the file)" for name in report.missing)]
     faults += [f"{name} (not in the network)" for name in report.unexpected]
     if faults:
-        raise FaultsError(f"{path}: {len(faults)} parameters do not fit its side file", faults)
+        raise FaultsError(
+            f"{path}: {len(faults)} parameter{'s do' if len(faults) != 1 else ' does'} not match its side file", faults
+        )
     return network, info, report
 
 
 def shape_text(shape: Sequence[int]) -> str:
-    """Return a shape as it is written in messages."""
+    """Return a shape as messages show it."""
     return " x ".join(map(str, shape)) or "scalar"

@@ -1,4 +1,4 @@
-"""Checkpoints of other programs, and whole checkpoints of this one, to what a training here starts from."""
+"""Conversion of other programs' checkpoints, and of segtrain's own, to weights that training can start from."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.files import check_target_file, write_file
+from segdata.text import plural
 from segtrain.checkpoints.checkpoint import (
     GLOBAL_STEP,
     TRAINING_STATE,
@@ -36,25 +37,25 @@ from segtrain.checkpoints.weights import Weights, read_weights
 from segtrain.config.config import Backbone
 from segtrain.models.resnet import BACKBONES, ResNet
 
-#: Names of a ResNet's feature extractor; what else stands beside them is a classifier's.
+#: Names of a ResNet's feature extractor; all names next to them belong to a classifier.
 _BODY = re.compile(r"(conv1|bn1|layer\d+)\.")
 _TRACKED = "num_batches_tracked"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConversionReport:
-    """What `convert_checkpoint` did.
+    """Result of `convert_checkpoint`.
 
     Attributes:
-        source: the file that was read.
-        target: the checkpoint that was written.
-        naming: whose names the source has.
-        backbone: the ResNet that was found.
-        to: what was written.
-        input_order: order of the colors in the source's input; of ``bgr`` the first convolution was turned round.
-        mapped: parameters of the backbone that were written, which is all it has.
-        head: what else was written, the step counter too; 0: the source has nothing else, or it was not asked for.
-        left_out: how many of the source's names were not written, by what they belong to.
+        source: file that was read.
+        target: checkpoint that was written.
+        naming: program whose parameter names the source uses.
+        backbone: ResNet that was found.
+        to: scope of the conversion, ``backbone`` or ``model``.
+        input_order: color order of the source's input; for ``bgr``, the first convolution was flipped to RGB.
+        mapped: number of backbone parameters written, always all of them.
+        head: number of other values written, step counter included; 0 if the source has none or none were requested.
+        left_out: number of the source's names that were not written, by the part of the network they belong to.
     """
 
     source: str
@@ -77,26 +78,26 @@ def convert_checkpoint(
     input_order: InputOrder | None = None,
     overwrite: bool = False,
 ) -> ConversionReport:
-    """Write what `source` holds of a network here as a checkpoint with the names that parameters have here.
+    """Convert the weights in `source` to a checkpoint with segtrain's parameter names.
 
-    The backbone is written as float32 and must be complete.
+    The backbone must be complete; it is written as float32.
 
     Args:
-        source: weights in one of the formats of `read_weights`, by one of the names of `NAMINGS`.
-        target: the checkpoint to write, ending in ``.ckpt``.
-        to: ``backbone``: the ResNet alone. ``model``: by the names of a whole network; from a checkpoint of this
-            program head and side file too, so that only the optimizer's state is left out.
-        backbone: the ResNet that `source` must hold; None: the one that it holds.
-        input_order: order of the colors in the source's input; None: that of its family. The networks here take RGB.
-        overwrite: replace `target`.
+        source: weights in a format that `read_weights` supports, named in one of the ways in `KNOWN_NAMES`.
+        target: checkpoint to write; its name ends in ``.ckpt``.
+        to: ``backbone`` writes the ResNet only. ``model`` uses the names of a complete network; from a segtrain
+            checkpoint it also keeps the head and the side file, and drops only the optimizer's state.
+        backbone: ResNet that `source` must hold; None accepts any.
+        input_order: color order of the source's input; None takes that of its family. Networks here take RGB.
+        overwrite: replace `target` if it exists.
 
     Raises:
-        InvalidInputError: when `source` cannot be read or its names follow no known rule.
-        FaultsError: naming what is missing, superfluous or of another shape in its backbone.
+        InvalidInputError: when `source` cannot be read or its names follow no known scheme.
+        FaultsError: naming the backbone parameters that are missing, unexpected or have another shape.
         TargetExistsError: when `target` exists and `overwrite` is false.
     """
     if target.suffix != ".ckpt":
-        raise InvalidInputError(f"{target}: the name of a checkpoint must end in .ckpt")
+        raise InvalidInputError(f"{target}: not a checkpoint name; expected one that ends in .ckpt")
     check_target_file(target, overwrite=overwrite)
     weights = averaged(read_weights(source))
     naming, prefix = _recognize(source, weights)
@@ -124,23 +125,23 @@ def convert_checkpoint(
 
 
 def _recognize(source: Path, weights: Weights) -> tuple[ParameterNames, str]:
-    """Return whose names these are, and what those of the backbone begin with."""
+    """Return the naming scheme of the weights and the prefix of the backbone's names."""
     naming, prefix = recognize(weights), backbone_prefix(weights)
     if naming is None or prefix is None:
         raise InvalidInputError(
-            f"{source}: its names are not those of a ResNet of torchvision, timm, MindSpore's model zoo, MindCV or "
-            f"segtrain; the first are {', '.join(list(weights)[:3])}"
+            f"{source}: not a ResNet with known parameter names (first: {', '.join(list(weights)[:3])}); expected "
+            "those of torchvision, timm, MindSpore's model zoo, MindCV or segtrain"
         )
     if stem := next((name for name in weights if name.startswith(f"{prefix}conv1.0.")), None):
         raise InvalidInputError(
-            f"{source}: a ResNet-C or -D, whose conv1 is several convolutions ({stem}: "
-            f"{shape_text(weights[stem].shape)}); the networks here begin with one, conv1.weight: 64 x 3 x 7 x 7"
+            f"{source}: holds a ResNet-C or -D, whose conv1 consists of several convolutions ({stem}: "
+            f"{shape_text(weights[stem].shape)}); expected a single one, conv1.weight: 64 x 3 x 7 x 7"
         )
     return naming, prefix
 
 
 def _check_backbone(source: Path, shapes: dict[str, tuple[int, ...]], wanted: Backbone | None) -> Backbone:
-    """Return the ResNet whose parameters these are, all of them and no others."""
+    """Return the ResNet that has exactly these parameters."""
     body = {name: shape for name, shape in shapes.items() if _BODY.match(name) and not name.endswith(_TRACKED)}
     candidates: tuple[Backbone, ...] = (wanted,) if wanted else get_args(Backbone)
     differences = {candidate: body.keys() ^ _shapes(candidate).keys() for candidate in candidates}
@@ -149,30 +150,34 @@ def _check_backbone(source: Path, shapes: dict[str, tuple[int, ...]], wanted: Ba
     faults = [f"{name}: missing" for name in expected if name not in body]
     faults += [f"{name}: not in a {nearest}" for name in body if name not in expected]
     faults += [
-        f"{name}: {shape_text(body[name])} in the file, {shape_text(shape)} expected"
+        f"{name}: {shape_text(body[name])} in the file; expected {shape_text(shape)}"
         for name, shape in expected.items()
         if name in body and body[name] != shape
     ]
     if faults:
-        raise FaultsError(f"{source}: no whole {nearest}, {len(faults)} parameters do not fit", faults)
+        raise FaultsError(
+            f"{source}: not a complete {nearest}; {len(faults)} parameter{'s do' if len(faults) != 1 else ' does'} "
+            "not fit",
+            faults,
+        )
     return nearest
 
 
 @cache
 def _shapes(backbone: Backbone) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of a backbone's parameters by name; the output stride does not change them."""
+    """Return the shapes of a backbone's parameters by name; they do not depend on the output stride."""
     return {parameter.name: parameter.shape for parameter in ResNet(BACKBONES[backbone], 16).get_parameters()}
 
 
 def _head(weights: Weights) -> Weights:
-    """Return what a whole network has beside its backbone, and the count of the steps it was trained."""
+    """Return the values of a complete network other than its backbone, and its count of training steps."""
     others = (BACKBONE, *TRAINING_STATE)
     return {name: value for name, value in weights.items() if name == GLOBAL_STEP or not name.startswith(others)}
 
 
 def _write(source: Path, target: Path, values: Weights, *, with_side_file: bool, overwrite: bool) -> None:
     if broken := [name for name, value in values.items() if not np.isfinite(value).all()]:
-        raise InvalidInputError(f"{source}: {len(broken)} parameters are not finite (first: {broken[0]})")
+        raise InvalidInputError(f"{source}: holds {plural(len(broken), 'non-finite parameter')} (first: {broken[0]})")
     target.parent.mkdir(parents=True, exist_ok=True)
     if with_side_file:
         read_info(source)
@@ -181,13 +186,13 @@ def _write(source: Path, target: Path, values: Weights, *, with_side_file: bool,
 
 
 def _by_kind(names: set[str], prefix: str) -> dict[str, int]:
-    """Count `names` by the part of the network that they belong to."""
+    """Count `names` by the part of the network they belong to."""
 
     def kind(name: str) -> str:
         if name.endswith(_TRACKED):
             return _TRACKED
         parts = name.split(".")
-        # Of names that stand in the same whole as the backbone, the whole says nothing.
+        # The prefix that a name shares with the backbone says nothing about its part.
         return ".".join(parts[: 2 if prefix.startswith(f"{parts[0]}.") else 1])
 
     return dict(sorted(Counter(map(kind, names)).items()))

@@ -1,4 +1,4 @@
-"""What other programs call the parameters of a ResNet, and what these are called here."""
+"""Parameter names of ResNets in other programs, and their names in segtrain."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from typing import Literal, TypeVar
 
 _T = TypeVar("_T")
 
-#: Order of the colors in a network's input.
+#: Color order of a network's input.
 InputOrder = Literal["rgb", "bgr"]
 
-#: What a conversion writes: the ResNet alone, or all that a whole network has use for.
+#: Scope of a conversion: the ResNet only, or everything that a complete network can use.
 Goal = Literal["backbone", "model"]
 
-#: What the names of a backbone begin with in a whole network.
+#: Prefix of the backbone's names in a complete network.
 BACKBONE = "backbone."
 
-#: What the names of moving averages begin with; the rest is the name of what is averaged.
+#: Prefix of the names of moving averages; the rest is the name of the averaged parameter.
 AVERAGE = "average."
 
-#: Every ResNet has it; what stands before it stands before all names of the backbone.
+#: A parameter that every ResNet has; its prefix is the prefix of all backbone names.
 _LANDMARK = "layer1.0.conv1.weight"
 
 
 @dataclass(frozen=True)
 class ParameterNames:
-    """The names of one family of checkpoints.
+    """Naming scheme of one family of checkpoints.
 
     Attributes:
-        title: what the family is called.
-        marker: pattern that one of its names has, and no name of a family further down.
-        renames: patterns in its names and what stands in their place here.
-        input_order: order of the colors that its networks were trained on.
+        title: name of the family.
+        marker: pattern that matches one of its names, and no name of a family further down the list.
+        renames: patterns in its names and their replacements in segtrain.
+        input_order: color order that its networks were trained on.
     """
 
     title: str
@@ -42,7 +42,7 @@ class ParameterNames:
     input_order: InputOrder = "rgb"
 
     def rename(self, name: str) -> str:
-        """Return the name that a parameter of the backbone has here."""
+        """Return segtrain's name for a backbone parameter."""
         for pattern, replacement in self.renames:
             name = re.sub(pattern, replacement, name)
         return name
@@ -63,38 +63,38 @@ KNOWN_NAMES = (
             (r"\b(bn\d|downsample\.1)\.bias$", r"\1.beta"),
         ),
     ),
-    # official/cv/resnet/src/resnet.py; trained on what MindSpore's Decode gives, which is RGB (src/dataset.py).
+    # official/cv/resnet/src/resnet.py; trained on the output of MindSpore's Decode, which is RGB (src/dataset.py).
     ParameterNames(
         "ResNet of MindSpore's model zoo",
         r"\bdown_sample_layer\.",
         ((r"\bdown_sample_layer\b", "downsample"), (r"\bbn([12])d\b", r"bn\1")),
     ),
-    # mindcv/models/resnet.py; MindSpore's Decode too.
+    # mindcv/models/resnet.py; also uses MindSpore's Decode.
     ParameterNames("MindCV", r"\bdown_sample\.", ((r"\bdown_sample\b", "downsample"),)),
-    # research/cv/deeplabv3plus/src/dataset.py decodes by OpenCV, which gives BGR.
+    # research/cv/deeplabv3plus/src/dataset.py decodes with OpenCV, which returns BGR.
     ParameterNames("DeepLab of MindSpore's model zoo", r"^network\.aspp\.", input_order="bgr"),
-    # research/cv/deeplabv3plus/src/tools/get_pretrained_model.py takes torchvision's weights as they are, in RGB.
+    # research/cv/deeplabv3plus/src/tools/get_pretrained_model.py uses torchvision's weights unchanged, in RGB.
     ParameterNames("backbone for the DeepLab of MindSpore's model zoo", r"^network\.resnet\."),
     OWN,
 )
 
 
 def recognize(names: Collection[str]) -> ParameterNames | None:
-    """Return the naming that `names` follow; None when it is none of those known."""
+    """Return the naming scheme that `names` follow; None if it is unknown."""
     return next((naming for naming in KNOWN_NAMES if any(re.search(naming.marker, name) for name in names)), None)
 
 
 def backbone_prefix(names: Collection[str]) -> str | None:
-    """Return what the names of the backbone begin with among `names`; None when there is no ResNet among them.
+    """Return the prefix of the backbone's names among `names`; None if they include no ResNet.
 
-    An optimizer's state repeats all names behind one more prefix, so the shortest is taken.
+    An optimizer's state repeats every name with an extra prefix, so the shortest prefix wins.
     """
     found = [name.removesuffix(_LANDMARK) for name in names if re.search(rf"(^|\.){re.escape(_LANDMARK)}$", name)]
     return min(found, key=len, default=None)
 
 
 def averaged(parameters: Mapping[str, _T]) -> dict[str, _T]:
-    """Return the values of a checkpoint by name, with each average in the place of what it is of."""
+    """Return the values of a checkpoint by name, each replaced by its average if it has one."""
     return {
         name: parameters.get(AVERAGE + name, value)
         for name, value in parameters.items()

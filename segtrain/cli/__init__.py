@@ -1,4 +1,4 @@
-"""The command line of segtrain: each command collects its options, makes one call and renders the report."""
+"""The segtrain command line: each command collects its options, calls one function and renders the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command that makes other programs' checkpoints usable here."""
+"""The `convert-checkpoint` command: convert checkpoints of other programs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from segdata.console.options import ANY_PATH, EXISTING_FILE, json_option, overwrite_option
 from segdata.console.render import emit
+from segdata.text import plural
 from segtrain.checkpoints.naming import Goal, InputOrder
 from segtrain.config.config import Backbone
 
@@ -23,24 +24,24 @@ if TYPE_CHECKING:
     "--to",
     type=click.Choice(get_args(Goal)),
     required=True,
-    help="The ResNet alone, or by the names of a whole network and with its head where SRC has one",
+    help="Write the ResNet only, or use the names of a complete network and include its head if SRC has one",
 )
 @click.option(
-    "--backbone", type=click.Choice(get_args(Backbone)), help="Refuse another ResNet [default: the one in SRC]"
+    "--backbone", type=click.Choice(get_args(Backbone)), help="Refuse any other ResNet [default: the one in SRC]"
 )
 @click.option(
     "--input_order",
     type=click.Choice(get_args(InputOrder)),
-    help="Colors of SRC's input [default: those of its family]",
+    help="Color order of SRC's input [default: that of its family]",
 )
 @overwrite_option
 @json_option
 def convert_checkpoint_command(source: Path, target: Path, as_json: bool, **options: Any) -> None:
-    """Write a checkpoint of another program as one that a training here can start from.
+    """Convert a checkpoint of another program into one that segtrain can start training from.
 
-    SRC is a ResNet of torchvision or timm (.safetensors; .pth where PyTorch is installed), of MindSpore's model zoo or
-    of MindCV (.ckpt), or a checkpoint of segtrain, from which --to backbone cuts the backbone. Whose names it has is
-    found out and said; a backbone that is not complete is an error.
+    SRC is a ResNet from torchvision or timm (.safetensors, or .pth if PyTorch is installed), from MindSpore's model zoo
+    or MindCV (.ckpt), or a segtrain checkpoint, from which --to backbone extracts the backbone. The naming scheme is
+    detected and reported; an incomplete backbone is an error.
 
     \b
     Example:
@@ -53,15 +54,14 @@ def convert_checkpoint_command(source: Path, target: Path, as_json: bool, **opti
 
 
 def _text(report: ConversionReport) -> str:
-    flipped = ", its first convolution turned round to RGB" if report.input_order == "bgr" else ""
+    flipped = ", first convolution flipped to RGB" if report.input_order == "bgr" else ""
     lines = [
         f"{report.source}: {report.backbone}, names of {report.naming}, input {report.input_order.upper()}{flipped}",
-        f"{report.mapped} parameters of the backbone written to {report.target}, none missing",
+        f"{report.mapped} backbone parameters written to {report.target}, none missing",
     ]
     if report.to == "model":
-        head = (
-            f"{report.head} parameters beside the backbone written too" if report.head else "no head: fit begins anew"
-        )
+        others = f"{plural(report.head, 'parameter')} outside the backbone"
+        head = f"{others} written too" if report.head else "no head; fit initializes it from scratch"
         lines.append(head)
     if report.left_out:
         lines.append("left out: " + ", ".join(f"{count} of {kind}" for kind, count in report.left_out.items()))

@@ -1,4 +1,4 @@
-"""The command that trains and evaluates fold by fold."""
+"""The `cross-validate` command: train and evaluate fold by fold."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
 
 @click.command("cross-validate")
 @click.option("--recipe", "recipe_name", metavar="NAME", required=True, help=f"Settings: {', '.join(recipe_names())}")
-@click.option("--data_root", type=EXISTING_DIR, required=True, help="What the list's paths are relative to")
+@click.option("--data_root", type=EXISTING_DIR, required=True, help="Folder that the list's paths are relative to")
 @click.option("--data_lst", type=EXISTING_FILE, required=True, help="List file of all samples, in their natural order")
 @class_options
-@click.option("--train_dir", type=ANY_PATH, required=True, help="Directory; each fold gets one in it")
-@click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="How many")
+@click.option("--train_dir", type=ANY_PATH, required=True, help="Directory to write to; each fold gets a subdirectory")
+@click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Number of folds")
 @click.option(
     "--order",
     type=click.Choice(get_args(Order)),
     default="blocks",
     show_default=True,
-    help="Neighbors together, or as the courses shuffle them",
+    help="Contiguous blocks, or shuffled as in the courses",
 )
-@click.option("--fold", "only", type=int, multiple=True, help="Only this one, from 0; repeat for several")
+@click.option("--fold", "only", type=int, multiple=True, help="Run only this fold, counted from 0; can be repeated")
 @options_of(TEST_TIME_AUGMENTATION)
-@click.option("--membrane", metavar="CLASS", help="Also score how well this class divides cells")
-@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="A setting; may be repeated")
-@click.option("--log_steps", type=click.IntRange(min=1), help="Also write a line for every so many steps")
-@click.option("--resume", is_flag=True, help="Go on where an earlier run stopped")
+@click.option("--membrane", metavar="CLASS", help="Also score how well this class separates cells")
+@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override a setting; can be repeated")
+@click.option("--log_steps", type=click.IntRange(min=1), help="Also print a line every so many steps")
+@click.option("--resume", is_flag=True, help="Continue where an earlier run stopped")
 @overwrite_option
 @json_option
 def cross_validate_command(
@@ -60,9 +60,9 @@ def cross_validate_command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train on all folds but one and evaluate on that one, for each in turn: mean and standard deviation.
+    """Train on all folds but one, evaluate on that fold, and repeat for each; report mean and standard deviation.
 
-    The last checkpoint of each training is evaluated, not the best one: nothing is chosen by the fold that is held out.
+    Evaluates the last checkpoint of each fold, not the best one, so the held-out fold never influences any choice.
 
     \b
     Example:

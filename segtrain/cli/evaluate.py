@@ -1,4 +1,4 @@
-"""The command that evaluates."""
+"""The `eval` command: evaluate a checkpoint."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from segdata.console.location import location_option, work_dir_option
 from segdata.console.options import ANY_PATH, EXISTING_DIR, EXISTING_FILE, json_option, overwrite_option, png_name
 from segdata.console.render import emit, progress_bar, table
 from segdata.files import check_target_file, write_file
+from segdata.text import plural
 from segtrain.cli.instances import instance_scores
 from segtrain.cli.options import INFERENCE, MODEL_METAVAR, given_only, once, options_of
 from segtrain.config.config import Model
@@ -25,21 +26,25 @@ if TYPE_CHECKING:
 
 @click.command("eval")
 @location_option("--data_file", "--data_url", help="Record set: directory, manifest or any shard")
-@click.option("--data_root", type=EXISTING_DIR, help="Instead: what the list's paths are relative to")
-@click.option("--data_lst", type=EXISTING_FILE, help="and the list file")
+@click.option(
+    "--data_root", type=EXISTING_DIR, help="Instead of a record set: folder that the list's paths are relative to"
+)
+@click.option("--data_lst", type=EXISTING_FILE, help="With --data_root: list file")
 @options_of(INFERENCE)
-@click.option("--batch_size", type=int, help="Images in a batch [default: the training's]")
+@click.option("--batch_size", type=int, help="Images per batch [default: as in training]")
 @click.option(
     "--model", type=click.Choice(get_args(Model)), metavar=MODEL_METAVAR, help="Refuse a checkpoint of another network"
 )
 @click.option("--num_classes", type=int, help="Refuse a checkpoint with another number of classes")
 @click.option("--ignore_label", type=int, help="Refuse a checkpoint with another ignore label")
-# The published evaluation scripts pass it, although no training of theirs froze anything.
-@click.option("--freeze_bn", is_flag=True, expose_value=False, help="Changes nothing: statistics never move here")
-@click.option("--plot", type=ANY_PATH, callback=png_name, metavar="FILE.png", help="Draw the confusion matrix too")
-@click.option("--membrane", metavar="CLASS", help="Also score how well this class divides cells (ISBI 2012's scores)")
-@click.option("--annotations", type=EXISTING_FILE, help="Instances: ground truth from this COCO JSON instead")
-@click.option("--results", type=ANY_PATH, metavar="FILE.json", help="Instances: also write a COCO result file")
+# The published evaluation scripts pass this flag, although their training runs never froze anything.
+@click.option(
+    "--freeze_bn", is_flag=True, expose_value=False, help="No effect: evaluation never changes the statistics"
+)
+@click.option("--plot", type=ANY_PATH, callback=png_name, metavar="FILE.png", help="Also plot the confusion matrix")
+@click.option("--membrane", metavar="CLASS", help="Also score how well this class separates cells (ISBI 2012 scores)")
+@click.option("--annotations", type=EXISTING_FILE, help="Instances: take the ground truth from this COCO JSON")
+@click.option("--results", type=ANY_PATH, metavar="FILE.json", help="Instances: also write a COCO results file")
 @work_dir_option
 @overwrite_option
 @json_option
@@ -55,11 +60,11 @@ def eval_command(
 ) -> None:
     """Evaluate a checkpoint on every row of a record set, or every sample of a list file.
 
-    Semantic networks: the longer side of an image is resized to crop size times scale; probabilities of all scales, and
-    of the mirrored image, are averaged at the image's own size. One confusion matrix is kept over the whole set. U-Net
-    sees images in overlapping tiles, and a scale is a factor of their own size.
+    Semantic networks: the longer side of an image is resized to crop size times scale. The probabilities of all scales,
+    and of the mirrored image, are averaged at the original image size. One confusion matrix covers the entire set.
+    U-Net processes images in overlapping tiles; its scales are factors of the original size.
 
-    Mask R-CNN: COCO's average precision of boxes and masks, by pycocotools.
+    Mask R-CNN: COCO average precision of boxes and masks, computed by pycocotools.
 
     \b
     Example:
@@ -77,7 +82,7 @@ def eval_command(
     if report.task == "instance":
         once(emit, report, as_json, instance_scores)
         if plot:
-            raise click.UsageError("nothing was drawn: --plot is for confusion matrices, which instances have none of")
+            raise click.UsageError("nothing was plotted: --plot needs a confusion matrix, which instances do not have")
         return
     if plot:
         once(_draw, report, plot, overwrite)
@@ -98,20 +103,21 @@ def _draw(report: EvalReport, path: Path, overwrite: bool) -> None:
     from segdata.draw.figures import to_png
     from segtrain.evaluation.plots import confusion_figure
 
-    title = f"{report.model} on {Path(report.data).name}, {report.rows} images"
+    title = f"{report.model} on {Path(report.data).name}, {plural(report.rows, 'image')}"
     write_file(path, to_png(confusion_figure(report.scores, title)), overwrite=overwrite)
 
 
 def _eval_text(report: EvalReport, plot: Path | None) -> str:
     settings = report.settings
-    scales = ", ".join(f"{scale:g}" for scale in settings.scales)
-    flip = (", mirrored too" if settings.flip else "") + (", turned too" if settings.turn else "")
+    images = plural(report.rows, "image")
+    scales = f"scale{'s' if len(settings.scales) != 1 else ''} " + ", ".join(f"{scale:g}" for scale in settings.scales)
+    flip = (", also mirrored" if settings.flip else "") + (", also rotated" if settings.turn else "")
     drawn = [f"plot            {plot}"] if plot else []
     return "\n".join(
         [
             f"{report.model}, {report.checkpoint} (epoch {report.epoch}, step {report.step}, "
             f"all {report.loaded} parameters loaded) on {report.data}",
-            f"{report.rows} images, scales {scales} of {settings.crop_size}{flip}; {report.images_per_s:.1f} images/s",
+            f"{images}, {scales} of {settings.crop_size}{flip}; {report.images_per_s:.1f} images/s",
             "",
             _score_table(report.scores),
             "",

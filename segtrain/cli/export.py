@@ -1,4 +1,4 @@
-"""The command that hands a trained network to other programs."""
+"""The `export` command: export a trained network for other programs."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ if TYPE_CHECKING:
 
 
 @click.command("export")
-@location_option("--ckpt_path", "--checkpoint_url", required=True, help="Checkpoint, its .json beside it")
+@location_option("--ckpt_path", "--checkpoint_url", required=True, help="Checkpoint, with its .json next to it")
 @click.option(
     "--format",
     "file_format",
     type=click.Choice(get_args(FileFormat)),
     default="mindir",
     show_default=True,
-    help="What the file is",
+    help="File format",
 )
-@click.option("--out", type=ANY_PATH, required=True, help="File to write; its name ends as the format is called")
-@click.option("--crop_size", type=int, help="Height and width of the input [default: the training's]")
-@click.option("--batch_size", type=click.IntRange(min=1), default=1, show_default=True, help="Images in the input")
+@click.option("--out", type=ANY_PATH, required=True, help="File to write; its extension must be the name of the format")
+@click.option("--crop_size", type=int, help="Height and width of the input [default: as in training]")
+@click.option("--batch_size", type=click.IntRange(min=1), default=1, show_default=True, help="Images per input batch")
 @click.option(
     "--device_target",
     type=click.Choice(get_args(DeviceTarget)),
     default="CPU",
     show_default=True,
-    help="Where the network runs; AIR needs Ascend",
+    help="Device to run the network on; AIR needs Ascend",
 )
 @work_dir_option
 @overwrite_option
 @json_option
 def export_command(ckpt_path: Location, work_dir: Path | None, as_json: bool, **options: Any) -> None:
-    """Write the network of a checkpoint as one file for other programs: MindIR, ONNX or AIR.
+    """Export the network of a checkpoint as a single file for other programs: MindIR, ONNX or AIR.
 
-    It maps normalized images (N, 3, H, W) to logits (N, classes, H, W); sizes are fixed. How to normalize, and the
-    names of the classes, stand in a JSON file beside it. MindIR is loaded back and its logits are compared with the
-    checkpoint's; ONNX, too, where onnxruntime is installed.
+    It maps normalized images (N, 3, H, W) to logits (N, classes, H, W); the sizes are fixed. A JSON file next to it
+    says how to normalize and names the classes. MindIR files are loaded back and their logits are compared with the
+    checkpoint's; so are ONNX files if onnxruntime is installed.
 
     \b
     Example:
@@ -61,13 +61,13 @@ def export_command(ckpt_path: Location, work_dir: Path | None, as_json: bool, **
 def _text(report: ExportReport) -> str:
     shapes = (" x ".join(map(str, shape)) for shape in (report.info.input_shape, report.info.output_shape))
     compared = (
-        "its logits were not compared: nothing here runs the format"
+        "logits were not compared: nothing installed here can run this format"
         if report.difference is None
-        else f"loaded back, its logits differ by {report.difference:.2g} at most (the largest is {report.largest:.3g})"
+        else f"when loaded back, logits differ by at most {report.difference:.2g} (the largest is {report.largest:.3g})"
     )
     return "\n".join(
         [
-            f"{report.info.model} written to {report.path}, {report.bytes / 1e6:.1f} MB; how to feed it to "
+            f"{report.info.model} written to {report.path}, {report.bytes / 1e6:.1f} MB; input format in "
             f"{report.side_file}",
             f"images {next(shapes)}, logits {next(shapes)}; {compared}",
         ]

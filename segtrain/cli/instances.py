@@ -1,4 +1,4 @@
-"""What the commands say of instances."""
+"""Text reports for instances."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from segdata.console.render import table
 from segdata.errors import name_first
+from segdata.text import plural
 
 if TYPE_CHECKING:
     from segtrain.evaluation.instance.coco import AveragePrecision
     from segtrain.evaluation.instance.evaluate import InstanceEvalReport
     from segtrain.inference.instance.predict import InstancePredictReport
 
-#: COCO's twelve numbers as it calls them.
+#: COCO's names of its twelve metrics.
 _NAMES = {
     "ap": "AP",
     "ap50": "AP50",
@@ -31,16 +32,19 @@ _NAMES = {
 
 
 def instance_scores(report: InstanceEvalReport) -> str:
-    """Return an evaluation as text."""
+    """Return the report of an evaluation as text."""
     scores, (height, width) = report.scores, report.image_size
-    crowds = f", {scores.crowds} crowd regions" if scores.crowds else ""
+    images = plural(report.rows, "image")
+    instances = plural(scores.instances, "instance")
+    crowds = f", {plural(scores.crowds, 'crowd region')}" if scores.crowds else ""
+    detections = plural(scores.detections, "detection")
     rows = [(each.name, str(each.instances), _percent(each.box_ap), _percent(each.mask_ap)) for each in scores.classes]
     return "\n".join(
         [
             f"{report.model}, {report.checkpoint} (epoch {report.epoch}, step {report.step}, "
             f"all {report.loaded} parameters loaded) on {report.data}",
-            f"{report.rows} images fitted into {width} x {height}; {report.images_per_s:.1f} images/s",
-            f"{scores.instances} instances{crowds}; {scores.detections} detections",
+            f"{images} fitted into {width} x {height}; {report.images_per_s:.1f} images/s",
+            f"{instances}{crowds}; {detections}",
             "",
             table([("class", "instances", "box AP", "mask AP"), *rows], right=(1, 2, 3)),
             "",
@@ -59,15 +63,16 @@ def _percent(value: float | None) -> str:
 
 
 def instances_found(report: InstancePredictReport) -> str:
-    """Return a prediction as text."""
+    """Return the report of a prediction as text."""
     found = ", ".join(f"{count} {name}" for name, count in report.instances.items()) or "nothing"
     lines = [
         f"all {report.loaded} parameters loaded",
-        f"{report.images} images looked at, results in {report.directory}; found {found}",
+        f"{plural(report.images, 'image')} processed, results in {report.directory}; found {found}",
     ]
     return "\n".join([*lines, *unreadable(report.faults)])
 
 
 def unreadable(faults: Sequence[str]) -> list[str]:
-    """Return what is to be said of images that cannot be read."""
-    return [f"{len(faults)} images cannot be read:", name_first(faults)] if faults else []
+    """Return the lines that report images that cannot be read."""
+    images = plural(len(faults), "image")
+    return [f"{images} cannot be read:", name_first(faults)] if faults else []

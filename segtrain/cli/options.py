@@ -1,4 +1,4 @@
-"""Options and habits that several commands of segtrain share."""
+"""Options and behavior that several segtrain commands share."""
 
 from __future__ import annotations
 
@@ -14,39 +14,43 @@ from segtrain.config.config import DeviceTarget, Model
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-#: Spelt out, since the context settings of the commands show underscores in choices as dashes (and accept both).
+#: Spelled out because the commands' context settings show underscores in choices as dashes (and accept both).
 MODEL_METAVAR = f"[{'|'.join(get_args(Model))}]"
 
 
 def several(_context: click.Context, _parameter: click.Parameter, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    """Return what was given for an option that may be repeated; None: nothing was."""
+    """Return the values of an option that can be repeated; None if it was not given."""
     return values or None
 
 
-#: How an image is looked at, wherever networks are evaluated.
+#: Test-time augmentation, for every command that runs a trained network on images.
 TEST_TIME_AUGMENTATION = (
-    click.option("--scales", type=float, multiple=True, callback=several, help="Repeat for several [default: 1.0]"),
-    click.option("--flip", is_flag=True, default=None, help="Also take the mirrored image"),
-    click.option("--turn", is_flag=True, default=None, help="Also take the image turned by quarters"),
+    click.option(
+        "--scales", type=float, multiple=True, callback=several, help="Image scale; can be repeated [default: 1.0]"
+    ),
+    click.option("--flip", is_flag=True, default=None, help="Also predict on the mirrored image"),
+    click.option(
+        "--turn", is_flag=True, default=None, help="Also predict on the image rotated by 90, 180 and 270 degrees"
+    ),
 )
 
-#: What `eval` and `predict` have in common.
+#: Options that `eval` and `predict` share.
 INFERENCE = (
-    location_option("--ckpt_path", "--checkpoint_url", required=True, help="Checkpoint, its .json beside it"),
+    location_option("--ckpt_path", "--checkpoint_url", required=True, help="Checkpoint, with its .json next to it"),
     *TEST_TIME_AUGMENTATION,
-    click.option("--crop_size", type=int, help="Input size at scale 1 [default: the training's]"),
+    click.option("--crop_size", type=int, help="Input size at scale 1 [default: as in training]"),
     click.option(
         "--device_target",
         type=click.Choice(get_args(DeviceTarget)),
         default="CPU",
         show_default=True,
-        help="Where the network runs",
+        help="Device to run the network on",
     ),
 )
 
 
 def options_of(options: tuple[Callable[[_F], _F], ...]) -> Callable[[_F], _F]:
-    """Return a decorator that adds options to a command, in their order."""
+    """Return a decorator that adds options to a command in the given order."""
 
     def add(command: _F) -> _F:
         for option in reversed(options):
@@ -57,24 +61,24 @@ def options_of(options: tuple[Callable[[_F], _F], ...]) -> Callable[[_F], _F]:
 
 
 def given_only(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that were given: of the others, the functions they go to know the defaults."""
+    """Return only the options that were given; the called functions have defaults for the others."""
     return {name: value for name, value in options.items() if value is not None}
 
 
 @contextmanager
 def resume_hint() -> Iterator[None]:
-    """End as an interrupted program does when a training is interrupted, and say how it goes on."""
+    """Exit with the status of an interrupt if a training run is interrupted, and say how to continue it."""
     from segtrain.training.fit import TrainingInterrupted
 
     try:
         yield
     except TrainingInterrupted as stop:
-        once(click.echo, f"{stop} The same command with --resume goes on from there.", err=True)
+        once(click.echo, f"{stop} Run the same command with --resume to continue.", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from stop
 
 
 def once(show: Callable[..., None], *args: Any, **options: Any) -> None:
-    """Show something, unless it is another process of the same run that does."""
+    """Call `show` in only one of the processes of a run."""
     from segtrain.distributed.ranks import current
 
     if current().is_main:

@@ -1,4 +1,4 @@
-"""The command that segments images."""
+"""The `predict` command: segment images."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from segdata.console.location import location_option, work_dir_option
 from segdata.console.options import EXISTING_DIR, json_option, overwrite_option
 from segdata.console.render import FAILED, emit, progress_bar
+from segdata.text import plural
 from segtrain.cli.instances import instances_found, unreadable
 from segtrain.cli.options import INFERENCE, given_only, options_of
 
@@ -17,26 +18,28 @@ if TYPE_CHECKING:
 
 
 @click.command("predict")
-@location_option("--images", required=True, help="A directory of images, an image list or an image")
+@location_option("--images", required=True, help="Directory of images, image list or single image")
 @click.option(
-    "--data_root", type=EXISTING_DIR, help="Of a list: what its paths are relative to [default: the list's folder]"
+    "--data_root",
+    type=EXISTING_DIR,
+    help="For a list: folder that its paths are relative to [default: the list's folder]",
 )
-@location_option("--out", required=True, help="Directory to write")
+@location_option("--out", required=True, help="Directory to write to")
 @options_of(INFERENCE)
-@click.option("--score", type=float, help="Instances: from which score on they count [default: 0.5]")
-@click.option("--cutout", is_flag=True, default=None, help="Instances: also cut them out of their background")
+@click.option("--score", type=float, help="Instances: lowest score to keep [default: 0.5]")
+@click.option("--cutout", is_flag=True, default=None, help="Instances: also cut them out of the background")
 @work_dir_option
 @overwrite_option
 @json_option
 @click.pass_context
 def predict_command(context: click.Context, /, as_json: bool, **options: Any) -> None:
-    """Segment images, each at its own size.
+    """Segment images, each at its original size.
 
-    Semantic networks write class ids, the same in color and an overlay: to index, palette and overlay below --out.
-    Mask R-CNN writes overlay and, with --cutout, cutout; results.json has boxes and masks as COCO results.
+    Semantic networks write class ids, color masks and overlays to the folders index, palette and overlay in --out. Mask
+    R-CNN writes the folders overlay and, with --cutout, cutout; results.json has boxes and masks as COCO results.
 
-    An image list has one path a line; of a list file its images are taken. Images that cannot be read are named at the
-    end; exit 1 then.
+    An image list has one path per line; from a list file, only the images are used. Images that cannot be read are
+    listed at the end, and the exit status is 1.
 
     \b
     Example:
@@ -55,6 +58,6 @@ def predict_command(context: click.Context, /, as_json: bool, **options: Any) ->
 def _predict_text(report: PredictReport) -> str:
     lines = [
         f"all {report.loaded} parameters loaded",
-        f"{report.images} images segmented into {report.directory}; found {', '.join(report.classes)}",
+        f"{plural(report.images, 'image')} segmented into {report.directory}; found {', '.join(report.classes)}",
     ]
     return "\n".join([*lines, *unreadable(report.faults)])

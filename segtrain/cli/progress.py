@@ -1,4 +1,4 @@
-"""What the command line shows of a training."""
+"""Progress of a training run on the command line."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import click
 from tqdm import tqdm
 
 from segdata.errors import name_first
+from segdata.text import plural
 from segtrain.training.events import Event, Started, StepDone
 
 if TYPE_CHECKING:
     from segtrain.checkpoints.checkpoint import LoadReport
     from segtrain.training.events import Evaluated
 
-#: How scores are called in text.
+#: Names of scores in text.
 TITLES = {
     "miou": "mIoU",
     "pixel_accuracy": "pixel accuracy",
@@ -28,10 +29,10 @@ TITLES = {
 
 
 class TrainingBar:
-    """A bar on standard error, when that is a terminal, and lines for epochs and, where it is asked for, for steps."""
+    """A bar on standard error if it is a terminal, and lines for epochs and, on request, for steps."""
 
     def __init__(self, log_steps: int | None = None) -> None:
-        """Begin with the event `Started`; a line for every `log_steps` steps."""
+        """Print a line every `log_steps` steps; the bar starts with the event `Started`."""
         self._bar: tqdm[Any] | None = None
         self._log_steps = log_steps
         self._done: list[StepDone] = []
@@ -59,18 +60,20 @@ class TrainingBar:
         if self._bar is not None:
             self._bar.close()
         config = started.config
-        left_out = f", {started.dropped_rows} rows left out of each" if started.dropped_rows else ""
+        rows = plural(started.dropped_rows, "row")
+        left_out = f", {rows} left out of each epoch" if started.dropped_rows else ""
         devices = f" on {started.devices} devices" if started.devices > 1 else ""
         network = f"{config.model}, {config.backbone}" if config.backbone else config.model
         click.echo(
             f"{network}, {started.parameters / 1e6:.1f} M parameters{devices}: "
-            f"{config.train_epochs} epochs of {started.steps_per_epoch} steps{left_out}, into {started.train_dir}",
+            f"{plural(config.train_epochs, 'epoch')} of {started.steps_per_epoch} "
+            f"step{'s' if started.steps_per_epoch != 1 else ''}{left_out}, into {started.train_dir}",
             err=True,
         )
         for sentence in started.left_out:
             click.echo(sentence, err=True)
         if started.first_step:
-            click.echo(f"going on after step {started.first_step} of {started.total_steps}", err=True)
+            click.echo(f"resuming after step {started.first_step} of {started.total_steps}", err=True)
         if started.pretrained:
             click.echo(_loaded(started.pretrained), err=True)
         self._bar = tqdm(
@@ -111,7 +114,7 @@ class TrainingBar:
 
 
 def _losses(done: list[StepDone]) -> str:
-    """Return the mean loss and, behind it, its parts."""
+    """Return the mean loss, followed by its parts."""
     count = len(done)
     parts = (f"{name} {sum(each.parts[name] for each in done) / count:.4f}" for name in done[0].parts)
     listed = f" ({', '.join(parts)})" if done[0].parts else ""
@@ -119,13 +122,13 @@ def _losses(done: list[StepDone]) -> str:
 
 
 def _loaded(report: LoadReport) -> str:
-    """Say what was taken from a checkpoint, and what was not."""
+    """Report what was loaded from a checkpoint, and what was not."""
     total = len(report.loaded) + len(report.missing) + len(report.mismatched)
     lines = [f"{len(report.loaded)} of {total} parameters loaded"]
     for what, names in (
-        ("not in the file, which begin anew", report.missing),
-        ("of another shape, which begin anew", report.mismatched),
-        ("in the file that the network does not have", report.unexpected),
+        ("not in the file, initialized from scratch", report.missing),
+        ("with a different shape, initialized from scratch", report.mismatched),
+        ("in the file but not in the network", report.unexpected),
     ):
         if names:
             lines += [f"{len(names)} {what}:", name_first(names)]

@@ -1,4 +1,4 @@
-"""The command for runs on Ascend that msrun does not start."""
+"""The `rank-table` command, for runs on Ascend that are not launched by msrun."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from segdata.console.options import ANY_PATH, EXISTING_FILE, json_option, overwrite_option
 from segdata.console.render import emit, table
+from segdata.text import plural
 
 if TYPE_CHECKING:
     from segtrain.distributed.rank_table import RankTableReport
@@ -22,23 +23,23 @@ if TYPE_CHECKING:
     metavar="ADDRESS",
     multiple=True,
     required=True,
-    help="Address of the machine; repeat for several, in the order of their ranks",
+    help="Address of the machine; repeat for several machines, in rank order",
 )
 @click.option("--devices", metavar="NUMBERS", default="0-7", show_default=True, help="Devices of each machine")
 @click.option(
-    "--device_ips", metavar="ADDRESSES", multiple=True, help="Addresses of the devices, with commas; once per machine"
+    "--device_ips", metavar="ADDRESSES", multiple=True, help="Device addresses, separated by commas; once per machine"
 )
 @click.option(
     "--hccn_conf",
     "hccn_confs",
     type=EXISTING_FILE,
     multiple=True,
-    help="Or the file they are in, once per machine [default: /etc/hccn.conf for one]",
+    help="Or a file with the device addresses, once per machine [default: /etc/hccn.conf for one machine]",
 )
 @overwrite_option
 @json_option
 def rank_table_command(path: Path, as_json: bool, **options: Any) -> None:
-    """Write the rank table of a run on Ascend, for launches without msrun.
+    """Write the rank table of a run on Ascend, for launching without msrun.
 
     \b
     Example:
@@ -56,4 +57,4 @@ def _text(report: RankTableReport) -> str:
         for device in server.device
     ]
     lines = table([("rank", "machine", "device", "address"), *rows], right=(0, 2))
-    return f"{lines}\n\n{report.ranks} ranks written to {report.path}"
+    return f"{lines}\n\n{plural(report.ranks, 'rank')} written to {report.path}"

@@ -1,4 +1,4 @@
-"""The command that shows the published settings."""
+"""The `recipes` command: show the published settings."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from segtrain.config.recipes import RecipeSummary, parse_config, recipe_summarie
 @click.argument("name", required=False)
 @json_option
 def recipes_command(name: str | None, as_json: bool) -> None:
-    """List the recipes for fit, or print the one called NAME as the YAML it is.
+    """List the recipes for fit, or print the recipe NAME as YAML.
 
-    --json prints the list, or all settings of NAME with those that it leaves at their defaults, as JSON.
+    --json prints the list as JSON, or all settings of NAME, including those left at their defaults.
 
     \b
     Example:

@@ -1,1 +1,1 @@
-"""The settings of a training: typed, checked, and published as recipes."""
+"""Training settings: typed, checked, and published as recipes."""

@@ -1,4 +1,4 @@
-"""The settings of a training: typed and checked. `segtrain.config.recipes` reads and writes them."""
+"""Training settings, typed and checked. `segtrain.config.recipes` reads and writes them."""
 
 from __future__ import annotations
 
@@ -32,56 +32,57 @@ MIN_CROP = 33
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Every setting of a training. The defaults are what all published DeepLab recipes share.
+    """All settings of a training run. The defaults are the values that all published DeepLab recipes share.
 
-    What is said of crops, scales, losses and ignored pixels is for semantic networks.
+    The settings for crops, scales, losses and ignored pixels apply to semantic networks.
 
     Attributes:
-        model: network by its published name.
-        backbone: the ResNet it is built on; None: it has none.
+        model: published name of the network.
+        backbone: the ResNet that the network is built on; None: the network has no backbone.
         atrous_rates: dilations of ASPP's 3x3 branches.
-        freeze_bn: normalize by the moving statistics in training too.
-        sync_bn: normalize by the statistics of all devices' batches together, not of each one's.
-        freeze: parts of the network that stay as they are, by what their parameters' names begin with.
-        num_classes: classes, background included; None: as many as the record set has.
-        ignore_label: label of pixels that do not count; None: the record set's.
-        train_epochs: passes over the training set, each as often as `repeat` says.
-        repeat: how often an epoch has each row of the training set; for U-Net, whose sets are small.
-        batch_size: images in a step.
-        crop_size: side of the square training crop in pixels; of U-Net, of the network's input.
-        min_scale: smallest factor of the random scaling.
-        max_scale: largest factor of the random scaling.
-        image_mean: mean of red, green, blue, 0 to 255 (ImageNet's).
-        image_std: their standard deviation, 0 to 255 (ImageNet's).
-        loss: mean cross entropy over all pixels that count, over the hardest (online hard example mining), or
-            over all with the soft dice loss of the classes on top.
-        ohem_share: which share of the pixels that count are the hardest.
-        class_weights: how much a pixel of each class counts, by class id; None: all count the same.
-        lr_type: form of the learning rate's decay.
+        freeze_bn: normalize with the moving statistics during training too.
+        sync_bn: normalize with statistics computed over the batches of all devices, not per device.
+        freeze: parts of the network to keep unchanged, given as prefixes of their parameter names.
+        num_classes: number of classes, background included; None: the record set's.
+        ignore_label: label of pixels to ignore; None: the record set's.
+        train_epochs: number of epochs; each one passes `repeat` times over the training set.
+        repeat: how often an epoch uses each row of the training set; for U-Net, whose sets are small.
+        batch_size: images per step.
+        crop_size: side of the square training crop in pixels; for U-Net, side of the network's input.
+        min_scale: smallest random scale factor.
+        max_scale: largest random scale factor.
+        image_mean: mean of red, green and blue on the scale 0 to 255 (default: ImageNet's).
+        image_std: standard deviation of red, green and blue on the scale 0 to 255 (default: ImageNet's).
+        loss: mean cross entropy over all pixels that are not ignored (`cross_entropy`), over the hardest of them
+            (`ohem`, online hard example mining), or over all of them plus a soft dice loss (`cross_entropy_dice`).
+        ohem_share: share of the pixels, ignored ones excluded, that `ohem` takes as the hardest.
+        class_weights: weight of a pixel of each class, by class id; None: all classes have the same weight.
+        lr_type: learning rate schedule.
         base_lr: highest learning rate.
-        lr_decay_step: steps on one stair of ``exp``.
-        lr_decay_rate: factor from one stair of ``exp`` to the next.
-        warmup_steps: steps in which the learning rate rises to `base_lr`.
-        warmup_start: the share of `base_lr` from which it rises.
+        lr_decay_step: steps between two drops of the ``exp`` schedule.
+        lr_decay_rate: factor of each drop of the ``exp`` schedule.
+        warmup_steps: steps during which the learning rate rises to `base_lr`.
+        warmup_start: initial learning rate of the warmup, as a share of `base_lr`.
         optimizer: SGD with momentum, or Adam.
-        momentum: of SGD.
-        head_lr_factor: factor on the learning rate of all that is not in the backbone.
+        momentum: momentum of SGD.
+        head_lr_factor: learning rate factor for every parameter outside the backbone.
         weight_decay: L2 factor.
-        weight_decay_filter: parameters it leaves out: scales and offsets of the normalizations, as MindSpore's
-            optimizers do on their own and as published; these and all biases; or none.
-        ema_decay: of the moving average of all weights, which is what a training evaluates and hands on instead of the
-            weights themselves; 0: there is none.
-        amp: MindSpore's level of mixed precision. O0: float32; O2: float16, but normalizations float32; O3: float16, as
-            published on Ascend; auto: float16 for the operators that gain by it. Weights and loss are float32 in all.
-        loss_scale: factor on the loss, taken out of the gradients again; ``dynamic``: as large as float16 allows.
-        ckpt_pre_trained: checkpoint to take weights from; None: train from new weights.
+        weight_decay_filter: parameters to exclude from weight decay. norm: scales and offsets of the normalizations,
+            which MindSpore's optimizers exclude by default, and as published; norm_and_bias: all biases too; none: no
+            parameter.
+        ema_decay: decay of the moving average of all weights, which training evaluates and saves as its result in place
+            of the weights themselves; 0: no moving average.
+        amp: MindSpore's mixed precision level. O0: float32; O2: float16, but normalizations in float32; O3: float16, as
+            published on Ascend; auto: float16 for operators that benefit from it. Weights and loss are always float32.
+        loss_scale: factor on the loss, divided out of the gradients; ``dynamic``: as large as float16 allows.
+        ckpt_pre_trained: checkpoint to load weights from; None: start from new weights.
         save_steps: steps between two numbered checkpoints.
-        keep_checkpoint_max: how many numbered checkpoints are kept.
-        mask_rcnn: what only Mask R-CNN has.
-        unet: what only U-Net has.
-        device_target: where the network runs.
-        seed: of weights, data order, augmentation and dropout.
-        workers: parallel image workers, never more than the machine has processors; None: all of them.
+        keep_checkpoint_max: number of numbered checkpoints to keep.
+        mask_rcnn: settings for Mask R-CNN only.
+        unet: settings for U-Net only.
+        device_target: device to run the network on.
+        seed: seed for weights, data order, augmentation and dropout.
+        workers: number of parallel image workers, at most one per processor; None: one per processor.
     """
 
     model: Model
@@ -132,22 +133,26 @@ class Config:
         return self.model == "unet_simple"
 
     def __post_init__(self) -> None:
-        """Check what no single value shows."""
+        """Check settings that depend on each other."""
         if self.min_scale > self.max_scale:
             raise InvalidInputError(f"min_scale = {self.min_scale} is above max_scale = {self.max_scale}")
         if (self.model == "mask_rcnn") != (self.mask_rcnn is not None):
-            raise InvalidInputError(f"model = {self.model}: the settings of mask_rcnn belong to the model mask_rcnn")
+            raise InvalidInputError(f"model = {self.model}: mask_rcnn settings go with the model mask_rcnn")
         if self.model.startswith("unet") != (self.unet is not None):
-            raise InvalidInputError(f"model = {self.model}: the settings of unet belong to unet and unet_simple")
+            raise InvalidInputError(f"model = {self.model}: unet settings go with the models unet and unet_simple")
         if self.unet is not None:
             output_size(self.crop_size, self.unet.halvings, same_padding=self.same_padding)
             if self.model == "unet":
                 for name in ("patch", "residual"):
                     if (given := getattr(self.unet, name)) != getattr(UNetSettings, name):
-                        raise InvalidInputError(f"unet.{name} = {given} is for unet_simple; unet is as published")
+                        raise InvalidInputError(
+                            f"unet.{name} = {given} is for unet_simple only; unet is the published network"
+                        )
         elif self.repeat > 1:
-            raise InvalidInputError(f"repeat = {self.repeat} is for U-Net alone; use more train_epochs")
+            raise InvalidInputError(f"repeat = {self.repeat} is for U-Net only; increase train_epochs instead")
         if self.model.startswith(("DeepLab", "mask_rcnn")) and self.backbone is None:
             raise InvalidInputError(f"{self.model} needs a backbone: one of {', '.join(get_args(Backbone))}")
         if self.freeze_bn and self.sync_bn:
-            raise InvalidInputError("freeze_bn uses no statistics of batches that sync_bn could share; choose one")
+            raise InvalidInputError(
+                "freeze_bn ignores the batch statistics that sync_bn shares between devices; choose one of the two"
+            )

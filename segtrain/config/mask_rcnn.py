@@ -1,4 +1,4 @@
-"""The sizes and thresholds of Mask R-CNN: typed and checked."""
+"""Sizes and thresholds of Mask R-CNN, typed and checked."""
 
 from __future__ import annotations
 
@@ -10,45 +10,47 @@ from segtrain.config.values import Count, Fraction, InputSide, Positive
 
 @dataclass(frozen=True, kw_only=True)
 class MaskRcnn:
-    """What Mask R-CNN has beside its backbone. The defaults are those of MindSpore's model zoo.
+    """Settings for Mask R-CNN apart from its backbone. The defaults are those of MindSpore's model zoo.
 
-    Lengths are in pixels of the network's input; an overlap is an intersection over union (IoU) unless said otherwise.
+    Lengths are in pixels of the network's input. Overlap means intersection over union (IoU) unless noted otherwise.
 
     Attributes:
         image_height: height of the network's input, a multiple of 32.
         image_width: width of the network's input, a multiple of 32.
-        max_instances: rows of objects an image has in a batch.
-        mask_crop_size: side of the square that the mask of an object, cropped to its box, has in a batch.
-        expand: also show images smaller, up to four times, on the mean color, in every second place of a batch.
+        max_instances: rows of objects per image in a batch.
+        mask_crop_size: side in a batch of an object's square mask, cropped to the object's box.
+        expand: shrink images at random, with a probability of one half, to as little as a quarter of their side, on a
+            background of the mean color.
         fpn_channels: channels of every level of the feature pyramid.
-        anchor_scales: side of a square anchor over the stride of its level.
-        anchor_ratios: height over width of the anchors.
-        rpn_positive_iou: overlap with an object from which an anchor is positive.
-        rpn_negative_iou: overlap with every object below which an anchor is negative.
-        rpn_rescue_iou: overlap from which the best anchors of an object are positive whatever the overlap.
-        rpn_samples: anchors of an image that the first stage learns from.
-        rpn_positives: how many of them are positive at most.
-        rpn_candidates: proposals of a level that non-maximum suppression gets, in training.
-        rpn_proposals: proposals of an image that it leaves, in training.
-        rpn_test_candidates: the same in use.
-        rpn_test_proposals: the same in use.
-        rpn_nms: overlap from which it removes the lower-scored of two proposals.
-        roi_positives: proposals of an image that the second stage learns objects from, at most.
-        roi_negatives: proposals of an image that it learns background from, at most.
-        roi_iou: overlap with an object from which a proposal is positive.
-        crowd_overlap: share of an anchor or proposal inside a crowd region above which it is left out of training.
-        roi_size: side in cells of the features that the box head sees.
-        mask_roi_size: side in cells of the features that the mask head sees; its masks have twice as many.
+        anchor_scales: sides of a square anchor, divided by the stride of its level.
+        anchor_ratios: ratios of height to width of the anchors.
+        rpn_positive_iou: an anchor with at least this overlap with an object is positive.
+        rpn_negative_iou: an anchor with less than this overlap with every object is negative.
+        rpn_rescue_iou: the best anchors of an object are positive from this overlap on, even below `rpn_positive_iou`.
+        rpn_samples: anchors per image that the first stage learns from.
+        rpn_positives: largest number of positive anchors among them.
+        rpn_candidates: proposals per level that enter non-maximum suppression, in training.
+        rpn_proposals: proposals per image that non-maximum suppression keeps, in training.
+        rpn_test_candidates: the same as `rpn_candidates`, in inference.
+        rpn_test_proposals: the same as `rpn_proposals`, in inference.
+        rpn_nms: overlap above which non-maximum suppression removes the lower-scored of two proposals.
+        roi_positives: largest number of proposals per image from which the second stage learns objects.
+        roi_negatives: largest number of proposals per image from which the second stage learns background.
+        roi_iou: a proposal with at least this overlap with an object is positive.
+        crowd_overlap: anchors and proposals with a larger share than this inside a crowd region are excluded from
+            training.
+        roi_size: side in cells of the box head's input features.
+        mask_roi_size: side in cells of the mask head's input features; its masks are twice as large.
         sampling_ratio: samples along each side of such a cell.
-        finest_scale: proposals with twice this root of their area begin to be looked at on the second level.
-        box_stds: what the offsets of boxes, x, y, width, height, are divided by in the second stage.
-        box_head_width: units of the box head's two layers.
+        finest_scale: proposals use the second level once the square root of their area reaches twice this value.
+        box_stds: divisors of the box offsets in the second stage: x, y, width, height.
+        box_head_width: units in each of the box head's two layers.
         mask_head_width: channels of the mask head.
-        mask_head_convs: its 3x3 convolutions.
-        test_score: score from which a detection counts.
-        test_candidates: detections of an image that non-maximum suppression gets.
-        test_nms: overlap from which it removes the lower-scored of two detections of a class.
-        max_detections: detections of an image that are left.
+        mask_head_convs: number of 3x3 convolutions in the mask head.
+        test_score: smallest score of a detection.
+        test_candidates: detections per image that enter non-maximum suppression.
+        test_nms: overlap above which non-maximum suppression removes the lower-scored of two detections of a class.
+        max_detections: detections per image that remain.
     """
 
     image_height: InputSide = 768
@@ -87,11 +89,11 @@ class MaskRcnn:
     max_detections: Count = 100
 
     def __post_init__(self) -> None:
-        """Check what no single type shows."""
+        """Check settings that depend on each other."""
         for side in ("image_height", "image_width"):
             if getattr(self, side) % 32:
                 raise InvalidInputError(
-                    f"{side} = {getattr(self, side)}: expected a multiple of 32, the stride of the backbone"
+                    f"{side} = {getattr(self, side)}: expected a multiple of 32, the output stride of the backbone"
                 )
         if not self.anchor_scales or not self.anchor_ratios:
             raise InvalidInputError("anchor_scales and anchor_ratios: expected at least one number in each")
@@ -102,5 +104,5 @@ class MaskRcnn:
         if self.rpn_positives > self.rpn_samples:
             raise InvalidInputError(
                 f"rpn_positives = {self.rpn_positives} is above rpn_samples = {self.rpn_samples}, "
-                "the number of all, positive or not"
+                "which counts positive and negative anchors"
             )

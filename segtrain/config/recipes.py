@@ -1,4 +1,4 @@
-"""Configurations from and to YAML: the recipes that come with the program, files, flags and ``key=value`` settings."""
+"""Read and write configurations: built-in recipes, YAML files, flags and ``key=value`` settings."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _RECIPES = Path(__file__).with_name("recipes")
 
 @dataclass(frozen=True)
 class RecipeSummary:
-    """A recipe in a few words.
+    """Summary of a recipe.
 
     Attributes:
-        name: what `recipe` finds it by.
-        model: network by its published name.
-        summary: the sentence that its file begins with.
+        name: name to pass to `recipe`.
+        model: published name of the network.
+        summary: first sentence of the recipe's file.
     """
 
     name: str
@@ -33,12 +33,12 @@ class RecipeSummary:
 
 
 def recipe_names() -> list[str]:
-    """Return the names of the recipes that come with the program."""
+    """Return the names of the built-in recipes."""
     return sorted(path.stem for path in _RECIPES.glob("*.yaml"))
 
 
 def recipe_summaries() -> list[RecipeSummary]:
-    """Return what each recipe is, by name."""
+    """Return a summary of each recipe, ordered by name."""
     return [
         RecipeSummary(name, recipe(name).model, recipe_text(name).partition("\n")[0].removeprefix("# "))
         for name in recipe_names()
@@ -46,30 +46,30 @@ def recipe_summaries() -> list[RecipeSummary]:
 
 
 def recipe_text(name: str) -> str:
-    """Return the YAML of the recipe called `name`, comments included.
+    """Return the YAML of the recipe `name`, comments included.
 
     Raises:
-        InvalidInputError: when there is no such recipe; near names are given.
+        InvalidInputError: when there is no such recipe. The message suggests similar names.
     """
     if name not in recipe_names():
-        raise InvalidInputError(f"no recipe is called {name!r}; {suggest(name, recipe_names())}")
+        raise InvalidInputError(f"unknown recipe {name!r}; {suggest(name, recipe_names())}")
     return (_RECIPES / f"{name}.yaml").read_text("utf-8")
 
 
 def recipe(name: str) -> Config:
-    """Return the published settings called `name`.
+    """Return the settings of the recipe `name`.
 
     Raises:
-        InvalidInputError: when there is no such recipe; near names are given.
+        InvalidInputError: when there is no such recipe. The message suggests similar names.
     """
     return parse_config(recipe_text(name), f"recipe {name}")
 
 
 def read_config(path: Path) -> Config:
-    """Read a configuration file as `write_config` writes it.
+    """Read a configuration file in the format of `write_config`.
 
     Raises:
-        InvalidInputError: when it cannot be read or holds anything but a complete configuration.
+        InvalidInputError: when the file cannot be read or is not a complete configuration.
     """
     try:
         return parse_config(path.read_text("utf-8"), str(path))
@@ -78,17 +78,17 @@ def read_config(path: Path) -> Config:
 
 
 def parse_config(text: str, where: str) -> Config:
-    """Return the configuration that a YAML mapping gives; `where` names it in errors."""
+    """Return the configuration in a YAML mapping; errors name it by `where`."""
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise InvalidInputError(f"{where}: not YAML: {error}") from error
+        raise InvalidInputError(f"{where}: not valid YAML: {error}") from error
     if not isinstance(values, dict):
-        raise InvalidInputError(f"{where}: expected a mapping of settings")
+        raise InvalidInputError(f"{where}: expected a YAML mapping of settings")
     converted = _convert(values)
     required = {field.name for field in dataclasses.fields(Config) if field.default is dataclasses.MISSING}
     if missing := sorted(required - set(converted)):
-        raise InvalidInputError(f"{where}: lacks {', '.join(missing)}")
+        raise InvalidInputError(f"{where}: missing setting{'s' if len(missing) != 1 else ''}: {', '.join(missing)}")
     return Config(**converted)
 
 
@@ -98,13 +98,13 @@ def write_config(config: Config) -> str:
 
 
 def override(config: Config, flags: Mapping[str, Any], settings: Sequence[str] = ()) -> Config:
-    """Return `config` with `flags` on top (None: not given) and with ``key=value`` `settings`.
+    """Return `config` with `flags` (None: not given) and ``key=value`` `settings` applied.
 
-    A setting of a group is called by both names, as in ``mask_rcnn.image_width=512``.
+    Name a setting in a group by group and setting, as in ``mask_rcnn.image_width=512``.
 
     Raises:
-        InvalidInputError: for an unknown key, a value of the wrong type or out of range, a setting without ``=``,
-            and a key that is given twice with different values.
+        InvalidInputError: for an unknown key, a value of the wrong type or out of range, a setting without ``=``, or
+            a key given twice with different values.
     """
     given = _convert({key: value for key, value in flags.items() if value is not None})
     members: dict[str, dict[str, Any]] = {}
@@ -126,10 +126,10 @@ def override(config: Config, flags: Mapping[str, Any], settings: Sequence[str] =
 
 
 def _with_members(group: Any, name: str, values: Mapping[str, Any]) -> Any:
-    """Return the group of settings called `name` with new `values`."""
+    """Return the settings group `name` with new `values`."""
     if not dataclasses.is_dataclass(group) or isinstance(group, type):
         member = next(iter(values))
-        raise InvalidInputError(f"no settings are called {name!r} here, so that {name}.{member} cannot be one of them")
+        raise InvalidInputError(f"unknown setting {name}.{member}: this configuration has no settings group {name!r}")
     return dataclasses.replace(group, **_convert(values, type(group)))
 
 
@@ -137,16 +137,16 @@ def _scalar(key: str, text: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise InvalidInputError(f"{key} = {text!r}: cannot be read as a YAML value") from error
+        raise InvalidInputError(f"{key} = {text!r}: not a valid YAML value") from error
 
 
 def _convert(values: Mapping[str, Any], kind: type = Config) -> dict[str, Any]:
-    """Return `values` with the types of `kind`; YAML 1.1 takes ``1e-4`` for a string, so strings may be numbers."""
+    """Return `values` with the types of `kind`; strings may be numbers, as YAML 1.1 reads ``1e-4`` as a string."""
     types = get_type_hints(kind, include_extras=True)
     converted = {}
     for key, value in values.items():
         if key not in types:
-            raise InvalidInputError(f"no setting is called {key!r}; {suggest(str(key), types)}")
+            raise InvalidInputError(f"unknown setting {key!r}; {suggest(str(key), types)}")
         group = next((each for each in get_args(types[key]) if dataclasses.is_dataclass(each)), None)
         if isinstance(group, type) and isinstance(value, dict):
             converted[key] = group(**_convert(value, group))

@@ -1,1 +1,1 @@
-"""Record sets to batches."""
+"""Read record sets as batches."""

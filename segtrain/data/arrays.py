@@ -1,8 +1,8 @@
-"""Geometry and normalization of image and label, as plain functions on arrays.
+"""Geometry and normalization of images and labels, as plain functions on arrays.
 
-An image is uint8 ``(H, W, 3)`` in RGB order, its label uint8 ``(H, W)``. The published models were fed BGR although
-their backbones were trained on RGB; here everything is RGB. Labels are resampled by nearest neighbor only, so that
-no value appears that was not there.
+An image is uint8 ``(H, W, 3)`` in RGB order, its label uint8 ``(H, W)``. The published models received BGR although
+their backbones were trained on RGB; here everything is RGB. Labels are resampled by nearest neighbor only, so that no
+new values appear.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ Ids = npt.NDArray[np.int32]
 
 
 def decode_image(data: bytes) -> RgbImage:
-    """Return an encoded image as RGB, as it is stored: like the label, it is not turned by an EXIF orientation.
+    """Decode an image to RGB as stored: like the label, it is not rotated by its EXIF orientation.
 
     Raises:
-        InvalidInputError: when the bytes are no image.
+        InvalidInputError: when the bytes cannot be decoded as an image.
     """
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
-        # Of no bytes at all, and of more pixels than OpenCV takes memory for.
-        raise InvalidInputError(f"the image cannot be decoded: OpenCV refuses it ({error.err})") from error
+        # Raised for empty input, and for images above OpenCV's limit of pixels.
+        raise InvalidInputError(f"the image cannot be decoded: OpenCV rejects it ({error.err})") from error
     if pixels is None:
         raise InvalidInputError("the image cannot be decoded")
     image: RgbImage = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
@@ -38,14 +38,14 @@ def decode_image(data: bytes) -> RgbImage:
 
 
 def window(side: int, scale: float, size: int, rng: np.random.Generator) -> tuple[slice, int]:
-    """Choose which pixels of a side of `side` pixels, resized by `scale`, are seen in a crop of `size`.
+    """Choose the pixels of a side of `side` pixels that a crop of `size` shows after resizing by `scale`.
 
-    A side that does not exceed the crop then is taken whole. Of a longer one so many pixels are taken as the crop
-    shows, every place being equally likely.
+    If the resized side fits the crop, all of its pixels are chosen. Otherwise a random window that fills the crop is
+    chosen; all positions are equally likely.
 
     Returns:
-        The pixels, and the size they are to be resized to: `size`, or of a whole side ``int(scale * side)`` as
-        published, at least 1.
+        The pixels, and the size to resize them to: `size` for a window, ``int(scale * side)`` as published, at least 1,
+        for the full side.
     """
     resized = max(int(scale * side), 1)
     if resized <= size:
@@ -56,13 +56,13 @@ def window(side: int, scale: float, size: int, rng: np.random.Generator) -> tupl
 
 
 def normalize(image: RgbImage, mean: npt.ArrayLike, std: npt.ArrayLike, planes: Pixels) -> None:
-    """Fill `planes` ``(3, H, W)`` with ``(image - mean) / std`` by channel, and 0 (the mean) beyond the image.
+    """Fill `planes` ``(3, H, W)`` with ``(image - mean) / std`` per channel, and 0 (the mean) beyond the image.
 
-    The image ``(h, w, 3)`` stands at the top left; `mean` and `std` are on the scale 0 to 255.
+    The image ``(h, w, 3)`` is at the top left; `mean` and `std` are on the scale 0 to 255.
     """
     height, width = image.shape[:2]
     inside = planes[:, :height, :width]
-    # In place and plane by plane: several times as fast as on (h, w, 3).
+    # In place and plane by plane, this is several times as fast as on (h, w, 3).
     inside[:] = image.transpose(2, 0, 1)
     inside -= np.asarray(mean, np.float32)[:, None, None]
     inside /= np.asarray(std, np.float32)[:, None, None]
@@ -71,7 +71,7 @@ def normalize(image: RgbImage, mean: npt.ArrayLike, std: npt.ArrayLike, planes: 
 
 
 def resize_long_side(image: RgbImage, target: int) -> RgbImage:
-    """Resize bilinearly so that the longer side is `target`, the other in proportion (rounded down, at least 1)."""
+    """Resize bilinearly so that the longer side is `target`; the other keeps the ratio (rounded down, at least 1)."""
     height, width = image.shape[:2]
     longer = max(height, width)
     size = (max(width * target // longer, 1), max(height * target // longer, 1))
@@ -80,21 +80,22 @@ def resize_long_side(image: RgbImage, target: int) -> RgbImage:
 
 
 def check_label(label: Label, shape: tuple[int, ...], *, num_classes: int, ignore_label: int) -> None:
-    """Check that `label` fits an image of `shape` and holds class ids and the ignore label only.
+    """Check that `label` fits an image of `shape` and holds only class ids and the ignore label.
 
     Raises:
-        InvalidInputError: naming the sizes or the first value that is neither.
+        InvalidInputError: when the sizes differ or a value is invalid. The message names the sizes or the smallest
+            invalid value.
     """
     if label.shape != shape[:2]:
         raise InvalidInputError(
-            f"the image is {shape[1]} x {shape[0]} pixels and its label {label.shape[1]} x {label.shape[0]}: "
-            "expected the same"
+            f"the image is {shape[1]} x {shape[0]} pixels, but its label is {label.shape[1]} x {label.shape[0]}; "
+            "expected the same size"
         )
     counts = count_values(label)
     counts[:num_classes] = counts[ignore_label] = 0
     if counts.any():
         raise InvalidInputError(
-            f"the label holds {counts.nonzero()[0][0]}; expected 0 to {num_classes - 1} or {ignore_label}"
+            f"the label holds value {counts.nonzero()[0][0]}; expected 0 to {num_classes - 1} or {ignore_label}"
         )
 
 
@@ -111,24 +112,24 @@ def augment(
     std: npt.ArrayLike,
     ignore_label: int,
 ) -> None:
-    """Fill `pixels` and `labels` with one random training crop: scale, pad, crop, mirror with probability one half.
+    """Fill `pixels` and `labels` with a random training crop: scale, pad, crop, mirror with a probability of one half.
 
-    The published order resizes (the image bicubically on uint8), normalizes and pads the whole image before it is
-    cropped. Here what the crop will show is cut out first. It begins and ends at whole pixels of the image, so that
-    the crop's scale is off by up to half of one of them; nothing else differs but the outermost pixels, for which the
+    The published program resizes (the image bicubically, as uint8), normalizes and pads the full image, then crops it.
+    This function first cuts out the window that the crop shows. The window starts and ends at pixel borders, so that
+    the crop's scale is off by up to half a pixel of the image. Otherwise only the outermost pixels differ, where the
     bicubic filter does not see beyond the window.
 
     Args:
         image: uint8 ``(H, W, 3)``.
         label: uint8 ``(H, W)``.
-        rng: what is random is drawn from it.
+        rng: source of randomness.
         pixels: float32 ``(3, size, size)``, filled with the normalized crop, 0 (the mean color) beyond the image.
-        labels: int32 ``(size, size)``, filled with its label, `ignore_label` beyond the image.
-        min_scale: smallest factor of the random scaling.
-        max_scale: largest factor.
-        mean: of red, green, blue, 0 to 255.
-        std: their standard deviation.
-        ignore_label: label of what lies beyond the image.
+        labels: int32 ``(size, size)``, filled with the crop's label, `ignore_label` beyond the image.
+        min_scale: smallest random scale factor.
+        max_scale: largest random scale factor.
+        mean: mean of red, green and blue on the scale 0 to 255.
+        std: standard deviation of red, green and blue on the same scale.
+        ignore_label: label of pixels beyond the image.
     """
     scale = rng.uniform(min_scale, max_scale)
     rows, height = window(image.shape[0], scale, len(labels), rng)

@@ -1,4 +1,4 @@
-"""Images without labels: which ones a directory, an image list or a single file names."""
+"""Find and read unlabeled images, given as a directory, an image list or a single file."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from segdata.files import names_by_stem, resolve
 from segdata.images import IMAGE_SUFFIXES
 from segdata.sources.tif.pages import open_stack
 from segdata.sources.tif.values import encode_png
-from segdata.text import text_lines
+from segdata.text import plural, text_lines
 from segtrain.data.arrays import RgbImage, decode_image
 
-#: Endings of files that may hold several images, and the megabytes from which a page is refused before it is read.
+#: Extensions of files that may contain several images, and the largest page in megabytes that is read.
 _STACKS, _MAX_PAGE_MB = (".tif", ".tiff"), 1024
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page, from 0, of a multi-page TIFF."""
+    """A page of a multi-page TIFF; `index` counts from 0."""
 
     path: Path
     index: int
@@ -32,39 +32,39 @@ class Page:
 
     @property
     def name(self) -> str:
-        """What results of this page are called."""
+        """Base name of the results for this page."""
         return f"{self.path.stem}_{self.index:04d}"
 
 
 def image_paths(images: Path, data_root: Path | None = None) -> dict[str, Path | Page]:
-    """Return the images that `images` names, each under its file name without the ending.
+    """Return the images in `images` by file name without the extension.
 
-    A TIFF of several pages gives them all, as ``NAME_0007``, numbered from 0.
+    A directory yields its images, sorted by name. A file with an image extension yields itself. Any other file is an
+    image list with one path per line, and yields its images in the order of the list. A label path after the image
+    path, as in a list file, is ignored. A path with spaces must be alone on its line or end at a TAB.
 
-    A directory gives the images in it, by name; a file with the ending of an image gives itself; every other file is
-    an image list, one path a line, in its order. A label path behind it, as in a list file, is not looked at. A path
-    with white space stands alone in its line or ends at a TAB.
+    A multi-page TIFF yields all of its pages, named ``NAME_0007`` and numbered from 0.
 
     Args:
         images: directory, image list or image.
-        data_root: what the paths of an image list are relative to; the list's folder by default.
+        data_root: folder that the paths in an image list are relative to; by default, the list's folder.
 
     Raises:
         InvalidInputError: when there is no image.
-        OptionError: when `data_root` is given without a list.
-        FaultsError: when two images have the same file name, or a path of the list leaves its root.
+        OptionError: when `data_root` is given without an image list.
+        FaultsError: when two images have the same file name, or a path in the list is outside the root.
     """
     if images.is_file() and images.suffix.lower() not in IMAGE_SUFFIXES:
         return _by_stem(images, _listed(images, data_root or images.parent))
     if data_root:
-        raise OptionError(f"{images} is no image list, which has no use for data_root")
+        raise OptionError(f"{images}: not an image list; data_root applies to image lists only")
     if images.is_file():
         return _by_stem(images, [images])
     if not images.is_dir():
         raise InvalidInputError(f"{images}: no such file or directory")
     found = names_by_stem(images, IMAGE_SUFFIXES)
     if not found:
-        raise InvalidInputError(f"{images}: no image in it (looked for {', '.join(IMAGE_SUFFIXES)})")
+        raise InvalidInputError(f"{images}: contains no images; expected files ending in {', '.join(IMAGE_SUFFIXES)}")
     return _by_stem(images, (images / name for names in found.values() for name in names))
 
 
@@ -75,7 +75,7 @@ def is_stack(paths: Mapping[str, Path | Page]) -> bool:
 
 
 def read_images(paths: Mapping[str, Path | Page], faults: list[str]) -> Iterator[tuple[str, RgbImage | None]]:
-    """Yield name and pixels of each image, or None where a fault was noted instead."""
+    """Yield the name and pixels of each image; if reading fails, add a fault and yield None as the pixels."""
     for name, path in paths.items():
         try:
             yield name, decode_image(path.read_bytes() if isinstance(path, Path) else _encoded(path))
@@ -95,14 +95,14 @@ def _listed(path: Path, root: Path) -> list[Path]:
         except InvalidInputError as error:
             outside.append(str(error))
     if outside:
-        raise FaultsError(f"{path}: {len(outside)} paths cannot be followed", outside)
+        raise FaultsError(f"{path}: {plural(len(outside), 'invalid path')}", outside)
     if not any(image.suffix.lower() in IMAGE_SUFFIXES for image in paths):
-        raise InvalidInputError(f"{path}: no image path in it; expected one a line, such as images/1.jpg")
+        raise InvalidInputError(f"{path}: contains no image paths; expected one per line, such as images/1.jpg")
     return paths
 
 
 def _image_of(line: str) -> str:
-    """Return the image path of a line; what follows is a label only where the first word is an image by its ending."""
+    """Return the image path in a line; a label can follow only if the first word has an image extension."""
     first = line.split("\t" if "\t" in line else None, 1)[0].strip()
     return first if "\t" in line or first.lower().endswith(IMAGE_SUFFIXES) else line
 
@@ -112,19 +112,23 @@ def _by_stem(source: Path, paths: Iterable[Path]) -> dict[str, Path | Page]:
     for path in paths:
         by_stem.setdefault(path.stem, []).append(path)
     if clashes := [" and ".join(map(str, same)) for same in by_stem.values() if len(same) > 1]:
-        raise FaultsError(f"{source}: results of {len(clashes)} images would have the same name", clashes)
+        raise FaultsError(
+            f"{source}: {plural(len(clashes), 'duplicate file name')}, extensions aside; "
+            "expected unique names, as results are named after them",
+            clashes,
+        )
     return {name: image for stem, same in by_stem.items() for name, image in _pages(stem, same[0])}
 
 
 def _pages(name: str, path: Path) -> Iterator[tuple[str, Path | Page]]:
-    """Yield the images of a file by their names."""
+    """Yield the images in a file with their names."""
     number = 1
     if path.suffix.lower() in _STACKS:
         try:
             with open_stack(path, max_page_mb=_MAX_PAGE_MB) as stack:
                 number = len(stack)
         except (InvalidInputError, OSError):
-            # What is wrong with it is told when its turn comes.
+            # The fault is reported when the file is read.
             pass
     if number == 1:
         yield name, path
@@ -134,15 +138,15 @@ def _pages(name: str, path: Path) -> Iterator[tuple[str, Path | Page]]:
 
 
 def _encoded(page: Page) -> bytes:
-    """Return a page as the PNG that `segdata tif-slice` would make of it.
+    """Return a page as the PNG that `segdata tif-slice` would write.
 
     Raises:
-        InvalidInputError: when it is damaged, or has values that a PNG cannot hold.
+        InvalidInputError: when the page is damaged or has values that do not fit a PNG.
     """
     with open_stack(page.path, max_page_mb=_MAX_PAGE_MB) as stack:
         pixels = stack.read(page.index, stack.form(page.index))
     if pixels.dtype not in (np.uint8, np.uint16):
         raise InvalidInputError(
-            f"its values are {pixels.dtype}, expected uint8 or uint16; scale them first: segdata tif-slice --depth 8bit"
+            f"holds {pixels.dtype} values; expected uint8 or uint16. Scale them with segdata tif-slice --depth 8bit."
         )
     return encode_png(pixels)

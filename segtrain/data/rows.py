@@ -1,4 +1,4 @@
-"""Which rows make which batch, the same for every task and whatever the number of workers."""
+"""Assign rows to batches, in the same way for every task and any number of workers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from segdata.errors import InvalidInputError
 from segdata.parallel import default_workers
+from segdata.text import plural
 from segtrain.config.config import Config
 from segtrain.distributed.ranks import Ranks
 
@@ -18,36 +19,38 @@ _T = TypeVar("_T")
 
 
 def in_batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    """Yield `items` in lists of `size`, the last of which may be shorter."""
+    """Yield `items` in lists of `size`; the last list may be shorter."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch
 
 
 def worker_count(config: Config) -> int:
-    """Return the number of image workers: MindSpore refuses more than there are processors."""
+    """Return the number of image workers: MindSpore rejects more than one per processor."""
     return min(config.workers or default_workers(), os.cpu_count() or 1)
 
 
 def steps_per_epoch(rows: int, batch_size: int, devices: int = 1) -> int:
-    """Return how often `rows` fill a whole batch on each of `devices`.
+    """Return how many full batches `rows` give on each of `devices`.
 
     Raises:
-        InvalidInputError: when they do not once.
+        InvalidInputError: when there are too few rows for one batch.
     """
     if rows < batch_size * devices:
         each = f" on each of {devices} devices" if devices > 1 else ""
-        raise InvalidInputError(f"{rows} rows do not fill one batch of {batch_size}{each}; use a smaller batch_size")
+        raise InvalidInputError(
+            f"{plural(rows, 'row')} cannot fill one batch of {batch_size}{each}; use a smaller batch_size"
+        )
     return rows // (batch_size * devices)
 
 
 def epoch_draws(rows: int, config: Config, *, epoch: int, first_step: int, ranks: Ranks) -> list[int]:
-    """Return what this rank's batches of an epoch (from 0) are drawn from, from a step (from 0) on, in order.
+    """Return the draws for this rank's batches of an epoch, in order, starting at `first_step`; both count from 0.
 
-    A draw is ``row + time * rows`` of the `rows` rows, each of which an epoch has `config.repeat` times. The order
-    depends on seed and epoch only. In each step the ranks have equal parts, in their order, of the batch that one
-    process with as many times the batch size would have. Draws that do not fill such a batch are left out, other ones
-    in each epoch.
+    A draw is ``row + repetition * rows``: an epoch has each of the `rows` rows `config.repeat` times. The order depends
+    only on seed and epoch. In each step, the ranks take equal, consecutive parts of one joint batch, the batch that a
+    single process with ``ranks.size`` times the batch size would have. Draws that do not fill a joint batch are
+    dropped, different ones in each epoch.
     """
     draws = rows * config.repeat
     steps = steps_per_epoch(draws, config.batch_size, ranks.size)
@@ -57,5 +60,5 @@ def epoch_draws(rows: int, config: Config, *, epoch: int, first_step: int, ranks
 
 
 def epoch_rows(rows: int, config: Config, *, epoch: int, first_step: int, ranks: Ranks) -> list[int]:
-    """Return the rows of `epoch_draws`."""
+    """Return the rows of the draws that `epoch_draws` returns."""
     return [draw % rows for draw in epoch_draws(rows, config, epoch=epoch, first_step=first_step, ranks=ranks)]

@@ -1,1 +1,1 @@
-"""Several processes that train one network together, and the device of each."""
+"""Processes that train one network together, and the device of each process."""

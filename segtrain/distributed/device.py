@@ -1,4 +1,4 @@
-"""The machine a program runs on: device and signals."""
+"""Set up the device, and turn signals into stop requests."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from segtrain.distributed.ranks import ALONE, current, device_id, join
 
 
 def prepare_device(target: DeviceTarget, *, seed: int) -> None:
-    """Choose the device, meet the other processes of the run, choose graph mode and the seed of all that is random.
+    """Select the device, connect to the other processes of the run, and set graph mode and the global random seed.
 
-    To be called before the first network is built.
+    Call this before building the first network.
 
     Raises:
-        SegDataError: when there is no such device, or the other processes cannot be met.
+        SegDataError: when the device does not exist or the other processes cannot be reached.
     """
     if target == "CPU":
-        # On AVX-512 processors oneDNN runs MindSpore's convolutions by its reference kernels, 24 to 100 times slower.
-        # It reads this at the first convolution; what the user has set stands.
+        # On AVX-512 processors, oneDNN runs MindSpore's convolutions with its reference kernels, which are 24 to 100
+        # times slower. It reads this variable at the first convolution. A value set by the user takes precedence.
         os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
     import mindspore as ms
 
     try:
-        # One of several processes has had its device since they met, by a number that MindSpore may have chosen.
+        # A process that has joined a group already has its device, possibly with a number chosen by MindSpore.
         if current() == ALONE:
             ms.set_device(target, device_id() if target == "Ascend" else None)
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().split(". ")[0]
         raise SegDataError(
-            f"device {target} cannot be used on this machine: {reason}; is its driver set up?"
+            f"device {target} cannot be used on this machine: {reason}; check that its driver is installed"
         ) from error
     join()
     ms.set_context(mode=ms.GRAPH_MODE)
@@ -45,9 +45,9 @@ def prepare_device(target: DeviceTarget, *, seed: int) -> None:
 
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Take SIGINT and SIGTERM as a request: the yielded function says whether there was one.
+    """Treat SIGINT and SIGTERM as requests to stop; the yielded function returns whether there was a request.
 
-    A second signal has its usual effect. Only the main thread can receive signals; elsewhere there is never a request.
+    A second signal has its usual effect. Only the main thread receives signals; in other threads there are no requests.
     """
     requested = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -1,7 +1,7 @@
-"""The rank table: which devices of which machines take part in a run on Ascend that ``msrun`` does not start.
+"""Rank table: the machines and devices of a run on Ascend that is not started by ``msrun``.
 
-It is HCCL's format 1.0, as in MindSpore's tutorial "rank table Startup"; all numbers are written as strings. The
-addresses of a machine's devices are the ``address_N=`` lines of its ``/etc/hccn.conf``.
+The table has HCCL's format 1.0, as in MindSpore's tutorial "rank table Startup"; all numbers are written as strings.
+The ``address_N=`` lines of a machine's ``/etc/hccn.conf`` give the addresses of its devices.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ import msgspec
 
 from segdata.errors import InvalidInputError
 from segdata.files import check_target_file, write_file
+from segdata.text import plural
 
-#: Where Ascend's driver keeps the addresses of the devices.
+#: File in which Ascend's driver stores the device addresses.
 HCCN_CONF = Path("/etc/hccn.conf")
 
-#: Devices in the largest machines (Atlas A3); most have 8.
+#: Number of devices in the largest machines (Atlas A3); most have 8.
 MAX_DEVICES = 16
 
 
 @dataclass(frozen=True)
 class Device:
-    """One device in the table, by HCCL's names: `device_id` is its number in the machine, `rank_id` that in the run."""
+    """A device in the table, with HCCL's names: `device_id` is its number in the machine, `rank_id` that in the run."""
 
     device_id: str
     device_ip: str
@@ -35,7 +36,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Server:
-    """One machine in the table; `server_id` is its address."""
+    """A machine in the table; `server_id` is its address."""
 
     server_id: str
     device: tuple[Device, ...]
@@ -44,7 +45,7 @@ class Server:
 
 @dataclass(frozen=True)
 class RankTableReport:
-    """What `write_rank_table` wrote to `path`: the machines, in the order of their ranks."""
+    """Report of `write_rank_table`: the file, the number of ranks, and the machines in rank order."""
 
     path: str
     ranks: int
@@ -60,24 +61,25 @@ def write_rank_table(
     hccn_confs: Sequence[Path] = (),
     overwrite: bool = False,
 ) -> RankTableReport:
-    """Write the rank table of a run on the same devices of each of several machines.
+    """Write the rank table of a run that uses the same devices on every machine.
 
     Args:
-        path: the JSON file to write.
-        server_ips: address of each machine, in the order of the ranks.
-        devices: their numbers in a machine, such as ``0-7`` or ``0,1,4``, in the order of the ranks.
-        device_ips: for each machine the addresses of these devices, separated by commas.
-        hccn_confs: instead, for each machine its ``hccn.conf``; one machine may be this one, whose file is known.
-        overwrite: replace an older file.
+        path: JSON file to write.
+        server_ips: address of each machine, in rank order.
+        devices: device numbers in a machine, such as ``0-7`` or ``0,1,4``, in rank order.
+        device_ips: addresses of these devices, separated by commas, one string per machine.
+        hccn_confs: alternative to `device_ips`: the ``hccn.conf`` of each machine. With a single machine, the default
+            is this machine's ``/etc/hccn.conf``.
+        overwrite: replace an existing file.
 
     Raises:
-        InvalidInputError: when numbers or addresses are wrong, twice there, too few or too many, or not known.
-        TargetExistsError: when `path` is taken.
+        InvalidInputError: when device numbers or addresses are invalid, duplicate, missing or too many.
+        TargetExistsError: when `path` exists.
     """
     check_target_file(path, overwrite=overwrite)
     ids = parse_devices(devices)
     if device_ips and hccn_confs:
-        raise InvalidInputError("the devices' addresses are given twice: as they are, and by files; choose one")
+        raise InvalidInputError("device addresses are given twice, as device_ips and as hccn_confs; choose one")
     if device_ips:
         addresses = [_given(text, ids) for text in device_ips]
     else:
@@ -85,7 +87,8 @@ def write_rank_table(
         addresses = [_configured(conf, ids) for conf in confs]
     if len(addresses) != len(server_ips):
         raise InvalidInputError(
-            f"there are {len(server_ips)} machines and the device addresses of {len(addresses)}: expected one of each"
+            f"got {plural(len(server_ips), 'machine')}, but device addresses for "
+            f"{len(addresses)}; expected device addresses for each machine"
         )
     _check_addresses("machine", server_ips)
     _check_addresses("device", [address for machine in addresses for address in machine])
@@ -108,25 +111,28 @@ def parse_devices(text: str) -> list[int]:
     """Return the device numbers in a text such as ``0-7`` or ``0,1,4-5``.
 
     Raises:
-        InvalidInputError: when it is none, a number is twice there, or none of a device.
+        InvalidInputError: when the text has another form, or a number is duplicate or out of range.
     """
     ids: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,3})(?:-(\d{1,3}))?\s*", part)
         if not match or int(match[2] or match[1]) < int(match[1]):
-            raise InvalidInputError(f"devices are {text!r}: expected numbers such as 0-7 or 0,1,4-5")
+            raise InvalidInputError(f"devices = {text!r}: expected numbers such as 0-7 or 0,1,4-5")
         ids += range(int(match[1]), int(match[2] or match[1]) + 1)
     if len(set(ids)) < len(ids):
-        raise InvalidInputError(f"devices are {text!r}: expected each number once")
+        raise InvalidInputError(f"devices = {text!r}: contains duplicates; expected each number once")
     if max(ids) >= MAX_DEVICES:
-        raise InvalidInputError(f"devices are {text!r}: expected numbers from 0 to {MAX_DEVICES - 1}")
+        raise InvalidInputError(f"devices = {text!r}: expected numbers from 0 to {MAX_DEVICES - 1}")
     return ids
 
 
 def _given(text: str, ids: Sequence[int]) -> list[str]:
     addresses = [part.strip() for part in text.split(",")]
     if len(addresses) != len(ids):
-        raise InvalidInputError(f"{len(addresses)} addresses {text!r} for {len(ids)} devices: expected as many")
+        raise InvalidInputError(
+            f"got {len(addresses)} address{'es' if len(addresses) != 1 else ''} {text!r} for {len(ids)} "
+            f"device{'s' if len(ids) != 1 else ''}; expected one per device"
+        )
     return addresses
 
 
@@ -135,12 +141,16 @@ def _configured(conf: Path, ids: Sequence[int]) -> list[str]:
         text = conf.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInputError(
-            f"{conf} cannot be read ({error}); give the devices' addresses, or a copy of the machine's {HCCN_CONF}"
+            f"{conf}: cannot be read: {error}. Pass the device addresses with --device_ips, or a copy of the machine's "
+            f"{HCCN_CONF} with --hccn_conf."
         ) from error
     found = dict(re.findall(r"^\s*address_(\d+)\s*=\s*(\S+)\s*$", text, re.MULTILINE))
     missing = [str(id_) for id_ in ids if str(id_) not in found]
     if missing:
-        raise InvalidInputError(f"{conf}: no address of device {', '.join(missing)}; expected a line address_N=ADDRESS")
+        raise InvalidInputError(
+            f"{conf}: no address for device{'s' if len(missing) != 1 else ''} {', '.join(missing)}; "
+            "expected a line address_N=ADDRESS for each"
+        )
     return [found[str(id_)] for id_ in ids]
 
 
@@ -149,6 +159,8 @@ def _check_addresses(what: str, addresses: Sequence[str]) -> None:
         try:
             ipaddress.ip_address(address)
         except ValueError as error:
-            raise InvalidInputError(f"{address!r} is no IP address of a {what}") from error
+            raise InvalidInputError(f"{what} address {address!r}: not an IP address") from error
         if addresses.count(address) > 1:
-            raise InvalidInputError(f"{address} is the address of more than one {what}")
+            raise InvalidInputError(
+                f"{what} address {address}: appears more than once; expected a different one for each {what}"
+            )

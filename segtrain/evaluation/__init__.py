@@ -1,1 +1,1 @@
-"""Scores of a trained network: confusion matrix, membranes, COCO average precision."""
+"""Evaluation of trained networks: confusion matrix, membranes and COCO average precision."""

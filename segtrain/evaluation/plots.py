@@ -1,4 +1,4 @@
-"""Pictures: the confusion matrix of an evaluation, the course of a training."""
+"""Figures: the confusion matrix of an evaluation and the curves of a training run."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-#: Color of the row of a class that no pixel has.
+#: Row color for a class without pixels.
 _ABSENT = "#e9eaeb"
 
-#: Up to this many classes a cell also has its number; in more of them it could not be read.
+#: Largest number of classes for which cells show their numbers; with more, the numbers would be illegible.
 _MOST_NUMBERED = 40
 
-#: Inches: a cell that holds a number, one that does not, and what names and title take.
+#: Sizes in inches: a cell with a number, a cell without, and the margin for names and title.
 _CELL, _SMALL_CELL, _MARGIN = 0.3, 0.16, 2.6
 
-#: Letters of a class name that are drawn; a longer one would take the room of the cells.
+#: Longest class name in characters; longer ones are shortened so that they leave room for the cells.
 _LONGEST_NAME = 28
 
 
 def confusion_figure(report: SegmentationReport, title: str) -> Figure:
-    """Return the confusion matrix: a row for each true class, what its pixels were taken for in per cent.
+    """Return the confusion matrix: one row for each true class, with its pixels by predicted class in percent.
 
-    The darkness of a cell goes with the square root of its share, so that small confusions are seen. Names stand on
-    the left and above, each class's IoU on the right; the row of a class that no pixel has is gray.
+    The darkness of a cell follows the square root of its share, so that small confusions are visible. Names are on the
+    left and at the top, the IoU of each class is on the right; the row of a class without pixels is gray.
     """
     from matplotlib.figure import Figure
 
@@ -94,11 +94,11 @@ def _short(name: str) -> str:
 
 
 def training_figure(metrics: Sequence[dict[str, Any]], title: str) -> Figure:
-    """Return the course of a training by step: the loss and its parts, the learning rate, the scores.
+    """Return the curves of a training run by step: the loss and its parts, the learning rate and the scores.
 
     Args:
-        metrics: the lines of ``metrics.jsonl``.
-        title: of the whole.
+        metrics: lines of ``metrics.jsonl``.
+        title: title of the figure.
     """
     from matplotlib.figure import Figure
 
@@ -121,7 +121,7 @@ def training_figure(metrics: Sequence[dict[str, Any]], title: str) -> Figure:
 def _draw_lines(
     axes: Axes, lines: Sequence[dict[str, Any]], names: Sequence[str], label: str, marker: str = ""
 ) -> None:
-    # A training that was resumed may lack a part in its older lines.
+    # The older lines of a resumed training run may lack a part.
     for name in names:
         points = [(line["step"], line[name]) for line in lines if name in line]
         axes.plot(*zip(*points, strict=True), marker=marker, linewidth=1, label=name)

@@ -1,1 +1,1 @@
-"""A checkpoint as a file for other programs: MindIR, ONNX or AIR."""
+"""Export of checkpoints to files for other programs: MindIR, ONNX or AIR."""

@@ -1,4 +1,4 @@
-"""A trained network as one file for other programs: MindIR, ONNX or AIR, its logits compared after loading it back."""
+"""Export of a trained network to a file for other programs: MindIR, ONNX or AIR, with a check of its logits."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ from segtrain.distributed.device import prepare_device
 from segtrain.exporting.onnx import replace_layers
 from segtrain.inference.semantic.segmenter import EvalSettings
 
-#: Names of input and output in an ONNX file.
+#: Names of the input and the output in an ONNX file.
 INPUT, OUTPUT = "images", "logits"
 
-#: How an image is brought to the input's size.
+#: How to fit an image to the input size.
 RESIZED = (
-    "resize bilinearly until the longer side is the input's, normalize, fill up with 0 at the bottom and on the "
-    "right; of the output only the part that shows the image counts"
+    "resize bilinearly so that the longer side matches the input, normalize, pad with 0 at the bottom and on the "
+    "right; use only the part of the output that covers the image"
 )
 TILED = (
-    "normalize at its own size, gray where there is one channel, mirror it at its borders and cut overlapping tiles; "
-    "of each output the center counts"
+    "normalize at the original size (gray for one channel), mirror at the borders and cut overlapping tiles; use only "
+    "the center of each output"
 )
 
-#: Largest difference of two logits, as a share of the largest logit, that is rounding.
+#: Largest difference between two logits, as a share of the largest logit, that counts as rounding.
 TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportInfo:
-    """The side file of an exported network: all that a program needs to feed it and to read its output.
+    """Side file of an exported network: everything a program needs to feed it and to read its output.
 
     Attributes:
         model: the network's published name.
         class_names: names by class id.
         input_shape: images, channels (red, green, blue; or gray), height, width.
-        output_shape: images, classes, height, width; the class of a pixel is the largest of its logits.
-        image_mean: to be taken from red, green and blue (0 to 255) of every pixel.
-        image_std: what the difference is then divided by.
-        image_fit: how the published protocol brings an image to the input's size.
+        output_shape: images, classes, height, width; a pixel's class is the one with the largest logit.
+        image_mean: to be subtracted from red, green and blue (0 to 255) of every pixel.
+        image_std: divisor of the difference.
+        image_fit: how the published protocol fits an image to the input size.
     """
 
     format: Literal["segtrain export"] = "segtrain export"
@@ -68,17 +68,17 @@ class ExportInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportReport:
-    """What `export` wrote.
+    """Result of `export`.
 
     Attributes:
-        path: the file.
-        side_file: what says how to feed it.
+        path: exported file.
+        side_file: file that describes its input and output.
         file_format: mindir, onnx or air.
-        info: the content of the side file.
-        bytes: size of the file.
-        difference: largest difference between a logit of the file, loaded back, and of the checkpoint; None: not
-            compared, since nothing here runs the format.
-        largest: the largest absolute logit, to compare it with.
+        info: content of the side file.
+        bytes: size of the exported file.
+        difference: largest difference between the logits of the file, loaded back, and those of the checkpoint; None
+            if they were not compared because nothing here runs the format.
+        largest: largest absolute logit, for scale.
     """
 
     path: str
@@ -100,28 +100,27 @@ def export(
     device_target: DeviceTarget = "CPU",
     overwrite: bool = False,
 ) -> ExportReport:
-    """Write the network of a checkpoint, weights included, as a file with an input of fixed size.
+    """Export the network of a checkpoint, weights included, to a file with an input of fixed size.
 
-    It takes normalized images ``(N, 3, H, W)`` float32, of U-Net as many channels as it was trained on, and returns
-    logits ``(N, K, H, W)``. MindIR is loaded back and compared on random input before anything is published, ONNX where
-    onnxruntime is installed. AIR is for Ascend, and nothing loads it back here.
+    The exported network takes normalized images ``(N, 3, H, W)`` float32 (a U-Net: as many channels as it was trained
+    on) and returns logits ``(N, K, H, W)``. Before the file is published, MindIR is loaded back and compared on random
+    input; so is ONNX if onnxruntime is installed. AIR is for Ascend and cannot be loaded back here.
 
     Args:
-        ckpt_path: the checkpoint, its side file beside it.
-        out: the file to write; its name ends as the format is called. The side file is called the same with ``.json``
-            after it.
+        ckpt_path: checkpoint, with its side file next to it.
+        out: file to write; its suffix must be the format's name. The side file has the same name plus ``.json``.
         file_format: mindir, onnx or air.
-        crop_size: height and width of the input in pixels; None: the training's.
-        batch_size: images in the input.
-        device_target: where the network runs.
-        overwrite: replace an earlier file.
+        crop_size: height and width of the input in pixels; None keeps those used in training.
+        batch_size: number of images in the input.
+        device_target: device to run the network on.
+        overwrite: replace an existing file.
 
     Raises:
-        OptionError: when name, format and device do not fit together.
+        OptionError: when file name, format and device do not match.
         InvalidInputError: when the checkpoint is damaged or the input would be too small.
-        TargetExistsError: when the file is there.
-        SegDataError: when it is a Mask R-CNN, when MindSpore cannot write the network in this format, or what it wrote
-            gives other logits.
+        TargetExistsError: when the file already exists.
+        SegDataError: when the network is a Mask R-CNN, when MindSpore cannot write it in this format, or when the
+            exported file gives different logits.
     """
     _check_options(out, file_format, device_target)
     side_file = out.with_name(f"{out.name}.json")
@@ -130,7 +129,8 @@ def export(
     config = read_info(ckpt_path).config
     if config.mask_rcnn:
         raise SegDataError(
-            f"{config.model} cannot be exported: what follows its network chooses boxes, and is no part of it"
+            f"{config.model} cannot be exported: the selection of boxes that follows the network is not part of it; "
+            "expected a semantic network"
         )
     side = EvalSettings(crop_size=crop_size or config.crop_size).crop_size
     if config.unet:
@@ -164,10 +164,11 @@ def export(
 
 def _check_options(out: Path, file_format: FileFormat, device_target: DeviceTarget) -> None:
     if out.suffix != f".{file_format}":
-        raise OptionError(f"{out}: expected a name that ends in .{file_format}, as the format is called")
+        raise OptionError(f"{out}: does not match the format; expected a name that ends in .{file_format}")
     if file_format == "air" and device_target != "Ascend":
         raise OptionError(
-            f"AIR is written on Ascend only, not on {device_target}; mindir and onnx are written anywhere"
+            f"AIR can be written on Ascend only, not on {device_target}. Choose mindir or onnx, which work on every "
+            "device."
         )
 
 
@@ -199,16 +200,18 @@ def _write(network: nn.Cell, images: npt.NDArray[np.float32], path: Path, file_f
         reason = str(error).strip().split("\n")[0]
         raise SegDataError(f"MindSpore cannot write this network as {file_format}: {reason}") from error
     if not path.is_file():
-        raise SegDataError(f"MindSpore wrote no single file as {file_format}; is the network larger than a gigabyte?")
+        raise SegDataError(
+            f"MindSpore did not write {file_format} as a single file. Check whether the network exceeds 1 GB."
+        )
 
 
 def _compare(
     path: Path, images: npt.NDArray[np.float32], logits: npt.NDArray[np.float32], file_format: FileFormat
 ) -> float | None:
-    """Return the largest difference of the logits that the file at `path` gives; None: they cannot be had here.
+    """Return the largest difference between `logits` and those of the file at `path`; None if nothing here runs it.
 
     Raises:
-        SegDataError: when it is more than rounding.
+        SegDataError: when the difference exceeds rounding.
     """
     again = None if file_format == "air" else (_run_onnx if file_format == "onnx" else _run_mindir)(path, images)
     if again is None:
@@ -216,8 +219,8 @@ def _compare(
     difference = float(np.abs(again - logits).max())
     if not difference <= TOLERANCE * np.abs(logits).max():
         raise SegDataError(
-            f"the network as MindSpore wrote it as {file_format} gives other logits than the checkpoint: they differ "
-            f"by up to {difference:.3g}, and the largest is {np.abs(logits).max():.3g}; nothing was written"
+            f"the {file_format} file that MindSpore wrote gives different logits than the checkpoint: they differ by "
+            f"up to {difference:.3g}, and the largest is {np.abs(logits).max():.3g}; nothing was written"
         )
     return difference
 

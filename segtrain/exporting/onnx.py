@@ -1,7 +1,7 @@
-"""The layers that MindSpore cannot write as ONNX, in operators that it can; what they compute is the same.
+"""Equivalents of the layers that MindSpore cannot write as ONNX, built from operators that it can.
 
-MindSpore 2.10's exporter knows neither the operator of padded max pooling (MaxPool3DWithArgmax) nor that of bilinear
-resizing (ResizeBilinearV2).
+MindSpore 2.10's exporter supports neither the operator of padded max pooling (MaxPool3DWithArgmax) nor that of
+bilinear resizing (ResizeBilinearV2).
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from segtrain.models.layers import Resize
 
 
 class PaddedMaxPool(nn.Cell):
-    """3x3 max pooling with stride 2 and a margin of one pixel, of values that are not negative."""
+    """3x3 max pooling with stride 2 and a padding of one pixel, for non-negative values."""
 
     def __init__(self) -> None:
-        """Build the pooling without a margin."""
+        """Build the pooling without padding."""
         super().__init__()
         self.pool = nn.MaxPool2d(kernel_size=3, stride=2, pad_mode="valid")
 
     def construct(self, x: Tensor) -> Tensor:
         """Map ``(N, C, H, W)`` to ``(N, C, ceil(H / 2), ceil(W / 2))``."""
         count, channels, height, width = x.shape
-        # Zero is never above a value that is not negative.
+        # Padding with zero is safe: it never exceeds a non-negative value.
         row = ops.zeros((count, channels, 1, width), x.dtype)
         column = ops.zeros((count, channels, height + 2, 1), x.dtype)
         return self.pool(ops.cat((column, ops.cat((row, x, row), 2), column), 3))
 
 
 class MatrixResize(nn.Cell):
-    """`Resize` as a product with a matrix of weights from the left and one from the right."""
+    """`Resize` as a multiplication by one weight matrix from the left and one from the right."""
 
     def construct(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """Map ``(N, C, H, W)`` to ``(N, C, *size)``."""
@@ -40,7 +40,7 @@ class MatrixResize(nn.Cell):
 
 
 def replace_layers(network: nn.Cell) -> None:
-    """Put these layers in the places of those that cannot be written; max pooling must follow a ReLU."""
+    """Replace the layers that cannot be written; max pooling must follow a ReLU."""
     for _, cell in list(network.cells_and_names()):
         for name, child in cell.name_cells().items():
             if isinstance(child, Resize):
@@ -50,7 +50,7 @@ def replace_layers(network: nn.Cell) -> None:
 
 
 def interpolation(size: int, target: int) -> npt.NDArray[np.float32]:
-    """Return the weights ``(target, size)`` of linear interpolation with corner pixels on corner pixels."""
+    """Return the weights ``(target, size)`` of linear interpolation with aligned corners."""
     places = np.arange(target) * (size - 1) / max(target - 1, 1)
     left = np.minimum(places.astype(int), max(size - 2, 0))
     weights = np.zeros((target, size), np.float32)

@@ -1,1 +1,1 @@
-"""What trained networks say of images: class ids and instances."""
+"""Inference with trained networks: class ids and instances."""

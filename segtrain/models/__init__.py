@@ -1,4 +1,4 @@
-"""The networks by their published names."""
+"""Networks by their published names."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ __all__ = ["BACKBONES", "MODELS", "build_network"]
 
 
 def build_network(config: Config, *, num_classes: int) -> nn.Cell:
-    """Return the network that `config` describes with new weights, drawn from the seed of ``mindspore.set_seed``.
+    """Build the network that `config` describes, with new weights drawn from the seed of ``mindspore.set_seed``.
 
     Args:
-        config: the network's name and what belongs to it.
-        num_classes: classes that the record set names: background is one of a semantic set, none of an instance set.
+        config: name of the network and its settings.
+        num_classes: number of classes in the record set; semantic sets count the background, instance sets do not.
 
     Returns:
-        A semantic network is a cell from float32 ``(N, 3, H, W)``, normalized RGB, to logits ``(N, num_classes, H,
+        A semantic network is a cell that maps float32 ``(N, 3, H, W)``, normalized RGB, to logits ``(N, num_classes, H,
         W)``; for Mask R-CNN see `segtrain.models.mask_rcnn`.
 
     Raises:
-        InvalidInputError: fewer than two classes, or one of instances.
+        InvalidInputError: when there are fewer than two classes, or fewer than one for an instance network.
     """
     return MODELS[config.model](config, num_classes)
 
 
 def _deeplab(network: Callable[..., nn.Cell], output_stride: OutputStride, config: Config, num_classes: int) -> nn.Cell:
     if num_classes < 2:
-        raise InvalidInputError(f"number of classes is {num_classes}: expected at least 2, background included")
+        raise InvalidInputError(f"number of classes is {num_classes}; expected at least 2, background included")
     return network(
         num_classes=num_classes,
         backbone=config.backbone,
@@ -69,7 +69,7 @@ def _unet(config: Config, num_classes: int) -> nn.Cell:
     )
 
 
-#: How each is built from a configuration and a number of classes.
+#: Builder of each network, which takes a configuration and a number of classes.
 MODELS: dict[Model, Callable[[Config, int], nn.Cell]] = {
     "DeepLabV3_s16": partial(_deeplab, DeepLabV3, 16),
     "DeepLabV3_s8": partial(_deeplab, DeepLabV3, 8),

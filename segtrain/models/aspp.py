@@ -8,12 +8,12 @@ from mindspore import Tensor, nn, ops
 
 from segtrain.models.layers import ConvBNReLU, Dropout, batch_norm, conv
 
-#: Drop probability of the published models.
+#: Dropout probability of the published models.
 DROP = 0.7
 
 
 class ImagePooling(nn.Cell):
-    """The image-level branch: global mean, 1x1 convolution, BN, ReLU, broadcast back."""
+    """Image-level branch: global mean, 1x1 convolution, BN, ReLU, broadcast to the input's size."""
 
     def __init__(self, in_channels: int, out_channels: int, *, freeze_bn: bool) -> None:
         """Map ``in_channels`` to ``out_channels``."""
@@ -29,12 +29,12 @@ class ImagePooling(nn.Cell):
 
 
 class ASPP(nn.Cell):
-    """1x1, one 3x3 per atrous rate, image pooling; concatenated, projected by 1x1, dropped out with 0.7."""
+    """A 1x1 branch, a 3x3 branch per atrous rate and image pooling; then concatenation, 1x1 projection, dropout 0.7."""
 
     def __init__(self, in_channels: int, atrous_rates: Sequence[int], *, channels: int = 256, freeze_bn: bool) -> None:
-        """Build ``2 + len(atrous_rates)`` branches of ``channels`` channels.
+        """Build ``2 + len(atrous_rates)`` branches with ``channels`` channels each.
 
-        The published rates are 6, 12, 18, for output stride 8 too (where the paper doubles them).
+        The published rates are 6, 12, 18, even for output stride 8, where the paper doubles them.
         """
         super().__init__()
         self.branches = nn.CellList(

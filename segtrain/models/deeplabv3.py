@@ -12,7 +12,7 @@ from segtrain.models.resnet import BACKBONES, OutputStride, ResNet
 
 
 class DeepLabV3(nn.Cell):
-    """ResNet, ASPP and a classifier on its coarse features: images to logits of the same size."""
+    """ResNet, ASPP and a classifier on the coarse features; maps images to logits of the same size."""
 
     def __init__(
         self,
@@ -28,15 +28,15 @@ class DeepLabV3(nn.Cell):
         Args:
             num_classes: channels of the logits, background included.
             backbone: a key of :data:`~segtrain.models.resnet.BACKBONES`.
-            output_stride: input size over size of the features ASPP and classifier work on.
+            output_stride: input size divided by the size of the features for ASPP and classifier.
             atrous_rates: dilations of ASPP's 3x3 branches.
-            freeze_bn: normalize by the moving statistics in training too.
+            freeze_bn: normalize with the moving statistics during training too.
         """
         super().__init__()
         channels = 256
         self.backbone = ResNet(BACKBONES[backbone], output_stride, freeze_bn=freeze_bn)
         self.aspp = ASPP(self.backbone.out_channels, atrous_rates, channels=channels, freeze_bn=freeze_bn)
-        # Unlike that of DeepLabV3+, the published classifier has a bias.
+        # Unlike the classifier of DeepLabV3+, the published one has a bias.
         self.classifier = conv(channels, num_classes, 1, has_bias=True)
         self.resize = Resize()
 

@@ -15,7 +15,7 @@ from segtrain.models.resnet import BACKBONES, OutputStride, ResNet
 
 
 class Decoder(nn.Cell):
-    """Joins coarse and stride-4 features and classifies every stride-4 pixel."""
+    """Join coarse and stride-4 features, and classify every stride-4 pixel."""
 
     def __init__(self, low_level_channels: int, channels: int, num_classes: int, *, freeze_bn: bool) -> None:
         """Reduce the low-level features to 48 channels; the joint features have ``channels`` channels."""
@@ -35,7 +35,7 @@ class Decoder(nn.Cell):
 
 
 class DeepLabV3Plus(nn.Cell):
-    """ResNet, ASPP and decoder: images to logits of the same size."""
+    """ResNet, ASPP and decoder; maps images to logits of the same size."""
 
     def __init__(
         self,
@@ -51,9 +51,9 @@ class DeepLabV3Plus(nn.Cell):
         Args:
             num_classes: channels of the logits, background included.
             backbone: a key of :data:`~segtrain.models.resnet.BACKBONES`.
-            output_stride: input size over size of the features ASPP works on.
+            output_stride: input size divided by the size of the features for ASPP.
             atrous_rates: dilations of ASPP's 3x3 branches.
-            freeze_bn: normalize by the moving statistics in training too.
+            freeze_bn: normalize with the moving statistics during training too.
         """
         super().__init__()
         channels = 256

@@ -1,4 +1,4 @@
-"""The layers every network here is made of: convolution, normalization, resizing, dropout."""
+"""Layers shared by the networks: convolution, normalization, resizing, dropout."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def conv(
     dilation: int = 1,
     has_bias: bool = False,
 ) -> nn.Conv2d:
-    """Return a convolution to ``ceil(size / stride)``, Xavier-uniform as published; a bias begins at 0."""
+    """Return a convolution to ``ceil(size / stride)`` with Xavier-uniform weights, as published; a bias starts at 0."""
     return nn.Conv2d(
         in_channels,
         out_channels,
@@ -34,9 +34,9 @@ def conv(
 
 
 def batch_norm(channels: int, *, freeze_bn: bool) -> BatchNorm2d:
-    """Return a batch normalization that follows train and eval mode, or always uses its moving statistics.
+    """Return a batch normalization that follows train and eval mode, or with `freeze_bn` always uses moving statistics.
 
-    MindSpore's momentum 0.9 is the 0.1 of PyTorch. A frozen layer still trains its scale and offset, as published.
+    MindSpore's momentum 0.9 is PyTorch's 0.1. A frozen layer still trains its scale and offset, as published.
     """
     return BatchNorm2d(channels, eps=1e-5, momentum=0.9, use_batch_statistics=False if freeze_bn else None)
 
@@ -47,7 +47,7 @@ class ConvBNReLU(nn.SequentialCell):
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int, *, dilation: int = 1, freeze_bn: bool = False
     ) -> None:
-        """Build the three; spatial size is kept."""
+        """Build the three layers; they keep the spatial size."""
         super().__init__(
             conv(in_channels, out_channels, kernel_size, dilation=dilation),
             batch_norm(out_channels, freeze_bn=freeze_bn),
@@ -56,7 +56,7 @@ class ConvBNReLU(nn.SequentialCell):
 
 
 class Resize(nn.Cell):
-    """Bilinear resizing, corner pixels on corner pixels."""
+    """Bilinear resizing with aligned corners."""
 
     def construct(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """Map ``(N, C, H, W)`` to ``(N, C, *size)``."""
@@ -64,17 +64,17 @@ class Resize(nn.Cell):
 
 
 class Dropout(nn.Cell):
-    """Dropout whose masks depend on a seed and a counter only, and go on where a checkpoint stopped.
+    """Dropout whose masks depend only on a seed and a counter, so that they resume from a checkpoint.
 
-    MindSpore's own dropout differs from run to run on more than one core, and the state of its random operators is in
-    no checkpoint, so that a resumed run could not equal an uninterrupted one. Here the counter is a parameter
-    (``counter``, int32, not trained), and the mask is a hash of it and of the element's position: two rounds of the
-    xor-shift-multiply finalizer of MurmurHash3 in wrapping 32-bit integers. The position is that in the batches of all
-    devices, one after the other, so that each drops other elements.
+    MindSpore's own dropout varies between runs on more than one core, and checkpoints do not save the state of its
+    random operators, so a resumed run could not match an uninterrupted one. Here the counter is a parameter
+    (``counter``, int32, not trained), and the mask is a hash of the counter and the element's position: two rounds of
+    the xor-shift-multiply finalizer of MurmurHash3 in wrapping 32-bit integers. Positions count through the batches of
+    all devices, one after the other, so that each device drops different elements.
     """
 
     def __init__(self, drop: float) -> None:
-        """Drop each element with probability ``drop`` in [0, 1); the seed is taken from ``mindspore.set_seed``."""
+        """Drop each element with probability ``drop`` in [0, 1); the seed comes from ``mindspore.set_seed``."""
         super().__init__()
         self.keep = 1.0 - drop
         self.threshold = int(self.keep * 2**31)
@@ -82,7 +82,7 @@ class Dropout(nn.Cell):
         self.rank = current().rank
 
     def construct(self, x: Tensor) -> Tensor:
-        """Return ``x`` in eval mode; in training ``x / keep`` with dropped elements zero. Any shape."""
+        """Return ``x`` in eval mode, and ``x / keep`` with dropped elements set to 0 in training. Any shape."""
         if not self.training:
             return x
         kept = ops.bitwise_and(random_bits(self.counter, x, self.rank), 0x7FFFFFFF) < self.threshold
@@ -90,18 +90,18 @@ class Dropout(nn.Cell):
 
 
 def random_counter(name: str) -> Parameter:
-    """Return what `random_bits` counts by, begun at a number drawn from the seed of ``mindspore.set_seed``."""
+    """Return a counter for `random_bits`; its start is drawn from the seed of ``mindspore.set_seed``."""
     # mindspore.set_seed seeds NumPy's global generator too.
     start = int(np.random.randint(-(2**31), 2**31))
     return Parameter(Tensor(start, dtype.int32), name=name, requires_grad=False)
 
 
 def random_bits(counter: Parameter, like: Tensor, rank: int) -> Tensor:
-    """Return random int32 in the shape of ``like``, other ones on each rank and each time; moves the counter on."""
-    # Every step of the counter is odd, so that it takes all 2^32 values before it repeats.
+    """Return random int32 in the shape of ``like``, different on each rank and in each call; advances the counter."""
+    # The counter advances by an odd number, so that it takes all 2^32 values before it repeats.
     step = ops.assign_add(counter, Tensor(-1640531527, dtype.int32))
     position = ops.arange(rank * like.size, (rank + 1) * like.size).astype(dtype.int32).reshape(like.shape)
-    # The counter enters between the rounds: what is drawn at different steps are not shifted copies of each other.
+    # Adding the counter between the rounds keeps the bits of different steps from being shifted copies of each other.
     return _scramble(_scramble(position) + step)
 
 

@@ -1,4 +1,4 @@
-"""Batch normalization over the batch of one device, or over those of all."""
+"""Batch normalization over the batch of one device, or over the batches of all devices."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from mindspore import Tensor, dtype, nn, ops
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """MindSpore's batch normalization, which :func:`synchronize` lets see the batches of all devices.
+    """MindSpore's batch normalization; :func:`synchronize` extends it to the batches of all devices.
 
-    A training batch of one value per channel has no variance, and MindSpore's moving variance would become NaN for
-    good: it is normalized by the moving statistics, and these stay as they are.
+    A training batch with one value per channel has no variance, and would turn MindSpore's moving variance into NaN
+    permanently. Such a batch is normalized with the moving statistics and leaves them unchanged.
 
-    Mean and variance over the devices are computed here, by two sums a layer, on every device alike. MindSpore's own
-    ``SyncBatchNorm`` has no CPU kernel, so that what ran on Ascend could not be compared with one joint batch.
+    Mean and variance over all devices are computed here with two sums per layer, in the same way on every type of
+    device. MindSpore's own ``SyncBatchNorm`` has no CPU kernel, so runs on Ascend could not be compared with one joint
+    batch.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        """Take what ``mindspore.nn.BatchNorm2d`` takes."""
+        """Take the arguments of ``mindspore.nn.BatchNorm2d``."""
         super().__init__(*args, **options)
         self.devices = 1
 
@@ -34,23 +35,23 @@ class BatchNorm2d(nn.BatchNorm2d):
 
     def _synchronized(self, x: Tensor) -> Tensor:
         pixels = x.astype(dtype.float32)
-        # All devices have equally many pixels, so that the mean of their means is the mean over all.
+        # All devices have the same number of pixels, so the mean of their means is the overall mean.
         mean = self.sum(pixels.mean((0, 2, 3), keep_dims=True)) / self.devices
-        centerd = pixels - mean
-        variance = self.sum((centerd * centerd).mean((0, 2, 3), keep_dims=True)) / self.devices
+        centered = pixels - mean
+        variance = self.sum((centered * centered).mean((0, 2, 3), keep_dims=True)) / self.devices
         count = self.devices * x.shape[0] * x.shape[2] * x.shape[3]
         self._move(self.moving_mean, mean)
         self._move(self.moving_variance, variance * (count / (count - 1)))
-        scaled = centerd * ops.rsqrt(variance + self.eps) * self.gamma.reshape(1, -1, 1, 1)
+        scaled = centered * ops.rsqrt(variance + self.eps) * self.gamma.reshape(1, -1, 1, 1)
         return (scaled + self.beta.reshape(1, -1, 1, 1)).astype(x.dtype)
 
     def _move(self, moving: Tensor, value: Tensor) -> None:
-        # MindSpore keeps one minus the momentum it was given.
+        # MindSpore stores one minus the given momentum.
         ops.assign_add(moving, self.momentum * (ops.stop_gradient(value).reshape(-1) - moving))
 
 
 def synchronize(network: nn.Cell, devices: int) -> None:
-    """Let every batch normalization in `network` see the batches of all `devices`, whose processes must have met."""
+    """Extend every batch normalization in `network` to the batches of all `devices`, after their processes joined."""
     for _, cell in network.cells_and_names():
         if isinstance(cell, BatchNorm2d):
             cell.devices = devices

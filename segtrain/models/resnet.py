@@ -9,7 +9,7 @@ from mindspore import Tensor, nn
 
 from segtrain.models.layers import batch_norm, conv
 
-#: Published backbone names and their number of layers.
+#: Published backbone names and their numbers of layers.
 BACKBONES = {"resnet18": 18, "resnet50": 50, "resnet101": 101}
 
 OutputStride = Literal[8, 16, 32]
@@ -79,14 +79,13 @@ _BLOCKS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, in
 
 
 class ResNet(nn.Cell):
-    """The network without its classifier, with the last strides turned into dilation.
+    """ResNet without its classifier, with dilation in place of the last strides.
 
-    Parameters are named as in torchvision's checkpoints (``conv1``, ``bn1``, ``layer1.0.conv1``,
+    Parameters have the names of torchvision's checkpoints (``conv1``, ``bn1``, ``layer1.0.conv1``,
     ``layer1.0.downsample.0``; a BN has ``gamma``, ``beta``, ``moving_mean``, ``moving_variance``).
 
     Attributes:
-        low_level_channels: channels of the stride-4 features: 64 (18 layers) or 256; each stage has twice as many as
-            the one before.
+        low_level_channels: channels of the stride-4 features: 64 (18 layers) or 256; each further stage doubles them.
         out_channels: channels of the final features: 512 (18 layers) or 2048.
     """
 
@@ -97,12 +96,12 @@ class ResNet(nn.Cell):
 
         Args:
             depth: 18, 50 or 101.
-            output_stride: input size over size of the final features. 32: strides as in classification, base dilation
-                1; 16: layer4 has stride 1 and base dilation 2; 8: layer3 has stride 1 and dilation 2, layer4 stride 1
-                and base dilation 4.
-            multi_grid: factors of the base dilation of layer4's blocks, first block first. ResNet-18 has two blocks
-                there and uses the first two factors, in both convolutions of a block.
-            freeze_bn: normalize by the moving statistics in training too.
+            output_stride: input size divided by the size of the final features. 32: strides as in classification, base
+                dilation 1; 16: layer4 has stride 1 and base dilation 2; 8: layer3 has stride 1 and dilation 2, layer4
+                stride 1 and base dilation 4.
+            multi_grid: factors on the base dilation for the blocks of layer4, in order. ResNet-18 has two blocks there
+                and uses the first two factors, in both convolutions of a block.
+            freeze_bn: normalize with the moving statistics during training too.
         """
         super().__init__()
         block, counts = _BLOCKS[depth]
@@ -143,16 +142,16 @@ class ResNet(nn.Cell):
             The output of layer1, ``(N, low_level_channels, ceil(H/4), ceil(W/4))``, and of layer4,
             ``(N, out_channels, ceil(H/stride), ceil(W/stride))``.
         """
-        # Not by `stages`: of results that nobody takes, MindSpore's compiler (2.10) says that it may lose side effects.
+        # Do not call `stages` here: MindSpore's compiler (2.10) warns about lost side effects when results are unused.
         low_level = self.layer1(self.stem(x))
         return low_level, self.layer4(self.layer3(self.layer2(low_level)))
 
     def stem(self, x: Tensor) -> Tensor:
-        """Return what layer1 takes."""
+        """Return the input of layer1."""
         return self.maxpool(self.relu(self.bn1(self.conv1(x))))
 
     def stages(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the outputs of layer1 to layer4, the second to fifth stage of a feature pyramid."""
+        """Return the outputs of layer1 to layer4, stages 2 to 5 of a feature pyramid."""
         c2 = self.layer1(self.stem(x))
         c3 = self.layer2(c2)
         c4 = self.layer3(c3)

@@ -1,12 +1,12 @@
 """U-Net (Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation").
 
 As published, the 3x3 convolutions are valid and have biases, there is no normalization, and the logits are smaller than
-the image: what they lack is the border that a pixel's whole surroundings reach into. The simple form pads by zeros
-instead and normalizes each convolution, so that image and logits have one size and a small network trains fast. It may
-also see patches of pixels as one: a first convolution without overlap makes several channels of each patch, and the
-last one is transposed, so that the work is divided by a patch's area and the surroundings are as much wider. And what
-enters a level may be added to what its two convolutions make of it (Zhang et al. 2018, "Road extraction by deep
-residual U-Net").
+the image: they leave out the border where a pixel's receptive field extends beyond the image. The simple form pads with
+zeros instead and normalizes each convolution, so that image and logits have the same size and a small network trains
+fast. The simple form has two options. With patches, a first convolution without overlap turns each patch of pixels into
+several channels, and the last convolution is transposed; this divides the work by the area of a patch and widens the
+receptive field by its side. With residual levels, the input of a level is added to the output of its two convolutions
+(Zhang et al. 2018, "Road extraction by deep residual U-Net").
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from segtrain.models.layers import batch_norm
 
 
 class UNet(nn.Cell):
-    """Contracting path, expanding path, and what the one hands over to the other at each level.
+    """Contracting path, expanding path, and skip connections between them at each level.
 
-    Weights are drawn with standard deviation ``sqrt(2 / inputs)`` (section 3.2 of the paper; He et al. 2015), so that
-    the signal keeps its size at any width.
+    Weights are drawn with a standard deviation of ``sqrt(2 / inputs)`` (section 3.2 of the paper; He et al. 2015), so
+    that the signal keeps its magnitude at any width.
     """
 
     def __init__(
@@ -41,17 +41,18 @@ class UNet(nn.Cell):
         residual: bool = False,
         freeze_bn: bool = False,
     ) -> None:
-        """Build the network; with one input channel and two classes the published one has 31.03 million parameters.
+        """Build the network; the published one, with one input channel and two classes, has 31.03 million parameters.
 
         Args:
             num_classes: channels of the logits, background included.
-            width: channels of the highest level; each lower one has twice as many. Published: 64.
-            poolings: levels below the highest. Published: 4.
+            width: channels of the top level; each level below has twice as many. Published: 64.
+            poolings: number of levels below the top. Published: 4.
             in_channels: 1 for gray images, 3 for RGB.
-            same_padding: the simple form: padded by zeros, each 3x3 convolution normalized instead of offset.
-            patch: side in pixels of what the highest level sees as one.
-            residual: the simple form only: the input of each level is added to what its two convolutions give.
-            freeze_bn: normalize by the moving statistics in training too; the published network has none.
+            same_padding: build the simple form: padded with zeros, each 3x3 convolution normalized instead of biased.
+            patch: side in pixels of the patches that the top level treats as single pixels.
+            residual: add the input of each level to the output of its two convolutions; simple form only.
+            freeze_bn: normalize with the moving statistics during training too; the published network has no
+                normalization.
         """
         super().__init__()
         convs: Callable[[int, int], nn.Cell] = (
@@ -59,7 +60,7 @@ class UNet(nn.Cell):
             if residual
             else partial(_double_conv, same_padding=same_padding, freeze_bn=freeze_bn)
         )
-        # As many channels as a patch has numbers: nothing is lost.
+        # One channel per value in a patch: nothing is lost.
         inputs = in_channels * patch**2
         self.patches = _conv_patches(in_channels, inputs, patch) if patch > 1 else nn.Identity()
         channels = [width * 2**level for level in range(poolings + 1)]
@@ -79,7 +80,7 @@ class UNet(nn.Cell):
         self.poolings = poolings
 
     def construct(self, x: Tensor) -> Tensor:
-        """Map float ``(N, in_channels, H, W)`` to logits, whose sides `segtrain.config.unet.output_size` tells."""
+        """Map float ``(N, in_channels, H, W)`` to logits; `segtrain.config.unet.output_size` gives their sides."""
         x = self.patches(x)
         skipped = []
         for level in range(self.poolings):
@@ -100,7 +101,7 @@ def _center(x: Tensor, height: int, width: int) -> Tensor:
 
 
 class _Residual(nn.Cell):
-    """Two padded, normalized convolutions; before the last ReLU the input is added, by 1x1 where channels differ."""
+    """Two padded, normalized convolutions; the input, by 1x1 if channels differ, is added before the last ReLU."""
 
     def __init__(self, inputs: int, outputs: int, *, freeze_bn: bool) -> None:
         super().__init__()
@@ -136,7 +137,7 @@ def _conv(inputs: int, outputs: int, same_padding: bool, freeze_bn: bool) -> tup
 
 
 def _up_conv(inputs: int, outputs: int, size: int) -> nn.Conv2dTranspose:
-    # Kernel and stride are the same: every output pixel has one tap.
+    # Kernel and stride are equal: each output pixel has one tap.
     return nn.Conv2dTranspose(
         inputs, outputs, size, size, pad_mode="valid", has_bias=True, weight_init=_he(inputs), bias_init="zeros"
     )

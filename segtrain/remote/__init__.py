@@ -1,1 +1,1 @@
-"""The programs with an object store in place of a disk: inputs are copied in, outputs copied out."""
+"""Train, evaluate and predict on an object store: download the inputs, upload the outputs."""

@@ -1,4 +1,4 @@
-"""What the programs write, and its way out to an object store."""
+"""Outputs of the programs, and their upload to an object store."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ from segtrain.config.config import Config
 from segtrain.config.recipes import read_config
 from segtrain.distributed.ranks import ALONE, current, launched
 
-#: Files of a training (`segtrain.training.train_dir`); others below its URL are left alone.
+#: Files of a training run (`segtrain.training.train_dir`); other files below its URL are left alone.
 _CONFIG = "config.yaml"
 _TRAINING = re.compile(r"config\.yaml|metrics\.jsonl|(last|best|[^/.][^/]*-\d+_\d+)\.(ckpt|json)")
 
-#: Beside a training that is not copied out yet: what the store held when it began.
+#: File next to a training run that is not uploaded yet: the objects that were in the store when it started.
 _SEEN = ".store.json"
 
-#: Size and time of a file.
+#: Size and modification time of a file.
 _Stamp = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class _Output:
-    """What is written here to be copied out.
+    """Output that is written locally and then uploaded.
 
     Attributes:
-        url: where to.
-        local: where it lies until then.
-        old: objects below `url` that it replaces.
-        known: files of `local` that are copies of objects, with what tells whether they changed.
-        left: the same of the configuration that an earlier program has left in `local`.
+        url: target of the upload.
+        local: local directory until the upload.
+        old: objects below `url` that the output replaces.
+        known: files in `local` that are copies of objects, with their stamps to detect changes.
+        left: stamp of the configuration that an earlier program left in `local`.
     """
 
     url: Url
@@ -63,17 +63,17 @@ class _Output:
 def training_directory(
     location: Location, *, resume: bool, overwrite: bool, work_dir: Path | None, progress: Progress
 ) -> Iterator[Path]:
-    """Yield the directory to train in; what is in it after the block is copied out, however the block ends.
+    """Yield the directory to train in; its contents are uploaded after the block, however the block ends.
 
     Raises:
-        TargetExistsError: when there is a training, and it is neither resumed nor replaced.
-        SegDataError: when the store cannot be reached or refuses.
+        TargetExistsError: when there already is a training run that is neither resumed nor replaced.
+        SegDataError: when the store cannot be reached or denies access.
     """
     if isinstance(location, Path):
         yield location
         return
     if os.environ.get("MS_ROLE") == "MS_SCHED":
-        # The process of msrun that only lets the others meet trains nothing, and does not come back from that.
+        # The scheduler process of msrun only connects the others: it does not train, and the block never returns.
         yield _place(location, work_dir)
         return
     output = _begin(location, _place(location, work_dir), resume, overwrite, progress)
@@ -93,11 +93,11 @@ def training_directory(
 def results_directory(
     location: Location, *, overwrite: bool, work_dir: Path | None, progress: Progress
 ) -> Iterator[Path]:
-    """Yield the directory for predictions; it is copied out when the block succeeds.
+    """Yield the directory for predictions; it is uploaded when the block succeeds.
 
     Raises:
-        TargetExistsError: when there are results and `overwrite` is false, or foreign objects.
-        SegDataError: when the store cannot be reached or refuses.
+        TargetExistsError: when there are results and `overwrite` is false, or there are foreign objects.
+        SegDataError: when the store cannot be reached or denies access.
     """
     if isinstance(location, Path):
         yield location
@@ -109,11 +109,11 @@ def results_directory(
 
 
 def resumed_config(location: Location, *, work_dir: Path | None = None) -> Config:
-    """Return the settings of the training that lies at `location`.
+    """Return the settings of the training run at `location`.
 
     Raises:
-        InvalidInputError: when there is no training, or its settings cannot be read.
-        SegDataError: when the store cannot be reached or refuses.
+        InvalidInputError: when there is no training run, or its settings cannot be read.
+        SegDataError: when the store cannot be reached or denies access.
     """
     if isinstance(location, Path):
         return read_config(location / _CONFIG)
@@ -122,25 +122,27 @@ def resumed_config(location: Location, *, work_dir: Path | None = None) -> Confi
         return read_config(left)
     size = object_size(location / _CONFIG)
     if size is None:
-        raise InvalidInputError(f"{location / _CONFIG}: no such object; there is no training to resume")
+        raise InvalidInputError(f"{location / _CONFIG}: no such object; there is no training run to resume")
     with fetched(location, {_CONFIG: size}) as copy, called_by_url(location, copy):
         return read_config(copy / _CONFIG)
 
 
 def _begin(url: Url, local: Path, resume: bool, overwrite: bool, progress: Progress) -> _Output:
-    """Check that a training may begin, or bring in the one that goes on."""
+    """Check that a training run may start, or download the run to resume."""
     sizes = {name: size for name, size in objects(url) if _TRAINING.fullmatch(name)}
-    # What could not be copied out, or was left by a killed program, is ahead of the store.
+    # Files that could not be uploaded, or that a killed program left behind, are newer than the store.
     left = _stamp(local / _CONFIG)
     if (left or sizes) and not (resume or overwrite):
-        what = f"that was not copied out, in {local}" if left else f"already ({min(sizes)})"
-        raise TargetExistsError(
-            f"{url} holds a training {what}: resume it or choose another directory", replaceable=True
+        what = (
+            f"has a training run that was not uploaded, in {local}"
+            if left
+            else f"already holds a training run ({min(sizes)})"
         )
+        raise TargetExistsError(f"{url} {what}. Resume it or choose another directory.", replaceable=True)
     seen = msgspec.json.encode(sizes, order="sorted")
     if resume and left and (local / _SEEN).exists() and (local / _SEEN).read_bytes() != seen:
         raise SegDataError(
-            f"{local} holds a training that was not copied out, but {url} has changed since: remove one of the two"
+            f"{local} holds a training run that was not uploaded, but {url} has changed since. Remove one of the two."
         )
     known: dict[str, _Stamp | None] = {}
     if resume and not left and sizes:
@@ -157,7 +159,7 @@ def _copy_out_training(output: _Output, progress: Progress) -> None:
     config = _stamp(output.local / _CONFIG)
     begun = config not in (None, output.left, output.known.get(_CONFIG))
     if begun and _is_main():
-        # From here on a difference is of our own making.
+        # From here on, changes in the store come from this program.
         (output.local / _SEEN).unlink()
         _copy_out(output, progress)
     elif not output.left or not _is_main():
@@ -165,7 +167,7 @@ def _copy_out_training(output: _Output, progress: Progress) -> None:
 
 
 def _place(url: Url, work_dir: Path | None) -> Path:
-    """Return where the training lies here: each of several processes has a place of its own, which it removes."""
+    """Return the local directory of the training run; each of several processes has its own, which it removes."""
     if not launched():
         return local_place(url, work_dir)
     process = f"{os.environ.get('MS_ROLE', 'rank')}-{os.environ.get('RANK_ID', os.getpid())}".lower()
@@ -173,22 +175,22 @@ def _place(url: Url, work_dir: Path | None) -> Path:
 
 
 def _is_main() -> bool:
-    """Return whether this process has written the results. One of several knows when it has met the others."""
+    """Return whether this process wrote the results; with several processes, only known once they are connected."""
     return not launched() or (current() != ALONE and current().is_main)
 
 
 def _copy_out(output: _Output, progress: Progress) -> None:
-    """Copy out what is new; remove what it replaces in the store, and what lies here."""
+    """Upload new files, then remove the objects they replace and the local copy."""
     names = files_below(output.local)
     changed = [name for name in names if output.known.get(name) != _stamp(output.local / name)]
-    # As here: nobody shall find a checkpoint whose side file is still to come.
+    # As on disk: a reader must never find a checkpoint whose side file is still missing.
     checkpoints = [name for name in changed if name.endswith(".ckpt")]
     try:
         for group in ([name for name in changed if name not in checkpoints], checkpoints):
             upload(output.local, group, output.url, progress=progress)
         remove(output.url, set(output.old).difference(names))
     except SegDataError as error:
-        raise SegDataError(f"{error}; the results lie in {output.local}") from error
+        raise SegDataError(f"{error}\nThe results are in {output.local}.") from error
     shutil.rmtree(output.local)
 
 
@@ -197,12 +199,14 @@ def _stamp(path: Path) -> _Stamp | None:
 
 
 def _old_results(url: Url, overwrite: bool) -> list[str]:
-    """Return what lies below `url`, if results may be written there."""
-    from segtrain.inference.semantic.predict import INDEX_DIR, OVERLAY_DIR, PALETTE_DIR
+    """Return the objects below `url`; raise if results must not be written there."""
+    from segtrain.inference.semantic.predict import RESULT_INDEX, RESULT_OVERLAY, RESULT_PALETTE
 
     names = sorted(name for name, _ in objects(url))
-    if foreign := [name for name in names if name.partition("/")[0] not in (INDEX_DIR, PALETTE_DIR, OVERLAY_DIR)]:
+    if foreign := [
+        name for name in names if name.partition("/")[0] not in (RESULT_INDEX, RESULT_PALETTE, RESULT_OVERLAY)
+    ]:
         raise foreign_objects_error(url, foreign)
     if names and not overwrite:
-        raise TargetExistsError(f"{url} exists already", replaceable=True)
+        raise TargetExistsError(f"{url}: already exists", replaceable=True)
     return names

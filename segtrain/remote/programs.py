@@ -1,8 +1,7 @@
-"""The three programs on object-store URLs: what they read is copied in before, what they write is copied out after.
+"""The three programs on object-store URLs: inputs are downloaded first, outputs are uploaded afterward.
 
-Wherever a path may be given a URL may be, and nothing else differs: each function here has the parameters of the one
-it calls, and those of the copying. What is copied in, or on its way out, lies in the working directory
-(`segdata.store.transfer`).
+Every path may also be a URL; nothing else differs. Each function has the parameters of the one it calls, plus those for
+downloading and uploading. Local copies are kept in the working directory (`segdata.store.transfer`).
 """
 
 from __future__ import annotations
@@ -47,23 +46,23 @@ def fit(
     work_dir: Path | None = None,
     progress: Progress = silent,
 ) -> FitReport:
-    """Train as `segtrain.fit` does; results are copied out at the end, after a failure or interruption too.
+    """Train with `segtrain.fit`; upload the results at the end, also after a failure or an interruption.
 
     Args:
         config: the settings; `ckpt_pre_trained` may be a URL.
-        data_file: the training set; one in a store is copied in once.
+        data_file: the training set; one in a store is downloaded only once.
         train_dir: the directory for configuration, metrics and checkpoints.
         eval_data_file: a record set to evaluate on after each epoch.
-        resume: go on where the training in `train_dir` stopped.
-        overwrite: replace the training in `train_dir`.
-        observe: is told of each step and evaluation as it happens.
-        work_dir: where copies lie.
-        progress: shows how far the copying is.
+        resume: continue the training run in `train_dir` where it stopped.
+        overwrite: replace the training run in `train_dir`.
+        observe: called with each event, such as a step or an evaluation, as it happens.
+        work_dir: directory for local copies.
+        progress: reports the progress of downloads and uploads.
 
     Raises:
-        SegDataError: as there; and when the store cannot be reached or refuses. Results stay in the working directory
-            then.
-        TrainingInterrupted: as there, when the results are copied out.
+        SegDataError: see `segtrain.fit`; also when the store cannot be reached or denies access. The results then stay
+            in the working directory.
+        TrainingInterrupted: see `segtrain.fit`; raised after the upload.
     """
     from segtrain.training import fit as training
 
@@ -94,12 +93,12 @@ def evaluate(
     progress: Progress = silent,
     **options: Any,
 ) -> EvalReport | InstanceEvalReport:
-    """Evaluate as the checkpoint's task does; see the two functions `segtrain.evaluation.*.evaluate.evaluate`.
+    """Evaluate a checkpoint according to its task; see the two `segtrain.evaluation.*.evaluate.evaluate` functions.
 
     Raises:
-        InvalidInputError: as there.
+        InvalidInputError: see those functions.
         OptionError: when an option is for networks of the other task.
-        SegDataError: when the store cannot be reached or refuses.
+        SegDataError: when the store cannot be reached or denies access.
     """
     checkpoint = local_checkpoint(ckpt_path, work_dir=work_dir, progress=progress)
     task = _task(checkpoint, "evaluate", options)
@@ -118,13 +117,13 @@ def predict(
     progress: Progress = silent,
     **options: Any,
 ) -> PredictReport | InstancePredictReport:
-    """Segment images as the checkpoint's task does; see the two functions `segtrain.inference.*.predict.predict`.
+    """Segment images according to the checkpoint's task; see the two `segtrain.inference.*.predict.predict` functions.
 
-    A store has no rename: whoever looks below the URL of `out` while results are copied there finds a part of them.
+    A store has no rename: while results are uploaded, readers find only some of them below the URL of `out`.
 
     Raises:
-        InvalidInputError, TargetExistsError: as there.
-        SegDataError: when the store cannot be reached or refuses. Results stay in the working directory then.
+        InvalidInputError, TargetExistsError: see those functions.
+        SegDataError: when the store cannot be reached or denies access. The results then stay in the working directory.
     """
     with results_directory(out, overwrite=overwrite, work_dir=work_dir, progress=progress) as target:
         checkpoint = local_checkpoint(ckpt_path, work_dir=work_dir, progress=progress)
@@ -147,13 +146,13 @@ def _task(checkpoint: Path, function: str, options: Iterable[str]) -> Task:
 
 
 def local_checkpoint(location: Location, *, work_dir: Path | None = None, progress: Progress = silent) -> Path:
-    """Return the path of a checkpoint; one in a store is copied in, with its side file where it has one.
+    """Return the path of a checkpoint; one in a store is downloaded, with its side file if it has one.
 
-    A URL may also name what one checkpoint lies below, as in the labs.
+    As in the labs, a URL may also be the prefix of a single checkpoint.
 
     Raises:
         InvalidInputError: when there is no checkpoint, or there are several.
-        SegDataError: when the store cannot be reached or refuses.
+        SegDataError: when the store cannot be reached or denies access.
     """
     if isinstance(location, Path):
         return location
@@ -175,13 +174,15 @@ def _only_checkpoint(url: Url) -> Url:
     if not found:
         raise InvalidInputError(f"{url}: no such checkpoint")
     if len(found) > 1:
-        raise InvalidInputError(f"{url}: there are {len(found)} checkpoints; name one of them:\n{name_first(found)}")
+        raise InvalidInputError(
+            f"{url}: contains {len(found)} checkpoints; expected one. Name one of them:\n{name_first(found)}"
+        )
     return url / found[0]
 
 
 @contextmanager
 def _local_images(images: Location, work_dir: Path | None, progress: Progress) -> Iterator[Path]:
-    """Yield the path of an image or of a directory of images, those of a store for the time of the block."""
+    """Yield the path of an image or a directory of images; downloaded copies are removed after the block."""
     if isinstance(images, Path):
         yield images
         return
@@ -196,5 +197,5 @@ def _image_sizes(url: Url) -> dict[str, int]:
     found = {name: size for name, size in objects(url) if "/" not in name and not name.startswith(".")}
     sizes = {name: size for name, size in found.items() if name.lower().endswith(IMAGE_SUFFIXES)}
     if not sizes:
-        raise InvalidInputError(f"{url}: no image there (looked for {', '.join(IMAGE_SUFFIXES)})")
+        raise InvalidInputError(f"{url}: contains no images; expected {', '.join(IMAGE_SUFFIXES)}")
     return sizes

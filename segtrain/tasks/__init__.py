@@ -1,4 +1,4 @@
-"""The choice of a task: semantic (a class for each pixel) or instance segmentation (a mask for each object)."""
+"""Choice of the task: semantic (a class for each pixel) or instance segmentation (a mask for each object)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def task_of(config: Config) -> Task:
-    """Return the task that the configured network is for."""
+    """Return the task of the configured network."""
     if config.model == "mask_rcnn":
         from segtrain.tasks import instance
 
@@ -25,10 +25,10 @@ def task_of(config: Config) -> Task:
 
 
 def check_options(config: Config, function: Callable[..., Any], options: Iterable[str]) -> None:
-    """Check that a function of the task knows all `options`.
+    """Check that a function of the task accepts all `options`.
 
     Raises:
-        OptionError: naming those that are for networks of the other task.
+        OptionError: naming the options that only the other task accepts.
     """
     if foreign := sorted(set(options) - set(inspect.signature(function).parameters)):
-        raise OptionError(f"{', '.join(foreign)}: not for {config.model}, which is for another task")
+        raise OptionError(f"{', '.join(foreign)}: not available for {config.model}, which is for another task")

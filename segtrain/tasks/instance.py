@@ -9,13 +9,13 @@ from mindspore import nn
 
 from segdata.errors import InvalidInputError
 from segdata.records.manifest import Manifest, RecordSet
+from segdata.text import plural
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
 from segtrain.data.instance import batches as data
 from segtrain.distributed.ranks import ALONE, Ranks
 from segtrain.evaluation.instance.coco import InstanceReport
-from segtrain.evaluation.instance.evaluate import evaluate_instances as evaluate
-from segtrain.evaluation.instance.evaluate import score_detector
+from segtrain.evaluation.instance.evaluate import evaluate_instances as evaluate, score_detector
 from segtrain.inference.instance.detector import Detector, settings_of
 from segtrain.inference.instance.predict import predict_instances as predict
 from segtrain.models.mask_rcnn import LOSS_PARTS, MaskRcnnLoss, set_precision
@@ -41,32 +41,33 @@ def resolve_config(config: Config, manifest: Manifest) -> Config:
     """Return `config` with the number of classes of the record set, background included.
 
     Raises:
-        InvalidInputError: when the configuration gives another number than the manifest, or the set is semantic.
+        InvalidInputError: when the configuration and the manifest disagree on this number, or the set is semantic.
     """
     data.check_instance_set(manifest)
     found = manifest.num_classes + 1
     if config.num_classes not in (None, found):
         raise InvalidInputError(
-            f"num_classes = {config.num_classes} is configured, but record set {manifest.name} has {found}, background "
-            "included"
+            f"num_classes = {config.num_classes} does not match record set {manifest.name}; expected {found}, "
+            "background included"
         )
     return override(config, {"num_classes": found})
 
 
 def left_out(records: RecordSet, config: Config) -> tuple[str, ...]:
-    """Return how many instances are more than a batch has rows for."""
+    """Return a sentence on the instances that exceed the rows of a batch, if there are any."""
     limit = settings_of(config).max_instances
     left = data.count_left_out(records, limit)
     if not left.instances:
         return ()
     return (
-        f"{left.instances} instances of {left.images} images are left out, the smallest of those that have more than "
+        f"left out {plural(left.instances, 'instance')} in {left.images} "
+        f"image{'s' if left.images != 1 else ''}: the smallest ones where an image has more than "
         f"mask_rcnn.max_instances = {limit}",
     )
 
 
 def with_loss(network: nn.Cell, config: Config) -> nn.Cell:
-    """Return the cell from the columns of `segtrain.data.instance.batches.Batch` to the loss and its parts."""
+    """Return a cell that maps the columns of `segtrain.data.instance.batches.Batch` to the loss and its parts."""
     set_precision(network, config.amp)
     return MaskRcnnLoss(network)
 
@@ -79,7 +80,7 @@ def training_batches(
 
 
 def evaluator(network: nn.Cell, config: Config, class_names: tuple[str, ...]) -> Evaluator:
-    """Return what evaluates `network`."""
+    """Return a function that evaluates `network`."""
     detector = Detector(network)
 
     def evaluate_set(records: RecordSet, ranks: Ranks) -> InstanceReport:

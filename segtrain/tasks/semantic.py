@@ -10,6 +10,7 @@ from mindspore import Tensor, nn
 
 from segdata.errors import InvalidInputError
 from segdata.records.manifest import Manifest, RecordSet
+from segdata.text import plural
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
 from segtrain.data.semantic import crops as data
@@ -17,8 +18,7 @@ from segtrain.data.semantic.crops import ignore_label_of, record_samples
 from segtrain.data.semantic.tiles import tile_batches
 from segtrain.distributed.ranks import ALONE, Ranks
 from segtrain.evaluation.semantic.confusion import SegmentationReport
-from segtrain.evaluation.semantic.evaluate import evaluate_semantic as evaluate
-from segtrain.evaluation.semantic.evaluate import score_samples
+from segtrain.evaluation.semantic.evaluate import evaluate_semantic as evaluate, score_samples
 from segtrain.inference.semantic.predict import predict_semantic as predict
 from segtrain.inference.semantic.segmenter import EvalSettings, Segmenter
 from segtrain.losses import build_loss
@@ -41,16 +41,16 @@ LOSSES: tuple[str, ...] = ()
 
 
 def resolve_config(config: Config, manifest: Manifest) -> Config:
-    """Return `config` with class count and ignore label of the record set.
+    """Return `config` with the number of classes and the ignore label of the record set.
 
     Raises:
-        InvalidInputError: when the configuration gives another value than the manifest, or the set is not semantic.
+        InvalidInputError: when the configuration and the manifest disagree, or the set is not semantic.
     """
     given = {"num_classes": manifest.num_classes, "ignore_label": ignore_label_of(manifest)}
     for key, found in given.items():
         wanted = getattr(config, key)
         if wanted not in (None, found):
-            raise InvalidInputError(f"{key} = {wanted} is configured, but record set {manifest.name} has {found}")
+            raise InvalidInputError(f"{key} = {wanted} does not match record set {manifest.name}; expected {found}")
     _check_weights(config.class_weights, manifest)
     return override(config, given)
 
@@ -58,48 +58,48 @@ def resolve_config(config: Config, manifest: Manifest) -> Config:
 def _check_weights(weights: tuple[float, ...] | None, manifest: Manifest) -> None:
     if weights is not None and len(weights) != manifest.num_classes:
         raise InvalidInputError(
-            f"class_weights has {len(weights)} numbers, but record set {manifest.name} has {manifest.num_classes} "
-            "classes: expected one number for each"
+            f"class_weights has {plural(len(weights), 'number')}, but record set "
+            f"{manifest.name} has {manifest.num_classes} classes; expected one number for each"
         )
     if weights is not None and not any(weights):
-        raise InvalidInputError("class_weights are all 0: no pixel would count")
+        raise InvalidInputError("class_weights are all 0, so no pixel would count; expected at least one above 0")
 
 
 def left_out(records: RecordSet, config: Config) -> tuple[str, ...]:
-    """Return nothing: every pixel is seen, or named as ignored in the labels."""
+    """Return an empty tuple: every pixel is used unless its label is the ignore label."""
     return ()
 
 
 class WithLoss(nn.Cell):
-    """Images and labels to the loss, which has no parts."""
+    """Loss of images and labels; it has no parts."""
 
     def __init__(self, network: nn.Cell, loss: nn.Cell) -> None:
-        """Compare what `network` makes of the images with the labels by `loss`."""
+        """Compare the output of `network` with the labels using `loss`."""
         super().__init__(auto_prefix=False)
         self.network = network
         self.loss = loss
 
     def construct(self, images: Tensor, *truth: Tensor) -> tuple[Tensor]:
-        """Return the loss, a float32 scalar; `truth` are labels and, where there are any, weights of their pixels."""
+        """Return the loss, a float32 scalar; `truth` holds the labels and, if there are any, pixel weights."""
         return (self.loss(self.network(images), *truth),)
 
 
 def with_loss(network: nn.Cell, config: Config) -> nn.Cell:
-    """Return the cell from images and labels to the loss; see `crop_batches`."""
+    """Return a cell that maps images and labels to the loss; see `crop_batches`."""
     return WithLoss(ms.amp.auto_mixed_precision(network, config.amp, ms.float16), build_loss(config))
 
 
 def training_batches(
     records: RecordSet, config: Config, *, epoch: int, first_step: int = 0, ranks: Ranks = ALONE
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield this rank's batches of one epoch: tiles for U-Net, random crops for all others."""
+    """Yield this rank's batches of one epoch: tiles for U-Net, random crops for all other networks."""
     if config.unet:
         return tile_batches(records, config, config.unet, epoch=epoch, first_step=first_step, ranks=ranks)
     return data.crop_batches(records, config, epoch=epoch, first_step=first_step, ranks=ranks)
 
 
 def evaluator(network: nn.Cell, config: Config, class_names: tuple[str, ...]) -> Evaluator:
-    """Return what evaluates `network` at scale 1."""
+    """Return a function that evaluates `network` at scale 1."""
     segmenter = Segmenter(network, config, EvalSettings(crop_size=config.crop_size), batch_size=config.batch_size)
 
     def evaluate_set(records: RecordSet, ranks: Ranks) -> SegmentationReport:

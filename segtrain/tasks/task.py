@@ -1,6 +1,6 @@
-"""What differs by task: semantic segmentation, a class for each pixel; instance segmentation, a mask for each object.
+"""Interface of a task: semantic segmentation (a class for each pixel) or instance segmentation (a mask per object).
 
-Training, checkpoints, recipes and the object store know of no task; each function here says what they call.
+Training, checkpoints, recipes and the object store do not depend on the task; they call the functions defined here.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
 
 class Scores(Protocol):
-    """What an evaluation found."""
+    """Result of an evaluation."""
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The scores that are followed over a training, 0 to 1, by name."""
+        """Scores that are tracked during training, 0 to 1, by name."""
 
 
-#: Evaluates the network that is being trained on this rank's share of a record set.
+#: Function that evaluates the network in training on this rank's share of a record set.
 Evaluator = Callable[["RecordSet", "Ranks"], Scores]
 
 
 class Task(Protocol):
-    """The functions of a task; each of the modules beside this one has them.
+    """Functions of a task; each of the sibling modules implements them.
 
     Attributes:
-        SCORE: which of an evaluation's metrics decides which checkpoint is the best.
+        SCORE: name of the metric that decides which checkpoint is the best.
         LOSSES: names of the parts of the loss, in the order in which the loss cell returns them.
-        evaluate: checkpoint and data, with options, to a report.
-        predict: images, checkpoint and directory to be written, with options, to a report.
+        evaluate: takes a checkpoint, data and options; returns a report.
+        predict: takes images, a checkpoint, an output directory and options; returns a report.
     """
 
     SCORE: str
@@ -44,25 +44,25 @@ class Task(Protocol):
     predict: Callable[..., Any]
 
     def resolve_config(self, config: Config, manifest: Manifest) -> Config:
-        """Return `config` with what only the record set tells.
+        """Return `config` completed with the values that only the record set defines.
 
         Raises:
             InvalidInputError: when the two contradict each other.
         """
 
     def left_out(self, records: RecordSet, config: Config) -> tuple[str, ...]:
-        """Return what of a training set the network will not see, a sentence each."""
+        """Return one sentence for each part of a training set that the network will not see."""
 
     def with_loss(self, network: nn.Cell, config: Config) -> nn.Cell:
-        """Return the cell from a batch to a tuple of the loss and its parts, all float32 scalars.
+        """Return a cell that maps a batch to a tuple of the loss and its parts, all float32 scalars.
 
-        `network` computes in the configured precision from then on; its parameters stay float32.
+        From then on, `network` computes in the configured precision; its parameters stay float32.
         """
 
     def training_batches(
         self, records: RecordSet, config: Config, *, epoch: int, first_step: int = 0, ranks: Ranks
     ) -> Iterator[tuple[Any, ...]]:
-        """Yield this rank's batches of one epoch (from 0), from its step `first_step` (from 0) on."""
+        """Yield this rank's batches of one epoch, starting at step `first_step` of it; both count from 0."""
 
     def evaluator(self, network: nn.Cell, config: Config, class_names: tuple[str, ...]) -> Evaluator:
-        """Return what evaluates `network` between two epochs."""
+        """Return a function that evaluates `network` between two epochs."""

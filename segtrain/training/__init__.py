@@ -1,1 +1,1 @@
-"""Training: one epoch after another, its steps, its directory, its events."""
+"""Training: the loop over epochs, its steps, its directory and its events."""

@@ -1,4 +1,4 @@
-"""Cross-validation: a training and an evaluation for each fold of a list, and what they have in the mean."""
+"""Cross-validation: training and evaluation for each fold of a list, and the mean scores."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from segtrain.training.fit import train
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and standard deviation (of a sample, n - 1) of a score over folds; of one fold there is no deviation."""
+    """Mean and sample standard deviation (n - 1) of a score over folds; a single fold has no deviation."""
 
     mean: float
     deviation: float | None
@@ -30,13 +30,13 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True)
 class CrossValidationReport:
-    """What `cross_validate` found.
+    """Result of `cross_validate`.
 
     Attributes:
-        train_dir: holds a directory for each fold.
-        split: how the samples were divided.
-        folds: the evaluation of each fold that was run, by its number.
-        scores: what they have in common, by name.
+        train_dir: directory with a subdirectory for each fold.
+        split: how the samples were split.
+        folds: evaluation of each fold that was run, by fold number.
+        scores: mean and deviation over these folds, by score name.
     """
 
     train_dir: str
@@ -62,38 +62,40 @@ def cross_validate(
     observe: Callable[[Event], None] = ignore,
     progress: Progress = silent,
 ) -> CrossValidationReport:
-    """Train on all folds but one, evaluate on that one, for each in turn; nothing is chosen by what is evaluated.
+    """Train on all folds but one and evaluate on that one, for each fold in turn.
 
-    Each fold has a directory ``fold_K`` with its lists, its record set and its training.
+    The last checkpoint is evaluated, so the fold that is held out influences no choice. Each fold has a directory
+    ``fold_K`` with its lists, its record set and its training run.
 
     Args:
-        config: the settings, the same for each.
-        source: the samples and their classes.
-        train_dir: the directory for all folds.
-        folds: how many.
+        config: settings, the same for all folds.
+        source: samples and their classes.
+        train_dir: directory for all folds.
+        folds: number of folds.
         order: see `segdata.lists.folds.Fold`.
-        only: the folds to be run; all by default.
-        scales: of the images in evaluation; see `segtrain.inference.semantic.segmenter.EvalSettings`.
-        flip: also take the mirrored images in evaluation.
-        turn: also take them turned by quarters.
-        membrane: the class that divides cells; see `evaluate_semantic`.
-        resume: go on where an earlier run stopped.
+        only: folds to run; all by default.
+        scales: scales of the images in evaluation; see `segtrain.inference.semantic.segmenter.EvalSettings`.
+        flip: evaluate mirrored images, too.
+        turn: evaluate images rotated by 90, 180 and 270 degrees, too.
+        membrane: class that separates cells; see `evaluate_semantic`.
+        resume: resume an earlier run where it stopped.
         overwrite: replace an earlier run.
-        observe: is told of each step as it happens.
-        progress: shows the other work.
+        observe: called with each event as it happens.
+        progress: reports the progress of everything but training.
 
     Raises:
-        InvalidInputError: when there are fewer samples than folds, a fold is named that there is not, or the network is
-            for instances.
-        SegDataError: as of `segdata.to_mindrecord`, `segtrain.training.fit` and `segtrain.evaluate`.
+        InvalidInputError: when there are fewer samples than folds, a fold does not exist, or the network is for
+            instance segmentation.
+        SegDataError: as for `segdata.to_mindrecord`, `segtrain.training.fit.train` and `evaluate_semantic`.
     """
     if config.mask_rcnn:
         raise InvalidInputError(
-            f"{config.model} is for instances, and a list file has none: no folds can be made of it"
+            f"{config.model} cannot be cross-validated: folds are made from a list file, which has no instances; "
+            "expected a semantic network"
         )
     wanted = sorted(set(only)) or list(range(folds))
     if beyond := [fold for fold in wanted if not 0 <= fold < folds]:
-        raise InvalidInputError(f"fold {beyond[0]}: expected 0 to {folds - 1}")
+        raise InvalidInputError(f"fold {beyond[0]} does not exist; expected 0 to {folds - 1}")
     pairs = read_list(source.data_lst)
     reports = {}
     for number in wanted:

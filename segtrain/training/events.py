@@ -1,4 +1,4 @@
-"""What a training tells its observer."""
+"""Events that training reports to its observer."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """The training is set up.
+    """Training is set up.
 
     Attributes:
-        train_dir: where configuration, metrics and checkpoints are.
-        config: the resolved settings.
-        devices: how many train together.
-        steps_per_epoch: whole batches of each device in an epoch.
-        first_step: steps that were done before, in the training that is resumed.
-        total_steps: steps of the whole training.
-        dropped_rows: rows an epoch that do not fill a batch, other ones in each.
-        left_out: what else of the training set is not used, a sentence each.
-        parameters: trained numbers in the network.
-        pretrained: what was taken from the configured checkpoint, if any.
+        train_dir: directory of configuration, metrics and checkpoints.
+        config: resolved settings.
+        devices: number of devices that train together.
+        steps_per_epoch: number of full batches per device in an epoch.
+        first_step: steps already completed by the run that is resumed.
+        total_steps: number of steps over all epochs.
+        dropped_rows: rows per epoch that do not fill a batch; they differ from epoch to epoch.
+        left_out: other parts of the training set that are not used, one sentence each.
+        parameters: number of trainable values in the network.
+        pretrained: report on loading the configured checkpoint, if any.
     """
 
     train_dir: str
@@ -41,15 +41,15 @@ class Started:
 
 @dataclass(frozen=True, kw_only=True)
 class StepDone:
-    """One step.
+    """A training step is done.
 
     Attributes:
         epoch: from 1.
         step: from 1, over all epochs.
-        loss: before the update.
-        parts: of the loss, by name; empty when it has none.
+        loss: loss before the update.
+        parts: parts of the loss, by name; empty if it has none.
         lr: learning rate.
-        images_per_s: throughput with data loading.
+        images_per_s: throughput, including data loading.
     """
 
     epoch: int
@@ -61,7 +61,7 @@ class StepDone:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Return the line that is logged."""
+        """Return the values to log."""
         parts = {f"loss_{name}": value for name, value in self.parts.items()}
         measured = {"lr": self.lr, "images_per_s": self.images_per_s}
         return {"epoch": self.epoch, "step": self.step, "loss": self.loss, **parts, **measured}
@@ -69,7 +69,7 @@ class StepDone:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluated:
-    """The network at the end of an epoch, on the evaluation set; scores by name, 0 to 1."""
+    """The network was evaluated at the end of an epoch; scores by name, 0 to 1."""
 
     epoch: int
     step: int
@@ -77,7 +77,7 @@ class Evaluated:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Return the line that is logged."""
+        """Return the values to log."""
         return {"epoch": self.epoch, "step": self.step, **self.scores}
 
 
@@ -85,4 +85,4 @@ Event = Started | StepDone | Evaluated
 
 
 def ignore(event: Event) -> None:
-    """Look at nothing: the default observer."""
+    """Ignore the event; the default observer."""

@@ -1,4 +1,4 @@
-"""Training: from a record set and a configuration to checkpoints."""
+"""Training loop: turns a record set and a configuration into checkpoints."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ from segtrain.training.train_dir import TrainDir
 
 @dataclass(frozen=True, kw_only=True)
 class FitReport:
-    """What `train` did.
+    """Result of `train`.
 
     Attributes:
-        train_dir: where configuration, metrics and checkpoints are.
-        started: how the training was set up.
+        train_dir: directory of configuration, metrics and checkpoints.
+        started: setup of the training.
         steps: steps done in this run.
-        seconds: time of this run.
-        images_per_s: throughput of this run's steps but its first, which compiles; None: there was no other.
-        loss: mean loss of the last epoch's steps; None: nothing was left to do.
-        skipped_steps: steps of the whole training that updated nothing, as gradients overflowed the loss scale.
+        seconds: duration of this run.
+        images_per_s: throughput of this run without its first step, which compiles; None if there was only one step.
+        loss: mean loss over the steps of the last epoch; None if nothing was left to do.
+        skipped_steps: steps since training began that were skipped because gradients overflowed the loss scale.
         score: name of the score that decides which checkpoint is the best.
-        best_score: its highest value in all evaluations, 0 to 1; None: there was no evaluation.
-        scores: the last evaluation; None: there was none in this run.
+        best_score: highest value of that score over all evaluations, 0 to 1; None if there was no evaluation.
+        scores: last evaluation; None if there was no evaluation in this run.
     """
 
     train_dir: str
@@ -62,10 +62,10 @@ class FitReport:
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """The training was asked to stop, and its last checkpoint is complete."""
+    """Training was asked to stop, and its last checkpoint is complete."""
 
     def __init__(self, step: int, total_steps: int, checkpoint: Path) -> None:
-        """Say where it stopped."""
+        """Report where training stopped."""
         super().__init__(f"Stopped after step {step} of {total_steps}; {checkpoint} is complete.")
 
 
@@ -81,22 +81,22 @@ def train(
 ) -> FitReport:
     """Train a network on a record set.
 
-    Where several processes do so together, each has batches of its own, the gradients of all are averaged in every
-    step, and rank 0 alone writes and calls `observe`.
+    When several processes train together, each has its own batches, gradients are averaged over all processes in every
+    step, and only rank 0 writes files and calls `observe`.
 
     Args:
-        config: the settings.
-        data_file: the training set, by any of its names.
-        train_dir: the directory for configuration, metrics and checkpoints.
-        eval_data_file: a record set to evaluate on after each epoch, at scale 1.
-        resume: go on where the training in `train_dir` stopped.
+        config: settings.
+        data_file: training set, given as its directory, its manifest or one of its shards.
+        train_dir: directory for configuration, metrics and checkpoints.
+        eval_data_file: record set to evaluate on after each epoch, at scale 1.
+        resume: resume the training in `train_dir` where it stopped.
         overwrite: replace the training in `train_dir`.
-        observe: is told of each step and evaluation as it happens.
+        observe: called with each event as it happens.
 
     Raises:
-        SegDataError: when settings, sets and directory do not fit together, a row cannot be used, or loss or
-            parameters are not finite any more.
-        TrainingInterrupted: after SIGINT or SIGTERM to any process, at the end of the step, when the checkpoint is
+        SegDataError: when settings, record sets and directory do not match, a row cannot be used, or the loss or a
+            parameter is no longer finite.
+        TrainingInterrupted: after SIGINT or SIGTERM to any process, at the end of the step, once the checkpoint is
             written.
     """
     begun = time.perf_counter()
@@ -105,7 +105,7 @@ def train(
     config = task.resolve_config(config, data.manifest)
     if evaluation:
         check_classes(data.manifest.class_names, evaluation.manifest)
-    # What is wrong on any number of devices is told before the processes meet: after that, one waits for the other.
+    # Report errors that do not depend on the number of devices before the processes connect and wait for each other.
     draws = data.manifest.rows * config.repeat
     steps_per_epoch(draws, config.batch_size)
     directory = TrainDir(train_dir)
@@ -130,7 +130,7 @@ def train(
     elif config.ckpt_pre_trained:
         pretrained = load_pretrained(network, Path(config.ckpt_pre_trained))
     evaluated = directory.evaluated(step, task.SCORE)
-    # What decides when the processes exchange something: one that leaves it out would let the others wait for ever.
+    # These values decide when processes communicate: if one process skipped an exchange, the others would wait forever.
     course = (write_config(config), data.manifest.inputs, evaluation and evaluation.manifest.inputs, step, evaluated)
     ranks.check_equal("settings, record sets and checkpoint", repr(course).encode())
     ranks.broadcast(train_step.get_parameters())
@@ -171,8 +171,8 @@ def train(
                 rate, step = float(rates[step]), step + 1
                 if not math.isfinite(loss):
                     raise SegDataError(
-                        f"step {step}: the loss is {loss} at learning rate {rate:g}: the training diverged, the last "
-                        "checkpoint was kept; use a lower base_lr"
+                        f"step {step}: the loss is {loss} at learning rate {rate:g}; training diverged and the last "
+                        "checkpoint was kept. Lower base_lr."
                     )
                 losses.append(loss)
                 by_name = dict(zip(task.LOSSES, parts, strict=True))
@@ -203,7 +203,7 @@ def train(
 
 
 class _Log:
-    """Tells files and observer what happens, on rank 0; the others take part in evaluations."""
+    """Writes files and notifies the observer on rank 0; the other ranks take part in evaluations."""
 
     def __init__(
         self,
@@ -228,13 +228,13 @@ class _Log:
         self.evaluator = task.evaluator(network, info.config, info.class_names)
 
     def save(self, step: int) -> None:
-        """Let rank 0 write the last checkpoint; no other goes on before: the end of one would be the end of all."""
+        """Write the last checkpoint on rank 0 while the other ranks wait: if one of them exited, all would end."""
         if self.ranks.is_main:
             self._save(step)
         self.ranks.wait()
 
     def _save(self, step: int) -> None:
-        """Write the last checkpoint, and where it is due, a numbered one."""
+        """Write the last checkpoint, and a numbered one if it is due."""
         config, info = self.info.config, self._info(step)
         parameters = [each for each in self.train_step.get_parameters() if each.name != RATES]
         self.directory.save_last(parameters, info)
@@ -243,12 +243,12 @@ class _Log:
             self.directory.keep_last(config.model, info.epoch, in_epoch, config.keep_checkpoint_max)
 
     def evaluate(self, records: RecordSet, step: int) -> Scores:
-        """Evaluate, and keep the network if it is the best one so far."""
+        """Evaluate the network, and save it if it is the best so far."""
         with self.train_step.averages_in_place():
             return self._evaluate(records, step)
 
     def _evaluate(self, records: RecordSet, step: int) -> Scores:
-        # Each rank has moving statistics of its own batches; those of rank 0 are in the checkpoints.
+        # Each rank has moving statistics of its own batches; checkpoints contain those of rank 0.
         self.ranks.broadcast(each for each in self.network.get_parameters() if not each.requires_grad)
         scores = self.evaluator(records, self.ranks)
         reached = scores.metrics[self.score]
@@ -261,7 +261,7 @@ class _Log:
         return scores
 
     def tell(self, done: StepDone | Evaluated) -> None:
-        """Write a line of metrics, and tell the observer."""
+        """Log the metrics, and notify the observer."""
         if self.ranks.is_main:
             self.directory.log(done.metrics)
             self.observe(done)
@@ -271,7 +271,7 @@ class _Log:
 
 
 class _Clock:
-    """Measures throughput; the first step of a run, which compiles, is left out of the mean."""
+    """Measures throughput; the mean excludes the first step of a run, which compiles."""
 
     def __init__(self, batch_size: int) -> None:
         self.batch_size = batch_size
@@ -279,11 +279,11 @@ class _Clock:
         self.restart()
 
     def restart(self) -> None:
-        """Leave out what happened between two epochs."""
+        """Exclude the time between two epochs."""
         self.last = time.perf_counter()
 
     def tick(self) -> float:
-        """Return the images per second of the step that ends now."""
+        """Return images per second for the step that ends now."""
         now = time.perf_counter()
         self.times.append(now - self.last)
         self.last = now

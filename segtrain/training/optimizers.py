@@ -1,4 +1,4 @@
-"""The optimizer, with a learning rate and a weight decay of its own for each group of parameters."""
+"""The optimizer, with separate learning rates and weight decays for groups of parameters."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from mindspore import Parameter, Tensor, nn
 
 from segtrain.config.config import Config, WeightDecayFilter
 
-#: How MindSpore calls scale and offset of a normalization, and the offset of any other layer.
+#: MindSpore's names for the scale and offset of a normalization layer, and for the offset of any other layer.
 _NORM = ("gamma", "beta")
 _BIAS = ("bias",)
 
-#: What the names of spared parameters end with.
+#: Last part of the names of parameters that are exempt from weight decay.
 _SPARED: dict[WeightDecayFilter, tuple[str, ...]] = {"none": (), "norm": _NORM, "norm_and_bias": (*_NORM, *_BIAS)}
 
 
 def build_optimizer(network: nn.Cell, config: Config, rates: npt.NDArray[np.float32]) -> nn.Optimizer:
-    """Return the optimizer of all parameters of `network` that are trained.
+    """Return the optimizer for all trainable parameters of `network`.
 
     With gradient ``g`` and ``g' = g + weight_decay * w``, ``momentum`` is ``v = momentum * v + g'`` and
-    ``w = w - rate * v`` (as PyTorch's SGD, without dampening); ``adam`` is Adam (Kingma and Ba 2015) of ``g'``, with
-    the published 0.9, 0.999 and 1e-8. The rate of what is not in the backbone is multiplied by `head_lr_factor`. A
-    fixed loss scale is taken out of the gradients first; a dynamic one is the training step's own affair.
+    ``w = w - rate * v`` (like PyTorch's SGD, without dampening); ``adam`` is Adam (Kingma and Ba 2015) on ``g'``, with
+    the published 0.9, 0.999 and 1e-8. Outside the backbone, the learning rate is multiplied by `head_lr_factor`.
+    Gradients are first divided by a fixed loss scale; the training step handles a dynamic one.
 
     Args:
-        network: the parameters of its backbone have names that begin with ``backbone.``.
+        network: network whose backbone parameters have names that begin with ``backbone.``.
         config: optimizer, weight decay, factor and loss scale.
         rates: learning rate of every step, float32 ``(steps,)``.
     """
@@ -40,7 +40,7 @@ def build_optimizer(network: nn.Cell, config: Config, rates: npt.NDArray[np.floa
         {"params": parameters, "weight_decay": 0.0 if spared else config.weight_decay, **_rates(head, config, rates)}
         for (head, spared), parameters in groups.items()
     ]
-    # The order of the network, in which TrainOneStepCell computes gradients.
+    # Keep the order of the network, in which TrainOneStepCell computes gradients.
     options.append({"order_params": network.trainable_params()})
     loss_scale = 1.0 if config.loss_scale == "dynamic" else config.loss_scale
     if config.optimizer == "adam":

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InvalidInputError, suggest
+from segdata.text import plural
 from segtrain.config.config import LrType
 
 #: Exponent of the polynomial decay (Chen et al. 2017, "DeepLab", section 4.1.1).
@@ -24,9 +25,9 @@ def learning_rates(
     warmup_steps: int = 0,
     warmup_start: float = 0.0,
 ) -> npt.NDArray[np.float32]:
-    """Return the learning rate of every step of a training.
+    """Return the learning rate of every training step.
 
-    With ``i`` the step from 0 and ``D`` the number of steps, both counted after the warm-up:
+    With step ``i`` from 0 and number of steps ``D``, both counted after the warm-up:
 
     * ``cos``: ``base_lr * (1 + cos(pi * i / D)) / 2`` (Loshchilov and Hutter 2017, without restarts);
     * ``poly``: ``base_lr * (1 - i / D) ** 0.9``;
@@ -34,33 +35,33 @@ def learning_rates(
     * ``constant``: ``base_lr``.
 
     Args:
-        lr_type: form of the decay.
+        lr_type: shape of the decay.
         base_lr: highest rate, positive.
-        total_steps: length of the training in steps, warm-up included; at least 1.
-        decay_steps: length of a stair of ``exp`` in steps, at least 1.
-        decay_rate: factor from one stair of ``exp`` to the next, above 0 and at most 1.
-        warmup_steps: steps in which the rate rises linearly to ``base_lr``; 0 to ``total_steps - 1``.
-        warmup_start: share of ``base_lr`` that it rises from, 0 to 1; the first step is one stair above it.
+        total_steps: number of training steps, warm-up included; at least 1.
+        decay_steps: number of steps after which ``exp`` lowers the rate, at least 1.
+        decay_rate: factor by which ``exp`` lowers the rate, above 0 and at most 1.
+        warmup_steps: number of steps in which the rate rises linearly to ``base_lr``; 0 to ``total_steps - 1``.
+        warmup_start: share of ``base_lr`` that the rise starts from, 0 to 1; the first step is one increment above it.
 
     Returns:
         float32 ``(total_steps,)``.
 
     Raises:
-        InvalidInputError: a value is out of its range.
+        InvalidInputError: when a value is out of range.
     """
     if not (0 < base_lr < np.inf):
-        raise InvalidInputError(f"base learning rate is {base_lr}: expected a positive number")
+        raise InvalidInputError(f"base learning rate is {base_lr}; expected a positive number")
     if total_steps < 1:
-        raise InvalidInputError(f"number of training steps is {total_steps}: expected at least 1")
+        raise InvalidInputError(f"number of training steps is {total_steps}; expected at least 1")
     if not 0 <= warmup_steps < total_steps:
         raise InvalidInputError(
-            f"number of warm-up steps is {warmup_steps}: expected 0 to {total_steps - 1}, fewer than the "
-            f"{total_steps} steps of the training"
+            f"number of warm-up steps is {warmup_steps}; expected 0 to {total_steps - 1}, fewer than the total of "
+            f"{plural(total_steps, 'training step')}"
         )
     if decay_steps < 1:
-        raise InvalidInputError(f"length of a decay stair is {decay_steps} steps: expected at least 1")
+        raise InvalidInputError(f"number of steps between decays is {decay_steps}; expected at least 1")
     if not 0 < decay_rate <= 1:
-        raise InvalidInputError(f"decay rate is {decay_rate}: expected above 0 and at most 1")
+        raise InvalidInputError(f"decay rate is {decay_rate}; expected above 0 and at most 1")
 
     step = np.arange(total_steps - warmup_steps)
     done = step / len(step)
@@ -73,9 +74,7 @@ def learning_rates(
     elif lr_type == "constant":
         factor = np.ones(len(step))
     else:
-        raise InvalidInputError(
-            f"no learning rate schedule is called {lr_type!r}; {suggest(lr_type, get_args(LrType))}"
-        )
+        raise InvalidInputError(f"{lr_type!r} is not a learning rate schedule; {suggest(lr_type, get_args(LrType))}")
     warmup = warmup_start + (1 - warmup_start) * np.arange(1, warmup_steps + 1) / max(warmup_steps, 1)
     rates: npt.NDArray[np.float32] = (base_lr * np.concatenate([warmup, factor])).astype(np.float32)
     return rates

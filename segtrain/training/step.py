@@ -1,4 +1,4 @@
-"""One step of a training: loss, gradients and update, in the chosen precision, as one graph."""
+"""One training step: loss, gradients and update, in the chosen precision, as one graph."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from segtrain.tasks.task import Task
 from segtrain.training.averaging import MovingAverage
 from segtrain.training.optimizers import build_optimizer
 
-#: Where a dynamic loss scale begins, and after how many steps without an overflow it doubles: as PyTorch's GradScaler.
+#: Initial value of a dynamic loss scale, and steps without an overflow until it doubles: as in PyTorch's GradScaler.
 FIRST_SCALE = 2.0**16
 STEADY_STEPS = 2000
 
-#: The loss and then its parts, if it has any; float32 scalars.
+#: The loss, followed by its parts if it has any; float32 scalars.
 Losses = tuple[Tensor, ...]
 
 
 class TrainStep(nn.Cell):
-    """A batch to its losses, the network updated.
+    """Training step: maps a batch to its losses and updates the network.
 
-    A graph-mode cell: the same step compiled by ``mindspore.jit`` takes almost twice as long on a CPU.
+    It is a graph-mode cell: the same step compiled by ``mindspore.jit`` takes almost twice as long on a CPU.
 
     Attributes:
-        weights: the parameters that are trained.
-        grad_reducer: what the gradients go through before the update.
-        average: follows the weights; None: they are not averaged.
+        weights: trainable parameters.
+        grad_reducer: cell that the gradients pass through before the update.
+        average: moving average of the weights; None if they are not averaged.
     """
 
     def __init__(
         self, loss: nn.Cell, optimizer: nn.Optimizer, scale: float, *, average: MovingAverage | None = None
     ) -> None:
-        """Train by `loss`, a cell from a batch to its losses, and an optimizer that takes `scale` out again."""
+        """Train with `loss`, a cell that maps a batch to its losses, and an optimizer that divides by `scale`."""
         super().__init__(auto_prefix=False)
         self.loss = loss
         self.optimizer = optimizer
@@ -48,12 +48,12 @@ class TrainStep(nn.Cell):
         self.differentiate = ops.value_and_grad(self.forward, None, self.weights, has_aux=True)
 
     def forward(self, scale: Tensor, *batch: Tensor) -> tuple[Tensor, Losses]:
-        """Return what the gradients are of, the loss times its scale, and the losses themselves."""
+        """Return the scaled loss, of which the gradients are computed, and the losses themselves."""
         losses = self.loss(*batch)
         return losses[0] * scale, losses
 
     def construct(self, *batch: Tensor) -> Losses:
-        """Return the losses as they were before the update, without the scale."""
+        """Return the unscaled losses from before the update."""
         found, gradients = self.differentiate(Tensor(self.fixed_scale, ms.float32), *batch)
         self.update(self.grad_reducer(gradients))
         losses: Losses = found[1]
@@ -66,31 +66,31 @@ class TrainStep(nn.Cell):
             self.average(self.optimizer.global_step)
 
     def averages_in_place(self) -> AbstractContextManager[None]:
-        """Let the network have its averages, if there are any, as long as the context lasts."""
+        """Set the network to its averages, if there are any, within the context."""
         return self.average.in_place() if self.average else nullcontext()
 
 
 class DynamicScaleStep(TrainStep):
-    """A training step whose loss scale follows the gradients (Micikevicius et al. 2018, "Mixed Precision Training").
+    """Training step with dynamic loss scaling (Micikevicius et al. 2018, "Mixed Precision Training").
 
-    The gradients are those of the loss times the scale, so that small ones are not lost in float16. When one of them is
-    not finite, nothing is updated and the scale is halved; the step counts as done, so that the schedule goes on. At
-    scale 1 nothing is left to halve: the update is made, and ends the training as diverged.
+    Gradients are computed of the loss times the scale, so that small ones are not lost in float16. If one of them is
+    not finite, nothing is updated and the scale is halved; the step counts as done, so that the schedule advances. At
+    scale 1 there is nothing left to halve: the update is made, and training ends as diverged.
 
-    The state is in parameters, so that checkpoints have it: ``loss_scale``, ``loss_scale_steady`` (steps since it last
-    changed) and ``loss_scale_skipped`` (steps without an update).
+    The state is kept in parameters, so that checkpoints contain it: ``loss_scale``, ``loss_scale_steady`` (steps since
+    the scale last changed) and ``loss_scale_skipped`` (steps without an update).
     """
 
     def __init__(self, loss: nn.Cell, optimizer: nn.Optimizer, *, average: MovingAverage | None = None) -> None:
-        """Train by `loss`, a cell from a batch to its losses, and an optimizer that knows of no loss scale."""
+        """Train with `loss`, a cell that maps a batch to its losses, and an optimizer without a loss scale."""
         super().__init__(loss, optimizer, 1.0, average=average)
         self.scale = Parameter(Tensor(FIRST_SCALE, ms.float32), name="loss_scale", requires_grad=False)
         self.steady = Parameter(Tensor(0, ms.int32), name="loss_scale_steady", requires_grad=False)
         self.skipped = Parameter(Tensor(0, ms.int32), name="loss_scale_skipped", requires_grad=False)
 
     def construct(self, *batch: Tensor) -> Losses:
-        """Return the losses as they were before the update, without the scale."""
-        # The value it has now: the parameter changes below.
+        """Return the unscaled losses from before the update."""
+        # Copy the current value: the parameter changes below.
         scale = self.scale * 1.0
         found, gradients = self.differentiate(scale, *batch)
         gradients = self.grad_reducer(gradients)
@@ -109,12 +109,12 @@ class DynamicScaleStep(TrainStep):
 
 
 def build_train_step(network: nn.Cell, task: Task, config: Config, rates: npt.NDArray[np.float32]) -> TrainStep:
-    """Return the cell from a batch to its losses that also updates `network`.
+    """Return the cell that maps a batch to its losses and updates `network`.
 
     Args:
-        network: computes in the configured precision from now on, its parameters stay float32.
-        task: gives the loss.
-        config: precision, loss, optimizer, loss scale and average.
+        network: network to train; from now on it computes in the configured precision. Its parameters stay float32.
+        task: task that defines the loss.
+        config: precision, loss, optimizer, loss scale and moving average.
         rates: learning rate of every step, float32 ``(steps,)``.
     """
     optimizer = build_optimizer(network, config, rates)
@@ -126,11 +126,11 @@ def build_train_step(network: nn.Cell, task: Task, config: Config, rates: npt.ND
 
 
 def average_gradients(train_step: TrainStep, ranks: Ranks) -> None:
-    """Let `train_step` update with the mean of all ranks' gradients."""
+    """Make `train_step` update with the mean of all ranks' gradients."""
     if ranks.size > 1:
         train_step.grad_reducer = nn.DistributedGradReducer(train_step.weights, mean=True, degree=ranks.size)
 
 
 def skipped_steps(train_step: TrainStep) -> int:
-    """Return in how many steps of the whole training the gradients overflowed, so that nothing was updated."""
+    """Return the number of steps since training began that were skipped because their gradients overflowed."""
     return int(train_step.skipped.asnumpy()) if isinstance(train_step, DynamicScaleStep) else 0

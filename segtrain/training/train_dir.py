@@ -1,4 +1,4 @@
-"""The directory of one training: configuration, metrics and checkpoints."""
+"""Directory of a training run: configuration, metrics and checkpoints."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ import msgspec
 
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
 from segdata.files import write_file
+from segdata.text import plural
 from segtrain.checkpoints.checkpoint import (
     CheckpointInfo,
-    Parameters,
     link_checkpoint,
     read_checkpoint,
     remove_checkpoint,
     save_checkpoint,
     side_file,
 )
+from segtrain.checkpoints.weights import Parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import write_config
 
@@ -30,37 +31,39 @@ METRICS = "metrics.jsonl"
 LAST = "last.ckpt"
 BEST = "best.ckpt"
 
-#: Settings that do not change what is learned, so that a training may go on with other ones.
+#: Settings that do not affect what is learned, so that they may change when training is resumed.
 _WITHOUT_EFFECT = ("workers", "save_steps", "keep_checkpoint_max")
 
 
 class TrainDir:
-    """Reads and writes the files of one training."""
+    """Reads and writes the files of a training run."""
 
     def __init__(self, path: Path) -> None:
-        """Stand for the directory at `path`, which need not exist yet."""
+        """Represent the directory at `path`, which need not exist yet."""
         self.path = path
         self.last = path / LAST
         self.best = path / BEST
 
     def check_free(self, *, overwrite: bool) -> None:
-        """Check that a new training may begin here.
+        """Check that a new training run may start here.
 
         Raises:
-            TargetExistsError: when it holds a training and `overwrite` is false; other files do not matter.
+            SegDataError: when the path is a file.
+            TargetExistsError: when the directory already holds a training run and `overwrite` is false; other files
+                do not matter.
         """
         if self.path.exists() and not self.path.is_dir():
             raise SegDataError(f"{self.path} is a file; expected a directory to train in")
         if (taken := self._files()) and not overwrite:
             raise TargetExistsError(
-                f"{self.path} holds a training already ({taken[0].name}): resume it or choose another directory",
+                f"{self.path} already holds a training run ({taken[0].name}). Resume it or choose another directory.",
                 replaceable=True,
             )
 
     def begin(self, config: Config, *, resumed_at: int | None) -> None:
-        """Make the directory ready for a new training, or for one that goes on after the step `resumed_at`.
+        """Prepare the directory for a new training run, or for one that resumes after step `resumed_at`.
 
-        What an earlier training left is removed; of a resumed one, the metrics of steps that will be done again.
+        A new run removes the files of an earlier one. A resumed run removes the metrics of steps that will be repeated.
         """
         if resumed_at is None:
             for path in self._files():
@@ -72,10 +75,10 @@ class TrainDir:
         write_file(self.path / CONFIG, write_config(config).encode(), overwrite=True)
 
     def resume(self, config: Config, info: CheckpointInfo) -> tuple[int, Parameters]:
-        """Return step and parameters of the last checkpoint, if it is of `config` and of the record set in `info`.
+        """Return step and parameters of the last checkpoint, if it matches `config` and the record set in `info`.
 
         Raises:
-            InvalidInputError: when there is none, or naming the first setting that differs.
+            InvalidInputError: when there is no such checkpoint, or naming the first setting that differs.
         """
         if not self.last.is_file():
             raise InvalidInputError(f"{self.path}: no {LAST} to resume from")
@@ -85,11 +88,15 @@ class TrainDir:
             if before != now and field.name not in _WITHOUT_EFFECT:
                 raise InvalidInputError(f"{self.path}: was trained with {field.name} = {before!r}, not {now!r}")
         if found.devices != info.devices:
-            raise InvalidInputError(f"{self.path}: was trained on {found.devices} devices, not {info.devices}")
+            raise InvalidInputError(
+                f"{self.path}: was trained on {plural(found.devices, 'device')}, not {info.devices}"
+            )
         for what in ("rows", "class_names", "inputs"):
             before, now = getattr(found, what), getattr(info, what)
             if before != now:
-                raise InvalidInputError(f"{self.path}: was trained on another record set ({what}: {before}, not {now})")
+                raise InvalidInputError(
+                    f"{self.path}: was trained on a different record set ({what}: {before}, not {now})"
+                )
         return found.step, parameters
 
     def log(self, metrics: dict[str, Any]) -> None:
@@ -98,10 +105,10 @@ class TrainDir:
             file.write(_line(metrics))
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Return all lines of metrics; a last one that was cut off by a kill is left out.
+        """Return all lines of metrics, except a last one that was cut off when the process was killed.
 
         Raises:
-            InvalidInputError: naming the first line that is none.
+            InvalidInputError: naming the first line that is invalid.
         """
         path = self.path / METRICS
         text = path.read_text("utf-8") if path.exists() else ""
@@ -114,23 +121,23 @@ class TrainDir:
         return lines
 
     def best_score(self, name: str) -> float | None:
-        """Return the highest score called `name` of the evaluations so far."""
+        """Return the highest score called `name` over the evaluations so far."""
         return max((line[name] for line in self.metrics() if name in line), default=None)
 
     def evaluated(self, step: int, name: str) -> bool:
-        """Return whether the network of `step` was evaluated already, which gave the score called `name`."""
+        """Return whether the network at `step` was already evaluated, with a score called `name`."""
         return any(name in line and line["step"] == step for line in self.metrics())
 
     def save_last(self, parameters: Iterable[ms.Parameter], info: CheckpointInfo) -> None:
-        """Write the checkpoint to resume from."""
+        """Save the checkpoint to resume from."""
         save_checkpoint(self.last, parameters, info)
 
     def save_best(self, parameters: Iterable[ms.Parameter], info: CheckpointInfo) -> None:
-        """Write the checkpoint of the best evaluation."""
+        """Save the checkpoint of the best evaluation."""
         save_checkpoint(self.best, parameters, info)
 
     def keep_last(self, model: str, epoch: int, step_in_epoch: int, keep: int) -> None:
-        """Keep the last checkpoint as ``MODEL-EPOCH_STEP.ckpt``, and of those the latest `keep`."""
+        """Keep the last checkpoint as ``MODEL-EPOCH_STEP.ckpt``, and remove all but the latest `keep` of these."""
         link_checkpoint(self.last, self.path / f"{model}-{epoch}_{step_in_epoch}.ckpt")
         for path in self._numbered()[:-keep]:
             remove_checkpoint(path)
@@ -144,7 +151,7 @@ class TrainDir:
         return [path for _, path in sorted(found)]
 
     def _files(self) -> list[Path]:
-        """Return the files of a training that lie here."""
+        """Return the files of a training run in this directory."""
         checkpoints = [self.last, self.best, *self._numbered()]
         candidates = [self.path / CONFIG, self.path / METRICS]
         candidates += [file for path in checkpoints for file in (path, side_file(path))]

@@ -232,7 +232,7 @@ def test_a_scheduler_that_does_not_answer_is_a_sentence(
     address = f"tcp://127.0.0.1:{free_port()}"
     result = segdata("voc-decolor", "--data_root", devkit, "--dry-run", "--overwrite", "--scheduler", address)
     assert result.exit_code == 1
-    assert f"{address}: no Dask scheduler answers there" in result.stderr
+    assert f"{address}: no Dask scheduler answers at this address" in result.stderr
 
 
 def test_a_scheduler_without_workers_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,12 +244,12 @@ def test_a_scheduler_without_workers_is_a_sentence(tmp_path: Path, monkeypatch: 
 
 def test_a_folder_that_a_worker_does_not_see_is_named(cluster: Cluster, tmp_path: Path) -> None:
     check_shared(cluster, tmp_path)
-    with pytest.raises(SegDataError, match="is not seen by the workers tcp://"):
+    with pytest.raises(SegDataError, match="not visible to workers tcp://"):
         check_shared(cluster, tmp_path / "elsewhere")
 
 
 def test_an_address_that_is_none_is_a_sentence() -> None:
-    with pytest.raises(SegDataError, match="no Dask scheduler answers there"):
+    with pytest.raises(SegDataError, match="no Dask scheduler answers at this address"):
         list(cluster_map(square_slowly_first, [1], Cluster("nowhere://x")))
 
 

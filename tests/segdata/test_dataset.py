@@ -81,9 +81,9 @@ def test_the_name_tells_what_it_is(name: str, kind: str, tmp_path: Path) -> None
 
 
 def test_options_of_another_kind_are_refused(devkit: Path, voc_records: Path) -> None:
-    with pytest.raises(InvalidInputError, match="a list file, which has no use for images"):
+    with pytest.raises(InvalidInputError, match="a list file, which does not take images"):
         open_dataset(devkit / "voc_train_lst.txt", images=devkit)
-    with pytest.raises(InvalidInputError, match="a record set, which has no use for data_root and classes"):
+    with pytest.raises(InvalidInputError, match="a record set, which does not take data_root or classes"):
         open_dataset(voc_records, data_root=devkit, classes=Classes())
 
 
@@ -95,14 +95,14 @@ def test_a_json_without_a_folder_of_images_beside_it_asks_for_it(coco: Path, tmp
 
 def test_a_file_outside_its_root_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("x")
-    with pytest.raises(InvalidInputError, match="leaves the data root") as error:
+    with pytest.raises(InvalidInputError, match="is outside the data root") as error:
         read_encoded(File(tmp_path / "data", "../secret"))
     assert error.value.code == "outside_root"
 
 
 def test_a_damaged_image_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_bytes(b"no image")
-    with pytest.raises(InvalidInputError, match="not an image"):
+    with pytest.raises(InvalidInputError, match="not a readable image"):
         read_image(File(tmp_path, "x.jpg"))
     with pytest.raises(InvalidInputError, match="missing"):
         read_image(File(tmp_path, "y.jpg"))

@@ -1,4 +1,4 @@
-"""Faults are named up to ten and counted; names are proposed."""
+"""Up to ten faults are listed and the rest counted; similar names are suggested."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_ten_faults_are_named_and_the_rest_counted(count: int, last: str) -> Non
 
 
 def test_a_near_name_is_proposed_whatever_its_case() -> None:
-    assert suggest("Persn", ["dog", "person"]) == "did you mean person? known are dog, person"
+    assert suggest("Persn", ["dog", "person"]) == "did you mean person? Expected one of dog, person"
     assert suggest("RESNET50", ["ResNet50", "x"]).startswith("did you mean ResNet50?")
 
 

@@ -1,4 +1,4 @@
-"""Nothing is half written, nothing foreign is lost."""
+"""No partial files are written, and no other files are lost."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ with staged_directory(pathlib.Path({str(target)!r}), overwrite=False, ours=()) a
     assert subprocess.run([sys.executable, "-c", killed]).returncode == -9
     assert not target.exists()
     with staged_directory(target, overwrite=False, ours=()) as staging:
-        (staging / "whole").write_text("1")
-    assert os.listdir(target) == ["whole"]
+        (staging / "complete").write_text("1")
+    assert os.listdir(target) == ["complete"]
     assert os.listdir(tmp_path) == ["set"]
 
 
@@ -88,7 +88,7 @@ def test_a_second_run_at_the_same_target_is_refused(tmp_path: Path) -> None:
 
 def test_a_target_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SegDataError, match="not a directory"):
+    with pytest.raises(SegDataError, match="not a writable directory"):
         with staged_directory(tmp_path / "file" / "set", overwrite=False, ours=()):
             pass
 
@@ -108,7 +108,7 @@ def test_a_file_is_written_whole_with_the_umasks_mode(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../a", "a/../../b", "a/..", "a\0b"])
 def test_a_path_that_leaves_the_root_is_refused(tmp_path: Path, path: str) -> None:
-    with pytest.raises(InvalidInputError, match="leaves the data root"):
+    with pytest.raises(InvalidInputError, match="is outside the data root"):
         resolve(tmp_path, path)
 
 

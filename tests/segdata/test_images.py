@@ -1,4 +1,4 @@
-"""What an image file says of itself before its pixels."""
+"""Image headers, read without decoding the pixels."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_truncation_shows_when_every_pixel_is_decoded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [(None, "^missing$"), (b"", "not an image"), (b"<html>", "not an image")]
+    ("content", "reason"), [(None, "^missing$"), (b"", "not a readable image"), (b"<html>", "not a readable image")]
 )
 def test_what_is_no_image_is_a_sentence_without_the_path(tmp_path: Path, content: bytes | None, reason: str) -> None:
     path = tmp_path / "a.jpg"

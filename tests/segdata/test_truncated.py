@@ -148,9 +148,9 @@ def test_a_manifest_without_its_last_line_break_says_the_same(run: Run, root: Pa
 @pytest.mark.parametrize(
     ("end", "named"),
     [
-        ("", "voc_train_lst.txt: holds no sample"),
-        ("VOCdevkit/VO", "voc_train_lst.txt: an id list or an image list"),
-        ("{lines}VOCdevkit/VO", "voc_train_lst.txt: 1 lines are not samples:\n  line 4: expected an image path"),
+        ("", "voc_train_lst.txt: contains no samples"),
+        ("VOCdevkit/VO", "voc_train_lst.txt: is an id list or an image list"),
+        ("{lines}VOCdevkit/VO", "voc_train_lst.txt: 1 line is not a sample:\n  line 4: expected an image path"),
         ("{lines}VOCdevkit/VOC2012/JPEGImages/2012_000003.jpg VOCdevkit/VO", "\n  VOCdevkit/VO: "),
         ("{lines}VOCdevkit/VOC2012/JPEGImages/2012_000003.jpg {masks}/2012_0", "/2012_0: missing"),
     ],

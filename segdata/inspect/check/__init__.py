@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a data set, in one pass."""
+"""Check a data set for all known faults in one pass."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from segdata.dataset import (
     sample_names,
 )
 from segdata.errors import Fault, InvalidInputError, OptionError
-from segdata.inspect.check.findings import Finding as Finding
-from segdata.inspect.check.findings import Findings
+from segdata.inspect.check.findings import Finding, Findings
 from segdata.inspect.check.overlap import read_other
 from segdata.inspect.check.sample import SampleReport, inspect_sample
 from segdata.inspect.check.whole_set import WholeSet, annotation_faults
@@ -35,16 +34,16 @@ from segdata.records.verify import verify
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What `check` found: nothing, when the data set is clean.
+    """Report of `check`; without findings, the data set is clean.
 
     Attributes:
-        path: of the list, JSON or record set.
-        kind: which of these it is, by its name.
-        task: semantic or instance; None when it could not be opened.
-        samples: in it; 0 when it could not be opened.
-        findings: errors first, then by code.
-        against: the data sets it was compared with.
-        hashed: whether contents were compared, too.
+        path: path of the list, JSON or record set.
+        kind: type of the data set, from its name.
+        task: semantic or instance; None when the data set could not be opened.
+        samples: number of samples; 0 when the data set could not be opened.
+        findings: all findings, errors first, then by code.
+        against: paths of the data sets it was compared with.
+        hashed: whether image contents were compared too.
         decoded: whether images were decoded.
     """
 
@@ -59,16 +58,16 @@ class CheckReport:
 
     @property
     def errors(self) -> int:
-        """How many errors there are, of all kinds."""
+        """Total number of errors."""
         return sum(finding.count for finding in self.findings if finding.severity == "error")
 
     @property
     def warnings(self) -> int:
-        """How many warnings there are, of all kinds."""
+        """Total number of warnings."""
         return sum(finding.count for finding in self.findings if finding.severity == "warning")
 
     def ok(self, *, strict: bool = False) -> bool:
-        """Whether there is no error and, if `strict`, no warning."""
+        """Return whether there are no errors and, if `strict`, no warnings."""
         return not self.errors and not (strict and self.warnings)
 
 
@@ -84,27 +83,27 @@ def check(
     workers: Workers | None = None,
     progress: Progress = silent,
 ) -> CheckReport:
-    """Look for everything that can be wrong with a data set; ``docs/check.md`` lists what.
+    """Check a data set for all known faults; ``docs/check.md`` lists them.
 
-    Labels are decoded; of an image the header is read, all of it where `hash` or `decode` asks for it. The report
-    does not depend on `workers`.
+    Labels are decoded. Of each image only the header is read, unless `hash` or `decode` is set. The report does not
+    depend on `workers`.
 
     Args:
-        source: a list file, COCO JSON or record set, or one that is open already. Of a path, lines and objects that are
-            none are findings, and so is a file that is no data set at all.
-        data_root: see `open_dataset`; of a path, as the next two.
+        source: path of a list file, COCO JSON or record set, or an open data set. For a path, invalid lines, invalid
+            objects and a file that is not a data set are reported as findings.
+        data_root: see `open_dataset`; this and the next two apply only to a path.
         images: see `open_dataset`.
         classes: see `open_dataset`.
-        against: data sets that must not have the same images: those it will be evaluated on, as a rule.
-        hash: compare the contents of images, too, with one another and with those of `against`.
-        decode: decode every image, to find damage behind the header.
-        workers: processes, from some thousands of samples on or with `decode`, all processors by
-            default; or a cluster.
-        progress: shows how far it is.
+        against: data sets that must not contain the same images, usually those used for evaluation.
+        hash: also compare image contents, within the data set and with `against`.
+        decode: decode every image, to find damage after the header.
+        workers: number of processes, by default one per processor, or a cluster. Processes are used for thousands of
+            samples or with `decode`.
+        progress: reports progress.
 
     Raises:
-        OptionError: when an option does not fit the data set.
-        FaultsError: when images of `against` cannot be read.
+        OptionError: when an option does not apply to the data set.
+        FaultsError: when images in `against` cannot be read.
     """
     faults: list[Fault] = []
     dataset, path = (None, source) if isinstance(source, Path) else (source, source.path)
@@ -130,7 +129,7 @@ def check(
 def _open(
     path: Path, faults: list[Fault], *, data_root: Path | None, images: Path | None, classes: Classes | None
 ) -> Dataset | None:
-    """Open what can be opened; `faults` get the rest."""
+    """Open a data set, or return None; add the problems to `faults`."""
     try:
         return open_dataset(path, data_root=data_root, images=images, classes=classes, faults=faults)
     except OptionError:
@@ -150,13 +149,13 @@ def _look(
     workers: Workers,
     progress: Progress,
 ) -> Iterator[Fault]:
-    """Yield all that is wrong with an open data set, in its order."""
+    """Yield all faults of an open data set, in its order."""
     if not len(dataset):
-        yield Fault("not_a_dataset", str(dataset.path), "holds no image")
+        yield Fault("not_a_dataset", str(dataset.path), "contains no images")
     if isinstance(dataset, RecordDataset):
         problems = verify(dataset.path, progress=progress).problems
         yield from (Fault("record_damaged", str(dataset.path), problem) for problem in problems)
-        # MindSpore cannot be trusted with damaged files.
+        # Reading damaged files with MindSpore is not safe.
         if problems:
             return
     if isinstance(dataset, CocoDataset):
@@ -182,6 +181,6 @@ def _classes(dataset: Dataset) -> Classes | None:
 
 
 def _map(look: Callable[[Sample], SampleReport], dataset: Dataset, workers: Workers) -> Iterator[SampleReport]:
-    # Rows of a record set come from this process; their bytes are not sent to another.
+    # This process reads the rows of a record set; threads avoid sending their bytes to other processes.
     kind: Literal["threads", "processes"] = "threads" if isinstance(dataset, RecordDataset) else "processes"
     return ordered_map(look, dataset.samples(), workers=workers, kind=kind, chunk=32)

@@ -1,4 +1,4 @@
-"""Images that two data sets share: by name, which costs nothing, and by content."""
+"""Find images that two data sets share, by name (fast) or by content."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ from segdata.dataset import (
 from segdata.errors import Fault, FaultsError, InvalidInputError
 from segdata.inspect.check.sample import SampleReport, digest
 from segdata.parallel import Progress, ordered_map
+from segdata.text import plural
 
 
 @dataclass(frozen=True)
 class OverlapIndex:
-    """What is known of a data set that another is compared with.
+    """Index of a data set that another data set is compared with.
 
     Attributes:
-        path: of the data set.
-        names: of its samples.
-        stems: a sample's name by its stem: stems that in both sets one sample alone has.
-        contents: a sample's name by the digest of its image; empty unless contents are compared.
+        path: path of the data set.
+        names: names of its samples.
+        stems: sample name by stem, for stems that are unique in both data sets.
+        contents: sample name by image digest; empty unless contents are compared.
     """
 
     path: str
@@ -39,17 +40,17 @@ class OverlapIndex:
     contents: dict[bytes, str]
 
     def shared(self, look: SampleReport) -> Iterator[Fault]:
-        """Yield how this data set has the image, too."""
+        """Yield a fault if this data set has the same image."""
         if look.name in self.names:
             yield Fault("overlap", look.name, f"also in {self.path}")
         elif look.content and (theirs := self.contents.get(look.content)):
-            yield Fault("overlap_content", look.name, f"the same content as {theirs} in {self.path}")
+            yield Fault("overlap_content", look.name, f"has the same content as {theirs} in {self.path}")
         elif theirs := self.stems.get(PurePosixPath(look.name).stem):
-            yield Fault("overlap_name", look.name, f"has the name of {theirs} in {self.path}")
+            yield Fault("overlap_name", look.name, f"has the same file name as {theirs} in {self.path}")
 
 
 def open_other(path: Path, *, data_root: Path | None = None, images: Path | None = None) -> Dataset:
-    """Open a data set to compare with; an option counts where it is of use. No image need be there.
+    """Open a data set to compare with; ignore options that do not apply. Images need not exist.
 
     Raises:
         InvalidInputError: see `open_dataset`.
@@ -63,17 +64,17 @@ def open_other(path: Path, *, data_root: Path | None = None, images: Path | None
 def read_other(
     dataset: Dataset, names: Iterable[str], *, hash: bool, workers: Workers, progress: Progress
 ) -> OverlapIndex:
-    """Read what the samples of these `names` are to be compared with.
+    """Index a data set for comparison with samples of these `names`.
 
     Args:
-        dataset: the other data set.
-        names: of the samples that are compared with it.
-        hash: read the other's images, to compare contents.
-        workers: threads that do so, or a cluster.
-        progress: shows how far it is.
+        dataset: the data set to index.
+        names: names of the samples to compare with it.
+        hash: read the images of `dataset`, to compare contents.
+        workers: number of threads that read images, or a cluster.
+        progress: reports progress.
 
     Raises:
-        FaultsError: naming the other's images that cannot be read.
+        FaultsError: when images of `dataset` cannot be read; lists them.
     """
     theirs = sample_names(dataset)
     ours = _only_ones(names)
@@ -83,7 +84,7 @@ def read_other(
 
 
 def _only_ones(names: Iterable[str]) -> dict[str, str]:
-    """Return the name of each stem that one name alone has; frames of several videos differ by their folders alone."""
+    """Return name by stem, for unique stems only: frames of different videos often differ only in their folder."""
     by_stem: dict[str, list[str]] = {}
     for name in names:
         by_stem.setdefault(PurePosixPath(name).stem, []).append(name)
@@ -101,7 +102,8 @@ def _read_contents(dataset: Dataset, workers: Workers, progress: Progress) -> di
             else:
                 faults.append(f"{name}: {found}")
     if faults:
-        raise FaultsError(f"{dataset.path}: {len(faults)} images to compare with cannot be read", faults)
+        images = plural(len(faults), "image")
+        raise FaultsError(f"{dataset.path}: {images} to compare with cannot be read", faults)
     return contents
 
 

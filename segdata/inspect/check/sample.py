@@ -1,4 +1,4 @@
-"""One look at one sample: what is wrong or odd about it, and what the checks of the whole set need to know of it."""
+"""Check one sample: find its faults, and collect what the checks across all samples need."""
 
 from __future__ import annotations
 
@@ -22,25 +22,26 @@ from segdata.lists import Pair
 from segdata.records.instance import Instances
 from segdata.records.schema import unpack_masks
 from segdata.records.semantic import file_fault, inspect_pair
+from segdata.text import plural
 
-#: An area, or a box by intersection over union, fits its mask when they agree to this share.
+#: Least agreement of an annotation with its mask: ratio of the areas, or intersection over union of the boxes.
 _AGREE = 0.5
 
-#: Masks of a few pixels are rounded: by how many pixels an area and an edge of a box may be off in any case.
+#: Tolerance for rounding in small masks, in pixels: of an area, and of an edge of a box.
 _AREA_OFF, _EDGE_OFF = 10, 2
 
 
 @dataclass(frozen=True, slots=True)
 class SampleReport:
-    """What one look at a sample found.
+    """Report on one sample.
 
     Attributes:
-        name: the sample's.
-        faults: of this sample alone.
-        mode: Pillow's name of the kind of pixel; None when the image cannot be read.
-        labels: values of the label, or labels of the instances; None when something is wrong with the label.
-        content: digest of the encoded image; None when it was not asked for or cannot be read.
-        annotated: digest of the label's pixels, or of the instances; None when not asked for, or not to be had.
+        name: name of the sample.
+        faults: faults of this sample alone.
+        mode: Pillow's mode of the image; None when the image cannot be read.
+        labels: values in the label, or labels of the instances; None when the label has a fault.
+        content: digest of the encoded image; None when not requested or the image cannot be read.
+        annotated: digest of the label's pixels, or of the instances; None when not requested or not available.
     """
 
     name: str
@@ -52,24 +53,24 @@ class SampleReport:
 
 
 def inspect_sample(classes: Classes | None, hash: bool, decode: bool, sample: Sample) -> SampleReport:
-    """Look at one sample; never raises for what is wrong with it.
+    """Check one sample; faults are returned, never raised.
 
     Args:
-        classes: what a label may say; None where samples have instances.
-        hash: digest image and label.
-        decode: decode the image, instead of reading its header.
-        sample: of any data set.
+        classes: classes allowed in a label; None if samples have instances.
+        hash: compute digests of image and label.
+        decode: decode the image instead of reading only its header.
+        sample: sample of any type of data set.
     """
     if isinstance(sample.label, Entry | Instances):
         entry = sample.label if isinstance(sample.label, Entry) else _as_entry(sample.label)
         return _inspect_instances(hash, decode, sample, entry)
     if classes is None:
-        raise TypeError(f"{sample.name} has a label, not instances")
+        raise TypeError(f"{sample.name}: has a label; expected instances")
     return _inspect_label(classes, hash, decode, sample, sample.label)
 
 
 def digest(*parts: bytes) -> bytes:
-    """Return 16 bytes that stand for the content of `parts`."""
+    """Return a 16-byte digest of `parts`."""
     return hashlib.blake2b(b"".join(parts), digest_size=16).digest()
 
 
@@ -81,7 +82,7 @@ def _inspect_label(classes: Classes, hash: bool, decode: bool, sample: Sample, f
     values = np.flatnonzero(found.pixels).tolist()
     faults = [*found.faults, *_odd_image(sample.name, found.header)]
     if values == [classes.ignore_label]:
-        faults.append(Fault("label_all_ignore", pair.label, f"every pixel has {classes.ignore_label}, no class"))
+        faults.append(Fault("label_all_ignore", pair.label, f"every pixel has the ignore label {classes.ignore_label}"))
     annotated = None if found.label is None else (repr(found.label.shape).encode(), found.label.tobytes())
     return SampleReport(
         name=sample.name,
@@ -94,7 +95,7 @@ def _inspect_label(classes: Classes, hash: bool, decode: bool, sample: Sample, f
 
 
 def _find(file: File | bytes, *, whole: bool) -> Path | bytes:
-    """Return where a file lies; its bytes where they are at hand, or the `whole` of it is needed."""
+    """Return the path of a file; its bytes if they are in memory or all of them are needed."""
     if isinstance(file, bytes):
         return file
     path = resolve(file.root, file.name)
@@ -134,7 +135,7 @@ def _inspect_instances(hash: bool, decode: bool, sample: Sample, entry: Entry) -
 
 
 def _size(image: Image, header: ImageHeader | None) -> tuple[int, int] | None:
-    """Return the height and width that masks are made for: the JSON's where it has them, or else the file's."""
+    """Return the height and width of the masks: from the JSON if given there, else from the image file."""
     if image.height and image.width and min(image.height, image.width) > 0:
         return image.height, image.width
     return (header.height, header.width) if header else None
@@ -143,24 +144,25 @@ def _size(image: Image, header: ImageHeader | None) -> tuple[int, int] | None:
 def _odd_entry(entry: Entry) -> Iterator[Fault]:
     name = entry.image.file_name
     if entry.image.height is None or entry.image.width is None:
-        yield Fault("no_size", name, "without height and width in the JSON")
+        yield Fault("no_size", name, "has no height or no width in the JSON")
     if not entry.annotations:
-        yield Fault("no_annotation", name, "no annotation is of it")
+        yield Fault("no_annotation", name, "has no annotations")
 
 
 def _odd_annotation(where: str, annotation: Annotation, shape: Shape | Fault) -> Iterator[Fault]:
     if annotation.iscrowd is None:
-        yield Fault("no_iscrowd", where, "without iscrowd, taken for 0")
+        yield Fault("no_iscrowd", where, "has no iscrowd; 0 is assumed")
     if annotation.iscrowd and isinstance(annotation.segmentation, list):
-        yield Fault("crowd_polygon", where, "a crowd as polygons")
+        yield Fault("crowd_polygon", where, "a crowd stored as polygons; expected RLE")
     if isinstance(shape, Fault):
         yield shape
         return
     if annotation.area is not None and not _area_fits(annotation.area, shape.area):
-        yield Fault("area_mismatch", where, f"area {annotation.area:g}; its mask has {shape.area} pixels")
+        pixels = plural(shape.area, "pixel")
+        yield Fault("area_mismatch", where, f"area {annotation.area:g}; its mask has {pixels}")
     if annotation.bbox and not _box_fits(shape.box, tight := _tight_box(shape)):
         text = " to ".join(f"({x:g}, {y:g})" for x, y in (tight[:2], tight[2:]))
-        yield Fault("box_mismatch", where, f"box {annotation.bbox}; its mask lies in {text}")
+        yield Fault("box_mismatch", where, f"box {annotation.bbox}; its mask spans {text}")
 
 
 def _area_fits(area: float, pixels: int) -> bool:
@@ -186,7 +188,7 @@ def _area(box: Sequence[float]) -> float:
 
 
 def _as_entry(row: Instances) -> Entry:
-    """Return a row of a record set as the image and annotations it was made of, numbered from 1."""
+    """Convert a row of a record set back to its image and annotations, numbered from 1."""
     size = [row.height, row.width]
     annotations = [
         {

@@ -1,4 +1,4 @@
-"""A look at a data set: a contact sheet, and a page with everything that is known of it."""
+"""Preview a data set: a contact sheet, and an HTML page with pictures, findings and statistics."""
 
 from __future__ import annotations
 
@@ -18,34 +18,35 @@ from segdata.inspect.preview.sheet import TILE_HEIGHT, TILE_WIDTH, draw_sheet
 from segdata.inspect.stats import stats
 from segdata.parallel import Progress, default_workers, silent
 from segdata.records.schema import TaskName
+from segdata.text import plural
 
-#: The page's file in its directory.
+#: File name of the page in its directory.
 PAGE = "index.html"
 
 #: Longest side of a picture on the page, in pixels.
 PAGE_SIDE = 640
 
-#: Samples that are shown at most: their pictures are in memory together, 2 MB each.
+#: Maximum number of samples; all pictures are in memory together, 2 MB each.
 MAX_COUNT = 200
 
 
 @dataclass(frozen=True)
 class PreviewReport:
-    """What `preview` shows.
+    """Report of `preview`.
 
     Attributes:
-        path: of the list, JSON or record set.
-        kind: which of these it is.
+        path: path of the list, JSON or record set.
+        kind: type of the data set.
         task: semantic or instance.
-        out: the contact sheet.
-        html: the page.
-        seed: of the choice.
-        shown: names of the samples, in their order.
-        found: how many could have been chosen: all, or those that show one of the wanted classes.
-        samples: in the data set.
-        classes: names of the classes that the pictures show, by id.
-        unreadable: samples that cannot be read, one sentence each; those among `shown` have a tile that says so.
-        annotations_left_out: annotations of the samples shown that are no instances, one sentence each.
+        out: path of the contact sheet.
+        html: path of the page.
+        seed: seed of the selection.
+        shown: names of the samples shown, in order.
+        found: number of samples to choose from: all, or those that show a wanted class.
+        samples: number of samples in the data set.
+        classes: names of the classes in the pictures, by id.
+        unreadable: samples that cannot be read, one message each; those in `shown` have a tile with the message.
+        annotations_left_out: invalid annotations of the samples shown, one message each.
     """
 
     path: str
@@ -75,32 +76,32 @@ def preview(
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> PreviewReport:
-    """Write a contact sheet of some samples, a page with them and all that `stats` and `check` say, or both.
+    """Write a contact sheet of some samples, a page with them and the results of `stats` and `check`, or both.
 
-    Images are scaled with their proportions, as stored: an EXIF orientation is not applied. Labels are scaled by
-    nearest neighbor, and edges drawn after that.
+    Images are scaled as stored, with their aspect ratio; an EXIF orientation is not applied. Labels are scaled by
+    nearest neighbor before edges are drawn.
 
     Args:
         dataset: see `open_dataset`.
-        out: the contact sheet, a PNG.
-        html: a directory; ``index.html`` in it is the page, one file that needs no other and no network.
-        count: samples to show, 1 to `MAX_COUNT`.
-        seed: of the choice; see `choose`.
-        classes: show only samples that have one of these, names or ids.
-        alpha: strength of the colors, 0 to 1.
-        workers: threads, and processes for the statistics; all processors by default.
-        overwrite: replace what an earlier run wrote.
-        progress: shows how far it is.
+        out: path of the contact sheet, a PNG.
+        html: directory of the page ``index.html``, a single file that needs no network.
+        count: number of samples to show, 1 to `MAX_COUNT`.
+        seed: seed of the selection; see `choose`.
+        classes: names or ids; only samples that show at least one of these classes are shown.
+        alpha: opacity of the overlay, 0 to 1.
+        workers: number of threads, and of processes for the statistics; by default one per processor.
+        overwrite: replace the files of an earlier run.
+        progress: reports progress.
 
     Raises:
-        InvalidInputError: when there is nothing to write or to show, a class is unknown, or `count` out of range.
-        FaultsError: when a page is wanted and no sample of the data set can be read.
-        TargetExistsError: when `out` or the page exists.
+        InvalidInputError: when there is nothing to write or to show, a class is unknown, or `count` is out of range.
+        FaultsError: when a page is requested and no sample of the data set can be read.
+        TargetExistsError: when `out` or the page already exists.
     """
     if not out and not html:
-        raise InvalidInputError("nothing to write: name the contact sheet, the directory of the page or both")
+        raise InvalidInputError("nothing to write; expected a contact sheet, a directory for the page, or both")
     if not 1 <= count <= MAX_COUNT:
-        raise InvalidInputError(f"{count} samples; expected 1 to {MAX_COUNT}")
+        raise InvalidInputError(f"{plural(count, 'sample')}; expected 1 to {MAX_COUNT}")
     page = html / PAGE if html else None
     for target in (out, page):
         if target:
@@ -130,7 +131,7 @@ def preview(
 def _look_at(
     dataset: Dataset, choice: PreviewChoice, *, width: int, height: int, enlarge: bool, workers: int, progress: Progress
 ) -> tuple[list[Picture | Unreadable], tuple[LegendEntry, ...]]:
-    """Return the pictures of the chosen samples and the legend of the classes that they show."""
+    """Return the pictures of the chosen samples, and the legend of their classes."""
     view = View(dataset.labels, dataset.ignore_label, width, height, enlarge)
     tiles = []
     with progress(total=len(choice.rows), label="pictures") as advance:
@@ -141,10 +142,10 @@ def _look_at(
 
 
 def _subtitle(dataset: Dataset, choice: PreviewChoice, wanted: frozenset[int], seed: int) -> str:
-    """Return how many samples of how many are shown, in words."""
-    every = f"{len(dataset)} samples"
+    """Describe how many of the samples are shown."""
+    every = plural(len(dataset), "sample")
     if wanted:
-        every = f"{choice.found} samples with {_names(dataset, wanted)}, of {every}"
+        every = f"{choice.found} with {_names(dataset, wanted)}, out of {every}"
     return f"{len(choice.rows)} of {every}, seed {seed}"
 
 
@@ -153,10 +154,11 @@ def _names(dataset: Dataset, classes: frozenset[int]) -> str:
 
 
 def _nothing(dataset: Dataset, choice: PreviewChoice, wanted: frozenset[int]) -> InvalidInputError:
-    """Return the error that no sample can be shown."""
+    """Return the error for a data set without samples to show."""
     if not wanted:
-        return InvalidInputError(f"{dataset.path}: holds no sample")
-    what = f"{dataset.path}: none of its {len(dataset)} samples shows {_names(dataset, wanted)}"
+        return InvalidInputError(f"{dataset.path}: contains no samples")
+    samples = plural(len(dataset), "sample")
+    what = f"{dataset.path}: none of its {samples} shows {_names(dataset, wanted)}"
     if not choice.unreadable:
         return InvalidInputError(what)
     return FaultsError(f"{what}; {len(choice.unreadable)} cannot be read", list(map(str, choice.unreadable)))

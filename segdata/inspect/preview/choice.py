@@ -1,4 +1,4 @@
-"""Which samples of a data set are shown."""
+"""Choose the samples of a preview."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from segdata.seeded import seeded_order
 
 @dataclass(frozen=True)
 class PreviewChoice:
-    """The samples that are shown.
+    """Samples chosen for a preview.
 
     Attributes:
-        rows: their numbers in the data set, in the order they are shown.
-        found: how many could have been: all, or those of the wanted classes.
-        unreadable: those that do not say which classes they show.
+        rows: indices of the samples in the data set, in display order.
+        found: number of samples to choose from: all, or those of the wanted classes.
+        unreadable: samples whose classes cannot be read.
     """
 
     rows: tuple[int, ...]
@@ -35,9 +35,9 @@ class PreviewChoice:
 def choose(
     dataset: Dataset, *, count: int, seed: int, classes: frozenset[int], workers: int, progress: Progress
 ) -> PreviewChoice:
-    """Choose `count` samples by the seeded order of their names; of `classes` they show at least one, if any is given.
+    """Choose up to `count` samples by the seeded order of their names; with `classes`, each shows at least one of them.
 
-    The names decide, so that a list and the record set made of it show the same.
+    Only the names decide, so a list and the record set made from it give the same samples.
     """
     unreadable: list[Unreadable] = []
     names = sample_names(dataset)
@@ -51,17 +51,17 @@ def choose(
 
 
 def find_classes(dataset: Dataset, wanted: Sequence[str]) -> frozenset[int]:
-    """Return the ids of the `wanted` classes: names or, failing that, ids.
+    """Return the ids of the `wanted` classes, given as names or ids; names take precedence.
 
     Raises:
-        InvalidInputError: for a class that the data set does not have, with the nearest names.
+        InvalidInputError: when the data set has no such class; suggests similar names.
     """
     found = set[int]()
     for name in wanted:
         ids = [id_ for id_, known in dataset.labels.items() if known == name]
         ids = ids or [id_ for id_ in dataset.labels if str(id_) == name]
         if not ids:
-            raise InvalidInputError(f"{dataset.path}: no class {name!r}; {suggest(name, dataset.labels.values())}")
+            raise InvalidInputError(f"{dataset.path}: has no class {name!r}; {suggest(name, dataset.labels.values())}")
         found.update(ids)
     return frozenset(found)
 

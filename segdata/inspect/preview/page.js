@@ -6,7 +6,7 @@ const viewer = one("#viewer");
 const stage = one(".stage");
 let current = null;
 
-// The filter: a tile stays when it has one of the checked classes; none checked means all.
+// Keep tiles that show any of the checked classes; if none is checked, keep all tiles.
 function filter() {
   const classes = wanted.filter(box => box.checked).map(box => box.value);
   for (const tile of tiles) {
@@ -38,7 +38,7 @@ function enlarge(tile) {
   if (!viewer.open) viewer.showModal();
 }
 
-// Steps over what the filter hides, and over samples without a picture; from the last to the first.
+// Skip hidden tiles and samples without a picture; wrap around at either end.
 function step(by) {
   const shown = tiles.filter(tile => !tile.hidden && one(".open", tile));
   enlarge(shown[(shown.indexOf(current) + by + shown.length) % shown.length]);

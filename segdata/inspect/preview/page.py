@@ -1,7 +1,7 @@
-"""One HTML page of a data set: findings, pictures and statistics in a file that needs no other and no network.
+"""Render an HTML page of a data set: findings, pictures and statistics in a single file that needs no network.
 
-Names of files and classes come from the data set and are not trusted: all text is escaped, and the page's policy lets
-the browser run its one script, known by its digest, and load nothing.
+File and class names come from the data set and are not trusted: all text is escaped, and the page's content security
+policy allows only its own script, identified by its digest, and loads nothing else.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 from segdata.draw.figures import to_svg
 from segdata.errors import NAMED
-from segdata.inspect.check import CheckReport, Finding
+from segdata.inspect.check import CheckReport
+from segdata.inspect.check.findings import Finding
 from segdata.inspect.preview.page_tiles import chip, swatch, tile_html
 from segdata.inspect.preview.pictures import LegendEntry, Picture, Unreadable, class_color
 from segdata.inspect.stats import ClassStats, StatsReport, plots
@@ -33,13 +34,13 @@ _TASKS = {"semantic": "semantic segmentation", "instance": "instance segmentatio
 
 @dataclass(frozen=True)
 class PageContent:
-    """The pictures of a page.
+    """Pictures of a page.
 
     Attributes:
-        tiles: in their order.
-        legend: of the classes that they show.
-        choice: how they were chosen, in words.
-        alpha: strength of the overlays, 0 to 1.
+        tiles: pictures in display order.
+        legend: legend of the classes they show.
+        choice: description of how they were chosen.
+        alpha: opacity of the overlays, 0 to 1.
     """
 
     tiles: Sequence[Picture | Unreadable]
@@ -49,7 +50,7 @@ class PageContent:
 
 
 def render_page(stats: StatsReport, check: CheckReport, show: PageContent) -> str:
-    """Return the page; the same reports and pictures give the same text."""
+    """Return the HTML of the page; the same reports and pictures give the same text."""
     here = files("segdata.inspect.preview")
     script = here.joinpath("page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -84,16 +85,16 @@ def _facts(stats: StatsReport, check: CheckReport) -> str:
 
 
 def _findings(check: CheckReport) -> str:
-    """Return what `check` found, and what it was not asked to look for."""
+    """Return the findings of `check`, and the checks that were not requested."""
     parts = [_finding(finding) for finding in check.findings]
     if not parts:
-        parts = ['<p class="fine">Nothing wrong was found.</p>']
+        parts = ['<p class="fine">No problems found.</p>']
     left = {
         "truncated images (segdata check --decode)": check.decoded,
-        "equal images under two names (segdata check --hash)": check.hashed,
+        "identical images under different names (segdata check --hash)": check.hashed,
     }
     if missing := [what for what, done in left.items() if not done]:
-        parts.append(f'<p class="muted">Not looked for: {", ".join(missing)}.</p>')
+        parts.append(f'<p class="muted">Not checked: {", ".join(missing)}.</p>')
     return "\n".join(parts)
 
 
@@ -106,7 +107,7 @@ def _finding(finding: Finding) -> str:
 
 
 def _details(summary: str, faults: Sequence[str], count: int) -> str:
-    """Return the first of `count` faults as a list that is opened by its summary; nothing if there is none."""
+    """Return the first of `count` faults as a list that its summary expands; empty without faults."""
     named = [escape(fault) for fault in faults[:NAMED]]
     if count > len(named):
         named.append(f"… and {count - len(named):,} more")
@@ -125,8 +126,8 @@ def _classes(stats: StatsReport) -> str:
     rows = "\n".join(_class_row(item, instance=instance) for item in stats.classes)
     head = "".join(f'<th scope="col">{title}</th>' for title in titles)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    plot = _plot(plots.class_figure(stats), "Share of pixels and number of images of each class")
-    return f'{plot}<div class="scroll" tabindex="0" role="region" aria-label="Classes in numbers">{table}</div>'
+    plot = _plot(plots.class_figure(stats), "Share of pixels and number of images per class")
+    return f'{plot}<div class="scroll" tabindex="0" role="region" aria-label="Table of classes">{table}</div>'
 
 
 def _class_row(item: ClassStats, *, instance: bool) -> str:
@@ -146,19 +147,20 @@ def _class_row(item: ClassStats, *, instance: bool) -> str:
 def _images(stats: StatsReport) -> str:
     colors = {"Mean": stats.mean, "Standard deviation": stats.std}
     lines = [
-        f"<p>{what} of red, green, blue: {', '.join(f'{value:.2f}' for value in values)} of 255, "
-        f"or {', '.join(f'{value / 255:.4f}' for value in values)} of 1</p>"
+        f"<p>{what} of red, green, blue: {', '.join(f'{value:.2f}' for value in values)} (0 to 255), "
+        f"or {', '.join(f'{value / 255:.4f}' for value in values)} (0 to 1)</p>"
         for what, values in colors.items()
     ]
     figures = _plot(plots.size_figure(stats), "Images by width and height")
     if stats.instances_per_image is not None:
-        figures += _plot(plots.instance_figure(stats), "Images by their number of instances")
+        figures += _plot(plots.instance_figure(stats), "Images by number of instances")
     left_out = {
-        "samples that cannot be read": stats.left_out,
-        "annotations that are no instances": stats.annotations_left_out,
+        "unreadable sample": stats.left_out,
+        "invalid annotation": stats.annotations_left_out,
     }
     for what, faults in left_out.items():
-        lines.append(_details(f"{len(faults):,} {what}, in none of these numbers", faults, len(faults)))
+        plural = "s" if len(faults) != 1 else ""
+        lines.append(_details(f"{len(faults):,} {what}{plural}, not counted here", faults, len(faults)))
     return "\n".join([f'<div class="plots">{figures}</div>', *lines])
 
 

@@ -1,4 +1,4 @@
-"""The pictures of the page: a photograph, its overlay as two layers and a drawing of the boxes, each in the text."""
+"""Tiles of the page: a photograph, two overlay layers and a drawing of the boxes, all embedded in the HTML."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from segdata.labels.colormap import Color
 
 _JPEG_QUALITY = 85
 
-#: What the page's script calls the pixels of no class.
+#: Key of pixels without a class, in the page's script.
 _IGNORED = "ignored"
 
 
 def chip(entry: LegendEntry, count: int) -> str:
-    """Return a switch of the filter: a class, its color, and how many pictures show it."""
+    """Return a filter button: a class, its color, and the number of pictures that show it."""
     return (
         f'<label class="chip"><input type="checkbox" value="{_key(entry.id)}">{swatch(entry.color, entry.hatched)}'
         f'<span>{escape(entry.name)}</span><span class="count">{count}</span></label>'
@@ -29,7 +29,7 @@ def chip(entry: LegendEntry, count: int) -> str:
 
 
 def swatch(color: Color | None, hatched: bool = False) -> str:
-    """Return a small square of a color; without one, it is empty."""
+    """Return a small square of a color; without a color, it is empty."""
     filled = f' style="background:{_css(color)}"' if color else ""
     return f'<span class="swatch{" hatched" if hatched else ""}"{filled}></span>'
 
@@ -44,7 +44,7 @@ def _css(color: Color) -> str:
 
 
 def tile_html(tile: Picture | Unreadable, legend: Sequence[LegendEntry]) -> str:
-    """Return a tile: its picture as a button that enlarges it, or why there is none, and its name."""
+    """Return a tile: its name, and its picture as a button that enlarges it or the reason why it is missing."""
     name = escape(tile.name)
     if isinstance(tile, Unreadable):
         return (
@@ -63,7 +63,7 @@ def tile_html(tile: Picture | Unreadable, legend: Sequence[LegendEntry]) -> str:
 
 
 def _breakable(path: str) -> str:
-    """Let the browser break a path behind its slashes."""
+    """Let the browser break a path after each slash."""
     return path.replace("/", "/<wbr>")
 
 
@@ -97,7 +97,7 @@ def _photograph(image: npt.NDArray[np.uint8]) -> str:
 
 
 def _layer(indices: npt.NDArray[np.uint8], colors: npt.NDArray[np.uint8]) -> str:
-    """Return ``(H, W)`` indices as a palette PNG in which 0 is transparent."""
+    """Return ``(H, W)`` indices as a palette PNG with 0 transparent, as a data URI."""
     from PIL import Image
 
     layer = Image.fromarray(indices)

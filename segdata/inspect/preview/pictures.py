@@ -1,4 +1,4 @@
-"""Samples as pictures: scaled to be seen, with what is laid over them."""
+"""Draw samples as pictures: the scaled image and its overlay."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from segdata.records.schema import unpack_masks
 
 @dataclass(frozen=True)
 class View:
-    """How samples are looked at.
+    """Display settings of samples.
 
     Attributes:
         labels: class name by id.
-        ignore_label: label of pixels of no class.
-        width: that a picture has at most, in pixels.
-        height: that it has at most.
-        enlarge: bring smaller images to this size, too.
+        ignore_label: label of pixels without a class.
+        width: maximum width of a picture in pixels.
+        height: maximum height of a picture in pixels.
+        enlarge: enlarge smaller images to this size.
     """
 
     labels: dict[int, str]
@@ -42,17 +42,17 @@ class View:
 
 @dataclass(frozen=True)
 class Picture:
-    """A sample as it is shown.
+    """Sample ready for display.
 
     Attributes:
-        name: the sample's.
-        width: of the image, in pixels.
-        height: of the image.
-        image: RGB, ``(h, w, 3)`` uint8, at the size of the view.
-        overlay: at the same size.
-        classes: ids in the label, or of the instances, ascending; the ignore label is none.
-        ignored: whether pixels have the ignore label.
-        faults: annotations that are no instances, one sentence each.
+        name: name of the sample.
+        width: width of the original image in pixels.
+        height: height of the original image in pixels.
+        image: RGB, ``(h, w, 3)`` uint8, scaled to the view.
+        overlay: overlay of the same size.
+        classes: class ids in the label or of the instances, ascending, without the ignore label.
+        ignored: whether any pixel has the ignore label.
+        faults: invalid annotations, one message each.
     """
 
     name: str
@@ -66,13 +66,13 @@ class Picture:
 
     @property
     def keys(self) -> tuple[int | None, ...]:
-        """The ids of its entries in the legend."""
+        """Ids of its legend entries."""
         return (*self.classes, None) if self.ignored else self.classes
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A sample that cannot be shown, and the sentence why."""
+    """Sample that cannot be shown, and the reason."""
 
     name: str
     problem: str
@@ -87,12 +87,12 @@ def label_name(sample: Sample) -> str:
 
 
 def draw_samples(dataset: Dataset, rows: Sequence[int], view: View, *, workers: int) -> Iterator[Picture | Unreadable]:
-    """Yield the picture of each of these samples, in this order."""
+    """Yield the pictures of the samples `rows`, in this order."""
     return ordered_map(partial(draw_sample, view), dataset.samples(rows), workers=workers)
 
 
 def draw_sample(view: View, sample: Sample) -> Picture | Unreadable:
-    """Return the picture of a sample; never raises for what is wrong with it."""
+    """Return the picture of a sample; faults are returned as `Unreadable`, never raised."""
     try:
         image = read_image(sample.image)
         if isinstance(sample.label, Instances | Entry):
@@ -140,7 +140,7 @@ def _draw_instances(view: View, sample: Sample, told: Instances | Entry, image: 
 
 
 def _masks(found: Instances, height: int, width: int) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
-    """Yield number and mask of each instance, the largest first, so that small ones stay seen on top."""
+    """Yield index and mask of each instance, the largest first, so that small ones stay visible on top."""
     from pycocotools import mask
 
     size = {"size": [found.height, found.width]}
@@ -163,7 +163,7 @@ def _boxes(view: View, found: Instances, height: int, width: int) -> list[Box]:
 
 
 def _fit(view: View, height: int, width: int) -> tuple[int, int]:
-    """Return height and width of a picture: the view's or less, in the proportion of the image."""
+    """Return the height and width of a picture that fits the view, with the aspect ratio of the image."""
     scale = min(view.width / width, view.height / height)
     if not view.enlarge:
         scale = min(scale, 1.0)
@@ -184,7 +184,7 @@ def _nearest(ids: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """What a color means: the class, None for pixels of no class; no color where the image stays as it is."""
+    """Color of a class: id None stands for pixels without a class, color None for an image without tint."""
 
     id: int | None
     name: str
@@ -192,21 +192,21 @@ class LegendEntry:
 
     @property
     def hatched(self) -> bool:
-        """Whether its pixels are hatched, not filled."""
+        """Whether its pixels are hatched instead of filled."""
         return self.id is None
 
 
 def class_color(id_: int) -> Color | None:
-    """Return the color of a class; None for class 0, under which the image stays as it is."""
+    """Return the color of a class; None for class 0, which does not tint the image."""
     red, green, blue = voc_palette()[id_ % 256].tolist()
     return (red, green, blue) if id_ else None
 
 
 def make_legend(tiles: Sequence[Picture | Unreadable], view: View) -> tuple[LegendEntry, ...]:
-    """Return an entry for each class that the pictures show, by id, and one for pixels of no class."""
+    """Return an entry for each class in the pictures, by id, and one for pixels without a class."""
     keys = {key for tile in tiles if isinstance(tile, Picture) for key in tile.keys}
     entries = [
-        LegendEntry(id_, view.labels.get(id_, f"{id_} (no class)"), class_color(id_))
+        LegendEntry(id_, view.labels.get(id_, f"{id_} (not a class)"), class_color(id_))
         for id_ in sorted(key for key in keys if key is not None)
     ]
     if None in keys:

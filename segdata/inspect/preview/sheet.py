@@ -1,4 +1,4 @@
-"""The contact sheet: pictures with their overlays in a grid, names below, a legend of the classes."""
+"""Draw the contact sheet: a legend of the classes, and a grid of pictures with overlays and names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
-#: Size of a tile without its name, in pixels.
+#: Size of a tile in pixels, without its name.
 TILE_WIDTH, TILE_HEIGHT = 300, 225
 
 _MARGIN, _GAP = 24, 14
@@ -35,14 +35,14 @@ _PALE: Color = (238, 240, 242)
 def draw_sheet(
     tiles: Sequence[Picture | Unreadable], legend: Sequence[LegendEntry], *, title: str, subtitle: str, alpha: float
 ) -> bytes:
-    """Return the contact sheet as the bytes of a PNG.
+    """Return the contact sheet as PNG bytes.
 
     Args:
-        tiles: in the order of the grid, row by row; pictures of `TILE_WIDTH` x `TILE_HEIGHT` pixels at most.
-        legend: of the classes.
-        title: the first line.
-        subtitle: the line below it.
-        alpha: strength of the overlays, 0 to 1.
+        tiles: pictures of at most `TILE_WIDTH` x `TILE_HEIGHT` pixels, row by row.
+        legend: legend of the classes.
+        title: first line.
+        subtitle: second line.
+        alpha: opacity of the overlays, 0 to 1.
     """
     from PIL import Image, ImageDraw
 
@@ -85,7 +85,7 @@ def _draw_tile(sheet: Image, draw: ImageDraw, tile: Picture | Unreadable, left: 
 
 
 def _legend_lines(legend: Sequence[LegendEntry], width: float) -> list[list[tuple[float, LegendEntry]]]:
-    """Return the entries line by line, each with how far from the left it stands."""
+    """Wrap the legend entries into lines; each entry has its distance from the left."""
     lines: list[list[tuple[float, LegendEntry]]] = []
     left = width
     for entry in legend:

@@ -1,4 +1,4 @@
-"""What a data set holds: pixels, images and instances of each class, sizes of images, mean and deviation of colors."""
+"""Statistics of a data set: pixels, images and instances per class, image sizes, mean and deviation of colors."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from segdata.errors import FaultsError, InvalidInputError
 from segdata.inspect.stats.counts import ClassCounts, count_sample
 from segdata.parallel import Progress, default_workers, if_worth, ordered_map, silent
 from segdata.records.schema import TaskName
+from segdata.text import plural
 
-#: Fewer samples are counted before a process has started.
+#: Least number of samples for several processes; fewer are counted faster than a process starts.
 _PROCESSES_FROM = 300
 
 Rgb = tuple[float, float, float]
@@ -28,16 +29,16 @@ Rgb = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class ClassStats:
-    """One class of a data set.
+    """Statistics of one class.
 
     Attributes:
-        id: what labels call it.
-        name: its name.
-        pixels: of the class; in an instance set the areas of its masks, overlaps counted in each.
-        share: of the pixels that have a class, 0 to 1.
-        images: how many show it.
-        instances: of the class, crowds not counted; None in a semantic set.
-        weight: by `class_weights`; None in an instance set, and for a class that no image shows.
+        id: class id in the labels.
+        name: class name.
+        pixels: number of pixels; in an instance set, the total area of the masks, overlaps counted in each.
+        share: share of the pixels that have a class, 0 to 1.
+        images: number of images that show the class.
+        instances: number of instances without crowds; None in a semantic set.
+        weight: weight by `class_weights`; None in an instance set, and for a class that no image shows.
     """
 
     id: int
@@ -51,7 +52,7 @@ class ClassStats:
 
 @dataclass(frozen=True)
 class SizeCount:
-    """How many images have a size in pixels."""
+    """Number of images of one size, in pixels."""
 
     width: int
     height: int
@@ -60,24 +61,24 @@ class SizeCount:
 
 @dataclass(frozen=True)
 class StatsReport:
-    """What a data set holds. Samples that are left out are in no other number than `samples`.
+    """Statistics of a data set. Samples in `left_out` count in `samples` only.
 
     Attributes:
-        path: of the list, JSON or record set.
-        kind: which of these it is.
+        path: path of the list, JSON or record set.
+        kind: type of the data set.
         task: semantic or instance.
-        samples: in the data set.
-        classes: by id.
-        ignore_label: label of pixels of no class; None in an instance set.
-        ignore_pixels: that have it.
-        ignore_share: of all pixels, 0 to 1.
-        sizes: of the images, the most frequent first.
-        instances_per_image: how many images have 0, 1, 2, … instances, crowds not counted; None in a semantic set.
-        crowds: regions of many objects (COCO's ``iscrowd``), in no other number; None in a semantic set.
-        mean: of the colors, R, G, B, 0 to 255, over the pixels of all images.
-        std: their standard deviation, over the same pixels.
-        left_out: samples that cannot be read, one sentence each.
-        annotations_left_out: annotations that are no instances, one sentence each.
+        samples: number of samples in the data set.
+        classes: statistics of each class, by id.
+        ignore_label: label of pixels without a class; None in an instance set.
+        ignore_pixels: number of pixels with the ignore label.
+        ignore_share: their share of all pixels, 0 to 1.
+        sizes: image sizes, the most frequent first.
+        instances_per_image: number of images with 0, 1, 2, … instances without crowds; None in a semantic set.
+        crowds: number of crowds (COCO's ``iscrowd``), not counted elsewhere; None in a semantic set.
+        mean: mean color, R, G, B, 0 to 255, over the pixels of all images.
+        std: standard deviation of the colors over the same pixels.
+        left_out: samples that cannot be read, one message each.
+        annotations_left_out: invalid annotations, one message each.
     """
 
     path: str
@@ -99,7 +100,7 @@ class StatsReport:
 
 @dataclass
 class _Totals:
-    """What all samples add up to; integers, so that the order of addition has no part in it."""
+    """Totals over all samples; integers, so that the order of addition does not matter."""
 
     colors: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((3, 256), np.int64))
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
@@ -113,7 +114,7 @@ class _Totals:
     faults: list[str] = field(default_factory=list)
 
     def add(self, counts: ClassCounts | str) -> None:
-        """Add a sample, or the sentence why it has none."""
+        """Add the counts of a sample, or the message of why it cannot be read."""
         if isinstance(counts, str):
             self.left_out.append(counts)
             return
@@ -129,19 +130,19 @@ class _Totals:
 
 
 def stats(dataset: Dataset, *, workers: Workers | None = None, progress: Progress = silent) -> StatsReport:
-    """Look at every sample of a data set once, and count.
+    """Read every sample of a data set once, and compute its statistics.
 
-    Mean and deviation are exact, over pixels: a large image counts for more than a small one. Images are taken as
-    RGB, as stored. Everything is summed in integers, so that the report does not depend on the number of workers.
+    Mean and deviation are exact and taken over pixels, so large images weigh more than small ones. Images are
+    converted to RGB, as stored. All sums are integers, so the report does not depend on the number of workers.
 
     Args:
         dataset: see `open_dataset`.
-        workers: processes, where there are samples enough for them, all processors by default; or a cluster.
-        progress: shows how far it is.
+        workers: number of processes, by default one per processor, or a cluster. Small data sets use one process.
+        progress: reports progress.
 
     Raises:
         FaultsError: when no sample can be read.
-        InvalidInputError: when there is none.
+        InvalidInputError: when the data set contains no samples.
     """
     totals = _Totals()
     if isinstance(dataset, CocoDataset):
@@ -153,21 +154,22 @@ def stats(dataset: Dataset, *, workers: Workers | None = None, progress: Progres
             totals.add(result)
             advance(1)
     if totals.left_out and not totals.sizes:
-        raise FaultsError(f"{dataset.path}: none of its {len(dataset)} samples can be read", totals.left_out)
+        samples = plural(len(dataset), "sample")
+        raise FaultsError(f"{dataset.path}: none of its {samples} can be read", totals.left_out)
     if not totals.sizes:
-        raise InvalidInputError(f"{dataset.path}: holds no sample")
+        raise InvalidInputError(f"{dataset.path}: contains no samples")
     return _report(dataset, totals)
 
 
 def class_weights(pixels: Mapping[int, int], image_pixels: Mapping[int, int]) -> dict[int, float]:
     """Return the weight of each class that has pixels, by median-frequency balancing.
 
-    The frequency of a class is its pixels over all pixels of the images that show it; its weight is the median of
-    the frequencies over its own (Eigen and Fergus, ICCV 2015; SegNet uses the same).
+    The frequency of a class is its share of all pixels in the images that show it. Its weight is the median of all
+    frequencies divided by its own (Eigen and Fergus, ICCV 2015; SegNet does the same).
 
     Args:
-        pixels: of each class.
-        image_pixels: of the images that show it.
+        pixels: number of pixels by class id.
+        image_pixels: number of pixels in the images that show the class, by class id.
     """
     frequencies = {id_: count / image_pixels[id_] for id_, count in pixels.items() if count}
     middle = median(frequencies.values()) if frequencies else 0.0
@@ -219,13 +221,13 @@ def _classes(labels: Mapping[int, str], totals: _Totals, *, instance: bool) -> t
 
 
 def _mean_and_std(colors: npt.NDArray[np.int64]) -> tuple[Rgb, Rgb]:
-    """Return mean and standard deviation of each channel of ``(3, 256)`` counts."""
+    """Return the mean and standard deviation of each channel from ``(3, 256)`` counts."""
     (r_mean, r_std), (g_mean, g_std), (b_mean, b_std) = (_moments(counts) for counts in colors.tolist())
     return (r_mean, g_mean, b_mean), (r_std, g_std, b_std)
 
 
 def _moments(counts: Sequence[int]) -> tuple[float, float]:
-    # Python's integers: a sum of squares over millions of images passes 64 bits.
+    # Use Python's integers: a sum of squares over millions of images overflows 64 bits.
     number = sum(counts)
     total = sum(value * count for value, count in enumerate(counts))
     squares = sum(value * value * count for value, count in enumerate(counts))

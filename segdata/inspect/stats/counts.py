@@ -1,4 +1,4 @@
-"""What one sample adds to the statistics of its data set."""
+"""Count one sample for the statistics of its data set."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from segdata.records.schema import unpack_masks
 
 @dataclass(frozen=True, slots=True)
 class ClassCounts:
-    """What one sample adds.
+    """Counts of one sample.
 
     Attributes:
-        width: of the image in pixels.
-        height: of the image in pixels.
-        colors: how many pixels have each value of R, G and B, ``(3, 256)`` int64.
-        pixels: of each label that is there, the ignore label among them; of an instance set the areas of the masks.
-        instances: of each label; crowds are in neither of the two.
-        crowds: how many there are.
-        faults: annotations that are no instances, one sentence each.
+        width: image width in pixels.
+        height: image height in pixels.
+        colors: number of pixels with each value of R, G and B, ``(3, 256)`` int64.
+        pixels: number of pixels by label, including the ignore label; in an instance set, the area of the masks
+            without crowds.
+        instances: number of instances by label, without crowds.
+        crowds: number of crowds.
+        faults: invalid annotations, one message each.
     """
 
     width: int
@@ -42,11 +43,11 @@ class ClassCounts:
 
 
 def count_sample(known: Collection[int | None], sample: Sample) -> ClassCounts | str:
-    """Look at a sample once, and count; return a sentence when it cannot be read.
+    """Read a sample once and count it; return a message if it cannot be read.
 
     Args:
-        known: the labels that it may have.
-        sample: of either task.
+        known: valid labels.
+        sample: sample of either task.
     """
     where = sample.name
     try:
@@ -89,12 +90,12 @@ def _count_instances(sample: Sample, label: Instances | Entry, image: npt.NDArra
 
 def _check_labels(found: Collection[int], known: Collection[int | None]) -> None:
     if foreign := sorted(id_ for id_ in found if id_ not in known):
-        more = f" (and {len(foreign) - 1} more such values)" if len(foreign) > 1 else ""
-        raise InvalidInputError(f"has value {foreign[0]}, which is no class{more}", "value_outside_classes")
+        more = f" (and {len(foreign) - 1} more such value{'s' if len(foreign) > 2 else ''})" if len(foreign) > 1 else ""
+        raise InvalidInputError(f"has value {foreign[0]}, which is not a class{more}", "value_outside_classes")
 
 
 def _colors(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """Return how many pixels of ``(H, W, 3)`` have each value, ``(3, 256)``."""
+    """Return the number of pixels of an ``(H, W, 3)`` image with each value, ``(3, 256)``."""
     from PIL import Image
 
     return np.array(Image.fromarray(image).histogram(), np.int64).reshape(3, 256)

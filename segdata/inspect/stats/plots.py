@@ -1,4 +1,4 @@
-"""Pictures of a `StatsReport`: classes, sizes of images, instances per image."""
+"""Plots of a `StatsReport`: classes, image sizes, instances per image."""
 
 from __future__ import annotations
 
@@ -9,31 +9,34 @@ from typing import TYPE_CHECKING, Literal
 
 from segdata.draw.figures import ACCENT, INK
 from segdata.inspect.stats import StatsReport
+from segdata.text import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase
 
 
-#: Fonts with Chinese, Japanese and Korean letters, used where they are installed: matplotlib's own has none of them.
+#: Fonts with Chinese, Japanese and Korean characters, used if installed; matplotlib's own font has none.
 _CJK_FONTS = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei")
 
-#: Inches: the width of a figure, the height of a small panel and of a class in a large one.
+#: Sizes in inches: figure width, height of a small panel, height of one class in a large panel.
 _WIDTH, _PANEL, _ROW = 9.0, 3.2, 0.21
 
-#: More bars than this are drawn as bins.
+#: Maximum number of bars; more values share bars.
 _MOST_BARS = 60
 
-#: Letters of a class name that are drawn; a longer one would take the room of the bars.
+#: Maximum length of a class name in a plot; longer names would leave too little room for the bars.
 _LONGEST_NAME = 28
 
 
 def figure(report: StatsReport) -> Figure:
-    """Return one figure of everything: classes above, sizes and, in an instance set, instances per image below."""
+    """Plot everything: classes at the top; below, image sizes and, in an instance set, instances per image."""
     heights = (_class_height(report), _PANEL)
     made = _new_figure(sum(heights) + 0.3)
     name = PurePath(report.path).name
-    title = f"{name}: {report.samples - len(report.left_out)} images, {len(report.classes)} classes"
+    images = report.samples - len(report.left_out)
+    classes = f"{len(report.classes)} class{'es' if len(report.classes) != 1 else ''}"
+    title = f"{name}: {plural(images, 'image')}, {classes}"
     made.suptitle(title, x=0.01, ha="left", fontsize=12, color=INK, parse_math=False)
     grid = made.add_gridspec(2, 1, height_ratios=heights)
     _draw_classes(made.add_subfigure(grid[0]), report)
@@ -47,27 +50,27 @@ def figure(report: StatsReport) -> Figure:
 
 
 def class_figure(report: StatsReport) -> Figure:
-    """Return the share of the pixels and the number of images of each class, as bars; the height follows them."""
+    """Plot the share of pixels and the number of images of each class as bars; each class adds to the height."""
     made = _new_figure(_class_height(report))
     _draw_classes(made, report)
     return made
 
 
 def size_figure(report: StatsReport) -> Figure:
-    """Return the sizes of images, width by height; the area of a point follows the number of images."""
+    """Plot image sizes, width by height; the area of each point shows the number of images."""
     made = _new_figure(_PANEL, _WIDTH / 2)
     _draw_sizes(made.subplots(), report)
     return made
 
 
 def instance_figure(report: StatsReport) -> Figure:
-    """Return how many images have how many instances.
+    """Plot the number of images by their number of instances.
 
     Raises:
         ValueError: for a semantic set.
     """
     if report.instances_per_image is None:
-        raise ValueError(f"{report.path} is a semantic set; it has no instances")
+        raise ValueError(f"{report.path}: is a semantic set; expected an instance set")
     made = _new_figure(_PANEL, _WIDTH / 2)
     _draw_instances(made.subplots(), report.instances_per_image)
     return made
@@ -84,7 +87,7 @@ def _class_height(report: StatsReport) -> float:
 
 
 def _draw_classes(made: FigureBase, report: StatsReport) -> None:
-    """Draw two panels over the same rows, one row for each class in the order of their ids."""
+    """Draw two panels with shared rows, one row per class in order of id."""
     shares, images = made.subplots(1, 2, sharey=True)
     _draw_shares(shares, [100 * item.share for item in report.classes])
     counts = [item.images for item in report.classes]
@@ -104,7 +107,7 @@ def _draw_classes(made: FigureBase, report: StatsReport) -> None:
 
 
 def _draw_shares(axes: Axes, percent: Sequence[float]) -> None:
-    # A logarithmic axis has no zero: bars begin at a power of ten below the smallest of them.
+    # A logarithmic axis has no zero, so bars start at a power of ten below the smallest value.
     power = min(0, math.floor(math.log10(min(filter(None, percent), default=1.0)) - 0.01))
     least = 10.0**power
     axes.set_xscale("log")
@@ -124,7 +127,7 @@ def _percent(value: float) -> str:
 
 
 def _draw_bars(axes: Axes, values: Sequence[float], texts: Sequence[str], least: float) -> None:
-    """Draw a bar for each value, from the top, and write its text at its end."""
+    """Draw a bar for each value, from top to bottom, with its text at the end."""
     axes.barh(range(len(values)), values, height=0.62, color=ACCENT)
     for row, (value, text) in enumerate(zip(values, texts, strict=True)):
         at = (max(value, least), row)
@@ -141,10 +144,10 @@ def _draw_sizes(axes: Axes, report: StatsReport) -> None:
     axes.update_datalim(corners)
     axes.margins(0)
     axes.set_aspect("equal", adjustable="datalim")
-    most = f"{sizes[0].width} × {sizes[0].height} ({sizes[0].images} images)"
-    _style(
-        axes, f"{len(sizes)} image sizes, most often {most}" if len(sizes) > 1 else f"image size {most}", grid="both"
-    )
+    count = sizes[0].images
+    most = f"{sizes[0].width} × {sizes[0].height} ({plural(count, 'image')})"
+    title = f"{len(sizes)} image sizes, most often {most}" if len(sizes) > 1 else f"image size {most}"
+    _style(axes, title, grid="both")
     axes.set_xlabel("width in pixels", color=INK, fontsize=8)
     axes.set_ylabel("height in pixels", color=INK, fontsize=8)
 
@@ -156,7 +159,7 @@ def _draw_instances(axes: Axes, images: Sequence[int]) -> None:
     axes.locator_params(integer=True)
     axes.ticklabel_format(style="plain")
     _style(axes, "images by number of instances", grid="y")
-    axes.set_xlabel("instances in the image" + (f", {step} numbers a bar" if step > 1 else ""), color=INK, fontsize=8)
+    axes.set_xlabel("instances per image" + (f", {step} values per bar" if step > 1 else ""), color=INK, fontsize=8)
 
 
 def _style(axes: Axes, title: str, *, grid: Literal["x", "y", "both"]) -> None:

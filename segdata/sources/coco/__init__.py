@@ -1,1 +1,1 @@
-"""From a COCO JSON: a smaller one with its images, or index masks with their list."""
+"""Cut a COCO data set to a smaller one, or convert it to index masks and a list."""

@@ -1,4 +1,4 @@
-"""COCO instances to index masks, so that a COCO data set also trains a semantic model."""
+"""Convert COCO instances to index masks, so that a COCO data set can also train a semantic model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from segdata.parallel import Progress, default_workers, ordered_map, silent
 from segdata.sources.coco.media import check_medium
 from segdata.sources.coco.select import find_categories
 from segdata.sources.coco.subset import check_outside
-from segdata.text import check_unique
+from segdata.text import check_unique, plural
 
 MASKS = "masks"
 _LIST = "coco_lst.txt"
@@ -34,17 +34,17 @@ BACKGROUND = "background"
 
 @dataclass(frozen=True)
 class MasksReport:
-    """What `coco_to_masks` wrote.
+    """Report of `coco_to_masks`.
 
     Attributes:
-        data_root: the folder that the list's paths are relative to: the nearest above images and masks.
+        data_root: the folder that the paths in the list are relative to: the nearest one above images and masks.
         classes: class names by id.
-        masks: how many masks.
-        empty_masks: how many of them are background or ignore alone.
-        annotations: how many were painted, crowds among them.
-        crowds: how many of those became ignore.
-        left_out: annotations that were not painted, by reason.
-        unusable: annotations whose segmentation is none; a sentence each.
+        masks: number of masks.
+        empty_masks: number of masks with nothing but background and ignored pixels.
+        annotations: number of painted annotations, crowds included.
+        crowds: number of crowds among them, painted with the ignore index.
+        left_out: number of annotations that were not painted, by reason.
+        unusable: one sentence for each annotation with an invalid segmentation.
     """
 
     target: str
@@ -71,27 +71,28 @@ def coco_to_masks(
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> MasksReport:
-    """Write ``masks/``, an index PNG for each image of a COCO file, with ``coco_lst.txt`` and ``classes.txt``.
+    """Write ``masks/`` with an index PNG for each image of a COCO file, ``coco_lst.txt`` and ``classes.txt``.
 
-    Where annotations overlap, the one of fewer pixels is seen, and of equal ones the later in the file. Crowds are
-    ignore (255) where no single object is. All else is background, class 0.
+    Where annotations overlap, the one with fewer pixels wins; if they have equally many, the later one in the file
+    wins. Crowds get the ignore index (255) except where single objects cover them. All other pixels are background,
+    class 0.
 
     Args:
         annotations: a COCO instances file.
         images: folder that its file names are relative to.
         dst_path: directory to write.
-        categories: names or ids, in the order of the classes 1, 2, …; others are not painted. By default all
-            categories by their id.
-        workers: threads; all processors by default.
-        overwrite: replace masks that lie at `dst_path`.
-        dry_run: paint and check everything, write nothing.
-        progress: shows how far it is.
+        categories: names or ids, in the order of the classes 1, 2, …; others are not painted. By default, all
+            categories in the order of their ids.
+        workers: number of threads; all processors by default.
+        overwrite: replace existing masks at `dst_path`.
+        dry_run: paint and check everything, but write nothing.
+        progress: reports progress.
 
     Raises:
         InvalidInputError: when the file is not COCO, a category is unknown, or there are more than 254 classes.
-        FaultsError: naming every image that is missing, unreadable, outside of `images`, or of another size than
-            the file says; and images whose masks would have the same name.
-        TargetExistsError: when `dst_path` is taken.
+        FaultsError: when images are missing, unreadable, outside `images` or not of the size that the file says, or
+            when several masks would have the same name; names each.
+        TargetExistsError: when `dst_path` already exists.
     """
     check_outside(dst_path, annotations, images)
     ours = (MASKS, _LIST, CLASS_NAMES) if (dst_path / _LIST).is_file() else ()
@@ -100,7 +101,9 @@ def coco_to_masks(
     by_id = sorted(range(len(coco.categories)), key=lambda row: coco.categories[row].id)
     rows = find_categories(coco, categories) if categories else by_id
     names = _class_names(coco, rows)
-    check_unique((mask_name(image) for image in coco.images), f"{annotations}: images whose masks have the same name")
+    check_unique(
+        (mask_name(image) for image in coco.images), f"{annotations}: several images would get masks of the same name"
+    )
     items, left_out = _items(coco, rows)
     root = Path(os.path.commonpath([normal(images), normal(dst_path)]))
     run = partial(_paint_all, items, images, workers=workers or default_workers(), progress=progress)
@@ -130,7 +133,7 @@ def coco_to_masks(
 
 
 def mask_name(image: Image) -> str:
-    """Return the path of an image's mask below the folder of masks: its file name, sub-folders kept, as PNG."""
+    """Return the path of an image's mask in the folder of masks: its file name as PNG, sub-folders included."""
     name = PurePosixPath(image.file_name)
     return str(name.parent / f"{name.stem}.png")
 
@@ -142,17 +145,20 @@ def _pair(images: Path, masks: Path, image: Image) -> Pair:
 def _class_names(coco: Coco, rows: Sequence[int]) -> tuple[str, ...]:
     if not 1 <= len(rows) < IGNORE:
         raise InvalidInputError(
-            f"{coco.path}: {len(rows)} categories; an index mask takes 1 to {IGNORE - 1}, so choose some"
+            f"{coco.path}: {len(rows)} categories; expected 1 to {IGNORE - 1} for index masks. "
+            "Select some with --category."
         )
     names = (BACKGROUND, *(coco.categories[row].name for row in rows))
-    check_unique(names, f"{coco.path}: several classes of one name; choose categories by id, or rename them")
+    check_unique(names, f"{coco.path}: several classes have the same name; select categories by id, or rename them")
     return names
 
 
 def _write_class_names(path: Path, names: tuple[str, ...]) -> None:
     path.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
     if read_class_names(path) != names:
-        raise InvalidInputError(f"names that a text file of one a line cannot hold: {', '.join(names[1:])}")
+        raise InvalidInputError(
+            f"{CLASS_NAMES}: cannot hold these names, one per line: {', '.join(names[1:])}. Rename the categories."
+        )
 
 
 @dataclass(frozen=True)
@@ -183,7 +189,7 @@ def _items(coco: Coco, rows: Sequence[int]) -> tuple[list[_Item], Counter[str]]:
 
 @dataclass(frozen=True)
 class _Painted:
-    """What became of one image."""
+    """Result of painting one image: its fault, or its counts."""
 
     fault: str = ""
     empty: bool = False
@@ -203,7 +209,10 @@ def _paint_all(
             painted.append(one)
     faults = [one.fault for one in painted if one.fault]
     if faults:
-        raise FaultsError(f"{images}: {len(faults)} of {len(painted)} images cannot get a mask", faults)
+        raise FaultsError(
+            f"{images}: {len(faults)} of {plural(len(painted), 'image')} cannot be converted",
+            faults,
+        )
     return painted
 
 
@@ -233,9 +242,10 @@ def _paint_one(images: Path, target: Path | None, item: _Item) -> _Painted:
 
 
 def paint(shapes: Sequence[tuple[Rle, int]], height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Return the index mask ``(height, width)`` uint8 of shapes and their class ids, 255 for crowds.
+    """Paint shapes with their class ids, 255 for crowds; return the index mask ``(height, width)`` uint8.
 
-    Crowds come first, then the shape of the most pixels, so that small objects stay seen on top of large ones.
+    Crowds are painted first, then the shapes from largest to smallest, so that small objects stay visible on top of
+    large ones.
     """
     from pycocotools import mask
 

@@ -1,4 +1,4 @@
-"""The image files that a COCO file names: look at their headers, copy or link them."""
+"""Check the headers of the image files that a COCO file names, and copy or link the files."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segdata.files import resolve
 from segdata.images import IMAGE_SUFFIXES, read_image_header
 from segdata.parallel import Progress, ordered_map
+from segdata.text import plural
 
 Media = Literal["copy", "hardlink", "symlink", "none"]
 
-#: Pillow's names of pixels with one channel that is no index into a palette.
+#: Pillow's modes with a single channel that is not a palette index.
 GRAY_MODES = ("1", "L", "I;16", "I", "F")
 
 
 @dataclass(frozen=True)
 class _MediaCheck:
-    """What one look at an image file found: a fault, or its stored size and what is unusual about it.
+    """Result of checking one image file: a fault, or its stored size and anything unusual about it.
 
     Attributes:
         size: height and width as stored, in pixels.
-        fault: why it cannot be used; empty when it can.
-        resized: how its size differs from the one in the COCO file; empty when it does not.
-        gray: whether it has one channel.
+        fault: why the file cannot be used; empty if it can.
+        resized: how its size differs from the one in the COCO file; empty if it does not.
+        gray: whether it has a single channel.
         turned: whether its EXIF orientation is not 1.
     """
 
@@ -43,7 +44,7 @@ class _MediaCheck:
 
 
 def check_medium(folder: Path, image: Image) -> _MediaCheck:
-    """Look at the header of an image file in `folder`; never raises for what is wrong with it."""
+    """Check the header of an image file in `folder`; return faults instead of raising them."""
     try:
         header = read_image_header(resolve(folder, image.file_name))
     except InvalidInputError as error:
@@ -60,10 +61,10 @@ def check_medium(folder: Path, image: Image) -> _MediaCheck:
 
 
 def check_media(folder: Path, images: Sequence[Image], *, workers: int, progress: Progress) -> list[_MediaCheck]:
-    """Look at the header of each image file.
+    """Check the header of each image file.
 
     Raises:
-        FaultsError: naming every file that is missing or no image, and every name that leaves `folder`.
+        FaultsError: when files are missing or are not images, or names point outside `folder`; names each.
     """
     with progress(total=len(images), label="images") as advance:
         checks = []
@@ -72,15 +73,15 @@ def check_media(folder: Path, images: Sequence[Image], *, workers: int, progress
             checks.append(check)
     faults = [check.fault for check in checks if check.fault]
     if faults:
-        raise FaultsError(f"{folder}: {len(faults)} of {len(images)} images cannot be used", faults)
+        raise FaultsError(f"{folder}: {len(faults)} of {plural(len(images), 'image')} cannot be used", faults)
     return checks
 
 
 def check_names(folder: Path, images: Iterable[Image]) -> None:
-    """Refuse image names that leave `folder`, without looking for the files.
+    """Refuse image names that point outside `folder`; the files need not exist.
 
     Raises:
-        FaultsError: naming each.
+        FaultsError: when names point outside; names each.
     """
     faults = []
     for image in images:
@@ -89,16 +90,19 @@ def check_names(folder: Path, images: Iterable[Image]) -> None:
         except InvalidInputError as error:
             faults.append(str(error))
     if faults:
-        raise FaultsError(f"{len(faults)} image names leave the image folder", faults)
+        raise FaultsError(
+            f"{len(faults)} image {'names point' if len(faults) != 1 else 'name points'} outside the image folder",
+            faults,
+        )
 
 
 def place_images(
     folder: Path, target: Path, names: Sequence[str], media: Media, *, workers: int, progress: Progress
 ) -> None:
-    """Bring the files `names` of `folder` into `target`, sub-folders kept; their bytes stay as they are.
+    """Copy or link the files `names` from `folder` to `target`, sub-folders included; their bytes do not change.
 
     Raises:
-        SegDataError: when hard links are asked for and the file system does not allow them.
+        SegDataError: when hard links are requested and the file system does not support them.
     """
     with progress(total=len(names), label=media) as advance:
         for _ in ordered_map(partial(_place, folder.resolve(), target, media), names, workers=workers):
@@ -106,7 +110,7 @@ def place_images(
 
 
 def _place(folder: Path, target: Path, media: Media, name: str) -> None:
-    # Resolved, since a link to a link would be another thing than the image.
+    # Resolved, so that a link points to the image itself and not to another link.
     source, destination = resolve(folder, name).resolve(), resolve(target, name)
     destination.parent.mkdir(parents=True, exist_ok=True)
     if media == "copy":
@@ -123,15 +127,15 @@ def _hardlink(source: Path, destination: Path) -> None:
     except OSError as error:
         if error.errno == errno.EXDEV:
             raise SegDataError(
-                f"{source}: a hard link cannot reach another file system; copy the images or link them symbolically"
+                f"{source}: cannot be hard-linked to another file system. Use --media copy or --media symlink."
             ) from error
         raise SegDataError(
-            f"{source}: no hard link can be made of it ({error.strerror}); copy the images or link them symbolically"
+            f"{source}: cannot be hard-linked ({error.strerror}). Use --media copy or --media symlink."
         ) from error
 
 
 def count_unknown_files(folder: Path, images: Iterable[Image]) -> int:
-    """Return how many image files lie below `folder` that none of `images` names."""
+    """Return the number of image files below `folder` that `images` does not name."""
     known = {os.path.normpath(image.file_name) for image in images}
     return sum(
         os.path.relpath(Path(parent, name), folder) not in known

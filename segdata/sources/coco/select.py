@@ -1,4 +1,4 @@
-"""Which images, annotations and categories of a COCO file make a subset."""
+"""Select the images, annotations and categories of a COCO file that form a subset."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Choice:
-    """What a subset is to hold.
+    """Criteria for a subset.
 
     Attributes:
-        categories: names or ids; an image is wanted when it has an annotation of one of them. All by default.
+        categories: names or ids; keep images with an annotation of one of them. All by default.
         match: whether an image needs any one of `categories`, or all of them.
-        only_matching: whether annotations of other categories are left out of the wanted images.
-        image_ids: the only images to look at; all by default.
-        max_images: keep as many at most, drawn by `seed`.
-        seed: of that draw.
-        crowd: keep or drop annotations with `iscrowd`, or keep no others.
-        keep_empty: also keep images without any annotation; those of other categories only are not empty.
-        min_area: drop annotations whose `area` is smaller, in pixels.
+        only_matching: drop annotations of other categories from the kept images.
+        image_ids: ids of the only images to consider; all by default.
+        max_images: maximum number of images, drawn at random with `seed`.
+        seed: seed of that draw.
+        crowd: keep annotations with `iscrowd`, drop them, or keep only them.
+        keep_empty: also keep images without annotations; an image with other categories only is not empty.
+        min_area: drop annotations with a smaller `area`, in pixels.
     """
 
     categories: Sequence[str] = ()
@@ -50,10 +50,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Selection:
-    """A subset: which objects of each list are kept, and how many were left out for which reason.
+    """A subset: flags of the objects kept in each list, and the number left out by reason.
 
-    Every kept annotation's image and category are kept. An object is counted under the first reason that it
-    meets.
+    The image and category of every kept annotation are kept. An object counts under the first reason that applies
+    to it.
     """
 
     images: Flags
@@ -64,15 +64,16 @@ class Selection:
 
 
 def select(coco: Coco, choice: Choice) -> Selection:
-    """Decide what of `coco` is kept.
+    """Decide which objects of `coco` to keep.
 
-    First annotations go (unknown image or category, crowd, area); an image is judged by those that are left.
-    Without a choice of categories all are kept; with one, those chosen and those that a kept annotation uses.
+    Annotations are dropped first (unknown image or category, crowd, area); images are judged by the annotations
+    that are left. All categories are kept unless some are chosen; then the chosen ones are kept, and those that a kept
+    annotation uses.
 
     Raises:
-        InvalidInputError: for an unknown category, a minimum area where annotations have none, and when no image
-            is left.
-        FaultsError: for image ids that the file does not know.
+        InvalidInputError: when a category is unknown, a minimum area is given but annotations have no area, or no
+            image is left.
+        FaultsError: when image ids are not in the file.
     """
     table = coco.annotations
     annotations, images = _Sieve(len(table.raw)), _Sieve(len(coco.images))
@@ -95,7 +96,9 @@ def select(coco: Coco, choice: Choice) -> Selection:
         images.drop(~_drawn(coco, images.left, choice.max_images, choice.seed), "beyond_max_images")
     if not images.left.any():
         reasons = ", ".join(f"{count} {reason}" for reason, count in images.out.items())
-        raise InvalidInputError(f"{coco.path}: no image is left of {len(coco.images)} ({reasons or 'it has none'})")
+        raise InvalidInputError(
+            f"{coco.path}: no images are left of {len(coco.images)} ({reasons or 'the file has none'})"
+        )
 
     if chosen and choice.only_matching:
         annotations.drop(~np.isin(table.category, chosen), "other_category")
@@ -108,10 +111,10 @@ def select(coco: Coco, choice: Choice) -> Selection:
 
 
 def find_categories(coco: Coco, wanted: Sequence[str]) -> list[int]:
-    """Return the row in `coco.categories` of each category of `wanted`: its name or, failing that, its id.
+    """Return the row in `coco.categories` of each category in `wanted`, found by name or else by id.
 
     Raises:
-        InvalidInputError: for one that the file does not have, with the nearest names, and for an ambiguous name.
+        InvalidInputError: when the file does not have a category (suggests the nearest names), or a name is ambiguous.
     """
     return list(dict.fromkeys(_find_category(coco, name) for name in wanted))
 
@@ -121,7 +124,7 @@ def _find_category(coco: Coco, wanted: str) -> int:
     rows = rows or [row for row, category in enumerate(coco.categories) if str(category.id) == wanted]
     if len(rows) > 1:
         ids = ", ".join(str(coco.categories[row].id) for row in rows)
-        raise InvalidInputError(f"{coco.path}: the categories {ids} are all called {wanted!r}; choose by id")
+        raise InvalidInputError(f"{coco.path}: categories {ids} are all named {wanted!r}. Select one by id.")
     if not rows:
         raise InvalidInputError(
             f"{coco.path}: no category {wanted!r}; {suggest(wanted, [category.name for category in coco.categories])}"
@@ -130,10 +133,10 @@ def _find_category(coco: Coco, wanted: str) -> int:
 
 
 def read_image_ids(path: Path) -> tuple[int, ...]:
-    """Read image ids, one a line.
+    """Read image ids, one per line.
 
     Raises:
-        FaultsError: for lines that are not a whole number.
+        FaultsError: when lines are not whole numbers; names each.
         InvalidInputError: see `read_ids`.
     """
     ids, faults = [], []
@@ -143,12 +146,16 @@ def read_image_ids(path: Path) -> tuple[int, ...]:
         except ValueError:
             faults.append(f"{text!r}")
     if faults:
-        raise FaultsError(f"{path}: {len(faults)} lines are not image ids, which are whole numbers", faults)
+        raise FaultsError(
+            f"{path}: {len(faults)} {'lines are not image ids' if len(faults) != 1 else 'line is not an image id'}; "
+            "expected whole numbers",
+            faults,
+        )
     return tuple(ids)
 
 
 class _Sieve:
-    """Which objects are left, and how many went for which reason."""
+    """Flags of the objects that are left, and the number dropped by reason."""
 
     def __init__(self, count: int) -> None:
         self.left = np.ones(count, bool)
@@ -171,7 +178,10 @@ def _smaller(coco: Coco, left: Flags, min_area: float) -> Flags:
     area = coco.annotations.area
     without = int(np.count_nonzero(np.isnan(area) & left))
     if without:
-        raise InvalidInputError(f"{coco.path}: {without} annotations have no area; a minimum cannot be applied")
+        raise InvalidInputError(
+            f"{coco.path}: {without} {'annotations have' if without != 1 else 'annotation has'} no area; "
+            "expected one in each to apply a minimum area"
+        )
     return area < min_area
 
 
@@ -179,7 +189,7 @@ def _listed(coco: Coco, ids: Sequence[int]) -> Flags:
     rows = {image.id: row for row, image in enumerate(coco.images)}
     unknown = [str(id_) for id_ in ids if id_ not in rows]
     if unknown:
-        raise FaultsError(f"{coco.path}: {len(unknown)} of the image ids are not in it", unknown)
+        raise FaultsError(f"{coco.path}: does not contain {len(unknown)} of the image ids", unknown)
     return _marked(np.array([rows[id_] for id_ in ids], np.int64), len(rows))
 
 

@@ -1,4 +1,4 @@
-"""COCO: cut a data set to categories, ids or a number of images, and keep it a valid COCO data set."""
+"""Cut a COCO data set to categories, ids or a number of images; the result is a valid COCO data set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from segdata.parallel import Progress, default_workers, silent
 from segdata.sources.coco.media import Media, check_media, check_names, count_unknown_files, place_images
 from segdata.sources.coco.select import Choice, Selection, select
 
-#: What a subset directory holds. `SUBSET` is the report; a directory without it was not written here.
+#: Contents of a subset directory. `SUBSET` is the report; a directory without it was not written by this program.
 INSTANCES = Path("annotations", "instances.json")
 MEDIA_DIR = "images"
 SUBSET = "subset.json"
@@ -29,7 +29,7 @@ CATEGORY_MAP = "category_map.json"
 
 @dataclass(frozen=True)
 class SubsetCategory:
-    """A category of the subset: its id there and in the source, and how many annotations it has."""
+    """A category of the subset: its id there and in the source, and its number of annotations."""
 
     id: int
     original_id: int
@@ -39,11 +39,11 @@ class SubsetCategory:
 
 @dataclass(frozen=True)
 class SubsetReport:
-    """What `coco_subset` kept, what it left out by reason, and what is unusual in the source.
+    """Report of `coco_subset`: counts of kept objects, of those left out by reason, and of oddities in the source.
 
     Attributes:
-        found: counts of the source's JSON, and of the image files when they were looked at.
-        resized: kept images whose file has another size than the JSON says; a sentence each.
+        found: counts from the source's JSON, and from the image files if they were checked.
+        resized: one sentence for each kept image whose file has a different size than the JSON says.
     """
 
     choice: Choice
@@ -72,28 +72,28 @@ def coco_subset(
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> SubsetReport:
-    """Write ``annotations/instances.json`` and ``images/`` of a subset; kept objects stay the text they were.
+    """Write ``annotations/instances.json`` and ``images/`` of a subset; the text of kept objects does not change.
 
     Args:
         annotations: a COCO instances file.
         images: folder that its file names are relative to; needed unless `media` is ``"none"``.
         dst_path: directory to write.
-        choice: what to keep; by default all images that have annotations.
-        remap_ids: number the kept categories 1..K by their old ids, and write ``category_map.json``.
-        media: how the images get there; files are never re-encoded.
-        workers: threads; all processors by default.
-        overwrite: replace a subset that lies at `dst_path`.
-        dry_run: check everything, write nothing.
-        progress: shows how far it is.
+        choice: what to keep; by default, all images with annotations.
+        remap_ids: renumber the kept categories 1..K in the order of their old ids, and write ``category_map.json``.
+        media: how to place the images; files are never re-encoded.
+        workers: number of threads; all processors by default.
+        overwrite: replace an existing subset at `dst_path`.
+        dry_run: check everything, but write nothing.
+        progress: reports progress.
 
     Raises:
         InvalidInputError: when the file is not COCO, a category is unknown or no image is left.
-        FaultsError: naming every image file that is missing, unreadable or outside of `images`.
+        FaultsError: when image files are missing, unreadable or outside `images`; names each.
         SegDataError: when hard links are not possible.
-        TargetExistsError: when `dst_path` is taken.
+        TargetExistsError: when `dst_path` already exists.
     """
     if images is None and media != "none":
-        raise InvalidInputError(f"no image folder is given to {media} images from")
+        raise InvalidInputError(f"no image folder to {media} images from. Name it with --images, or use --media none.")
     check_outside(dst_path, annotations, images)
     ours = _old_files(dst_path)
     check_target_directory(dst_path, overwrite=overwrite, ours=ours)
@@ -139,18 +139,20 @@ def coco_subset(
 
 
 def check_outside(target: Path, *sources: Path | None) -> None:
-    """Refuse to write over what is read.
+    """Refuse to overwrite the input.
 
     Raises:
-        InvalidInputError: when one of `sources` is `target` or lies in it.
+        InvalidInputError: when one of `sources` is `target` or is inside it.
     """
     for source in sources:
         if source and source.resolve().is_relative_to(target.resolve()):
-            raise InvalidInputError(f"{source} lies in {target}, which would be replaced; write to another place")
+            raise InvalidInputError(
+                f"{source}: is in {target}, which would be replaced. Choose another target with --dst_path."
+            )
 
 
 def _old_files(target: Path) -> tuple[str, ...]:
-    """Return what a subset that lies at `target` consists of; nothing where there is no report to say it is one."""
+    """Return the entries of an existing subset at `target`; nothing if no report marks it as a subset."""
     return (INSTANCES.parts[0], MEDIA_DIR, SUBSET, CATEGORY_MAP) if (target / SUBSET).is_file() else ()
 
 
@@ -215,7 +217,7 @@ def _kept_objects(coco: Coco, selection: Selection, remapped: Sequence[SubsetCat
 
 
 def _replace(key: str, raw: Raw, value: Raw) -> Raw:
-    """Return the object with one value replaced; all others stay the text they were, in their order."""
+    """Return the object with one value replaced; the text and order of the others do not change."""
     members = msgspec.json.decode(raw, type=dict[str, Raw])
     members[key] = value
     return Raw(msgspec.json.encode(members))
@@ -233,6 +235,6 @@ def _category_map(categories: Sequence[SubsetCategory]) -> bytes:
 
 
 def _without_paths(report: SubsetReport) -> bytes:
-    """Return the report as JSON: the same inputs and options give the same bytes, wherever they lie."""
+    """Return the report as JSON without paths: the same inputs and options give the same bytes in any folder."""
     members = {key: value for key, value in asdict(report).items() if key not in ("target", "written")}
     return msgspec.json.format(msgspec.json.encode(members), indent=2) + b"\n"

@@ -1,1 +1,1 @@
-"""From SBD and VOC: one list of both, no validation image among them."""
+"""Merge SBD and VOC into one list without validation images."""

@@ -1,8 +1,8 @@
-"""One numeric field of a struct in a MATLAB v5 file, without building the rest of the struct.
+"""Read one numeric field of a struct in a MATLAB v5 file without building the rest of the struct.
 
-SBD's structs hold 20 sparse matrices beside the mask; to build them takes scipy longer than to inflate the file and
-encode the mask. Here every other field is stepped over, and what a file claims is checked before memory is taken.
-Source of every fact: "MAT-File Format", The MathWorks, chapter 1 (Level 5 MAT-Files).
+SBD's structs hold 20 sparse matrices besides the mask; scipy takes longer to build them than to inflate the file and
+encode the mask. This module skips every other field and checks what a file claims before it allocates memory.
+Source of all facts: "MAT-File Format", The MathWorks, chapter 1 (Level 5 MAT-Files).
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InvalidInputError
+from segdata.text import plural
 
-#: A file or variable beyond this (bytes) is refused before memory is taken; SBD's hold 0.3 MB.
+#: Larger files and variables (bytes) are refused before memory is allocated; SBD's have 0.3 MB.
 MAX_MAT_BYTES = 1 << 26
 
 _HEADER = 128
@@ -35,7 +36,7 @@ _Element = tuple[int, memoryview]
 
 
 def read_field(path: Path, variable: str, field: str) -> npt.NDArray[np.integer[Any]]:
-    """Return the integers of `variable.field`, a 1x1 struct's matrix, in their shape and column-major as stored.
+    """Return the integer matrix `variable.field` of a 1x1 struct, in its shape and in column-major order as stored.
 
     Raises:
         InvalidInputError: when the file is not a MATLAB v5 file, or is truncated, damaged or larger than
@@ -45,7 +46,7 @@ def read_field(path: Path, variable: str, field: str) -> npt.NDArray[np.integer[
     with path.open("rb") as file:
         data = file.read(MAX_MAT_BYTES + 1)
     if len(data) > MAX_MAT_BYTES:
-        raise InvalidInputError(f"larger than {MAX_MAT_BYTES} bytes; not an SBD file")
+        raise InvalidInputError(f"is larger than {MAX_MAT_BYTES} bytes; expected an SBD file")
     order = _byte_order(data)
     found = []
     for kind, body in _elements(memoryview(data)[_HEADER:], order):
@@ -56,27 +57,27 @@ def read_field(path: Path, variable: str, field: str) -> npt.NDArray[np.integer[
                 raise InvalidInputError(f"{variable} is not a 1x1 struct")
             return _integers(_select(parts, variable, field, order), f"{variable}.{field}", order)
         found.append(name)
-    raise InvalidInputError(f"holds no variable {variable}, only {', '.join(found) or 'nothing'}")
+    raise InvalidInputError(f"contains no variable {variable}; found {', '.join(found) or 'nothing'}")
 
 
 def _byte_order(data: bytes) -> str:
     if _HDF5 in (data[:8], data[512:520]):
-        raise InvalidInputError("MATLAB v7.3 (HDF5); expected v5, as MATLAB writes it by save(…, '-v7')")
+        raise InvalidInputError("is a MATLAB v7.3 file (HDF5); expected v5. Write it with save(…, '-v7').")
     order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
     if order is None or struct.unpack_from(f"{order}H", data, 124) != (0x0100,):
-        raise InvalidInputError(f"not a MATLAB v5 file ({len(data)} bytes)")
+        raise InvalidInputError(f"not a MATLAB v5 file ({plural(len(data), 'byte')})")
     return order
 
 
 def _elements(buffer: memoryview, order: str) -> Iterator[_Element]:
-    """Step through the data elements of `buffer`: type and bytes of each."""
+    """Yield the type and bytes of each data element in `buffer`."""
     at = 0
     while at < len(buffer):
         if at + 8 > len(buffer):
             raise _damaged()
         kind, size = struct.unpack_from(f"{order}II", buffer, at)
         start, step = at + 8, 8
-        if kind >> 16:  # small element: size and type share one word, up to four bytes follow
+        if kind >> 16:  # small element: size and type share one word, followed by up to four bytes
             kind, size, start = kind & 0xFFFF, kind >> 16, at + 4
         elif kind == _COMPRESSED:
             step += size
@@ -89,7 +90,7 @@ def _elements(buffer: memoryview, order: str) -> Iterator[_Element]:
 
 
 def _inflate(body: memoryview, order: str) -> memoryview:
-    """Return the one matrix that a compressed element holds; its own tag says how large it is."""
+    """Return the one matrix in a compressed element; its own tag states its size."""
     from imagecodecs import DeflateError, deflate_decode
 
     try:
@@ -100,7 +101,7 @@ def _inflate(body: memoryview, order: str) -> memoryview:
         if kind != _MATRIX:
             raise _damaged()
         if size > MAX_MAT_BYTES:
-            raise InvalidInputError(f"claims a variable of {size} bytes; {MAX_MAT_BYTES} are the limit")
+            raise InvalidInputError(f"claims a variable of {size} bytes; expected at most {MAX_MAT_BYTES}")
         data = deflate_decode(bytes(body), out=8 + size)
     except (zlib.error, DeflateError) as error:
         raise _damaged() from error
@@ -110,7 +111,7 @@ def _inflate(body: memoryview, order: str) -> memoryview:
 
 
 def _open(matrix: memoryview, order: str) -> tuple[int, tuple[int, ...], str, Iterator[_Element]]:
-    """Return class, shape and name of a matrix, and its further elements."""
+    """Return the class, shape and name of a matrix, and its remaining elements."""
     parts = _elements(matrix, order)
     flags, dimensions, name = _next(parts, 6, 8), _next(parts, 5, 8), _next(parts, 1, 0)
     class_ = struct.unpack_from(f"{order}I", flags)[0] & 0xFF
@@ -121,15 +122,15 @@ def _open(matrix: memoryview, order: str) -> tuple[int, tuple[int, ...], str, It
 
 
 def _select(parts: Iterator[_Element], variable: str, field: str, order: str) -> memoryview:
-    """Return the matrix of one field of a struct, from the elements behind the struct's name."""
+    """Return the matrix of one field of a struct, from the elements after the struct's name."""
     (length,) = struct.unpack_from(f"{order}i", _next(parts, 5, 4))
     packed = bytes(_next(parts, 1, 0)).decode("latin-1")
     if length < 1 or len(packed) % length:
         raise _damaged()
     names = [packed[at : at + length].split("\0")[0] for at in range(0, len(packed), length)]
     if field not in names:
-        raise InvalidInputError(f"{variable} has no field {field}, only {', '.join(names) or 'none'}")
-    # All of them: were one missing, those behind it would stand under the names before theirs.
+        raise InvalidInputError(f"{variable} has no field {field}; found {', '.join(names) or 'none'}")
+    # Read all of them: if one is missing, those after it would get the wrong names.
     matrices = [_next(parts, _MATRIX, 0) for _ in names]
     return matrices[names.index(field)]
 
@@ -153,4 +154,4 @@ def _next(parts: Iterator[_Element], kind: int, least: int) -> memoryview:
 
 
 def _damaged() -> InvalidInputError:
-    return InvalidInputError("a truncated or damaged MATLAB file")
+    return InvalidInputError("is a truncated or damaged MATLAB file")

@@ -1,7 +1,7 @@
-"""SBD, the Semantic Boundaries Dataset: its class masks, merged with VOC's training split.
+"""Merge the class masks of SBD, the Semantic Boundaries Dataset, with VOC's training split.
 
-SBD labels VOC images that VOC itself has no masks for. Both its splits together, without the images of VOC's val
-split and with VOC's own masks where there are some, are the "augmented" training set, usually of 10,582 images.
+SBD labels VOC images that have no masks in VOC itself. Both SBD splits together, without the images in VOC's val split
+and with VOC's own masks where available, form the "augmented" training set, usually of 10,582 images.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from segdata.sources.finder import IdFiles
 from segdata.sources.sbd.mat5 import read_field
 from segdata.sources.sbd.splits import USUAL_COUNT, SplitCounts, find_release, read_splits
 from segdata.sources.voc import COLOR_DIR, ID_LISTS, IMAGE_DIR, INDEX_DIR, VOC_IMAGE_SUFFIXES, find_devkit
+from segdata.text import plural
 
 MAT_DIR = "cls"
 SBD_IMAGE_DIR = "img"
@@ -35,7 +36,7 @@ AUGMENTED_LIST = Path("vocaug_train_lst.txt")
 
 @dataclass(frozen=True)
 class MergeReport:
-    """What `sbd_merge` made, how its number comes about, and how many files of each folder a dry run did not find."""
+    """Report of `sbd_merge`: its files, its counts, and the number of files missing from each folder in a dry run."""
 
     list: str
     masks: str
@@ -58,29 +59,29 @@ def sbd_merge(
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> MergeReport:
-    """Write index PNGs of the images that only SBD has, and the list of VOC's and SBD's training samples.
+    """Write index PNGs for the images that only SBD has, and a list of the training samples of VOC and SBD.
 
-    The list begins with SBD's train split, then SBD's val split, then VOC's train split, each in the order of its id
-    list: the order of the model zoo's own list. Its paths are relative to `data_root`, so all folders lie below it.
+    The list contains SBD's train split, then SBD's val split, then VOC's train split, each in the order of its id
+    list; the model zoo's own list has the same order. Paths are relative to `data_root`, so all folders must be in it.
 
     Args:
-        data_root: the folder above VOCdevkit and benchmark_RELEASE.
+        data_root: the folder that contains VOCdevkit and benchmark_RELEASE.
         sbd_root: see `find_release`; `data_root` by default.
         voc_root: see `find_devkit`; `data_root` by default.
-        dst_path: folder of the masks; ``cls_png_gray`` beside ``cls`` by default.
-        list_file: the list; relative to `data_root`.
-        expect_count: how many samples there must be.
-        workers: threads, all processors by default; or a cluster.
-        overwrite: replace masks and list of an earlier run.
-        dry_run: write nothing; check what is there and count what is missing, so that the four id lists are enough
-            to learn the number of samples.
-        progress: shows how far it is.
+        dst_path: folder for the masks; ``cls_png_gray`` next to ``cls`` by default.
+        list_file: the list to write, relative to `data_root`.
+        expect_count: required number of samples.
+        workers: number of threads, all processors by default; or a cluster.
+        overwrite: replace the masks and list of an earlier run.
+        dry_run: write nothing; check the files that exist and count those that are missing, so that the four id lists
+            are enough to get the number of samples.
+        progress: reports progress.
 
     Raises:
-        FaultsError: naming every missing file, every ``.mat`` file that is damaged, of another form or size than its
-            image, and every mask with a value beyond VOC's classes. Nothing is written.
-        InvalidInputError: when the count is not the one expected, or a folder lies outside `data_root`.
-        TargetExistsError: when the masks or the list exist.
+        FaultsError: when files are missing, ``.mat`` files are damaged or differ in form or size from their image, or
+            masks have a value outside VOC's classes; names each. Nothing is written.
+        InvalidInputError: when the number of samples is not `expect_count`, or a folder is outside `data_root`.
+        TargetExistsError: when the masks or the list already exist.
     """
     root = normal(data_root)
     devkit = below(root, find_devkit(voc_root or data_root, holding=ID_LISTS))
@@ -92,7 +93,8 @@ def sbd_merge(
         raise InvalidInputError(_other_count(counts, expect_count))
     if not (dry_run or (devkit / INDEX_DIR).is_dir()):
         raise InvalidInputError(
-            f"{devkit / INDEX_DIR}: no such folder of index masks; voc-decolor makes it from {COLOR_DIR}"
+            f"{devkit / INDEX_DIR}: no such folder; expected a folder of index masks. "
+            f"Make it from {COLOR_DIR} with voc-decolor."
         )
     image_of = IdFiles(root, dataset / SBD_IMAGE_DIR, VOC_IMAGE_SUFFIXES)
     mat_of = IdFiles(root, dataset / MAT_DIR, (".mat",))
@@ -130,7 +132,8 @@ def sbd_merge(
 def _other_count(counts: SplitCounts, expected: int) -> str:
     more = counts.samples - expected
     return (
-        f"{counts.samples:,} samples, {abs(more):,} {'more' if more > 0 else 'fewer'} than the {expected:,} expected: "
+        f"{counts.samples:,} sample{'s' if counts.samples != 1 else ''}, "
+        f"{abs(more):,} {'more' if more > 0 else 'fewer'} than the {expected:,} expected: "
         f"VOC train {counts.voc_train:,} + SBD train {counts.sbd_train:,} + SBD val {counts.sbd_val:,} - in both "
         f"{counts.sbd_both:,} - in VOC train {counts.in_voc_train:,} - in VOC val {counts.in_voc_val:,}"
     )
@@ -138,7 +141,7 @@ def _other_count(counts: SplitCounts, expected: int) -> str:
 
 @dataclass(frozen=True)
 class _Source:
-    """An id of SBD with its files, relative to the data root; empty where there is none."""
+    """An SBD id and its files, relative to the data root; a missing file is an empty string."""
 
     id_: str
     mat: str
@@ -153,7 +156,7 @@ def _convert_all(
     progress: Progress,
     staging: Path | None,
 ) -> None:
-    """Convert every mask that is there; raise the faults already `known` together with those found."""
+    """Convert every existing mask; raise the faults already `known` together with those found."""
     if staging:
         check_shared(workers, staging)
     there = [source for source in sources if source.mat]
@@ -164,11 +167,11 @@ def _convert_all(
             found += [fault] if fault else []
     if known or found:
         faults = [*found, *known]
-        raise FaultsError(f"{len(faults)} faults in {root}", faults)
+        raise FaultsError(f"{root}: {plural(len(faults), 'fault')}", faults)
 
 
 def _convert(root: Path, staging: Path | None, source: _Source) -> str | None:
-    """Write the mask of one id to `staging`; return what is wrong with it instead, if anything is."""
+    """Write the mask of one id to `staging`; return its fault instead if it has one."""
     try:
         mask = read_mask(root / source.mat)
         if source.image:
@@ -186,17 +189,17 @@ def read_mask(path: Path) -> npt.NDArray[np.uint8]:
     """Return the class ids ``(H, W)`` uint8, 0 to 20, of one of SBD's ``cls/*.mat`` files: `GTcls.Segmentation`.
 
     Raises:
-        InvalidInputError: see `read_field`; and when it is no image, or a pixel has a value beyond VOC's classes.
+        InvalidInputError: see `read_field`; also when it is not an image, or a pixel has a value outside VOC's classes.
         OSError: when the file cannot be read.
     """
     mask = read_field(path, "GTcls", "Segmentation")
     if mask.ndim != 2 or not mask.size:
-        raise InvalidInputError(f"GTcls.Segmentation has the shape {mask.shape}; expected height and width")
+        raise InvalidInputError(f"GTcls.Segmentation has shape {mask.shape}; expected height and width")
     foreign = (mask < 0) | (mask >= len(VOC_CLASSES))
     if foreign.any():
         raise InvalidInputError(
-            f"{first_pixel(foreign)} has value {mask[foreign][0]}; expected 0 to {len(VOC_CLASSES) - 1}, "
-            "and SBD has no void"
+            f"{first_pixel(foreign)} has value {mask[foreign][0]}; expected 0 to {len(VOC_CLASSES) - 1} "
+            "(SBD has no ignore index)"
         )
     return mask.astype(np.uint8, copy=False)
 
@@ -208,4 +211,4 @@ def _check_size(mask: npt.NDArray[np.uint8], image: Path) -> None:
         raise InvalidInputError(f"its image {image.name}: {error}") from error
     height, width = mask.shape
     if (header.width, header.height) != (width, height):
-        raise InvalidInputError(f"{width} x {height} pixels; its image {image.name} has {header.size}")
+        raise InvalidInputError(f"{width} x {height} pixels, but its image {image.name} has {header.size}")

@@ -1,4 +1,4 @@
-"""The id lists of SBD and VOC, and how many training samples they give together."""
+"""Read the id lists of SBD and VOC, and count the training samples that they give together."""
 
 from __future__ import annotations
 
@@ -10,38 +10,39 @@ from segdata.lists import read_ids
 from segdata.sources.voc import ID_LISTS
 from segdata.text import check_unique
 
-#: Samples that the official lists of VOC 2012 and SBD give.
+#: Number of samples that the official lists of VOC 2012 and SBD give.
 USUAL_COUNT = 10_582
 
 
 def find_release(root: Path) -> Path:
-    """Return the directory of SBD's ``train.txt``: `root` itself, or ``dataset`` in it or in its benchmark_RELEASE.
+    """Return the directory with SBD's ``train.txt``: `root` itself, or ``dataset`` in it or in its benchmark_RELEASE.
 
     Raises:
-        InvalidInputError: when there is none.
+        InvalidInputError: when there is no such directory.
     """
     for folder in (root / "benchmark_RELEASE" / "dataset", root / "dataset", root):
         if (folder / "train.txt").is_file():
             return folder
     raise InvalidInputError(
-        f"{root}: no SBD release; expected benchmark_RELEASE/dataset/train.txt below it, or benchmark_RELEASE itself"
+        f"{root}: contains no SBD release; expected benchmark_RELEASE/dataset/train.txt in it, "
+        "or benchmark_RELEASE itself"
     )
 
 
 @dataclass(frozen=True)
 class SplitCounts:
-    """How the number of samples comes about.
+    """Arithmetic behind the number of samples.
 
     ``samples = voc_train + sbd_train + sbd_val - sbd_both - in_voc_train - in_voc_val``.
 
     Attributes:
-        voc_train: ids of VOC's train split.
-        sbd_train: ids of SBD's train split.
-        sbd_val: ids of SBD's val split.
+        voc_train: ids in VOC's train split.
+        sbd_train: ids in SBD's train split.
+        sbd_val: ids in SBD's val split.
         sbd_both: ids that are in both splits of SBD.
-        in_voc_train: SBD's ids that VOC's train split has; VOC's masks are taken.
-        in_voc_val: SBD's ids that VOC's val split has; they are left out.
-        samples: what remains: VOC's train split and the ids that only SBD has.
+        in_voc_train: SBD ids that are in VOC's train split; VOC's masks are used.
+        in_voc_val: SBD ids that are in VOC's val split; they are left out.
+        samples: result: VOC's train split plus the ids that only SBD has.
     """
 
     voc_train: int
@@ -63,12 +64,12 @@ class Splits:
     sbd_val: list[str]
 
     def only_sbd(self) -> list[str]:
-        """Return the ids that SBD adds: SBD's train list, then its val list, without what VOC's train or val has."""
+        """Return the ids that SBD adds: SBD's train list, then its val list, without ids in VOC's train or val."""
         known = {*self.voc_train, *self.voc_val}
         return [id_ for id_ in dict.fromkeys([*self.sbd_train, *self.sbd_val]) if id_ not in known]
 
     def counts(self) -> SplitCounts:
-        """Return the arithmetic of the merge."""
+        """Return the counts behind the number of samples."""
         sbd = {*self.sbd_train, *self.sbd_val}
         return SplitCounts(
             voc_train=len(self.voc_train),
@@ -82,18 +83,22 @@ class Splits:
 
 
 def read_splits(devkit: Path, dataset: Path) -> Splits:
-    """Read VOC's and SBD's lists, ids stripped.
+    """Read the id lists of VOC and SBD, without blanks around the ids.
 
     Raises:
         InvalidInputError: when a list cannot be read or is empty.
-        FaultsError: when an id stands in a list twice, or both in VOC's train and in VOC's val.
+        FaultsError: when an id is in a list twice, or is in both VOC's train and VOC's val.
     """
     paths = [devkit / ID_LISTS / "train.txt", devkit / ID_LISTS / "val.txt", dataset / "train.txt", dataset / "val.txt"]
     lists = [read_ids(path) for path in paths]
     for path, ids in zip(paths, lists, strict=True):
-        check_unique(ids, f"{path}: ids that stand there more than once")
+        check_unique(ids, f"{path}: duplicate ids")
     splits = Splits(*lists)
     leaks = sorted({*splits.voc_train} & {*splits.voc_val})
     if leaks:
-        raise FaultsError(f"{devkit / ID_LISTS}: {len(leaks)} ids are both in train.txt and in val.txt", leaks)
+        raise FaultsError(
+            f"{devkit / ID_LISTS}: {len(leaks)} {'ids are' if len(leaks) != 1 else 'id is'} "
+            "both in train.txt and in val.txt",
+            leaks,
+        )
     return splits

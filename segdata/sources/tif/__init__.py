@@ -1,1 +1,1 @@
-"""From TIF stacks: images, index masks and lists, page by page."""
+"""Slice TIFF stacks page by page into images, index masks and lists."""

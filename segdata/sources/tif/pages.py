@@ -1,7 +1,7 @@
-"""A multi-page TIFF read page by page: no page is kept, and none is decoded before its size is known.
+"""Read a multi-page TIFF page by page: keep no page, and decode none before its size is known.
 
-Source of every fact on the file format: TIFF Revision 6.0, Adobe, sections 2, 3, 15 and 22, and tifffile's reading of
-what programs made of it.
+Source of all facts on the file format: TIFF Revision 6.0, Adobe, sections 2, 3, 15 and 22, and tifffile's handling of
+the files that programs write in practice.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InvalidInputError
+from segdata.text import plural
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
 
-#: PhotometricInterpretation and samples a pixel of what a PNG can say; YCbCr within JPEG is decoded to RGB.
+#: PhotometricInterpretation and samples per pixel of what a PNG can represent; YCbCr in a JPEG is decoded to RGB.
 _COLORS = {
     (0, 1): "gray, 0 is white",
     (1, 1): "gray",
@@ -40,15 +41,15 @@ _YCBCR, _JPEG = 6, (6, 7, 33007, 34892)
 
 @dataclass(frozen=True)
 class PageForm:
-    """What the header of a page says.
+    """Properties of a page, from its header.
 
     Attributes:
-        width: pixels.
-        height: pixels.
-        samples: samples a pixel.
+        width: in pixels.
+        height: in pixels.
+        samples: number of samples per pixel.
         dtype: data type of a sample.
-        bits: how many bits of it are used.
-        color: in words.
+        bits: number of its bits in use.
+        color: color type in words.
     """
 
     width: int
@@ -70,25 +71,25 @@ def open_stack(path: Path, *, max_page_mb: int) -> Iterator[Stack]:
 
 
 class Stack:
-    """The pages of a TIFF file: its image file directories, or the planes of one that holds them all.
+    """The pages of a TIFF file: its image file directories, or the planes of one directory that contains them all.
 
-    ImageJ writes a stack beyond 4 GB, and tifffile on demand, as one directory whose planes lie behind each other.
-    May be read from several threads at once: each has a file handle of its own. What is pickled is the path.
+    ImageJ (for stacks over 4 GB) and tifffile (on request) write one directory whose planes follow each other.
+    Several threads may read at once: each has its own file handle. Pickling stores the path, not the pages.
 
     Attributes:
         path: the file.
     """
 
     def __init__(self, path: Path, max_page_mb: int, files: ExitStack) -> None:
-        """Find all pages; none is read.
+        """Find all pages without reading them.
 
         Args:
             path: the file.
-            max_page_mb: pages that claim more memory are refused.
-            files: closes the file handles.
+            max_page_mb: refuse pages that claim more memory.
+            files: exit stack that closes the file handles.
 
         Raises:
-            InvalidInputError: when it is no TIFF file, has no pages, or is damaged or truncated so that the pages
+            InvalidInputError: when the file is not a TIFF, has no pages, or is so damaged or truncated that its pages
                 cannot be counted.
         """
         self.path = path
@@ -109,25 +110,25 @@ class Stack:
         return self._planes if self._planes > 1 else len(self._offsets)
 
     def naming(self, index: int) -> AbstractContextManager[None]:
-        """Put the names of file and page before what goes wrong with page `index`."""
+        """Prefix errors about page `index` with the names of the file and the page."""
         return _readable(f"{self.path.name}, page {index}")
 
     def form(self, index: int) -> PageForm:
-        """Return what the header of page `index` (from 0) says.
+        """Return the form of page `index` (from 0), from its header.
 
         Raises:
-            InvalidInputError: when the page is damaged, truncated or too large, or has a form that is not supported.
+            InvalidInputError: when the page is damaged, truncated, too large or of an unsupported form.
         """
         with self.naming(index):
             return self._form(self._page(index))
 
     def read(self, index: int, expected: PageForm) -> npt.NDArray[Any]:
-        """Return page `index` (from 0) in its own data type, ``(H, W)`` or ``(H, W, samples)``; bool as uint8.
+        """Return page `index` (from 0) in its stored data type, ``(H, W)`` or ``(H, W, samples)``; bool as uint8.
 
-        Values are as they are stored: nothing is scaled or inverted and no palette applied.
+        Values are those stored in the file: not scaled, not inverted, and without a palette applied.
 
         Raises:
-            InvalidInputError: see `form`; also when it is not `expected`, or the data cannot be decoded.
+            InvalidInputError: see `form`; also when the page's form is not `expected`, or its data cannot be decoded.
         """
         with self.naming(index):
             page = self._page(index)
@@ -150,7 +151,7 @@ class Stack:
     def _page(self, index: int) -> TiffPage:
         from tifffile import TiffPage
 
-        # Not by `TiffFile.pages`, which follows the whole chain anew in each handle, in a circle if the file says so.
+        # Not `TiffFile.pages`: it follows the entire chain again in each handle, in circles if the chain is circular.
         tif = self._tif()
         tif.filehandle.seek(self._offsets[0 if self._planes > 1 else index])
         return TiffPage(tif, index)
@@ -162,14 +163,16 @@ class Stack:
         return pixels.reshape(page.shape)
 
     def _form(self, page: TiffPage) -> PageForm:
-        """Return the form of `page` once all that it claims is found to be possible."""
+        """Return the form of `page` after checking that everything it claims is possible."""
         size = f"{page.imagewidth} x {page.imagelength} pixels"
         if page.dtype is None or page.dtype.kind not in "buif" or page.bitspersample > 64:
-            raise InvalidInputError(f"{page.bitspersample}-bit samples of a kind that is not supported")
+            raise InvalidInputError(
+                f"unsupported {page.bitspersample}-bit samples; expected integers or floating point of up to 64 bits"
+            )
         claimed = max(page.nbytes, math.prod(page.chunks) * page.dtype.itemsize)
         if claimed > self._max_page_mb << 20:
             raise InvalidInputError(
-                f"claims {size}, {claimed / 2**20:,.0f} MB of memory; {self._max_page_mb} MB are the limit"
+                f"claims {size}, {claimed / 2**20:,.0f} MB of memory; expected at most {self._max_page_mb} MB"
             )
         photometric, samples = int(page.photometric), page.samplesperpixel
         color = _COLORS.get((photometric, samples))
@@ -177,7 +180,8 @@ class Stack:
             color = None
         if page.axes not in ("YX", "YXS", "SYX") or not page.nbytes or color is None:
             raise InvalidInputError(
-                f"{size} with {samples} samples each, axes {page.axes}, photometric interpretation {photometric}; "
+                f"{size} with {plural(samples, 'sample')} each, axes {page.axes}, "
+                f"photometric interpretation {photometric}; "
                 "expected a gray, palette or RGB image"
             )
         if self._planes == 1:
@@ -187,12 +191,12 @@ class Stack:
 
 @lru_cache(maxsize=4)
 def _open_again(path: Path, max_page_mb: int, _changed: int, _size: int) -> Stack:
-    """Open a stack once for all pages that this process is sent; another file under the same name is another stack."""
+    """Open a stack once for all pages sent to this process; a changed file of the same name is a new stack."""
     return Stack(path, max_page_mb, ExitStack())
 
 
 def _check_data(page: TiffPage) -> None:
-    """Refuse a page whose data are not all there: tifffile fills some of the gaps with zeros."""
+    """Refuse a page with missing data: tifffile fills some of the gaps with zeros."""
     starts, lengths = page.dataoffsets, page.databytecounts
     if starts and page.is_contiguous:
         end = starts[0] + page.nbytes
@@ -200,11 +204,11 @@ def _check_data(page: TiffPage) -> None:
         end = max(start + length for start, length in zip(starts, lengths, strict=True))
     else:
         raise InvalidInputError(
-            f"damaged: {len(starts)} offsets, {len(lengths)} byte counts for {math.prod(page.chunked)} strips or tiles"
+            f"damaged: offsets: {len(starts)}, byte counts: {len(lengths)}, strips or tiles: {math.prod(page.chunked)}"
         )
     size = page.parent.filehandle.size
     if end > size:
-        raise InvalidInputError(f"truncated: its data should end at byte {end}, the file ends at byte {size}")
+        raise InvalidInputError(f"truncated: its data should end at byte {end}, but the file ends at byte {size}")
 
 
 def _directories(tif: TiffFile) -> list[int]:
@@ -221,23 +225,23 @@ def _directories(tif: TiffFile) -> list[int]:
         if offset == 0:
             break
         if offset in offsets:
-            raise InvalidInputError(f"damaged: after page {len(offsets) - 1} an earlier page comes again")
+            raise InvalidInputError(f"damaged: page {len(offsets) - 1} links back to an earlier page")
         file.seek(offset)
         count_bytes = file.read(form.tagnosize)
         if len(count_bytes) < form.tagnosize:
             raise InvalidInputError(
-                f"truncated: page {len(offsets)} should begin at byte {offset}, the file ends at byte {file.size}"
+                f"truncated: page {len(offsets)} should begin at byte {offset}, but the file ends at byte {file.size}"
             )
         (tags,) = struct.unpack(form.tagnoformat, count_bytes)
         offsets[offset] = None
         link = offset + form.tagnosize + tags * form.tagsize
     if not offsets:
-        raise InvalidInputError("holds no pages")
+        raise InvalidInputError("contains no pages")
     return list(offsets)
 
 
 def _planes(tif: TiffFile) -> int:
-    """Return how many planes a file's only directory holds, as its description says."""
+    """Return the number of planes in a file's only directory, according to its description."""
     if not (tif.is_imagej or tif.is_shaped):
         return 1
     page, series = tif.pages.first, tif.series[0]
@@ -247,16 +251,17 @@ def _planes(tif: TiffFile) -> int:
     end = page.dataoffsets[0] + planes * page.nbytes
     if end > tif.filehandle.size:
         raise InvalidInputError(
-            f"truncated: claims {planes} planes that end at byte {end}, the file ends at byte {tif.filehandle.size}"
+            f"truncated: {plural(planes, 'plane')} should end at byte {end}, "
+            f"but the file ends at byte {tif.filehandle.size}"
         )
     return planes
 
 
 @contextmanager
 def _readable(where: str) -> Iterator[None]:
-    """Put `where` before what goes wrong.
+    """Prefix errors with `where`.
 
-    Every kind of exception may come out of a decoder that is given damaged data; each means that.
+    A decoder may raise any exception for damaged data, so every exception is taken to mean that.
     """
     try:
         yield

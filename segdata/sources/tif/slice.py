@@ -1,4 +1,4 @@
-"""Multi-page TIFF stacks (ISBI 2012 and its like): page by page to image files, index masks and list files."""
+"""Slice multi-page TIFF stacks (such as ISBI 2012) page by page into image files, index masks and list files."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from segdata.sources.tif.values import (
     keep_values,
     to_class_ids,
 )
+from segdata.text import plural
 
 _IMAGE_DIR, _LABEL_DIR = "images", "labels"
 _LISTS = {"all": "all_lst.txt", "train": "train_lst.txt", "val": "val_lst.txt"}
@@ -37,14 +38,14 @@ _LISTS = {"all": "all_lst.txt", "train": "train_lst.txt", "val": "val_lst.txt"}
 
 @dataclass(frozen=True)
 class SliceReport:
-    """What `tif_slice` did.
+    """Report of `tif_slice`.
 
     Attributes:
         form: size in pixels, data type and color of every page.
-        scaled: the values that became 0 and 255; None where values are as they were.
-        clipped: samples beyond these values.
-        label_pixels: pixels by class id, over all pages.
-        split: how the pages were divided; None when all are in one list.
+        scaled: the values that became 0 and 255; None if values were kept.
+        clipped: number of samples outside this range.
+        label_pixels: number of pixels by class id, over all pages.
+        split: how the pages were divided; None if all are in one list.
         lists: list file of each split.
         split_pages: pages (from 0) of each split, in the order of its list.
     """
@@ -64,7 +65,7 @@ class SliceReport:
 
     @property
     def pages(self) -> int:
-        """Return how many pages were sliced."""
+        """Return the number of sliced pages."""
         return sum(map(len, self.split_pages.values()))
 
 
@@ -85,34 +86,34 @@ def tif_slice(
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> SliceReport:
-    """Write each page of a stack as ``images/NAME_0007.png``, its labels as index PNG, and a list file a split.
+    """Write each page of a stack as ``images/NAME_0007.png``, its labels as an index PNG, and a list file per split.
 
-    NAME is the file name of `images` without suffix, the number is the page's in its stack, from 0. Memory does
-    not grow with the number of pages.
+    NAME is the file name of `images` without its suffix; the number is the page's position in its stack, from 0.
+    Memory use does not grow with the number of pages.
 
     Args:
-        images: the stack; any TIFF that tifffile reads, of gray, palette (its indices) or RGB pages of one form.
-        dst_path: directory to make.
-        labels: stack of as many pages of the same size; without it the list files name images only.
-        label_map: class id of each value of the labels; by default the values are the ids.
+        images: the stack: any TIFF that tifffile reads, with gray, palette (as indices) or RGB pages of one form.
+        dst_path: directory to create.
+        labels: stack of equally many pages of the same size; without it, the list files name images only.
+        label_map: class id of each label value; by default, the values are the ids.
         pages: pages to slice, from 0; all by default.
-        depth: ``"keep"`` leaves values as they are, ``"8bit"`` scales them to 0…255 by their data type.
-        value_range: the values that become 0 and 255 instead; beyond them is clipped.
-        split: which of the pages train and which validate; by default all are in one list.
-        image_format: of the images; labels are PNGs always.
-        max_page_mb: pages that claim more memory are refused before it is taken.
-        workers: threads, all processors by default; or a cluster.
-        overwrite: replace what an earlier run with the same stack wrote.
-        dry_run: read and check everything, write nothing.
-        progress: shows how far it is.
+        depth: ``"keep"`` keeps the values, ``"8bit"`` scales them to 0…255 by the range of their data type.
+        value_range: the values to scale to 0 and 255 instead; values outside are clipped.
+        split: which pages train and which validate; by default, all are in one list.
+        image_format: format of the images; labels are always PNGs.
+        max_page_mb: refuse pages that claim more memory, before it is allocated.
+        workers: number of threads, all processors by default; or a cluster.
+        overwrite: replace the files of an earlier run with the same stack.
+        dry_run: read and check everything, but write nothing.
+        progress: reports progress.
 
     Raises:
-        InvalidInputError: when a stack cannot be read, the two do not belong together, or an option asks for what
-            the data cannot give.
-        UnmappedLabelsError: when the labels hold 0 and 255 only and there is no `label_map`.
-        FaultsError: naming every page that is damaged, of another form than the first, or has labels that are no
-            class. Nothing is written.
-        TargetExistsError: when `dst_path` is taken.
+        InvalidInputError: when a stack cannot be read, the two stacks do not match, or an option does not fit the
+            data.
+        UnmappedLabelsError: when the labels contain only 0 and 255 and there is no `label_map`.
+        FaultsError: when pages are damaged, differ in form from the first or have labels that are not classes; names
+            each. Nothing is written.
+        TargetExistsError: when `dst_path` already exists.
     """
     _check_label_map(labels, label_map)
     with ExitStack() as files:
@@ -161,16 +162,16 @@ def _check_label_map(labels: Path | None, label_map: Mapping[int, int] | None) -
     if label_map is None:
         return
     if labels is None:
-        raise InvalidInputError("a label map, but no labels")
+        raise InvalidInputError("a label map needs labels. Name their stack with --labels.")
     beyond = [id_ for id_ in label_map.values() if not 0 <= id_ <= 255]
     if beyond:
-        raise InvalidInputError(f"the label map names the class id {beyond[0]}; expected 0 to 255")
+        raise InvalidInputError(f"the label map contains class id {beyond[0]}; expected 0 to 255")
 
 
 def _choose(pages: Sequence[int] | None, stack: Stack) -> list[int]:
     chosen = list(range(len(stack))) if pages is None else sorted(set(pages))
     if not chosen:
-        raise InvalidInputError(f"{stack.path}: no page is chosen")
+        raise InvalidInputError(f"{stack.path}: no pages are selected; expected at least 1")
     if chosen[0] < 0 or chosen[-1] >= len(stack):
         beyond = chosen[0] if chosen[0] < 0 else chosen[-1]
         raise InvalidInputError(f"{stack.path}: has no page {beyond}; expected 0 to {len(stack) - 1}")
@@ -185,22 +186,24 @@ def _split(chosen: list[int], split: Fold | LastBlock | None) -> dict[str, list[
 
 
 def _mask_form(masks: Stack, stack: Stack, form: PageForm, first: int) -> PageForm:
-    """Return the form of the label pages; refuse stacks that do not belong together."""
+    """Return the form of the label pages; refuse stacks that do not match."""
     if len(masks) != len(stack):
-        raise InvalidInputError(f"{masks.path}: {len(masks)} pages, but {stack.path} has {len(stack)}")
+        raise InvalidInputError(
+            f"{masks.path}: has {plural(len(masks), 'page')}; expected {len(stack)}, as in {stack.path}"
+        )
     mask_form = masks.form(first)
     if mask_form.samples != 1:
-        raise InvalidInputError(f"{masks.path}: {mask_form}; expected labels of one sample a pixel")
+        raise InvalidInputError(f"{masks.path}: {mask_form}; expected labels with one sample per pixel")
     if (mask_form.width, mask_form.height) != (form.width, form.height):
         raise InvalidInputError(
-            f"{masks.path}: pages of {mask_form.width} x {mask_form.height} pixels, "
-            f"but those of {stack.path} have {form.width} x {form.height}"
+            f"{masks.path}: has pages of {mask_form.width} x {mask_form.height} pixels; "
+            f"expected {form.width} x {form.height}, as in {stack.path}"
         )
     return mask_form
 
 
 class _Name:
-    """Names the files of a page, relative to the target."""
+    """File names of a page, relative to the target."""
 
     def __init__(self, images: Path, stack_pages: int, image_format: Format) -> None:
         self.stem = images.stem.removesuffix(".ome")
@@ -220,7 +223,7 @@ def _check_not_binary(labels: Path, pixels: ValueCounts) -> None:
 
 
 def _ours(target: Path, name: _Name) -> set[str]:
-    """Return what of `target` an earlier run with this stack wrote: a folder with any other file is not ours."""
+    """Return the entries of `target` from an earlier run with this stack; a folder with other files is not one."""
     sliced = re.compile(rf"{re.escape(name.stem)}_\d{{4,}}\.(png|tif)")
     folders = {
         folder

@@ -1,4 +1,4 @@
-"""A stack on its way into files: pages are read, converted, encoded and written, several at once."""
+"""Turn the pages of a stack into files: read, convert, encode and write several at a time."""
 
 from __future__ import annotations
 
@@ -13,32 +13,33 @@ from segdata.cluster import Workers, check_shared
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.parallel import Progress, ordered_map
 from segdata.sources.tif.pages import PageForm, Stack
-from segdata.sources.tif.values import Page, ValueCounts
+from segdata.sources.tif.values import PagePixels, ValueCounts
+from segdata.text import plural
 
 
 @dataclass(frozen=True)
 class Track:
-    """Images or labels: where pages come from, what becomes of them and where they go.
+    """Images or labels: their pages, how to convert them and where to write them.
 
     Attributes:
         stack: the pages.
-        form: what every one of them must be.
-        convert: pixels to those that are written, and something to be counted over all pages, ``(N,)``.
-        encode: pixels to the bytes of a file.
-        name: page number to a path below the target.
+        form: the form that every page must have.
+        convert: maps pixels to the pixels to write, and to counts ``(N,)`` that are summed over all pages.
+        encode: maps pixels to the bytes of a file.
+        name: maps a page number to a path below the target.
     """
 
     stack: Stack
     form: PageForm
-    convert: Callable[[Page], tuple[Page, ValueCounts]]
-    encode: Callable[[Page], bytes]
+    convert: Callable[[PagePixels], tuple[PagePixels, ValueCounts]]
+    encode: Callable[[PagePixels], bytes]
     name: Callable[[int], str]
 
     def slice(self, page: int, staging: Path | None) -> ValueCounts:
-        """Write one page below `staging`, or only check it; return what was counted.
+        """Write one page below `staging`, or only check it; return its counts.
 
         Raises:
-            InvalidInputError: naming file and page, when the page cannot be read or converted.
+            InvalidInputError: when the page cannot be read or converted; names the file and the page.
         """
         pixels = self.stack.read(page, self.form)
         with self.stack.naming(page):
@@ -51,10 +52,10 @@ class Track:
 def slice_all(
     tracks: Sequence[Track], pages: Sequence[int], staging: Path | None, *, workers: Workers, progress: Progress
 ) -> list[ValueCounts]:
-    """Write `pages` of all tracks below `staging`, or only check them; return what each track counted.
+    """Write `pages` of all tracks below `staging`, or only check them; return the counts of each track.
 
     Raises:
-        FaultsError: naming every page that cannot be read or converted.
+        FaultsError: when pages cannot be read or converted; names each.
     """
     if staging:
         check_shared(workers, staging)
@@ -73,12 +74,12 @@ def slice_all(
                 else:
                     totals[index] = totals[index] + result
     if faults:
-        raise FaultsError(f"{bad} of {len(pages)} pages cannot be sliced", faults)
+        raise FaultsError(f"{bad} of {plural(len(pages), 'page')} cannot be sliced", faults)
     return totals
 
 
 def _slice_page(tracks: Sequence[Track], staging: Path | None, page: int) -> list[ValueCounts | str]:
-    """Slice one page of each track; return what it counted, or what is wrong with it."""
+    """Slice one page of each track; return its counts, or its fault."""
     results: list[ValueCounts | str] = []
     for track in tracks:
         try:

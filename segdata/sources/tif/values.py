@@ -1,4 +1,4 @@
-"""What the values of a page become: 8-bit samples, class ids, the bytes of a file."""
+"""Convert the values of a page to 8-bit samples or class ids, and to the bytes of a file."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ import numpy.typing as npt
 from segdata.errors import InvalidInputError
 from segdata.labels.masks import count_values, first_pixel
 from segdata.sources.tif.pages import PageForm
+from segdata.text import plural
 
 Depth = Literal["keep", "8bit"]
 Format = Literal["png", "tif"]
 ValueRange = tuple[float, float]
-Page = npt.NDArray[Any]
+PagePixels = npt.NDArray[Any]
 ValueCounts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A line that takes `low` to 0 and `high` to 255; the same for every page, so that pages stay comparable."""
+    """A linear map of `low` to 0 and `high` to 255; the same for every page, so that pages stay comparable."""
 
     low: float
     high: float
 
-    def __call__(self, pixels: Page) -> tuple[npt.NDArray[np.uint8], ValueCounts]:
-        """Return `pixels` as uint8 of the same shape, and how many lay outside and were clipped ``(1,)``.
+    def __call__(self, pixels: PagePixels) -> tuple[npt.NDArray[np.uint8], ValueCounts]:
+        """Return `pixels` as uint8 of the same shape, and the number clipped because they were out of range ``(1,)``.
 
         Raises:
-            InvalidInputError: naming the first pixel that is no number.
+            InvalidInputError: when a pixel is not a number; names the first.
         """
         if pixels.dtype.kind == "f" and np.isnan(pixels).any():
             raise InvalidInputError(f"{first_pixel(np.isnan(pixels))} is not a number (NaN)")
         clipped = np.array([np.count_nonzero(pixels < self.low) + np.count_nonzero(pixels > self.high)])
         if pixels.dtype.kind != "u" or 1 << pixels.dtype.itemsize * 8 > pixels.size:
             return self._line(pixels), clipped
-        # Of 8 and 16 bits there are fewer values than pixels.
+        # 8-bit and 16-bit samples have fewer values than the page has pixels, so scale each value once.
         scaled: npt.NDArray[np.uint8] = self._line(np.arange(1 << pixels.dtype.itemsize * 8))[pixels]
         return scaled, clipped
 
@@ -49,61 +50,69 @@ class Scale:
         return scaled
 
 
-def keep_values(pixels: Page) -> tuple[Page, ValueCounts]:
-    """Return `pixels` as they are, of which none was clipped ``(1,)``."""
+def keep_values(pixels: PagePixels) -> tuple[PagePixels, ValueCounts]:
+    """Return `pixels` unchanged, and 0 as the number of clipped ones ``(1,)``."""
     return pixels, np.zeros(1, np.int64)
 
 
 def choose_scale(form: PageForm, depth: Depth, value_range: ValueRange | None, image_format: Format) -> Scale | None:
-    """Return how the pages of `form` are scaled; None keeps their values.
+    """Return the scale for pages of `form`; None keeps their values.
 
     Raises:
-        InvalidInputError: when a PNG cannot hold what is to be kept, or floating point has no range.
+        InvalidInputError: when a PNG cannot hold the values to keep, the range is invalid or has no use, or floating
+            point has no range.
     """
     kind, bits = form.dtype.kind, form.dtype.itemsize * 8
     if value_range and not (np.isfinite(value_range).all() and value_range[0] < value_range[1]):
-        raise InvalidInputError(f"the range {value_range[0]} to {value_range[1]}; expected a lower and a higher number")
+        raise InvalidInputError(
+            f"invalid range {value_range[0]} to {value_range[1]}; expected a lower and a higher number"
+        )
     if depth == "keep":
         if value_range:
-            raise InvalidInputError("a range is for scaling to 8 bits; here the depth is kept")
+            raise InvalidInputError("a range requires scaling to 8 bits. Add --depth 8bit.")
         if image_format == "png" and (kind not in "bu" or bits > 16):
             raise InvalidInputError(
-                f"{form.dtype} samples; a PNG holds uint8 or uint16: scale them to 8 bits or write TIFF pages"
+                f"{form.dtype} samples; expected uint8 or uint16 for a PNG. "
+                "Scale them with --depth 8bit, or write TIFF pages with --format tif."
             )
         return None
     if value_range:
         return Scale(*value_range)
     if kind == "f":
-        raise InvalidInputError(f"{form.dtype} samples have no range of their own; name the one that becomes 0 to 255")
+        raise InvalidInputError(
+            f"{form.dtype} samples have no fixed range. Name the values that become 0 and 255 with --range."
+        )
     if kind == "i":
         return Scale(-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1)
-    # Of uint8 the values stay; cameras store 12 bits in 16, and the header says so.
+    # uint8 values stay as they are; cameras store 12 bits in 16 and say so in the header.
     return Scale(0, 2.0**form.bits - 1) if form.bits != 8 else None
 
 
 class UnmappedLabelsError(InvalidInputError):
-    """The labels hold only 0 and 255: a binary mask, whose 255 would be read as the ignore label.
+    """The labels contain only 0 and 255: a binary mask whose 255 would be read as the ignore index.
 
     Attributes:
-        proposal: the label map that makes classes of them.
+        proposal: the label map that turns them into classes.
     """
 
     def __init__(self, where: str) -> None:
-        """Say what was found in the file `where`."""
+        """Describe the labels of the file `where`."""
         super().__init__(
-            f"{where}: holds 255 and nothing but 0 beside it: a black and white mask, of which 255 would be read as "
-            "pixels to be ignored; map 0 to class 0 and 255 to class 1, or 255 to 255 if it is meant so"
+            f"{where}: contains no values other than 0 and 255: a black-and-white mask, whose 255 would be read as the "
+            "ignore index; map 0 to class 0 and 255 to class 1, or 255 to 255 to ignore these pixels"
         )
         self.proposal: Mapping[int, int] = {0: 0, 255: 1}
 
 
-def to_class_ids(pixels: Page, *, label_map: Mapping[int, int] | None) -> tuple[npt.NDArray[np.uint8], ValueCounts]:
+def to_class_ids(
+    pixels: PagePixels, *, label_map: Mapping[int, int] | None
+) -> tuple[npt.NDArray[np.uint8], ValueCounts]:
     """Return the class ids ``(H, W)`` uint8 of a label page, and how many pixels each has ``(256,)``.
 
-    Without `label_map` the page's values are the ids.
+    Without `label_map`, the page's values are the ids.
 
     Raises:
-        InvalidInputError: naming the first pixel whose value is none of the map, or no class id.
+        InvalidInputError: when a value is not in the map or not a class id; names the first such pixel.
     """
     if pixels.dtype == np.uint8:
         all_counts = count_values(pixels)
@@ -114,10 +123,10 @@ def to_class_ids(pixels: Page, *, label_map: Mapping[int, int] | None) -> tuple[
     known = {value: value for value in range(256)} if label_map is None else label_map
     if any(value not in known for value in values.tolist()):
         where = ~np.isin(pixels, list(known))
+        count = np.count_nonzero(where)
         expected = "class ids 0 to 255" if label_map is None else f"one of {', '.join(map(str, sorted(known)))}"
         raise InvalidInputError(
-            f"{first_pixel(where)} has value {pixels[where][0]}; expected {expected} "
-            f"({np.count_nonzero(where)} such pixels)"
+            f"{first_pixel(where)} has value {pixels[where][0]}; expected {expected} ({plural(count, 'such pixel')})"
         )
     ids = np.array([known[value] for value in values.tolist()], np.uint8)
     id_counts = np.zeros(256, np.int64)
@@ -132,10 +141,11 @@ def to_class_ids(pixels: Page, *, label_map: Mapping[int, int] | None) -> tuple[
     return mapped, id_counts
 
 
-def encode_png(pixels: Page) -> bytes:
-    """Return ``(H, W)`` or ``(H, W, 2 to 4)`` uint8 or uint16 samples as a PNG.
+def encode_png(pixels: PagePixels) -> bytes:
+    """Encode ``(H, W)`` or ``(H, W, 2 to 4)`` uint8 or uint16 samples as a PNG.
 
-    One filter and run lengths: a fourth of the time of zlib's default search, for some 6 % more bytes in micrographs.
+    Uses one filter and run lengths: a quarter of the time of zlib's default search, for about 6 % more bytes on
+    micrographs.
     """
     from imagecodecs import PNG, png_encode
 
@@ -143,8 +153,8 @@ def encode_png(pixels: Page) -> bytes:
     return bytes(png_encode(pixels, **options))
 
 
-def encode_tif(pixels: Page) -> bytes:
-    """Return ``(H, W)`` or ``(H, W, 2 to 4)`` samples of any data type as a TIFF of one page, losslessly packed."""
+def encode_tif(pixels: PagePixels) -> bytes:
+    """Encode ``(H, W)`` or ``(H, W, 2 to 4)`` samples of any data type as a single-page TIFF, without loss."""
     import tifffile
 
     samples = 1 if pixels.ndim == 2 else pixels.shape[2]

@@ -1,4 +1,4 @@
-"""Instance record sets: training batches of static shape, and whole images for evaluation."""
+"""Instance record sets: training batches of static shape, and full images for evaluation."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from segtrain.distributed.ranks import ALONE, Ranks
 
 
 class Batch(NamedTuple):
-    """The columns of N images with up to M instances each, masks S x S; unused rows are 0.
+    """Columns of N images with up to M instances each and S x S masks; unused rows are 0.
 
     Attributes:
         images: normalized, 0 beyond the content, float32 ``(N, 3, H, W)``.
-        sizes: height and width of the content, which stands at the top left, float32 ``(N, 2)``.
+        sizes: height and width of the content, which is at the top left, float32 ``(N, 2)``.
         boxes: x1, y1, x2, y2 in input pixels, x2 and y2 exclusive, float32 ``(N, M, 4)``.
         labels: 1 to K, int32 ``(N, M)``.
         crowd: 1 where the row is a crowd region, int32 ``(N, M)``.
-        masks: which share of each cell of its box an instance covers, 0 to 1, float32 ``(N, M, S, S)``.
+        masks: share of each cell of its box that an instance covers, 0 to 1, float32 ``(N, M, S, S)``.
     """
 
     images: Pixels
@@ -47,7 +47,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class LeftOut:
-    """How many instances of how many images are more than a batch has rows for."""
+    """Number of instances that do not fit into the rows of a batch, and number of images they are in."""
 
     images: int
     instances: int
@@ -55,14 +55,14 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class EvalSample:
-    """An image to be looked at.
+    """An image to evaluate.
 
     Attributes:
-        name: what errors call it.
-        image_id: by which results are matched.
-        image: as decoded, RGB, ``(H, W, 3)`` uint8.
+        name: name of the image in errors.
+        image_id: id to match results by.
+        image: the decoded image, RGB, ``(H, W, 3)`` uint8.
         planes: the network's input, float32 ``(3, image_height, image_width)``.
-        content: height and width of the image in the input, at its top left.
+        content: height and width of the image in the input; it is at the top left.
     """
 
     name: str
@@ -87,17 +87,18 @@ def instance_batches(
     first_step: int = 0,
     ranks: Ranks = ALONE,
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield this rank's batches of one epoch (from 0), from its step `first_step` (from 0) on.
+    """Yield this rank's batches of epoch `epoch`, starting at step `first_step`; both count from 0.
 
-    Place and mirroring of an image depend on seed, epoch and row only; for the order of the rows see
-    `segtrain.data.rows.epoch_rows`. Of more instances than `settings.max_instances` the largest are kept;
-    `count_left_out` tells how many go. With `settings.expand` objects are also shown smaller: see `fit_at_random`.
+    The position and mirroring of an image depend only on seed, epoch and row. `segtrain.data.rows.epoch_rows` gives the
+    order of the rows. If an image has more than `settings.max_instances` instances, the largest are kept;
+    `count_left_out` counts the others. With `settings.expand`, objects also appear smaller: see `fit_at_random`.
 
     Yields:
-        the columns of `Batch`, as MindSpore tensors.
+        The columns of `Batch`, as MindSpore tensors.
 
     Raises:
-        InvalidInputError: when the set is for another task, or naming the first row that cannot be used.
+        InvalidInputError: when the record set is for another task, or a row cannot be used. The message names the
+            first such row.
     """
     from mindspore import Tensor
 
@@ -112,9 +113,9 @@ def instance_batches(
 
 
 def count_left_out(records: RecordSet, max_instances: int) -> LeftOut:
-    """Count the instances, crowd regions included, that batches of so many rows for an image leave out.
+    """Count the instances, crowd regions included, that are left out with `max_instances` rows per image.
 
-    Reads the whole set once, but decodes nothing.
+    Reads the complete record set once, but decodes nothing.
     """
     check_instance_set(records.manifest)
     columns = read_columns(records.shard_paths[0], ["masks"])
@@ -123,10 +124,11 @@ def count_left_out(records: RecordSet, max_instances: int) -> LeftOut:
 
 
 def eval_samples(records: RecordSet, config: Config, settings: MaskRcnn, ranks: Ranks = ALONE) -> Iterator[EvalSample]:
-    """Yield this rank's images of a record set, in their order; every one is exactly one rank's.
+    """Yield this rank's images of a record set, in order; each image belongs to exactly one rank.
 
     Raises:
-        InvalidInputError: when the set is for another task, or naming the first image that cannot be used.
+        InvalidInputError: when the record set is for another task, or an image cannot be used. The message names the
+            first such image.
     """
     check_instance_set(records.manifest)
     share = ranks.share(records.manifest.rows)
@@ -135,7 +137,7 @@ def eval_samples(records: RecordSet, config: Config, settings: MaskRcnn, ranks: 
 
 
 def network_input(image: RgbImage, config: Config, settings: MaskRcnn) -> tuple[Pixels, tuple[int, int]]:
-    """Return an image as the network's input, and height and width of its content; see `EvalSample`."""
+    """Return an image as the network's input, and the height and width of its content; see `EvalSample`."""
     place = place_image(image.shape[0], image.shape[1], settings.image_height, settings.image_width)
     planes = np.empty((3, settings.image_height, settings.image_width), np.float32)
     fill_input(image, place, config.image_mean, config.image_std, planes)
@@ -143,10 +145,10 @@ def network_input(image: RgbImage, config: Config, settings: MaskRcnn) -> tuple[
 
 
 def row_masks(row: Row) -> list[Rle]:
-    """Return the masks of a row, checked, still as run lengths: one image's decoded masks may be a gigabyte.
+    """Return the masks of a row, checked but still as RLE: decoded, the masks of one image can take a gigabyte.
 
     Raises:
-        InvalidInputError: when one is damaged.
+        InvalidInputError: when a mask is damaged.
     """
     height, width = row["height"], row["width"]
     return [to_rle({"size": [height, width], "counts": counts}, height, width) for counts in unpack_masks(row["masks"])]
@@ -154,7 +156,7 @@ def row_masks(row: Row) -> list[Rle]:
 
 @dataclass(frozen=True)
 class _Place:
-    """A row of the set, the `number`-th, and its place in a batch, the `index`-th."""
+    """Row `number` of the record set, and its position `index` in a batch."""
 
     number: int
     row: Row
@@ -182,7 +184,7 @@ def _empty_batch(size: int, settings: MaskRcnn) -> Batch:
 
 
 def _fill(place: _Place, *, config: Config, settings: MaskRcnn, classes: int, epoch: int) -> Batch:
-    """Put a row in its place: what each row goes through on a worker thread."""
+    """Write a row to its place in the batch; runs on a worker thread."""
     row, batch, index = place.row, place.batch, place.index
     image = _decode(row)
     height, width = image.shape[:2]
@@ -198,7 +200,7 @@ def _fill(place: _Place, *, config: Config, settings: MaskRcnn, classes: int, ep
         batch.labels[index, : len(kept)] = row["labels"][kept]
         batch.crowd[index, : len(kept)] = row["iscrowd"][kept]
         for slot, number in zip(batch.masks[index], kept.tolist(), strict=False):
-            # Cells of a box are the same at every scale: the mask need not be resized with the image.
+            # The cells of a box do not depend on the scale: there is no need to resize the mask with the image.
             cells = crop_mask(decode_rle(masks[number]), row["boxes"][number], settings.mask_crop_size)
             slot[:] = cells[:, ::-1] if at.mirrored else cells
     except InvalidInputError as error:
@@ -212,15 +214,15 @@ def _eval_sample(row: Row, *, config: Config, settings: MaskRcnn) -> EvalSample:
 
 
 def _decode(row: Row) -> RgbImage:
-    """Return the image of a row; its size must be what the masks were drawn for."""
+    """Return the image of a row after checking that it has the size that the masks were drawn for."""
     try:
         image = decode_image(row["data"])
     except InvalidInputError as error:
         raise InvalidInputError(f"{row['file_name']}: {error}") from error
     if image.shape[:2] != (row["height"], row["width"]):
         raise InvalidInputError(
-            f"{row['file_name']}: the image is {image.shape[1]} x {image.shape[0]} pixels, its row says "
-            f"{row['width']} x {row['height']}: expected the same"
+            f"{row['file_name']}: the image is {image.shape[1]} x {image.shape[0]} pixels, but its row says "
+            f"{row['width']} x {row['height']}; expected the same size"
         )
     return image
 
@@ -230,13 +232,13 @@ def _check_instances(row: Row, classes: int) -> None:
     outside = labels[(labels < 1) | (labels > classes)]
     if outside.size:
         raise InvalidInputError(f"an instance has label {outside[0]}; expected 1 to {classes}")
-    # An area that is there in a COCO JSON may be lost in float32.
+    # Rounding to float32 can make a box from a COCO JSON empty.
     flat = boxes[~((boxes[:, 0] < boxes[:, 2]) & (boxes[:, 1] < boxes[:, 3]))]
     if flat.size:
-        raise InvalidInputError(f"an instance has the box {flat[0].tolist()}; expected x1 < x2 and y1 < y2")
+        raise InvalidInputError(f"an instance has box {flat[0].tolist()}; expected x1 < x2 and y1 < y2")
 
 
 def _largest(boxes: npt.NDArray[np.float32], limit: int) -> npt.NDArray[np.int64]:
-    """Return which `limit` boxes have the largest areas, in their order."""
+    """Return the indices of the `limit` boxes with the largest areas, in ascending order."""
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     return np.sort(np.argsort(-areas, kind="stable")[:limit])

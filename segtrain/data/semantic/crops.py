@@ -1,4 +1,4 @@
-"""Semantic record sets: training batches with random crops, and whole samples for evaluation."""
+"""Semantic record sets: training batches of random crops, and full samples for evaluation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from segtrain.distributed.ranks import ALONE, Ranks
 
 @dataclass(frozen=True)
 class EncodedSample:
-    """One encoded image with its encoded label; `name` is what errors call it."""
+    """An encoded image with its encoded label; errors refer to it by `name`."""
 
     name: str
     image: bytes
@@ -36,7 +36,7 @@ class EncodedSample:
 
 @dataclass(frozen=True)
 class SampleList:
-    """A list file and the directory its paths lie below."""
+    """A list file and the directory that its paths are relative to."""
 
     data_root: Path
     data_lst: Path
@@ -45,10 +45,11 @@ class SampleList:
 def decode_sample(
     sample: EncodedSample, *, num_classes: int, ignore_label: int
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Return image ``(H, W, 3)`` RGB and label ``(H, W)`` of a sample, both uint8.
+    """Return the RGB image ``(H, W, 3)`` and label ``(H, W)`` of a sample, both uint8.
 
     Raises:
-        InvalidInputError: naming the sample, when one cannot be decoded, sizes differ or a label value is foreign.
+        InvalidInputError: when image or label cannot be decoded, their sizes differ, or the label has an invalid value.
+            The message names the sample.
     """
     try:
         image, label = decode_image(sample.image), decode_index_png(sample.label)
@@ -62,7 +63,7 @@ def ignore_label_of(manifest: Manifest) -> int:
     """Return the ignore label of a semantic record set.
 
     Raises:
-        InvalidInputError: when the set is for another task.
+        InvalidInputError: when the record set is for another task.
     """
     if manifest.task != "semantic" or manifest.ignore_label is None:
         raise InvalidInputError(f"record set {manifest.name} is for the {manifest.task} task; expected semantic")
@@ -72,23 +73,23 @@ def ignore_label_of(manifest: Manifest) -> int:
 def crop_batches(
     records: RecordSet, config: Config, *, epoch: int, first_step: int = 0, ranks: Ranks = ALONE
 ) -> Iterator[Any]:
-    """Yield this rank's batches of one epoch (from 0), from its step `first_step` (from 0) on.
+    """Yield this rank's batches of epoch `epoch`, starting at step `first_step`; both count from 0.
 
-    Scale, window and mirroring of a row depend on seed, epoch and row only: not on the number of workers, and not on
-    whether the epoch is read from its beginning. The order of the rows is that of `segtrain.data.rows.epoch_rows`.
+    The scale, window and mirroring of a row depend only on seed, epoch and row, not on the number of workers or the
+    step at which reading starts. `segtrain.data.rows.epoch_rows` gives the order of the rows.
 
     Yields:
         float32 ``(N, 3, crop, crop)`` and int32 ``(N, crop, crop)``, as MindSpore tensors.
 
     Raises:
-        InvalidInputError: naming the first row that cannot be used.
+        InvalidInputError: when a row cannot be used. The message names the first such row.
     """
     from mindspore import Tensor
 
     rows = epoch_rows(records.manifest.rows, config, epoch=epoch, first_step=first_step, ranks=ranks)
     fill = partial(_fill, config=config, manifest=records.manifest, epoch=epoch)
     workers = worker_count(config)
-    # The map keeps four chunks a worker waiting: two batches.
+    # The map queues four chunks per worker: two batches.
     chunk = -(-config.batch_size // (2 * workers))
     filled = ordered_map(fill, _places(records, rows, config), workers=workers, chunk=chunk)
     for last in islice(filled, config.batch_size - 1, None, config.batch_size):
@@ -96,21 +97,21 @@ def crop_batches(
 
 
 def record_samples(records: RecordSet, ranks: Ranks = ALONE) -> Iterator[EncodedSample]:
-    """Yield this rank's rows of a record set, in their order; every row is exactly one rank's."""
+    """Yield this rank's rows of a record set, in order; each row belongs to exactly one rank."""
     share = ranks.share(records.manifest.rows)
     return read_samples(records, share) if share else iter(())
 
 
 def list_samples(data_root: Path, data_lst: Path, ranks: Ranks = ALONE) -> Iterator[EncodedSample]:
-    """Yield this rank's samples of a list file, as `record_samples` does; its paths lie below `data_root`."""
+    """Yield this rank's samples of a list file, as `record_samples` does; paths are relative to `data_root`."""
     for pair in read_list(data_lst)[ranks.rank :: ranks.size]:
         image, label = resolve(data_root, pair.image), resolve(data_root, pair.label)
         yield EncodedSample(pair.image, image.read_bytes(), label.read_bytes())
 
 
 def read_samples(records: RecordSet, rows: Sequence[int]) -> Iterator[EncodedSample]:
-    """Yield the samples of `rows`, from 0, in their order; a row may come several times."""
-    # MindRecord reads no more rows at a time than there are.
+    """Yield the samples of `rows` (numbered from 0) in the given order; a row may appear several times."""
+    # MindRecord cannot read more rows at a time than the record set has.
     most = records.manifest.rows
     for start in range(0, len(rows), most):
         for row in read_rows(records, rows=rows[start : start + most]):
@@ -119,7 +120,7 @@ def read_samples(records: RecordSet, rows: Sequence[int]) -> Iterator[EncodedSam
 
 @dataclass(frozen=True)
 class _Place:
-    """A row of the set, and the place of its crop in the arrays of its batch: the `index`-th."""
+    """A row of the record set, and the position `index` of its crop in the arrays of its batch."""
 
     row: int
     sample: EncodedSample
@@ -137,7 +138,7 @@ def _places(records: RecordSet, rows: Sequence[int], config: Config) -> Iterator
 
 
 def _fill(place: _Place, *, config: Config, manifest: Manifest, epoch: int) -> _Place:
-    """Put a random crop of a row in its place: what each row goes through on a worker thread."""
+    """Write a random crop of a row to its place in the batch; runs on a worker thread."""
     ignore_label = ignore_label_of(manifest)
     image, label = decode_sample(place.sample, num_classes=manifest.num_classes, ignore_label=ignore_label)
     augment(

@@ -1,8 +1,8 @@
-"""Training tiles of microscopy: a window of an image, turned, cropped and deformed, in one resampling.
+"""Training tiles of microscopy images: a window of an image, rotated, cropped and deformed in a single resampling.
 
-All geometry is one field that says where in the image each pixel of the tile comes from, so that image and label meet
-the same one and each is resampled once: the image bilinearly, the label by nearest neighbor. Beyond its borders the
-image goes on as its mirror image (Ronneberger et al. 2015) or as zeros.
+One field maps each pixel of the tile to its source in the image. Image and label share this field, and each is
+resampled only once: the image bilinearly, the label by nearest neighbor. Beyond its borders the image is extended by
+its mirror image (Ronneberger et al. 2015) or by zeros.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy.typing as npt
 from segtrain.config.unet import Fill, Flip, UNetSettings
 from segtrain.data.arrays import Ids, Label, Pixels, RgbImage
 
-#: How OpenCV calls what lies beyond an image; "mirror" does not repeat the outermost pixel.
+#: OpenCV's border modes for pixels beyond an image; "mirror" does not repeat the outermost pixel.
 _BORDERS: dict[Fill, int] = {"mirror": cv2.BORDER_REFLECT_101, "zero": cv2.BORDER_CONSTANT}
 
-#: The axes of each way to flip.
+#: Axes to flip for each setting of `flip`.
 _FLIPPED: dict[Flip, tuple[int, ...]] = {"none": (), "horizontal": (1,), "both": (0, 1)}
 
 #: Displacement vectors of an elastic deformation on each axis of the tile (Ronneberger et al. 2015, section 3.1).
@@ -25,7 +25,7 @@ _GRID = 3
 
 
 def with_channels(image: RgbImage, channels: int) -> RgbImage:
-    """Return an RGB image ``(H, W, 3)`` as it is, or gray ``(H, W, 1)``."""
+    """Return an RGB image ``(H, W, 3)`` unchanged, or converted to gray ``(H, W, 1)``."""
     gray: RgbImage = image if channels == 3 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
     return gray
 
@@ -42,21 +42,21 @@ def augment_tile(
     std: npt.ArrayLike,
     ignore_label: int,
 ) -> tuple[Pixels, Ids]:
-    """Return one random training tile, normalized, and the label of its center.
+    """Return a random, normalized training tile and the label of its center.
 
-    Of all places in which the labeled center lies within the image, each is equally likely; on an axis on which the
-    image is too small, it stands in the middle.
+    All positions with the labeled center inside the image are equally likely. Along an axis where the image is too
+    small, it is centered.
 
     Args:
         image: uint8 ``(H, W, C)``.
         label: uint8 ``(H, W)``.
-        rng: what is random is drawn from it.
+        rng: source of randomness.
         input_size: side of the tile.
         output_size: side of the labeled center, at most `input_size`.
-        settings: what is random.
-        mean: of each channel, 0 to 255.
-        std: of each channel, on the same scale; above 0.
-        ignore_label: label of what lies beyond an image that is not mirrored.
+        settings: settings of the augmentation.
+        mean: mean of each channel, 0 to 255.
+        std: standard deviation of each channel, on the same scale; above 0.
+        ignore_label: label of pixels beyond an image that is not mirrored.
 
     Returns:
         float32 ``(C, input_size, input_size)`` and int32 ``(output_size, output_size)``.
@@ -65,7 +65,7 @@ def augment_tile(
     rows, columns = _places(label.shape, rng, input_size, output_size, settings)
     center = slice(margin, margin + output_size)
     border = _BORDERS[settings.fill]
-    # Zero after normalization is the mean.
+    # The mean becomes 0 after normalization.
     color = np.broadcast_to(np.asarray(mean, np.float64), image.shape[2]).tolist()
     pixels = cv2.remap(image.astype(np.float32), columns, rows, cv2.INTER_LINEAR, borderMode=border, borderValue=color)
     labels = cv2.remap(
@@ -76,7 +76,7 @@ def augment_tile(
         borderMode=border,
         borderValue=ignore_label,
     )
-    # OpenCV leaves out the axis of a single channel.
+    # OpenCV drops the axis of a single channel.
     planes = pixels.reshape(input_size, input_size, -1).transpose(2, 0, 1)
     if settings.contrast:
         average = planes.mean((1, 2), keepdims=True)
@@ -92,12 +92,12 @@ def augment_tile(
 def _places(
     shape: tuple[int, ...], rng: np.random.Generator, size: int, seen: int, settings: UNetSettings
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return row and column of the image, not rounded, for each pixel of a tile; float32 ``(size, size)``."""
+    """Return the unrounded row and column in the image for each pixel of a tile, each float32 ``(size, size)``."""
     axes = []
     for side in shape[:2]:
         start = int(rng.integers(side - seen + 1)) if side > seen else (side - seen) // 2
         before, after = rng.uniform(0, settings.crop, 2) * size
-        # Centers of pixels: the outer borders of the tile fall on those of the window.
+        # These are pixel centers: the outer borders of the tile coincide with those of the window.
         step = (size - before - after) / size
         axes.append(start - (size - seen) // 2 + before - 0.5 + step * (np.arange(size) + 0.5))
     rows, columns = np.meshgrid(*axes, indexing="ij")

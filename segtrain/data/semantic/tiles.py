@@ -19,7 +19,7 @@ from segtrain.data.semantic.crops import EncodedSample, decode_sample, read_samp
 from segtrain.data.semantic.tile_transforms import augment_tile, with_channels
 from segtrain.distributed.ranks import ALONE, Ranks
 
-#: A row of the record set, and what its randomness is seeded with.
+#: A row of the record set, and the seed of its randomness.
 _Task = tuple[EncodedSample, tuple[int, ...]]
 
 
@@ -32,17 +32,17 @@ def tile_batches(
     first_step: int = 0,
     ranks: Ranks = ALONE,
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield this rank's batches of one epoch (from 0), from its step `first_step` (from 0) on.
+    """Yield this rank's batches of epoch `epoch`, starting at step `first_step`; both count from 0.
 
-    A tile depends on seed, epoch, row and, where an epoch has a row several times, on which time it is. Memory holds
-    the tiles of a few batches, however large the set and however often it is repeated.
+    A tile depends only on seed, epoch, row and, if an epoch repeats rows, the number of the repetition. Memory holds
+    the tiles of a few batches, regardless of the size of the record set and the number of repetitions.
 
     Yields:
         images float32 ``(N, channels, input, input)`` and labels int32 ``(N, output, output)``, as MindSpore tensors;
-        with a border weight also the weights of the pixels, float32 of the labels' shape.
+        with a border weight also the weights of the pixels, float32 in the shape of the labels.
 
     Raises:
-        InvalidInputError: naming the first row that cannot be used.
+        InvalidInputError: when a row cannot be used. The message names the first such row.
     """
     from mindspore import Tensor
 
@@ -75,6 +75,6 @@ def _tile(task: _Task, *, config: Config, settings: UNetSettings, classes: int) 
     )
     if not settings.border_weight:
         return pixels, labels
-    # What has no label is no cell.
+    # Unlabeled pixels do not belong to a cell.
     background = (labels == settings.background) | (labels == config.ignore_label)
     return pixels, labels, border_weights(background, w0=settings.border_weight, sigma=settings.border_sigma)

@@ -1,1 +1,1 @@
-"""Scores of instance networks: COCO average precision."""
+"""Evaluation of instance networks: COCO average precision."""

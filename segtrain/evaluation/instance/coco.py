@@ -1,4 +1,4 @@
-"""COCO's average precision of boxes and masks, by `pycocotools`.
+"""COCO average precision of boxes and masks, computed by `pycocotools`.
 
 Average precision (AP) is averaged over the IoU thresholds 0.50 to 0.95 and over the classes; see Lin et al. 2014,
 "Microsoft COCO", and cocodataset.org, "Detection Evaluation".
@@ -26,27 +26,27 @@ from segdata.records.schema import INSTANCE, read_back
 from segtrain.data.instance.batches import check_instance_set, row_masks
 from segtrain.inference.instance.detections import Result, rle_text
 
-#: A COCO instances file, as `json` would decode it.
+#: A COCO instances file as `json` would decode it.
 Truth = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
 class AveragePrecision:
-    """The twelve numbers of COCO, 0 to 1; None where no instance counts.
+    """The twelve COCO metrics, 0 to 1; None where no instance counts.
 
     Attributes:
         ap: average precision (AP) over IoU 0.50 to 0.95.
-        ap50: at IoU 0.50.
-        ap75: at IoU 0.75.
-        ap_small: AP of instances of less than 32 x 32 pixels.
-        ap_medium: of those up to 96 x 96 pixels.
-        ap_large: of larger ones.
-        ar_1: average recall (AR) with one detection of a class in an image.
-        ar_10: with ten.
-        ar_100: with a hundred.
-        ar_small: with a hundred, of small instances.
-        ar_medium: of medium ones.
-        ar_large: of large ones.
+        ap50: AP at IoU 0.50.
+        ap75: AP at IoU 0.75.
+        ap_small: AP for instances of less than 32 x 32 pixels.
+        ap_medium: AP for instances of up to 96 x 96 pixels.
+        ap_large: AP for larger instances.
+        ar_1: average recall (AR) with 1 detection per class and image.
+        ar_10: AR with 10 detections.
+        ar_100: AR with 100 detections.
+        ar_small: AR with 100 detections, for small instances.
+        ar_medium: AR with 100 detections, for medium instances.
+        ar_large: AR with 100 detections, for large instances.
     """
 
     ap: float | None
@@ -65,13 +65,13 @@ class AveragePrecision:
 
 @dataclass(frozen=True)
 class ClassPrecision:
-    """How well the instances of one class are found.
+    """Average precision of one class.
 
     Attributes:
-        name: the class.
-        instances: how many there are in the ground truth, crowd regions not counted.
-        box_ap: average precision of the boxes; None where there is no instance.
-        mask_ap: of the masks.
+        name: class name.
+        instances: number of instances in the ground truth, without crowd regions.
+        box_ap: average precision of the boxes; None if there are no instances.
+        mask_ap: average precision of the masks; None if there are no instances.
     """
 
     name: str
@@ -82,16 +82,16 @@ class ClassPrecision:
 
 @dataclass(frozen=True)
 class InstanceReport:
-    """Scores over a whole set.
+    """Scores over a complete data set.
 
     Attributes:
-        images: that were looked at.
-        instances: in the ground truth, crowd regions not counted.
-        crowds: crowd regions; what is found in them counts neither for nor against.
-        detections: instances that the network found.
-        box: scores by the overlap of boxes.
-        mask: scores by the overlap of masks.
-        classes: one for each class, by id.
+        images: number of evaluated images.
+        instances: number of instances in the ground truth, without crowd regions.
+        crowds: number of crowd regions; detections in them are ignored.
+        detections: number of instances that the network found.
+        box: scores based on the overlap of boxes.
+        mask: scores based on the overlap of masks.
+        classes: scores of each class, by id.
     """
 
     images: int
@@ -104,12 +104,12 @@ class InstanceReport:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The scores that are followed over a training, by name; 0 where no instance counts."""
+        """Scores that are tracked during training, by name; 0 where no instance counts."""
         return {"mask_ap": self.mask.ap or 0.0, "mask_ap50": self.mask.ap50 or 0.0, "box_ap": self.box.ap or 0.0}
 
 
 def ground_truth(records: RecordSet) -> Truth:
-    """Return the ground truth that a record set holds; areas are the masks' in pixels.
+    """Return the ground truth of a record set; areas are those of the masks in pixels.
 
     Raises:
         InvalidInputError: when the set is for another task, or a mask is damaged.
@@ -131,7 +131,7 @@ def ground_truth(records: RecordSet) -> Truth:
 
 
 def read_ground_truth(annotations: Path, records: RecordSet) -> Truth:
-    """Return what a COCO JSON says of the images and classes of a record set; areas are the JSON's where it has them.
+    """Return the ground truth of a COCO JSON for the images and classes of a record set, with the JSON's areas if any.
 
     Raises:
         InvalidInputError: when the JSON cannot be read, or lacks an image or a class of the set.
@@ -145,7 +145,7 @@ def read_ground_truth(annotations: Path, records: RecordSet) -> Truth:
     if lacking or len(rows) < len(wanted):
         what = f"class {lacking[0]!r}" if lacking else f"{len(wanted) - len(rows)} of {len(wanted)} images"
         raise InvalidInputError(
-            f"{annotations}: lacks {what} of record set {records.manifest.name}; expected the file it was made of"
+            f"{annotations}: lacks {what} of record set {records.manifest.name}; expected the file it was made from"
         )
     truth = _empty_truth(records.manifest.classes)
     known = {info.original_id for info in records.manifest.classes}
@@ -159,7 +159,7 @@ def read_ground_truth(annotations: Path, records: RecordSet) -> Truth:
         )
         shapes = measure(entry, image.height, image.width)
         for (annotation, shape), label, crowd in zip(shapes, entry.labels, entry.iscrowd, strict=True):
-            # What is no instance is none in the record set either; segdata check names it.
+            # The record set omits invalid annotations, too; segdata check reports them.
             if by_label[int(label)] in known and not isinstance(shape, Fault):
                 area = annotation.area if isinstance(annotation.area, int | float) else shape.area
                 _add(truth, image.id, by_label[int(label)], shape.box, shape.rle, int(crowd), float(area))
@@ -167,13 +167,13 @@ def read_ground_truth(annotations: Path, records: RecordSet) -> Truth:
 
 
 def score_results(truth: Truth, results: Iterable[Result]) -> InstanceReport:
-    """Return the scores of detections, as `pycocotools` has them for a file of these results.
+    """Return the scores of detections, as `pycocotools` computes them for a file of these results.
 
-    Each of them has a box and a mask. `pycocotools` then takes the size of a detection, small to large, from its box
-    for masks, too. Of an image and class the hundred best are looked at.
+    Each detection has a box and a mask. `pycocotools` then takes the size of a detection, small to large, from its box
+    even for masks. It considers the 100 best detections per image and class.
 
     Raises:
-        InvalidInputError: when a detection is of no image or category of the ground truth.
+        InvalidInputError: when the image or the category of a detection is not in the ground truth.
     """
     results = [*results]
     _check_known(truth, results)
@@ -195,7 +195,7 @@ def score_results(truth: Truth, results: Iterable[Result]) -> InstanceReport:
 
 
 def _empty_truth(classes: Sequence[ClassInfo]) -> Truth:
-    # By id, as COCOeval has them in its tables.
+    # Sorted by id, like the tables of COCOeval.
     by_id = sorted(classes, key=lambda info: info.original_id)
     categories = [{"id": info.original_id, "name": info.name} for info in by_id]
     return {"images": [], "annotations": [], "categories": categories}
@@ -207,7 +207,7 @@ def _add(
     x1, y1, x2, y2 = box
     truth["annotations"].append(
         {
-            # From 1: COCOeval takes the id 0 for "matched with nothing".
+            # Ids start at 1: COCOeval interprets the id 0 as "no match".
             "id": len(truth["annotations"]) + 1,
             "image_id": image_id,
             "category_id": category_id,
@@ -224,8 +224,8 @@ def _check_known(truth: Truth, results: Sequence[Result]) -> None:
     for result in results:
         if result["image_id"] not in images or result["category_id"] not in categories:
             raise InvalidInputError(
-                f"a detection of category {result['category_id']} in image {result['image_id']}: expected an image and "
-                "a category of the ground truth; is it of the same data set?"
+                f"a detection has category {result['category_id']} and image {result['image_id']}; expected ids from "
+                "the ground truth. Check that both belong to the same data set."
             )
 
 
@@ -238,7 +238,7 @@ def _evaluate(
 
     with redirect_stdout(io.StringIO()):
         expected = _index(COCO(), {**truth, "annotations": [{**item} for item in truth["annotations"]]})
-        # COCO.loadRes looks at the first result, and writes into each.
+        # COCO.loadRes needs a first result, and modifies each one.
         found = (
             expected.loadRes([{**item} for item in results])
             if results
@@ -248,7 +248,7 @@ def _evaluate(
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    # Of thresholds, recalls, classes, sizes, limits: all sizes, a hundred detections. -1: nothing to be found.
+    # Axes: thresholds, recalls, classes, sizes, limits. Take all sizes and 100 detections; -1 means no ground truth.
     precision = evaluation.eval["precision"][:, :, :, 0, 2]
     by_class = (np.mean(table[table > -1]) if (table > -1).any() else -1 for table in precision.transpose(2, 0, 1))
     return AveragePrecision(*map(_share, evaluation.stats)), map(_share, by_class)

@@ -1,4 +1,4 @@
-"""Evaluation of instance segmentation: a network against all images of a record set, scored as COCO does."""
+"""Evaluation of instance segmentation on all images of a record set, with COCO's metrics."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from segdata.errors import InvalidInputError, OptionError
 from segdata.files import check_target_file
 from segdata.parallel import Progress, silent
 from segdata.records.manifest import RecordSet, open_set
+from segdata.text import plural
 from segtrain.checkpoints.checkpoint import check_expected
 from segtrain.config.config import Config, DeviceTarget
 from segtrain.config.mask_rcnn import MaskRcnn
@@ -31,17 +32,17 @@ from segtrain.inference.instance.detector import load_detector, settings_of
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceEvalReport:
-    """What `evaluate_instances` found.
+    """Result of `evaluate_instances`.
 
     Attributes:
         checkpoint: the checkpoint, after `epoch` epochs and `step` steps.
-        loaded: parameters that the network got from it: all it has.
-        model: the network's name.
-        data: what it was evaluated on.
-        image_size: height and width of the network's input in pixels.
-        rows: evaluated images, each once.
-        images_per_s: throughput, compiling included.
-        results: the COCO result file that was written, if any.
+        loaded: number of parameters loaded from the checkpoint, always all of them.
+        model: name of the network.
+        data: data set that it was evaluated on.
+        image_size: height and width of the network's input, in pixels.
+        rows: number of evaluated images.
+        images_per_s: throughput, including compilation.
+        results: COCO result file that was written, if any.
         scores: average precision of boxes and masks.
     """
 
@@ -59,7 +60,7 @@ class InstanceEvalReport:
     scores: InstanceReport
 
 
-#: Images float32 ``(N, 3, H, W)`` and the sizes of their contents, float32 ``(N, 2)``, to what a network detects.
+#: Maps images, float32 ``(N, 3, H, W)``, and the sizes of their contents, float32 ``(N, 2)``, to detections.
 Detect = Callable[[npt.NDArray[np.float32], npt.NDArray[np.float32]], RawDetections]
 
 
@@ -78,23 +79,23 @@ def evaluate_instances(
     """Evaluate a checkpoint on every image of a record set; see `score_detector`.
 
     Args:
-        ckpt_path: the checkpoint, its side file beside it.
-        data: the record set, by any of its names.
-        batch_size: images in a batch; None: the training's. It does not change the result.
-        device_target: where the network runs.
-        annotations: a COCO JSON to take the ground truth from; None: the record set's own.
-        results: a COCO result file to be written, too.
-        overwrite: replace an earlier `results`.
-        expected: settings the checkpoint must have been trained with.
-        progress: shows how many images are done.
+        ckpt_path: checkpoint, with its side file next to it.
+        data: record set, given as its directory, its manifest or one of its shards.
+        batch_size: images per batch; None keeps that used in training. It does not affect the result.
+        device_target: device to run the network on.
+        annotations: COCO JSON with the ground truth; None uses that of the record set.
+        results: COCO result file to write, too.
+        overwrite: replace an existing `results` file.
+        expected: settings that the checkpoint must have been trained with.
+        progress: reports the number of finished images.
 
     Raises:
         OptionError: when `data` is a list file.
-        InvalidInputError: when checkpoint and data do not fit together, or naming the first image that is faulty.
-        TargetExistsError: when `results` is taken.
+        InvalidInputError: when checkpoint and data do not match, or naming the first invalid image.
+        TargetExistsError: when `results` already exists.
     """
     if isinstance(data, SampleList):
-        raise OptionError(f"{data.data_lst}: a list file has no instances; {ckpt_path} is evaluated on a record set")
+        raise OptionError(f"{data.data_lst}: a list file has no instances; expected a record set for {ckpt_path}")
     detector, info, loaded = load_detector(ckpt_path, device_target)
     check_expected(ckpt_path, info.config, expected or {})
     records = open_set(data)
@@ -144,25 +145,25 @@ def score_detector(
 ) -> InstanceReport:
     """Evaluate a network on every image of a record set.
 
-    Where several processes do so together, each has its share of the images, and all return the same scores. Beside a
-    batch of images, memory holds the detections of the whole set, masks as run lengths.
+    When several processes evaluate together, each handles its share of the images, and all return the same scores.
+    Besides a batch of images, memory holds the detections of the complete set, with masks as RLE.
 
     Args:
-        detect: the network, for batches of `batch_size` images.
-        records: the record set.
-        config: mean and deviation of the colors, and the number of workers.
-        settings: the size of the network's input.
-        batch_size: images in a batch; None: the training's. It does not change the result.
-        annotations: a COCO JSON to take the ground truth from; None: the record set's own.
-        results: a COCO result file to be written, too.
-        overwrite: replace an earlier `results`.
-        ranks: which of the processes this one is; only rank 0 shows progress and writes.
-        progress: shows how many images are done.
+        detect: network that processes batches of `batch_size` images.
+        records: record set.
+        config: mean and standard deviation of the colors, and the number of workers.
+        settings: size of the network's input.
+        batch_size: images per batch; None keeps that used in training. It does not affect the result.
+        annotations: COCO JSON with the ground truth; None uses that of the record set.
+        results: COCO result file to write, too.
+        overwrite: replace an existing `results` file.
+        ranks: rank of this process among all; only rank 0 reports progress and writes.
+        progress: reports the number of finished images.
 
     Raises:
-        InvalidInputError: naming the first image that is faulty; when the detections are no numbers; or when
-            `annotations` are not those of the set.
-        TargetExistsError: when `results` is taken.
+        InvalidInputError: naming the first invalid image; when detections are NaN or infinite; or when `annotations`
+            do not belong to the set.
+        TargetExistsError: when `results` already exists.
     """
     if results:
         check_target_file(results, overwrite=overwrite)
@@ -184,7 +185,7 @@ def detect_all(
     ranks: Ranks = ALONE,
     progress: Progress = silent,
 ) -> list[Result]:
-    """Return what a network detects in every image of a record set, by image, the same on each rank.
+    """Return a network's detections in every image of a record set, sorted by image and identical on all ranks.
 
     See `score_detector`.
     """
@@ -205,13 +206,14 @@ def detect_all(
     seen = int(ranks.sum(np.array([seen]))[0])
     if seen != records.manifest.rows:
         raise InvalidInputError(
-            f"{seen} images were read, {records.manifest.rows} were expected; is the record set whole?"
+            f"record set {records.manifest.name}: read {plural(seen, 'image')}; expected "
+            f"{records.manifest.rows}. Check the record set with segdata verify."
         )
     return _gather(entries, ranks)
 
 
 def _stack(batch: list[EvalSample], size: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return the network's input, whose shape is static: places that are left have an image of the mean color."""
+    """Return the network's input; its shape is static, so free slots are filled with images of the mean color."""
     images = np.zeros((size, *batch[0].planes.shape), np.float32)
     sizes = np.tile(np.array(images.shape[2:], np.float32), (size, 1))
     for index, sample in enumerate(batch):
@@ -220,9 +222,9 @@ def _stack(batch: list[EvalSample], size: int) -> tuple[npt.NDArray[np.float32],
 
 
 def _gather(entries: list[Result], ranks: Ranks) -> list[Result]:
-    """Return the entries of all ranks, by image, the same on each rank and whatever their number."""
+    """Return the entries of all ranks, sorted by image; identical on each rank, for any number of ranks."""
     if ranks.size > 1:
-        # A sum is all that ranks have: each one's bytes have a place where the others add 0.
+        # Ranks can only sum: the bytes of each have a range to which the others add 0.
         own = np.frombuffer(msgspec.json.encode(entries), np.uint8)
         lengths = np.zeros(ranks.size, np.int64)
         lengths[ranks.rank] = len(own)

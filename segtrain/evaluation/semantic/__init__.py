@@ -1,1 +1,1 @@
-"""Scores of semantic networks: IoU by class, dice, how well cells are told apart."""
+"""Evaluation of semantic networks: IoU by class, dice and separation of cells."""

@@ -1,4 +1,4 @@
-"""How good a segmentation is: one confusion matrix over a whole set, and what is read from it."""
+"""Quality of a segmentation: one confusion matrix over a complete data set, and the scores derived from it."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ import numpy.typing as npt
 from segdata.errors import NAMED, InvalidInputError
 from segtrain.evaluation.semantic.membranes import MembraneReport
 
-#: Number of values an index PNG can hold.
+#: Number of values that an index PNG can hold.
 _LABELS = 256
 
-#: Pixels that are counted at a time: the largest count up to which float32 is exact.
+#: Number of pixels counted at a time: float32 is exact for counts up to this.
 _EXACT = 2**24
 
-#: How many pixels on end must have the same label and prediction, in the mean, for that to count them faster.
+#: Mean number of consecutive pixels with the same label and prediction from which counting by runs is faster.
 _LEAST_RUN = 16
 
 
 @dataclass(frozen=True)
 class ClassScore:
-    """How well one class is found.
+    """Score of one class.
 
     Attributes:
-        name: the class.
-        pixels: pixels of the class in the ground truth.
+        name: class name.
+        pixels: number of pixels of the class in the ground truth.
         iou: intersection over union, 0 to 1; None if the class is in neither ground truth nor predictions.
     """
 
@@ -40,16 +40,16 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class SegmentationReport:
-    """Scores over a whole set (Everingham et al. 2010, "The PASCAL VOC Challenge").
+    """Scores over a complete data set (Everingham et al. 2010, "The PASCAL VOC Challenge").
 
     Attributes:
         classes: one score per class, by class id.
-        mean_iou: mean IoU over the classes that are in ground truth or predictions.
-        pixel_accuracy: share of the counted pixels that are predicted right.
+        mean_iou: mean IoU over the classes that occur in ground truth or predictions.
+        pixel_accuracy: share of the counted pixels that are predicted correctly.
         pixels: number of counted pixels.
-        confusion: how many of them by true class (row) and predicted class (column).
-        soft_dice: mean over the images of `segtrain.evaluation.semantic.membranes.soft_dice`; None: not asked for.
-        membranes: how well cells are told apart; None: not asked for.
+        confusion: counted pixels by true class (row) and predicted class (column).
+        soft_dice: mean of `segtrain.evaluation.semantic.membranes.soft_dice` over the images; None if not requested.
+        membranes: how well cells are separated; None if not requested.
     """
 
     classes: tuple[ClassScore, ...]
@@ -62,7 +62,7 @@ class SegmentationReport:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The scores that are followed over a training."""
+        """Scores that are tracked during training."""
         dice = {} if self.soft_dice is None else {"soft_dice": self.soft_dice}
         return {"miou": self.mean_iou, "pixel_accuracy": self.pixel_accuracy, **dice}
 
@@ -71,7 +71,7 @@ class ConfusionMatrix:
     """Counts of pixels by true and predicted class.
 
     Attributes:
-        counts: int64 ``(K, K)``; row: ground truth, column: prediction. Matrices of parts of a set add up.
+        counts: int64 ``(K, K)``; row: ground truth, column: prediction. Matrices of parts of a set can be added.
     """
 
     def __init__(self, num_classes: int, ignore_label: int) -> None:
@@ -79,15 +79,15 @@ class ConfusionMatrix:
 
         Args:
             num_classes: K, 2 to 256.
-            ignore_label: pixels with this label, 0 to 255, are not counted.
+            ignore_label: label of pixels that are not counted, 0 to 255.
 
         Raises:
-            InvalidInputError: a value is out of its range.
+            InvalidInputError: when a value is out of range.
         """
         if not 2 <= num_classes <= _LABELS:
-            raise InvalidInputError(f"number of classes is {num_classes}: expected 2 to {_LABELS}, background included")
+            raise InvalidInputError(f"number of classes is {num_classes}; expected 2 to {_LABELS}, background included")
         if not 0 <= ignore_label < _LABELS:
-            raise InvalidInputError(f"ignore label is {ignore_label}: expected 0 to {_LABELS - 1}")
+            raise InvalidInputError(f"ignore label is {ignore_label}; expected 0 to {_LABELS - 1}")
         self.num_classes = num_classes
         self.ignore_label = ignore_label
         self.counts = np.zeros((num_classes, num_classes), np.int64)
@@ -96,24 +96,25 @@ class ConfusionMatrix:
         """Count the pixels of one or more images.
 
         Args:
-            labels: ground truth, integers of any shape, 0 to K - 1 or the ignored label.
+            labels: ground truth, integers of any shape, 0 to K - 1 or the ignore label.
             predictions: class ids, integers of the same shape, 0 to K - 1 everywhere.
 
         Raises:
-            InvalidInputError: shapes differ, values are no integers or out of range; nothing is counted then.
+            InvalidInputError: when shapes differ, or values are not integers or are out of range; nothing is counted
+                then.
         """
         if labels.shape != predictions.shape:
             raise InvalidInputError(
-                f"ground truth has shape {labels.shape} and prediction {predictions.shape}: expected the same; "
-                "resize the prediction to the size of its image"
+                f"ground truth has shape {labels.shape} and prediction {predictions.shape}; expected the same shape. "
+                "Resize the prediction to the size of its image."
             )
         for what, values in (("ground truth", labels), ("prediction", predictions)):
             if values.dtype.kind not in "iu":
-                raise InvalidInputError(f"{what} has values of type {values.dtype}: expected integers")
+                raise InvalidInputError(f"{what} has values of type {values.dtype}; expected integers")
         unknown = _outside(predictions, self.num_classes)
         if unknown.size:
-            raise InvalidInputError(f"prediction has class {_some(unknown)}: expected 0 to {self.num_classes - 1}")
-        # What 8 bits cannot hold must not be cut to a class below.
+            raise InvalidInputError(f"prediction has class {_some(unknown)}; expected 0 to {self.num_classes - 1}")
+        # Values that do not fit into 8 bits must not be truncated to a valid class.
         self._check_labels(_outside(labels, _LABELS))
 
         by_label = _count_pairs(labels, predictions, self.num_classes)
@@ -124,24 +125,26 @@ class ConfusionMatrix:
     def _check_labels(self, foreign: npt.NDArray[Any]) -> None:
         if foreign.size:
             raise InvalidInputError(
-                f"ground truth has label {_some(foreign)}: expected 0 to {self.num_classes - 1}, or "
+                f"ground truth has label {_some(foreign)}; expected 0 to {self.num_classes - 1}, or "
                 f"{self.ignore_label} for pixels to ignore"
             )
 
     def report(self, class_names: Sequence[str]) -> SegmentationReport:
-        """Return the scores of all that was counted.
+        """Return the scores of all counted pixels.
 
         Args:
             class_names: K names, by class id.
 
         Raises:
-            InvalidInputError: the number of names is not K, or no pixel was counted.
+            InvalidInputError: when the number of names is not K, or no pixel was counted.
         """
         if len(class_names) != self.num_classes:
-            raise InvalidInputError(f"{len(class_names)} class names for {self.num_classes} classes: expected as many")
+            raise InvalidInputError(f"got {len(class_names)} class names; expected {self.num_classes}, one per class")
         pixels = int(self.counts.sum())
         if not pixels:
-            raise InvalidInputError("no pixel was counted: every label is the ignored one, or there are no images")
+            raise InvalidInputError(
+                "no pixel was counted: all pixels have the ignore label, or there are no images; expected at least one"
+            )
         right = np.diag(self.counts)
         truth = self.counts.sum(1)
         union = truth + self.counts.sum(0) - right
@@ -159,25 +162,24 @@ class ConfusionMatrix:
 
 
 def _count_pairs(labels: npt.NDArray[Any], predictions: npt.NDArray[Any], classes: int) -> npt.NDArray[np.int64]:
-    """Return how many pixels have each label and prediction, ``(256, classes)``; values must be in range."""
+    """Return the number of pixels for each label and prediction, ``(256, classes)``; values must be in range."""
     rows, columns = (values.astype(np.uint8, copy=False).ravel() for values in (labels, predictions))
     if not rows.size:
         return np.zeros((_LABELS, classes), np.int64)
-    # Two bytes as one number: prediction * 256 + label.
+    # Combine two bytes into one number: prediction * 256 + label.
     pairs = cv2.merge([rows, columns]).view("<u2").ravel()
     changes = pairs[1:] != pairs[:-1]
     if np.count_nonzero(changes) * _LEAST_RUN > pairs.size:
         return _histogram(rows, columns, classes)
-    # Regions are large, so that few pixels differ from the one before. The sums that np.bincount makes in float64 are
-    # exact.
+    # Regions are large, so few pixels differ from the previous one. The float64 sums of np.bincount are exact.
     ends = np.append(np.flatnonzero(changes), pairs.size - 1)
     counts = np.bincount(pairs[ends], np.diff(ends, prepend=-1), classes * _LABELS)
     return counts.astype(np.int64).reshape(classes, _LABELS).T
 
 
 def _histogram(rows: npt.NDArray[np.uint8], columns: npt.NDArray[np.uint8], classes: int) -> npt.NDArray[np.int64]:
-    """Return the same for two flat arrays without regions."""
-    # OpenCV's histogram of two 8-bit images takes half the time of np.bincount over pairs, or less. It counts in
+    """Return the same as `_count_pairs` for two flat arrays without regions."""
+    # OpenCV's histogram of two 8-bit images takes at most half the time of np.bincount over pairs. It counts in
     # integers and returns float32.
     counts = np.zeros((_LABELS, classes), np.int64)
     for start in range(0, rows.size, _EXACT):
@@ -187,8 +189,8 @@ def _histogram(rows: npt.NDArray[np.uint8], columns: npt.NDArray[np.uint8], clas
 
 
 def _outside(values: npt.NDArray[Any], end: int) -> npt.NDArray[Any]:
-    # The extremes are found much faster than the values, which almost never are wanted; 8 bits hold no others than 0 to
-    # 255 to begin with.
+    # Finding the extremes is much faster than finding the values, which are almost never needed. Values of 8 bits are
+    # always in 0 to 255.
     least = 0 if values.dtype.kind == "u" else values.min(initial=0)
     if least >= 0 and ((values.dtype == np.uint8 and end == _LABELS) or values.max(initial=0) < end):
         return values[:0]

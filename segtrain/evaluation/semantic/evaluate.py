@@ -1,4 +1,4 @@
-"""Evaluation: a network against all samples of a set, in one confusion matrix."""
+"""Evaluation of a semantic network on all samples of a data set, in one confusion matrix."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from segdata.errors import InvalidInputError
 from segdata.lists import read_list
 from segdata.parallel import Progress, ordered_map, silent
 from segdata.records.manifest import open_set
+from segdata.text import plural
 from segtrain.checkpoints.checkpoint import CheckpointInfo, check_expected
 from segtrain.config.config import DeviceTarget
 from segtrain.data.classes import check_classes, class_id
@@ -35,16 +36,16 @@ from segtrain.inference.semantic.segmenter import EvalSettings, Segmenter, likel
 
 @dataclass(frozen=True, kw_only=True)
 class EvalReport:
-    """What `evaluate_semantic` found.
+    """Result of `evaluate_semantic`.
 
     Attributes:
         checkpoint: the checkpoint, after `epoch` epochs and `step` steps.
-        loaded: parameters that the network got from it: all it has.
+        loaded: number of parameters loaded from the checkpoint, always all of them.
         model: the network's published name.
-        data: what it was evaluated on.
-        settings: input size, scales, flip.
-        rows: evaluated samples, each once.
-        images_per_s: throughput, compiling included.
+        data: data set that it was evaluated on.
+        settings: input size, scales, flip, turn.
+        rows: number of evaluated samples.
+        images_per_s: throughput, including compilation.
         scores: IoU by class, mean IoU, pixel accuracy.
     """
 
@@ -77,23 +78,23 @@ def evaluate_semantic(
 ) -> EvalReport:
     """Evaluate a checkpoint on every row of a record set, or on every sample of a list file.
 
-    Where several processes do so together, each has its share of the samples, and all return the same scores.
+    When several processes evaluate together, each handles its share of the samples, and all return the same scores.
 
     Args:
-        ckpt_path: the checkpoint, its side file beside it.
-        data: the record set, by any of its names, or a list file.
+        ckpt_path: checkpoint, with its side file next to it.
+        data: list file, or record set, given as its directory, its manifest or one of its shards.
         scales: input sizes as factors of `crop_size`.
-        flip: also take the mirrored images.
-        turn: also take the images turned by quarters.
-        crop_size: input size at scale 1; None: the training's.
-        batch_size: images in a batch; None: the training's. It does not change the result.
-        membrane: the class that divides cells, to score how well they are told apart; None: it is not scored.
-        device_target: where the network runs.
-        expected: settings the checkpoint must have been trained with.
-        progress: shows how many samples are done.
+        flip: test-time augmentation with mirrored images.
+        turn: test-time augmentation with images rotated by 90, 180 and 270 degrees.
+        crop_size: input size at scale 1; None keeps that used in training.
+        batch_size: images per batch; None keeps that used in training. It does not affect the result.
+        membrane: class that separates cells, to score how well they are separated; None skips this score.
+        device_target: device to run the network on.
+        expected: settings that the checkpoint must have been trained with.
+        progress: reports the number of finished samples.
 
     Raises:
-        InvalidInputError: when checkpoint and data do not fit together, or naming the first sample that is faulty.
+        InvalidInputError: when checkpoint and data do not match, or naming the first invalid sample.
     """
     segmenter, info, loaded = load_segmenter(
         ckpt_path,
@@ -144,14 +145,14 @@ def score_samples(
     ranks: Ranks = ALONE,
     progress: Progress = silent,
 ) -> SegmentationReport:
-    """Return the scores of `segmenter` over all samples, `rows` in number; memory does not grow with them.
+    """Return the scores of `segmenter` over all `rows` samples; memory use does not grow with their number.
 
-    `samples` are this rank's share of them. The ranks' counts are added up exactly; only rank 0 shows progress. U-Net
-    is given the soft dice of its publications too, and where the class id of a `membrane` is given, any network what
-    `segtrain.evaluation.semantic.membranes` says of the cells.
+    `samples` are this rank's share of them. The counts of all ranks are added exactly; only rank 0 reports progress.
+    The scores of a U-Net include the soft dice of its publications. If the class id of a `membrane` is given, those of
+    any network include the cell scores of `segtrain.evaluation.semantic.membranes`.
 
     Raises:
-        InvalidInputError: naming the first sample that is faulty; or when their number is another one.
+        InvalidInputError: naming the first invalid sample, or when the number of samples is not `rows`.
     """
     matrix = ConfusionMatrix(len(names), ignore_label)
     membranes = None if membrane is None else MembraneScores(membrane, ignore_label)
@@ -173,7 +174,9 @@ def score_samples(
             advance(len(batch))
     matrix.counts, counted = ranks.sum(matrix.counts), int(ranks.sum(np.array([counted]))[0])
     if counted != rows:
-        raise InvalidInputError(f"{counted} samples were read, {rows} were expected; is the record set whole?")
+        raise InvalidInputError(
+            f"read {plural(counted, 'sample')}; expected {rows}. Check the record set with segdata verify."
+        )
     dice.sums = ranks.sum(dice.sums)
     if membranes:
         membranes.add_up(ranks.sum)
@@ -181,7 +184,7 @@ def score_samples(
 
 
 def _open(data: Path | SampleList, info: CheckpointInfo, ranks: Ranks) -> tuple[int, int, Iterator[EncodedSample]]:
-    """Return ignore label and number of rows of the data, and this rank's samples."""
+    """Return the ignore label, the number of rows and this rank's samples."""
     if isinstance(data, SampleList):
         assert info.ignore_label is not None
         return info.ignore_label, len(read_list(data.data_lst)), list_samples(data.data_root, data.data_lst, ranks)

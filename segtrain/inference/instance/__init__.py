@@ -1,1 +1,1 @@
-"""Instances in images: from the network's arrays to masks, pictures and files."""
+"""Instance inference: from network outputs to masks, pictures and files."""

@@ -1,4 +1,4 @@
-"""What a network detects, brought back to the images' own pixels, and written as COCO results."""
+"""Detections of a network, mapped back to the pixels of the original images and written as COCO results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from segtrain.inference.instance.paste import encode_mask, paste_mask
 
 
 class RawDetections(NamedTuple):
-    """What a network returns for N images: D rows for each, of which some are detections.
+    """Output of a network for N images: D rows for each, some of which are detections.
 
     Attributes:
         boxes: x1, y1, x2, y2 in pixels of the network's input, x2 and y2 exclusive, float32 ``(N, D, 4)``.
@@ -38,13 +38,13 @@ class RawDetections(NamedTuple):
 
 @dataclass(frozen=True)
 class Detections:
-    """The n instances found in an image, in the image's own pixels.
+    """The n instances found in an image, in pixels of the original image.
 
     Attributes:
-        boxes: x1, y1, x2, y2, cut to the image, float32 ``(n, 4)``.
+        boxes: x1, y1, x2, y2, clipped to the image, float32 ``(n, 4)``.
         scores: 0 to 1, float32 ``(n,)``.
         labels: 1 to K, int32 ``(n,)``.
-        masks: each as run lengths of the whole image; may be empty where a box holds no pixel's center.
+        masks: RLE of the full image, one for each instance; may be empty if a box contains no pixel center.
     """
 
     boxes: npt.NDArray[np.float32]
@@ -54,14 +54,14 @@ class Detections:
 
 
 class RleText(TypedDict):
-    """Compressed COCO run lengths as JSON has them."""
+    """Compressed COCO RLE in its JSON form."""
 
     size: list[int]
     counts: str
 
 
 class Result(TypedDict):
-    """An entry of a COCO result file (cocodataset.org, "Results Format"); `bbox` is x, y, width, height."""
+    """Entry of a COCO result file (cocodataset.org, "Results Format"); `bbox` is x, y, width, height."""
 
     image_id: int
     category_id: int
@@ -73,15 +73,15 @@ class Result(TypedDict):
 def locate(
     detections: RawDetections, contents: Sequence[tuple[int, int]], sizes: Sequence[tuple[int, int]]
 ) -> list[Detections]:
-    """Return what was found in each image of a batch.
+    """Return the instances found in each image of a batch.
 
     Args:
-        detections: of the batch; those of its places beyond the last image are not looked at.
-        contents: height and width of each image in the network's input, at its top left.
-        sizes: its own height and width.
+        detections: detections of the batch; those of padding after the last image are ignored.
+        contents: height and width that each image takes up in the network's input, from its top left corner.
+        sizes: original height and width of each image.
 
     Raises:
-        InvalidInputError: when a detection is no number, as after a training that diverged.
+        InvalidInputError: when a detection is NaN or infinite, as with weights from a training run that diverged.
     """
     found = []
     for index, ((content_height, content_width), (height, width)) in enumerate(zip(contents, sizes, strict=True)):
@@ -91,8 +91,8 @@ def locate(
         )
         if not all(np.isfinite(column).all() for column in (boxes, scores, masks)):
             raise InvalidInputError(
-                "the network's detections are not numbers (NaN or infinite); were its weights from a training whose "
-                "loss was none either?"
+                "the network's detections are not finite (NaN or infinite). Check the loss of its training run: it may "
+                "have diverged."
             )
         boxes = boxes * np.tile(np.array((width / content_width, height / content_height), np.float32), 2)
         rles = [encode_mask(paste_mask(mask, box, height, width)) for mask, box in zip(masks, boxes, strict=True)]
@@ -101,10 +101,10 @@ def locate(
 
 
 def result_entries(image_id: int, found: Detections, classes: Sequence[ClassInfo]) -> list[Result]:
-    """Return what was found in an image as COCO results; `classes` give the ids of the source's categories.
+    """Return the instances found in an image as COCO results; `classes` define the category ids of the source.
 
     Raises:
-        InvalidInputError: when a label is none of the classes.
+        InvalidInputError: when a label does not belong to any class.
     """
     originals = {info.id: info.original_id for info in classes}
     entries: list[Result] = []
@@ -125,14 +125,14 @@ def result_entries(image_id: int, found: Detections, classes: Sequence[ClassInfo
 
 
 def rle_text(rle: Rle) -> RleText:
-    """Return run lengths as JSON has them."""
+    """Return an RLE in its JSON form."""
     return {"size": list(rle["size"]), "counts": rle["counts"].decode("ascii")}
 
 
 def write_results(path: Path, entries: Iterable[Result], *, overwrite: bool) -> None:
-    """Write a COCO result file, which `pycocotools` and COCO's server read: boxes and masks in one.
+    """Write a COCO result file with boxes and masks, in the format of `pycocotools` and COCO's server.
 
     Raises:
-        TargetExistsError: when `path` is taken.
+        TargetExistsError: when `path` already exists.
     """
     write_file(path, msgspec.json.encode(list(entries)), overwrite=overwrite)

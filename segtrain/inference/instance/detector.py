@@ -1,4 +1,4 @@
-"""A trained network as a function from images to detections."""
+"""Detector: a trained network as a function from images to detections."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from segtrain.models.mask_rcnn import MaskRcnnDetector
 
 
 class Detector:
-    """Detects instances; one graph is compiled for each number of images and then kept."""
+    """Detects instances; compiles one graph for each batch size and caches it."""
 
     def __init__(self, network: nn.Cell) -> None:
-        """Detect by `network`, which may be in training."""
+        """Detect with `network`, which may be in training mode."""
         self._cell = MaskRcnnDetector(network)
 
     def __call__(self, images: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32]) -> RawDetections:
-        """Return what is found in images ``(N, 3, H, W)`` whose contents have the `sizes` ``(N, 2)``."""
+        """Return the detections in images ``(N, 3, H, W)`` whose contents have the `sizes` ``(N, 2)``."""
         self._cell.set_train(False)
         return RawDetections(*(column.asnumpy() for column in self._cell(Tensor(images), Tensor(sizes))))
 
 
 def settings_of(config: Config) -> MaskRcnn:
-    """Return what only Mask R-CNN has."""
+    """Return the settings specific to Mask R-CNN."""
     assert config.mask_rcnn is not None
     return config.mask_rcnn
 
 
 def load_detector(ckpt_path: Path, device_target: DeviceTarget) -> tuple[Detector, CheckpointInfo, LoadReport]:
-    """Return the network of a checkpoint as a detector, the checkpoint's side file, and what was loaded: all.
+    """Return the network of a checkpoint as a detector, its side file and the report on loading all parameters.
 
     Raises:
         InvalidInputError: when the checkpoint is damaged.

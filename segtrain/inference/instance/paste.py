@@ -1,4 +1,4 @@
-"""A mask predicted for a box brought into the image that the box lies in."""
+"""Pasting of masks predicted for a box into the full image."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ def paste_mask(
 ) -> npt.NDArray[np.uint8]:
     """Return the mask of an instance in an image of `height` x `width` pixels.
 
-    The box is cut into ``m x m`` cells, in whose centers the probabilities stand, and around them there are zeros. A
-    pixel has what is interpolated bilinearly at its own center; nothing is rounded to whole pixels. Pixels whose
-    centers lie outside the box are outside the mask.
+    The box is divided into ``m x m`` cells, with the probabilities at their centers and zeros around the box. Each
+    pixel gets the value interpolated bilinearly at its center, without rounding to integer coordinates. Pixels whose
+    centers are outside the box are outside the mask.
 
     Args:
-        probabilities: ``(m, m)`` float32, 0 to 1; from 0.5 on a pixel is inside.
-        box: x1, y1, x2, y2 in pixels of the image; may reach beyond the image, or be too small to hold a pixel's
+        probabilities: ``(m, m)`` float32, 0 to 1; a pixel with 0.5 or more is inside.
+        box: x1, y1, x2, y2 in pixels of the image; may extend beyond the image, or be too small to contain a pixel
             center.
-        height: of the image.
-        width: of the image.
+        height: height of the image.
+        width: width of the image.
 
     Returns:
-        ``(height, width)`` uint8, 1 inside, by columns as run lengths want it.
+        ``(height, width)`` uint8, 1 inside, in column-major order as RLE requires.
     """
     x1, y1, x2, y2 = box.tolist()
     mask = np.zeros((height, width), np.uint8, order="F")
@@ -36,7 +36,7 @@ def paste_mask(
 
 
 def encode_mask(mask: npt.NDArray[np.uint8]) -> Rle:
-    """Return a mask ``(height, width)`` uint8, 1 inside, as compressed run lengths."""
+    """Return a mask ``(height, width)`` uint8, 1 inside, as compressed RLE."""
     from pycocotools import mask as coco
 
     rle: Rle = coco.encode(np.asfortranarray(mask))
@@ -44,12 +44,12 @@ def encode_mask(mask: npt.NDArray[np.uint8]) -> Rle:
 
 
 def _weights(start: float, end: float, pixels: int, cells: int) -> tuple[slice, npt.NDArray[np.float32]]:
-    """Return which pixels have their centers between `start` and `end`, and each one's weights of the cells."""
-    # Pixel i has its center at i + 0.5; one exactly on the end belongs to the next box.
+    """Return the pixels whose centers are between `start` and `end`, and the weights of the cells for each."""
+    # Pixel i has its center at i + 0.5; a center exactly at the end belongs to the next box.
     first, last = (min(max(int(np.ceil(bound - 0.5)), 0), pixels) for bound in (start, end))
     if first >= last:
         return slice(0, 0), np.zeros((0, cells), np.float32)
     place = (np.arange(first, last) + 0.5 - start) * (cells / (end - start)) - 0.5
-    # Bilinear: an interpolation along each axis, by distance from the two nearest centers.
+    # Bilinear: interpolate along each axis by distance from the two nearest centers.
     weights = np.maximum(1 - np.abs(place[:, None] - np.arange(cells)), 0)
     return slice(first, last), weights.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Pictures of found instances: laid over their image, and cut out of it."""
+"""Pictures of found instances: drawn over their image, and cut out of it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from segtrain.inference.instance.detections import Detections
 def draw_instances(
     image: npt.NDArray[np.uint8], found: Detections, names: Sequence[str], *, alpha: float = 0.4
 ) -> npt.NDArray[np.uint8]:
-    """Return an image with its instances: filled, outlined, boxed, with name and score, each in a color of its own.
+    """Return an image with its instances filled, outlined, boxed and labeled (name and score), each in its own color.
 
     Args:
         image: RGB, ``(H, W, 3)`` uint8.
-        found: its instances.
-        names: of the classes, in the order of the labels 1 to K.
-        alpha: strength of the filling, 0 to 1.
+        found: instances in the image.
+        names: class names, in the order of the labels 1 to K.
+        alpha: opacity of the fill, 0 to 1.
 
     Returns:
         RGB, ``(H, W, 3)`` uint8.
@@ -36,12 +36,12 @@ def draw_instances(
         )
     ]
     blended = blend(image, instance_overlay(_by_area(found), boxes, height, width), alpha)
-    # The likeliest last, so that where there is no room for all, its name is on top.
+    # Draw the highest score last, so that its name is on top where names overlap.
     return _draw_boxes(blended, [boxes[number] for number in np.argsort(found.scores, kind="stable")])
 
 
 def cut_out(image: npt.NDArray[np.uint8], found: Detections) -> npt.NDArray[np.uint8]:
-    """Return an image whose instances alone are left: RGBA, ``(H, W, 4)`` uint8, transparent black elsewhere."""
+    """Return an image that shows only its instances: RGBA, ``(H, W, 4)`` uint8, transparent black elsewhere."""
     cut = np.zeros((*image.shape[:2], 4), np.uint8)
     for _, mask in _by_area(found):
         cut[mask, :3] = image[mask]
@@ -50,7 +50,7 @@ def cut_out(image: npt.NDArray[np.uint8], found: Detections) -> npt.NDArray[np.u
 
 
 def _by_area(found: Detections) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
-    """Yield number and mask of each instance, the largest first, so that small ones stay seen on top."""
+    """Yield number and mask of each instance, largest first, so that small ones stay visible on top."""
     from pycocotools import mask
 
     for number in sorted(range(len(found.masks)), key=lambda number: -int(mask.area(found.masks[number]))):
@@ -58,7 +58,7 @@ def _by_area(found: Detections) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
 
 
 def _draw_boxes(image: npt.NDArray[np.uint8], boxes: Sequence[Box]) -> npt.NDArray[np.uint8]:
-    """Return an image with boxes, each with its text above it or, at the image's edge, as near as it can be."""
+    """Return an image with boxes, each with its text above it or, at the edge of the image, as close as possible."""
     from PIL import Image, ImageDraw
 
     picture = Image.fromarray(image)

@@ -1,4 +1,4 @@
-"""Prediction of instances: images without labels to pictures and COCO results."""
+"""Prediction of instances in images without labels, written as pictures and COCO results."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from segtrain.inference.instance.detections import Detections, Result, locate, r
 from segtrain.inference.instance.detector import Detector, load_detector, settings_of
 from segtrain.inference.instance.pictures import cut_out, draw_instances
 
-#: What the result holds: pictures, one ``STEM.png`` for each image; COCO results, and the images these are of.
+#: Contents of the result: pictures, one ``STEM.png`` per image; COCO results, and a COCO file of their images.
 _OVERLAY, _CUTOUT, _RESULTS, _IMAGES = "overlay", "cutout", "results.json", "images.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class InstancePredictReport:
-    """What `predict_instances` wrote.
+    """Result of `predict_instances`.
 
     Attributes:
-        directory: holds ``overlay``, ``cutout`` where it was asked for, ``results.json`` (COCO results) and
-            ``images.json`` (a COCO file of the images they are of).
-        loaded: parameters that the network got from the checkpoint: all it has.
-        images: how many images were looked at.
-        instances: how many instances were found, by class.
+        directory: directory with ``overlay``, ``cutout`` if requested, ``results.json`` (COCO results) and
+            ``images.json`` (a COCO file of their images).
+        loaded: number of parameters loaded from the checkpoint, always all of them.
+        images: number of images processed.
+        instances: number of instances found, by class.
         faults: one sentence for each image that could not be read.
     """
 
@@ -61,26 +61,26 @@ def predict_instances(
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> InstancePredictReport:
-    """Find instances in images, each at its own size; one at a time, so that memory is one's.
+    """Find instances in images at their original sizes, one at a time, so that memory does not grow with their number.
 
     Args:
-        images: an image, a directory of images, or an image list (see `image_paths`).
-        ckpt_path: the checkpoint, its side file beside it.
-        out: the directory to be written.
-        data_root: what the paths of an image list are relative to; the list's folder by default.
-        score: from which score on an instance counts, 0 to 1; what the network was set to leave out stays out.
-        cutout: also cut the instances out of their background.
-        device_target: where the network runs.
+        images: image, directory of images, or image list (see `image_paths`).
+        ckpt_path: checkpoint, with its side file next to it.
+        out: directory to write.
+        data_root: directory that the paths of an image list are relative to; the list's directory by default.
+        score: lowest score of an instance to keep, 0 to 1; the network's own score threshold still applies.
+        cutout: write pictures of the instances cut out of their background, too.
+        device_target: device to run the network on.
         overwrite: replace an earlier result in `out`.
-        progress: shows how many images are done.
+        progress: reports the number of finished images.
 
     Raises:
-        OptionError: when the score is none.
-        InvalidInputError: when there is no image, two results would have the same name, or none can be read.
-        TargetExistsError: when `out` is taken.
+        OptionError: when `score` is out of range.
+        InvalidInputError: when there are no images, two results would have the same name, or no image can be read.
+        TargetExistsError: when `out` already exists.
     """
     if not 0 <= score <= 1:
-        raise OptionError(f"score = {score}: expected 0 to 1")
+        raise OptionError(f"score is {score}; expected 0 to 1")
     paths = image_paths(images, data_root)
     with staged_directory(out, overwrite=overwrite, ours=(_OVERLAY, _CUTOUT, _RESULTS, _IMAGES)) as staging:
         detector, info, loaded = load_detector(ckpt_path, device_target)
@@ -102,7 +102,7 @@ def predict_instances(
                     _draw(staging, f"{name}.png", image, found, info.class_names, cutout=cutout)
                 advance(1)
         if len(faults) == len(paths):
-            raise FaultsError(f"none of {len(paths)} images can be read", faults)
+            raise FaultsError(f"no image can be read ({len(paths)} tried)", faults)
         write_results(staging / _RESULTS, entries, overwrite=False)
         categories = [{"id": each.original_id, "name": each.name} for each in classes]
         (staging / _IMAGES).write_bytes(

@@ -1,1 +1,1 @@
-"""Class ids for images: input sizes, tiles and their results."""
+"""Semantic inference: input sizes, tiles, class ids and output files."""

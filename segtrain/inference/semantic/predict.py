@@ -1,4 +1,4 @@
-"""Prediction: images without labels to class ids, colors and overlays."""
+"""Prediction of class ids, colored masks and overlays for images without labels."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from segtrain.data.arrays import RgbImage
 from segtrain.data.images import image_paths, is_stack, read_images
 from segtrain.inference.semantic.segmenter import load_segmenter
 
-#: Sub-directories of the result; each holds one ``STEM.png`` for each image.
-INDEX_DIR, PALETTE_DIR, OVERLAY_DIR = "index", "palette", "overlay"
+#: Subdirectories of the result; each holds one ``STEM.png`` per image.
+RESULT_INDEX, RESULT_PALETTE, RESULT_OVERLAY = "index", "palette", "overlay"
 
-#: Of a multi-page TIFF: the class ids of all its pages, again as one.
+#: Class ids of all pages of a multi-page TIFF, as a multi-page TIFF.
 STACK = "index.tif"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictReport:
-    """What `predict_semantic` wrote.
+    """Result of `predict_semantic`.
 
     Attributes:
-        directory: holds ``index`` (class ids), ``palette`` (the same in VOC's colors) and ``overlay``; of one
-            multi-page TIFF also ``index.tif``, the class ids of all its pages, unless one of them could not be read.
-        loaded: parameters that the network got from the checkpoint: all it has.
-        images: how many images were segmented.
-        classes: the names of the classes that were found, by id.
+        directory: directory with ``index`` (class ids), ``palette`` (the same in VOC's colors) and ``overlay``; for a
+            single multi-page TIFF also ``index.tif``, the class ids of all pages, unless a page could not be read.
+        loaded: number of parameters loaded from the checkpoint, always all of them.
+        images: number of segmented images.
+        classes: names of the classes that were found, by id.
         faults: one sentence for each image that could not be read.
     """
 
@@ -65,27 +65,29 @@ def predict_semantic(
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> PredictReport:
-    """Segment images, each at its own size; one at a time, so that memory is one's.
+    """Segment images at their original sizes, one at a time, so that memory does not grow with their number.
 
     Args:
-        images: an image or multi-page TIFF, a directory of images, or an image list (see `image_paths`).
-        ckpt_path: the checkpoint, its side file beside it.
-        out: the directory to be written.
-        data_root: what the paths of an image list are relative to; the list's folder by default.
+        images: image or multi-page TIFF, directory of images, or image list (see `image_paths`).
+        ckpt_path: checkpoint, with its side file next to it.
+        out: directory to write.
+        data_root: directory that the paths of an image list are relative to; the list's directory by default.
         scales: input sizes as factors of `crop_size`.
-        flip: also take the mirrored image.
-        turn: also take the image turned by quarters.
-        crop_size: input size at scale 1; None: the training's.
-        device_target: where the network runs.
+        flip: test-time augmentation with the mirrored image.
+        turn: test-time augmentation with the image rotated by 90, 180 and 270 degrees.
+        crop_size: input size at scale 1; None keeps that used in training.
+        device_target: device to run the network on.
         overwrite: replace an earlier result in `out`.
-        progress: shows how many images are done.
+        progress: reports the number of finished images.
 
     Raises:
-        InvalidInputError: when there is no image, two results would have the same name, or none can be read.
-        TargetExistsError: when `out` is taken.
+        InvalidInputError: when there are no images, two results would have the same name, or no image can be read.
+        TargetExistsError: when `out` already exists.
     """
     paths = image_paths(images, data_root)
-    with staged_directory(out, overwrite=overwrite, ours=(INDEX_DIR, PALETTE_DIR, OVERLAY_DIR, STACK)) as staging:
+    with staged_directory(
+        out, overwrite=overwrite, ours=(RESULT_INDEX, RESULT_PALETTE, RESULT_OVERLAY, STACK)
+    ) as staging:
         segmenter, info, loaded = load_segmenter(
             ckpt_path,
             scales=scales,
@@ -95,7 +97,7 @@ def predict_semantic(
             batch_size=1,
             device_target=device_target,
         )
-        for kind in (INDEX_DIR, PALETTE_DIR, OVERLAY_DIR):
+        for kind in (RESULT_INDEX, RESULT_PALETTE, RESULT_OVERLAY):
             (staging / kind).mkdir()
         found: set[int] = set()
         faults: list[str] = []
@@ -110,10 +112,10 @@ def predict_semantic(
                         stack.write(labels, photometric="minisblack", compression="zlib", metadata=None)
                 advance(1)
         if stack and faults:
-            # Its pages would not be those of the input.
+            # Its pages would not match those of the input.
             (staging / STACK).unlink()
         if len(faults) == len(paths):
-            raise FaultsError(f"none of {len(paths)} images can be read", faults)
+            raise FaultsError(f"no image can be read ({len(paths)} tried)", faults)
     names = tuple(info.class_names[id_] for id_ in sorted(found))
     return PredictReport(
         directory=str(out),
@@ -125,8 +127,8 @@ def predict_semantic(
 
 
 def _write(directory: Path, name: str, image: RgbImage, labels: npt.NDArray[np.uint8]) -> None:
-    (directory / INDEX_DIR / name).write_bytes(encode_index_png(labels))
+    (directory / RESULT_INDEX / name).write_bytes(encode_index_png(labels))
     colored = Pillow.fromarray(labels, "P")
     colored.putpalette(voc_palette().tobytes())
-    colored.save(directory / PALETTE_DIR / name)
-    Pillow.fromarray(blend(image, label_overlay(labels), 0.5)).save(directory / OVERLAY_DIR / name)
+    colored.save(directory / RESULT_PALETTE / name)
+    Pillow.fromarray(blend(image, label_overlay(labels), 0.5)).save(directory / RESULT_OVERLAY / name)

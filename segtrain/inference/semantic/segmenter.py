@@ -1,11 +1,12 @@
-"""Whole images through a network with a fixed square input.
+"""Segmentation of images of any size by a network with a fixed square input.
 
-For each scale the image is resized, the network sees it, and the class probabilities are resized to the image's own
-size. Those of all scales, and of the mirrored and turned image, are averaged, and the largest mean is the class.
+At each scale, the image is resized and passed through the network, and the class probabilities are resized to the
+original size. The probabilities of all scales, and of the mirrored and rotated images, are averaged; each pixel gets
+the class with the highest mean.
 
-U-Net sees an image tile by tile (`segtrain.inference.semantic.tiling`), and a scale is a factor of its own size. The
-other networks see it as published: its longer side is resized to ``int((crop - 1) * scale) + 1``, and it is padded at
-the bottom and on the right.
+A U-Net processes an image in tiles (`segtrain.inference.semantic.tiling`), and scales are factors of the image's size.
+The other networks follow the published protocol: the longer side is resized to ``int((crop - 1) * scale) + 1``, and
+the image is padded at the bottom and on the right.
 """
 
 from __future__ import annotations
@@ -32,13 +33,14 @@ from segtrain.inference.semantic.tiling import tiled, with_test_time_augmentatio
 
 @dataclass(frozen=True, kw_only=True)
 class EvalSettings:
-    """How an image is brought through the network.
+    """Settings for passing an image through the network.
 
     Attributes:
-        crop_size: side of the network's input at scale 1 in pixels.
-        scales: factors of `crop_size`, for U-Net of the image's own size; each above 0.
-        flip: also take the mirrored image.
-        turn: also take the image turned by one, two and three quarters; with `flip`, all eight symmetries of a square.
+        crop_size: side of the network's input at scale 1, in pixels.
+        scales: factors of `crop_size` (for U-Net, of the image's size), each above 0.
+        flip: average with the mirrored image.
+        turn: average with the image rotated by 90, 180 and 270 degrees; with `flip`, over all eight symmetries of a
+            square.
     """
 
     crop_size: int
@@ -47,26 +49,26 @@ class EvalSettings:
     turn: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse inputs that are too small to be seen."""
+        """Reject inputs that are too small."""
         if not self.scales or min(map(self.target, self.scales)) < MIN_CROP:
             raise InvalidInputError(
-                f"scales are {list(self.scales)} of crop_size = {self.crop_size}: expected inputs of {MIN_CROP} pixels "
-                "and more"
+                f"scales are {list(self.scales)} of crop_size = {self.crop_size}; expected inputs of at least "
+                f"{MIN_CROP} pixels"
             )
 
     def target(self, scale: float) -> int:
-        """Return the side of the network's input at `scale` in pixels."""
+        """Return the side of the network's input at `scale`, in pixels."""
         return int((self.crop_size - 1) * scale) + 1
 
 
 class Segmenter:
-    """Segments images; one graph is compiled for each input size and then kept."""
+    """Segments images; compiles one graph for each input size and caches it."""
 
     def __init__(self, network: nn.Cell, config: Config, settings: EvalSettings, *, batch_size: int) -> None:
-        """Segment by `network`, whose input is normalized as `config` says.
+        """Segment with `network`, normalizing its input as `config` specifies.
 
-        `batch_size` images go through the network at a time; their probabilities at full size, ``K x H x W`` float32
-        each, are in memory together.
+        The network processes `batch_size` images at a time; their full-size probabilities, ``K x H x W`` float32 each,
+        are in memory together.
         """
         self.config = config
         self.settings = settings
@@ -77,18 +79,18 @@ class Segmenter:
             self._center = center_size(settings.crop_size, config.unet.halvings, same_padding=config.same_padding)
 
     def __call__(self, images: Sequence[RgbImage]) -> list[npt.NDArray[np.uint8]]:
-        """Return the class ids ``(H, W)`` uint8 of each image, uint8 RGB ``(H, W, 3)``; at most `batch_size` images."""
+        """Return class ids, uint8 ``(H, W)``, for up to `batch_size` images, uint8 RGB ``(H, W, 3)``."""
         return [likeliest(scores) for scores in self.probabilities(images)]
 
     def probabilities(self, images: Sequence[RgbImage]) -> list[Pixels]:
-        """Return the class probabilities, float32 ``(H, W, K)``, of each image; see `__call__`."""
-        # The network may be in training: its statistics must neither be used nor moved by what is evaluated.
+        """Return class probabilities, float32 ``(H, W, K)``, for each image; see `__call__`."""
+        # The network may be in training mode: evaluation must not normalize by batch statistics or update moving ones.
         self._cell.set_train(False)
         means: list[Pixels | None] = [None] * len(images)
         for scale in self.settings.scales:
             for index, scores in enumerate(self._at_scale(images, scale)):
                 height, width = images[index].shape[:2]
-                # A copy of the probabilities of a large image is a large one.
+                # Copying the probabilities of a large image is expensive.
                 if scores.shape[:2] != (height, width):
                     scores = cv2.resize(scores, (width, height), interpolation=cv2.INTER_LINEAR)
                 total = means[index]
@@ -106,11 +108,11 @@ class Segmenter:
         return tiled(self._network, planes, input_size=size, output_size=self._center, fill=unet.fill)
 
     def _at_scale(self, images: Sequence[RgbImage], scale: float) -> list[Pixels]:
-        """Return the probabilities ``(h, w, K)`` of each image at the size that it has at `scale`."""
+        """Return the probabilities ``(h, w, K)`` of each image at its size for `scale`."""
         if self.config.unet:
             return [self._by_tiles(image, scale, self.config.unet) for image in images]
         target = self.settings.target(scale)
-        # The shape is static, so a batch that is not full is filled with zeros, which nobody looks at.
+        # The shape is static, so an incomplete batch is padded with zeros, whose results are ignored.
         batch = np.zeros((self.batch_size, 3, target, target), np.float32)
         sizes = []
         for slot, image in zip(batch, images, strict=False):
@@ -137,9 +139,9 @@ def load_segmenter(
     batch_size: int | None,
     device_target: DeviceTarget,
 ) -> tuple[Segmenter, CheckpointInfo, LoadReport]:
-    """Return the network of a checkpoint as a segmenter, the checkpoint's side file, and what was loaded: all.
+    """Return the network of a checkpoint as a segmenter, its side file and the report on loading all parameters.
 
-    None for `crop_size` and `batch_size` means as in training.
+    None for `crop_size` or `batch_size` keeps the value used in training.
 
     Raises:
         InvalidInputError: when the checkpoint is damaged or an input would be too small.
@@ -152,13 +154,13 @@ def load_segmenter(
 
 
 def likeliest(probabilities: Pixels) -> npt.NDArray[np.uint8]:
-    """Return the class ids ``(H, W)`` with the highest of the probabilities ``(H, W, K)``."""
+    """Return class ids ``(H, W)``, the argmax of the probabilities ``(H, W, K)``."""
     ids: npt.NDArray[np.uint8] = np.argmax(probabilities, axis=2).astype(np.uint8)
     return ids
 
 
 class _Probabilities(nn.Cell):
-    """Images ``(N, 3, H, W)`` to class probabilities ``(N, K, H, W)``."""
+    """Maps images ``(N, 3, H, W)`` to class probabilities ``(N, K, H, W)``."""
 
     def __init__(self, network: nn.Cell) -> None:
         super().__init__(auto_prefix=False)

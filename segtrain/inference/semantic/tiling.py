@@ -1,7 +1,7 @@
-"""Images of any size through a network with a fixed square input: the overlap-tile strategy.
+"""Overlap-tile strategy: segments images of any size with a network that has a fixed square input.
 
-Each pixel is taken from a tile in whose center it lies, so that the network sees its surroundings; beyond the image
-these are its mirror image (Ronneberger et al. 2015, figure 2).
+Each pixel is taken from the center of a tile, so that the network sees its surroundings; beyond the borders, the image
+is mirrored (Ronneberger et al. 2015, figure 2).
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ import numpy as np
 from segtrain.config.unet import Fill
 from segtrain.data.arrays import Pixels
 
-#: Class probabilities ``(N, K, h, w)`` of images ``(N, C, size, size)``, float32 both; h and w at most size.
+#: Maps images ``(N, C, size, size)`` to class probabilities ``(N, K, h, w)``, both float32; h and w at most size.
 Network = Callable[[Pixels], Pixels]
 
 
 def tiled(network: Network, image: Pixels, *, input_size: int, output_size: int, fill: Fill = "mirror") -> Pixels:
-    """Return the class probabilities of a whole image.
+    """Return the class probabilities of a complete image.
 
-    Where two tiles meet that do not fit side by side, the mean of both is taken.
+    Where tile centers overlap because they do not fit side by side, their mean is taken.
 
     Args:
-        network: class probabilities of tiles, one at a time.
-        image: normalized, float32 ``(C, H, W)``.
+        network: maps tiles, one at a time, to class probabilities.
+        image: normalized image, float32 ``(C, H, W)``.
         input_size: side of the network's input.
-        output_size: side of the center that is taken of the network's output, at most the side of that.
-        fill: ``"mirror"``, or ``"zero"`` for what lies beyond the image.
+        output_size: side of the center that is used of the network's output, at most the side of that output.
+        fill: padding beyond the image, ``"mirror"`` or ``"zero"``.
 
     Returns:
         float32 ``(H, W, K)``.
     """
     height, width = image.shape[1:]
     margin = (input_size - output_size) // 2
-    # At the bottom and on the right a tile may also reach beyond an image that is smaller than its center.
+    # At the bottom and on the right, a tile's center may also extend beyond a small image.
     after = input_size - output_size - margin
     beyond = [(margin, after + max(output_size - side, 0)) for side in (height, width)]
     padded = np.pad(image, [(0, 0), *beyond], mode="reflect" if fill == "mirror" else "constant")
@@ -55,12 +55,12 @@ def tiled(network: Network, image: Pixels, *, input_size: int, output_size: int,
 
 
 def with_test_time_augmentation(network: Network, *, flip: bool, turn: bool) -> Network:
-    """Return a network that takes the mean over what square inputs look like otherwise.
+    """Return a network that averages its result over mirrored and rotated inputs (test-time augmentation).
 
     Args:
-        network: class probabilities of square inputs.
-        flip: over the input and its mirror image.
-        turn: over the quarter turns of these.
+        network: maps square inputs to class probabilities.
+        flip: average over the input and its mirror image.
+        turn: average over their rotations by 0, 90, 180 and 270 degrees.
     """
     looks = list(product(range(4 if turn else 1), (False, True) if flip else (False,)))
 
@@ -78,7 +78,7 @@ def with_test_time_augmentation(network: Network, *, flip: bool, turn: bool) -> 
 
 
 def _starts(side: int, size: int) -> list[int]:
-    """Return where centers of `size` begin that cover `side`, the last ending with it."""
+    """Return the start positions of centers of `size` that cover `side`; the last one ends flush with it."""
     return [*range(0, max(side - size, 0), size), max(side - size, 0)]
 
 

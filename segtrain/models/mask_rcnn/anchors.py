@@ -1,4 +1,4 @@
-"""The boxes that the first stage begins from (Ren et al. 2015, "Faster R-CNN", section 3.1.1)."""
+"""Anchors, the boxes that the first stage starts from (Ren et al. 2015, "Faster R-CNN", section 3.1.1)."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import numpy.typing as npt
 
 from segtrain.config.mask_rcnn import MaskRcnn
 
-#: Strides of the pyramid's levels, finest first; the second stage uses all but the last.
+#: Strides of the levels of the pyramid, finest first; the second stage uses all but the last.
 STRIDES = (4, 8, 16, 32, 64)
 
 Array = npt.NDArray[np.float32]
 
 
 def level_shapes(settings: MaskRcnn) -> list[tuple[int, int]]:
-    """Return height and width of the features of every level, finest first."""
+    """Return the height and width of the features on every level, finest first."""
     return [(-(-settings.image_height // stride), -(-settings.image_width // stride)) for stride in STRIDES]
 
 
 def base_anchors(stride: int, scales: Sequence[float], ratios: Sequence[float]) -> Array:
-    """Return the anchors of the first cell of a level, centerd on it, one ratio after the other.
+    """Return the anchors of the first cell of a level, centered on the cell, one ratio after the other.
 
-    The original program rounds them and takes the corners for inclusive pixels; here they are what is meant.
+    The original program rounds anchors and treats their corners as inclusive pixels; here they are exact.
 
     Args:
         stride: side of a cell in pixels.
-        scales: root of an anchor's area over the stride.
-        ratios: height over width.
+        scales: square root of an anchor's area, divided by the stride.
+        ratios: ratios of height to width.
 
     Returns:
         Float32 ``(len(ratios) * len(scales), 4)``.
@@ -41,9 +41,9 @@ def base_anchors(stride: int, scales: Sequence[float], ratios: Sequence[float]) 
 
 
 def level_anchors(settings: MaskRcnn) -> list[Array]:
-    """Return the anchors of every level, each float32 ``(height * width * anchors of a cell, 4)``.
+    """Return the anchors of every level, each float32 ``(height * width * anchors per cell, 4)``.
 
-    They go row by row, cell by cell, and in a cell as in `base_anchors`; some reach beyond the image.
+    They are ordered by row, then by cell, and within a cell as in `base_anchors`; some extend beyond the image.
     """
     levels = []
     for stride, (height, width) in zip(STRIDES, level_shapes(settings), strict=True):

@@ -1,4 +1,4 @@
-"""Which anchors and proposals are an object, which are background, and which of them the network learns from."""
+"""Match anchors and proposals with objects or background, and sample those that the network learns from."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from segtrain.models.mask_rcnn.boxes import coverage, iou
 
 
 class AnchorMatcher(nn.Cell):
-    """Compare boxes with an image's objects.
+    """Match boxes with the objects of an image.
 
-    A box is positive when its IoU with an object is high enough, and negative when that with every object is low.
-    A box of which too much lies in a crowd region is neither: nobody has drawn the objects there.
+    A box is positive when its IoU with an object is high enough, and negative when its IoU with every object is low.
+    A box with too large a share inside a crowd region is neither: the objects there are not annotated.
     """
 
     def __init__(
         self, positive_iou: float, negative_iou: float, crowd_overlap: float, rescue_iou: float | None = None
     ) -> None:
-        """Set the overlaps.
+        """Set the thresholds.
 
         Args:
-            positive_iou: overlap from which a box is positive.
-            negative_iou: overlap below which a box is negative.
-            crowd_overlap: share of a box in a crowd region above which the box is neither.
-            rescue_iou: overlap from which the boxes that overlap an object most are positive in any case, so that
-                every object has one; None: they are not.
+            positive_iou: IoU from which a box is positive.
+            negative_iou: IoU below which a box is negative.
+            crowd_overlap: share of a box inside a crowd region above which the box is neither.
+            rescue_iou: IoU from which the boxes with the highest IoU with an object are always positive, so that every
+                object has one; None: no such rule.
         """
         super().__init__()
         self.positive_iou = positive_iou
@@ -37,17 +37,17 @@ class AnchorMatcher(nn.Cell):
     def construct(
         self, candidates: Tensor, usable: Tensor, boxes: Tensor, labels: Tensor, crowd: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return which candidates are positive and negative, and the object that each overlaps most.
+        """Return which candidates are positive, which are negative, and the object that each overlaps most.
 
         Args:
             candidates: boxes, float32 ``(N, A, 4)``.
-            usable: bool ``(N, A)``; a candidate that is not is neither positive nor negative.
+            usable: bool ``(N, A)``; an unusable candidate is neither positive nor negative.
             boxes: float32 ``(N, M, 4)``.
             labels: int32 ``(N, M)``; 0: an unused row.
             crowd: int32 ``(N, M)``; 1: a crowd region.
 
         Returns:
-            Bool ``(N, A)`` twice, and int32 ``(N, A)``, rows of ``boxes``.
+            Bool ``(N, A)`` twice, and int32 ``(N, A)``, indices of rows in ``boxes``.
         """
         is_crowd = ops.expand_dims((crowd == 1).astype(dtype.float32), 1)
         is_object = ops.expand_dims((labels > 0).astype(dtype.float32), 1) * (1 - is_crowd)
@@ -59,7 +59,7 @@ class AnchorMatcher(nn.Cell):
             reachable = overlaps * ops.expand_dims(usable.astype(dtype.float32), 2)
             highest, _ = ops.max(reachable, 1, True)
             rescued = ops.logical_and(reachable == highest, highest >= max(self.rescue_iou, 1e-6))
-            # A Boolean maximum has no kernel on every device.
+            # Not every device has a kernel for a Boolean maximum.
             rescued = rescued.astype(dtype.float32).sum(2) > 0
             positive = ops.logical_or(positive, rescued)
             negative = ops.logical_and(negative, ops.logical_not(rescued))
@@ -69,16 +69,16 @@ class AnchorMatcher(nn.Cell):
 
 
 class BalancedSampler(nn.Cell):
-    """Choose some positive and some negative boxes of each image at random.
+    """Choose positive and negative boxes of each image at random.
 
-    As in `segtrain.models.layers.Dropout`, what is chosen depends on a seed and a counter only, the counter is a
-    parameter that goes into checkpoints, and each device chooses otherwise.
+    As in `segtrain.models.layers.Dropout`, the choice depends only on a seed and a counter, the counter is a parameter
+    that is saved in checkpoints, and each device makes its own choice.
     """
 
     def __init__(self, positives: int, negatives: int, total: int, name: str) -> None:
-        """Choose at most ``positives``, at most ``negatives``, and at most ``total`` of both.
+        """Choose at most ``positives`` positive and ``negatives`` negative boxes, and at most ``total`` together.
 
-        The counter is called ``name``; its start is taken from the seed of ``mindspore.set_seed``.
+        The counter is named ``name``; its start is drawn from the seed of ``mindspore.set_seed``.
         """
         super().__init__()
         self.positives = positives
@@ -88,15 +88,15 @@ class BalancedSampler(nn.Cell):
         self.rank = current().rank
 
     def construct(self, positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the chosen boxes, positive ones in the first ``positives`` places, and which places are filled.
+        """Return the chosen boxes, positive ones in the first ``positives`` slots, and which slots are filled.
 
         Args:
             positive: bool ``(N, A)``.
-            negative: bool ``(N, A)``, nowhere true where ``positive`` is.
+            negative: bool ``(N, A)``, never true where ``positive`` is.
 
         Returns:
-            Int32 ``(N, positives + negatives)``, 0 to A - 1, and bool of the same shape. With fewer boxes than places,
-            there are A places.
+            Int32 ``(N, positives + negatives)``, 0 to A - 1, and bool of the same shape. Positive and negative slots
+            are limited to A each.
         """
         keys = self._keys(positive)
         positives = ops.select(positive, keys, ops.zeros_like(keys))

@@ -1,4 +1,4 @@
-"""Boxes as tensors: overlap, coding, clipping. All in plain geometry, so that a box of equal corners is empty."""
+"""Boxes as tensors: overlap, encoding, clipping. Geometry is continuous, so a box with equal corners is empty."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from mindspore import Tensor, dtype, ops
 
-#: Largest logarithm of a side over that of its anchor, so that `decode` cannot overflow: 1000 pixels over 16, as in
-#: Detectron and the model zoo.
+#: Largest logarithm of the ratio of a side to that of its anchor, so that `decode` cannot overflow: 1000 pixels to 16,
+#: as in Detectron and the model zoo.
 MAX_LOG_RATIO = math.log(1000 / 16)
 
 
@@ -19,7 +19,7 @@ def area(boxes: Tensor) -> Tensor:
 
 
 def intersection(boxes: Tensor, others: Tensor) -> Tensor:
-    """Return the area that each of boxes ``(N, A, 4)`` shares with each of others ``(N, B, 4)``: ``(N, A, B)``."""
+    """Return the area that each of `boxes` ``(N, A, 4)`` shares with each of `others` ``(N, B, 4)``: ``(N, A, B)``."""
     x1, y1, x2, y2 = ops.unstack(ops.expand_dims(boxes, 2), axis=-1)
     u1, v1, u2, v2 = ops.unstack(ops.expand_dims(others, 1), axis=-1)
     width = ops.relu(ops.minimum(x2, u2) - ops.maximum(x1, u1))
@@ -28,9 +28,9 @@ def intersection(boxes: Tensor, others: Tensor) -> Tensor:
 
 
 def iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """Return intersection over union of boxes ``(N, A, 4)`` with others ``(N, B, 4)``: ``(N, A, B)``, 0 to 1.
+    """Return the IoU of `boxes` ``(N, A, 4)`` and `others` ``(N, B, 4)``: ``(N, A, B)``, 0 to 1.
 
-    Two empty boxes overlap by 0.
+    The IoU of two empty boxes is 0.
     """
     shared = intersection(boxes, others)
     union = ops.expand_dims(area(boxes), 2) + ops.expand_dims(area(others), 1) - shared
@@ -38,24 +38,24 @@ def iou(boxes: Tensor, others: Tensor) -> Tensor:
 
 
 def coverage(boxes: Tensor, regions: Tensor) -> Tensor:
-    """Return which share of boxes ``(N, A, 4)`` lies in regions ``(N, B, 4)``: ``(N, A, B)``, 0 to 1.
+    """Return the share of `boxes` ``(N, A, 4)`` that is inside `regions` ``(N, B, 4)``: ``(N, A, B)``, 0 to 1.
 
-    It is the overlap that COCO's evaluation takes for crowd regions: intersection over the box's own area.
+    COCO's evaluation uses this overlap for crowd regions: intersection divided by the area of the box.
     """
     own = ops.maximum(ops.expand_dims(area(boxes), 2), Tensor(1e-6, dtype.float32))
     return intersection(boxes, regions) / own
 
 
 def encode(boxes: Tensor, anchors: Tensor, stds: Sequence[float]) -> Tensor:
-    """Return what turns anchors into boxes (Girshick et al. 2014, "R-CNN", appendix C), divided by ``stds``.
+    """Return the offsets from anchors to boxes (Girshick et al. 2014, "R-CNN", appendix C), divided by ``stds``.
 
     Args:
         boxes: ``(..., 4)``.
         anchors: ``(..., 4)``.
-        stds: of shift in x and y, relative to the anchor, and of the logarithms of width and height.
+        stds: divisors of the shift in x and y, relative to the anchor, and of the logarithms of width and height.
 
     Returns:
-        Float32 ``(..., 4)``. An empty box or anchor counts as one of a thousandth of a pixel, to stay finite.
+        Float32 ``(..., 4)``. Empty boxes and anchors count as a thousandth of a pixel, so that the result is finite.
     """
     x1, y1, x2, y2 = ops.unstack(boxes, axis=-1)
     u1, v1, u2, v2 = ops.unstack(anchors, axis=-1)
@@ -69,9 +69,9 @@ def encode(boxes: Tensor, anchors: Tensor, stds: Sequence[float]) -> Tensor:
 
 
 def decode(offsets: Tensor, anchors: Tensor, stds: Sequence[float]) -> Tensor:
-    """Return the boxes ``(..., 4)`` that offsets ``(..., 4)`` make of anchors ``(..., 4)``; undoes `encode`.
+    """Apply offsets ``(..., 4)`` to anchors ``(..., 4)`` and return the boxes ``(..., 4)``; the inverse of `encode`.
 
-    Sides grow by no more than `MAX_LOG_RATIO`.
+    The logarithm of a side's growth is limited to `MAX_LOG_RATIO`.
     """
     dx, dy, log_width, log_height = ops.unstack(offsets * Tensor(stds, dtype.float32), axis=-1)
     x1, y1, x2, y2 = ops.unstack(anchors, axis=-1)
@@ -83,14 +83,14 @@ def decode(offsets: Tensor, anchors: Tensor, stds: Sequence[float]) -> Tensor:
 
 
 def clip(boxes: Tensor, sizes: Tensor) -> Tensor:
-    """Return boxes ``(N, A, 4)`` cut to the content of their images; sizes are float32 ``(N, 2)``, height, width."""
+    """Clip boxes ``(N, A, 4)`` to the content of their images; sizes are float32 ``(N, 2)``, height and width."""
     height, width = ops.unstack(ops.expand_dims(sizes, 1), axis=-1)
     limits = ops.stack((width, height, width, height), axis=-1)
     return ops.minimum(ops.relu(boxes), limits)
 
 
 def gather_rows(rows: Tensor, indices: Tensor) -> Tensor:
-    """Return of ``(N, A, C)`` the rows that int32 ``(N, B)`` names in each image: ``(N, B, C)``."""
+    """Return the rows of ``(N, A, C)`` that int32 indices ``(N, B)`` select in each image: ``(N, B, C)``."""
     images, number, channels = rows.shape
     first = ops.arange(images).astype(dtype.int32).reshape(-1, 1) * number
     flat = (indices + first).reshape(-1)

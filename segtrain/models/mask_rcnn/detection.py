@@ -1,4 +1,4 @@
-"""Mask R-CNN in use: images to boxes, scores, labels and masks."""
+"""Inference with Mask R-CNN: maps images to boxes, scores, labels and masks."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from segtrain.models.mask_rcnn.roi_align import RegionFeatures
 
 
 class MaskRcnnDetector(nn.Cell):
-    """The network and all that follows it, with as many rows as there can be detections."""
+    """The network and its postprocessing, with a fixed number of rows for detections."""
 
     def __init__(self, network: MaskRcnnNetwork) -> None:
-        """Detect by ``network``, whose parameters keep their names."""
+        """Detect with ``network``; its parameters keep their names."""
         super().__init__(auto_prefix=False)
         settings = network.settings
         self.network = network
@@ -24,12 +24,12 @@ class MaskRcnnDetector(nn.Cell):
         self.regions = RegionFeatures(settings)
         pairs = self.proposals.proposals * network.num_classes
         self.candidates = min(settings.test_candidates, pairs)
-        #: Rows of an image that `construct` returns.
+        #: Number of rows per image that `construct` returns.
         self.detections = min(settings.max_detections, self.candidates)
         self.nms = Nms(settings.test_nms)
 
     def construct(self, images: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Return the detections in a batch, best first, D = `detections` of each image.
+        """Return the detections in a batch, best first, D = `detections` per image.
 
         Args:
             images: float32 ``(N, 3, image_height, image_width)``, normalized RGB, 0 beyond the content.
@@ -37,8 +37,8 @@ class MaskRcnnDetector(nn.Cell):
 
         Returns:
             Boxes inside the content, float32 ``(N, D, 4)``; scores, float32 ``(N, D)``, 0 to 1; labels, int32
-            ``(N, D)``, 1 to num_classes; which rows are detections, bool ``(N, D)``; the probability of being object
-            in cells of the box, float32 ``(N, D, m, m)`` with m = 2 * mask_roi_size.
+            ``(N, D)``, 1 to num_classes; which rows are detections, bool ``(N, D)``; object probability of each cell
+            of the box, float32 ``(N, D, m, m)`` with m = 2 * mask_roi_size.
         """
         levels, logits, offsets = self.network(images)
         canvas = self.regions(levels)
@@ -56,7 +56,7 @@ class MaskRcnnDetector(nn.Cell):
     def _candidates(
         self, canvas: Tensor, proposals: Tensor, proposed: Tensor, sizes: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the best-scored pairs of proposal and class, each with its class's box: (N, C, 4), (N, C), (N, C)."""
+        """Return the best pairs of proposal and class, each with the box of its class: (N, C, 4), (N, C), (N, C)."""
         images, number, _ = proposals.shape
         classes = self.network.num_classes
         features = self.regions.for_boxes(canvas, proposals, proposed)
@@ -71,8 +71,8 @@ class MaskRcnnDetector(nn.Cell):
         return boxes, best, pairs - rows * classes + 1
 
     def _best(self, boxes: Tensor, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the best detections after non-maximum suppression within each class; the others score 0."""
-        # Far apart, boxes of different classes do not suppress each other.
+        """Return the best detections after non-maximum suppression within each class; suppressed ones score 0."""
+        # Move boxes of different classes far apart, so that they do not suppress each other.
         side = max(self.settings.image_height, self.settings.image_width) + 1
         apart = boxes + ops.expand_dims(labels.astype(dtype.float32) * side, 2)
         kept = ops.stack([self.nms(apart[image]) for image in range(boxes.shape[0])])

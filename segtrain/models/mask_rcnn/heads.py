@@ -1,4 +1,4 @@
-"""What stands on the backbone: feature pyramid, proposal head, box head, mask head."""
+"""Feature pyramid and heads on top of the backbone: proposal head, box head, mask head."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from segtrain.models.layers import conv
 
 
 class FeaturePyramid(nn.Cell):
-    """Features of equal channels at every stride (Lin et al. 2017, "Feature Pyramid Networks")."""
+    """Features with the same number of channels at every stride (Lin et al. 2017, "Feature Pyramid Networks")."""
 
     def __init__(self, in_channels: Sequence[int], channels: int) -> None:
-        """Map stages of these channels, finest first, to levels of ``channels``."""
+        """Map stages with ``in_channels`` channels, finest first, to levels with ``channels`` channels."""
         super().__init__()
         self.lateral = nn.CellList([conv(number, channels, 1, has_bias=True) for number in in_channels])
         self.output = nn.CellList([conv(channels, channels, 3, has_bias=True) for _ in in_channels])
         self.coarser = nn.MaxPool2d(kernel_size=1, stride=2)
 
     def construct(self, stages: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Return one level more than stages ``(N, C, H, W)``, each half as large as the one before.
+        """Map stages ``(N, C, H, W)`` to as many levels plus one, each half as large as the previous one.
 
-        The last, which has every second cell of the one before, is for the first stage's largest anchors.
+        The last level takes every second cell of the previous one and serves the first stage's largest anchors.
         """
         last = len(stages) - 1
         top = self.lateral[last](stages[last])
@@ -36,10 +36,10 @@ class FeaturePyramid(nn.Cell):
 
 
 class RpnHead(nn.Cell):
-    """Score and offsets of every anchor, by the same weights on all levels (Ren et al. 2015)."""
+    """Score and offsets of every anchor, with the same weights on all levels (Ren et al. 2015)."""
 
     def __init__(self, channels: int, anchors: int) -> None:
-        """Judge ``anchors`` in each cell; weights begin normally distributed by 0.01, as published."""
+        """Score ``anchors`` anchors per cell; weights start with a normal distribution of 0.01, as published."""
         super().__init__()
         self.hidden = nn.Conv2d(channels, channels, 3, has_bias=True, weight_init=Normal(0.01), bias_init="zeros")
         self.logits = nn.Conv2d(channels, anchors, 1, has_bias=True, weight_init=Normal(0.01), bias_init="zeros")
@@ -57,10 +57,10 @@ class RpnHead(nn.Cell):
 
 
 class BoxHead(nn.Cell):
-    """Two fully connected layers, then the scores of all classes and a box for each."""
+    """Two fully connected layers, then the scores of all classes and a box for each class."""
 
     def __init__(self, channels: int, size: int, width: int, num_classes: int) -> None:
-        """Take features of ``size`` x ``size`` cells; have ``width`` units."""
+        """Take features of ``size`` x ``size`` cells; each layer has ``width`` units."""
         super().__init__()
         self.num_classes = num_classes
         self.fc1 = nn.Dense(channels * size * size, width, weight_init="xavier_uniform", bias_init="zeros")
@@ -71,7 +71,7 @@ class BoxHead(nn.Cell):
     def construct(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Map ``(R, channels, size, size)`` to logits ``(R, num_classes + 1)``, background first, and offsets.
 
-        Offsets are ``(R, num_classes, 4)``, of all classes but the background.
+        Offsets are ``(R, num_classes, 4)``, for all classes except the background.
         """
         hidden = ops.relu(self.fc1(features.reshape(features.shape[0], -1)))
         hidden = ops.relu(self.fc2(hidden))
@@ -82,7 +82,7 @@ class MaskHead(nn.Cell):
     """Convolutions, one transposed, and a mask for every class (He et al. 2017, figure 4, right)."""
 
     def __init__(self, channels: int, width: int, convs: int, num_classes: int) -> None:
-        """Have ``convs`` 3x3 convolutions of ``width`` channels."""
+        """Build ``convs`` 3x3 convolutions with ``width`` channels."""
         super().__init__()
         layers: list[nn.Cell] = []
         for index in range(convs):

@@ -1,4 +1,4 @@
-"""The parts of the loss: means over what was sampled, 0 where nothing was."""
+"""Parts of the loss: means over the samples, 0 without samples."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from mindspore import Tensor, dtype, ops
 
 def binary_loss(logits: Tensor, targets: Tensor, counted: Tensor) -> Tensor:
     """Return the mean sigmoid cross entropy of float32 logits and targets, 0 or 1, where bool ``counted`` is true."""
-    # From max(x, 0) - x t + log(1 + exp(-|x|)): nothing overflows.
+    # In the form max(x, 0) - x t + log(1 + exp(-|x|)), nothing overflows.
     losses = ops.relu(logits) - logits * targets + ops.log1p(ops.exp(-ops.abs(logits)))
     weights = counted.astype(dtype.float32)
     return (losses * weights).sum() / _at_least_one(weights)
@@ -21,23 +21,24 @@ def class_loss(logits: Tensor, labels: Tensor, counted: Tensor) -> Tensor:
 
 
 def box_loss(offsets: Tensor, targets: Tensor, positives: Tensor, sampled: Tensor, beta: float) -> Tensor:
-    """Return smooth L1 of offsets, summed over positive boxes and divided by the number of all that were sampled.
+    """Return the smooth L1 loss of offsets, summed over positive boxes and divided by the number of sampled boxes.
 
-    So a batch with few objects does not make much of their offsets (Girshick 2015, "Fast R-CNN", in its program).
+    In this way, a batch with few objects does not overweight their offsets (the program of Girshick 2015, "Fast
+    R-CNN").
 
     Args:
         offsets: float32 ``(N, P, 4)``.
-        targets: the same shape; what it holds at boxes that are not positive does not matter while it is finite.
+        targets: the same shape; values at boxes that are not positive have no effect, but must be finite.
         positives: bool ``(N, P)``.
-        sampled: bool ``(N, B)``, positive or not.
-        beta: deviation at which the loss turns from square to linear.
+        sampled: bool ``(N, B)``, positive and negative boxes.
+        beta: deviation at which the loss changes from quadratic to linear.
     """
     losses = ops.smooth_l1_loss(offsets, targets, beta=beta, reduction="none").sum(2)
     return (losses * positives.astype(dtype.float32)).sum() / _at_least_one(sampled.astype(dtype.float32))
 
 
 def of_class(values: Tensor, labels: Tensor) -> Tensor:
-    """Return of ``(R, K, C)`` each row's values for its label, 1 to K: ``(R, C)``; for label 0 those of label 1."""
+    """Return each row's values in ``(R, K, C)`` for its label, 1 to K: ``(R, C)``; label 0 gives those of label 1."""
     rows, classes, channels = values.shape
     flat = ops.arange(rows).astype(dtype.int32) * classes + ops.relu(labels - 1)
     return ops.gather(values.reshape(-1, channels), flat, 0)

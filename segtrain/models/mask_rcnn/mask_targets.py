@@ -1,4 +1,4 @@
-"""What the mask head has to say about a box that belongs to an object."""
+"""Targets of the mask head for boxes that belong to an object."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from mindspore import Tensor, dtype, ops
 
 
 def mask_targets(crops: Tensor, instances: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """Return the masks of objects as seen from other boxes: 1 where an object is, 0 elsewhere.
+    """Return the masks of objects, resampled to other boxes: 1 inside the object, 0 elsewhere.
 
-    The crop of an object, whose values stand at the centers of its cells, is sampled bilinearly at the centers of the
-    cells of the other box; from 0.5 on a sample is object, and outside the object's box there is none.
+    The values of an object's crop belong to the centers of its cells. The crop is sampled bilinearly at the centers of
+    the other box's cells. Samples of 0.5 or more are object; samples outside the object's box are not.
 
     Args:
         crops: masks cropped to their objects' boxes, float32 ``(R, S, S)``, 0 to 1.
-        instances: the objects' boxes, float32 ``(R, 4)``.
-        boxes: the other boxes, float32 ``(R, 4)``.
+        instances: boxes of the objects, float32 ``(R, 4)``.
+        boxes: boxes to resample to, float32 ``(R, 4)``.
         size: cells along each side of the result.
 
     Returns:
@@ -27,12 +27,12 @@ def mask_targets(crops: Tensor, instances: Tensor, boxes: Tensor, size: int) -> 
     columns = _weights(x1, x2, u1, u2, size, cells)
     # Bilinear sampling on a grid is one product from each side.
     samples = ops.bmm(ops.bmm(rows, crops), columns.transpose(0, 2, 1))
-    # What is exactly a half must not depend on the rounding of the products.
+    # Samples of exactly one half must not depend on the rounding of the products.
     return (samples >= 0.5 - 1e-4).astype(dtype.float32)
 
 
 def _weights(start: Tensor, end: Tensor, low: Tensor, high: Tensor, size: int, cells: int) -> Tensor:
-    """Return ``(R, size, cells)``: how much each cell from low to high counts at ``size`` points from start to end."""
+    """Return the weight of each cell from low to high at ``size`` points from start to end, ``(R, size, cells)``."""
     steps = (ops.arange(size).astype(dtype.float32) + 0.5).reshape(1, -1) / size
     points = start.reshape(-1, 1) + steps * (end - start).reshape(-1, 1)
     extent = ops.maximum(high - low, Tensor(1e-3, dtype.float32)).reshape(-1, 1)

@@ -1,4 +1,4 @@
-"""The network of Mask R-CNN, without what chooses boxes between its two stages."""
+"""Network of Mask R-CNN, without the choice of boxes between its two stages."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from segtrain.models.resnet import BACKBONES, ResNet
 
 
 class MaskRcnnNetwork(nn.Cell):
-    """ResNet, feature pyramid and first stage; the heads of the second stage are called by those who chose boxes.
+    """ResNet, feature pyramid and first stage; whoever chooses the boxes calls the heads of the second stage.
 
-    As published, a ResNet that comes trained keeps its statistics (`freeze_bn`): a batch of two images has none worth
-    the name.
+    As published, a pretrained ResNet keeps its statistics (`freeze_bn`): a batch of two images gives no useful ones.
 
     Attributes:
         settings: sizes and thresholds.
-        num_classes: classes of objects, background not counted.
-        box_head: features to logits ``(R, num_classes + 1)`` and offsets ``(R, num_classes, 4)``.
-        mask_head: features to logits ``(R, num_classes, 2 * mask_roi_size, 2 * mask_roi_size)``.
+        num_classes: number of object classes, background excluded.
+        box_head: maps features to logits ``(R, num_classes + 1)`` and offsets ``(R, num_classes, 4)``.
+        mask_head: maps features to logits ``(R, num_classes, 2 * mask_roi_size, 2 * mask_roi_size)``.
     """
 
     def __init__(self, settings: MaskRcnn, *, num_classes: int, backbone: str, freeze_bn: bool) -> None:
@@ -29,18 +28,18 @@ class MaskRcnnNetwork(nn.Cell):
 
         Args:
             settings: sizes and thresholds.
-            num_classes: classes of objects, 1 or more, background not counted.
+            num_classes: number of object classes, 1 or more, background excluded.
             backbone: a key of :data:`~segtrain.models.resnet.BACKBONES`.
-            freeze_bn: normalize by the moving statistics in training too.
+            freeze_bn: normalize with the moving statistics during training too.
 
         Raises:
-            InvalidInputError: an unknown backbone, or no class.
+            InvalidInputError: when the backbone is unknown or there are no classes.
         """
         super().__init__()
         if backbone not in BACKBONES:
-            raise InvalidInputError(f"no backbone is called {backbone!r}; {suggest(backbone, BACKBONES)}")
+            raise InvalidInputError(f"unknown backbone {backbone!r}; {suggest(backbone, BACKBONES)}")
         if num_classes < 1:
-            raise InvalidInputError(f"number of classes is {num_classes}: expected 1 or more, background not counted")
+            raise InvalidInputError(f"number of classes is {num_classes}; expected at least 1, background excluded")
         self.settings = settings
         self.num_classes = num_classes
         self.backbone = ResNet(BACKBONES[backbone], 32, multi_grid=(1, 1, 1), freeze_bn=freeze_bn)
@@ -53,13 +52,13 @@ class MaskRcnnNetwork(nn.Cell):
         self.mask_head = MaskHead(channels, settings.mask_head_width, settings.mask_head_convs, num_classes)
 
     def construct(self, images: Tensor) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
-        """Return the levels of the pyramid that the second stage looks at, and the first stage's output.
+        """Return the levels of the pyramid for the second stage, and the output of the first stage.
 
         Args:
             images: float32 ``(N, 3, image_height, image_width)``, normalized RGB.
 
         Returns:
-            Levels ``(N, fpn_channels, H, W)``, finest first; logits ``(N, A)`` and offsets ``(N, A, 4)`` of anchors.
+            Levels ``(N, fpn_channels, H, W)``, finest first; logits ``(N, A)`` and offsets ``(N, A, 4)`` per anchor.
         """
         levels = self.fpn(self.backbone.stages(images))
         logits, offsets = self.rpn(levels)
@@ -67,11 +66,11 @@ class MaskRcnnNetwork(nn.Cell):
 
 
 def set_precision(network: MaskRcnnNetwork, amp: str) -> None:
-    """Let a network compute in mixed precision; boxes and losses, which are not its own, stay float32.
+    """Set a network to mixed precision; boxes and losses, which are computed outside it, stay float32.
 
     Args:
-        network: is changed in place. MindSpore would wrap it in a cell that lacks its heads.
-        amp: MindSpore's level, such as ``O0`` or ``O2``.
+        network: the network to change in place; MindSpore would wrap it in a cell without its heads.
+        amp: MindSpore's mixed precision level, such as ``O0`` or ``O2``.
     """
     for part in (network, network.box_head, network.mask_head):
         ms.amp.auto_mixed_precision(part, amp, ms.float16)

@@ -1,4 +1,4 @@
-"""From the first stage's output to the boxes that the second stage looks at."""
+"""Turn the output of the first stage into boxes for the second stage."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.models.mask_rcnn.anchors import level_anchors
 from segtrain.models.mask_rcnn.boxes import area, clip, decode, gather_rows
 
-#: The score of what is none; logits are far above.
+#: Score of rows without a box; logits are far above it.
 NOTHING = -1e4
 
-#: Offsets of the first stage are learned as they are.
+#: The offsets of the first stage are not scaled.
 RPN_STDS = (1.0, 1.0, 1.0, 1.0)
 
 
 class Nms(nn.Cell):
-    """Non-maximum suppression: of two boxes that overlap by more than a threshold, only the first stays."""
+    """Non-maximum suppression: of two boxes that overlap by more than a threshold, keep only the first."""
 
     def __init__(self, threshold: float) -> None:
-        """Suppress above this IoU."""
+        """Suppress boxes above this IoU."""
         super().__init__()
         self.suppress = ops.NMSWithMask(threshold)
 
     def construct(self, boxes: Tensor) -> Tensor:
-        """Return which of ``(A, 4)`` boxes, best first, stay: bool ``(A,)``."""
+        """Return which of the boxes ``(A, 4)``, best first, to keep: bool ``(A,)``."""
         number = boxes.shape[0]
-        # The operator sorts by score. Ranks as scores keep the order where scores are equal.
+        # The operator sorts by score. With ranks as scores, boxes of equal score keep their order.
         ranks = ops.arange(number, 0, -1).astype(dtype.float32).reshape(-1, 1)
         _, _, kept = self.suppress(ops.concat((boxes, ranks), 1))
         return kept
 
 
 def in_content(anchors: Tensor, sizes: Tensor) -> Tensor:
-    """Return which anchors ``(A, 4)`` have their center in the content of each image: bool ``(N, A)``.
+    """Return which anchors ``(A, 4)`` have their center inside the content of each image: bool ``(N, A)``.
 
     Args:
         anchors: float32 ``(A, 4)``.
@@ -46,30 +46,30 @@ def in_content(anchors: Tensor, sizes: Tensor) -> Tensor:
 
 
 class Proposals(nn.Cell):
-    """The best-scored boxes of every level, without those that overlap a better one of their level."""
+    """Choose the boxes with the best scores on every level, without those that overlap a better one on their level."""
 
     def __init__(self, settings: MaskRcnn, candidates: int, proposals: int) -> None:
-        """Suppress among ``candidates`` of each level; leave ``proposals`` of an image."""
+        """Suppress among ``candidates`` boxes per level; keep ``proposals`` per image."""
         super().__init__()
         levels = level_anchors(settings)
         self.candidates = candidates
         self.counts = [len(level) for level in levels]
         self.anchors = Tensor(np.concatenate(levels))
-        #: Boxes of an image that `construct` returns.
+        #: Number of boxes per image that `construct` returns.
         self.proposals = min(proposals, sum(min(candidates, count) for count in self.counts))
         self.nms = Nms(settings.rpn_nms)
 
     def construct(self, logits: Tensor, offsets: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
-        """Return proposals and which of them are any.
+        """Return proposals, and which rows hold one.
 
         Args:
-            logits: float32 ``(N, A)``, of all levels one after the other.
+            logits: float32 ``(N, A)``, all levels one after the other.
             offsets: float32 ``(N, A, 4)``.
             sizes: height and width of the content, float32 ``(N, 2)``.
 
         Returns:
-            Boxes inside the content, float32 ``(N, proposals, 4)``, best first, and bool ``(N, proposals)``. There is
-            no gradient.
+            Boxes inside the content, float32 ``(N, proposals, 4)``, best first, and bool ``(N, proposals)``. Gradients
+            stop here.
         """
         images = logits.shape[0]
         anchors = ops.expand_dims(self.anchors, 0).broadcast_to((images, -1, -1))

@@ -1,4 +1,4 @@
-"""What Mask R-CNN minimizes: a batch to a loss and its five parts."""
+"""Training loss of Mask R-CNN: maps a batch to a loss and its five parts."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from segtrain.models.mask_rcnn.roi_align import RegionFeatures
 #: Names of the loss's parts, in the order in which `MaskRcnnLoss` returns them.
 LOSS_PARTS = ("rpn_cls", "rpn_box", "box_cls", "box_reg", "mask")
 
-#: Where the loss of an offset turns from square to linear, in the two stages.
+#: Deviation at which the loss of an offset changes from quadratic to linear, in the first and second stage.
 RPN_BETA, ROI_BETA = 1 / 9, 1.0
 
 
 class MaskRcnnLoss(nn.Cell):
-    """Network and targets: images and their objects to the loss."""
+    """Network and targets; maps images and their objects to the loss."""
 
     def __init__(self, network: MaskRcnnNetwork) -> None:
-        """Train ``network``; its parameters keep their names, those of random sampling are added."""
+        """Train ``network``; its parameters keep their names, and counters for random sampling are added."""
         super().__init__(auto_prefix=False)
         settings = network.settings
         self.network = network
@@ -53,8 +53,8 @@ class MaskRcnnLoss(nn.Cell):
             masks: masks cropped to their boxes, float32 ``(N, M, S, S)``, 0 to 1.
 
         Returns:
-            The sum, and the parts in the order of `LOSS_PARTS`. Each is a mean over what was sampled from the batch;
-            without an object the parts of boxes and masks are 0.
+            The sum, and the parts in the order of `LOSS_PARTS`. Each part is a mean over the samples from the batch;
+            without objects, the parts for boxes and masks are 0.
         """
         levels, logits, offsets = self.network(images)
         canvas = self.regions(levels)
@@ -63,7 +63,7 @@ class MaskRcnnLoss(nn.Cell):
 
         proposals, proposed = self.proposals(logits, offsets, sizes)
         is_object = ops.logical_and(labels > 0, crowd != 1)
-        # The objects themselves are proposed too: in the beginning nothing else overlaps them.
+        # Propose the objects themselves too: at the start of training, nothing else overlaps them.
         candidates, usable = ops.concat((proposals, boxes), 1), ops.concat((proposed, is_object), 1)
         positive, negative, nearest = self.roi_match(candidates, usable, boxes, labels, crowd)
         chosen, filled = self.roi_sample(positive, negative)

@@ -50,7 +50,7 @@ def test_a_clean_list_is_one_line(segdata: Run, root: Path) -> None:
     result = segdata("check", path)
     assert (result.exit_code, result.output.strip()) == (
         0,
-        f"{path}: 0 errors, 0 warnings in 5 samples (of images the headers read)",
+        f"{path}: 0 errors, 0 warnings in 5 samples (image headers read)",
     )
 
 
@@ -65,7 +65,7 @@ def test_each_kind_has_a_line_its_cases_and_what_to_do(segdata: Run, root: Path)
     assert missing.split("\n")[1] == f"  {image(root, 0).relative_to(root)}: missing"
     assert missing.split("\n")[-1].startswith("  → Restore the files")
     assert rotated.split("\n")[0].split() == ["rotated", "warning", "1"]
-    assert "2 errors, 1 warnings in 5 samples" in totals
+    assert "2 errors, 1 warning in 5 samples" in totals
     assert result.exit_code == 1
 
 
@@ -115,7 +115,7 @@ def test_the_images_of_a_json_to_compare_with_are_named(segdata: Run, tmp_path: 
     assert segdata("check", a, "--against", b, "--hash", *images).exit_code == 0
     shutil.copy(tmp_path / "a" / "images" / "000000000003.jpg", tmp_path / "b" / "elsewhere" / "b5.jpg")
     result = segdata("check", a, "--against", b, "--hash", *images)
-    assert (result.exit_code, "000000000003.jpg: the same content as b5.jpg" in result.output) == (1, True)
+    assert (result.exit_code, "000000000003.jpg: has the same content as b5.jpg" in result.output) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_the_images_of_a_json_to_compare_with_are_named(segdata: Run, tmp_path: 
     [
         (("{root}/none.txt",), 2, "does not exist"),
         (("{root}/voc_train_lst.txt", "--against", "{root}/none.txt"), 2, "does not exist"),
-        (("{root}/voc_train_lst.txt", "--images", "{root}"), 1, "has no use for images"),
+        (("{root}/voc_train_lst.txt", "--images", "{root}"), 1, "does not take images"),
         (("{root}/voc_train_lst.txt", "--num_classes", "2"), 1, "value_outside_classes"),
         (("{root}/voc_train_lst.txt", "--data_root", "{root}/VOCdevkit"), 1, "missing_image"),
         (("{root}/VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt",), 1, "an id list"),

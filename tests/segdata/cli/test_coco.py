@@ -125,8 +125,8 @@ def test_images_of_another_size_are_named(subset, mini):
 def test_masks_say_where_the_list_begins(to_masks, tmp_path):
     done = to_masks()
     assert done.exit_code == 0, done.output
-    assert f"list: {tmp_path / 'masks/coco_lst.txt'}, its paths relative to {tmp_path}" in done.output
-    assert "classes: 4 with background" in done.output
+    assert f"list: {tmp_path / 'masks/coco_lst.txt'}, with paths relative to {tmp_path}" in done.output
+    assert "classes: 4 including background" in done.output
     assert (tmp_path / "masks/classes.txt").read_text() == "background\nellipse\nrectangle\ntriangle\n"
 
 

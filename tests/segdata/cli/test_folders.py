@@ -35,11 +35,11 @@ def test_the_report_names_the_data_root_and_hints_at_color(segdata: Run, root: P
     assert result.exit_code == 0, result.output
     assert result.output.splitlines() == [
         f"2 samples written to {root}/list.txt",
-        f"data root, to be named with the list: {root}",
-        "labels by kind: 8-bit gray PNG: 1, 1-bit palette PNG: 1",
-        "hint: class ids are read from labels of the kind 8-bit gray PNG, and 1 are of another; voc-decolor makes them "
-        "from PNG masks in color",
-        "left out, neither image nor label: .json: 1",
+        f"data root, to use with the list: {root}",
+        "labels by format: 8-bit gray PNG: 1, 1-bit palette PNG: 1",
+        "hint: class ids are read from 8-bit gray PNG labels, but 1 label has another format; voc-decolor converts PNG "
+        "masks in color",
+        "left out, neither images nor labels: .json: 1",
     ]
     assert (root / "list.txt").read_text() == "images/a.JPG labels/a_mask.png\nimages/b.JPG labels/b_mask.png\n"
 
@@ -69,7 +69,7 @@ def test_unpaired_files_end_with_status_one(segdata: Run, root: Path) -> None:
     (root / "labels" / "a_mask.png").unlink()
     result = segdata(*arguments(root), "--label_suffix", "_mask")
     assert result.exit_code == 1
-    assert "1 pairs are sound, but: 1 images without a label:\n  images/a.JPG: no label" in result.output
+    assert "1 valid pair, but also images without a label (1):\n  images/a.JPG: no label" in result.output
     assert not (root / "list.txt").exists()
 
 

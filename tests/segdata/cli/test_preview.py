@@ -33,7 +33,7 @@ def test_the_page_lies_in_its_directory(segdata, listed, tmp_path):
     assert sorted(path.name for path in (tmp_path / "page").iterdir()) == ["index.html", "sheet.png"]
     again = segdata("preview", listed, "--html", tmp_path / "page")
     assert again.exit_code == 1
-    assert "index.html exists already (--overwrite replaces it)" in again.output
+    assert "index.html: already exists (--overwrite replaces it)" in again.output
     assert segdata("preview", listed, "--html", tmp_path / "page", "--overwrite").exit_code == 0
 
 
@@ -55,7 +55,7 @@ def test_samples_that_cannot_be_read_are_named(segdata, listed, tmp_path):
     image.write_bytes(b"no image")
     done = segdata("preview", listed, "--out", tmp_path / "sheet.png", "--seed", 4)
     assert done.exit_code == 0, done.output
-    assert "1 samples cannot be read (segdata check says more):" in done.output
+    assert "1 sample cannot be read (run segdata check for details):" in done.output
     assert image.name in done.output
 
 
@@ -69,7 +69,7 @@ def test_options_are_spelled_with_dashes_too(segdata, listed, tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ((), "name the contact sheet with --out"),
+        ((), "give --out for a contact sheet"),
         (("--out", "sheet.jpg"), "ends in .png"),
         (("--out", "sheet.png", "--count", "0"), "--count"),
         (("--out", "sheet.png", "--alpha", "1.5"), "--alpha"),
@@ -86,7 +86,7 @@ def test_wrong_usage_is_said(segdata, listed, options, sentence):
     [
         (("--classes", "dgo"), "no class 'dgo'; did you mean dog?"),
         (("--classes", "sofa"), "none of its 5 samples shows sofa"),
-        (("--images", "."), "has no use for images"),
+        (("--images", "."), "does not take images"),
     ],
 )
 def test_what_cannot_be_shown_ends_in_a_sentence(segdata, listed, tmp_path, options, sentence):

@@ -34,7 +34,7 @@ def test_written_verified_and_described(segdata: Run, root: Path, tmp_path: Path
     assert result.exit_code == 0, result.output
     assert "5 rows in 2 shards written" in result.output
     result = segdata("verify", tmp_path / "set" / "set.mindrecord1")
-    assert (result.exit_code, "5 rows in 2 shards, whole" in result.output) == (0, True), result.output
+    assert (result.exit_code, "5 rows in 2 shards, intact" in result.output) == (0, True), result.output
     result = segdata("info", tmp_path / "set")
     assert "aeroplane" in result.output
     assert json.loads(segdata("info", tmp_path / "set", "--json").output)["rows"] == 5
@@ -70,13 +70,13 @@ def test_pairs_that_are_left_out_are_said(segdata: Run, root: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("options", "status", "sentence"),
     [
-        (("--num_shards", "6"), 1, "5 rows are fewer than 6 shards"),
+        (("--num_shards", "6"), 1, "5 rows cannot fill 6 shards"),
         (("--num_shards", "0"), 2, "not in the range"),
         (("--num_classes", "2"), 1, "expected 0 to 1 or 255"),
         (("--class_names", "{root}/none.txt"), 2, "does not exist"),
         (("--data_lst", "{root}/VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt"), 1, "an id list"),
         (("--data_root", "{root}/VOCdevkit"), 1, "missing"),
-        (("--dst_path", "{root}"), 1, "would lose"),
+        (("--dst_path", "{root}"), 1, "would delete"),
         (("--dst_path", "{root}/voc_train_lst.txt"), 1, "is a file"),
         (("--num_shard", "2"), 2, "Did you mean"),
     ],

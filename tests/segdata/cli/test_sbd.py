@@ -29,14 +29,14 @@ def test_the_number_is_explained_in_text(segdata: Run, root: Path) -> None:
     assert result.output.splitlines() == [
         f"12 samples written to {root}/vocaug_train_lst.txt",
         f"6 index masks written to {root}/benchmark_RELEASE/dataset/cls_png_gray",
-        "                 ids",
-        "VOC train          6  VOC's own masks",
-        "SBD train        + 7",
-        "SBD val          + 3",
-        "in both of SBD   - 1  counted once",
-        "in VOC train     - 2  VOC's own masks win",
-        "in VOC val       - 1  left out of training",
-        "samples         = 12  the usual figure is 10,582: 10,570 fewer",
+        "                    ids",
+        "VOC train             6  VOC's own masks",
+        "SBD train           + 7",
+        "SBD val             + 3",
+        "in both SBD lists   - 1  counted once",
+        "in VOC train        - 2  VOC's own masks win",
+        "in VOC val          - 1  left out of training",
+        "samples            = 12  the usual number is 10,582: 10,570 fewer",
     ]
 
 
@@ -67,7 +67,7 @@ def test_a_dry_run_on_lists_alone_says_what_is_missing(segdata: Run, root: Path)
     result = segdata("sbd-merge", "--data_root", root, "--dry-run")
     assert result.exit_code == 0, result.output
     assert "12 samples would be written to" in result.output
-    assert "missing, needed to write: 6 files in benchmark_RELEASE/dataset/cls" in result.output
+    assert "missing in benchmark_RELEASE/dataset/cls: 6 files, needed to write" in result.output
 
 
 def test_masks_and_list_go_where_they_are_told_to(segdata: Run, root: Path) -> None:
@@ -83,7 +83,7 @@ def test_masks_and_list_go_where_they_are_told_to(segdata: Run, root: Path) -> N
         (["--expect-count", "10582"], 1, "12 samples, 10,570 fewer than the 10,582 expected: VOC train 6 + SBD"),
         (["--expect-count", "0"], 2, "Invalid value for '--expect-count'"),
         (["--field", "inst"], 2, "Invalid value for '--field': 'inst' is not 'cls'"),
-        (["--dst_path", "/tmp"], 1, "lies outside the data root"),
+        (["--dst_path", "/tmp"], 1, "is outside the data root"),
     ],
 )
 def test_bad_input_gets_a_sentence_and_a_status(

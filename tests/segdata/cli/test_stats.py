@@ -58,8 +58,8 @@ def test_the_report_ends_with_the_weights_for_training(segdata: Run, data_lst: P
         "",
         "ignored    label 255, 5.56% of all pixels",
         "sizes      3 x 2 pixels, 3 images",
-        "mean       R 51.00  G 102.00  B 255.00  (of 1: 0.2000, 0.4000, 1.0000)",
-        "std        R 0.00  G 0.00  B 0.00  (of 1: 0.0000, 0.0000, 0.0000)",
+        "mean       R 51.00  G 102.00  B 255.00  (scaled to 1: 0.2000, 0.4000, 1.0000)",
+        "std        R 0.00  G 0.00  B 0.00  (scaled to 1: 0.0000, 0.0000, 0.0000)",
         "",
         "--set class_weights=[0.4286,1,2,0]",
     ]
@@ -72,8 +72,8 @@ def test_an_instance_set_has_instances_and_no_weights(segdata: Run, coco: Path) 
     annotations = json.loads(coco.read_text())["annotations"]
     per_image = Counter(item["image_id"] for item in annotations if not item["iscrowd"])
     instances = (
-        f"{per_image.total()} in 4 images, {4 - len(per_image)} of them without, "
-        f"at most {max(per_image.values())} in one; {len(annotations) - per_image.total()} crowds beside them"
+        f"{per_image.total()} in 4 images, {4 - len(per_image)} of them empty, "
+        f"at most {max(per_image.values())} per image; plus {len(annotations) - per_image.total()} crowd"
     )
     assert f"instances  {instances}\n" in result.output
     assert "4 different" in result.output
@@ -95,7 +95,7 @@ def test_what_cannot_be_read_is_named_and_counted(segdata: Run, data_lst: Path) 
     result = segdata("stats", data_lst)
     assert result.exit_code == 0, result.output
     assert "2 of 3 samples counted" in result.output
-    assert "1 samples left out (segdata check says more):\n  1.png: not an image" in result.output
+    assert "1 sample left out (run segdata check for details):\n  1.png: not a readable image" in result.output
 
 
 def test_annotations_that_are_no_instances_are_named_and_counted(segdata: Run, coco: Path) -> None:
@@ -104,7 +104,7 @@ def test_annotations_that_are_no_instances_are_named_and_counted(segdata: Run, c
     coco.write_text(json.dumps(members))
     result = segdata("stats", coco)
     assert result.exit_code == 0, result.output
-    assert "1 annotations left out (segdata check says more):\n  annotation 5000 (" in result.output
+    assert "1 annotation left out (run segdata check for details):\n  annotation 5000 (" in result.output
 
 
 def test_the_plot_is_a_picture_and_the_same_each_time(segdata: Run, data_lst: Path, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_the_plot_is_a_picture_and_the_same_each_time(segdata: Run, data_lst: Pa
 def test_a_plot_that_stands_there_is_replaced_only_when_asked(segdata: Run, data_lst: Path, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"mine")
     result = segdata("stats", data_lst, "--plot", tmp_path / "a.png")
-    assert (result.exit_code, "exists already (--overwrite replaces it)" in result.output) == (1, True), result.output
+    assert (result.exit_code, "already exists (--overwrite replaces it)" in result.output) == (1, True), result.output
     assert (tmp_path / "a.png").read_bytes() == b"mine"
     result = segdata("stats", data_lst, "--plot", tmp_path / "a.png", "--overwrite")
     assert result.exit_code == 0, result.output
@@ -136,7 +136,7 @@ def test_a_plot_that_stands_there_is_replaced_only_when_asked(segdata: Run, data
         (("{list}", "--workers", "0"), 2, "not in the range"),
         (("{root}/none.txt",), 2, "does not exist"),
         (("{root}",), 1, "no record set"),
-        (("{list}", "--num_classes", "1"), 0, "1_label.png: has value 2, which is no class"),
+        (("{list}", "--num_classes", "1"), 0, "1_label.png: has value 2, which is not a class"),
         (("{list}", "--data_root", "/"), 1, "none of its 3 samples can be read:\n  0.png: missing"),
         (("{root}/names.txt",), 1, "an id list or an image list"),
     ],

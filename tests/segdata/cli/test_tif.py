@@ -52,13 +52,13 @@ def test_the_report_as_json_of_a_dry_run(segdata: Run, stacks: Path) -> None:
     assert result.exit_code == 0, result.output
     report = json.loads(result.output)
     assert report["split_pages"] == {"train": [0, 1, 2], "val": [3, 7]}
-    assert (report["written"], report["split"]) == (False, "the last 2 pages validate")
+    assert (report["written"], report["split"]) == (False, "last 2 pages for validation")
     assert sum(report["label_pixels"].values()) == 5 * 32 * 32
 
 
 def test_the_courses_order_is_said_to_be_it(segdata: Run, stacks: Path) -> None:
     result = run(segdata, stacks, "--label_map", "0:0,255:1", "--folds", 5, "--fold", 0, "--order", "course")
-    assert "the course's shuffled order; val pages 0,5" in result.output, result.output
+    assert "shuffled course order; val pages 0,5" in result.output, result.output
 
 
 def test_scaling_to_eight_bits_is_reported(segdata: Run, tmp_path: Path) -> None:
@@ -76,14 +76,14 @@ def test_scaling_to_eight_bits_is_reported(segdata: Run, tmp_path: Path) -> None
         (("--pages", "3-1"), "'3-1'; expected page numbers and ranges, as in 0-23,28"),
         (("--pages", "1,,2"), "expected page numbers"),
         (("--label_map", "0:0,255"), "'255'; expected VALUE:CLASS, as in 0:0,255:1"),
-        (("--label_map", "0:0,0:1"), "the value 0 stands there twice"),
+        (("--label_map", "0:0,0:1"), "value 0 appears twice"),
         (("--range", "1-2"), "expected LOW:HIGH"),
-        (("--range", "1:2"), "--range is for --depth 8bit"),
-        (("--folds", 5), "--folds K and --fold I go together"),
-        (("--fold", 0), "--folds K and --fold I go together"),
+        (("--range", "1:2"), "--range needs --depth 8bit"),
+        (("--folds", 5), "give --folds K and --fold I together"),
+        (("--fold", 0), "give --folds K and --fold I together"),
         (("--folds", 5, "--fold", 5), "expected 0 to 4"),
-        (("--folds", 5, "--fold", 0, "--val-block", 2), "two ways to split"),
-        (("--order", "course"), "--order is the order of --folds"),
+        (("--folds", 5, "--fold", 0, "--val-block", 2), "both define the split"),
+        (("--order", "course"), "--order needs --folds"),
     ],
     ids=str,
 )
@@ -98,7 +98,7 @@ def test_a_map_without_labels_is_wrong_usage(segdata: Run, stacks: Path) -> None
     result = segdata(
         "tif-slice", "--images", stacks / "train-volume.tif", "--dst_path", stacks / "out", "--label_map", "0:0"
     )
-    assert (result.exit_code, "--label_map is for --labels" in result.output) == (2, True), result.output
+    assert (result.exit_code, "--label_map needs --labels" in result.output) == (2, True), result.output
 
 
 def test_a_truncated_stack_is_one_sentence(segdata: Run, stacks: Path) -> None:
@@ -114,4 +114,4 @@ def test_a_page_that_claims_too_much_is_one_sentence(segdata: Run, tmp_path: Pat
     options = ("--images", tmp_path / "a.tif", "--dst_path", tmp_path / "out", "--max-page-mb", 1)
     result = segdata("tif-slice", *options)
     assert result.exit_code == 1
-    assert "page 0: claims 1000 x 1500 pixels, 1 MB of memory; 1 MB are the limit" in result.output
+    assert "page 0: claims 1000 x 1500 pixels, 1 MB of memory; expected at most 1 MB" in result.output

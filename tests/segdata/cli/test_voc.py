@@ -52,7 +52,7 @@ def test_an_existing_result_names_the_way_out(segdata: Run, root: Path) -> None:
     segdata("voc-decolor", "--data_root", root)
     result = segdata("voc-decolor", "--data_root", root)
     assert result.exit_code == 1
-    assert "exists already (--overwrite replaces it)" in result.output
+    assert "already exists (--overwrite replaces it)" in result.output
     assert segdata("voc-decolor", "--data_root", root, "--overwrite").exit_code == 0
 
 
@@ -62,10 +62,10 @@ def test_an_existing_result_names_the_way_out(segdata: Run, root: Path) -> None:
         (("voc-decolor",), 2, "Missing option '--data_root'"),
         (("voc-decolor", "--data_root", "{root}", "--colormap", "{root}/none.txt"), 1, "none.txt: cannot be read"),
         (("voc-decolor", "--data_root", "{root}/VOCdevkit/VOC2012/ImageSets"), 1, "no VOC devkit"),
-        (("voc-list", "--data_root", "{root}"), 1, "voc-decolor makes it"),
+        (("voc-list", "--data_root", "{root}"), 1, "Make it from SegmentationClass with voc-decolor"),
         (("voc-list", "--data_root", "{root}", "--split", "test"), 2, "'test' is not one of"),
-        (("sample", "{root}"), 1, "would lose"),
-        (("voc-decolor",), 2, "No such command"),
+        (("sample", "{root}"), 1, "would delete"),
+        (("voc-decolorize",), 2, "No such command"),
     ],
 )
 def test_bad_input_gets_a_sentence_and_a_status(

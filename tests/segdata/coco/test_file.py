@@ -101,11 +101,11 @@ def test_a_byte_order_mark_is_no_fault(tmp_path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "an empty file"),
+        ("", "is empty; expected COCO instances"),
         ("{", "damaged JSON: Input data was truncated"),
         (json.dumps(MEMBERS)[:-40], "damaged JSON: Input data was truncated"),
         ('{"images": [}', "damaged JSON: .*byte 12"),
-        ("[]", "not COCO instances: Expected `object`, got `array`"),
+        ("[]", "not a COCO instances file: Expected `object`, got `array`"),
         ("{}", "no list of images, annotations, categories; found nothing"),
         (without("annotations"), "no list of annotations; found info, images, categories"),
         (without(images={"a": 1}), "no list of images"),
@@ -149,7 +149,7 @@ def test_all_faults_of_a_list_are_counted(tmp_path):
 @pytest.mark.parametrize("key", ["images", "annotations", "categories"])
 def test_ids_given_twice_are_refused(tmp_path, key):
     twice = [*MEMBERS[key], MEMBERS[key][0]]
-    with pytest.raises(FaultsError, match=f"1 ids of {key} occur more than once:\n  {MEMBERS[key][0]['id']}"):
+    with pytest.raises(FaultsError, match=f"1 duplicate id in {key}:\n  {MEMBERS[key][0]['id']}"):
         read_coco(write(tmp_path / "twice.json", without(**{key: twice})))
 
 

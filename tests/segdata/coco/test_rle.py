@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as arrays
 from pycocotools import mask as pycoco
 
@@ -14,7 +13,7 @@ masks = arrays.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40)
 
 
 def run_list(mask: np.ndarray) -> list[int]:
-    """Count runs down the columns, beginning with zeros, the long way."""
+    """Count runs down the columns, starting with zeros, the slow way."""
     runs, value = [0], 0
     for pixel in mask.T.ravel():
         if pixel != value:
@@ -60,21 +59,21 @@ def test_long_runs_are_counted_rightly(runs):
 @pytest.mark.parametrize(
     ("segmentation", "sentence"),
     [
-        ([], "an empty list of polygons"),
+        ([], "the list of polygons is empty"),
         ([[]], "polygon 1 has 0 points"),
         ([[1, 1, 3, 3]], "polygon 1 has 2 points; expected 3 or more"),
         ([[1, 1, 5, 1, 5, 5], [1, 1, 3, 3]], "polygon 2 has 2 points"),
         ([[1, 1, 5, 1, 5, 5, 1]], "expected pairs of numbers"),
-        ([1, 1, 5, 1, 5, 5], "polygon 1 is 1; expected pairs"),
+        ([1, 1, 5, 1, 5, 5], "polygon 1: found 1; expected pairs"),
         ([["a", "b"]], "expected numbers"),
         ([[1, 1, 5, 1, 5, float("nan")]], "far outside"),
         ([[1, 1, 5, 1, 5, 1e12]], "far outside"),
-        ({"size": [8, 10], "counts": [80]}, r"the size \[8, 10\]; the image has \[10, 8\]"),
-        ({"counts": [80]}, "the size None"),
-        ({"size": [10, 8]}, "run lengths None"),
-        ({"size": [10, 8], "counts": [3, 4]}, "cover 7 pixels; the image has 80"),
+        ({"size": [8, 10], "counts": [80]}, r"have size \[8, 10\]; expected \[10, 8\]"),
+        ({"counts": [80]}, "have size None"),
+        ({"size": [10, 8]}, "run lengths: found None"),
+        ({"size": [10, 8], "counts": [3, 4]}, "cover 7 pixels; expected 80"),
         ({"size": [10, 8], "counts": [3, 78]}, "cover 81 pixels"),
-        ({"size": [10, 8], "counts": [81, -1]}, "run lengths that cover"),
+        ({"size": [10, 8], "counts": [81, -1]}, "run lengths cover"),
         ({"size": [10, 8], "counts": [10**30]}, "expected a list of pixel counts"),
         ({"size": [10, 8], "counts": [1.5]}, "expected a list of pixel counts"),
         ({"size": [10, 8], "counts": ""}, "damaged string"),
@@ -83,8 +82,8 @@ def test_long_runs_are_counted_rightly(runs):
         ({"size": [10, 8], "counts": "2!"}, "damaged string"),
         ({"size": [10, 8], "counts": "ooooooooo0"}, "damaged string"),
         ({"size": [10, 8], "counts": "2é"}, "damaged string"),
-        (None, "found None"),
-        ("80", "found '80'"),
+        (None, "segmentation: found None"),
+        ("80", "segmentation: found '80'"),
     ],
 )
 def test_what_is_no_mask_is_refused_with_a_sentence(segmentation, sentence):

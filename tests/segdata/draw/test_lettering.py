@@ -1,10 +1,9 @@
-"""Every name can be drawn, whatever it is written in, and fits where it is drawn."""
+"""Every name can be drawn, in any script, and fits its space."""
 
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from PIL import Image, ImageDraw
 
 from segdata.draw.lettering import drawable, load_font, shorten, text_width, wrap

@@ -1,12 +1,11 @@
-"""Regions are filled at a strength, their edges drawn in full, and the rest of the image stays as it is."""
+"""Regions are filled with transparency, their edges are opaque, and the rest of the image stays unchanged."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as arrays
 
 from segdata.draw.overlay import (

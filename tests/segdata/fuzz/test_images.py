@@ -1,4 +1,4 @@
-"""Image files of every format with every damage: a header, or a sentence."""
+"""Image files of every format, damaged in every way: a header, or an error message."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from damaged_files import damaged
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from segdata.errors import InvalidInputError
@@ -58,5 +57,5 @@ def test_an_empty_profile_behind_the_pixels_is_a_sentence(path: Path) -> None:
     profile = struct.pack(">I", 0) + b"iCCP" + struct.pack(">I", zlib.crc32(b"iCCP"))
     path.write_bytes(data[:-12] + profile + data[-12:])
     assert read_image_header(path).size == "16 x 12"
-    with pytest.raises(InvalidInputError, match="not an image that can be read: index out of range"):
+    with pytest.raises(InvalidInputError, match="not a readable image: index out of range"):
         read_image_header(path, decode=True)

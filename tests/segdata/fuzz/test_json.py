@@ -1,4 +1,4 @@
-"""The three kinds of JSON that segdata reads, with every damage: read as what they are, or a sentence."""
+"""The three kinds of JSON that segdata reads, damaged in every way: read correctly, or an error message."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 from damaged_files import damaged, damaged_json
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 import segdata
 from segdata.coco.file import read_coco, read_shape

@@ -1,4 +1,4 @@
-"""SBD's .mat files with every damage: a sentence, or the values that scipy reads too."""
+"""SBD's .mat files damaged in every way: an error message, or the same values as scipy."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from damaged_files import damaged
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 from worker_functions import mask_by_scipy
 
 from segdata.errors import InvalidInputError
@@ -25,8 +24,8 @@ from segdata.sources.sbd.mat5 import read_field
 MASK = np.array([[0, 0, 3, 3, 0], [0, 3, 3, 3, 0], [0, 0, 20, 0, 0]], np.uint8)
 FILE = to_mat(MASK)
 HEADER = FILE[:128]
-#: The struct as it lies in the file's one compressed element, behind that element's tag of 8 bytes; and where the first
-#: of its fields begins and ends, the sparse matrices that `read_field` steps over.
+#: The struct in the file's only compressed element, after the 8-byte tag of that element; and where its first field
+#: begins and ends, the sparse matrices that `read_field` skips.
 STRUCT = zlib.decompress(FILE[136:])
 FIRST = STRUCT.index(struct.pack("<I", 14), 8)
 SECOND = FIRST + 8 + struct.unpack_from("<I", STRUCT, FIRST + 4)[0]
@@ -43,7 +42,7 @@ def packed(matrix: bytes) -> bytes:
 
 
 def read(path: Path, data: bytes) -> np.ndarray[Any, Any] | None:
-    """Return the mask of `data` as a file; None for a sentence. Every other exception is a failure."""
+    """Return the mask of `data` as a file; None for an error message. Every other exception is a failure."""
     path.write_bytes(data)
     try:
         return read_field(path, "GTcls", "Segmentation")
@@ -53,7 +52,7 @@ def read(path: Path, data: bytes) -> np.ndarray[Any, Any] | None:
 
 
 class Scipy:
-    """scipy's reader in a process of its own: there is damage that ends the process (scipy 1.17)."""
+    """scipy's reader in a separate process, because some damage crashes the process (scipy 1.17)."""
 
     def __init__(self) -> None:
         self._start()
@@ -62,7 +61,7 @@ class Scipy:
         self.pool = ProcessPoolExecutor(1, mp_context=get_context("forkserver"))
 
     def read(self, path: Path) -> np.ndarray[Any, Any] | None:
-        """Return the mask; None when it finds damage, perhaps in a field that is stepped over here."""
+        """Return the mask; None when it finds damage, possibly in a field that `read_field` skips."""
         try:
             mask: np.ndarray[Any, Any] = self.pool.submit(mask_by_scipy, str(path)).result()
         except BrokenProcessPool:

@@ -1,4 +1,4 @@
-"""PNG bytes of every form and with every damage: Pillow's pixels or a sentence, and no memory for mere claims."""
+"""PNG bytes of every form, damaged in every way: Pillow's pixels or an error, and no memory for false claims."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from damaged_files import damaged
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from PIL import Image
 from worker_functions import memory_to_decode
 
@@ -30,12 +29,12 @@ SAMPLES = {GRAY: 1, RGB: 3, PALETTE: 1, GRAY_ALPHA: 2, RGBA: 4}
 DEPTHS = {GRAY: (1, 2, 4, 8, 16), RGB: (8, 16), PALETTE: (1, 2, 4, 8), GRAY_ALPHA: (8, 16), RGBA: (8, 16)}
 FORMS = [(color, depth) for color, depths in DEPTHS.items() for depth in depths]
 
-#: Column and row of the first pixel and steps between pixels of the seven passes (specification, section 8).
+#: Column and row of the first pixel and steps between pixels, for each of the seven passes (specification, section 8).
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
 OWN = ColorMap(("ground", "road"), {0: (0, 0, 0), 1: (128, 64, 128), 255: (255, 255, 255)})
 
-#: Chunks that say nothing about pixel values.
+#: Chunks that do not affect pixel values.
 ANCILLARY: list[Chunk] = [
     (b"gAMA", struct.pack(">I", 45455)),
     (b"tEXt", b"Comment\0a mask"),
@@ -47,7 +46,7 @@ ANCILLARY: list[Chunk] = [
 ]
 
 
-#: Every chunk that decoders look into, and what is no chunk type.
+#: Every chunk that decoders read, and invalid chunk types.
 KINDS = [
     *(b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"iCCP", b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"tEXt", b"zTXt"),
     *(b"iTXt", b"eXIf", b"acTL", b"fcTL", b"fdAT", b"DDAT", b"ab\0!"),
@@ -67,7 +66,7 @@ def header(width: int, height: int, depth: int, color: int, interlaced: bool = F
 
 @st.composite
 def chunk_lists(draw: st.DrawFn) -> list[Chunk]:
-    """Draw the chunks of a valid PNG: any bytes behind any filter types are some picture's rows."""
+    """Draw the chunks of a valid PNG: any bytes after any filter types are valid rows."""
     color, depth = draw(st.sampled_from(FORMS) | st.just((GRAY, 8)) | st.just((PALETTE, 8)))
     width, height, interlaced = draw(st.integers(1, 9)), draw(st.integers(1, 9)), draw(st.booleans())
     few = draw(st.booleans())  # values of classes, so that masks are accepted as well as refused
@@ -90,7 +89,7 @@ def chunk_lists(draw: st.DrawFn) -> list[Chunk]:
 
 
 def _rows(width: int, height: int, bits: int, interlaced: bool) -> list[int]:
-    """Return the bytes of each row without its filter type; with interlacing those of all passes."""
+    """Return the bytes of each row without its filter type; with interlacing, the rows of all passes."""
     passes = ADAM7 if interlaced else ((0, 0, 1, 1),)
     sizes = [(-(-(width - x) // right), -(-(height - y) // down)) for x, y, right, down in passes]
     return [-(-columns * bits // 8) for columns, rows in sizes if columns > 0 for _ in range(rows)]
@@ -102,7 +101,7 @@ def _palettes(count: int) -> st.SearchStrategy[bytes]:
 
 
 def _pieces(data: bytes) -> st.SearchStrategy[list[bytes]]:
-    """Cut `data` into parts, of which some may be empty."""
+    """Cut `data` into parts, some of which may be empty."""
     cuts = st.lists(st.integers(0, len(data)), max_size=4).map(sorted)
     return cuts.map(lambda at: [data[a:b] for a, b in zip([0, *at], [*at, len(data)], strict=True)])
 
@@ -112,7 +111,7 @@ _bodies = st.binary(max_size=40) | st.integers(0, 40).map(bytes)
 
 @st.composite
 def mutations(draw: st.DrawFn) -> bytes:
-    """Draw a PNG with damage: to the bytes, or to the chunks under checksums that are right."""
+    """Draw a PNG with damage: to the bytes, or to the chunks, with valid checksums."""
     chunks = draw(chunk_lists())
     for _ in range(draw(st.integers(0, 2))):
         at = draw(st.integers(0, len(chunks) - 1))
@@ -142,7 +141,7 @@ def mutations(draw: st.DrawFn) -> bytes:
 
 
 def by_pillow(data: bytes) -> np.ndarray[Any, Any] | None:
-    """Return Pillow's pixels, indices where there is a palette; None when it finds damage in what makes the picture."""
+    """Return Pillow's pixels, indices where there is a palette; None when it finds damage in the picture data."""
     for whole in (data, critical(data)):
         try:
             with Image.open(io.BytesIO(whole), formats=["PNG"]) as image:
@@ -153,7 +152,7 @@ def by_pillow(data: bytes) -> np.ndarray[Any, Any] | None:
 
 
 def critical(data: bytes) -> bytes:
-    """Return the PNG without the chunks that say nothing about pixel values; some of their faults stop Pillow."""
+    """Return the PNG without chunks that do not affect pixel values; Pillow rejects some faults in them."""
     at, kept = 8, [SIGNATURE]
     while at + 12 <= len(data):
         end = at + 12 + struct.unpack_from(">I", data, at)[0]
@@ -163,7 +162,7 @@ def critical(data: bytes) -> bytes:
 
 
 def outcome(decode: Callable[[bytes], Any], data: bytes) -> Any:
-    """Return what `decode` makes of `data`; None for a sentence. Every other exception is a failure."""
+    """Return the result of `decode`; None for an error message. Every other exception is a failure."""
     try:
         return decode(data)
     except InvalidInputError as error:
@@ -212,7 +211,7 @@ def test_a_mask_becomes_the_classes_of_its_colors_or_a_sentence(chunks: list[Chu
     expected = expected_ids(data, colormap)
     found = outcome(lambda data: to_index_png(data, colormap), data)
     if found is not None and found[1] == "rewritten":
-        # Not decoded: an index of no class stays the index that it was.
+        # Not decoded: an index without a class stays unchanged.
         assert np.array_equal(by_pillow(found[0]), by_pillow(data))
     elif expected is None:
         assert found is None
@@ -264,7 +263,7 @@ def test_what_decoders_disagree_about_or_trip_over_is_refused(chunks: list[Chunk
 
 @pytest.fixture(scope="module")
 def alone() -> Iterator[ProcessPoolExecutor]:
-    """A process of its own: the peak of this one is that of all tests."""
+    """Use a separate process: the peak of this one is the peak of all tests."""
     with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as pool:
         yield pool
 

@@ -1,4 +1,4 @@
-"""Lists, id lists, label maps and class names made of anything: read as what they are, or a short sentence."""
+"""Lists, id lists, label maps and class names made of anything: read correctly, or a short error message."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from segdata.errors import InvalidInputError
 from segdata.labels.colormap import IGNORE, IGNORE_NAMES, read_class_names, read_colormap
 from segdata.lists import read_ids, read_list
 from segdata.text import text_lines
 
-#: Words and separators that a reader of lines may take for its own, and some that look like them.
+#: Words and separators with a meaning for readers of lines, and similar ones without.
 _WORDS = ["a.jpg", "b.png", "road", "void", "2007_000032", "0", "128", "255", "256", "-1", "1.5", "٣", "²", "../x", "#"]
 _BETWEEN = [" ", "  ", "\t", "\n", "\n", "\r\n", "\r", ":", ",", "::", "\ufeff", "\0", "\u2028", "\x85", "\xa0", "\x1f"]
 _CLASSES = st.builds("{} {} {} {}\n".format, st.text(max_size=8), *[st.integers(-1, 300)] * 3)
@@ -34,7 +33,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(reader: Callable[[Path], Any], path: Path, data: bytes) -> Any:
-    """Return what `reader` makes of `data`; None for a sentence. Every other exception is a failure."""
+    """Return the result of `reader`; None for an error message. Every other exception is a failure."""
     path.write_bytes(data)
     try:
         return reader(path)

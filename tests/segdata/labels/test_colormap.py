@@ -1,4 +1,4 @@
-"""Class sets, palettes, and the table of labels that were read as gray."""
+"""Color maps, palettes, and the diagnosis of labels converted to gray."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.labels.colormap import load_colormap, read_class_names, read_colormap, voc_colormap, voc_palette
 
-#: What OpenCV reads from a VOC palette PNG as gray, by class id; 255 is the void border.
+#: Gray values that OpenCV reads from a VOC palette PNG, by class id; 255 is the void border.
 READ_AS_GRAY = {
     0: 0, 1: 38, 2: 75, 3: 113, 4: 14, 5: 52, 6: 89, 7: 128, 8: 19, 9: 57, 10: 94, 11: 132, 12: 33, 13: 72, 14: 108,
     15: 147, 16: 37, 17: 75, 18: 112, 19: 150, 20: 52, 255: 220,
@@ -41,7 +41,7 @@ def test_gray_made_from_color_is_named_for_what_it_is() -> None:
     assert diagnosis is not None and "luminance of void" in diagnosis
     assert voc_colormap().gray_diagnosis(np.array([0, 14, 255])) is None
     assert voc_colormap().gray_diagnosis(np.array([0, 14, 19])) is None, "boat and cat could be motorbike and train"
-    assert voc_colormap().gray_diagnosis(np.array([0, 38, 39])) is None, "39 is no color's luminance"
+    assert voc_colormap().gray_diagnosis(np.array([0, 38, 39])) is None, "39 is not the luminance of any color"
 
 
 PLAIN = "background 0 0 0\n# comment\npotted plant 0 64 0\n\nvoid 255 255 255\n"
@@ -60,10 +60,10 @@ def test_a_users_own_color_map(tmp_path: Path, text: str) -> None:
     ("text", "fault"),
     [
         ("a 0 0\n", "line 1: expected"),
-        ("a 0 0 0\nb 0 0 256\n", "line 2: a color value beyond 255"),
-        ("a 0 0 0\na 1 1 1\n", "line 2: the class 'a' stands there twice"),
-        ("a 0 0 0\nb 0 0 0\n", "line 2: the color of 'b'"),
-        ("void 0 0 0\nignored 1 1 1\n", "line 2: the class 'ignored' stands there twice"),
+        ("a 0 0 0\nb 0 0 256\n", "line 2: color value above 255"),
+        ("a 0 0 0\na 1 1 1\n", "line 2: duplicate class 'a'"),
+        ("a 0 0 0\nb 0 0 0\n", "line 2: color (0, 0, 0) of class 'b'"),
+        ("void 0 0 0\nignored 1 1 1\n", "line 2: duplicate class 'ignored'"),
     ],
 )
 def test_a_faulty_line_is_named(tmp_path: Path, text: str, fault: str) -> None:
@@ -89,5 +89,5 @@ def test_class_names_come_from_plain_names_or_from_a_map(tmp_path: Path) -> None
     path.write_text(CVAT)
     assert read_class_names(path) == ("background", "potted plant")
     path.write_text("cell\ncell\n")
-    with pytest.raises(InvalidInputError, match="'cell' stands there twice"):
+    with pytest.raises(InvalidInputError, match="duplicate class 'cell'"):
         read_class_names(path)

@@ -1,4 +1,4 @@
-"""A mask of any form becomes class ids, or a sentence that names the pixel."""
+"""A mask of any form becomes class ids, or an error that names the pixel."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
@@ -81,7 +80,7 @@ def test_colors_are_looked_up_exactly(mode: str) -> None:
 def test_an_anti_aliased_edge_is_an_error_with_pixel_and_color() -> None:
     pixels = voc_palette()[IDS].copy()
     pixels[1, 2] = (64, 1, 0)
-    with pytest.raises(InvalidInputError, match=r"pixel \(x=2, y=1\) has color \(64, 1, 0\).*1 such pixels"):
+    with pytest.raises(InvalidInputError, match=r"pixel \(x=2, y=1\) has color \(64, 1, 0\).*\(1 such pixel\)"):
         to_index_png(png(Image.fromarray(pixels)), VOC)
 
 
@@ -135,7 +134,7 @@ def test_small_16_bit_values_are_class_ids() -> None:
 
 
 def test_a_color_mask_is_not_read_as_class_ids() -> None:
-    with pytest.raises(InvalidInputError, match="a 8-bit palette PNG; expected class ids"):
+    with pytest.raises(InvalidInputError, match=r"^8-bit palette PNG; expected class ids"):
         decode_index_png(paletted(IDS, voc_palette().tobytes()))
 
 
@@ -158,5 +157,5 @@ def test_a_picture_shorter_than_its_header_says_is_refused() -> None:
     data = palette_to_gray(parse(paletted(np.zeros((50, 40), np.uint8), voc_palette().tobytes(), bits=8)))
     header = struct.pack(">IIBBBBB", 40, 500, 8, 0, 0, 0, 0)
     longer = data[:8] + chunk(b"IHDR", header) + data[33:]
-    with pytest.raises(InvalidInputError, match="damaged: 2050 bytes of rows; 20500 expected"):
+    with pytest.raises(InvalidInputError, match="damaged: 2050 bytes of rows; expected 20500"):
         decode_index_png(longer)

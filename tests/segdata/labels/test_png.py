@@ -1,4 +1,4 @@
-"""PNG chunks, with Pillow as the judge of every pixel."""
+"""PNG chunks, with every pixel compared with Pillow."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 

@@ -1,4 +1,4 @@
-"""Which pages train and which validate."""
+"""Splits of pages into training and validation."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_last_block_validates() -> None:
 
 @pytest.mark.parametrize(("folds", "fold"), [(1, 0), (5, 5), (5, -1)])
 def test_a_fold_that_is_none_of_them_is_refused(folds: int, fold: int) -> None:
-    with pytest.raises(InvalidInputError, match="expected 2 folds or more, numbered from 0"):
+    with pytest.raises(InvalidInputError, match="expected at least 2 folds, numbered from 0"):
         Fold(folds, fold)
 
 
@@ -55,5 +55,5 @@ def test_more_folds_than_pages_are_refused() -> None:
 
 @pytest.mark.parametrize("samples", [0, 5, 6])
 def test_a_block_that_leaves_nothing_is_refused(samples: int) -> None:
-    with pytest.raises(InvalidInputError, match=f"{samples} of 5 pages for validation; expected 1 to 4"):
+    with pytest.raises(InvalidInputError, match=f"{samples} of 5 pages for validation: expected 1 to 4"):
         LastBlock(samples).split(5)

@@ -1,12 +1,11 @@
-"""The list file: what is read, what is refused, and that a round trip changes nothing."""
+"""List files: what is accepted, what is rejected, and lossless round trips."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.lists import Pair, format_list, read_ids, read_list, write_list
@@ -48,7 +47,7 @@ paths = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=
 def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, pairs: list[Pair]) -> None:
     path = tmp_path_factory.mktemp("lists") / "l"
     if any(name.startswith("#") for pair in pairs for name in (pair.image, pair.label)):
-        with pytest.raises(FaultsError, match="cannot stand in a list"):
+        with pytest.raises(FaultsError, match="cannot be used in a list"):
             write_list(path, pairs, overwrite=False)
     else:
         write_list(path, pairs, overwrite=False)
@@ -57,7 +56,7 @@ def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, 
 
 @pytest.mark.parametrize("name", ["a\tb.png", "a\nb.png", " a.png", "a.png ", "#a.png"])
 def test_a_name_that_would_be_read_as_something_else_is_not_written(name: str) -> None:
-    with pytest.raises(FaultsError, match="cannot stand in a list"):
+    with pytest.raises(FaultsError, match="cannot be used in a list"):
         format_list([Pair("a.jpg", name)])
 
 

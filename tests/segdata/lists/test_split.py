@@ -1,4 +1,4 @@
-"""Two lists from one: every sample on one side, and on the same side tomorrow."""
+"""Splitting a list in two: every sample is on one side, and stays there."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import Result
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.labels.masks import encode_index_png
@@ -28,7 +27,7 @@ ratios = st.floats(0.2, 0.8)
 
 
 def listed(path: Path, images: Sequence[str]) -> Path:
-    """Write a list of `images`, each with a label of its own."""
+    """Write a list of `images`, each with its own label."""
     write_list(path, [Pair(image, f"{image}.png") for image in images], overwrite=True)
     return path
 
@@ -44,11 +43,11 @@ def labeled(root: Path, classes: Sequence[Sequence[int]]) -> Path:
 
 
 def sides(folder: Path, images: Sequence[str], **options: object) -> dict[str, str]:
-    """Split a list of `images`; return the side of each. Examples of which all come to one side do not count."""
+    """Split a list of `images` and return the side of each. Skip examples with an empty side."""
     try:
         report = split_list(listed(folder / "l.txt", images), overwrite=True, **options)
     except InvalidInputError as error:
-        assume("comes to the" not in str(error))
+        assume("side is empty" not in str(error))
         raise
     return {pair.image: side for side, path in report.lists.items() for pair in read_list(Path(path))}
 
@@ -106,7 +105,7 @@ def test_a_group_is_never_divided(
 def test_a_new_group_moves_at_most_one_other_of_its_stratum_and_none_of_the_rest(
     groups: list[tuple[str, int]], new: str, ratio: float
 ) -> None:
-    # One class an image: which is rarer does not matter, and the class is the stratum.
+    # One class per image: rarity does not matter, and the class is the stratum.
     before = stratified_groups([key for key, _ in groups], [frozenset({id_}) for _, id_ in groups], ratio=ratio, seed=0)
     grown = [*groups, (new, 3)]
     after = stratified_groups([key for key, _ in grown], [frozenset({id_}) for _, id_ in grown], ratio=ratio, seed=0)
@@ -128,7 +127,7 @@ def test_the_group_is_the_first_parenthesis_or_the_whole_match(tmp_path: Path, e
 
 
 def test_a_stratified_split_takes_the_ratio_of_each_stratum(tmp_path: Path) -> None:
-    # Class 7 is in 5 images, 3 in 15; the rest have background alone, and one has nothing but void.
+    # Class 7 is in 5 images, 3 in 15; the rest have only background, and one has only void.
     classes = [[0, 7, 3]] * 5 + [[0, 3, 255]] * 10 + [[0]] * 20 + [[255]]
     report = split_list(labeled(tmp_path, classes), ratio=0.6, stratify=True)
     assert report.samples == {"train": 3 + 6 + 12 + 1, "val": 2 + 4 + 8}
@@ -184,7 +183,7 @@ def test_neither_list_is_written_when_one_exists(tmp_path: Path, taken: str) -> 
 
 def test_neither_list_is_written_when_one_cannot_be_told_in_a_list(tmp_path: Path) -> None:
     (tmp_path / "l.txt").write_text("".join(f"{index}.jpg #{index}.png\n" for index in range(20)))
-    with pytest.raises(FaultsError, match="cannot stand in a list"):
+    with pytest.raises(FaultsError, match="cannot be used in a list"):
         split_list(tmp_path / "l.txt", ratio=0.5)
     assert [path.name for path in tmp_path.iterdir()] == ["l.txt"]
 
@@ -200,7 +199,7 @@ def test_an_empty_side_is_an_error_that_says_what_to_do(
     tmp_path: Path, ratio: float, stratify: bool, cure: str
 ) -> None:
     source = labeled(tmp_path, [[0]] * 5)
-    with pytest.raises(InvalidInputError, match=f"none of its 5 samples comes to the train side.*{cure}"):
+    with pytest.raises(InvalidInputError, match=rf"the train side is empty \(5 samples in total\).*{cure}"):
         split_list(source, ratio=ratio, stratify=stratify)
     assert not (tmp_path / "all_val.txt").exists()
 
@@ -216,10 +215,10 @@ def test_labels_that_cannot_be_read_are_all_named(tmp_path: Path) -> None:
     (tmp_path / "labels/001.png").unlink()
     (tmp_path / "labels/004.png").write_bytes(b"GIF89a")
     source.write_text(source.read_text() + "x.jpg ../x.png\n")
-    with pytest.raises(FaultsError, match="3 of 7 labels below") as error:
+    with pytest.raises(FaultsError, match="3 of 7 labels cannot be read") as error:
         split_list(source, ratio=0.5, stratify=True)
     assert [fault.split(": ")[0] for fault in error.value.faults[:2]] == ["labels/001.png", "labels/004.png"]
-    assert "leaves the data root" in error.value.faults[2]
+    assert "is outside the data root" in error.value.faults[2]
 
 
 def test_real_classes_are_as_frequent_on_both_sides(real_data: Path, tmp_path: Path) -> None:
@@ -273,9 +272,9 @@ def test_the_report_as_json(segdata: Run, root: Path, tmp_path: Path) -> None:
     [
         ((), 2, "Missing option '--ratio'"),
         (("--ratio", "1"), 2, "is not in the range 0<x<1"),
-        (("--ratio", "0.5", "--group", "("), 1, "'(' is no regular expression: missing )"),
-        (("--ratio", "0.5", "--group", "cat"), 1, "'cat' finds no group in 20 of 20 image paths"),
-        (("--ratio", "0.5", "--stratify", "--data_root", "{root}/VOCdevkit"), 1, "20 of 20 labels below"),
+        (("--ratio", "0.5", "--group", "("), 1, "'(': is not a valid regular expression: missing )"),
+        (("--ratio", "0.5", "--group", "cat"), 1, "'cat': finds no group in 20 of 20 image paths"),
+        (("--ratio", "0.5", "--stratify", "--data_root", "{root}/VOCdevkit"), 1, "20 of 20 labels cannot be read"),
         (("--ratio", "0.5", "--seed", "x"), 2, "'x' is not a valid integer"),
     ],
     ids=str,
@@ -293,7 +292,7 @@ def test_an_existing_list_names_the_way_out(segdata: Run, root: Path) -> None:
     line = ("split", root / "voc_train_lst.txt", "--ratio", 0.5)
     assert segdata(*line).exit_code == 0
     result = segdata(*line)
-    assert (result.exit_code, "exists already (--overwrite replaces it)" in result.output) == (1, True), result.output
+    assert (result.exit_code, "already exists (--overwrite replaces it)" in result.output) == (1, True), result.output
     assert segdata(*line, "--overwrite").exit_code == 0
 
 

@@ -20,6 +20,6 @@ def pristine(devkit: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def record_set(pristine: Path, tmp_path: Path) -> Path:
-    """A copy that a test may damage; record sets survive being moved as a whole."""
+    """A copy that a test may damage; moving all files of a record set together keeps it valid."""
     shutil.copytree(pristine, tmp_path / "train")
     return tmp_path / "train"

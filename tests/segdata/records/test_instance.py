@@ -110,14 +110,14 @@ def test_images_without_instances_are_counted_or_kept(coco: Callable[..., Any], 
     ("faulty", "sentence"),
     [
         (annotation(9, segmentation=[[1, 1, 5, 5]]), "polygon 1 has 2 points"),
-        (annotation(9, segmentation=[]), "empty list of polygons"),
-        (annotation(9, segmentation=[[1.2, 1.2, 1.3, 1.2, 1.3, 1.3]]), "a mask without a pixel"),
-        (annotation(9, segmentation={"size": [9, 9], "counts": [81]}), r"the image has [20, 30]"),
+        (annotation(9, segmentation=[]), "the list of polygons is empty"),
+        (annotation(9, segmentation=[[1.2, 1.2, 1.3, 1.2, 1.3, 1.3]]), "the mask is empty"),
+        (annotation(9, segmentation={"size": [9, 9], "counts": [81]}), r"expected [20, 30]"),
         (annotation(9, bbox=[40, 2, 5, 5]), "has no area inside the image"),
         (annotation(9, bbox=[2, 2, 0, 5]), "has no area inside the image"),
         (annotation(9, bbox=[2, 2]), "expected x, y, width, height"),
-        (annotation(9, image=77), "of an image that the file does not have"),
-        (annotation(9, category_id=8), "of a category that the file does not have"),
+        (annotation(9, image=77), "belongs to an image that is not in the file"),
+        (annotation(9, category_id=8), "belongs to a category that is not in the file"),
     ],
 )
 def test_a_faulty_annotation_fails_or_is_left_out(
@@ -155,7 +155,7 @@ def test_an_image_of_another_size_or_missing_is_a_fault(coco: Callable[..., Any]
     (source[1] / "2.jpg").unlink()
     with pytest.raises(FaultsError) as error:
         convert(source, tmp_path / "set")
-    assert error.value.faults == ("1.jpg: 31 x 20 pixels; the JSON says 30 x 20", "2.jpg: missing")
+    assert error.value.faults == ("1.jpg: has 31 x 20 pixels; expected 30 x 20 as in the JSON", "2.jpg: missing")
 
 
 def test_other_json_is_a_sentence(tmp_path: Path) -> None:

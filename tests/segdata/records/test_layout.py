@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from mindspore.mindrecord import FileWriter
 
 from segdata.errors import InvalidInputError
@@ -41,7 +40,7 @@ def test_a_voc_like_set_wastes_less_than_a_twentieth() -> None:
 
 
 def test_a_row_beyond_the_largest_page_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="MindRecord takes 268435456 at most"):
+    with pytest.raises(InvalidInputError, match="expected at most 268435456"):
         choose_layout([np.array([PAGE_MAX + 1])], name_bytes=20)
 
 

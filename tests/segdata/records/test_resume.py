@@ -1,4 +1,4 @@
-"""A conversion that is interrupted, killed or out of room leaves nothing under the final name and can go on."""
+"""A conversion that is interrupted, killed or out of disk space leaves nothing at the target and can resume."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def contents(directory: Path) -> dict[str, bytes]:
 
 @contextmanager
 def interrupting(*, total: int, label: str) -> Iterator[Advance]:
-    """A progress that presses Ctrl-C once five rows are written."""
+    """Progress that presses Ctrl-C once five rows are written."""
     done = 0
 
     def advance(rows: int) -> None:
@@ -65,7 +65,7 @@ def root(devkit: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def interrupted(root: Path, tmp_path: Path) -> Path:
     """The target of a conversion that was interrupted after some of its shards."""
-    with pytest.raises(KeyboardInterrupt, match=r"2 of 8 shards are finished"):
+    with pytest.raises(KeyboardInterrupt, match=r"2 of 8 shards finished"):
         convert(root, tmp_path / "out" / "set", progress=interrupting)
     return tmp_path / "out" / "set"
 
@@ -138,15 +138,15 @@ def replace_sample(root: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "options", "difference"),
     [
-        (None, {"num_shards": 4}, "num_shards was 8, now it is 4"),
-        (None, {"seed": 3}, "seed was 0, now it is 3"),
-        (None, {"shuffle": False}, "shuffle was True, now it is False"),
+        (None, {"num_shards": 4}, "num_shards was 8 and is now 4"),
+        (None, {"seed": 3}, "seed was 0 and is now 3"),
+        (None, {"shuffle": False}, "shuffle was True and is now False"),
         (None, {"classes": Classes(tuple(f"class_{id_}" for id_ in range(21)))}, "classes was .*'background'"),
-        (shorten_list, {}, "rows was 13, now it is 12"),
-        (change_image, {}, r"\.jpg \(sample 5\) is not what it was"),
-        (touch_image, {}, r"\.jpg \(sample 5\) is not what it was"),
-        (change_label, {}, r"\.jpg \(sample 5\) is not what it was"),
-        (replace_sample, {}, r"other\.jpg \(sample 5\) is not what it was"),
+        (shorten_list, {}, "rows was 13 and is now 12"),
+        (change_image, {}, r"\.jpg \(sample 5\) differs; it was modified or replaced"),
+        (touch_image, {}, r"\.jpg \(sample 5\) differs; it was modified or replaced"),
+        (change_label, {}, r"\.jpg \(sample 5\) differs; it was modified or replaced"),
+        (replace_sample, {}, r"other\.jpg \(sample 5\) differs; it was modified or replaced"),
     ],
 )
 def test_another_plan_is_refused_and_the_first_difference_named(
@@ -165,7 +165,7 @@ def test_another_version_is_refused(root: Path, interrupted: Path) -> None:
     saved["program"]["mindspore"] = "2.6.0"
     plan.write_text(json.dumps(saved))
     plan.parent.rename(plan.parent.with_name("plan-0123456789abcdef"))
-    with pytest.raises(PlanChangedError, match=r"mindspore was '2\.6\.0', now it is"):
+    with pytest.raises(PlanChangedError, match=r"mindspore was '2\.6\.0' and is now"):
         convert(root, interrupted, resume=True)
 
 
@@ -173,7 +173,7 @@ def test_a_damaged_plan_is_refused(root: Path, interrupted: Path) -> None:
     plan = next(interrupted.parent.glob(".set.staging/plan-*/plan.json"))
     plan.write_bytes(plan.read_bytes()[:40])
     plan.parent.rename(plan.parent.with_name("plan-0123456789abcdef"))
-    with pytest.raises(PlanChangedError, match="it is damaged"):
+    with pytest.raises(PlanChangedError, match="its saved plan is damaged"):
         convert(root, interrupted, resume=True)
 
 
@@ -192,7 +192,7 @@ def test_a_file_that_vanishes_on_the_way_ends_it_with_a_sentence(root: Path, tmp
             (root / read_list(root / "list.txt")[0].image).unlink()
         yield lambda _rows: None
 
-    with pytest.raises(UnfinishedError, match=r"No such file or directory; \d of 8 shards are finished"):
+    with pytest.raises(UnfinishedError, match=r"No such file or directory; \d of 8 shards finished"):
         convert(root, tmp_path / "out" / "set", progress=removing, workers=2)
     assert os.listdir(tmp_path / "out") == [".set.staging"]
 
@@ -212,7 +212,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_read_only_disk_is_a_sentence(root: Path, small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    with pytest.raises(SegDataError, match="is not a directory that can be written to"):
+    with pytest.raises(SegDataError, match="is not a writable directory"):
         convert(root, small_disk / "set")
 
 
@@ -240,7 +240,7 @@ def test_a_full_disk_is_a_sentence_and_with_more_room_it_goes_on(
     long_list: Path, small_disk: Path, undisturbed_long: dict[str, bytes]
 ) -> None:
     target = small_disk / "set"
-    with pytest.raises(UnfinishedError, match=r"(No free disk|No space left).*; \d+ of 40 shards are finished"):
+    with pytest.raises(UnfinishedError, match=r"(No free disk|No space left).*; \d+ of 40 shards finished"):
         convert(long_list, target, num_shards=40, workers=2)
     assert os.listdir(small_disk) == [".set.staging"]
     subprocess.run(["mount", "-o", "remount,size=60m", str(small_disk)], check=True)
@@ -270,7 +270,7 @@ def test_a_signal_ends_it_cleanly_and_it_says_how_to_go_on(
     run.send_signal(sent)
     _, errors = run.communicate()
     assert run.returncode == status
-    assert f"{finished_shards(tmp_path / 'set')} of 40 shards are finished: --resume goes on from there" in errors
+    assert f"{finished_shards(tmp_path / 'set')} of 40 shards finished. Use --resume to continue." in errors
     assert "Traceback" not in errors
     assert os.listdir(tmp_path) == [".set.staging"]
 

@@ -1,4 +1,4 @@
-"""What may become a row: every fault of a pair is found before anything is written."""
+"""Check of list pairs: every fault of a pair is found before anything is written."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ def turned_by_exif(root: Path) -> None:
     [
         (lambda root: (root / "a.jpg").unlink(), "a.jpg: missing"),
         (lambda root: (root / "a.png").unlink(), "a.png: missing"),
-        (lambda root: (root / "a.jpg").write_bytes(b""), "a.jpg: not an image that can be read"),
-        (lambda root: (root / "a.jpg").write_text("<html>"), "a.jpg: not an image that can be read"),
+        (lambda root: (root / "a.jpg").write_bytes(b""), "a.jpg: not a readable image"),
+        (lambda root: (root / "a.jpg").write_text("<html>"), "a.jpg: not a readable image"),
         (lambda root: (root / "a.png").write_bytes((root / "a.png").read_bytes()[:60]), "a.png: truncated: 60 bytes"),
-        (rgb_label, "a.png: a 8-bit RGB PNG; expected class ids"),
-        (palette_label, "a.png: a 8-bit palette PNG; expected class ids"),
+        (rgb_label, "a.png: 8-bit RGB PNG; expected class ids"),
+        (palette_label, "a.png: 8-bit palette PNG; expected class ids"),
         (gray_of_color, "a.png: gray made from color"),
         (foreign_value, "a.png: pixel (x=2, y=1) has value 77; expected 0 to 20 or 255"),
         (other_size, "a.jpg: 5 x 2 pixels, but its label has 4 x 2"),
@@ -97,7 +97,7 @@ def test_both_files_of_a_pair_can_be_at_fault(root: Path) -> None:
 
 
 def test_paths_that_leave_the_root_are_faults(root: Path) -> None:
-    assert "leaves the data root" in str(check(root / "..", "../../etc/passwd").faults[0])
+    assert "is outside the data root" in str(check(root / "..", "../../etc/passwd").faults[0])
 
 
 def test_a_truncated_image_is_found_by_decoding(root: Path) -> None:

@@ -7,8 +7,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from segdata.errors import InvalidInputError
 from segdata.records.stitch import count_rows, read_header, stitch
@@ -36,7 +35,7 @@ def test_a_stitched_shard_names_all_shards_and_its_place(record_set: Path) -> No
 def test_a_header_without_room_is_refused_before_it_is_written(tmp_path: Path) -> None:
     path = shard(tmp_path / "x", HEADER)
     before = path.read_bytes()
-    with pytest.raises(InvalidInputError, match="does not fit into 16384"):
+    with pytest.raises(InvalidInputError, match="does not fit into the 16384"):
         stitch(path, ["x" * 200] * 100, 0)
     assert path.read_bytes() == before
 

@@ -52,11 +52,11 @@ def test_a_whole_set_has_no_problems(pristine: Path) -> None:
         (lambda d: cut(d / "train.mindrecord2"), "train.mindrecord2: ", True),
         (lambda d: change_byte(d / "train.mindrecord0", 20000), "train.mindrecord0: its SHA-256", False),
         (lambda d: change_byte(d / "train.mindrecord0.db", 5000), "train.mindrecord0.db: its SHA-256", False),
-        (unstitch, "train.mindrecord1: its header does not name the shards", True),
+        (unstitch, "train.mindrecord1: its header does not list the shards", True),
         (swap, "train.mindrecord1: ", True),
         (lambda d: shutil.copy(d / "train.mindrecord0", d / "old.mindrecord7"), "old.mindrecord7: not in", True),
         (lambda d: edit_manifest(d, rows=11), "the manifest's shards do not add up", True),
-        (lambda d: edit_manifest(d, inputs="0" * 64), "the rows are not those that were put in", False),
+        (lambda d: edit_manifest(d, inputs="0" * 64), "the rows differ from those that were written", False),
     ],
 )
 def test_every_damage_is_named(record_set: Path, damage: Callable[[Path], object], problem: str, quick: bool) -> None:

@@ -72,7 +72,7 @@ def test_folders_below_are_paired_by_their_path_when_asked(tmp_path: Path) -> No
         ("images/y/1.jpg", "labels/y/1.png"),
         ("images/y/z/1.jpg", "labels/y/z/1.png"),
     ]
-    with pytest.raises(InvalidInputError, match="folders below are looked into only when told so"):
+    with pytest.raises(InvalidInputError, match="Search sub-folders with --recursive"):
         pair_list(tmp_path / "images", tmp_path / "labels", tmp_path / "other.txt")
 
 
@@ -88,7 +88,7 @@ def test_images_and_labels_may_share_a_folder(tmp_path: Path, suffixes: dict[str
 
 def test_one_folder_without_a_suffix_cannot_be_told_apart(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
-    with pytest.raises(InvalidInputError, match="say by a suffix which files are labels"):
+    with pytest.raises(InvalidInputError, match="Name the suffix of the labels with --label_suffix"):
         pair_list(tmp_path, tmp_path, tmp_path / "list.txt")
 
 
@@ -111,7 +111,7 @@ def test_paths_are_relative_to_the_nearest_folder_above_or_the_one_named(tmp_pat
     report = pair_list(*folders, tmp_path / "far.txt", data_root=tmp_path / "data")
     assert report.data_root == str(tmp_path / "data")
     assert read_list(tmp_path / "far.txt") == [Pair("set/images/a.jpg", "set/masks/a.png")]
-    with pytest.raises(InvalidInputError, match="lies outside the data root"):
+    with pytest.raises(InvalidInputError, match="is outside the data root"):
         pair_list(*folders, tmp_path / "none.txt", data_root=folders[0])
 
 
@@ -132,15 +132,15 @@ def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
     (tmp_path / "images" / "f.jpg").write_bytes(b"")
     error = faults(tmp_path)
     assert error.what == (
-        "1 pairs are sound, but: 1 images without a label, 1 names that several files have, 1 pairs of different "
-        "sizes, 1 damaged labels, 1 damaged images, 1 labels without an image"
+        "1 valid pair, but also images without a label (1), ambiguous names (1), pairs of different sizes (1), "
+        "damaged labels (1), damaged images (1), labels without an image (1)"
     )
     assert list(error.faults) == [
         "images/b.jpg: no label",
-        "which belong together? images/c.jpg, images/c.png, labels/c.png",
+        "several files have the same name: images/c.jpg, images/c.png, labels/c.png",
         "images/d.jpg: 6 x 4 pixels, but its label labels/d.png has 4 x 6",
-        "labels/e.png: not an image that can be read: cannot identify image file it",
-        "images/f.jpg: not an image that can be read: cannot identify image file it",
+        "labels/e.png: not a readable image: unknown image format",
+        "images/f.jpg: not a readable image: unknown image format",
         "labels/g.png: no image",
     ]
 
@@ -155,7 +155,7 @@ def test_two_endings_of_one_image_name_are_ambiguous(tmp_path: Path) -> None:
 def test_names_that_never_meet_get_the_hint_at_suffixes(tmp_path: Path) -> None:
     picture(tmp_path / "images" / "a.jpg")
     picture(tmp_path / "labels" / "a_mask.png", mode="L")
-    with pytest.raises(InvalidInputError, match="images are named like a, labels like a_mask; name the suffix"):
+    with pytest.raises(InvalidInputError, match=r"images are named like a, labels like a_mask\. Name the suffix"):
         pairs(tmp_path)
 
 
@@ -165,7 +165,7 @@ def test_a_folder_without_images_says_what_was_expected(tmp_path: Path, empty: s
     picture(tmp_path / "labels" / "a.png", mode="L")
     for path in (tmp_path / empty).iterdir():
         path.rename(path.with_suffix(".txt"))
-    with pytest.raises(InvalidInputError, match=rf"{empty}: no {empty} there; expected files that end in \.jpg"):
+    with pytest.raises(InvalidInputError, match=rf"{empty}: contains no {empty}; expected files that end in \.jpg"):
         pairs(tmp_path)
 
 

@@ -37,7 +37,7 @@ def test_the_devkit_is_found_from_each_of_its_levels(root: Path) -> None:
 
 def test_two_years_are_not_chosen_between(root: Path) -> None:
     shutil.copytree(devkit(root), root / "VOCdevkit" / "VOC2007")
-    with pytest.raises(InvalidInputError, match="VOC2007, VOC2012; name one"):
+    with pytest.raises(InvalidInputError, match="VOC2007, VOC2012; expected one year"):
         find_devkit(root)
 
 
@@ -126,16 +126,16 @@ def test_every_fault_of_the_splits_is_reported_at_once(root: Path) -> None:
     with pytest.raises(FaultsError) as error:
         voc_list(root, split="train")
     assert error.value.faults == (
-        "train.txt: 2012_000000 stands there 2 times",
+        "train.txt: 2012_000000 appears 2 times",
         "VOCdevkit/VOC2012/JPEGImages/2012_000001.jpg: missing",
-        "VOCdevkit/VOC2012/JPEGImages: which of 2012_000003.jpg, 2012_000003.png is 2012_000003?",
+        "VOCdevkit/VOC2012/JPEGImages: 2012_000003 has several files: 2012_000003.jpg, 2012_000003.png",
         "VOCdevkit/VOC2012/SegmentationClassGray/2012_000002.png: missing",
     )
     assert not list(root.glob("*.txt"))
 
 
 def test_masks_that_were_not_made_yet_are_said_to_be_missing(root: Path) -> None:
-    with pytest.raises(InvalidInputError, match="voc-decolor makes it"):
+    with pytest.raises(InvalidInputError, match="Make it from SegmentationClass with voc-decolor"):
         voc_list(root)
 
 

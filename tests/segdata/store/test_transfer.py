@@ -1,4 +1,4 @@
-"""Object stores: URLs, record sets published to a real S3 server and read back, and what goes wrong."""
+"""Object stores: URLs, record sets published to a real S3 server and read back, and errors."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from s3_server import READER, WRITER, Server, forget_connections, s3_server, use
 
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
@@ -34,7 +33,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that this process finds."""
+    """Return a server that this process is configured to use."""
     with s3_server(tmp_path_factory.mktemp("s3")) as running, pytest.MonkeyPatch.context() as patch:
         use(running, patch)
         yield running
@@ -43,7 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def url(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Url:
-    """Where nothing lies yet."""
+    """Return an unused location."""
     monkeypatch.setenv("SEGDATA_WORK_DIR", str(tmp_path / "work"))
     return Url("s3", "bucket", f"{tmp_path.name}/train")
 
@@ -75,7 +74,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def local(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A set of 10 shards, 20 files, which are copied out in three groups."""
+    """Return a set of 10 shards, 20 files, which are uploaded in three groups."""
     target = tmp_path_factory.mktemp("records") / "train"
     to_mindrecord(ListSource(root, root / "voc_train_lst.txt"), target, num_shards=10)
     return target
@@ -120,7 +119,7 @@ def test_a_url_that_cannot_be_one_is_refused(text: str) -> None:
 
 
 def test_a_url_with_credentials_is_refused_without_repeating_them() -> None:
-    with pytest.raises(InvalidInputError, match="credentials do not belong there") as caught:
+    with pytest.raises(InvalidInputError, match="URLs must not contain credentials") as caught:
         parse_location("s3://key:the-secret@bucket/a")
     assert "the-secret" not in str(caught.value)
 
@@ -154,7 +153,7 @@ def test_a_set_is_published_verified_described_and_fetched_whole(
     for name in ("", "/manifest.json", "/train.mindrecord7"):
         assert json.loads(segdata("info", f"{url}{name}", "--json").output)["rows"] == 10
     result = segdata("verify", url)
-    assert (result.exit_code, f"{url}: 10 rows in 10 shards, whole" in result.output) == (0, True), result.output
+    assert (result.exit_code, f"{url}: 10 rows in 10 shards, intact" in result.output) == (0, True), result.output
     copy = fetch.local_set(url, work_dir=tmp_path / "work")
     assert {path.name: path.read_bytes() for path in copy.iterdir()} == {
         path.name: path.read_bytes() for path in local.iterdir()
@@ -176,7 +175,7 @@ def test_a_dry_run_writes_nothing_and_says_the_url(segdata: Run, url: Url, root:
 def test_a_set_in_the_way_is_replaced_only_when_asked_for(segdata: Run, url: Url, root: Path, local: Path) -> None:
     publish(local, url)
     result = convert(segdata, root, url)
-    assert (result.exit_code, "exists already (--overwrite replaces it)" in result.output) == (1, True), result.output
+    assert (result.exit_code, "already exists (--overwrite replaces it)" in result.output) == (1, True), result.output
     assert names(url) == sorted(open_set(local).manifest.files)
     assert convert(segdata, root, url, "--overwrite").exit_code == 0
     assert len(names(url)) == 5
@@ -187,7 +186,7 @@ def test_foreign_objects_are_never_lost(segdata: Run, url: Url, root: Path, loca
     publish(local, url)
     put(url, "notes/today.txt", b"mine", tmp_path)
     result = convert(segdata, root, url, "--overwrite")
-    assert (result.exit_code, "would lose:\n  notes/today.txt" in result.output) == (1, True), result.output
+    assert (result.exit_code, "would delete:\n  notes/today.txt" in result.output) == (1, True), result.output
     assert len(names(url)) == 22
     with pytest.raises(TargetExistsError, match=r"notes/today\.txt"):
         publish(local, url, overwrite=True)
@@ -195,7 +194,7 @@ def test_foreign_objects_are_never_lost(segdata: Run, url: Url, root: Path, loca
 
 def test_a_set_needs_a_name_in_its_bucket(segdata: Run, server: Server, root: Path) -> None:
     result = convert(segdata, root, "s3://bucket")
-    assert (result.exit_code, "needs a name in it, such as s3://bucket/train" in result.output) == (1, True)
+    assert (result.exit_code, "expected a prefix in it, such as s3://bucket/train" in result.output) == (1, True)
 
 
 KILLED_IN_THE_SECOND_GROUP = """
@@ -220,7 +219,7 @@ publish(Path(sys.argv[1]), parse_location(sys.argv[2]), overwrite=True, progress
 
 
 class Counting:
-    """A `Progress` that keeps what it is told."""
+    """A `Progress` that records its calls."""
 
     def __init__(self) -> None:
         self.labels: list[str] = []
@@ -243,8 +242,11 @@ def test_a_killed_upload_is_seen_by_nobody_and_completed_by_running_again(
     assert len(names(url)) == 9
     for command in ("info", "verify"):
         result = segdata(command, url)
-        assert (result.exit_code, "is being copied there, or that was interrupted" in result.output) == (1, True)
-    with pytest.raises(InvalidInputError, match="being copied there"):
+        assert (result.exit_code, "the upload of a record set is in progress or was interrupted" in result.output) == (
+            1,
+            True,
+        )
+    with pytest.raises(InvalidInputError, match="upload of a record set is in progress"):
         fetch.local_set(url)
     groups = Counting()
     publish(local, url, progress=groups)
@@ -265,7 +267,7 @@ def test_what_an_interrupted_upload_left_of_another_set_is_replaced(
 
 def test_objects_without_manifest_and_note_are_foreign(url: Url, local: Path) -> None:
     upload(local, ["train.mindrecord0"], url)
-    with pytest.raises(TargetExistsError, match=r"would lose:\n  train.mindrecord0"):
+    with pytest.raises(TargetExistsError, match=r"would delete:\n  train.mindrecord0"):
         publish(local, url, overwrite=True)
 
 
@@ -283,15 +285,17 @@ def test_damage_in_the_store_is_found_by_verify_and_by_fetching(
         1,
         [
             "train.mindrecord99: not in the manifest",
-            "train.mindrecord3: its SHA-256 is not the manifest's; the content has changed",
+            "train.mindrecord3: its SHA-256 differs from the manifest; the content has changed",
             "train.mindrecord4.db: missing",
         ],
     )
     upload(local, ["train.mindrecord4.db"], url)
-    with pytest.raises(SegDataError, match=r"SHA-256 of 1 files is not the manifest's[^\n]*\n  train.mindrecord3$"):
+    with pytest.raises(
+        SegDataError, match=r"SHA-256 differs from the manifest in 1 file; [^\n]*\n  train.mindrecord3$"
+    ):
         fetch.local_set(url, work_dir=tmp_path / "work")
     put(url, "train.mindrecord3", bytes(data[:-1]), tmp_path)
-    with pytest.raises(SegDataError, match="1 objects have not the size they should have"):
+    with pytest.raises(SegDataError, match="wrong size of 1 object; damaged"):
         fetch.local_set(url, work_dir=tmp_path / "work")
     assert list((tmp_path / "work").rglob("train.*")) == []
 
@@ -334,7 +338,7 @@ def test_a_listing_goes_over_many_pages_and_leaves_folder_marks_out(url: Url, tm
 
 
 def test_what_does_not_fit_on_the_disk_is_refused_before_anything_is_copied(url: Url, tmp_path: Path) -> None:
-    with pytest.raises(SegDataError, match=r"1000000000000\.0 MB do not fit into .* choose another working directory"):
+    with pytest.raises(SegDataError, match=r"1000000000000\.0 MB do not fit; .* Choose another working directory"):
         transfer.fetch(url, {"huge": 10**18}, tmp_path / "work" / "deep")
     assert not (tmp_path / "work").exists()
 
@@ -359,7 +363,7 @@ def test_names_of_any_characters_come_back_the_same(url: Url, tmp_path: Path) ->
 
 
 def test_a_name_that_leaves_the_directory_is_refused(url: Url, tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="leaves the data root"):
+    with pytest.raises(InvalidInputError, match="is outside the data root"):
         transfer.fetch(url, {"../../evil": 1}, tmp_path)
 
 
@@ -376,11 +380,11 @@ def test_obs_is_reached_by_what_modelarts_sets(
     assert fetch.verify_location(there, work_dir=tmp_path / "work").ok
 
 
-# What goes wrong
+# Errors
 
 
 def test_a_wrong_secret_is_told_and_never_shown(server: Server) -> None:
-    # A program of its own, with every log message of every library shown.
+    # A separate process that shows every log message of every library.
     code = "import logging; logging.basicConfig(level=logging.DEBUG); from segdata.cli import main; main()"
     settings = {**os.environ, "AWS_SECRET_ACCESS_KEY": "my-very-wrong-secret"}
     done = subprocess.run(
@@ -389,21 +393,25 @@ def test_a_wrong_secret_is_told_and_never_shown(server: Server) -> None:
     assert done.returncode == 1
     assert "DEBUG:botocore" in done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
-    assert line.startswith("Error: s3://bucket/set/manifest.json: access denied (SignatureDoesNotMatch); check the cre")
+    assert line.startswith("Error: s3://bucket/set/manifest.json: access denied (SignatureDoesNotMatch). Check the cre")
     assert "my-very-wrong-secret" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
     ("target", "settings", "sentence"),
     [
-        ("s3://nowhere/set", {}, "there is no bucket nowhere"),
-        ("s3://Not!/set", {}, "not a name that a bucket or an object can have"),
-        ("s3://bucket/set", {"AWS_ACCESS_KEY_ID": "nobody"}, "access denied (InvalidAccessKeyId); check the cred"),
-        ("s3://bucket/set", {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, "no credentials; they are"),
-        ("s3://bucket/set", {"AWS_PROFILE": "none"}, "AWS_PROFILE names no profile"),
+        ("s3://nowhere/set", {}, "bucket nowhere does not exist"),
+        ("s3://Not!/set", {}, "invalid name of a bucket or an object"),
+        ("s3://bucket/set", {"AWS_ACCESS_KEY_ID": "nobody"}, "access denied (InvalidAccessKeyId). Check the cred"),
+        (
+            "s3://bucket/set",
+            {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None},
+            "no credentials; expected AWS_ACC",
+        ),
+        ("s3://bucket/set", {"AWS_PROFILE": "none"}, "the profile in AWS_PROFILE does not exist"),
         ("s3://bucket/set", {"AWS_ENDPOINT_URL": "nonsense"}, "(AWS_ENDPOINT_URL, S3_ENDPOINT) is not a URL"),
-        ("s3://bucket/set", {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "no connection to http://127.0.0.1:9 (Endp"),
-        ("obs://bucket/set", {"AWS_ENDPOINT_URL": None}, "obs:// needs to know where: set S3_ENDPOINT"),
+        ("s3://bucket/set", {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "cannot connect to http://127.0.0.1:9 (Endp"),
+        ("obs://bucket/set", {"AWS_ENDPOINT_URL": None}, "obs://: no endpoint. Set S3_ENDPOINT"),
     ],
 )
 def test_what_goes_wrong_is_one_sentence_before_the_work_begins(
@@ -425,7 +433,7 @@ def test_a_set_that_may_not_be_written_to_the_store_is_kept(
     result = convert(segdata, root, url)
     assert (result.exit_code, "access denied (AccessDenied)" in result.output) == (1, True), result.output
     kept = local_place(url, tmp_path / "work")
-    assert f"the set is whole in {kept}, and the same command copies out what is missing" in result.output
+    assert f"The complete set is in {kept}. Run the same command again to upload the missing files." in result.output
     assert segdata("verify", kept).exit_code == 0
     reconnect(AWS_ACCESS_KEY_ID=writer, AWS_SECRET_ACCESS_KEY=right)
     assert convert(segdata, root, url).exit_code == 0
@@ -435,10 +443,10 @@ def test_a_set_that_may_not_be_written_to_the_store_is_kept(
 @pytest.mark.parametrize(
     ("args", "status", "sentence"),
     [
-        (("info", "s3://bucket/none"), 1, "s3://bucket/none: no record set (expected s3://bucket/none/manifest.json)"),
+        (("info", "s3://bucket/none"), 1, "s3://bucket/none: no record set; expected s3://bucket/none/manifest.json."),
         (("verify", "s3://bucket"), 1, "s3://bucket: no record set"),
         (("verify", "gs://bucket/set"), 2, "expected a path, s3://BUCKET/… or obs://BUCKET/…"),
-        (("info", "s3://k:s@bucket/set"), 2, "credentials do not belong there"),
+        (("info", "s3://k:s@bucket/set"), 2, "URLs must not contain credentials"),
     ],
 )
 def test_commands_on_what_is_no_set_end_with_a_sentence(

@@ -23,11 +23,11 @@ from segtrain.checkpoints.checkpoint import (
     load_pretrained,
     read_checkpoint,
     read_info,
-    read_parameters,
     remove_checkpoint,
     save_checkpoint,
     side_file,
 )
+from segtrain.checkpoints.weights import read_parameters
 from segtrain.config.config import Config
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def test_others_may_read_a_checkpoint(tmp_path: Path, info: CheckpointInfo) -> N
 def test_parameters_that_are_not_finite_replace_no_checkpoint(tmp_path: Path, info: CheckpointInfo) -> None:
     path = tmp_path / "a.ckpt"
     save_checkpoint(path, _parameters("weight"), info)
-    with pytest.raises(SegDataError, match=r"1 parameters are not finite .* \(first: weight\)"):
+    with pytest.raises(SegDataError, match=r"found 1 non-finite parameter \(first: weight\)"):
         save_checkpoint(path, _parameters("weight", value=np.nan), replace(info, step=5))
     found, parameters = read_checkpoint(path)
     assert (found.step, float(parameters["weight"].asnumpy()[0])) == (4, 1.0)
@@ -158,14 +158,12 @@ def test_a_backbone_alone_is_taken_by_either_name(tmp_path: Path) -> None:
 
 def test_pretrained_parameters_of_which_none_fits_the_backbone_are_an_error(tmp_path: Path) -> None:
     head = _save(tmp_path / "a.ckpt", _network().aspp.get_parameters())
-    words = (
-        r"none of its parameters fits the backbone \(first in the file: aspp\..*; first wanted: backbone\.conv1\.weight"
-    )
+    words = r"no parameter fits the backbone \(first in the file: aspp\..*; first expected: backbone\.conv1\.weight"
     with pytest.raises(InvalidInputError, match=words):
         load_pretrained(_network(), head)
     other = _save(tmp_path / "b.ckpt", _parameters("other"))
     with pytest.raises(
-        InvalidInputError, match=r"fits the network \(first in the file: other; first wanted: weight, bias"
+        InvalidInputError, match=r"fits the network \(first in the file: other; first expected: weight, bias"
     ):
         load_pretrained(nn.Dense(3, 2), other)
 
@@ -183,7 +181,8 @@ def test_names_of_other_programs_are_told_with_the_command_that_changes_them(
 ) -> None:
     path = _save(tmp_path / "a.ckpt", _parameters("conv1.weight", name))
     with pytest.raises(
-        InvalidInputError, match=rf"names are those of {naming}; convert it first: segtrain convert-check"
+        InvalidInputError,
+        match=rf"uses the parameter names of {naming}\. Convert it first: segtrain convert-check",
     ):
         load_pretrained(_network(), path)
 
@@ -202,7 +201,7 @@ def test_a_checkpoint_that_lacks_parameters_of_its_network_is_refused(trained: T
     saved = read_parameters(trained.directory / "best.ckpt")
     del saved["decoder.classifier.weight"]
     ms.save_checkpoint([{"name": name, "data": value} for name, value in saved.items()], str(tmp_path / "a.ckpt"))
-    with pytest.raises(FaultsError, match=r"a\.ckpt: 1 parameters do not fit its side file") as caught:
+    with pytest.raises(FaultsError, match=r"a\.ckpt: 1 parameter does not match its side file") as caught:
         load_network(tmp_path / "a.ckpt")
     assert caught.value.faults == ("decoder.classifier.weight (not in the file)",)
 
@@ -211,7 +210,7 @@ def test_a_checkpoint_with_more_than_its_network_has_is_refused(trained: Trained
     shutil.copy(trained.directory / "best.json", tmp_path / "a.json")
     saved = {**read_parameters(trained.directory / "best.ckpt"), "aspp.more": Tensor([1.0])}
     ms.save_checkpoint([{"name": name, "data": value} for name, value in saved.items()], str(tmp_path / "a.ckpt"))
-    with pytest.raises(FaultsError, match="1 parameters do not fit") as caught:
+    with pytest.raises(FaultsError, match="1 parameter does not match") as caught:
         load_network(tmp_path / "a.ckpt")
     assert caught.value.faults == ("aspp.more (not in the network)",)
 
@@ -227,7 +226,7 @@ def test_damaged_and_missing_files_are_named(tmp_path: Path, info: CheckpointInf
         read_parameters(path)
     for text in (b"no json", b"[]", b"{}", b'{"format": "another", "format_version": 1}'):
         side_file(path).write_bytes(text)
-        with pytest.raises(InvalidInputError, match=r"a\.json: not the side file of a checkpoint"):
+        with pytest.raises(InvalidInputError, match=r"a\.json: not a checkpoint side file"):
             read_info(path)
     side_file(path).write_bytes(b'{"format_version": 2}')
     with pytest.raises(InvalidInputError, match="format version 2 is newer than this program"):

@@ -16,8 +16,9 @@ from tiny_networks import deeplab
 from torch_resnet import GOLDEN, LAYERS, image, numbered, seeded, shapes
 
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
-from segtrain.checkpoints.checkpoint import load_network, load_pretrained, read_parameters, side_file
+from segtrain.checkpoints.checkpoint import load_network, load_pretrained, side_file
 from segtrain.checkpoints.convert import convert_checkpoint
+from segtrain.checkpoints.weights import read_parameters
 from segtrain.distributed.device import prepare_device
 from segtrain.models.resnet import BACKBONES, ResNet
 
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
 Run = Callable[..., Result]
 State = dict[str, np.ndarray]
 
-#: What torchvision and timm call what MindSpore calls so.
+#: Names in torchvision and timm, by MindSpore's names.
 TORCH = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
 MINDSPORE = {name: own for own, name in TORCH.items()}
 
-#: What a ResNet of the model zoo has that no backbone has, besides the optimizer's state.
+#: Parameters that only a ResNet of the model zoo has, not a backbone, besides the optimizer's state.
 ZOO = {"end_point": 2, "epoch_num": 1, "global_step": 1}
 
 
@@ -41,7 +42,7 @@ def _torch_name(name: str) -> str:
 
 
 def _mindspore(state: State) -> State:
-    """Return torchvision's parameters by the names that all MindSpore programs have in common."""
+    """Return torchvision's parameters under the names that all MindSpore programs share."""
     norms = {name.removesuffix("running_mean") for name in state if name.endswith("running_mean")}
     found = {}
     for name, value in state.items():
@@ -71,14 +72,14 @@ def _mindcv(state: State) -> State:
 
 
 def _zoo_backbone(state: State) -> State:
-    """Return what the model zoo's get_pretrained_model.py makes of torchvision's weights."""
+    """Return torchvision's weights as converted by the model zoo's get_pretrained_model.py."""
     tracked = {f"network.resnet.{name}": value for name, value in state.items() if name.endswith("tracked")}
     body = {f"network.resnet.{name}": value for name, value in _mindspore(state).items() if not name.startswith("fc")}
     return {**body, **tracked}
 
 
 def _zoo_v3_backbone(state: State) -> State:
-    """Return what the model zoo's convert_resnet101.py makes: it forgets the BN of the shortcuts."""
+    """Return the output of the model zoo's convert_resnet101.py, which forgets the BN of the shortcuts."""
     body = {name: value for name, value in state.items() if not name.startswith("fc")}
     shortcuts = {name: value for name, value in body.items() if "downsample" in name}
     return {**_mindspore({name: value for name, value in body.items() if name not in shortcuts}), **shortcuts}
@@ -145,7 +146,7 @@ def test_a_converted_resnet_computes_what_pytorch_does(tmp_path: Path) -> None:
     network.set_train(False)
     with np.load(GOLDEN) as golden:
         for found, expected in zip(network(ms.Tensor(image())), golden.values(), strict=True):
-            # float32 against float64: the sums are rounded, and their errors are measured by the largest sum.
+            # float32 against float64: sums are rounded, so errors are relative to the largest sum.
             assert np.abs(found.asnumpy()[:, ::16] - expected).max() < 1e-5 * np.abs(expected).max()
 
 
@@ -213,6 +214,9 @@ def _resnet34(state: State) -> State:
     return {**state, **more}
 
 
+INCOMPLETE = "not a complete resnet18"
+
+
 def _resnext(state: State) -> State:
     narrow = {
         name: value[:, :2] for name, value in state.items() if re.fullmatch(r"layer\d+\.\d+\.conv2\.weight", name)
@@ -224,16 +228,24 @@ def _resnext(state: State) -> State:
     ("change", "words"),
     [
         (_deep_stem, [r"a ResNet-C or -D, .*conv1\.0\.weight: 32 x 3 x 3 x 3.* 64 x 3 x 7 x 7"]),
-        (_resnet34, ["no whole resnet18, 10 parameters do not fit", r"layer1\.2\.conv1\.weight: not in a resnet18"]),
-        (_resnext, ["no whole resnet18, 8 ", r"layer1\.0\.conv2\.weight: 64 x 2 x 3 x 3 in the file, 64 x 64 x 3 "]),
-        (_without("layer4.1.bn2.running_var"), ["no whole resnet18, 1 ", r"layer4\.1\.bn2\.moving_variance: missing"]),
-        (lambda state: dict(list(state.items())[:60]), ["no whole resnet18, ", r"… and \d+ more"]),
-        (lambda state: {"features.0.weight": np.ones(3)}, ["names are not those of a ResNet .* features.0.weight"]),
-        (lambda state: {**state, "bn1.bias": np.full(64, np.nan)}, [r"1 parameters are not finite \(first: bn1\.beta"]),
+        (_resnet34, [f"{INCOMPLETE}; 10 parameters do not fit", r"layer1\.2\.conv1\.weight: not in a resnet18"]),
+        (_resnext, [
+            f"{INCOMPLETE}; 8 ", r"layer1\.0\.conv2\.weight: 64 x 2 x 3 x 3 in the file; expected 64 x 64 x 3 ",
+        ]),
+        (_without("layer4.1.bn2.running_var"), [
+            f"{INCOMPLETE}; 1 parameter does not fit", r"layer4\.1\.bn2\.moving_variance: missing",
+        ]),
+        (lambda state: dict(list(state.items())[:60]), [f"{INCOMPLETE}; ", r"… and \d+ more"]),
+        (lambda state: {"features.0.weight": np.ones(3)}, [
+            r"not a ResNet with known parameter names \(first: features\.0\.weight\)",
+        ]),
+        (lambda state: {**state, "bn1.bias": np.full(64, np.nan)}, [
+            r"holds 1 non-finite parameter \(first: bn1\.beta",
+        ]),
     ],
     ids=["deep stem", "resnet34", "resnext", "one missing", "half missing", "other network", "not finite"],
 )  # fmt: skip
-def test_what_is_no_whole_backbone_is_refused_by_name(
+def test_an_incomplete_backbone_is_refused_by_name(
     tmp_path: Path, change: Callable[[State], State], words: list[str]
 ) -> None:
     source = _save(tmp_path / "a.safetensors", change(numbered("resnet18")))
@@ -246,13 +258,15 @@ def test_what_is_no_whole_backbone_is_refused_by_name(
 
 def test_another_backbone_than_the_wanted_one_is_refused(tmp_path: Path) -> None:
     source = _save(tmp_path / "a.safetensors", numbered("resnet18"))
-    with pytest.raises(FaultsError, match=r"no whole resnet50, \d+ parameters") as caught:
+    with pytest.raises(FaultsError, match=r"not a complete resnet50; \d+ parameters") as caught:
         convert_checkpoint(source, tmp_path / "b.ckpt", backbone="resnet50")
     assert "layer1.0.conv3.weight: missing" in caught.value.faults
 
 
 def test_the_target_must_have_the_name_of_a_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match=r"b\.safetensors: the name of a checkpoint must end in \.ckpt"):
+    with pytest.raises(
+        InvalidInputError, match=r"b\.safetensors: not a checkpoint name; expected one that ends in \.ckpt"
+    ):
         convert_checkpoint(tmp_path / "a.safetensors", tmp_path / "b.safetensors")
 
 
@@ -269,7 +283,7 @@ def test_a_backbone_is_cut_out_of_a_training(trained: Trained, tmp_path: Path) -
     assert set(report.left_out) == {"aspp", "decoder", "global_step", "moments", "momentum"}
     assert not side_file(tmp_path / "b.ckpt").exists()
 
-    # What was cut out can be converted again, and a network takes it.
+    # The extracted backbone can be converted again and loaded into a network.
     again = convert_checkpoint(tmp_path / "b.ckpt", tmp_path / "c.ckpt", to="model")
     assert (again.naming, again.mapped, again.head, again.left_out) == ("segtrain", 100, 0, {})
     assert list(_read(tmp_path / "c.ckpt")) == [f"backbone.{name}" for name in found]
@@ -308,10 +322,8 @@ def test_a_training_starts_from_a_converted_backbone_and_says_what_is_new(
     missing = report["missing"]
     assert {name.split(".")[0] for name in missing} == {"aspp", "decoder"}
     assert f"100 of {100 + len(missing)} parameters loaded\n" in done.stderr
-    named = "".join(f"  {name}\n" for name in missing[:10])
-    assert (
-        f"{len(missing)} not in the file, which begin anew:\n{named}  … and {len(missing) - 10} more\n" in done.stderr
-    )
+    named = "".join(f"  {name}\n" for name in missing[:10]) + f"  … and {len(missing) - 10} more\n"
+    assert f"{len(missing)} not in the file, initialized from scratch:\n{named}" in done.stderr
     before, after = _read(tmp_path / "b.ckpt"), _read(tmp_path / "run" / "last.ckpt")
     assert all(np.array_equal(value, after[f"backbone.{name}"]) for name, value in before.items())
 
@@ -322,12 +334,12 @@ def test_the_command_says_what_it_found_and_what_it_left_out(segtrain: Run, tmp_
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines() == [
         f"{source}: resnet18, names of torchvision or timm, input RGB",
-        f"100 parameters of the backbone written to {target}, none missing",
+        f"100 backbone parameters written to {target}, none missing",
         "left out: 2 of fc, 20 of num_batches_tracked",
     ]
     again = segtrain("convert-checkpoint", source, target, "--to", "backbone")
     assert again.exit_code == 1
-    assert "exists already (--overwrite replaces it)" in again.stderr
+    assert "already exists (--overwrite replaces it)" in again.stderr
 
     over = segtrain(
         "convert-checkpoint", source, target, "--to", "model", "--input-order", "bgr", "--overwrite", "--json"
@@ -345,7 +357,7 @@ def test_the_command_says_what_it_found_and_what_it_left_out(segtrain: Run, tmp_
         (["/nowhere.pth", "{target}", "--to", "backbone"], 2, "'/nowhere.pth' does not exist"),
         (["{source}", "{target}", "--to", "head"], 2, "'head' is not one of"),
         (["{source}", "{target}", "--to", "backbone", "--backbone", "resnet34"], 2, "'resnet34' is not one of"),
-        (["{source}", "{target}", "--to", "backbone"], 1, "not a safetensors file, or a damaged one"),
+        (["{source}", "{target}", "--to", "backbone"], 1, "damaged or not a safetensors file"),
     ],
 )
 def test_bad_calls_end_with_a_sentence_and_a_status(
@@ -365,6 +377,6 @@ def test_a_checkpoint_in_the_way_is_kept_when_the_source_is_damaged(tmp_path: Pa
     (tmp_path / "b.ckpt").write_bytes(b"kept")
     with pytest.raises(TargetExistsError):
         convert_checkpoint(tmp_path / "a.safetensors", tmp_path / "b.ckpt")
-    with pytest.raises(InvalidInputError, match="damaged one"):
+    with pytest.raises(InvalidInputError, match="damaged or not"):
         convert_checkpoint(tmp_path / "a.safetensors", tmp_path / "b.ckpt", overwrite=True)
     assert (tmp_path / "b.ckpt").read_bytes() == b"kept"

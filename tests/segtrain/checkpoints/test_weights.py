@@ -13,15 +13,14 @@ from typing import Any
 import mindspore as ms
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from mindspore.train.checkpoint_pb2 import Checkpoint
 from safetensors.numpy import save_file
 
 from segdata.errors import InvalidInputError
 from segtrain.checkpoints.weights import read_parameters, read_weights
 
-#: What a checkpoint may hold; MindSpore stores a scalar with the shape [0].
+#: Possible contents of a checkpoint; MindSpore stores a scalar with the shape [0].
 VALUES = {
     "matrix": np.arange(6, dtype=np.float32).reshape(2, 3),
     "scalar": np.array(5, np.int32),
@@ -42,7 +41,7 @@ def _same(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> bool
     )
 
 
-@pytest.mark.parametrize("options", [{}, {"crc_check": True}, {"append_dict": {"note": "a string is no parameter"}}])
+@pytest.mark.parametrize("options", [{}, {"crc_check": True}, {"append_dict": {"note": "a string is not a parameter"}}])
 def test_a_checkpoint_is_read_as_it_was_written(tmp_path: Path, options: dict[str, Any]) -> None:
     _save(tmp_path / "a.ckpt", **options)
     assert _same(read_weights(tmp_path / "a.ckpt"), VALUES)
@@ -95,7 +94,9 @@ def test_a_tensor_in_pieces_is_put_together(tmp_path: Path) -> None:
 )
 def test_a_tensor_whose_bytes_do_not_fit_its_shape_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.ckpt").write_bytes(content)
-    with pytest.raises(InvalidInputError, match=r"a\.ckpt: damaged: weight is said to be .*, but has \d+ bytes"):
+    with pytest.raises(
+        InvalidInputError, match=r"a\.ckpt: damaged: weight has \d+ bytes, which does not match its shape .* and type "
+    ):
         read_parameters(tmp_path / "a.ckpt")
 
 
@@ -132,11 +133,13 @@ def test_missing_and_enormous_files_are_refused(tmp_path: Path, reader: Callable
 
 def test_the_suffix_says_what_a_file_is(tmp_path: Path) -> None:
     (tmp_path / "a.bin").touch()
-    with pytest.raises(InvalidInputError, match=r"a\.bin: expected weights .* \.ckpt, \.safetensors, \.pth or \.pt"):
+    with pytest.raises(
+        InvalidInputError, match=r"a\.bin: not a weight file; expected .* \.ckpt, \.safetensors, \.pth or \.pt"
+    ):
         read_weights(tmp_path / "a.bin")
     (tmp_path / "a.safetensors").touch()
     with pytest.raises(
-        InvalidInputError, match=r"ends in \.ckpt; segtrain convert-checkpoint makes one of \.safetensors"
+        InvalidInputError, match=r"ends in \.ckpt\. Convert \.safetensors and \.pth with segtrain convert-checkpoint"
     ):
         read_parameters(tmp_path / "a.safetensors")
 
@@ -161,12 +164,12 @@ def test_bfloat16_in_safetensors_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "not a safetensors file, or a damaged one"),
-        (b"PK\x03\x04" * 9, "not a safetensors file, or a damaged one"),
+        (b"", "damaged or not a safetensors file"),
+        (b"PK\x03\x04" * 9, "damaged or not a safetensors file"),
         (struct.pack("<Q", 1 << 45) + b"{}", "header too large"),
         (_safetensors("F32", [1 << 40], 1 << 42, b"\0" * 4), "file not fully covered"),
         (_safetensors("F32", [2], 8, b"\0" * 7), "file not fully covered"),
-        (_safetensors("F8_E4M3", [4], 4, b"\0" * 4), "save the weights as float32"),
+        (_safetensors("F8_E4M3", [4], 4, b"\0" * 4), "Save the weights as float32"),
     ],
     ids=["empty", "noise", "header of terabytes", "tensor of terabytes", "truncated", "float8"],
 )
@@ -179,7 +182,7 @@ def test_damaged_safetensors_are_named(tmp_path: Path, content: bytes, words: st
 def test_without_pytorch_its_format_is_refused_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     (tmp_path / "a.pth").write_bytes(b"PK")
-    with pytest.raises(InvalidInputError, match=r"a\.pth: .*install torch, or take the weights as \.safetensors"):
+    with pytest.raises(InvalidInputError, match=r"a\.pth: .*Install torch, or download the weights as \.safetensors"):
         read_weights(tmp_path / "a.pth")
 
 
@@ -198,7 +201,7 @@ def test_pytorchs_own_format_is_read_by_pytorch(
 def test_what_pytorch_saved_must_have_names(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     torch.save(torch.ones(3), tmp_path / "a.pt")
-    with pytest.raises(InvalidInputError, match=r"a\.pt: holds no parameters by name"):
+    with pytest.raises(InvalidInputError, match=r"a\.pt: contains no named parameters"):
         read_weights(tmp_path / "a.pt")
 
 
@@ -208,7 +211,7 @@ class _Malicious:
 
 
 def _zip(claimed: int | None = None) -> bytes:
-    """Return an archive of one small file, which claims another size when told so."""
+    """Return an archive of one small file, with a false size if `claimed` is given."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("archive/data.pkl", b"noise")
@@ -223,13 +226,13 @@ def _zip(claimed: int | None = None) -> bytes:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "damaged, or not only weights"),
-        (b"noise" * 99, "damaged, or not only weights"),
-        (_zip(), "damaged, or not only weights"),
-        (_zip()[:-9], "damaged, or not only weights"),
+        (b"", "damaged or contains more than weights"),
+        (b"noise" * 99, "damaged or contains more than weights"),
+        (_zip(), "damaged or contains more than weights"),
+        (_zip()[:-9], "damaged or contains more than weights"),
         (_zip(claimed=2**31), "larger than 2 GiB when unpacked"),
-        (pickle.dumps(_Malicious(), 2), "damaged, or not only weights"),
-        (pickle.dumps({"a": _Malicious()}, 2), "damaged, or not only weights"),
+        (pickle.dumps(_Malicious(), 2), "damaged or contains more than weights"),
+        (pickle.dumps({"a": _Malicious()}, 2), "damaged or contains more than weights"),
     ],
     ids=["empty", "noise", "zip", "cut zip", "zip bomb", "code", "code within"],
 )

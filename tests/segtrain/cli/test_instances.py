@@ -76,7 +76,7 @@ def test_the_report_has_the_scores_of_boxes_and_masks(fitted: Fitted) -> None:
 
 
 def test_what_a_batch_has_no_rows_for_is_counted_and_said(fitted: Fitted) -> None:
-    assert "1 instances of 1 images are left out" in fitted.result.stderr
+    assert "left out 1 instance in 1 image: " in fitted.result.stderr
     assert "mask_rcnn.max_instances = 3" in json.loads(fitted.result.stdout)["started"]["left_out"][0]
 
 
@@ -106,7 +106,7 @@ def test_predict_draws_cuts_out_and_writes_results_for_its_own_list_of_images(
     )  # fmt: skip
     (fitted.images / "broken.jpg").unlink()
     assert result.exit_code == 1
-    assert "1 images cannot be read" in result.stdout and "broken.jpg" in result.stdout
+    assert "1 image cannot be read" in result.stdout and "broken.jpg" in result.stdout
     coco = COCO(str(out / "images.json"))
     found = coco.loadRes(str(out / "results.json"))
     assert len(coco.imgs) == 7 and found.anns
@@ -132,10 +132,10 @@ def test_a_list_file_has_no_instances_to_be_evaluated(fitted: Fitted, segtrain: 
 @pytest.mark.parametrize(
     ("command", "arguments", "words"),
     [
-        ("eval", ["--flip", "--scales", "0.5"], "flip, scales: not for mask_rcnn"),
+        ("eval", ["--flip", "--scales", "0.5"], "flip, scales: not available for mask_rcnn"),
         ("eval", ["--num_classes", "2"], "was trained with num_classes = 4, not 2"),
-        ("predict", ["--score", "1.5"], "score = 1.5: expected 0 to 1"),
-        ("predict", ["--crop_size", "65"], "crop_size: not for mask_rcnn"),
+        ("predict", ["--score", "1.5"], "score is 1.5; expected 0 to 1"),
+        ("predict", ["--crop_size", "65"], "crop_size: not available for mask_rcnn"),
     ],
 )
 def test_options_that_mean_nothing_here_are_refused(

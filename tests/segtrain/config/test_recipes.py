@@ -74,7 +74,7 @@ def test_a_recipe_has_the_published_figures(name: str) -> None:
 )
 def test_an_epoch_has_the_steps_of_the_published_logs(name: str, rows: int, devices: int, steps: int) -> None:
     assert steps_per_epoch(rows, recipe(name).batch_size, devices) == steps
-    assert f"{steps} steps an epoch" in recipe_text(name)
+    assert f"{steps} steps per epoch" in recipe_text(name)
 
 
 def test_the_learning_rate_of_the_course_is_constant() -> None:
@@ -115,7 +115,7 @@ def test_the_list_shows_name_model_and_summary(segtrain: Run) -> None:
     assert last.split(maxsplit=2) == [
         "deeplabv3plus_s8_r2",
         "DeepLabV3plus_s8",
-        "DeepLabV3+ at output stride 8 on VOC train: the published third training.",
+        "DeepLabV3+ at output stride 8 on VOC train: third stage of the published training.",
     ]
 
 
@@ -138,4 +138,4 @@ def test_a_recipe_as_json_has_every_setting(segtrain: Run) -> None:
 def test_an_unknown_recipe_names_the_near_ones(segtrain: Run, form: list[str]) -> None:
     result = segtrain("recipes", "deeplabv3plus_s16", *form)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "no recipe is called 'deeplabv3plus_s16'; did you mean deeplabv3plus_s16_r1" in result.stderr
+    assert "unknown recipe 'deeplabv3plus_s16'; did you mean deeplabv3plus_s16_r1" in result.stderr

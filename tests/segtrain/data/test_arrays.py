@@ -3,8 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from segdata.errors import InvalidInputError
 from segtrain.data import arrays
@@ -133,9 +132,11 @@ def test_the_same_draw_gives_the_same_crop() -> None:
 def test_a_label_with_a_foreign_value_or_of_another_size_is_refused() -> None:
     label = np.array([[0, 1], [2, 255]], np.uint8)
     arrays.check_label(label, (2, 2, 3), num_classes=3, ignore_label=255)
-    with pytest.raises(InvalidInputError, match="holds 2; expected 0 to 1 or 255"):
+    with pytest.raises(InvalidInputError, match="holds value 2; expected 0 to 1 or 255"):
         arrays.check_label(label, (2, 2, 3), num_classes=2, ignore_label=255)
-    with pytest.raises(InvalidInputError, match="holds 255; expected 0 to 2 or 9"):
+    with pytest.raises(InvalidInputError, match="holds value 255; expected 0 to 2 or 9"):
         arrays.check_label(label, (2, 2, 3), num_classes=3, ignore_label=9)
-    with pytest.raises(InvalidInputError, match="image is 5 x 2 pixels and its label 2 x 2"):
+    with pytest.raises(
+        InvalidInputError, match="image is 5 x 2 pixels, but its label is 2 x 2; expected the same size"
+    ):
         arrays.check_label(label, (2, 5, 3), num_classes=3, ignore_label=255)

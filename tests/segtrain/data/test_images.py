@@ -56,14 +56,14 @@ def test_a_label_path_behind_an_image_path_is_not_looked_at(folder: Path, line: 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("2007_000033\n2007_000042\n", "no image path in it; expected one a line"),
-        ("# nothing\n", "no image path in it"),
+        ("2007_000033\n2007_000042\n", "contains no image paths; expected one per line"),
+        ("# nothing\n", "contains no image paths"),
         (
             "../b.jpg\n/etc/c.jpg\nd.jpg\n",
-            r"2 paths cannot be followed:\n.*'\.\./b\.jpg' leaves .*\n.*'/etc/c\.jpg' leaves",
+            r"2 invalid paths:\n.*'\.\./b\.jpg': is outside .*\n.*'/etc/c\.jpg': is outside",
         ),
-        ("x/b.jpg\ny/b.png\n", r"results of 1 images would have the same name:\n.*x/b\.jpg and .*y/b\.png"),
-        ("b.jpg\nb.jpg\n", "results of 1 images would have the same name"),
+        ("x/b.jpg\ny/b.png\n", r"1 duplicate file name, extensions aside; .*:\n.*x/b\.jpg and .*y/b\.png"),
+        ("b.jpg\nb.jpg\n", "1 duplicate file name, extensions aside; expected unique names"),
     ],
 )
 def test_a_list_that_cannot_be_followed_is_a_sentence(folder: Path, text: str, words: str) -> None:
@@ -80,7 +80,7 @@ def test_a_file_that_is_neither_image_nor_text_is_a_sentence(folder: Path) -> No
 def test_what_is_not_there_or_has_no_image_is_a_sentence(folder: Path) -> None:
     with pytest.raises(InvalidInputError, match="no such file or directory"):
         image_paths(folder / "nowhere.jpg")
-    with pytest.raises(InvalidInputError, match="no image in it"):
+    with pytest.raises(InvalidInputError, match="contains no images"):
         image_paths(folder)
 
 
@@ -92,7 +92,7 @@ def test_names_that_differ_in_their_ending_only_are_all_named(folder: Path) -> N
 
 def test_a_data_root_is_for_lists_only(folder: Path) -> None:
     for images in (folder / "photos", folder / "photos" / "a.PNG"):
-        with pytest.raises(OptionError, match="no image list, which has no use for data_root"):
+        with pytest.raises(OptionError, match="not an image list; data_root applies to image lists only"):
             image_paths(images, folder)
 
 
@@ -133,7 +133,10 @@ def test_pages_of_values_that_are_no_colors_are_faults_with_a_cure(tmp_path: Pat
     tifffile.imwrite(path, np.zeros((2, 4, 5), np.float32), photometric="minisblack", metadata=None)
     faults: list[str] = []
     assert [image for _, image in read_images(image_paths(path), faults)] == [None, None]
-    assert "floats.tif, page 1: its values are float32, expected uint8 or uint16; scale them first" in faults[1]
+    assert (
+        "floats.tif, page 1: holds float32 values; expected uint8 or uint16. Scale them with segdata tif-slice"
+        in faults[1]
+    )
 
 
 def test_a_damaged_tiff_is_told_when_its_turn_comes(tmp_path: Path) -> None:

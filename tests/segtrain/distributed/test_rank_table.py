@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from segdata.errors import InvalidInputError
 from segtrain.distributed import rank_table
@@ -87,27 +86,30 @@ def test_an_older_table_is_replaced_only_when_told(segtrain: Callable[..., Resul
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"devices": "0-"}, "devices are '0-': expected numbers such as 0-7 or 0,1,4-5"),
-        ({"devices": "3-1"}, "devices are '3-1': expected numbers"),
-        ({"devices": "0,0"}, "devices are '0,0': expected each number once"),
-        ({"devices": "16"}, "devices are '16': expected numbers from 0 to 15"),
-        ({"devices": "0-6"}, r"8 addresses '192\S+' for 7 devices: expected as many"),
-        ({"server_ips": ["server"]}, "'server' is no IP address of a machine"),
-        ({"device_ips": [EIGHT.replace("192.168.103.102", "1.2.3.456")]}, "'1.2.3.456' is no IP address of a device"),
+        ({"devices": "0-"}, "devices = '0-': expected numbers such as 0-7 or 0,1,4-5"),
+        ({"devices": "3-1"}, "devices = '3-1': expected numbers"),
+        ({"devices": "0,0"}, "devices = '0,0': contains duplicates; expected each number once"),
+        ({"devices": "16"}, "devices = '16': expected numbers from 0 to 15"),
+        ({"devices": "0-6"}, r"got 8 addresses '192\S+' for 7 devices; expected one per device"),
+        ({"server_ips": ["server"]}, "machine address 'server': not an IP address"),
+        (
+            {"device_ips": [EIGHT.replace("192.168.103.102", "1.2.3.456")]},
+            "device address '1.2.3.456': not an IP address",
+        ),
         (
             {"device_ips": [EIGHT.replace("103.102", "100.101")]},
-            "192.168.100.101 is the address of more than one device",
+            "device address 192.168.100.101: appears more than once",
         ),
         (
             {"server_ips": ["10.0.0.1"] * 2, "device_ips": [EIGHT] * 2},
-            "10.0.0.1 is the address of more than one machine",
+            "machine address 10.0.0.1: appears more than once",
         ),
-        ({"server_ips": ["10.0.0.1", "10.0.0.2"]}, "there are 2 machines and the device addresses of 1"),
-        ({"server_ips": ["10.0.0.1", "10.0.0.2"], "device_ips": []}, "2 machines and the device addresses of 0"),
-        ({"hccn_confs": [Path("hccn.conf")]}, "addresses are given twice: as they are, and by files"),
+        ({"server_ips": ["10.0.0.1", "10.0.0.2"]}, "got 2 machines, but device addresses for 1"),
+        ({"server_ips": ["10.0.0.1", "10.0.0.2"], "device_ips": []}, "got 2 machines, but device addresses for 0"),
+        ({"hccn_confs": [Path("hccn.conf")]}, "addresses are given twice, as device_ips and as hccn_confs"),
         (
             {"device_ips": [], "hccn_confs": [Path("/nowhere")]},
-            "/nowhere cannot be read .* give the devices' addresses",
+            "/nowhere: cannot be read: .* Pass the device addresses with --device_ips",
         ),
     ],
 )
@@ -119,7 +121,7 @@ def test_what_is_no_launch_is_refused_and_nothing_written(tmp_path: Path, option
 
 def test_a_device_without_an_address_is_named(tmp_path: Path) -> None:
     conf = _conf(tmp_path / "hccn.conf", 6)
-    with pytest.raises(InvalidInputError, match=r"hccn\.conf: no address of device 2, 3; expected a line address_N="):
+    with pytest.raises(InvalidInputError, match=r"hccn\.conf: no address for devices 2, 3; expected a line address_N="):
         write_rank_table(tmp_path / "table.json", server_ips=["10.0.0.1"], devices="1-3", hccn_confs=[conf])
 
 

@@ -19,8 +19,7 @@ import cv2
 import numpy as np
 import psutil
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
 from rank_programs import one_step
 
@@ -31,7 +30,8 @@ from segdata.lists import Pair, write_list
 from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import open_set
 from segdata.records.semantic import ListSource
-from segtrain.checkpoints.checkpoint import read_checkpoint, read_parameters
+from segtrain.checkpoints.checkpoint import read_checkpoint
+from segtrain.checkpoints.weights import read_parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, read_config
 from segtrain.data.rows import steps_per_epoch
@@ -103,7 +103,7 @@ def test_samples_are_dealt_to_the_ranks_by_number(miniature: Miniature) -> None:
 
 def test_rows_must_fill_a_batch_of_every_device() -> None:
     assert steps_per_epoch(10582, 32, 8) == 41  # the published number
-    with pytest.raises(InvalidInputError, match="10 rows do not fill one batch of 4 on each of 3 devices"):
+    with pytest.raises(InvalidInputError, match="10 rows cannot fill one batch of 4 on each of 3 devices"):
         steps_per_epoch(10, 4, 3)
 
 
@@ -142,7 +142,7 @@ def test_an_impossible_environment_is_named(
     monkeypatch: pytest.MonkeyPatch, name: str, check: Callable[[], object]
 ) -> None:
     monkeypatch.setenv(name, "eight")
-    with pytest.raises(InvalidInputError, match=f"the environment variable {name} is 'eight'"):
+    with pytest.raises(InvalidInputError, match=f"environment variable {name} is 'eight'"):
         check()
 
 
@@ -151,11 +151,14 @@ def test_is_distributed_refuses_to_train_alone(segtrain: Callable[..., Result]) 
         "fit", "--is_distributed", "--recipe", "deeplabv3plus_cpu", "--data_file", "a", "--train_dir", "b"
     )
     assert result.exit_code == 2
-    assert "nothing started this process as one of several; start segtrain by msrun" in result.output
+    assert "this process was not started as one of several. Start segtrain with msrun." in result.output
 
 
 def test_synchronized_and_frozen_statistics_exclude_each_other(small: Config) -> None:
-    with pytest.raises(InvalidInputError, match="freeze_bn uses no statistics of batches that sync_bn could share"):
+    with pytest.raises(
+        InvalidInputError,
+        match="freeze_bn ignores the batch statistics that sync_bn shares between devices; choose one of the two",
+    ):
         override(small, {"freeze_bn": True, "sync_bn": True})
 
 
@@ -298,7 +301,7 @@ def test_the_evaluation_while_training_is_that_of_the_checkpoint(together: Toget
 
 def test_rank_0_alone_prints(together: Together) -> None:
     main, other = together.found
-    assert "on 2 devices: 1 epochs of 2 steps, 1 rows left out of each" in main["fit"]
+    assert "on 2 devices: 1 epoch of 2 steps, 1 row left out of each epoch" in main["fit"]
     assert (other["fit"], other["eval"]) == ("", "")
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def _report(classes: int, *, absent: int | None = None) -> SegmentationReport:
-    """Return the report of a matrix of which each class loses a tenth to the next one."""
+    """Return the report of a matrix in which each class loses a tenth to the next one."""
     matrix = ConfusionMatrix(classes, 255)
     for id_ in range(classes):
         if id_ != absent:
@@ -57,7 +57,7 @@ def test_the_row_of_a_class_that_no_pixel_has_is_empty() -> None:
 @pytest.mark.parametrize("classes", [2, 21, 80])
 def test_a_picture_has_room_for_the_names_of_all_classes(classes: int) -> None:
     width, height = Image.open(io.BytesIO(to_png(confusion_figure(_report(classes), "a title")))).size
-    # A name is read at 10 pixels and more.
+    # A name is legible from 10 pixels.
     assert min(width, height) > classes * 10 + 200
 
 
@@ -84,7 +84,7 @@ def test_eval_draws_it_where_it_is_told_to(
 
     taken = segtrain(*args, picture)
     assert taken.exit_code == 1
-    assert "confusion.png exists already (--overwrite replaces it)" in taken.stderr
+    assert "confusion.png: already exists (--overwrite replaces it)" in taken.stderr
     wrong = segtrain(*args, tmp_path / "confusion.jpg")
     assert wrong.exit_code == 2
     assert "expected a name that ends in .png" in wrong.stderr

@@ -56,7 +56,7 @@ def test_mindir_that_is_loaded_back_gives_the_logits_of_the_checkpoint(trained: 
 def test_onnx_gives_the_logits_of_the_checkpoint_in_onnxruntime(trained: Trained, tmp_path: Path) -> None:
     import onnxruntime
 
-    # An even size: where the margins of pooling differ from side to side.
+    # An even size, for which the padding of pooling differs between sides.
     report = export(trained.directory / "best.ckpt", tmp_path / "net.onnx", file_format="onnx", crop_size=50)
     assert report.difference is not None
     images = _images(1, 3, 50, 50)
@@ -74,7 +74,7 @@ def test_onnx_without_onnxruntime_is_written_and_said_not_to_be_compared(
     checkpoint = trained.directory / "best.ckpt"
     result = segtrain("export", "--ckpt_path", checkpoint, "--format", "onnx", "--out", tmp_path / "net.onnx")
     assert result.exit_code == 0, result.output
-    assert "images 1 x 3 x 33 x 33, logits 1 x 4 x 33 x 33; its logits were not compared" in result.stdout
+    assert "images 1 x 3 x 33 x 33, logits 1 x 4 x 33 x 33; logits were not compared" in result.stdout
     assert (tmp_path / "net.onnx").stat().st_size > 1e6
 
 
@@ -82,7 +82,7 @@ def test_a_file_that_gives_other_logits_is_not_published(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exporting, "_run_mindir", lambda _path, images: np.zeros((1, 4, *images.shape[2:])))
-    with pytest.raises(SegDataError, match="gives other logits than the checkpoint"):
+    with pytest.raises(SegDataError, match="gives different logits than the checkpoint"):
         export(trained.directory / "best.ckpt", tmp_path / "net.mindir")
     assert list(tmp_path.iterdir()) == []
 
@@ -90,7 +90,7 @@ def test_a_file_that_gives_other_logits_is_not_published(
 def test_what_mindspore_cannot_write_is_a_sentence(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Its exporter does not know the network's own pooling and resizing.
+    # Its exporter does not support the network's own pooling and resizing.
     monkeypatch.setattr(exporting, "replace_layers", lambda _network: None)
     with pytest.raises(SegDataError, match=r"MindSpore cannot write this network as onnx: .*not"):
         export(trained.directory / "best.ckpt", tmp_path / "net.onnx", file_format="onnx")
@@ -112,18 +112,20 @@ def test_the_command_reports_as_json_and_replaces_what_it_is_told_to(
 
 def test_files_in_the_way_are_kept(trained: Trained, tmp_path: Path) -> None:
     (tmp_path / "net.mindir.json").write_text("mine")
-    with pytest.raises(TargetExistsError, match=r"net\.mindir\.json exists already"):
+    with pytest.raises(TargetExistsError, match=r"net\.mindir\.json: already exists"):
         export(trained.directory / "best.ckpt", tmp_path / "net.mindir")
     assert [path.name for path in tmp_path.iterdir()] == ["net.mindir.json"]
 
 
 def test_name_format_and_device_must_fit_together(trained: Trained, tmp_path: Path) -> None:
     checkpoint = trained.directory / "best.ckpt"
-    with pytest.raises(OptionError, match=r"net\.mindir: expected a name that ends in \.onnx"):
+    with pytest.raises(
+        OptionError, match=r"net\.mindir: does not match the format; expected a name that ends in \.onnx"
+    ):
         export(checkpoint, tmp_path / "net.mindir", file_format="onnx")
-    with pytest.raises(OptionError, match="AIR is written on Ascend only, not on CPU"):
+    with pytest.raises(OptionError, match="AIR can be written on Ascend only, not on CPU"):
         export(checkpoint, tmp_path / "net.air", file_format="air")
-    with pytest.raises(InvalidInputError, match="expected inputs of 33 pixels and more"):
+    with pytest.raises(InvalidInputError, match="expected inputs of at least 33 pixels"):
         export(checkpoint, tmp_path / "net.mindir", crop_size=20)
 
 
@@ -131,7 +133,7 @@ def test_name_format_and_device_must_fit_together(trained: Trained, tmp_path: Pa
     ("args", "status", "words"),
     [
         (["--ckpt_path", "/nowhere.ckpt", "--out", "{out}.mindir"], 1, "/nowhere.ckpt: no such checkpoint"),
-        (["--ckpt_path", "{ckpt}", "--out", "{out}.air", "--format", "air"], 1, "AIR is written on Ascend only"),
+        (["--ckpt_path", "{ckpt}", "--out", "{out}.air", "--format", "air"], 1, "AIR can be written on Ascend only"),
         (["--ckpt_path", "{ckpt}", "--out", "{out}.onnx"], 1, "expected a name that ends in .mindir"),
         (["--ckpt_path", "{ckpt}", "--out", "{out}.tflite", "--format", "tflite"], 2, "'tflite' is not one of"),
         (["--ckpt_path", "{ckpt}"], 2, "--out"),

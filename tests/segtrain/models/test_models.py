@@ -17,5 +17,5 @@ def test_every_backbone_that_can_be_configured_is_there() -> None:
 @pytest.mark.parametrize("num_classes", [1, 0, -3])
 def test_fewer_than_two_classes_are_refused(num_classes: int) -> None:
     config: Config = recipe("deeplabv3plus_cpu")
-    with pytest.raises(SegDataError, match=f"number of classes is {num_classes}: expected at least 2"):
+    with pytest.raises(SegDataError, match=f"number of classes is {num_classes}; expected at least 2"):
         build_network(config, num_classes=num_classes)

@@ -105,24 +105,24 @@ def test_an_interrupted_training_is_copied_out_and_goes_on_from_the_store(
     sign_in(READER)
     again = ("fit", "--data_url", TRAIN, "--train_url", f"{run}/", "--eval_data_file", f"{VAL}/val.mindrecord1")
     denied = segtrain(*again, "--resume")
-    assert (denied.exit_code, "going on after step 3 of 6" in denied.stderr) == (1, True), denied.stderr
+    assert (denied.exit_code, "resuming after step 3 of 6" in denied.stderr) == (1, True), denied.stderr
     left = local_place(run, work)
-    assert "access denied (AccessDenied); check the credentials" in denied.stderr
-    assert f"the results lie in {left}" in denied.stderr
+    assert "access denied (AccessDenied). Check the credentials" in denied.stderr
+    assert f"The results are in {left}." in denied.stderr
     assert steps(run) == [1, 2, 3]
     taken = segtrain(*again, "--recipe", "deeplabv3plus_cpu")
-    assert (taken.exit_code, f"not copied out, in {left}: resume it" in taken.stderr) == (1, True), taken.stderr
+    assert (taken.exit_code, f"not uploaded, in {left}. Resume it" in taken.stderr) == (1, True), taken.stderr
 
     sign_in(WRITER)
     done = segtrain(*again, "--resume", "--json")
-    assert (done.exit_code, "going on after step 6 of 6" in done.stderr) == (0, True), done.stderr
+    assert (done.exit_code, "resuming after step 6 of 6" in done.stderr) == (0, True), done.stderr
     assert json.loads(done.stdout)["train_dir"] == str(run)
     assert steps(run) == [1, 2, 3, 4, 5, 6]
     kept = [name for name in names(run) if name.startswith("DeepLab")]
     assert kept == [f"DeepLabV3plus_s16-{end}" for end in ("2_2.ckpt", "2_2.json", "3_2.ckpt", "3_2.json")]
     assert not left.exists()
     taken = segtrain(*again, "--recipe", "deeplabv3plus_cpu")
-    assert (taken.exit_code, f"{run} holds a training already" in taken.stderr) == (1, True), taken.stderr
+    assert (taken.exit_code, f"{run} already holds a training run" in taken.stderr) == (1, True), taken.stderr
 
 
 def test_a_checkpoint_is_evaluated_and_used_straight_from_the_store(
@@ -182,7 +182,8 @@ def test_results_that_wait_here_do_not_replace_newer_ones_in_the_store(
     left.mkdir(parents=True)
     (left / "config.yaml").write_bytes((trained.directory / "config.yaml").read_bytes())
     (left / ".store.json").write_text("{}")
-    with pytest.raises(SegDataError, match=rf"{left} holds a training that was not copied out, but {run} has changed"):
+    message = rf"{left} holds a training run that was not uploaded, but {run} has changed"
+    with pytest.raises(SegDataError, match=message):
         programs.fit(small, TRAIN, run, resume=True, work_dir=work)
     assert (left / "config.yaml").exists()
 
@@ -194,7 +195,7 @@ def test_a_folder_names_its_only_checkpoint(trained: Trained, run: Url, work: Pa
     assert local.with_name("best.json").read_bytes() == (trained.directory / "best.json").read_bytes()
     upload(trained.directory, ["last.ckpt"], run)
     with pytest.raises(
-        InvalidInputError, match=r"there are 2 checkpoints; name one of them:\n  best.ckpt\n  last.ckpt"
+        InvalidInputError, match=r"contains 2 checkpoints; expected one. Name one of them:\n  best.ckpt\n  last.ckpt"
     ):
         programs.local_checkpoint(run, work_dir=work)
     # The side file of an earlier copy is not taken for that of a checkpoint that has none any more.
@@ -213,13 +214,13 @@ def test_predictions_replace_only_predictions(
     (tmp_path / "index" / "old.png").touch()
     upload(tmp_path, ["index/old.png"], out)
     result = segtrain(*predict, "--out", out)
-    assert (result.exit_code, f"{out} exists already (--overwrite" in result.stderr) == (1, True), result.stderr
+    assert (result.exit_code, f"{out}: already exists (--overwrite" in result.stderr) == (1, True), result.stderr
     assert segtrain(*predict, "--out", out, "--overwrite").exit_code == 0
     assert names(out) == [f"{kind}/{image.stem}.png" for kind in ("index", "overlay", "palette")]
     (tmp_path / "notes.txt").touch()
     upload(tmp_path, ["notes.txt"], out)
     result = segtrain(*predict, "--out", out, "--overwrite")
-    assert (result.exit_code, "would lose:\n  notes.txt" in result.stderr) == (1, True), result.stderr
+    assert (result.exit_code, "would delete:\n  notes.txt" in result.stderr) == (1, True), result.stderr
 
 
 def test_an_image_in_the_store_that_cannot_be_read_is_named_by_its_url(
@@ -240,10 +241,10 @@ def test_an_image_in_the_store_that_cannot_be_read_is_named_by_its_url(
         ([*FIT, "--data_url", "{train}", "--checkpoint_url", "{run}/x.ckpt"], 1, "{run}/x.ckpt: no such checkpoint"),
         ([*FIT, "--data_url", "{train}", "--checkpoint_url", "nowhere.ckpt"], 2, "does not exist"),
         ([*FIT, "--data_url", "ftp://host/set"], 2, "expected a path, s3://BUCKET/… or obs://BUCKET/…"),
-        (["fit", "--resume", "--data_url", "{train}", "--train_url", "{run}"], 2, "no training to resume"),
+        (["fit", "--resume", "--data_url", "{train}", "--train_url", "{run}"], 2, "no training run to resume"),
         (["eval", "--data_url", "{run}", "--checkpoint_url", "{best}"], 1, "{run}: no record set"),
         (["eval", "--data_url", "{train}", "--checkpoint_url", "{run}"], 1, "{run}: no such checkpoint"),
-        (["predict", "--images", "{run}", "--ckpt_path", "{best}", "--out", "out"], 1, "{run}: no image there"),
+        (["predict", "--images", "{run}", "--ckpt_path", "{best}", "--out", "out"], 1, "{run}: contains no images"),
     ],
 )  # fmt: skip
 def test_bad_urls_end_with_a_sentence_and_a_status(

@@ -1,4 +1,4 @@
-"""U-Net from stacks to scores: what it has of its own in batches, training, evaluation and prediction."""
+"""U-Net from stacks to scores: its particulars in batches, training, evaluation and prediction."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 NAMES = ("membrane", "cell")
 
-#: 48 pixels give the logits of 32.
+#: An input of 48 pixels gives logits for 32.
 SETTINGS = ["unet.width=4", "unet.poolings=1", "unet.border_weight=5", "unet.elastic=2"]
 
 
@@ -128,7 +128,7 @@ def test_evaluation_is_at_full_size_and_scores_cells(trained: tuple[Path, FitRep
 def test_flips_and_turns_of_an_image_are_segmented_alike(trained: tuple[Path, FitReport], config: Config) -> None:
     network, *_ = load_network(trained[0])
     segmenter = Segmenter(network, config, EvalSettings(crop_size=48, flip=True, turn=True), batch_size=1)
-    # The tiles of a square whose side is a multiple of theirs lie where they lie in its turns.
+    # If the side of a square is a multiple of the tile size, its tiles map to tiles when it is rotated.
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 1), np.uint8).repeat(3, 2)
     ((plain,), (turned,)) = (segmenter.probabilities([each]) for each in (image, np.rot90(image)))
     np.testing.assert_allclose(turned, np.rot90(plain), atol=1e-5)
@@ -162,17 +162,21 @@ def test_scales_are_of_the_images_own_size_and_averaged(trained: tuple[Path, Fit
 
 
 def test_unknown_classes_are_refused(trained: tuple[Path, FitReport], records: Path) -> None:
-    with pytest.raises(InvalidInputError, match="no class is called 'membrana'; did you mean membrane"):
+    with pytest.raises(InvalidInputError, match="unknown class 'membrana'; did you mean membrane"):
         evaluate_semantic(trained[0], records, membrane="membrana")
 
 
 @pytest.mark.parametrize(
     ("flags", "settings", "words"),
     [
-        ({"crop_size": 570}, [], "takes none of side 570; expected 556 or 572"),
-        ({"model": "DeepLabV3_s16", "backbone": "resnet18"}, [], "the settings of unet belong to unet and unet_simple"),
-        ({}, ["unet.patch=2"], "unet.patch = 2 is for unet_simple"),
-        ({}, ["unet.residual=true"], "unet.residual = True is for unet_simple"),
+        ({"crop_size": 570}, [], "cannot take an input of side 570; expected 556 or 572"),
+        (
+            {"model": "DeepLabV3_s16", "backbone": "resnet18"},
+            [],
+            "unet settings go with the models unet and unet_simple",
+        ),
+        ({}, ["unet.patch=2"], "unet.patch = 2 is for unet_simple only"),
+        ({}, ["unet.residual=true"], "unet.residual = True is for unet_simple only"),
         ({}, ["unet.crop=0.5"], "crop = 0.5: expected"),
         ({}, ["unet.fill=wrap"], "fill = 'wrap': expected"),
     ],
@@ -183,7 +187,7 @@ def test_settings_that_cannot_be(flags: dict[str, object], settings: list[str], 
 
 
 def test_only_unet_repeats_its_rows() -> None:
-    with pytest.raises(InvalidInputError, match="repeat = 2 is for U-Net alone; use more train_epochs"):
+    with pytest.raises(InvalidInputError, match="repeat = 2 is for U-Net only; increase train_epochs instead"):
         override(recipe("deeplabv3_cpu"), {"repeat": 2})
 
 

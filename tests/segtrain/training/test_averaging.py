@@ -1,4 +1,4 @@
-"""Averages of weights: what they are, and that it is they that are evaluated and handed on."""
+"""Moving averages of weights: their values, and their use in evaluations and checkpoints."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import mindspore as ms
 import pytest
 from mindspore import Parameter, Tensor, nn
 
-from segtrain.checkpoints.checkpoint import load_network, load_pretrained, read_parameters
+from segtrain.checkpoints.checkpoint import load_network, load_pretrained
 from segtrain.checkpoints.naming import AVERAGE, averaged
+from segtrain.checkpoints.weights import read_parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
 from segtrain.evaluation.semantic.evaluate import evaluate_semantic
@@ -44,7 +45,7 @@ def test_each_step_moves_the_average_and_the_first_one_sets_it() -> None:
         network.weight.set_data(Tensor([value, 0], ms.float32))
         average(Tensor([step], ms.int32))
         found.append(float(average.averages[0].asnumpy()[0]))
-    # The decay is 0, then 1/10, then 2/11, of which 0.15 are allowed.
+    # The decay is 0, then 1/10, then 2/11, limited to 0.15.
     assert found == pytest.approx([1, 0.1 * 1 + 0.9 * 11, 0.15 * 10 + 0.85 * 1])
 
 
@@ -98,7 +99,7 @@ def test_a_training_is_evaluated_by_its_averages_and_goes_on_from_its_weights(
     last = [line for line in TrainDir(run).metrics() if "miou" in line][-1]
     assert evaluate_semantic(run / "last.ckpt", miniature.val).scores.mean_iou == last["miou"]
 
-    # Neither averages nor evaluations change what is learned.
+    # Neither averages nor evaluations affect what is learned.
     train(override(quick, {"ema_decay": 0}), miniature.train, tmp_path / "plain")
     plain, weights = read_parameters(tmp_path / "plain" / "last.ckpt"), read_parameters(run / "last.ckpt")
     assert weights.keys() - plain.keys() == {name for name in weights if name.startswith(AVERAGE)}

@@ -67,19 +67,19 @@ def test_one_fold_alone_has_no_deviation_and_is_gone_on_with(segtrain: Run, slic
     assert [path.name for path in (tmp_path / "folds").iterdir()] == ["fold_1"]
     again = segtrain(*arguments)
     assert again.exit_code == 1
-    assert "holds a training already" in again.stderr
+    assert "already holds a training run" in again.stderr
     resumed = segtrain(*arguments, "--resume")
     assert resumed.exit_code == 0, resumed.output
-    assert "going on after step 1 of 1" in resumed.stderr
+    assert "resuming after step 1 of 1" in resumed.stderr
     assert resumed.stdout == result.stdout
 
 
 @pytest.mark.parametrize(
     ("more", "status", "words"),
     [
-        (["--fold", 5], 1, "fold 5: expected 0 to 4"),
-        (["--set", "unet.widht=4"], 2, "no setting is called 'widht'; did you mean width"),
-        (["--set", "mask_rcnn.max_instances=4"], 2, "no settings are called 'mask_rcnn' here"),
+        (["--fold", 5], 1, "fold 5 does not exist; expected 0 to 4"),
+        (["--set", "unet.widht=4"], 2, "unknown setting 'widht'; did you mean width"),
+        (["--set", "mask_rcnn.max_instances=4"], 2, "this configuration has no settings group 'mask_rcnn'"),
         ([], 1, "5 folds of 4"),
     ],
 )
@@ -96,4 +96,4 @@ def test_instances_have_no_list_to_make_folds_of(segtrain: Run, slices: Path, tm
         "--train_dir", tmp_path / "folds",
     )  # fmt: skip
     assert result.exit_code == 1
-    assert "mask_rcnn is for instances" in result.stderr
+    assert "mask_rcnn cannot be cross-validated" in result.stderr

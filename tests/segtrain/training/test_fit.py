@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
-from segtrain.checkpoints.checkpoint import read_checkpoint, read_parameters
+from segtrain.checkpoints.checkpoint import read_checkpoint
+from segtrain.checkpoints.weights import read_parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, read_config
 from segtrain.training.events import Evaluated, Event, Started, StepDone
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _metrics(directory: Path) -> list[dict[str, Any]]:
-    """Metrics without what a clock measured."""
+    """Return metrics without those measured by a clock."""
     lines = TrainDir(directory).metrics()
     return [{key: value for key, value in line.items() if key != "images_per_s"} for line in lines]
 
@@ -88,10 +89,10 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
         assert signal.getsignal(number) is usual
         assert read_checkpoint(run / "last.ckpt")[0].step == step
 
-    # In the middle of an epoch, and at the end of one, whose evaluation is then still to be done.
+    # In the middle of an epoch, and at the end of one whose evaluation is still pending.
     interrupted_at(3, signal.SIGINT, resume=False)
     interrupted_at(4, signal.SIGTERM, resume=True)
-    # What a killed run may leave beyond its last checkpoint.
+    # Metrics that a killed run may leave after its last checkpoint.
     with (run / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 3, "step": 5, "loss": 9.0, "lr": 9.0, "images_per_s": 9.0}\n{"epoch": 3, "st')
 
@@ -116,7 +117,7 @@ def test_a_finished_training_that_is_resumed_has_nothing_left_to_do(
 def test_a_directory_that_holds_a_training_is_not_taken_by_another(
     trained: Trained, miniature: Miniature, small: Config
 ) -> None:
-    with pytest.raises(TargetExistsError, match="holds a training already"):
+    with pytest.raises(TargetExistsError, match="already holds a training run"):
         train(small, miniature.train, trained.directory)
 
 
@@ -145,7 +146,7 @@ def test_a_training_is_not_resumed_with_other_settings(
 
 
 def test_a_training_is_not_resumed_on_another_record_set(trained: Trained, miniature: Miniature, small: Config) -> None:
-    with pytest.raises(InvalidInputError, match=r"was trained on another record set \(rows: 10, not 5\)"):
+    with pytest.raises(InvalidInputError, match=r"was trained on a different record set \(rows: 10, not 5\)"):
         train(small, miniature.val, trained.directory, resume=True)
 
 
@@ -157,10 +158,10 @@ def test_there_must_be_something_to_resume(miniature: Miniature, small: Config, 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"num_classes": 21}, "num_classes = 21 is configured, but record set train has 4"),
+        ({"num_classes": 21}, "num_classes = 21 does not match record set train; expected 4"),
         ({"class_weights": [1, 2]}, "class_weights has 2 numbers, but record set train has 4 classes"),
-        ({"class_weights": [0, 0, 0, 0]}, "class_weights are all 0: no pixel would count"),
-        ({"batch_size": 11}, "10 rows do not fill one batch of 11"),
+        ({"class_weights": [0, 0, 0, 0]}, "class_weights are all 0, so no pixel would count"),
+        ({"batch_size": 11}, "10 rows cannot fill one batch of 11"),
         ({"ckpt_pre_trained": "/nowhere.ckpt"}, "no such checkpoint"),
         ({"device_target": "Ascend"}, "device Ascend cannot be used on this machine"),
     ],
@@ -178,7 +179,7 @@ def test_an_evaluation_set_must_have_the_same_classes(
 ) -> None:
     rows: Rows = [(np.zeros((40, 40, 3), np.uint8), np.zeros((40, 40), np.uint8))]
     other = make_set(rows, name="other", names=("background", "aeroplane", "bicycle", "boat"))
-    with pytest.raises(InvalidInputError, match="class 3 is 'boat' in record set other, but 'bird'"):
+    with pytest.raises(InvalidInputError, match="record set other: class 3 is 'boat'; expected 'bird'"):
         train(small, miniature.train, tmp_path / "run", eval_data_file=other)
 
 
@@ -196,7 +197,7 @@ def test_a_training_that_diverges_stops_and_keeps_its_last_good_checkpoint(
     miniature: Miniature, quick: Config, tmp_path: Path
 ) -> None:
     settings = {"base_lr": 1e12, "save_steps": 1, "train_epochs": 50}
-    with pytest.raises(SegDataError, match=r"step \d+: .*(loss is|not finite).* diverged"):
+    with pytest.raises(SegDataError, match=r"step \d+: .*(loss is|non-finite).* diverged"):
         train(override(quick, settings), miniature.train, tmp_path / "run")
     parameters = read_parameters(tmp_path / "run" / "last.ckpt")
     assert all(np.isfinite(value.asnumpy()).all() for value in parameters.values())

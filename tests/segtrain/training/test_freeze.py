@@ -12,7 +12,7 @@ from click.testing import Result
 from tiny_networks import deeplab
 
 from segdata.errors import InvalidInputError
-from segtrain.checkpoints.checkpoint import read_parameters
+from segtrain.checkpoints.weights import read_parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, read_config
 from segtrain.training.events import Event, StepDone
@@ -35,14 +35,14 @@ def _values(path: Path) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def config(trained: Trained, small: Config) -> Config:
-    """Settings that go on from another training with all but the decoder frozen."""
+    """Return settings that start from another training run, with everything but the decoder frozen."""
     settings = {"ckpt_pre_trained": str(trained.directory / "last.ckpt"), "train_epochs": 2, "base_lr": 0.05}
     return override(small, {**settings, "freeze": ("backbone", "aspp")})
 
 
 @pytest.fixture(scope="module")
 def whole(config: Config, miniature: Miniature, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FitReport]:
-    """Return directory and report of a training with these settings."""
+    """Return directory and report of a training run with these settings."""
     run = tmp_path_factory.mktemp("frozen") / "run"
     return run, train(config, miniature.train, run, eval_data_file=miniature.val)
 
@@ -50,7 +50,7 @@ def whole(config: Config, miniature: Miniature, tmp_path_factory: pytest.TempPat
 def test_frozen_parts_stay_bit_for_bit_and_the_others_learn(trained: Trained, whole: tuple[Path, FitReport]) -> None:
     run, report = whole
     before, after = _values(trained.directory / "last.ckpt"), _values(run / "last.ckpt")
-    # Weights and moving statistics, and the counter of the dropout, which does not drop out either.
+    # Weights, moving statistics and the dropout counter: dropout is off, too.
     network = [name for name in before if name.startswith(("backbone.", "aspp.", "decoder."))]
     assert {"backbone.bn1.moving_mean", "aspp.dropout.counter"} <= set(network)
     changed = [name for name in network if not np.array_equal(before[name], after[name])]
@@ -89,7 +89,10 @@ def test_a_part_is_named_by_what_its_parameters_begin_with() -> None:
 
 @pytest.mark.parametrize("part", ["backbones", "Backbone", "backbone.layer9", "backbone.relu", "", "moments"])
 def test_an_unknown_part_is_told_with_the_near_ones(part: str) -> None:
-    with pytest.raises(InvalidInputError, match=rf"could be frozen is called '{part}'; .*known are aspp, "):
+    with pytest.raises(
+        InvalidInputError,
+        match=rf"'{part}' is not a part of the network that can be frozen; .*[Ee]xpected one of aspp, ",
+    ):
         freeze(_network(), [part])
 
 
@@ -106,5 +109,5 @@ def test_the_flag_may_be_repeated_and_its_mistakes_are_told_before_anything_is_w
         "--batch_size", 4, "--crop_size", 33, "--freeze", "aspp", "--freeze", "backbon",
     )  # fmt: skip
     assert result.exit_code == 1, result.output
-    assert "called 'backbon'; did you mean backbone" in result.stderr
+    assert "'backbon' is not a part of the network that can be frozen; did you mean backbone" in result.stderr
     assert not (tmp_path / "run").exists()

@@ -13,7 +13,7 @@ from segtrain.training.optimizers import build_optimizer
 DECAY = 0.5
 RATES = np.array([0.25, 0.125], np.float32)
 
-#: What the weight decay leaves out, in a network with a backbone, normalizations and a bias.
+#: Parameters exempt from weight decay, in a network with a backbone, normalizations and a bias.
 SPARED: dict[WeightDecayFilter, set[str]] = {
     "norm": {"backbone.norm.gamma", "backbone.norm.beta"},
     "norm_and_bias": {"backbone.norm.gamma", "backbone.norm.beta", "head.bias"},
@@ -46,7 +46,7 @@ def _config(small: Config, **changes: object) -> Config:
 
 
 def _updated(config: Config, steps: int = 2) -> dict[str, np.ndarray]:
-    """Return all parameters, each 8.0 at first, after `steps` with gradient 2.0 everywhere."""
+    """Return all parameters, initially 8.0, after `steps` steps with gradient 2.0 everywhere."""
     network = _Network()
     parameters = network.trainable_params()
     for parameter in parameters:

@@ -67,16 +67,19 @@ def test_no_decay_ever_rises(lr_type: LrType) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"base_lr": 0.0}, "base learning rate is 0.0: expected a positive number"),
+        ({"base_lr": 0.0}, "base learning rate is 0.0; expected a positive number"),
         ({"base_lr": -0.1}, "base learning rate is -0.1"),
         ({"base_lr": math.nan}, "base learning rate is nan"),
-        ({"total_steps": 0}, "number of training steps is 0: expected at least 1"),
-        ({"warmup_steps": 10}, "number of warm-up steps is 10: expected 0 to 9"),
+        ({"total_steps": 0}, "number of training steps is 0; expected at least 1"),
+        ({"warmup_steps": 10}, "number of warm-up steps is 10; expected 0 to 9"),
         ({"warmup_steps": -1}, "number of warm-up steps is -1"),
-        ({"decay_steps": 0}, "length of a decay stair is 0 steps"),
+        ({"decay_steps": 0}, "number of steps between decays is 0"),
         ({"decay_rate": 0.0}, "decay rate is 0.0"),
         ({"decay_rate": 1.5}, "decay rate is 1.5"),
-        ({"lr_type": "cosine"}, "'cosine'; did you mean cos[?] known are constant, cos, exp, poly"),
+        (
+            {"lr_type": "cosine"},
+            "'cosine' is not a learning rate schedule; did you mean cos[?] Expected one of constant, cos, exp, poly",
+        ),
     ],
 )
 def test_values_out_of_range_are_refused(change: dict[str, Any], message: str) -> None:

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, nn
 
-from segtrain.checkpoints.checkpoint import RATES as RATES_NAME
-from segtrain.checkpoints.checkpoint import restore
+from segtrain.checkpoints.checkpoint import RATES as RATES_NAME, restore
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
 from segtrain.models.layers import ConvBNReLU, Dropout, conv
@@ -58,7 +57,7 @@ def test_scaling_is_by_powers_of_two_and_changes_no_bit(small: Config) -> None:
     for _ in RATES:
         assert len({float(step(*_batch())[0].asnumpy()) for step in (plain, fixed, dynamic)}) == 1
     expected = _weights(plain)
-    # Statistics and dropout are moved on once in a step.
+    # A step updates statistics and dropout once.
     assert (expected["backbone.1.moving_mean"] != 0).all()
     assert any((expected[name] != 0).any() for name in expected if name.startswith("moments."))
     for step in (fixed, dynamic):
@@ -78,7 +77,7 @@ def test_an_overflow_updates_nothing_halves_the_scale_and_counts_as_a_step(small
     after = _state(step)
     assert np.isfinite(loss)
     changed = {name for name in before if (before[name] != after[name]).any()}
-    # What the forward pass moves on, it has moved.
+    # The forward pass has updated its own state.
     changed -= {"backbone.1.moving_mean", "backbone.1.moving_variance", "dropout.counter"}
     assert changed == {"loss_scale", "loss_scale_steady", "loss_scale_skipped", "global_step"}
     assert after["loss_scale"] == np.float32(3e38) / 2
@@ -110,7 +109,7 @@ def test_a_step_with_every_choice_goes_on_bit_for_bit_where_its_saved_state_stop
     first, second = _step(small, **choices), _step(small, **choices)
     for _ in range(2):
         first(*_batch())
-    # The rates follow from the configuration; checkpoints do not have them.
+    # The learning rates follow from the configuration; checkpoints do not contain them.
     saved = {name: Parameter(value, name=name) for name, value in _state(first).items() if name != RATES_NAME}
     restore(second, saved)
     first(*_batch())

@@ -1,4 +1,4 @@
-"""Each fault that a COCO JSON and its images can have is found as what it is, and nothing else is."""
+"""Each fault of a COCO JSON and its images is found with the right code, and nothing else is."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from segdata.coco.file import read_coco
@@ -35,7 +34,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass
 class Planted:
-    """A copy of a clean data set that faults are planted into, each into the image of its number."""
+    """Copy of a clean data set for planting faults, each into the image with its number."""
 
     root: Path
     members: Json
@@ -85,7 +84,7 @@ def counts(report: CheckReport) -> dict[str, int]:
 
 
 def change(**changes: Any) -> Callable[[Planted, int], None]:
-    """Return what changes members of the image's first annotation; ``...`` removes them."""
+    """Return a function that changes members of the image's first annotation; ``...`` removes them."""
 
     def plant(at: Planted, n: int) -> None:
         annotation = at.annotation(n)
@@ -101,7 +100,7 @@ def size_of(at: Planted, n: int) -> list[int]:
 
 
 def runs(make: Callable[[int], object]) -> Callable[[Planted, int], None]:
-    """Return what replaces the image's first mask by the run lengths that `make` makes for its number of pixels."""
+    """Return a function that replaces the image's first mask by run lengths: `make` of its number of pixels."""
 
     def plant(at: Planted, n: int) -> None:
         height, width = size_of(at, n)
@@ -175,7 +174,7 @@ def overlap_by_content(at: Planted, n: int) -> None:
     at.other.append({"id": n, "file_name": "elsewhere.jpg"})
 
 
-#: What is planted, found without options or with these; each changes no more than the image of its number.
+#: Faults found without options, with their code; each changes only the image with its number.
 FAULTS: dict[str, tuple[str, Callable[[Planted, int], object]]] = {
     "no image": ("missing_image", lambda at, n: at.file(n).unlink()),
     "image outside": ("outside_root", lambda at, n: at.image(n).update(file_name=f"../{n}.jpg")),
@@ -218,7 +217,7 @@ FAULTS: dict[str, tuple[str, Callable[[Planted, int], object]]] = {
     "name in the other JSON": ("overlap_name", lambda at, n: in_other(at, n, f"x/{at.image(n)['file_name']}")),
 }
 
-#: The same, found with an option.
+#: Faults found only with an option.
 WITH_OPTION: dict[str, tuple[str, Callable[[Planted, int], object], str]] = {
     "image cut": ("truncated", lambda at, n: at.file(n).write_bytes(at.file(n).read_bytes()[:2000]), "decode"),
     "content twice": ("duplicate_content", lambda at, n: copy_of(at, n, same_masks=True), "hash"),
@@ -226,7 +225,7 @@ WITH_OPTION: dict[str, tuple[str, Callable[[Planted, int], object], str]] = {
     "content in the other JSON": ("overlap_content", overlap_by_content, "hash"),
 }
 
-#: Number of the first image that faults are planted into: those before it are in parts and a crowd.
+#: Number of the first image to plant faults into; the earlier ones have objects in parts and a crowd.
 FIRST = 2
 
 
@@ -269,7 +268,7 @@ def test_all_faults_at_once_are_all_found_whatever_the_workers(planted: Planted)
 def test_categories_that_nothing_uses_or_that_share_a_name_are_told(planted: Planted) -> None:
     planted.members["categories"].append({"id": 77, "name": "star"})
     (finding,) = planted.check().findings
-    assert (finding.code, finding.examples) == ("class_unused", ("class 'star': no sample has it",))
+    assert (finding.code, finding.examples) == ("class_unused", ("class 'star': appears in no sample",))
     planted.members["categories"][-1] = dict(planted.members["categories"][0], id=77)
     planted.annotation(FIRST)["category_id"] = 77
     assert counts(planted.check()) == {"duplicate_category": 1}
@@ -298,10 +297,10 @@ def test_a_few_pixels_are_rounding(planted: Planted, box: list[int], area: int) 
     ("text", "sentence"),
     [
         ("{", "damaged JSON"),
-        ("", "an empty file"),
-        ("[]", "not COCO instances"),
+        ("", "is empty; expected COCO instances"),
+        ("[]", "not a COCO instances file"),
         ('{"images": [], "categories": []}', "no list of annotations"),
-        ('{"images": [], "annotations": [], "categories": []}', "holds no image"),
+        ('{"images": [], "annotations": [], "categories": []}', "contains no images"),
     ],
 )
 def test_a_file_that_is_no_coco_is_a_finding(planted: Planted, text: str, sentence: str) -> None:

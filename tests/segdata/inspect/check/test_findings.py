@@ -1,4 +1,4 @@
-"""Every kind of fault has one severity, an advice and a line in the documentation."""
+"""Every type of fault has one severity, advice and a line in the documentation."""
 
 from __future__ import annotations
 

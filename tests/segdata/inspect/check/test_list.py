@@ -1,4 +1,4 @@
-"""Each fault that a list and its files can have is found as what it is, and nothing else is."""
+"""Each fault of a list and its files is found with the right code, and nothing else is."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass
 class Planted:
-    """A copy of a clean data set that faults are planted into, each into the sample of its number."""
+    """Copy of a clean data set for planting faults, each into the sample with its number."""
 
     root: Path
     pairs: list[Pair]
@@ -119,7 +119,7 @@ def foreign_value(at: Planted, n: int) -> None:
 
 
 def copy_of(at: Planted, n: int, *, same_label: bool) -> None:
-    """Put the image of a sample beside it under another name, with its label or another."""
+    """Copy the image of a sample under another name, with the same label or a different one."""
     shutil.copy(at.image(n), at.root / f"copy{n}.jpg")
     shutil.copy(at.label(n), at.root / f"copy{n}.png")
     if not same_label:
@@ -139,7 +139,7 @@ def overlap_by_content(at: Planted, n: int) -> None:
     at.other.append(f"elsewhere{n}.jpg {at.pairs[n].label}")
 
 
-#: What is planted, found without options or with these; each changes no more than the sample of its number.
+#: Faults found without options, with their code; each changes only the sample with its number.
 FAULTS: dict[str, tuple[str, Callable[[Planted, int], object]]] = {
     "no image": ("missing_image", lambda at, n: at.image(n).unlink()),
     "no label": ("missing_label", lambda at, n: at.label(n).unlink()),
@@ -175,7 +175,7 @@ FAULTS: dict[str, tuple[str, Callable[[Planted, int], object]]] = {
     "name in the other list": ("overlap_name", overlap_by_name),
 }
 
-#: The same, found with an option.
+#: Faults found only with an option.
 WITH_OPTION: dict[str, tuple[str, Callable[[Planted, int], object], str]] = {
     "image cut": ("truncated", lambda at, n: cut(at.image(n), 2000), "decode"),
     "content twice": ("duplicate_content", lambda at, n: copy_of(at, n, same_label=True), "hash"),
@@ -244,7 +244,7 @@ def test_masks_of_0_and_255_are_told_where_no_other_value_is(planted: Planted) -
 def test_classes_that_no_label_has_are_told_where_the_classes_are_named(planted: Planted) -> None:
     (finding,) = planted.check(classes=Classes(("ground", "ellipse", "rectangle", "triangle", "star", "moon"))).findings
     assert (finding.code, finding.severity) == ("class_unused", "warning")
-    assert finding.examples == ("class 'star': no sample has it", "class 'moon': no sample has it")
+    assert finding.examples == ("class 'star': appears in no sample", "class 'moon': appears in no sample")
 
 
 def test_what_an_unreadable_label_holds_is_not_guessed(planted: Planted) -> None:
@@ -271,16 +271,16 @@ def test_a_stem_that_several_images_have_is_no_name_to_compare(planted: Planted)
 def test_images_to_compare_with_must_be_readable(planted: Planted) -> None:
     planted.other = ["gone.jpg gone.png"]
     assert counts(planted.check()) == {}
-    with pytest.raises(FaultsError, match=r"1 images to compare with cannot be read:\n  gone\.jpg: missing"):
+    with pytest.raises(FaultsError, match=r"1 image to compare with cannot be read:\n  gone\.jpg: missing"):
         planted.check(hash=True)
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"2012_000001\n2012_000002\n", "an id list or an image list"),
+        (b"2012_000001\n2012_000002\n", "is an id list or an image list"),
         (b"\xff\xd8\xff\xe0", "not UTF-8 text (byte 0)"),
-        (b"# nothing\n", "holds no sample"),
+        (b"# nothing\n", "contains no samples"),
     ],
 )
 def test_a_file_that_is_no_list_is_a_finding(tmp_path: Path, content: bytes, sentence: str) -> None:
@@ -294,7 +294,7 @@ def test_a_file_that_is_no_list_is_a_finding(tmp_path: Path, content: bytes, sen
 
 
 def test_an_option_that_does_not_fit_is_no_finding(planted: Planted) -> None:
-    with pytest.raises(OptionError, match="no use for images"):
+    with pytest.raises(OptionError, match="does not take images"):
         planted.check(images=planted.root)
 
 

@@ -1,4 +1,4 @@
-"""A record set is verified first, and then its rows are looked at as the files they were made of."""
+"""A record set is verified first; then its rows are checked like the files they were made from."""
 
 from __future__ import annotations
 

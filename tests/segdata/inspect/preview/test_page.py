@@ -1,4 +1,4 @@
-"""The page holds everything, needs nothing, and does what its switches say, in a real browser."""
+"""The page is complete and self-contained, and its controls work in a real browser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from chromium import browser_page, find_browser
 from PIL import Image
 
 from segdata.draw.overlay import Box, instance_overlay, label_overlay
-from segdata.inspect.check import CheckReport, Finding
+from segdata.inspect.check import CheckReport
+from segdata.inspect.check.findings import Finding
 from segdata.inspect.preview.page import PageContent, render_page
 from segdata.inspect.preview.pictures import Picture, Unreadable, View, make_legend
 from segdata.inspect.stats import ClassStats, SizeCount, StatsReport
@@ -152,12 +153,12 @@ def test_findings_are_shown_with_their_examples_and_what_to_do() -> None:
     for part in ("missing_image", "12 found", *examples, "… and 2 more", "Restore the files.", "rotated", "Turn them."):
         assert part in text
     assert "… and 0 more" not in text
-    assert "Nothing wrong was found." not in text
+    assert "No problems found." not in text
 
 
 def test_a_clean_data_set_is_said_to_be_clean_as_far_as_was_looked() -> None:
     text = Reader(make()).text
-    assert "Nothing wrong was found." in text
+    assert "No problems found." in text
     assert "truncated images (segdata check --decode)" in text
     assert "--decode" not in Reader(make(check=check_report(decoded=True))).text
 

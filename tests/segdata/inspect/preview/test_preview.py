@@ -148,7 +148,7 @@ def test_a_class_that_is_not_there_is_named_with_its_neighbors(devkit: Path, tmp
 
 @pytest.fixture
 def damaged(tmp_path: Path) -> Path:
-    """Five samples: 1 has a broken image, 2 a label of another size, 3 none, 4 one that is no PNG."""
+    """Five samples: 1 has a broken image, 2 a label of another size, 3 no label, 4 a label that is not a PNG."""
     path = listed(tmp_path / "data", [np.ones((20, 30), np.uint8)] * 5)
     (tmp_path / "data" / "images" / "1.png").write_bytes(b"no image")
     (tmp_path / "data" / "labels" / "2.png").write_bytes(encode_index_png(np.ones((20, 31), np.uint8)))
@@ -162,10 +162,10 @@ def test_samples_that_cannot_be_read_have_a_tile_that_says_so(damaged: Path, tmp
     assert len(report.shown) == 5
     sentences = dict(sentence.split(": ", 1) for sentence in report.unreadable)
     assert sentences.keys() == {f"images/{number}.png" for number in (1, 2, 3, 4)}
-    assert sentences["images/1.png"] == "not an image that can be read: cannot identify image file it"
-    assert "for an image of 31 x 20 pixels; the image has 30 x 20" in sentences["images/2.png"]
+    assert sentences["images/1.png"] == "not a readable image: unknown image format"
+    assert "made for an image of 31 x 20 pixels; the image has 30 x 20" in sentences["images/2.png"]
     assert sentences["images/3.png"] == "labels/3.png: missing"
-    # Their sentences are the only red writing; the class is red, but darker.
+    # Only their messages are written in this red; the class is a darker red.
     assert (read_sheet(tmp_path / "sheet.png") == (170, 30, 30)).all(axis=2).any()
 
 
@@ -259,7 +259,7 @@ def test_there_must_be_something_to_write_and_to_show(devkit: Path, tmp_path: Pa
 def test_a_page_of_a_data_set_that_cannot_be_read_is_refused_whole(tmp_path: Path) -> None:
     path = listed(tmp_path, [np.ones((20, 30), np.uint8)])
     (tmp_path / "images" / "0.png").write_bytes(b"no image")
-    with pytest.raises(FaultsError, match="none of its 1 samples can be read"):
+    with pytest.raises(FaultsError, match="none of its 1 sample can be read"):
         preview(open_dataset(path), out=tmp_path / "sheet.png", html=tmp_path / "html")
     assert not (tmp_path / "sheet.png").exists()
     assert preview(open_dataset(path), out=tmp_path / "sheet.png").unreadable

@@ -1,4 +1,4 @@
-"""Pictures of statistics, looked at as a reader of the file would."""
+"""Plots of statistics, checked as a reader of the file sees them."""
 
 from __future__ import annotations
 
@@ -137,14 +137,15 @@ def test_sizes_are_points(sizes: tuple[SizeCount, ...]) -> None:
     made = plots.size_figure(report(sizes=sizes))
     (points,) = made.axes[0].collections
     assert points.get_offsets().tolist() == [[size.width, size.height] for size in sizes]
-    most_frequent = f"{sizes[0].width} × {sizes[0].height} ({sizes[0].images} images)"
+    images = f"{sizes[0].images} image{'s' if sizes[0].images != 1 else ''}"
+    most_frequent = f"{sizes[0].width} × {sizes[0].height} ({images})"
     assert any(most_frequent in text for text in texts(to_svg(made)))
 
 
 def test_many_numbers_of_instances_share_bars() -> None:
     few, many = (plots.instance_figure(report(instances=(1,) * count)) for count in (60, 600))
     assert [len(figure.axes[0].patches) for figure in (few, many)] == [60, 60]
-    assert "instances in the image, 10 numbers a bar" in texts(to_svg(many))
+    assert "instances per image, 10 values per bar" in texts(to_svg(many))
     assert [patch.get_height() for patch in many.axes[0].patches] == [10] * 60
 
 

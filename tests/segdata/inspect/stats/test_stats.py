@@ -1,4 +1,4 @@
-"""What a data set holds, against numbers counted by hand."""
+"""Statistics of data sets, compared with numbers counted by hand."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from PIL import Image
 
 from segdata.dataset import CocoDataset, ListDataset, open_dataset
@@ -170,7 +169,7 @@ def test_one_worker_and_several_processes_give_the_same_report(
         "coco": coco / "annotations" / "instances.json",
         "records": coco_records,
     }
-    monkeypatch.setattr(module, "PROCESSES_FROM", 0)
+    monkeypatch.setattr(module, "_PROCESSES_FROM", 0)
     one, several = (stats(open_dataset(path[form]), workers=workers) for workers in (1, 3))
     assert one == several
 
@@ -187,11 +186,11 @@ def test_samples_that_cannot_be_read_are_named_and_in_no_number(tmp_path: Path) 
     report = stats(dataset)
     starts = [
         "2.png: missing",
-        "3.png: not an image that can be read",
+        "3.png: not a readable image",
         "4_label.png: missing",
-        "5_label.png: a 1-bit palette PNG",
-        "6_label.png: for an image of 2 x 3 pixels; the image has 3 x 2",
-        "7_label.png: has value 4, which is no class (and 2 more such values)",
+        "5_label.png: 1-bit palette PNG",
+        "6_label.png: made for an image of 2 x 3 pixels; the image has 3 x 2",
+        "7_label.png: has value 4, which is not a class (and 2 more such values)",
     ]
     assert [text[: len(start)] for text, start in zip(report.left_out, starts, strict=True)] == starts
     assert replace(report, samples=2, left_out=()) == whole
@@ -202,7 +201,7 @@ def test_an_image_of_another_size_than_its_json_says_is_left_out(tmp_path: Path)
     dataset = instance(tmp_path, [(0, 7, LEFT, 0), (1, 7, LEFT, 0)])
     Image.new("RGB", (4, 2)).save(tmp_path / "images" / "1.png")
     report = stats(dataset)
-    assert report.left_out == ("1.png: for an image of 3 x 2 pixels; the image has 4 x 2",)
+    assert report.left_out == ("1.png: made for an image of 3 x 2 pixels; the image has 4 x 2",)
     assert (report.classes[0].instances, report.instances_per_image) == (1, (1, 1))
 
 
@@ -216,7 +215,7 @@ def test_a_data_set_without_one_readable_sample_is_refused(tmp_path: Path) -> No
 
 
 def test_a_json_without_images_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="holds no sample"):
+    with pytest.raises(InvalidInputError, match="contains no samples"):
         stats(instance(tmp_path, [], images=0))
 
 

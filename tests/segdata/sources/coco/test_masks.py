@@ -4,8 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from PIL import Image
 
 from segdata.coco.rle import to_rle
@@ -167,7 +166,7 @@ def test_missing_and_differently_sized_images_are_all_named(source):
     images = [{"id": id_, "file_name": f"{id_}.jpg", "height": HEIGHT, "width": WIDTH + id_} for id_ in range(3)]
     source.write(images=images)
     (source.root / "images/2.jpg").unlink()
-    with pytest.raises(FaultsError, match="2 of 3 images cannot get a mask") as error:
+    with pytest.raises(FaultsError, match="2 of 3 images cannot be converted") as error:
         source.masks()
     assert error.value.faults == (
         "1.jpg: 16 x 12 pixels, but 17 x 12 in the JSON",
@@ -198,9 +197,9 @@ def test_two_images_for_one_mask_are_refused(source):
     ("categories", "sentence"),
     [
         ([], "0 categories"),
-        ([{"id": id_, "name": f"c{id_}"} for id_ in range(255)], "255 categories; an index mask takes 1 to 254"),
-        ([{"id": 1, "name": "a"}, {"id": 2, "name": "a"}], "several classes of one name"),
-        ([{"id": 0, "name": "background"}, {"id": 2, "name": "a"}], "several classes of one name"),
+        ([{"id": id_, "name": f"c{id_}"} for id_ in range(255)], "255 categories; expected 1 to 254 for index masks"),
+        ([{"id": 1, "name": "a"}, {"id": 2, "name": "a"}], "several classes have the same name"),
+        ([{"id": 0, "name": "background"}, {"id": 2, "name": "a"}], "several classes have the same name"),
         ([{"id": 1, "name": "#1"}], "cannot hold"),
     ],
 )

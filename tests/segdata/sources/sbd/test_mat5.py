@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.io import loadmat, savemat
 from scipy.sparse import csc_matrix
@@ -70,9 +69,9 @@ def test_a_file_of_the_other_byte_order_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
-        ({"other": np.ones(3), "more": 1}, "holds no variable GT, only other, more"),
+        ({"other": np.ones(3), "more": 1}, "contains no variable GT; found other, more"),
         ({"GT": np.ones(3)}, "GT is not a 1x1 struct"),
-        ({"GT": {"a": MASK, "b": MASK}}, "GT has no field mask, only a, b"),
+        ({"GT": {"a": MASK, "b": MASK}}, "GT has no field mask; found a, b"),
         ({"GT": {"mask": {"deeper": MASK}}}, "GT.mask is not a full matrix of integers"),
         ({"GT": {"mask": csc_matrix(MASK.astype(float))}}, "GT.mask is not a full matrix of integers"),
         ({"GT": {"mask": MASK / 2}}, "GT.mask is not a full matrix of integers"),
@@ -98,7 +97,7 @@ def test_a_struct_array_is_not_taken_for_one_struct(tmp_path: Path) -> None:
 def test_hdf5_is_recognized_and_the_cure_named(tmp_path: Path, offset: int) -> None:
     start = b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM"
     (tmp_path / "a.mat").write_bytes(start.ljust(offset, b"\0")[:offset] + b"\x89HDF\r\n\x1a\n" + bytes(100))
-    assert fault(tmp_path / "a.mat") == "MATLAB v7.3 (HDF5); expected v5, as MATLAB writes it by save(…, '-v7')"
+    assert fault(tmp_path / "a.mat") == "is a MATLAB v7.3 file (HDF5); expected v5. Write it with save(…, '-v7')."
 
 
 @pytest.mark.parametrize("data", [b"", b"x" * 60, b"\x89PNG\r\n\x1a\n" + bytes(300)])
@@ -114,8 +113,8 @@ def test_no_cut_file_is_read(tmp_path: Path, compressed: bool) -> None:
     for length in range(128, len(data) - 8 * (not compressed)):
         (tmp_path / "cut.mat").write_bytes(data[:length])
         assert fault(tmp_path / "cut.mat") in (
-            "a truncated or damaged MATLAB file",
-            "holds no variable GT, only nothing",
+            "is a truncated or damaged MATLAB file",
+            "contains no variable GT; found nothing",
         )
 
 
@@ -139,7 +138,7 @@ def test_damage_anywhere_never_ends_in_another_error(tmp_path: Path, compressed:
 
 def test_a_negative_size_is_damage(tmp_path: Path) -> None:
     (tmp_path / "a.mat").write_bytes(file(one_field(numbers(MASK, shape=(-3, -4)))))
-    assert fault(tmp_path / "a.mat") == "a truncated or damaged MATLAB file"
+    assert fault(tmp_path / "a.mat") == "is a truncated or damaged MATLAB file"
 
 
 @pytest.mark.parametrize(
@@ -203,7 +202,7 @@ def matrix(class_: int, shape: tuple[int, ...], name: bytes, *parts: bytes, orde
 
 
 def numbers(mask: Any, *, shape: tuple[int, ...] | None = None, order: str = "<") -> bytes:
-    """Return a matrix without a name, as fields are; `shape` may lie about it."""
+    """Return a matrix without a name, as fields are; `shape` may differ from its data."""
     return matrix(9, shape or mask.shape, b"", element(2, mask.tobytes(order="F"), order), order=order)
 
 

@@ -110,7 +110,7 @@ def test_truncated_planes_of_a_single_directory_are_refused(tmp_path: Path) -> N
     path = tmp_path / "planes.tif"
     tifffile.imwrite(path, noise((5, 12, 18)), photometric="minisblack", truncate=True)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(InvalidInputError, match=r"planes.tif: truncated: claims 5 planes that end at byte"):
+    with pytest.raises(InvalidInputError, match=r"planes.tif: truncated: 5 planes should end at byte"):
         read_all(path)
 
 
@@ -149,8 +149,11 @@ def test_compressed_data_that_are_damaged_are_refused(tmp_path: Path) -> None:
     [
         (b"", "cannot be read"),
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "not a TIFF file"),
-        (b"II*\0" + bytes(4), "holds no pages"),
-        (b"II*\0" + struct.pack("<I", 5000), "truncated: page 0 should begin at byte 5000, the file ends at byte 8"),
+        (b"II*\0" + bytes(4), "contains no pages"),
+        (
+            b"II*\0" + struct.pack("<I", 5000),
+            "truncated: page 0 should begin at byte 5000, but the file ends at byte 8",
+        ),
     ],
 )
 def test_what_is_no_stack_is_refused(tmp_path: Path, data: bytes, reason: str) -> None:
@@ -172,7 +175,7 @@ def test_a_chain_of_pages_that_runs_in_a_circle_is_refused(tmp_path: Path) -> No
     data = bytearray(path.read_bytes())
     data[link : link + 4] = struct.pack("<I", first)
     path.write_bytes(data)
-    with pytest.raises(InvalidInputError, match="damaged: after page 149 an earlier page comes again"):
+    with pytest.raises(InvalidInputError, match="damaged: page 149 links back to an earlier page"):
         read_all(path)
 
 
@@ -190,7 +193,7 @@ def claiming(path: Path, **tags: int) -> Path:
 @pytest.mark.parametrize(
     ("tags", "reason"),
     [
-        ({"width": 60000, "length": 60000}, r"claims 60000 x 60000 pixels, 3,433 MB of memory; 64 MB are the limit"),
+        ({"width": 60000, "length": 60000}, r"claims 60000 x 60000 pixels, 3,433 MB of memory; expected at most 64 MB"),
         ({"tile_width": 60000, "tile_length": 60000}, r"claims 8 x 8 pixels, 3,433 MB of memory"),
         ({"length": 5000}, "truncated|damaged"),
         ({"photometric": 5}, "photometric interpretation 5; expected a gray, palette or RGB image"),
@@ -208,5 +211,5 @@ def test_five_samples_a_pixel_are_refused(tmp_path: Path) -> None:
 
 
 def test_complex_numbers_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="of a kind that is not supported"):
+    with pytest.raises(InvalidInputError, match="unsupported 64-bit samples; expected integers or floating point"):
         read_all(write(tmp_path / "stack.tif", noise((1, 8, 8), "complex64")))

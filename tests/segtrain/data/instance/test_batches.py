@@ -136,7 +136,7 @@ def test_ranks_have_parts_of_the_batch_of_one_process(coco: RecordSet) -> None:
 
 
 def test_fewer_rows_than_a_batch_are_an_error(crowded: RecordSet) -> None:
-    with pytest.raises(InvalidInputError, match="4 rows do not fill one batch of 5"):
+    with pytest.raises(InvalidInputError, match="4 rows cannot fill one batch of 5"):
         _epoch(crowded, override(CONFIG, {"batch_size": 5}))
 
 
@@ -168,9 +168,12 @@ def test_a_label_of_no_class_is_named(coco: RecordSet) -> None:
     ("change", "problem"),
     [
         ({"data": b"no image"}, "the image cannot be decoded"),
-        ({"width": 61}, "the image is 60 x 40 pixels, its row says 61 x 40: expected the same"),
-        ({"masks": b"\x91\xc4\x011"}, "run lengths that cover"),
-        ({"boxes": np.array([[5, 5, 5, 9]], np.float32)}, r"the box \[5.0, 5.0, 5.0, 9.0\]; expected x1 < x2"),
+        ({"width": 61}, "the image is 60 x 40 pixels, but its row says 61 x 40; expected the same size"),
+        ({"masks": b"\x91\xc4\x011"}, "run lengths cover"),
+        (
+            {"boxes": np.array([[5, 5, 5, 9]], np.float32)},
+            r"an instance has box \[5.0, 5.0, 5.0, 9.0\]; expected x1 < x2",
+        ),
     ],
 )
 def test_a_damaged_row_is_named(crowded: RecordSet, monkeypatch: pytest.MonkeyPatch, change: Row, problem: str) -> None:

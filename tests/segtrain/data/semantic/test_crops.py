@@ -43,7 +43,7 @@ def test_batches_have_static_shapes_and_leave_out_what_does_not_fill_one(miniatu
 
 
 def test_fewer_rows_than_a_batch_are_an_error() -> None:
-    with pytest.raises(InvalidInputError, match="3 rows do not fill one batch of 4"):
+    with pytest.raises(InvalidInputError, match="3 rows cannot fill one batch of 4"):
         steps_per_epoch(3, 4)
 
 
@@ -105,7 +105,7 @@ def test_a_row_with_a_foreign_label_is_named(make_set: Callable[..., Path], smal
     start = text.rindex("    {", 0, text.index('"original_id": 3'))
     end = text.index("}", start) + 1
     manifest.write_text(text[: text.rindex(",", 0, start)] + text[end:])
-    with pytest.raises(InvalidInputError, match=r"3\.bmp\.png: the label holds 3; expected 0 to 2 or 255"):
+    with pytest.raises(InvalidInputError, match=r"3\.bmp\.png: the label holds value 3; expected 0 to 2 or 255"):
         _epoch(wide, small)
 
 
@@ -125,5 +125,5 @@ def test_a_mask_in_color_is_refused_with_the_cure(miniature: Miniature) -> None:
     sample = next(list_samples(miniature.root, miniature.val_lst))
     folder = miniature.root / "VOCdevkit" / "VOC2012"
     colored = (folder / "SegmentationClass" / f"{Path(sample.name).stem}.png").read_bytes()
-    with pytest.raises(InvalidInputError, match=rf"{sample.name}: a 8-bit palette PNG; .* voc-decolor"):
+    with pytest.raises(InvalidInputError, match=rf"{sample.name}: 8-bit palette PNG; .* voc-decolor"):
         decode_sample(type(sample)(sample.name, sample.image, colored), num_classes=4, ignore_label=255)

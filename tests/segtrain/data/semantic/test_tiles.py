@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from segtrain.config.unet import UNetSettings
 from segtrain.data.semantic.tile_transforms import augment_tile, with_channels

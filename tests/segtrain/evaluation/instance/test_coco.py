@@ -40,7 +40,7 @@ def _perfect(records: RecordSet) -> list[Result]:
 
 
 def _imperfect(records: RecordSet) -> list[Result]:
-    """Return results that are shifted, wrong, doubled or not there, each with a score of its own."""
+    """Return results that are shifted, wrong, duplicated or missing, each with its own score."""
     rng = np.random.default_rng(0)
     entries = []
     for row in read_rows(records):
@@ -163,7 +163,7 @@ def test_classes_are_scored_each_for_itself(tmp_path: Path) -> None:
     results = [entry for entry in _perfect(records) if (entry["image_id"], entry["category_id"]) != (20, 11)]
     report = score_results(ground_truth(records), results)
     assert [(each.name, each.instances) for each in report.classes] == [("square", 1), ("bar", 2), ("dot", 0)]
-    # Half of the bars are found: the precision is 1 at 51 of 101 recalls.
+    # Half of the bars are found, so the precision is 1 at 51 of 101 recalls.
     assert [each.box_ap for each in report.classes] == [ONE, pytest.approx(51 / 101), None]
     assert report.box.ap == pytest.approx((1 + 51 / 101) / 2)
 
@@ -172,7 +172,7 @@ def test_classes_are_scored_each_for_itself(tmp_path: Path) -> None:
 def test_a_detection_of_nothing_in_the_ground_truth_is_refused(coco: RecordSet, member: str, value: int) -> None:
     results = _perfect(coco)
     results[3][member] = value  # type: ignore[literal-required]
-    with pytest.raises(InvalidInputError, match="is it of the same data set"):
+    with pytest.raises(InvalidInputError, match="Check that both belong to the same data set"):
         score_results(ground_truth(coco), results)
 
 

@@ -37,7 +37,7 @@ def coco(folder: Path) -> RecordSet:
 
 @dataclass(frozen=True)
 class Together(Ranks):
-    """A rank that is a thread of this process, and meets the others at a barrier."""
+    """A rank that is a thread of this process and waits for the others at a barrier."""
 
     barrier: threading.Barrier = field(kw_only=True)
     counts: dict[int, npt.NDArray[np.int64]] = field(kw_only=True)
@@ -55,7 +55,7 @@ def test_a_network_that_knows_the_truth_is_near_perfect_at_every_size(coco: Reco
         settings = MaskRcnn(image_height=height, image_width=width, max_detections=12)
         report = score_detector(oracle(coco, settings), coco, CONFIG, settings)
         assert report.box.ap == pytest.approx(1)
-        # Masks go through 28 x 28 cells.
+        # Masks are resampled to 28 x 28 cells.
         assert report.mask.ap50 == pytest.approx(1)
         assert report.mask.ap is not None and report.mask.ap > 0.9
 
@@ -137,6 +137,6 @@ def test_a_diverged_network_is_an_error_and_writes_nothing(coco: RecordSet, tmp_
         found.scores[:] = np.nan
         return found
 
-    with pytest.raises(InvalidInputError, match="detections are not numbers"):
+    with pytest.raises(InvalidInputError, match="detections are not finite"):
         score_detector(detect, coco, CONFIG, SETTINGS, results=tmp_path / "results.json")
     assert not (tmp_path / "results.json").exists()

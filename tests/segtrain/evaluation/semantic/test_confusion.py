@@ -5,8 +5,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as arrays
 
 from segdata.errors import SegDataError
@@ -73,7 +72,7 @@ def test_a_small_example_by_hand() -> None:
     matrix = ConfusionMatrix(4, 255)
     matrix.update(np.array([[0, 0, 1], [1, 1, 255]], np.uint8), np.array([[0, 1, 1], [1, 2, 3]], np.int32))
     report = matrix.report(["ground", "road", "car", "sky"])
-    # ground: 1 of 2; road: 2 of 4; car is predicted but never true; sky is only predicted where nothing is known.
+    # ground: 1 of 2; road: 2 of 4; car is predicted but never true; sky is only predicted where the label is ignored.
     assert [score.iou for score in report.classes] == [0.5, 0.5, 0.0, None]
     assert report.mean_iou == pytest.approx(1 / 3)
     assert (report.pixel_accuracy, report.pixels) == (0.6, 5)
@@ -106,7 +105,7 @@ def test_a_report_is_json_as_it_is() -> None:
 def test_a_label_that_is_no_class_is_named_and_nothing_is_counted(label: int, dtype: type[np.integer]) -> None:
     matrix = ConfusionMatrix(21, 255)
     labels = np.array([0, 255, 3, label], dtype)
-    with pytest.raises(SegDataError, match=rf"ground truth has label {label}: expected 0 to 20, or 255"):
+    with pytest.raises(SegDataError, match=rf"ground truth has label {label}; expected 0 to 20, or 255"):
         matrix.update(labels, np.zeros(4, np.uint8))
     assert matrix.counts.sum() == 0
 
@@ -120,13 +119,13 @@ def test_counts_stay_exact_where_float32_ends() -> None:
 
 
 def test_all_foreign_labels_are_named_at_once() -> None:
-    with pytest.raises(SegDataError, match="label 38, 75, 147: "):
+    with pytest.raises(SegDataError, match="label 38, 75, 147; "):
         ConfusionMatrix(21, 255).update(np.array([147, 38, 75, 38, 0], np.uint8), np.zeros(5, np.uint8))
 
 
 @pytest.mark.parametrize("prediction", [21, 255, -1])
 def test_a_prediction_that_is_no_class_is_named_even_on_an_ignored_pixel(prediction: int) -> None:
-    with pytest.raises(SegDataError, match=f"prediction has class {prediction}: expected 0 to 20"):
+    with pytest.raises(SegDataError, match=f"prediction has class {prediction}; expected 0 to 20"):
         ConfusionMatrix(21, 255).update(np.array([255], np.uint8), np.array([prediction]))
 
 
@@ -136,7 +135,7 @@ def test_shapes_must_be_equal() -> None:
 
 
 def test_probabilities_are_no_predictions() -> None:
-    with pytest.raises(SegDataError, match="prediction has values of type float32: expected integers"):
+    with pytest.raises(SegDataError, match="prediction has values of type float32; expected integers"):
         ConfusionMatrix(2, 255).update(np.zeros(4, np.uint8), np.zeros(4, np.float32))
 
 
@@ -147,7 +146,7 @@ def test_an_empty_image_counts_nothing() -> None:
 
 
 def test_every_class_needs_a_name() -> None:
-    with pytest.raises(SegDataError, match="3 class names for 2 classes"):
+    with pytest.raises(SegDataError, match="got 3 class names; expected 2"):
         ConfusionMatrix(2, 255).report(["a", "b", "c"])
 
 

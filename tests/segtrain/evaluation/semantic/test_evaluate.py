@@ -124,7 +124,7 @@ def test_a_checkpoint_of_other_settings_than_expected_is_refused(
 
 def test_a_record_set_with_other_classes_is_refused(trained: Trained, make_set: Callable[..., Path]) -> None:
     rows: Rows = [(np.zeros((40, 40, 3), np.uint8), np.zeros((40, 40), np.uint8))]
-    with pytest.raises(InvalidInputError, match="record set few has 2 classes, the network knows 4"):
+    with pytest.raises(InvalidInputError, match="record set few: has 2 classes; expected 4, as in the network"):
         evaluate_semantic(trained.directory / "best.ckpt", make_set(rows, name="few", names=("background", "cat")))
 
 
@@ -135,7 +135,7 @@ def test_a_label_of_another_size_than_its_image_is_named(
     cv2.imwrite(str(tmp_path / "image.png"), np.zeros((9, 9, 3), np.uint8))
     (tmp_path / "label.png").write_bytes((miniature.root / pair.label).read_bytes())
     write_list(tmp_path / "all.txt", [Pair("image.png", "label.png")], overwrite=False)
-    with pytest.raises(InvalidInputError, match=r"image\.png: the image is 9 x 9 pixels and its label"):
+    with pytest.raises(InvalidInputError, match=r"image\.png: the image is 9 x 9 pixels, but its label"):
         evaluate_semantic(trained.directory / "best.ckpt", SampleList(tmp_path, tmp_path / "all.txt"))
 
 
@@ -152,5 +152,5 @@ def test_fewer_samples_than_there_should_be_are_no_result(
         device_target="CPU",
     )
     samples = list(list_samples(miniature.root, miniature.val_lst))[:1]
-    with pytest.raises(InvalidInputError, match="1 samples were read, 5 were expected"):
+    with pytest.raises(InvalidInputError, match="read 1 sample; expected 5"):
         score_samples(segmenter, samples, rows=5, ignore_label=255, names=info.class_names)

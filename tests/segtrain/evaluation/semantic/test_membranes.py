@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from segtrain.evaluation.semantic.membranes import MeanScore, MembraneScores, cell_scores, soft_dice
 
@@ -15,7 +14,7 @@ def _one_hot(label: np.ndarray) -> np.ndarray:
 
 
 def _two_cells() -> np.ndarray:
-    """Return a membrane, three pixels thick, from top to bottom between two cells."""
+    """Return a membrane three pixels thick that separates two cells from top to bottom."""
     label = np.full((9, 15), CELL, np.uint8)
     label[:, 6:9] = MEMBRANE
     return label
@@ -74,7 +73,7 @@ def test_a_gap_of_one_pixel_makes_two_cells_one_although_hardly_a_pixel_is_wrong
     prediction[4] = CELL
     scores = cell_scores(label == MEMBRANE, prediction == MEMBRANE)
     assert scores is not None
-    # Of 108 pixels each is together with 107 others, in the truth with 53: precision 53/107, recall 1.
+    # Each of 108 pixels shares its cell with 107 others, in the truth with 53: precision 53/107, recall 1.
     assert scores.rand == pytest.approx(106 / 160)
     assert scores.information == pytest.approx(0)
 

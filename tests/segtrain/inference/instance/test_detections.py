@@ -20,7 +20,7 @@ CLASSES = [
 
 
 def _two() -> RawDetections:
-    """Return two places of three rows: in the first two detections with one row between that is none."""
+    """Return detections of two images with three rows each: the first has two, with an unused row in between."""
     found = nothing(2, MaskRcnn(max_detections=3), mask_side=8)
     found.boxes[0] = [(8, 4, 24, 12), (1, 1, 9, 9), (-4, 8, 12, 40)]
     found.scores[0], found.labels[0], found.valid[0] = (0.9, 0.8, 0.7), (2, 1, 1), (True, False, True)
@@ -29,7 +29,7 @@ def _two() -> RawDetections:
 
 
 def test_detections_come_back_to_the_pixels_of_their_image() -> None:
-    # An image of 20 x 40 pixels was seen at 16 x 32 in the input.
+    # An image of 20 x 40 pixels takes up 16 x 32 in the input.
     (found,) = locate(_two(), [(16, 32)], [(20, 40)])
     assert found.boxes.tolist() == [[10, 5, 30, 15], [0, 10, 15, 20]]
     assert found.scores.tolist() == pytest.approx([0.9, 0.7])
@@ -37,7 +37,7 @@ def test_detections_come_back_to_the_pixels_of_their_image() -> None:
     masks = [decode_rle(rle) for rle in found.masks]
     assert [mask.shape for mask in masks] == [(20, 40)] * 2
     assert masks[0].sum() == masks[0][5:15, 10:30].sum() == 200
-    # Pasted by the box before it was cut to the image: half a cell more would be inside otherwise.
+    # Pasted with the box as it was before clipping; otherwise half a cell more would be inside.
     assert masks[1].sum() == masks[1][10:, :15].sum() > 0
 
 
@@ -58,7 +58,7 @@ def test_an_image_without_detections_has_no_entries() -> None:
 def test_detections_that_are_no_numbers_are_refused(column: str) -> None:
     detections = _two()
     getattr(detections, column)[0, 0] = np.nan
-    with pytest.raises(InvalidInputError, match="detections are not numbers"):
+    with pytest.raises(InvalidInputError, match="detections are not finite"):
         locate(detections, [(16, 32)], [(16, 32)])
 
 

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy.ndimage import map_coordinates
 
 from segdata.coco.rle import decode_rle
@@ -15,7 +14,7 @@ CORNERS = st.floats(-30, 60)
 
 
 def _sampled(probabilities: np.ndarray, box: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return the probability at every pixel's center by SciPy's interpolation among zeros, 0 beyond the box."""
+    """Return the probability at every pixel center by SciPy's interpolation, with zeros around and 0 beyond the box."""
     x1, y1, x2, y2 = box.tolist()
     side = len(probabilities)
     y, x = np.meshgrid(np.arange(height) + 0.5, np.arange(width) + 0.5, indexing="ij")

@@ -13,7 +13,7 @@ NAMES = ("square", "bar")
 
 
 def _found(*objects: tuple[int, float, tuple[int, int, int, int]]) -> Detections:
-    """Return instances: label, score and box, whose mask is the box's inside but for a margin of 4 pixels."""
+    """Return instances with label, score and box; each mask fills its box except for a margin of 4 pixels."""
     masks = [rectangle(SHAPE, x1 + 4, y1 + 4, x2 - 4, y2 - 4) for _, _, (x1, y1, x2, y2) in objects]
     return Detections(
         np.array([box for _, _, box in objects], np.float32).reshape(-1, 4),
@@ -33,7 +33,7 @@ def test_instances_of_a_class_have_colors_of_their_own(gray: np.ndarray) -> None
     assert picture.shape == gray.shape
     first, second = (tuple(picture[65, column]) for column in (35, 135))
     assert len({first, second, (128, 128, 128)}) == 3
-    # The outline in full, the filling translucent, the rest as it was but for box and name.
+    # The outline is opaque, the fill translucent and the rest unchanged except for box and name.
     assert tuple(picture[65, 14]) == tuple(picture[65, 10]) != first
     assert (picture[100:] == 128).all()
 
@@ -50,7 +50,7 @@ def test_every_box_has_its_name_within_the_picture(gray: np.ndarray, box: tuple[
     empty = encode_mask(np.zeros(SHAPE, np.uint8))
     found = Detections(np.array([box], np.float32), np.array([0.5], np.float32), np.array([2], np.int32), (empty,))
     picture = draw_instances(gray, found, NAMES)
-    # The name's ground is some lines of letters high and wide; the box's lines alone are one pixel.
+    # The background of a name covers many pixels; the lines of a box are one pixel wide.
     assert (picture[1:-1, 1:-1] != 128).any(axis=2).sum() > 150
 
 

@@ -12,14 +12,14 @@ from segtrain.inference.semantic.segmenter import EvalSettings, Segmenter
 
 
 class ColorNetwork(nn.Cell):
-    """Takes red, green and blue for the logits of three classes."""
+    """Network that returns red, green and blue as the logits of three classes."""
 
     def construct(self, images: Tensor) -> Tensor:
         return images * 10.0
 
 
 class ScaleNetwork(nn.Cell):
-    """Is sure of class 0 at an input of 33 pixels, and rather for class 1 at any other."""
+    """Network that is sure of class 0 at an input of 33 pixels, and leans to class 1 at any other."""
 
     def construct(self, images: Tensor) -> Tensor:
         logits = (5.0, 0.0, 0.0) if images.shape[2] == 33 else (0.0, 1.0, 0.0)
@@ -37,7 +37,7 @@ def raw(small: Config) -> Config:
 
 
 def _quarters(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """An image of colored fields without any symmetry, and the class of each pixel."""
+    """Return an image of colored fields without symmetry, and the class of each pixel."""
     label = np.zeros((height, width), np.uint8)
     label[: height // 3, : width // 4] = 1
     label[height // 3 :, width // 2 :] = 2
@@ -52,7 +52,7 @@ def test_inputs_have_the_published_sizes() -> None:
 
 @pytest.mark.parametrize("scales", [(), (1.0, 0.5)])
 def test_inputs_too_small_to_be_seen_are_refused(scales: tuple[float, ...]) -> None:
-    with pytest.raises(InvalidInputError, match="expected inputs of 33 pixels and more"):
+    with pytest.raises(InvalidInputError, match="expected inputs of at least 33 pixels"):
         EvalSettings(crop_size=33, scales=scales)
 
 
@@ -66,7 +66,7 @@ def test_classes_come_back_where_the_image_shows_them_at_its_own_size(
     for prediction, label in zip(segmenter(images), labels, strict=True):
         assert prediction.dtype == np.uint8
         assert prediction.shape == label.shape
-        # Resizing there and back moves the borders by a pixel or so.
+        # Resizing back and forth moves the borders by about a pixel.
         assert (prediction == label).mean() > 0.95
 
 

@@ -2,20 +2,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from segtrain.data.arrays import Pixels
 from segtrain.inference.semantic.tiling import tiled, with_test_time_augmentation
 
 
 def _two_planes(tiles: Pixels) -> Pixels:
-    """Give each pixel its own value as the probability of class 1."""
+    """Return each pixel's value as its probability of class 1."""
     return np.concatenate([1 - tiles[:, :1], tiles[:, :1]], 1)
 
 
 def _neighbors(reach: int) -> object:
-    """Return a network that sums what lies within `reach` of each pixel, without padding, like valid convolutions."""
+    """Return a network that sums the pixels within `reach` of each pixel, without padding, like valid convolutions."""
 
     def network(tiles: Pixels) -> Pixels:
         size = tiles.shape[2] - 2 * reach

@@ -3,8 +3,7 @@ from __future__ import annotations
 import mask_rcnn_cases as cases
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from mindspore import Tensor
 from pycocotools import mask as coco_mask
 
