@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets the project up in .venv and runs lint, types and tests. PYTHON=python3.12 chooses the interpreter.
+# Sets the project up in .venv and runs lint, types and tests. PYTHON=python3.12 selects the interpreter.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/venv.sh
@@ -7,13 +7,14 @@ source scripts/venv.sh
 make_venv '[test]'
 ruff check
 ruff format --check
+lint-imports
 mypy
 if [ $# -gt 0 ]; then
     pytest "$@"
     exit
 fi
-# A process for each part: MindSpore keeps every graph that it has compiled, a third of a gigabyte for a training step. Two at
-# once, since to compile takes one core. With job control: without it the shell lets what is in the background ignore
+# Each part runs in its own process, because MindSpore keeps every compiled graph: a third of a gigabyte for a training
+# step. Two run at once, since compiling uses one core. Job control is on because without it background processes ignore
 # Ctrl-C, which some of the tests send.
 set -m
 others=$(mktemp)

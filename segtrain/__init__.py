@@ -1,1 +1,13 @@
-"""Train, evaluate and predict segmentation models from record sets."""
+"""Train, evaluate and use segmentation networks on record sets.
+
+Each command has one function of the same name (``eval`` is `evaluate`), which takes paths and object-store URLs and
+returns a report. The table of public names is ``__init__.pyi``. Names are imported on first use, so that
+``import segtrain`` is cheap.
+"""
+
+import lazy_loader
+
+from segdata import __version__ as __version__
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ += ["__version__"]
