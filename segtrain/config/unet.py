@@ -58,7 +58,7 @@ class UNetSettings:
 
     @property
     def halvings(self) -> int:
-        """How many times the sides of the input are halved, by poolings and patches together."""
+        """Number of times the sides of the input are halved, by poolings and patches together."""
         return self.poolings + self.patch.bit_length() - 1
 
 
