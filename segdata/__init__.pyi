@@ -20,6 +20,11 @@ from .errors import (
     SegDataError as SegDataError,
     TargetExistsError as TargetExistsError,
 )
+from .images.values import (
+    Percentiles as Percentiles,
+    ValueRange as ValueRange,
+    parse_value_range as parse_value_range,
+)
 from .inspect.check import (
     CheckReport as CheckReport,
     check as check,
@@ -68,6 +73,7 @@ from .records.convert import (
 from .records.instance import CocoSource as CocoSource
 from .records.manifest import (
     ClassInfo as ClassInfo,
+    ImageInfo as ImageInfo,
     Manifest as Manifest,
     RecordSet as RecordSet,
     Shard as Shard,

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from segdata.cluster import Workers
 from segdata.coco.annotations import Entry, entries
 from segdata.coco.file import Coco, read_coco
 from segdata.errors import Fault, InvalidInputError, OptionError
 from segdata.files import resolve
-from segdata.images import image_error
+from segdata.images.reading import read_image
+from segdata.images.values import Percentiles, ValueRange
 from segdata.labels.classes import Classes
 from segdata.labels.masks import decode_index_png
 from segdata.lists import Pair, read_list
+from segdata.parallel import Progress, default_workers, silent
 from segdata.records.instance import Instances, make_instances
 from segdata.records.manifest import RecordSet, open_set
 from segdata.records.reader import read_columns, read_rows
 from segdata.records.schema import Row, TaskName
+from segdata.records.value_range import resolve_value_range
 
 DatasetKind = Literal["list", "coco", "records"]
 
@@ -46,11 +50,22 @@ class Sample:
         name: name of the image in the list, JSON or record.
         image: the encoded image, or its location.
         label: semantic: the index PNG, or its location; instance: the instances, or the annotations they come from.
+        value_range: value range of the data set.
     """
 
     name: str
     image: File | bytes
     label: File | bytes | Instances | Entry
+    value_range: ValueRange | None = None
+
+    def read_image(self) -> npt.NDArray[Any]:
+        """Return the image as RGB ``(H, W, 3)``; see `segdata.images.reading.read_image`.
+
+        Raises:
+            InvalidInputError: see `read_encoded`; also when the file is not an image, is damaged or needs a value
+                range.
+        """
+        return read_image(read_encoded(self.image), self.value_range)
 
 
 class Dataset(Protocol):
@@ -62,6 +77,7 @@ class Dataset(Protocol):
         task: ``semantic`` or ``instance``.
         labels: class names by label id: 0 to K - 1 (semantic) or 1 to K (instance).
         ignore_label: label of pixels without a class; ``None`` in an instance set.
+        value_range: samples of deep images that mean black and white; ``None`` if all images have 8 bits.
     """
 
     path: Path
@@ -69,6 +85,7 @@ class Dataset(Protocol):
     task: TaskName
     labels: dict[int, str]
     ignore_label: int | None
+    value_range: ValueRange | None
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -85,6 +102,8 @@ class ListDataset:
     kind: DatasetKind = "list"
     task: TaskName = "semantic"
 
+    value_range: ValueRange | None = None
+
     def __init__(self, path: Path, root: Path, classes: Classes, faults: list[Fault] | None = None) -> None:
         """Read the list; see `read_list` for `faults` and the errors raised."""
         self.path, self.root, self.classes = path, root, classes
@@ -99,7 +118,7 @@ class ListDataset:
         """See `Dataset`."""
         for row in range(len(self.pairs)) if rows is None else rows:
             pair = self.pairs[row]
-            yield Sample(pair.image, File(self.root, pair.image), File(self.root, pair.label))
+            yield Sample(pair.image, File(self.root, pair.image), File(self.root, pair.label), self.value_range)
 
 
 class CocoDataset:
@@ -108,6 +127,7 @@ class CocoDataset:
     kind: DatasetKind = "coco"
     task: TaskName = "instance"
     ignore_label: int | None = None
+    value_range: ValueRange | None = None
 
     def __init__(self, path: Path, images: Path, faults: list[Fault] | None = None) -> None:
         """Read the JSON; see `read_coco` for `faults` and the errors raised."""
@@ -122,7 +142,8 @@ class CocoDataset:
     def samples(self, rows: Sequence[int] | None = None) -> Iterator[Sample]:
         """See `Dataset`."""
         for entry in entries(self.coco, rows):
-            yield Sample(entry.image.file_name, File(self.images, entry.image.file_name), entry)
+            name = entry.image.file_name
+            yield Sample(name, File(self.images, name), entry, self.value_range)
 
 
 class RecordDataset:
@@ -138,6 +159,7 @@ class RecordDataset:
         self.task: TaskName = manifest.task
         self.labels = {info.id: info.name for info in manifest.classes}
         self.ignore_label = manifest.ignore_label
+        self.value_range = manifest.image_range
 
     def __len__(self) -> int:
         return self.found.manifest.rows
@@ -145,7 +167,8 @@ class RecordDataset:
     def samples(self, rows: Sequence[int] | None = None) -> Iterator[Sample]:
         """See `Dataset`; MindSpore reads the rows one at a time."""
         for row in read_rows(self.found, rows=rows):
-            yield Sample(row["file_name"], row["data"], row["label"] if self.task == "semantic" else _instances(row))
+            label = row["label"] if self.task == "semantic" else _instances(row)
+            yield Sample(row["file_name"], row["data"], label, self.value_range)
 
 
 def _instances(row: Row) -> Instances:
@@ -158,7 +181,10 @@ def open_dataset(
     data_root: Path | None = None,
     images: Path | None = None,
     classes: Classes | None = None,
+    value_range: ValueRange | Percentiles | None = None,
     faults: list[Fault] | None = None,
+    workers: Workers | None = None,
+    progress: Progress = silent,
 ) -> ListDataset | CocoDataset | RecordDataset:
     """Open the data set at `path`.
 
@@ -170,24 +196,33 @@ def open_dataset(
         data_root: folder that the paths of a list are relative to; the list's folder by default.
         images: folder that the file names of the JSON are relative to; ``images`` next to the JSON's folder by default.
         classes: classes of a list; those of VOC by default.
+        value_range: samples of deep images that mean black and white; percentiles are found by reading all images. A
+            record set knows its own.
         faults: if given, lines or members of the file that are not samples are left out and appended to this list
             instead of raised.
+        workers: number of threads that find percentiles, by default one per processor, or a cluster.
+        progress: reports their progress.
 
     Raises:
-        InvalidInputError: when the data set cannot be opened.
+        InvalidInputError: when the data set cannot be opened, or its percentiles cannot be found.
         OptionError: when the data set does not take a given option, or the image folder does not exist.
         FaultsError: when lines or members of the file are not samples.
     """
     kind = dataset_kind(path)
-    _check_options(path, kind, data_root=data_root, images=images, classes=classes)
+    _check_options(path, kind, data_root=data_root, images=images, classes=classes, value_range=value_range)
+    find = partial(resolve_value_range, value_range, workers=workers or default_workers(), progress=progress)
     if kind == "records":
         return RecordDataset(path)
     if kind == "list":
-        return ListDataset(path, (data_root or path.parent).absolute(), classes or Classes(), faults)
+        listed = ListDataset(path, (data_root or path.parent).absolute(), classes or Classes(), faults)
+        listed.value_range = find(listed.root, [pair.image for pair in listed.pairs])
+        return listed
     folder = (images or images_beside(path)).absolute()
     if not folder.is_dir():
         raise OptionError(f"{path}: image folder {folder} does not exist. Name the folder with --images.")
-    return CocoDataset(path, folder, faults)
+    dataset = CocoDataset(path, folder, faults)
+    dataset.value_range = find(folder, [image.file_name for image in dataset.coco.images])
+    return dataset
 
 
 def images_beside(path: Path) -> Path:
@@ -211,7 +246,7 @@ def dataset_kind(path: Path) -> DatasetKind:
 
 
 def _check_options(path: Path, kind: DatasetKind, **given: object) -> None:
-    used = {"list": ("data_root", "classes"), "coco": ("images",), "records": ()}[kind]
+    used = {"list": ("data_root", "classes", "value_range"), "coco": ("images", "value_range"), "records": ()}[kind]
     useless = [name for name, value in given.items() if value is not None and name not in used]
     if useless:
         what = {"list": "a list file", "coco": "a COCO JSON", "records": "a record set"}[kind]
@@ -234,24 +269,7 @@ def read_encoded(file: File | bytes) -> bytes:
         raise InvalidInputError(f"cannot be read: {error.strerror}", "unreadable") from error
 
 
-def read_image(file: File | bytes) -> npt.NDArray[np.uint8]:
-    """Return an image as RGB, ``(H, W, 3)`` uint8, as stored: the EXIF orientation is not applied.
-
-    Raises:
-        InvalidInputError: see `read_encoded`; also when the file is not an image or is damaged.
-    """
-    from PIL import Image
-
-    data = read_encoded(file)
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-    except Exception as error:
-        # A decoder may raise any exception on damaged data.
-        raise image_error(error, data) from error
-
-
-def check_stated_size(told: tuple[int | None, ...], image: npt.NDArray[np.uint8]) -> None:
+def check_stated_size(told: tuple[int | None, ...], image: npt.NDArray[Any]) -> None:
     """Check that the height and width `told`, stated by a label or by annotations, match the image.
 
     Raises:

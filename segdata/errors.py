@@ -25,6 +25,8 @@ Code = Literal[
     "unreadable",
     "truncated",
     "too_large",
+    "unsupported_image",
+    "no_value_range",
     "size_mismatch",
     "rotated",
     "mixed_modes",

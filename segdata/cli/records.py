@@ -18,9 +18,11 @@ from segdata.console.options import (
     json_option,
     overwrite_option,
     read_classes,
+    value_range_option,
 )
 from segdata.console.render import FAILED, emit, progress_bar, table
 from segdata.errors import name_first
+from segdata.images.values import Percentiles, ValueRange
 from segdata.labels.classes import Classes
 from segdata.records import convert, fetch, publish
 from segdata.records.instance import CocoSource
@@ -44,6 +46,7 @@ from segdata.text import plural
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed for --shuffle")
 @class_options
+@value_range_option
 @click.option("--keep-empty", is_flag=True, help="With --annotations: also write images without instances")
 @click.option(
     "--on-error",
@@ -81,7 +84,7 @@ def to_mindrecord_command(dst_path: Location, as_json: bool, **options: Any) -> 
 #: The options that select the source.
 _SOURCE = (
     *("data_root", "data_lst", *CLASS_OPTIONS),
-    *("annotations", "images", "keep_empty"),
+    *("annotations", "images", "keep_empty", "value_range"),
 )
 
 
@@ -94,13 +97,14 @@ def _source(
     annotations: Path | None,
     images: Path | None,
     keep_empty: bool,
+    value_range: ValueRange | Percentiles | None,
 ) -> convert.Source[Any]:
     """Return the source; refuse options of the other one."""
     if annotations and images and not any((data_root, data_lst, num_classes, class_names, ignore_label is not None)):
-        return CocoSource(annotations, images, keep_empty)
+        return CocoSource(annotations, images, keep_empty, value_range)
     if data_root and data_lst and not any((annotations, images, keep_empty)):
         classes = read_classes(num_classes, class_names, ignore_label)
-        return ListSource(data_root, data_lst, classes or Classes())
+        return ListSource(data_root, data_lst, classes or Classes(), value_range)
     raise click.UsageError(
         "give --data_root and --data_lst (optionally --num_classes, --class_names, --ignore_label), or --annotations "
         "and --images (optionally --keep-empty; classes come from the JSON)"
@@ -123,6 +127,8 @@ def _convert_text(report: convert.ConvertReport) -> str:
         lines.append(f"classes without pixels ({len(unused)} of {len(report.classes)}): {', '.join(unused)}")
     if report.empty:
         lines.append(f"{plural(report.empty, 'image')} without instances left out")
+    if report.value_range:
+        lines.append(f"value range {report.value_range}: these samples become black and white")
     if report.rotated:
         lines.append(f"images stored rotated, kept as stored ({len(report.rotated)}):")
         lines.append(name_first(report.rotated))
@@ -193,6 +199,11 @@ def _info_text(manifest: Manifest) -> str:
         f"size      {_megabytes(size)} for {_megabytes(manifest.payload_bytes)} of images and labels",
         f"order     {'seed ' + str(manifest.options['seed']) if manifest.options['shuffle'] else 'as listed'}",
     ]
+    if manifest.images:
+        kinds = ", ".join(f"{count} {dtype}" for dtype, count in manifest.images.samples.items())
+        lines.append(f"images    {kinds}; {manifest.images.color} in color")
+    if manifest.image_range:
+        lines.append(f"range     {manifest.image_range} become black and white")
     total = sum(info.pixels for info in manifest.classes) + manifest.ignore_pixels
     if manifest.ignore_label is not None:
         share = _share(manifest.ignore_pixels, total)

@@ -14,7 +14,10 @@ from typing import Any, TypeVar
 import click
 
 from segdata.cluster import Cluster
+from segdata.console.render import progress_bar
 from segdata.dataset import open_dataset
+from segdata.errors import InvalidInputError
+from segdata.images.values import Percentiles, ValueRange, parse_value_range
 from segdata.labels.classes import Classes
 from segdata.labels.colormap import IGNORE, VOC_CLASSES, read_class_names
 from segdata.parallel import default_workers
@@ -69,6 +72,23 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return choosing
 
 
+def _value_range(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> ValueRange | Percentiles | None:
+    try:
+        return None if value is None else parse_value_range(value)
+    except InvalidInputError as error:
+        raise click.BadParameter(str(error), context, parameter) from error
+
+
+value_range_option = click.option(
+    "--value_range",
+    callback=_value_range,
+    metavar="LOW:HIGH|P%:Q%|auto",
+    help="For images of more than 8 bits: samples that become black and white",
+)
+
+
 #: The options that define what the labels of a list mean; `read_classes` reads them.
 CLASS_OPTIONS = ("num_classes", "class_names", "ignore_label")
 
@@ -113,10 +133,9 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of `source_options`; the command receives the opened `dataset` instead."""
 
     @wraps(command)
-    def opening(
-        path: Path, data_root: Path | None, images: Path | None, classes: Classes | None, **options: Any
-    ) -> Any:
-        dataset = open_dataset(path, data_root=data_root, images=images, classes=classes)
+    def opening(path: Path, **options: Any) -> Any:
+        places = {name: options.pop(name) for name in ("data_root", "images", "classes", "value_range")}
+        dataset = open_dataset(path, **places, workers=options["workers"], progress=progress_bar)
         return command(dataset=dataset, **options)
 
     return source_options(opening)
@@ -133,6 +152,7 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(classes=read_classes(num_classes, class_names, ignore_label), **options)
 
     for option in (
+        value_range_option,
         class_options,
         click.option(
             "--images", type=EXISTING_DIR, help="For a JSON: folder of its images [default: images next to its folder]"

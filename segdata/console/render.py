@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
@@ -36,6 +37,8 @@ class CommandGroup(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command line and exit with one of the statuses above."""
         try:
+            # Damage is reported in our own messages.
+            logging.getLogger("tifffile").setLevel(logging.CRITICAL)
             with _terminable():
                 # Without standalone mode, click returns the status of `Context.exit` instead of exiting with it.
                 sys.exit(super().main(*args, **{**extra, "standalone_mode": False}) or 0)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InvalidInputError
-from segdata.images import read_image_header
+from segdata.images.reading import read_image_header
 from segdata.labels import png
 from segdata.labels.colormap import IGNORE, ColorMap
 

@@ -14,8 +14,9 @@ from typing import Any, Literal, Protocol, TypeVar
 from segdata.cluster import Workers
 from segdata.errors import FaultsError, SegDataError
 from segdata.files import check_target_directory, staged_directory
+from segdata.images.values import ValueRange
 from segdata.parallel import Progress, default_workers, silent
-from segdata.records.manifest import MANIFEST, ClassInfo, Manifest, read_manifest, write_manifest
+from segdata.records.manifest import MANIFEST, ClassInfo, ImageInfo, Manifest, read_manifest, write_manifest
 from segdata.records.plan import Plan, make_plan, set_name
 from segdata.records.resume import finished_shards, open_work
 from segdata.records.rows import Rows
@@ -45,6 +46,8 @@ class ConvertReport:
     empty: int
     faults: tuple[str, ...]
     rotated: tuple[str, ...]
+    images: ImageInfo
+    value_range: ValueRange | None
 
 
 class Source(Protocol[_T]):
@@ -163,6 +166,8 @@ def _manifest(plan: Plan[_T], rows: Rows[_T], results: Sequence[ShardResult]) ->
         payload_bytes=rows.payload_bytes,
         inputs=hashlib.sha256(b"".join(result.fingerprints for result in results)).hexdigest(),
         options=_options(plan),
+        images=rows.images,
+        value_range=(rows.value_range.low, rows.value_range.high) if rows.value_range else None,
         program=_program(),
         shards=tuple(result.shard for result in results),
     )
@@ -184,6 +189,8 @@ def _report(target: Path, plan: Plan[_T], rows: Rows[_T], results: Sequence[Shar
         empty=rows.empty,
         faults=tuple(map(str, rows.faults)),
         rotated=rows.rotated,
+        images=rows.images,
+        value_range=rows.value_range,
     )
 
 

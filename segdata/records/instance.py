@@ -15,12 +15,15 @@ from segdata.coco.annotations import Entry, check_image_size, entries, measure, 
 from segdata.coco.file import Coco, read_coco
 from segdata.errors import Fault, InvalidInputError
 from segdata.files import resolve
-from segdata.images import read_image_header
+from segdata.images.header import ImageHeader
+from segdata.images.reading import inspect_image
+from segdata.images.values import Percentiles, ValueRange
 from segdata.parallel import Progress, ordered_map
 from segdata.records.layout import blob_overhead
 from segdata.records.manifest import ClassInfo
-from segdata.records.rows import Rows, change_mark
+from segdata.records.rows import ImageTotals, Rows, change_mark
 from segdata.records.schema import INSTANCE, Row, pack_masks
+from segdata.records.value_range import resolve_value_range
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class _ImageCheck:
     change_mark: int
     faults: tuple[Fault, ...]
     orientation: int
+    header: ImageHeader | None = None
 
 
 @dataclass(frozen=True)
@@ -66,18 +70,23 @@ class CocoSource:
         annotations: JSON file of COCO instances.
         images: folder of the images; the JSON's file names are relative to it.
         keep_empty: also write images without instances; otherwise they are left out and counted.
+        value_range: samples of deep images that mean black and white, or percentiles to find.
     """
 
     annotations: Path
     images: Path
     keep_empty: bool = False
+    value_range: ValueRange | Percentiles | None = None
 
     def check(self, *, decode: bool, workers: Workers, progress: Progress) -> Rows[Instances]:
         """Read the JSON and run `check_annotated_images`."""
+        coco = read_coco(self.annotations)
+        names = [image.file_name for image in coco.images]
         return check_annotated_images(
-            read_coco(self.annotations),
+            coco,
             self.images,
             keep_empty=self.keep_empty,
+            value_range=resolve_value_range(self.value_range, self.images, names, workers=workers, progress=progress),
             decode=decode,
             workers=workers,
             progress=progress,
@@ -85,7 +94,14 @@ class CocoSource:
 
 
 def check_annotated_images(
-    coco: Coco, images: Path, *, keep_empty: bool, decode: bool, workers: Workers, progress: Progress
+    coco: Coco,
+    images: Path,
+    *,
+    keep_empty: bool,
+    value_range: ValueRange | None,
+    decode: bool,
+    workers: Workers,
+    progress: Progress,
 ) -> Rows[Instances]:
     """Check every image and annotation: the files exist, sizes match the JSON, each mask and box has an area.
 
@@ -95,6 +111,7 @@ def check_annotated_images(
         coco: the annotations.
         images: folder of the images; file names are relative to it.
         keep_empty: also make rows of images without instances.
+        value_range: samples of deep images that mean black and white.
         decode: decode every image instead of only reading its header.
         workers: number of threads, or a cluster.
         progress: reports progress.
@@ -106,9 +123,10 @@ def check_annotated_images(
     faults = orphans(coco)
     rotated: list[str] = []
     pixels, instances, holding = Counter[int](), Counter[int](), Counter[int]()
+    images_of = ImageTotals()
     empty = 0
     with progress(total=len(coco.images), label="check") as advance:
-        check = partial(_check_annotated_image, images, decode)
+        check = partial(_check_annotated_image, images, value_range, decode)
         for result in ordered_map(check, entries(coco), workers=workers):
             advance(1)
             faults.extend(result.faults)
@@ -121,6 +139,7 @@ def check_annotated_images(
                 empty += 1
                 continue
             found.append(item)
+            images_of.add(result.header)
             sizes.append(result.size)
             change_marks.append(result.change_mark)
             holding.update(set(item.labels.tolist()))
@@ -154,15 +173,17 @@ def check_annotated_images(
         empty=empty,
         faults=tuple(faults),
         rotated=tuple(rotated),
+        images=images_of.summary(),
+        value_range=value_range,
     )
 
 
-def _check_annotated_image(folder: Path, decode: bool, entry: Entry) -> _ImageCheck:
+def _check_annotated_image(folder: Path, value_range: ValueRange | None, decode: bool, entry: Entry) -> _ImageCheck:
     """Check one image and its annotations; report faults instead of raising."""
     image = entry.image
     try:
         path = resolve(folder, image.file_name)
-        header = read_image_header(path, decode=decode)
+        header = inspect_image(path, value_range, decode=decode)
         check_image_size(image, header.height, header.width)
     except InvalidInputError as error:
         return _ImageCheck(None, (), 0, 0, (Fault(error.code, image.file_name, str(error)),), 1)
@@ -171,7 +192,7 @@ def _check_annotated_image(folder: Path, decode: bool, entry: Entry) -> _ImageCh
     size = status.st_size + len(item.masks) + item.boxes.nbytes + item.labels.nbytes + item.iscrowd.nbytes
     content = (item.masks, item.boxes.tolist(), item.labels.tolist(), item.iscrowd.tolist())
     mark = change_mark(image, status.st_size, status.st_mtime_ns, content)
-    return _ImageCheck(item, areas, size, mark, faults, header.orientation)
+    return _ImageCheck(item, areas, size, mark, faults, header.orientation, header)
 
 
 def make_instances(entry: Entry, height: int, width: int) -> tuple[Instances, tuple[int, ...], tuple[Fault, ...]]:

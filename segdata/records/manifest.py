@@ -10,10 +10,11 @@ from typing import Any, Literal
 import msgspec
 
 from segdata.errors import InvalidInputError
+from segdata.images.values import ValueRange
 from segdata.records.schema import SCHEMAS, Schema, TaskName
 
 MANIFEST = "manifest.json"
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
 
 #: Options that every manifest must contain.
 _OPTIONS = {"num_shards", "shuffle", "seed"}
@@ -50,12 +51,21 @@ class ClassInfo:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImageInfo:
+    """Kinds of image in a set: number of images by data type of their samples, and number of images in color."""
+
+    samples: dict[str, int]
+    color: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """Description of a record set, readable without opening its shards.
 
-    `inputs` is the SHA-256 over the fingerprints of all rows in set order (see ``docs/formats.md``);
-    `options` are those that affect the bytes of the set; `ignore_label` is ``None`` in an instance set. The manifest
-    contains no time stamp and no absolute path, so the same inputs give the same manifest.
+    `inputs` is the SHA-256 over the fingerprints of all rows in set order (see ``docs/formats.md``); `options` are
+    those that affect the bytes of the set; `ignore_label` is ``None`` in an instance set. `value_range` has the samples
+    of deep images that mean black and white; sets of format version 1 lack it and `images`. The manifest contains no
+    time stamp and no absolute path, so the same inputs give the same manifest.
     """
 
     format: Literal["segdata record set"] = "segdata record set"
@@ -70,8 +80,15 @@ class Manifest:
     payload_bytes: int
     inputs: str
     options: dict[str, Any]
+    images: ImageInfo | None = None
+    value_range: tuple[float, float] | None = None
     program: dict[str, str]
     shards: tuple[Shard, ...]
+
+    @property
+    def image_range(self) -> ValueRange | None:
+        """Value range to read the images with."""
+        return ValueRange(*self.value_range) if self.value_range else None
 
     @property
     def num_classes(self) -> int:

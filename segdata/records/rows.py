@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -11,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import Fault
-from segdata.records.manifest import ClassInfo
+from segdata.images.header import ImageHeader
+from segdata.images.values import ValueRange
+from segdata.records.manifest import ClassInfo, ImageInfo
 from segdata.records.schema import Row, Schema, TaskName
 
 _T = TypeVar("_T")
@@ -30,6 +33,8 @@ class Rows(Generic[_T]):
         empty: number of images left out because they have no instances.
         faults: everything that was left out, and why.
         rotated: images whose EXIF orientation is not 1.
+        images: kinds of image among the rows.
+        value_range: samples of deep images that mean black and white.
     """
 
     task: TaskName
@@ -47,6 +52,27 @@ class Rows(Generic[_T]):
     empty: int
     faults: tuple[Fault, ...]
     rotated: tuple[str, ...]
+    images: ImageInfo
+    value_range: ValueRange | None = None
+
+
+class ImageTotals:
+    """Counts the kinds of image in a set."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self._dtypes = Counter[str]()
+        self._color = 0
+
+    def add(self, header: ImageHeader | None) -> None:
+        """Count an image."""
+        if header:
+            self._dtypes[header.dtype] += 1
+            self._color += header.bands == 3
+
+    def summary(self) -> ImageInfo:
+        """Return the counts."""
+        return ImageInfo(samples=dict(sorted(self._dtypes.items())), color=self._color)
 
 
 def change_mark(*parts: object) -> int:

@@ -14,7 +14,9 @@ import numpy.typing as npt
 from segdata.cluster import Workers
 from segdata.errors import Code, Fault, InvalidInputError
 from segdata.files import resolve
-from segdata.images import ImageHeader, read_image_header
+from segdata.images.header import ImageHeader
+from segdata.images.reading import inspect_image
+from segdata.images.values import Percentiles, ValueRange
 from segdata.labels.classes import Classes
 from segdata.labels.colormap import voc_colormap
 from segdata.labels.masks import count_values, decode_index_png, first_pixel
@@ -22,8 +24,9 @@ from segdata.lists import Pair, read_list
 from segdata.parallel import Progress, if_worth, ordered_map
 from segdata.records.layout import blob_overhead
 from segdata.records.manifest import ClassInfo
-from segdata.records.rows import Rows, change_mark
+from segdata.records.rows import ImageTotals, Rows, change_mark
 from segdata.records.schema import SEMANTIC, Row
+from segdata.records.value_range import resolve_value_range
 from segdata.text import plural
 
 #: Minimum number of pairs for worker processes; fewer are checked before a process has started.
@@ -60,6 +63,7 @@ class PairCheck:
     pixels: npt.NDArray[np.int64]
     faults: tuple[Fault, ...]
     orientation: int
+    header: ImageHeader | None
 
 
 @dataclass(frozen=True)
@@ -70,20 +74,40 @@ class ListSource:
         data_root: folder that the paths of the list are relative to.
         data_lst: the list file.
         classes: class names and ignore label; those of VOC by default.
+        value_range: samples of deep images that mean black and white, or percentiles to find.
     """
 
     data_root: Path
     data_lst: Path
     classes: Classes = Classes()
+    value_range: ValueRange | Percentiles | None = None
 
     def check(self, *, decode: bool, workers: Workers, progress: Progress) -> Rows[Pair]:
         """Read the list file and run `check_pairs`."""
         pairs = read_list(self.data_lst)
-        return check_pairs(pairs, self.data_root, self.classes, decode=decode, workers=workers, progress=progress)
+        value_range = resolve_value_range(
+            self.value_range, self.data_root, [pair.image for pair in pairs], workers=workers, progress=progress
+        )
+        return check_pairs(
+            pairs,
+            self.data_root,
+            self.classes,
+            value_range=value_range,
+            decode=decode,
+            workers=workers,
+            progress=progress,
+        )
 
 
 def check_pairs(
-    pairs: Sequence[Pair], root: Path, classes: Classes, *, decode: bool, workers: Workers, progress: Progress
+    pairs: Sequence[Pair],
+    root: Path,
+    classes: Classes,
+    *,
+    value_range: ValueRange | None,
+    decode: bool,
+    workers: Workers,
+    progress: Progress,
 ) -> Rows[Pair]:
     """Check every pair: both files exist, are readable and equal in size, and the label has only known values.
 
@@ -96,7 +120,8 @@ def check_pairs(
     faults: list[Fault] = []
     rotated: list[str] = []
     root = root.absolute()
-    check = partial(check_pair, root, classes, decode)
+    check = partial(check_pair, root, classes, value_range, decode)
+    images_of = ImageTotals()
     workers = if_worth(workers, decode or len(pairs) >= PROCESSES_FROM)
     with progress(total=len(pairs), label="check") as advance:
         for pair, result in zip(
@@ -109,9 +134,13 @@ def check_pairs(
             if not result.faults:
                 good.append(pair)
                 sizes.append(result.size)
+                images_of.add(result.header)
                 change_marks.append(result.change_mark)
                 pixels += result.pixels
                 images += result.pixels > 0
+    # Ignored pixels have no class, also if the ignore label is among the class ids (ADE20K: 0 is void).
+    ignored = int(pixels[classes.ignore_label])
+    pixels[classes.ignore_label] = images[classes.ignore_label] = 0
     return Rows(
         task="semantic",
         schema=SEMANTIC,
@@ -126,25 +155,27 @@ def check_pairs(
             for id_, name in enumerate(classes.names)
         ),
         ignore_label=classes.ignore_label,
-        ignore_pixels=int(pixels[classes.ignore_label]),
+        ignore_pixels=ignored,
         samples=len(pairs),
         empty=0,
         faults=tuple(faults),
         rotated=tuple(rotated),
+        images=images_of.summary(),
+        value_range=value_range,
     )
 
 
-def check_pair(root: Path, classes: Classes, decode: bool, pair: Pair) -> PairCheck:
+def check_pair(root: Path, classes: Classes, value_range: ValueRange | None, decode: bool, pair: Pair) -> PairCheck:
     """Check one pair; report faults instead of raising."""
     find_image, find_label = partial(resolve, root, pair.image), partial(resolve, root, pair.label)
-    look = inspect_pair(pair, find_image, find_label, classes, decode=decode)
+    look = inspect_pair(pair, find_image, find_label, classes, value_range, decode=decode)
     orientation = look.header.orientation if look.header else 1
     if look.faults:
-        return PairCheck(0, 0, look.pixels, look.faults, orientation)
+        return PairCheck(0, 0, look.pixels, look.faults, orientation, look.header)
     status = find_image().stat()
     size = status.st_size + len(look.encoded)
     mark = change_mark(pair, size, status.st_mtime_ns, zlib.crc32(look.encoded))
-    return PairCheck(size, mark, look.pixels, (), orientation)
+    return PairCheck(size, mark, look.pixels, (), orientation, look.header)
 
 
 def inspect_pair(
@@ -152,6 +183,7 @@ def inspect_pair(
     find_image: Callable[[], Path | bytes],
     find_label: Callable[[], Path | bytes],
     classes: Classes,
+    value_range: ValueRange | None = None,
     *,
     decode: bool,
 ) -> PairReport:
@@ -162,6 +194,7 @@ def inspect_pair(
         find_image: returns the encoded image or its path, or raises an error if there is no image.
         find_label: the same for the label.
         classes: allowed values of the label.
+        value_range: value range of the data set.
         decode: decode the image instead of only reading its header.
     """
     faults: list[Fault] = []
@@ -170,7 +203,7 @@ def inspect_pair(
     encoded = b""
     try:
         image = find_image()
-        header = read_image_header(image, decode=decode)
+        header = inspect_image(image, value_range, decode=decode)
     except (InvalidInputError, OSError) as error:
         faults.append(file_fault(pair.image, error, "missing_image"))
     try:

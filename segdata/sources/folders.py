@@ -10,7 +10,8 @@ from pathlib import Path
 
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.files import below, check_target_file, normal
-from segdata.images import IMAGE_SUFFIXES, ImageHeader, read_image_header
+from segdata.images.header import IMAGE_SUFFIXES, ImageHeader
+from segdata.images.reading import read_image_header
 from segdata.labels import png
 from segdata.lists import Pair, write_list
 from segdata.parallel import Progress, silent

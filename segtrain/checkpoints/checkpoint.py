@@ -18,6 +18,7 @@ from mindspore import nn
 
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segdata.files import file_mode, write_file
+from segdata.images.values import ValueRange
 from segdata.text import plural
 from segtrain.checkpoints.naming import BACKBONE, OWN, averaged, backbone_prefix, recognize
 from segtrain.checkpoints.weights import Parameters, read_parameters
@@ -64,6 +65,7 @@ class CheckpointInfo:
         class_names: names by class id.
         original_ids: ids of these classes in the source of the training set, in the same order.
         ignore_label: label of the pixels that were not counted; None for instance segmentation.
+        value_range: samples of deep images that mean black and white; None if all images have 8 bits.
         record_set: name of the training set; `inputs` is the fingerprint of its rows.
         rows: number of rows in the training set.
         devices: number of devices that trained together, each on its own batches.
@@ -78,6 +80,7 @@ class CheckpointInfo:
     class_names: tuple[str, ...]
     original_ids: tuple[int, ...]
     ignore_label: int | None
+    value_range: tuple[float, float] | None = None
     record_set: str
     inputs: str
     rows: int
@@ -86,6 +89,11 @@ class CheckpointInfo:
     step: int
     best_score: float | None
     program: dict[str, str] = field(default_factory=program_versions)
+
+    @property
+    def image_range(self) -> ValueRange | None:
+        """Value range to read images with."""
+        return ValueRange(*self.value_range) if self.value_range else None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from segdata.console.options import (
     json_option,
     overwrite_option,
     read_classes,
+    value_range_option,
 )
 from segdata.console.render import emit, progress_bar, table
 from segdata.errors import InvalidInputError
@@ -23,6 +24,7 @@ from segtrain.cli.options import TEST_TIME_AUGMENTATION, given_only, options_of,
 from segtrain.config.recipes import override, recipe, recipe_names
 
 if TYPE_CHECKING:
+    from segdata.images.values import Percentiles, ValueRange
     from segtrain.training.cross_validate import CrossValidationReport
 
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--data_root", type=EXISTING_DIR, required=True, help="Folder that the list's paths are relative to")
 @click.option("--data_lst", type=EXISTING_FILE, required=True, help="List file of all samples, in their natural order")
 @class_options
+@value_range_option
 @click.option("--train_dir", type=ANY_PATH, required=True, help="Directory to write to; each fold gets a subdirectory")
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Number of folds")
 @click.option(
@@ -55,6 +58,7 @@ def cross_validate_command(
     num_classes: int | None,
     class_names: Path | None,
     ignore_label: int | None,
+    value_range: ValueRange | Percentiles | None,
     settings: tuple[str, ...],
     log_steps: int | None,
     as_json: bool,
@@ -79,7 +83,8 @@ def cross_validate_command(
     from segtrain.cli.progress import TrainingBar
     from segtrain.training import cross_validate as validation
 
-    source = ListSource(data_root, data_lst, read_classes(num_classes, class_names, ignore_label) or Classes())
+    classes = read_classes(num_classes, class_names, ignore_label) or Classes()
+    source = ListSource(data_root, data_lst, classes, value_range)
     with resume_hint(), TrainingBar(log_steps) as bar:
         report = validation.cross_validate(config, source, observe=bar, progress=progress_bar, **given_only(options))
     emit(report, as_json, _text)

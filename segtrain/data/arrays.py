@@ -1,8 +1,8 @@
 """Geometry and normalization of images and labels, as plain functions on arrays.
 
-An image is uint8 ``(H, W, 3)`` in RGB order, its label uint8 ``(H, W)``. The published models received BGR although
-their backbones were trained on RGB; here everything is RGB. Labels are resampled by nearest neighbor only, so that no
-new values appear.
+An image is ``(H, W, 3)`` in RGB order with values of 0 to 255, its label uint8 ``(H, W)``. The published models
+received BGR although their backbones were trained on RGB; here everything is RGB. Labels are resampled by nearest
+neighbor only, so that no new values appear.
 """
 
 from __future__ import annotations
@@ -14,27 +14,11 @@ import numpy.typing as npt
 from segdata.errors import InvalidInputError
 from segdata.labels.masks import count_values
 
-RgbImage = npt.NDArray[np.uint8]
+#: 8-bit images are uint8; deep ones float32, scaled by the value range of their set to 0 … 255.
+RgbImage = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 Label = npt.NDArray[np.uint8]
 Pixels = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int32]
-
-
-def decode_image(data: bytes) -> RgbImage:
-    """Decode an image to RGB as stored: like the label, it is not rotated by its EXIF orientation.
-
-    Raises:
-        InvalidInputError: when the bytes cannot be decoded as an image.
-    """
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error as error:
-        # Raised for empty input, and for images above OpenCV's limit of pixels.
-        raise InvalidInputError(f"the image cannot be decoded: OpenCV rejects it ({error.err})") from error
-    if pixels is None:
-        raise InvalidInputError("the image cannot be decoded")
-    image: RgbImage = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-    return image
 
 
 def window(side: int, scale: float, size: int, rng: np.random.Generator) -> tuple[slice, int]:
@@ -120,7 +104,7 @@ def augment(
     bicubic filter does not see beyond the window.
 
     Args:
-        image: uint8 ``(H, W, 3)``.
+        image: uint8 or float32 ``(H, W, 3)``.
         label: uint8 ``(H, W)``.
         rng: source of randomness.
         pixels: float32 ``(3, size, size)``, filled with the normalized crop, 0 (the mean color) beyond the image.
@@ -137,6 +121,7 @@ def augment(
     if rng.random() < 0.5:
         pixels, labels = pixels[..., ::-1], labels[:, ::-1]
     seen = cv2.resize(image[rows, columns], (width, height), interpolation=cv2.INTER_CUBIC)
-    normalize(seen, mean, std, pixels)
+    # The cubic filter overshoots; of uint8 OpenCV cuts that off itself.
+    normalize(np.clip(seen, 0, 255) if seen.dtype == np.float32 else seen, mean, std, pixels)
     labels[:] = ignore_label
     labels[:height, :width] = cv2.resize(label[rows, columns], (width, height), interpolation=cv2.INTER_NEAREST)

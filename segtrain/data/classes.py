@@ -1,8 +1,9 @@
-"""Classes of a record set and of a network."""
+"""Classes and value range of a record set, and those that a network was trained with."""
 
 from __future__ import annotations
 
 from segdata.errors import InvalidInputError, suggest
+from segdata.images.values import ValueRange
 from segdata.records.manifest import Manifest
 
 
@@ -30,3 +31,24 @@ def check_classes(names: tuple[str, ...], manifest: Manifest) -> None:
                 f"record set {manifest.name}: class {found.id} is {found.name!r}; "
                 f"expected {wanted!r}, as in the network"
             )
+
+
+def check_value_range(wanted: tuple[float, float] | None, manifest: Manifest) -> None:
+    """Check that the images of a record set are scaled as those that a network was trained on.
+
+    Raises:
+        InvalidInputError: when the record set has another value range.
+    """
+    if wanted != manifest.value_range:
+        raise InvalidInputError(
+            f"record set {manifest.name}: has {_range_text(manifest.value_range)}; expected {_range_text(wanted)}, "
+            f"as in the training set. Write it again with segdata to-mindrecord{_range_option(wanted)}."
+        )
+
+
+def _range_text(value_range: tuple[float, float] | None) -> str:
+    return f"value range {ValueRange(*value_range)}" if value_range else "8-bit images without a value range"
+
+
+def _range_option(value_range: tuple[float, float] | None) -> str:
+    return f" --value_range {ValueRange(*value_range)}" if value_range else ""

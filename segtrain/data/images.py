@@ -6,18 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from segdata.errors import FaultsError, InvalidInputError, OptionError
 from segdata.files import names_by_stem, resolve
-from segdata.images import IMAGE_SUFFIXES
-from segdata.sources.tif.pages import open_stack
-from segdata.sources.tif.values import encode_png
+from segdata.images.header import IMAGE_SUFFIXES
+from segdata.images.reading import MAX_PAGE_MB, read_image, to_rgb
+from segdata.images.tiff import open_stack
+from segdata.images.values import ValueRange
 from segdata.text import plural, text_lines
-from segtrain.data.arrays import RgbImage, decode_image
+from segtrain.data.arrays import RgbImage
 
-#: Extensions of files that may contain several images, and the largest page in megabytes that is read.
-_STACKS, _MAX_PAGE_MB = (".tif", ".tiff"), 1024
+#: Extensions of files that may contain several images.
+_STACKS = (".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -74,11 +73,16 @@ def is_stack(paths: Mapping[str, Path | Page]) -> bool:
     return len(files) == 1 and None not in files
 
 
-def read_images(paths: Mapping[str, Path | Page], faults: list[str]) -> Iterator[tuple[str, RgbImage | None]]:
-    """Yield the name and pixels of each image; if reading fails, add a fault and yield None as the pixels."""
+def read_images(
+    paths: Mapping[str, Path | Page], faults: list[str], value_range: ValueRange | None
+) -> Iterator[tuple[str, RgbImage | None]]:
+    """Yield the name and pixels of each image; if reading fails, add a fault and yield None as the pixels.
+
+    See `segdata.images.reading.read_image`; `value_range` is that of the training set.
+    """
     for name, path in paths.items():
         try:
-            yield name, decode_image(path.read_bytes() if isinstance(path, Path) else _encoded(path))
+            yield name, read_image(path, value_range) if isinstance(path, Path) else _read_page(path, value_range)
         except InvalidInputError as error:
             faults.append(f"{path}: {error}")
             yield name, None
@@ -125,7 +129,7 @@ def _pages(name: str, path: Path) -> Iterator[tuple[str, Path | Page]]:
     number = 1
     if path.suffix.lower() in _STACKS:
         try:
-            with open_stack(path, max_page_mb=_MAX_PAGE_MB) as stack:
+            with open_stack(path, max_page_mb=MAX_PAGE_MB) as stack:
                 number = len(stack)
         except (InvalidInputError, OSError):
             # The fault is reported when the file is read.
@@ -137,16 +141,7 @@ def _pages(name: str, path: Path) -> Iterator[tuple[str, Path | Page]]:
             yield page.name, page
 
 
-def _encoded(page: Page) -> bytes:
-    """Return a page as the PNG that `segdata tif-slice` would write.
-
-    Raises:
-        InvalidInputError: when the page is damaged or has values that do not fit a PNG.
-    """
-    with open_stack(page.path, max_page_mb=_MAX_PAGE_MB) as stack:
-        pixels = stack.read(page.index, stack.form(page.index))
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise InvalidInputError(
-            f"holds {pixels.dtype} values; expected uint8 or uint16. Scale them with segdata tif-slice --depth 8bit."
-        )
-    return encode_png(pixels)
+def _read_page(page: Page, value_range: ValueRange | None) -> RgbImage:
+    """Return a page as `read_image` returns an image."""
+    with open_stack(page.path, max_page_mb=MAX_PAGE_MB) as stack:
+        return to_rgb(stack.read_page(page.index, stack.form(page.index)), value_range)

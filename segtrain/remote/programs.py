@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segdata.errors import InvalidInputError, name_first
-from segdata.images import IMAGE_SUFFIXES
+from segdata.images.header import IMAGE_SUFFIXES
 from segdata.parallel import Progress, silent
 from segdata.records.fetch import local_set
 from segdata.store.transfer import called_by_url, fetched, object_size, objects

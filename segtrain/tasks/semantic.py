@@ -66,8 +66,15 @@ def _check_weights(weights: tuple[float, ...] | None, manifest: Manifest) -> Non
 
 
 def left_out(records: RecordSet, config: Config) -> tuple[str, ...]:
-    """Return an empty tuple: every pixel is used unless its label is the ignore label."""
-    return ()
+    """Return a sentence if colors are lost: U-Net sees gray unless it is told otherwise."""
+    images = records.manifest.images
+    if not (config.unet and config.unet.channels == 1 and images and images.color):
+        return ()
+    total = plural(sum(images.samples.values()), "image")
+    return (
+        f"left out the colors of {images.color} of {total}: the network sees gray. "
+        "Use --set unet.channels=3 to train on colors.",
+    )
 
 
 class WithLoss(nn.Cell):

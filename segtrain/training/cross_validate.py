@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -105,7 +105,7 @@ def cross_validate(
         for name, rows in zip(("train", "val"), fold.split(len(pairs)), strict=True):
             write_list(directory / f"{name}_lst.txt", [pairs[row] for row in rows], overwrite=True)
         records = directory / "records" / "train"
-        training_list = ListSource(source.data_root, directory / "train_lst.txt", source.classes)
+        training_list = replace(source, data_lst=directory / "train_lst.txt")
         to_mindrecord(training_list, records, num_shards=1, overwrite=True, progress=progress)
         going_on = resume and (directory / "last.ckpt").exists()
         train(config, records, directory, resume=going_on, overwrite=overwrite, observe=observe)

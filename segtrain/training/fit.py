@@ -17,7 +17,7 @@ from segdata.records.manifest import RecordSet, open_set
 from segtrain.checkpoints.checkpoint import RATES, CheckpointInfo, load_pretrained, restore
 from segtrain.config.config import Config
 from segtrain.config.recipes import write_config
-from segtrain.data.classes import check_classes
+from segtrain.data.classes import check_classes, check_value_range
 from segtrain.data.rows import steps_per_epoch
 from segtrain.distributed.device import prepare_device, stop_requests
 from segtrain.distributed.ranks import Ranks, current
@@ -105,6 +105,7 @@ def train(
     config = task.resolve_config(config, data.manifest)
     if evaluation:
         check_classes(data.manifest.class_names, evaluation.manifest)
+        check_value_range(data.manifest.value_range, evaluation.manifest)
     # Report errors that do not depend on the number of devices before the processes connect and wait for each other.
     draws = data.manifest.rows * config.repeat
     steps_per_epoch(draws, config.batch_size)
@@ -313,6 +314,7 @@ def _info(config: Config, data: RecordSet, ranks: Ranks) -> CheckpointInfo:
         class_names=manifest.class_names,
         original_ids=tuple(each.original_id for each in manifest.classes),
         ignore_label=config.ignore_label,
+        value_range=manifest.value_range,
         record_set=manifest.name,
         inputs=manifest.inputs,
         rows=manifest.rows,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 #: A pattern, and what to write instead.
 REPLACED = {
-    r"\b(is|are|was|were) none\b": "is invalid, is not one",
+    r"\b(is|are|was|were) (?-i:none)\b": "is invalid, is not one",
     r"(?<!there )\b(is|are|was|were) no (?!longer\b)": "is not a",
     r"\bstands?\b(?! for\b)": "is, appears",
     r"\bl(ies?|ay|ain|ying)\b": "is",

@@ -256,7 +256,7 @@ def test_an_address_that_is_none_is_a_sentence() -> None:
 def test_workers_and_a_scheduler_exclude_each_other(segdata: Callable[..., Result], devkit: Path) -> None:
     result = segdata("voc-decolor", "--data_root", devkit, "--workers", "2", "--scheduler", "tcp://127.0.0.1:1")
     assert result.exit_code == 2
-    assert "give one of the two" in result.stderr
+    assert "Give only one" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["check", "stats"])

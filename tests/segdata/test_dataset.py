@@ -10,10 +10,10 @@ import pytest
 from segdata.dataset import (
     Dataset,
     File,
+    Sample,
     dataset_kind,
     open_dataset,
     read_encoded,
-    read_image,
     read_instances,
     read_label,
 )
@@ -33,7 +33,7 @@ def test_a_list_and_its_record_set_give_the_same_samples(devkit: Path, voc_recor
     ours, theirs = by_name(listed), by_name(recorded)
     assert ours.keys() == theirs.keys()
     for name, sample in ours.items():
-        assert np.array_equal(read_image(sample.image), read_image(theirs[name].image))
+        assert np.array_equal(sample.read_image(), theirs[name].read_image())
         assert np.array_equal(read_label(sample), read_label(theirs[name]))
 
 
@@ -43,7 +43,7 @@ def test_a_json_and_its_record_set_give_the_same_samples(coco: Path, coco_record
     theirs = by_name(recorded)
     assert len(listed) == len(recorded) == len(theirs)
     for sample in listed.samples():
-        height, width = read_image(sample.image).shape[:2]
+        height, width = sample.read_image().shape[:2]
         instances, faults = read_instances(sample, height, width)
         stored, _ = read_instances(theirs[sample.name], height, width)
         assert faults == ()
@@ -103,6 +103,6 @@ def test_a_file_outside_its_root_is_not_read(tmp_path: Path) -> None:
 def test_a_damaged_image_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_bytes(b"no image")
     with pytest.raises(InvalidInputError, match="not a readable image"):
-        read_image(File(tmp_path, "x.jpg"))
+        Sample("x", File(tmp_path, "x.jpg"), b"").read_image()
     with pytest.raises(InvalidInputError, match="missing"):
-        read_image(File(tmp_path, "y.jpg"))
+        Sample("y", File(tmp_path, "y.jpg"), b"").read_image()

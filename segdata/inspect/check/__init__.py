@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from segdata.cluster import Workers
 from segdata.dataset import (
@@ -20,6 +20,7 @@ from segdata.dataset import (
     sample_names,
 )
 from segdata.errors import Fault, InvalidInputError, OptionError
+from segdata.images.values import Percentiles, ValueRange
 from segdata.inspect.check.findings import Finding, Findings
 from segdata.inspect.check.overlap import read_other
 from segdata.inspect.check.sample import SampleReport, inspect_sample
@@ -77,6 +78,7 @@ def check(
     data_root: Path | None = None,
     images: Path | None = None,
     classes: Classes | None = None,
+    value_range: ValueRange | Percentiles | None = None,
     against: Sequence[Dataset] = (),
     hash: bool = False,
     decode: bool = False,
@@ -91,9 +93,10 @@ def check(
     Args:
         source: path of a list file, COCO JSON or record set, or an open data set. For a path, invalid lines, invalid
             objects and a file that is not a data set are reported as findings.
-        data_root: see `open_dataset`; this and the next two apply only to a path.
+        data_root: see `open_dataset`; this and the next three apply only to a path.
         images: see `open_dataset`.
         classes: see `open_dataset`.
+        value_range: see `open_dataset`.
         against: data sets that must not contain the same images, usually those used for evaluation.
         hash: also compare image contents, within the data set and with `against`.
         decode: decode every image, to find damage after the header.
@@ -108,7 +111,9 @@ def check(
     faults: list[Fault] = []
     dataset, path = (None, source) if isinstance(source, Path) else (source, source.path)
     if dataset is None:
-        dataset = _open(path, faults, data_root=data_root, images=images, classes=classes)
+        workers = workers or default_workers()
+        places = {"data_root": data_root, "images": images, "classes": classes, "value_range": value_range}
+        dataset = _open(path, faults, workers=workers, progress=progress, **places)
     findings = Findings()
     findings.add(faults)
     if dataset is not None:
@@ -126,12 +131,10 @@ def check(
     )
 
 
-def _open(
-    path: Path, faults: list[Fault], *, data_root: Path | None, images: Path | None, classes: Classes | None
-) -> Dataset | None:
+def _open(path: Path, faults: list[Fault], **options: Any) -> Dataset | None:
     """Open a data set, or return None; add the problems to `faults`."""
     try:
-        return open_dataset(path, data_root=data_root, images=images, classes=classes, faults=faults)
+        return open_dataset(path, faults=faults, **options)
     except OptionError:
         raise
     except InvalidInputError as error:

@@ -26,6 +26,10 @@ ERRORS: dict[Code, str] = {
     "unreadable": "Download or unpack the files again, or remove them from the list or JSON.",
     "truncated": "Download or unpack the files again.",
     "too_large": "Split the files into smaller images, or correct the size in their header or in the JSON.",
+    "unsupported_image": "Convert the images to gray or RGB, one image per file; slice stacks with tif-slice.",
+    "no_value_range": (
+        "Say which samples become black and white with --value_range LOW:HIGH, or --value_range auto for all images."
+    ),
     "size_mismatch": (
         "Resize image and label to the same size, labels without interpolation; in a JSON, correct the size."
     ),
@@ -53,7 +57,7 @@ WARNINGS: dict[Code, str] = {
     "rotated": (
         "Images are read as stored. Check that the labels have the same orientation, or save the images upright."
     ),
-    "mixed_modes": "Save all images in one mode, 8-bit gray or RGB; programs read other modes differently.",
+    "mixed_modes": "Save all images in one mode; segdata reads all of them as RGB, other programs may not.",
     "label_all_ignore": "Remove these samples; a network cannot learn from them.",
     "class_unused": "List only the classes that the set contains, or add samples of these.",
     "no_size": "Add the width and height of each image to the JSON; many programs need them.",

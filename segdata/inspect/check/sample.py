@@ -16,7 +16,8 @@ from segdata.coco.file import Image
 from segdata.dataset import File, Sample
 from segdata.errors import Fault, InvalidInputError
 from segdata.files import resolve
-from segdata.images import ImageHeader, read_image_header
+from segdata.images.header import ImageHeader
+from segdata.images.reading import inspect_image
 from segdata.labels.classes import Classes
 from segdata.lists import Pair
 from segdata.records.instance import Instances
@@ -76,9 +77,8 @@ def digest(*parts: bytes) -> bytes:
 
 def _inspect_label(classes: Classes, hash: bool, decode: bool, sample: Sample, file: File | bytes) -> SampleReport:
     pair = Pair(sample.name, file.name if isinstance(file, File) else f"label of {sample.name}")
-    found = inspect_pair(
-        pair, partial(_find, sample.image, whole=hash), partial(_find, file, whole=False), classes, decode=decode
-    )
+    image, label = partial(_find, sample.image, whole=hash), partial(_find, file, whole=False)
+    found = inspect_pair(pair, image, label, classes, sample.value_range, decode=decode)
     values = np.flatnonzero(found.pixels).tolist()
     faults = [*found.faults, *_odd_image(sample.name, found.header)]
     if values == [classes.ignore_label]:
@@ -112,7 +112,7 @@ def _inspect_instances(hash: bool, decode: bool, sample: Sample, entry: Entry) -
     faults: list[Fault] = []
     try:
         image = _find(sample.image, whole=hash)
-        header = read_image_header(image, decode=decode)
+        header = inspect_image(image, sample.value_range, decode=decode)
         check_image_size(entry.image, header.height, header.width)
     except (InvalidInputError, OSError) as error:
         faults.append(file_fault(sample.name, error, "missing_image"))

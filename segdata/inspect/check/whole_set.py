@@ -12,10 +12,16 @@ from segdata.inspect.check.sample import SampleReport
 from segdata.labels.colormap import IGNORE, VOC_CLASSES
 
 #: Plain names of Pillow's modes.
-_MODES = {"L": "gray", "LA": "gray with alpha", "RGBA": "RGB with alpha", "P": "palette", "1": "1-bit"}
-
-#: Modes that programs convert to 8-bit gray or RGB differently: Pillow clips 16 bits at 255, OpenCV scales them.
-_UNLIKE = ("CMYK", "I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+_MODES = {
+    "L": "gray",
+    "LA": "gray with alpha",
+    "RGBA": "RGB with alpha",
+    "P": "palette",
+    "1": "1-bit",
+    "I;16": "16-bit gray",
+    "L;16": "16-bit gray",
+    "RGB;16": "16-bit RGB",
+}
 
 
 class WholeSet:
@@ -69,8 +75,6 @@ class WholeSet:
                 yield Fault(
                     "mixed_modes", name, f"{_MODES.get(mode, mode)}; most images are {_MODES.get(usual, usual)}"
                 )
-            elif mode in _UNLIKE:
-                yield Fault("mixed_modes", name, f"{mode}; programs convert this to 8-bit gray or RGB differently")
 
 
 def _same_content(first: SampleReport, look: SampleReport) -> Fault:

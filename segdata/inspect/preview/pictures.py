@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from segdata.coco.annotations import Entry
 from segdata.coco.rle import Rle, decode_rle, to_rle
-from segdata.dataset import Dataset, File, Sample, check_stated_size, read_image, read_instances, read_label
+from segdata.dataset import Dataset, File, Sample, check_stated_size, read_instances, read_label
 from segdata.draw.overlay import Box, Overlay, instance_colors, instance_overlay, label_overlay
 from segdata.errors import InvalidInputError
+from segdata.images.reading import as_picture
 from segdata.labels.colormap import Color, voc_palette
 from segdata.labels.masks import count_values
 from segdata.parallel import ordered_map
@@ -94,7 +95,7 @@ def draw_samples(dataset: Dataset, rows: Sequence[int], view: View, *, workers: 
 def draw_sample(view: View, sample: Sample) -> Picture | Unreadable:
     """Return the picture of a sample; faults are returned as `Unreadable`, never raised."""
     try:
-        image = read_image(sample.image)
+        image = as_picture(sample.read_image())
         if isinstance(sample.label, Instances | Entry):
             return _draw_instances(view, sample, sample.label, image)
         return _draw_label(view, sample, image)

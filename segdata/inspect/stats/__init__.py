@@ -9,9 +9,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
 
-import numpy as np
-import numpy.typing as npt
-
 from segdata.cluster import Workers
 from segdata.coco.annotations import orphans
 from segdata.dataset import CocoDataset, Dataset, DatasetKind
@@ -100,9 +97,9 @@ class StatsReport:
 
 @dataclass
 class _Totals:
-    """Totals over all samples; integers, so that the order of addition does not matter."""
+    """Totals over all samples, added in their order: for 8-bit images all are integers."""
 
-    colors: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((3, 256), np.int64))
+    colors: list[list[float]] = field(default_factory=lambda: [[0, 0], [0, 0], [0, 0]])
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     pixels: Counter[int] = field(default_factory=Counter)
     images: Counter[int] = field(default_factory=Counter)
@@ -118,7 +115,9 @@ class _Totals:
         if isinstance(counts, str):
             self.left_out.append(counts)
             return
-        self.colors += counts.colors
+        for sums, found in zip(self.colors, counts.colors, strict=True):
+            sums[0] += found[0]
+            sums[1] += found[1]
         self.sizes[counts.width, counts.height] += 1
         self.pixels.update(counts.pixels)
         self.images.update(counts.pixels.keys())
@@ -133,7 +132,8 @@ def stats(dataset: Dataset, *, workers: Workers | None = None, progress: Progres
     """Read every sample of a data set once, and compute its statistics.
 
     Mean and deviation are exact and taken over pixels, so large images weigh more than small ones. Images are
-    converted to RGB, as stored. All sums are integers, so the report does not depend on the number of workers.
+    converted to RGB, as stored; deep ones are scaled by the value range. The report does not depend on the number of
+    workers.
 
     Args:
         dataset: see `open_dataset`.
@@ -180,7 +180,7 @@ def _report(dataset: Dataset, totals: _Totals) -> StatsReport:
     instance = dataset.task == "instance"
     every = sum(width * height * images for (width, height), images in totals.sizes.items())
     ignored = 0 if dataset.ignore_label is None else totals.pixels.pop(dataset.ignore_label, 0)
-    mean, std = _mean_and_std(totals.colors)
+    mean, std = _mean_and_std(totals.colors, every)
     return StatsReport(
         path=str(dataset.path),
         kind=dataset.kind,
@@ -220,15 +220,12 @@ def _classes(labels: Mapping[int, str], totals: _Totals, *, instance: bool) -> t
     )
 
 
-def _mean_and_std(colors: npt.NDArray[np.int64]) -> tuple[Rgb, Rgb]:
-    """Return the mean and standard deviation of each channel from ``(3, 256)`` counts."""
-    (r_mean, r_std), (g_mean, g_std), (b_mean, b_std) = (_moments(counts) for counts in colors.tolist())
+def _mean_and_std(sums: Sequence[Sequence[float]], number: int) -> tuple[Rgb, Rgb]:
+    """Return the mean and standard deviation of R, G and B from their sums over `number` pixels."""
+    (r_mean, r_std), (g_mean, g_std), (b_mean, b_std) = (_moments(total, squares, number) for total, squares in sums)
     return (r_mean, g_mean, b_mean), (r_std, g_std, b_std)
 
 
-def _moments(counts: Sequence[int]) -> tuple[float, float]:
-    # Use Python's integers: a sum of squares over millions of images overflows 64 bits.
-    number = sum(counts)
-    total = sum(value * count for value, count in enumerate(counts))
-    squares = sum(value * value * count for value, count in enumerate(counts))
-    return total / number, math.sqrt(number * squares - total * total) / number
+def _moments(total: float, squares: float, number: int) -> tuple[float, float]:
+    # Python's integers do not overflow; sums of fractions may be off by a rounding error below 0.
+    return total / number, math.sqrt(max(number * squares - total * total, 0)) / number

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from segdata.coco.annotations import Entry
 from segdata.coco.rle import to_rle
-from segdata.dataset import File, Sample, check_stated_size, read_image, read_instances, read_label
+from segdata.dataset import File, Sample, check_stated_size, read_instances, read_label
 from segdata.errors import InvalidInputError
 from segdata.labels.masks import count_values
 from segdata.records.instance import Instances
 from segdata.records.schema import unpack_masks
+
+#: The sum and the sum of squares of a channel, for R, G and B.
+Sums = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ class ClassCounts:
     Attributes:
         width: image width in pixels.
         height: image height in pixels.
-        colors: number of pixels with each value of R, G and B, ``(3, 256)`` int64.
+        colors: sum and sum of squares of R, of G and of B over all pixels; exact integers for 8-bit images.
         pixels: number of pixels by label, including the ignore label; in an instance set, the area of the masks
             without crowds.
         instances: number of instances by label, without crowds.
@@ -35,7 +39,7 @@ class ClassCounts:
 
     width: int
     height: int
-    colors: npt.NDArray[np.int64]
+    colors: Sums
     pixels: dict[int, int]
     instances: dict[int, int]
     crowds: int = 0
@@ -51,7 +55,7 @@ def count_sample(known: Collection[int | None], sample: Sample) -> ClassCounts |
     """
     where = sample.name
     try:
-        image = read_image(sample.image)
+        image = sample.read_image()
         if isinstance(sample.label, Instances | Entry):
             found = _count_instances(sample, sample.label, image)
         else:
@@ -63,7 +67,7 @@ def count_sample(known: Collection[int | None], sample: Sample) -> ClassCounts |
     return found
 
 
-def _count_label(sample: Sample, image: npt.NDArray[np.uint8]) -> ClassCounts:
+def _count_label(sample: Sample, image: npt.NDArray[Any]) -> ClassCounts:
     label = read_label(sample)
     height, width = image.shape[:2]
     check_stated_size(label.shape, image)
@@ -72,7 +76,7 @@ def _count_label(sample: Sample, image: npt.NDArray[np.uint8]) -> ClassCounts:
     return ClassCounts(width, height, _colors(image), pixels, {})
 
 
-def _count_instances(sample: Sample, label: Instances | Entry, image: npt.NDArray[np.uint8]) -> ClassCounts:
+def _count_instances(sample: Sample, label: Instances | Entry, image: npt.NDArray[Any]) -> ClassCounts:
     from pycocotools import mask
 
     height, width = image.shape[:2]
@@ -94,8 +98,13 @@ def _check_labels(found: Collection[int], known: Collection[int | None]) -> None
         raise InvalidInputError(f"has value {foreign[0]}, which is not a class{more}", "value_outside_classes")
 
 
-def _colors(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """Return the number of pixels of an ``(H, W, 3)`` image with each value, ``(3, 256)``."""
+def _colors(image: npt.NDArray[Any]) -> Sums:
+    """Return the sums of an ``(H, W, 3)`` image, uint8 or float32, by channel."""
+    if image.dtype != np.uint8:
+        values = image.reshape(-1, 3).astype(np.float64)
+        return tuple(zip(values.sum(0).tolist(), np.square(values).sum(0).tolist(), strict=True))
     from PIL import Image
 
-    return np.array(Image.fromarray(image).histogram(), np.int64).reshape(3, 256)
+    levels = np.arange(256)
+    counts = np.array(Image.fromarray(image).histogram(), np.int64).reshape(3, 256)
+    return tuple(zip((counts @ levels).tolist(), (counts @ levels**2).tolist(), strict=True))

@@ -14,7 +14,8 @@ from typing import Literal
 from segdata.coco.file import Image
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segdata.files import resolve
-from segdata.images import IMAGE_SUFFIXES, read_image_header
+from segdata.images.header import IMAGE_SUFFIXES
+from segdata.images.reading import read_image_header
 from segdata.parallel import Progress, ordered_map
 from segdata.text import plural
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from segdata.cluster import Workers, check_shared
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.files import below, check_target_directory, check_target_file, normal, staged_directory
-from segdata.images import read_image_header
+from segdata.images.reading import read_image_header
 from segdata.labels.colormap import VOC_CLASSES
 from segdata.labels.masks import encode_index_png, first_pixel
 from segdata.lists import Pair, write_list

@@ -13,13 +13,15 @@ import numpy.typing as npt
 
 from segdata.coco.rle import Rle, decode_rle, to_rle
 from segdata.errors import InvalidInputError
+from segdata.images.reading import read_image
+from segdata.images.values import ValueRange
 from segdata.parallel import ordered_map
 from segdata.records.manifest import Manifest, RecordSet
 from segdata.records.reader import read_columns, read_rows
 from segdata.records.schema import Row, as_bytes, unpack_masks
 from segtrain.config.config import Config
 from segtrain.config.mask_rcnn import MaskRcnn
-from segtrain.data.arrays import Ids, Pixels, RgbImage, decode_image
+from segtrain.data.arrays import Ids, Pixels, RgbImage
 from segtrain.data.instance.transforms import crop_mask, fill_input, fit_at_random, move_boxes, place_image
 from segtrain.data.rows import epoch_rows, worker_count
 from segtrain.distributed.ranks import ALONE, Ranks
@@ -106,7 +108,14 @@ def instance_batches(
     size = config.batch_size
     rows = epoch_rows(records.manifest.rows, config, epoch=epoch, first_step=first_step, ranks=ranks)
     classes = records.manifest.num_classes
-    fill = partial(_fill, config=config, settings=settings, classes=classes, epoch=epoch)
+    fill = partial(
+        _fill,
+        config=config,
+        settings=settings,
+        classes=classes,
+        value_range=records.manifest.image_range,
+        epoch=epoch,
+    )
     filled = ordered_map(fill, _places(records, rows, size, settings), workers=worker_count(config))
     for batch in islice(filled, size - 1, None, size):
         yield tuple(map(Tensor.from_numpy, batch))
@@ -133,7 +142,8 @@ def eval_samples(records: RecordSet, config: Config, settings: MaskRcnn, ranks: 
     check_instance_set(records.manifest)
     share = ranks.share(records.manifest.rows)
     rows = read_rows(records, rows=share) if share else iter(())
-    return ordered_map(partial(_eval_sample, config=config, settings=settings), rows, workers=worker_count(config))
+    read = partial(_eval_sample, config=config, settings=settings, value_range=records.manifest.image_range)
+    return ordered_map(read, rows, workers=worker_count(config))
 
 
 def network_input(image: RgbImage, config: Config, settings: MaskRcnn) -> tuple[Pixels, tuple[int, int]]:
@@ -183,10 +193,12 @@ def _empty_batch(size: int, settings: MaskRcnn) -> Batch:
     )
 
 
-def _fill(place: _Place, *, config: Config, settings: MaskRcnn, classes: int, epoch: int) -> Batch:
+def _fill(
+    place: _Place, *, config: Config, settings: MaskRcnn, classes: int, value_range: ValueRange | None, epoch: int
+) -> Batch:
     """Write a row to its place in the batch; runs on a worker thread."""
     row, batch, index = place.row, place.batch, place.index
-    image = _decode(row)
+    image = _decode(row, value_range)
     height, width = image.shape[:2]
     rng = np.random.default_rng([config.seed, epoch, place.number])
     at = fit_at_random(height, width, settings.image_height, settings.image_width, rng, expand=settings.expand)
@@ -208,15 +220,15 @@ def _fill(place: _Place, *, config: Config, settings: MaskRcnn, classes: int, ep
     return batch
 
 
-def _eval_sample(row: Row, *, config: Config, settings: MaskRcnn) -> EvalSample:
-    image = _decode(row)
+def _eval_sample(row: Row, *, config: Config, settings: MaskRcnn, value_range: ValueRange | None) -> EvalSample:
+    image = _decode(row, value_range)
     return EvalSample(row["file_name"], row["image_id"], image, *network_input(image, config, settings))
 
 
-def _decode(row: Row) -> RgbImage:
+def _decode(row: Row, value_range: ValueRange | None) -> RgbImage:
     """Return the image of a row after checking that it has the size that the masks were drawn for."""
     try:
-        image = decode_image(row["data"])
+        image = read_image(row["data"], value_range)
     except InvalidInputError as error:
         raise InvalidInputError(f"{row['file_name']}: {error}") from error
     if image.shape[:2] != (row["height"], row["width"]):

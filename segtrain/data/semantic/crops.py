@@ -10,28 +10,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from segdata.errors import InvalidInputError
 from segdata.files import resolve
+from segdata.images.reading import read_image
+from segdata.images.values import ValueRange
 from segdata.labels.masks import decode_index_png
 from segdata.lists import read_list
 from segdata.parallel import ordered_map
 from segdata.records.manifest import Manifest, RecordSet
 from segdata.records.reader import read_rows
 from segtrain.config.config import Config
-from segtrain.data.arrays import Ids, Pixels, augment, check_label, decode_image
+from segtrain.data.arrays import Ids, Label, Pixels, RgbImage, augment, check_label
 from segtrain.data.rows import epoch_rows, worker_count
 from segtrain.distributed.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)
 class EncodedSample:
-    """An encoded image with its encoded label; errors refer to it by `name`."""
+    """An encoded image with its encoded label; errors refer to it by `name`, and `value_range` says how to read it."""
 
     name: str
     image: bytes
     label: bytes
+    value_range: ValueRange | None = None
 
 
 @dataclass(frozen=True)
@@ -42,17 +44,15 @@ class SampleList:
     data_lst: Path
 
 
-def decode_sample(
-    sample: EncodedSample, *, num_classes: int, ignore_label: int
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Return the RGB image ``(H, W, 3)`` and label ``(H, W)`` of a sample, both uint8.
+def decode_sample(sample: EncodedSample, *, num_classes: int, ignore_label: int) -> tuple[RgbImage, Label]:
+    """Return the RGB image ``(H, W, 3)``, see `segdata.images.reading.read_image`, and the label ``(H, W)`` uint8.
 
     Raises:
         InvalidInputError: when image or label cannot be decoded, their sizes differ, or the label has an invalid value.
             The message names the sample.
     """
     try:
-        image, label = decode_image(sample.image), decode_index_png(sample.label)
+        image, label = read_image(sample.image, sample.value_range), decode_index_png(sample.label)
         check_label(label, image.shape, num_classes=num_classes, ignore_label=ignore_label)
     except InvalidInputError as error:
         raise InvalidInputError(f"{sample.name}: {error}") from error
@@ -99,23 +99,25 @@ def crop_batches(
 def record_samples(records: RecordSet, ranks: Ranks = ALONE) -> Iterator[EncodedSample]:
     """Yield this rank's rows of a record set, in order; each row belongs to exactly one rank."""
     share = ranks.share(records.manifest.rows)
-    return read_samples(records, share) if share else iter(())
+    return encoded_samples(records, share) if share else iter(())
 
 
-def list_samples(data_root: Path, data_lst: Path, ranks: Ranks = ALONE) -> Iterator[EncodedSample]:
+def list_samples(
+    data_root: Path, data_lst: Path, ranks: Ranks = ALONE, *, value_range: ValueRange | None = None
+) -> Iterator[EncodedSample]:
     """Yield this rank's samples of a list file, as `record_samples` does; paths are relative to `data_root`."""
     for pair in read_list(data_lst)[ranks.rank :: ranks.size]:
         image, label = resolve(data_root, pair.image), resolve(data_root, pair.label)
-        yield EncodedSample(pair.image, image.read_bytes(), label.read_bytes())
+        yield EncodedSample(pair.image, image.read_bytes(), label.read_bytes(), value_range)
 
 
-def read_samples(records: RecordSet, rows: Sequence[int]) -> Iterator[EncodedSample]:
+def encoded_samples(records: RecordSet, rows: Sequence[int]) -> Iterator[EncodedSample]:
     """Yield the samples of `rows` (numbered from 0) in the given order; a row may appear several times."""
     # MindRecord cannot read more rows at a time than the record set has.
     most = records.manifest.rows
     for start in range(0, len(rows), most):
         for row in read_rows(records, rows=rows[start : start + most]):
-            yield EncodedSample(str(row["file_name"]), row["data"], row["label"])
+            yield EncodedSample(str(row["file_name"]), row["data"], row["label"], records.manifest.image_range)
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class _Place:
 
 def _places(records: RecordSet, rows: Sequence[int], config: Config) -> Iterator[_Place]:
     size, side = config.batch_size, config.crop_size
-    for number, (row, sample) in enumerate(zip(rows, read_samples(records, rows), strict=True)):
+    for number, (row, sample) in enumerate(zip(rows, encoded_samples(records, rows), strict=True)):
         if number % size == 0:
             images, labels = np.empty((size, 3, side, side), np.float32), np.empty((size, side, side), np.int32)
         yield _Place(row, sample, images, labels, number % size)

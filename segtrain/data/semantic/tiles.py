@@ -15,7 +15,7 @@ from segtrain.config.config import Config
 from segtrain.config.unet import UNetSettings, output_size
 from segtrain.data.rows import epoch_draws, in_batches, worker_count
 from segtrain.data.semantic.border_weights import border_weights
-from segtrain.data.semantic.crops import EncodedSample, decode_sample, read_samples
+from segtrain.data.semantic.crops import EncodedSample, decode_sample, encoded_samples
 from segtrain.data.semantic.tile_transforms import augment_tile, with_channels
 from segtrain.distributed.ranks import ALONE, Ranks
 
@@ -49,7 +49,7 @@ def tile_batches(
     rows, size = records.manifest.rows, config.batch_size
     draws = epoch_draws(rows, config, epoch=epoch, first_step=first_step, ranks=ranks)
     seeds = [(config.seed, epoch * config.repeat + draw // rows, draw % rows) for draw in draws]
-    samples = read_samples(records, [draw % rows for draw in draws])
+    samples = encoded_samples(records, [draw % rows for draw in draws])
     classes = records.manifest.num_classes
     make = partial(_tile, config=config, settings=settings, classes=classes)
     workers = worker_count(config)

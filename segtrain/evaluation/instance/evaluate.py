@@ -20,7 +20,7 @@ from segdata.text import plural
 from segtrain.checkpoints.checkpoint import check_expected
 from segtrain.config.config import Config, DeviceTarget
 from segtrain.config.mask_rcnn import MaskRcnn
-from segtrain.data.classes import check_classes
+from segtrain.data.classes import check_classes, check_value_range
 from segtrain.data.instance.batches import EvalSample, check_instance_set, eval_samples
 from segtrain.data.rows import in_batches
 from segtrain.data.semantic.crops import SampleList
@@ -101,6 +101,7 @@ def evaluate_instances(
     records = open_set(data)
     check_instance_set(records.manifest)
     check_classes(info.class_names, records.manifest)
+    check_value_range(info.value_range, records.manifest)
     settings = settings_of(info.config)
     started = time.perf_counter()
     scores = score_detector(

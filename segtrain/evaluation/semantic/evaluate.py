@@ -18,7 +18,7 @@ from segdata.records.manifest import open_set
 from segdata.text import plural
 from segtrain.checkpoints.checkpoint import CheckpointInfo, check_expected
 from segtrain.config.config import DeviceTarget
-from segtrain.data.classes import check_classes, class_id
+from segtrain.data.classes import check_classes, check_value_range, class_id
 from segtrain.data.rows import in_batches, worker_count
 from segtrain.data.semantic.crops import (
     EncodedSample,
@@ -187,7 +187,12 @@ def _open(data: Path | SampleList, info: CheckpointInfo, ranks: Ranks) -> tuple[
     """Return the ignore label, the number of rows and this rank's samples."""
     if isinstance(data, SampleList):
         assert info.ignore_label is not None
-        return info.ignore_label, len(read_list(data.data_lst)), list_samples(data.data_root, data.data_lst, ranks)
+        return (
+            info.ignore_label,
+            len(read_list(data.data_lst)),
+            list_samples(data.data_root, data.data_lst, ranks, value_range=info.image_range),
+        )
     records = open_set(data)
     check_classes(info.class_names, records.manifest)
+    check_value_range(info.value_range, records.manifest)
     return ignore_label_of(records.manifest), records.manifest.rows, record_samples(records, ranks)

@@ -13,6 +13,7 @@ from PIL import Image as Pillow
 
 from segdata.errors import FaultsError, OptionError
 from segdata.files import staged_directory
+from segdata.images.reading import as_picture
 from segdata.parallel import Progress, silent
 from segdata.records.manifest import ClassInfo
 from segtrain.checkpoints.checkpoint import CheckpointInfo
@@ -92,7 +93,7 @@ def predict_instances(
         entries: list[Result] = []
         described: list[dict[str, Any]] = []
         with progress(total=len(paths), label="predict") as advance:
-            for number, (name, image) in enumerate(read_images(paths, faults), start=1):
+            for number, (name, image) in enumerate(read_images(paths, faults, info.image_range), start=1):
                 if image is not None:
                     found = _likely(_detect(detector, image, info.config), score)
                     counts.update(info.class_names[label - 1] for label in found.labels.tolist())
@@ -141,6 +142,7 @@ def _likely(found: Detections, score: float) -> Detections:
 def _draw(
     directory: Path, name: str, image: RgbImage, found: Detections, class_names: tuple[str, ...], *, cutout: bool
 ) -> None:
-    Pillow.fromarray(draw_instances(image, found, class_names)).save(directory / _OVERLAY / name)
+    picture = as_picture(image)
+    Pillow.fromarray(draw_instances(picture, found, class_names)).save(directory / _OVERLAY / name)
     if cutout:
-        Pillow.fromarray(cut_out(image, found), "RGBA").save(directory / _CUTOUT / name)
+        Pillow.fromarray(cut_out(picture, found), "RGBA").save(directory / _CUTOUT / name)

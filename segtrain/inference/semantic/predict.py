@@ -15,6 +15,7 @@ from tifffile import TiffWriter
 from segdata.draw.overlay import blend, label_overlay
 from segdata.errors import FaultsError
 from segdata.files import staged_directory
+from segdata.images.reading import as_picture
 from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
 from segdata.parallel import Progress, silent
@@ -103,7 +104,7 @@ def predict_semantic(
         faults: list[str] = []
         with ExitStack() as files, progress(total=len(paths), label="predict") as advance:
             stack = files.enter_context(TiffWriter(staging / STACK)) if is_stack(paths) else None
-            for name, image in read_images(paths, faults):
+            for name, image in read_images(paths, faults, info.image_range):
                 if image is not None:
                     (labels,) = segmenter([image])
                     _write(staging, f"{name}.png", image, labels)
@@ -131,4 +132,4 @@ def _write(directory: Path, name: str, image: RgbImage, labels: npt.NDArray[np.u
     colored = Pillow.fromarray(labels, "P")
     colored.putpalette(voc_palette().tobytes())
     colored.save(directory / RESULT_PALETTE / name)
-    Pillow.fromarray(blend(image, label_overlay(labels), 0.5)).save(directory / RESULT_OVERLAY / name)
+    Pillow.fromarray(blend(as_picture(image), label_overlay(labels), 0.5)).save(directory / RESULT_OVERLAY / name)

@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from segdata.errors import InvalidInputError
-from segdata.images import read_image_header
+from segdata.images.reading import read_image_header
 
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 16, 3)).astype(np.uint8))
 EXIF = Image.Exif()

@@ -14,7 +14,7 @@ from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.labels.classes import Classes
 from segdata.lists import read_list
 from segdata.records.convert import to_mindrecord
-from segdata.records.manifest import open_set
+from segdata.records.manifest import ImageInfo, open_set
 from segdata.records.plan import make_plan
 from segdata.records.rows import Rows
 from segdata.records.schema import SEMANTIC, as_bytes
@@ -85,6 +85,7 @@ def test_a_plan_uses_every_row_once_in_balanced_shards(rows: int, shards: int, s
         task="semantic", schema=SEMANTIC, items=tuple(range(rows)), keys=tuple(map(str, range(rows))),
         read=lambda _: {}, sizes=np.full(rows, 1000), payload_bytes=0, classes=(), ignore_label=255, ignore_pixels=0,
         change_marks=np.zeros(rows, np.uint64), samples=rows, empty=0, faults=(), rotated=(),
+        images=ImageInfo(samples={}, color=0),
     )  # fmt: skip
     if rows < shards:
         with pytest.raises(InvalidInputError, match=f"Set --num_shards to {rows} or less"):

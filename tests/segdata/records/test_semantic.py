@@ -26,9 +26,9 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def check(root: Path, image: str = "a.jpg", label: str = "a.png", **options: bool) -> Rows[Pair]:
+def check(root: Path, image: str = "a.jpg", label: str = "a.png", *, decode: bool = False) -> Rows[Pair]:
     pairs = [Pair(image, label)]
-    return check_pairs(pairs, root, Classes(), decode=options.get("decode", False), workers=1, progress=silent)
+    return check_pairs(pairs, root, Classes(), value_range=None, decode=decode, workers=1, progress=silent)
 
 
 def test_a_good_pair_is_counted_pixel_by_pixel(root: Path) -> None:
@@ -37,6 +37,16 @@ def test_a_good_pair_is_counted_pixel_by_pixel(root: Path) -> None:
     assert rows.payload_bytes == (root / "a.jpg").stat().st_size + (root / "a.png").stat().st_size
     assert {info.id: info.pixels for info in rows.classes if info.pixels} == {0: 3, 1: 2, 20: 1}
     assert rows.ignore_pixels == 2
+
+
+def test_ignored_pixels_count_once_if_the_ignore_label_is_a_class_id(root: Path) -> None:
+    classes = Classes(tuple(map(str, range(21))), 0)
+    Image.fromarray(np.where(IDS == 255, 1, IDS).astype(np.uint8)).save(root / "a.png")
+    pairs = [Pair("a.jpg", "a.png")]
+    rows = check_pairs(pairs, root, classes, value_range=None, decode=False, workers=1, progress=silent)
+    assert rows.ignore_pixels == 3
+    assert {info.id: info.pixels for info in rows.classes if info.pixels} == {1: 4, 20: 1}
+    assert rows.classes[0].images == 0
 
 
 def rgb_label(root: Path) -> None:

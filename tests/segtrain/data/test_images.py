@@ -7,6 +7,7 @@ import pytest
 import tifffile
 
 from segdata.errors import FaultsError, InvalidInputError, OptionError
+from segdata.images.values import ValueRange
 from segtrain.data.images import Page, image_paths, is_stack, read_images
 
 
@@ -113,7 +114,7 @@ def test_a_tiff_of_several_pages_gives_them_all(stack: Path) -> None:
     assert paths == {f"cells_{index:04d}": Page(stack, index) for index in range(3)}
     assert is_stack(paths)
     faults: list[str] = []
-    for index, (name, image) in enumerate(read_images(paths, faults)):
+    for index, (name, image) in enumerate(read_images(paths, faults, None)):
         assert name == f"cells_{index:04d}"
         assert image is not None
         assert image.shape == (4, 5, 3)
@@ -132,16 +133,28 @@ def test_pages_of_values_that_are_no_colors_are_faults_with_a_cure(tmp_path: Pat
     path = tmp_path / "floats.tif"
     tifffile.imwrite(path, np.zeros((2, 4, 5), np.float32), photometric="minisblack", metadata=None)
     faults: list[str] = []
-    assert [image for _, image in read_images(image_paths(path), faults)] == [None, None]
+    assert [image for _, image in read_images(image_paths(path), faults, None)] == [None, None]
     assert (
-        "floats.tif, page 1: holds float32 values; expected uint8 or uint16. Scale them with segdata tif-slice"
+        "floats.tif, page 1: float32 samples from 0 to 0; expected 8 bits, or a data set with a value range"
         in faults[1]
     )
+
+
+def test_pages_are_scaled_by_the_value_range_of_the_training_set(tmp_path: Path) -> None:
+    path = tmp_path / "deep.tif"
+    pixels = np.arange(40, dtype=np.uint16).reshape(2, 4, 5) * 100
+    tifffile.imwrite(path, pixels, photometric="minisblack", metadata=None)
+    faults: list[str] = []
+    images = [image for _, image in read_images(image_paths(path), faults, ValueRange(0, 5100))]
+    assert faults == []
+    for image, page in zip(images, pixels, strict=True):
+        assert image is not None
+        assert np.allclose(image[..., 0], page / 20)
 
 
 def test_a_damaged_tiff_is_told_when_its_turn_comes(tmp_path: Path) -> None:
     path = tmp_path / "damaged.tif"
     path.write_bytes(b"II*\0")
     faults: list[str] = []
-    assert [image for _, image in read_images(image_paths(path), faults)] == [None]
+    assert [image for _, image in read_images(image_paths(path), faults, None)] == [None]
     assert len(faults) == 1

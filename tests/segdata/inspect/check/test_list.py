@@ -16,6 +16,7 @@ from PIL import Image
 
 from segdata.dataset import open_dataset
 from segdata.errors import FaultsError, OptionError
+from segdata.images.values import ValueRange
 from segdata.inspect.check import CheckReport, check
 from segdata.inspect.check.findings import WARNINGS
 from segdata.labels.classes import Classes
@@ -157,10 +158,10 @@ FAULTS: dict[str, tuple[str, Callable[[Planted, int], object]]] = {
     "label of another size": ("size_mismatch", lambda at, n: at.write_label(n, at.pixels(n)[1:])),
     "image stored turned": ("rotated", turn),
     "gray image": ("mixed_modes", save_as("L")),
-    "CMYK image": ("mixed_modes", save_as("CMYK")),
+    "CMYK image": ("unsupported_image", save_as("CMYK")),
     "image with alpha": ("mixed_modes", save_as("RGBA")),
     "1-bit image": ("mixed_modes", save_as("1")),
-    "16-bit image": ("mixed_modes", save_as("I;16")),
+    "16-bit image": ("no_value_range", save_as("I;16")),
     "palette label": ("label_mode", palette_label),
     "RGB label": ("label_mode", lambda at, n: Image.fromarray(voc_palette()[at.pixels(n)]).save(at.label(n))),
     "16-bit label": ("label_mode", lambda at, n: Image.fromarray(at.pixels(n).astype(np.uint16)).save(at.label(n))),
@@ -254,13 +255,14 @@ def test_what_an_unreadable_label_holds_is_not_guessed(planted: Planted) -> None
     }
 
 
-def test_images_that_are_all_alike_are_not_mixed_unless_programs_read_them_differently(planted: Planted) -> None:
+def test_images_that_are_all_alike_are_not_mixed_but_deep_ones_need_a_value_range(planted: Planted) -> None:
     for number in range(SAMPLES):
         save_as("L")(planted, number)
     assert counts(planted.check()) == {}
     for number in range(SAMPLES):
         save_as("I;16")(planted, number)
-    assert counts(planted.check()) == {"mixed_modes": SAMPLES}
+    assert counts(planted.check()) == {"no_value_range": SAMPLES}
+    assert counts(planted.check(value_range=ValueRange(0, 255))) == {}
 
 
 def test_a_stem_that_several_images_have_is_no_name_to_compare(planted: Planted) -> None:

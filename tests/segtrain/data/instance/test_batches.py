@@ -167,7 +167,7 @@ def test_a_label_of_no_class_is_named(coco: RecordSet) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"data": b"no image"}, "the image cannot be decoded"),
+        ({"data": b"no image"}, "not a readable image"),
         ({"width": 61}, "the image is 60 x 40 pixels, but its row says 61 x 40; expected the same size"),
         ({"masks": b"\x91\xc4\x011"}, "run lengths cover"),
         (

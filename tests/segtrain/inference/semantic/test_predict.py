@@ -72,7 +72,7 @@ def test_images_that_cannot_be_read_are_reported_and_the_others_done(
     assert [fault.partition(": ")[0] for fault in report.faults] == [
         str(folder / name) for name in ("bad.jpg", "cut.jpg", "empty.jpg")
     ]
-    assert report.faults[0].endswith("bad.jpg: the image cannot be decoded")
+    assert report.faults[0].endswith("bad.jpg: not a readable image: unknown image format")
     (folder / "good.jpg").unlink()
     with pytest.raises(FaultsError, match=r"no image can be read \(3 tried\)"):
         predict_semantic(folder, trained.directory / "best.ckpt", tmp_path / "nothing")

@@ -9,14 +9,15 @@ import pytest
 from PIL import Image
 
 from segdata.errors import InvalidInputError
-from segdata.images import ImageHeader, read_image_header
+from segdata.images.header import ImageHeader
+from segdata.images.reading import read_image_header
 
 
 def test_size_format_and_kind_of_pixel_are_read(tmp_path: Path) -> None:
     Image.new("RGB", (5, 3)).save(tmp_path / "a.jpg")
     Image.new("L", (4, 2)).save(tmp_path / "b.png")
     assert read_image_header(tmp_path / "a.jpg") == ImageHeader(5, 3, "JPEG", "RGB", 1)
-    assert read_image_header(tmp_path / "b.png") == ImageHeader(4, 2, "PNG", "L", 1)
+    assert read_image_header(tmp_path / "b.png") == ImageHeader(4, 2, "PNG", "L", 1, bands=1)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

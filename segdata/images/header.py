@@ -1,0 +1,157 @@
+"""Image headers: size, format, kind of pixel and orientation, read without decoding the pixels."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from segdata.errors import Code, InvalidInputError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+#: File name extensions of images, in lower case; they match in any case.
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+
+JPEG_START, PNG_START = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+#: TIFF 6.0, section 2; BigTIFF has 43 in the place of 42.
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+#: Tag 0x0112 of EXIF 2.32: how to rotate the stored pixels for display; 1 means no rotation.
+_ORIENTATION = 0x0112
+
+#: Pillow's modes with 8 bits in each band, or fewer that the decoder stretches to 8; alpha is dropped.
+_EIGHT_BIT = {"1": 1, "L": 1, "LA": 1, "P": 3, "PA": 3, "RGB": 3, "RGBA": 3, "RGBX": 3}
+_DEEP = {"I;16": "uint16", "I;16B": "uint16", "I;16L": "uint16", "I": "int32", "F": "float32"}
+_WORDS = {"CMYK": "CMYK", "YCbCr": "YCbCr", "LAB": "CIE L*a*b*", "HSV": "HSV", "RGBa": "premultiplied alpha"}
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """Size and kind of the pixels of an image, as `segdata.images.reading` reads them.
+
+    Attributes:
+        width: stored width in pixels.
+        height: stored height in pixels.
+        format: file format as Pillow names it.
+        mode: kind of pixel as Pillow names it; deep RGB is ``RGB;16``.
+        orientation: EXIF or TIFF orientation; 1 means no rotation.
+        dtype: data type of a sample. Anything but uint8 needs a value range.
+        bands: 1 for gray, 3 for color.
+    """
+
+    width: int
+    height: int
+    format: str
+    mode: str
+    orientation: int
+    dtype: str = "uint8"
+    bands: int = 3
+
+    @property
+    def size(self) -> str:
+        """Return width and height as text."""
+        return f"{self.width} x {self.height}"
+
+    @property
+    def deep(self) -> bool:
+        """Return whether samples have more than 8 bits, a sign or a fraction: a value range must say what they mean."""
+        return self.dtype != "uint8"
+
+
+def head_of(image: Path | bytes) -> bytes:
+    """Return the first 32 bytes of an image, which tell its format.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+    """
+    if isinstance(image, bytes):
+        return image[:32]
+    with image.open("rb") as file:
+        return file.read(32)
+
+
+def open_pillow(image: Path | bytes) -> Image:
+    """Open an image with Pillow; only its header is read."""
+    from PIL import Image
+
+    return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image)
+
+
+def pillow_header(opened: Image, head: bytes) -> ImageHeader:
+    """Return the header of an image that is opened with Pillow.
+
+    Raises:
+        InvalidInputError: when the image has several frames, or colors that are not gray or RGB.
+    """
+    if (frames := getattr(opened, "n_frames", 1)) > 1:
+        raise InvalidInputError(
+            f"contains {frames} images; expected one. Save each as a file of its own.", "unsupported_image"
+        )
+    mode, dtype = opened.mode, "uint8"
+    if head.startswith(PNG_START) and head[24] == 16:
+        # Pillow reads 16-bit color as 8-bit. PNG specification, section 11.2.2: byte 24 is the bit depth.
+        gray = head[25] in (0, 4)
+        mode, dtype, bands = "I;16" if gray else "RGB;16", "uint16", 1 if gray else 3
+    elif mode in _DEEP:
+        dtype, bands = _DEEP[mode], 1
+    elif mode in _EIGHT_BIT:
+        bands = _EIGHT_BIT[mode]
+    else:
+        raise unsupported(f"{_WORDS.get(mode, mode)} pixels")
+    return ImageHeader(
+        opened.width, opened.height, opened.format or "", mode, _orientation(opened), np.dtype(dtype).name, bands
+    )
+
+
+def unsupported(found: str) -> InvalidInputError:
+    """Return the error for an image whose pixels are not gray or RGB; `found` says what they are."""
+    return InvalidInputError(f"{found}; expected gray or RGB. Convert the image first.", "unsupported_image")
+
+
+def image_error(error: Exception, image: Path | bytes) -> InvalidInputError:
+    """Return the message and the kind of fault for an exception that a decoder raised for an image."""
+    if isinstance(error, InvalidInputError):
+        # The caller names the file; the code for stacks does so too.
+        place = () if isinstance(image, bytes) else (f"{image}: ", f"{image.name}, page 0: ")
+        text = reduce(str.removeprefix, place, str(error))
+        return InvalidInputError(text, error.code)
+    if isinstance(error, FileNotFoundError):
+        return InvalidInputError("missing", "missing_image")
+    found = error.strerror if isinstance(error, OSError) and error.strerror else _without_name(error)
+    return InvalidInputError(f"not a readable image: {found}", _kind(error, image))
+
+
+def _without_name(error: Exception) -> str:
+    """Return the decoder's message without the path or the memory address of the image."""
+    text = re.sub(r"cannot identify image file .*", "unknown image format", str(error), flags=re.DOTALL)
+    return text.partition("\n")[0] or type(error).__name__
+
+
+def _kind(error: Exception, image: Path | bytes) -> Code:
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(error, Image.DecompressionBombError):
+        return "too_large"
+    if isinstance(error, UnidentifiedImageError) and not (
+        len(image) if isinstance(image, bytes) else image.stat().st_size
+    ):
+        return "empty_file"
+    return "truncated" if "truncated" in str(error).lower() else "unreadable"
+
+
+def _orientation(image: Any) -> int:
+    # Pillow decodes a complete PNG to find EXIF data after the pixels; cameras write JPEG.
+    if image.format == "PNG":
+        return 1
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:
+        # Damaged EXIF data does not mean that the pixels are damaged.
+        return 1

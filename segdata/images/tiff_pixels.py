@@ -1,0 +1,156 @@
+"""Meaning of the stored samples of a TIFF page, and which of them can be read.
+
+Source: TIFF Revision 6.0, Adobe, sections 3 to 6, 16 and 18.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import InvalidInputError
+from segdata.text import plural
+
+if TYPE_CHECKING:
+    from tifffile import TiffPage
+
+#: PhotometricInterpretation and samples per pixel of pages that are read; YCbCr in a JPEG is decoded to RGB.
+_COLORS = {
+    (0, 1): "gray, 0 is white",
+    (1, 1): "gray",
+    (3, 1): "palette",
+    (0, 2): "gray with alpha, 0 is white",
+    (1, 2): "gray with alpha",
+    (2, 3): "RGB",
+    (2, 4): "RGBA",
+    (6, 3): "RGB",
+}
+_YCBCR, _JPEG = 6, (6, 7, 33007, 34892)
+
+#: ExtraSamples (section 18): alpha that the colors are multiplied by.
+_ASSOCIATED_ALPHA = 1
+
+
+@dataclass(frozen=True)
+class PageForm:
+    """Properties of a page, from its header.
+
+    Attributes:
+        width: in pixels.
+        height: in pixels.
+        samples: number of samples per pixel.
+        dtype: data type of a sample.
+        bits: number of its bits in use.
+        color: color type in words.
+    """
+
+    width: int
+    height: int
+    samples: int
+    dtype: np.dtype[Any]
+    bits: int
+    color: str
+
+    def __str__(self) -> str:
+        return f"{self.width} x {self.height} {self.dtype} {self.color}"
+
+    @property
+    def image_dtype(self) -> np.dtype[Any]:
+        """Return the data type of `as_image`."""
+        if self.color == "palette" or (self.bits <= 8 and self.dtype.kind in "bu"):
+            return np.dtype(np.uint8)
+        return self.dtype.newbyteorder("=")
+
+
+def page_form(page: TiffPage, max_page_mb: int) -> PageForm:
+    """Return the form of `page` after checking that everything it claims is possible.
+
+    Raises:
+        InvalidInputError: when it is too large, or its pixels are not read.
+    """
+    size = f"{page.imagewidth} x {page.imagelength} pixels"
+    # tifffile swaps the bytes of 24-bit samples.
+    if page.dtype is None or page.dtype.kind not in "buif" or page.bitspersample not in (*range(1, 17), 32, 64):
+        raise InvalidInputError(
+            f"unsupported {page.bitspersample}-bit samples; expected integers of 1 to 16, 32 or 64 bits, or fractions "
+            "of 16, 32 or 64",
+            "unsupported_image",
+        )
+    claimed = max(page.nbytes, math.prod(page.chunks) * page.dtype.itemsize)
+    if claimed > max_page_mb << 20:
+        raise InvalidInputError(
+            f"claims {size}, {claimed / 2**20:,.0f} MB of memory; expected at most {max_page_mb} MB", "too_large"
+        )
+    photometric, samples = int(page.photometric), page.samplesperpixel
+    color = _COLORS.get((photometric, samples))
+    if photometric == _YCBCR and page.compression not in _JPEG:
+        color = None
+    if page.axes not in ("YX", "YXS", "SYX") or not page.nbytes or color is None:
+        raise InvalidInputError(
+            f"{size}: {color_words(photometric)} with {plural(samples, 'band')}, axes {page.axes}; "
+            "expected a gray, palette or RGB image. Convert it first.",
+            "unsupported_image",
+        )
+    if _ASSOCIATED_ALPHA in page.extrasamples:
+        raise InvalidInputError(
+            f"{size} with colors multiplied by alpha; expected colors as they are. Save it without transparency.",
+            "unsupported_image",
+        )
+    return PageForm(page.imagewidth, page.imagelength, samples, page.dtype, page.bitspersample, color)
+
+
+def color_words(photometric: int) -> str:
+    """Return a PhotometricInterpretation (sections 4 to 6 and 16 to 23; TIFF/EP for camera data) in words."""
+    words = {0: "gray", 1: "gray", 2: "RGB", 3: "palette", 4: "transparency mask", 5: "CMYK", 6: "YCbCr"}
+    words |= {8: "CIE L*a*b*", 9: "ICC L*a*b*", 10: "ITU L*a*b*", 32803: "raw camera", 34892: "linear raw"}
+    return f"{words.get(photometric, f'unknown (photometric interpretation {photometric})')} pixels"
+
+
+def as_image(stored: npt.NDArray[Any], form: PageForm, page: TiffPage) -> npt.NDArray[Any]:
+    """Return stored samples as an image; see `Stack.read_page`."""
+    if form.samples in (2, 4):
+        stored = stored[..., 0] if form.samples == 2 else stored[..., :3]
+    if form.color == "palette":
+        # Section 5: 16 bits for each color, of which the high byte is used, as by Pillow.
+        colors = (np.asarray(page.colormap) >> 8).astype(np.uint8).T
+        return np.ascontiguousarray(colors[stored])
+    highest = 2**form.bits - 1
+    if "0 is white" in form.color:
+        if form.dtype.kind not in "bu":
+            raise InvalidInputError(
+                f"{form.dtype} samples with 0 as white; expected unsigned samples", "unsupported_image"
+            )
+        stored = (highest - stored).astype(stored.dtype)
+    if form.bits < 8:
+        stored = np.rint(stored * (255 / highest)).astype(np.uint8)
+    return np.ascontiguousarray(stored)
+
+
+@contextmanager
+def naming_file(where: str) -> Iterator[None]:
+    """Prefix errors with `where`.
+
+    A decoder may raise any exception for damaged data, so every exception is taken to mean that.
+    """
+    prefix = f"{where}: " if where else ""
+    try:
+        yield
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{prefix}{error}", error.code) from error
+    except OSError as error:
+        raise InvalidInputError(
+            f"{prefix}cannot be read: {error.strerror or 'its data is damaged'}", "unreadable"
+        ) from error
+    except (LookupError, TypeError, AttributeError, struct.error) as error:
+        raise InvalidInputError(f"{prefix}cannot be read: its header is damaged", "unreadable") from error
+    except Exception as error:
+        raise InvalidInputError(
+            f"{prefix}cannot be read: its data is damaged, or compressed in a way that is not supported", "unreadable"
+        ) from error

@@ -1,0 +1,86 @@
+"""Value ranges: which samples of deep images mean black and white."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import InvalidInputError
+
+
+@dataclass(frozen=True)
+class ValueRange:
+    """The samples that become 0 (`low`) and 255 (`high`); between them the map is linear, beyond them it is clipped.
+
+    One range serves all images of a set, so that they stay comparable.
+
+    >>> ValueRange(0, 4095).scale(np.array([0, 4095, 5000], np.uint16)).tolist()
+    [0.0, 255.0, 255.0]
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        """Refuse a range that maps nothing."""
+        if not (np.isfinite([self.low, self.high]).all() and self.low < self.high):
+            raise InvalidInputError(f"invalid range {self}; expected a lower and a higher number")
+
+    def __str__(self) -> str:
+        return f"{self.low:g}:{self.high:g}"
+
+    def scale(self, samples: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return samples of any shape as float32, 0 to 255.
+
+        Raises:
+            InvalidInputError: when a sample is not a number.
+        """
+        if samples.dtype.kind == "f" and np.isnan(samples).any():
+            raise InvalidInputError("holds values that are not numbers (NaN)", "unreadable")
+        # float32 holds all integers of 16 bits, float64 those of 53.
+        exact: type[np.float32 | np.float64] = np.float32 if samples.dtype.itemsize <= 2 else np.float64
+        scaled: npt.NDArray[Any] = samples.astype(exact)
+        scaled = np.multiply(np.subtract(scaled, exact(self.low)), exact(255 / (self.high - self.low)))
+        return np.asarray(np.clip(scaled, 0, 255), np.float32)
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """A value range that is still to be found: from one percentile of the samples to another, each 0 to 100."""
+
+    low: float = 0
+    high: float = 100
+
+    def __post_init__(self) -> None:
+        """Refuse percentiles that are not in order."""
+        if not 0 <= self.low < self.high <= 100:
+            raise InvalidInputError(
+                f"invalid percentiles {self.low:g}%:{self.high:g}%; expected 0 <= low < high <= 100"
+            )
+
+
+def parse_value_range(text: str) -> ValueRange | Percentiles:
+    """Return the value range that ``LOW:HIGH``, ``LOW%:HIGH%`` or ``auto`` (all samples) names.
+
+    Raises:
+        InvalidInputError: when `text` has another form.
+
+    >>> parse_value_range("0.5%:99.5%")
+    Percentiles(low=0.5, high=99.5)
+    """
+    if text == "auto":
+        return Percentiles()
+    match = re.fullmatch(r"\s*([^:%]+)(%?):([^:%]+)(%?)\s*", text)
+    try:
+        if match and match[2] == match[4]:
+            low, high = float(match[1]), float(match[3])
+            return Percentiles(low, high) if match[2] else ValueRange(low, high)
+    except ValueError:
+        pass
+    raise InvalidInputError(
+        f"value range {text!r}: expected LOW:HIGH (such as 0:4095), LOW%:HIGH% (such as 0.5%:99.5%) or auto"
+    )
