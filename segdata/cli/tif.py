@@ -1,4 +1,4 @@
-"""The `tif-slice` command for multi-page TIFF stacks."""
+"""The `tif-slice` command for TIFF stacks."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from segdata.console.options import (
     dry_run_option,
     json_option,
     overwrite_option,
+    value_range_option,
 )
 from segdata.console.render import emit, progress_bar
-from segdata.errors import SegDataError
+from segdata.errors import InvalidInputError, SegDataError
+from segdata.images.tiff_directories import axes_words
+from segdata.images.values import Percentiles, ValueRange, parse_value_range
 from segdata.lists.folds import Fold, LastBlock, Order
 from segdata.sources.tif.slice import SliceReport, tif_slice
 from segdata.sources.tif.values import Depth, Format, UnmappedLabelsError
 from segdata.text import plural
-
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
 
 def _pages(_context: click.Context, _parameter: click.Parameter, text: str | None) -> list[int] | None:
@@ -55,29 +56,28 @@ def _label_map(_context: click.Context, _parameter: click.Parameter, text: str |
     return label_map
 
 
-def _range(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[float, float] | None:
-    if text is None:
-        return None
-    match = re.fullmatch(rf"\s*({_NUMBER}):({_NUMBER})\s*", text)
-    if match is None:
-        raise click.BadParameter(f"{text!r}; expected LOW:HIGH, as in 0:4095")
-    return float(match[1]), float(match[2])
+def _old_range(
+    _context: click.Context, _parameter: click.Parameter, text: str | None
+) -> ValueRange | Percentiles | None:
+    try:
+        return None if text is None else parse_value_range(text)
+    except InvalidInputError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command("tif-slice")
-@click.option("--images", type=EXISTING_FILE, required=True, metavar="STACK", help="Multi-page TIFF of the images")
-@click.option("--labels", type=EXISTING_FILE, metavar="STACK", help="Multi-page TIFF of the labels")
+@click.option("--images", type=EXISTING_FILE, required=True, metavar="STACK", help="TIFF of the images")
+@click.option("--labels", type=EXISTING_FILE, metavar="STACK", help="TIFF of the labels")
 @click.option("--dst_path", type=ANY_PATH, required=True, metavar="OUT", help="Directory to create")
 @click.option("--label_map", callback=_label_map, metavar="VALUE:CLASS,…", help="Class id for each label value")
-@click.option("--pages", callback=_pages, metavar="0-23,28", help="Pages to slice, counted from 0 [default: all]")
+@click.option("--axes", metavar="TZYX", help="Axes of the images, such as T2Z5YX [default: from the metadata]")
+@click.option("--label_axes", metavar="ZYX", help="Axes of the labels [default: from the metadata]")
+@click.option("--channel", metavar="N|NAME", help="Channel to slice, counted from 0")
+@click.option("--level", type=click.IntRange(min=0), default=0, help="Resolution of a pyramid [default: the full one]")
+@click.option("--pages", callback=_pages, metavar="0-23,28", help="Slices to write, counted from 0 [default: all]")
 @click.option("--depth", type=click.Choice(get_args(Depth)), default="keep", show_default=True, help="Bits per sample")
-@click.option(
-    "--range",
-    "value_range",
-    callback=_range,
-    metavar="LO:HI",
-    help="With --depth 8bit: values to scale to 0 and 255 [default: range of the data type]",
-)
+@value_range_option
+@click.option("--range", "old_range", callback=_old_range, hidden=True)
 @click.option("--folds", type=click.IntRange(min=2), metavar="K", help="Divide the pages into K folds")
 @click.option("--fold", type=click.IntRange(min=0), metavar="I", help="Fold to validate on, counted from 0")
 @click.option("--order", type=click.Choice(get_args(Order)), help="How pages are assigned to folds [default: blocks]")
@@ -107,13 +107,17 @@ def tif_slice_command(
     fold: int | None,
     order: Order | None,
     val_block: int | None,
+    old_range: ValueRange | Percentiles | None,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Slice a multi-page TIFF into images/NAME_0007.png and its labels into index masks, and write list files.
+    """Slice a TIFF stack into images/NAME_0007.png and its labels into index masks, and write list files.
 
-    Pages keep their values unless --depth 8bit is given; it scales all pages alike, from the range of their data type
-    or from --range. --label_map turns label values into class ids; a value that is not in the map is an error.
+    Images and labels are paired by their axes (T, Z, C), from OME, ImageJ and other metadata or from --axes and
+    --label_axes. Slices are numbered along T, then Z, then other axes. Of several channels, --channel chooses one.
+
+    Samples keep their values unless --depth 8bit is given; it scales all slices alike, by --value_range. --label_map
+    turns label values into class ids; a value that is not in the map is an error.
 
     Neighboring slices are similar, so --folds uses contiguous blocks; --order course shuffles pages as the U-Net course
     does. The lists are all_lst.txt, or train_lst.txt and val_lst.txt.
@@ -121,11 +125,14 @@ def tif_slice_command(
     \b
     Example:
       segdata tif-slice --images train-volume.tif --labels train-labels.tif --label_map 0:0,255:1 --dst_path isbi
+      segdata tif-slice --images cells.ome.tif --channel DAPI --depth 8bit --value_range auto --dst_path cells
     """
-    if options["label_map"] and not options["labels"]:
-        raise click.UsageError("--label_map needs --labels")
+    options["value_range"] = options["value_range"] or old_range
+    for label_option in ("label_map", "label_axes"):
+        if options[label_option] and not options["labels"]:
+            raise click.UsageError(f"--{label_option} needs --labels")
     if options["value_range"] and options["depth"] == "keep":
-        raise click.UsageError("--range needs --depth 8bit")
+        raise click.UsageError("--value_range needs --depth 8bit")
     # Damage is reported in our own error messages.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
@@ -155,6 +162,7 @@ def _slice_text(report: SliceReport) -> str:
     verb = "written to" if report.written else "would be written to"
     pages = f"{report.pages} of {plural(report.stack_pages, 'page')}"
     lines = [f"{pages}, {report.form}, {verb} {report.target}"]
+    lines.append(_axes_line(report))
     if report.scaled:
         low, high = report.scaled
         clipped = f"{plural(report.clipped, 'sample')} clipped"
@@ -169,6 +177,15 @@ def _slice_text(report: SliceReport) -> str:
         samples = len(report.split_pages[part])
         lines.append(f"{plural(samples, 'sample')} in {path}")
     return "\n".join(lines)
+
+
+def _axes_line(report: SliceReport) -> str:
+    line = f"axes: {axes_words(report.axes, report.sizes)}"
+    if report.channel is not None:
+        line += f"; channel {report.channel}"
+    if report.level:
+        line += f"; level {report.level}"
+    return f"{line}; labels paired by {report.pairing}" if report.pairing else line
 
 
 def _ranges(pages: Sequence[int]) -> str:

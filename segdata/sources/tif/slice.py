@@ -1,39 +1,40 @@
-"""Slice multi-page TIFF stacks (such as ISBI 2012) page by page into image files, index masks and list files."""
+"""Slice TIFF stacks (such as ISBI 2012) plane by plane into image files, index masks and list files."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from segdata.cluster import Workers
 from segdata.errors import InvalidInputError
-from segdata.files import check_target_directory, staged_directory, write_file
+from segdata.files import check_target_directory, staged_directory
+from segdata.images.tiff import Stack
+from segdata.images.values import Percentiles, ValueRange
 from segdata.labels.masks import encode_index_png
-from segdata.lists import Pair, write_list
 from segdata.lists.folds import Fold, LastBlock
 from segdata.parallel import Progress, default_workers, silent
-from segdata.sources.tif.pages import PageForm, Stack, open_stack
+from segdata.sources.tif.axes import Planes, find_channel, label_channel, partners
+from segdata.sources.tif.names import SLICE_LISTS, SliceNames
+from segdata.sources.tif.selection import choose_range, label_form, open_at_level, stack_planes
 from segdata.sources.tif.tracks import Track, slice_all
 from segdata.sources.tif.values import (
     Depth,
     Format,
     UnmappedLabelsError,
     ValueCounts,
-    ValueRange,
-    choose_scale,
+    check_depth,
     encode_png,
     encode_tif,
-    keep_values,
     to_class_ids,
+    to_eight_bits,
 )
-from segdata.text import plural
 
-_IMAGE_DIR, _LABEL_DIR = "images", "labels"
-_LISTS = {"all": "all_lst.txt", "train": "train_lst.txt", "val": "val_lst.txt"}
+#: How labels were assigned to images: by the coordinates of their planes, or by order if an axis is not known.
+Pairing = Literal["axes", "order"]
 
 
 @dataclass(frozen=True)
@@ -41,19 +42,30 @@ class SliceReport:
     """Report of `tif_slice`.
 
     Attributes:
+        stack_pages: number of planes of the stack, or of the chosen channel of it.
+        axes: axes of the image stack in the order of the slices, the slowest first.
+        sizes: size of each axis.
+        channel: number and name of the chosen channel; None if there is one.
+        level: resolution: 0 is the full one.
+        pairing: how labels were assigned to images; None without labels.
         form: size in pixels, data type and color of every page.
         scaled: the values that became 0 and 255; None if values were kept.
         clipped: number of samples outside this range.
         label_pixels: number of pixels by class id, over all pages.
         split: how the pages were divided; None if all are in one list.
         lists: list file of each split.
-        split_pages: pages (from 0) of each split, in the order of its list.
+        split_pages: positions (from 0) of each split, in the order of its list.
     """
 
     images: str
     labels: str | None
     target: str
     stack_pages: int
+    axes: str
+    sizes: tuple[int, ...]
+    channel: str | None
+    level: int
+    pairing: Pairing | None
     form: str
     scaled: tuple[float, float] | None
     clipped: int
@@ -76,8 +88,12 @@ def tif_slice(
     labels: Path | None = None,
     label_map: Mapping[int, int] | None = None,
     pages: Sequence[int] | None = None,
+    axes: str | None = None,
+    label_axes: str | None = None,
+    channel: str | None = None,
+    level: int = 0,
     depth: Depth = "keep",
-    value_range: ValueRange | None = None,
+    value_range: ValueRange | Percentiles | None = None,
     split: Fold | LastBlock | None = None,
     image_format: Format = "png",
     max_page_mb: int = 1024,
@@ -86,19 +102,27 @@ def tif_slice(
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> SliceReport:
-    """Write each page of a stack as ``images/NAME_0007.png``, its labels as an index PNG, and a list file per split.
+    """Write each plane of a stack as ``images/NAME_0007.png``, its labels as an index PNG, and a list file per split.
 
-    NAME is the file name of `images` without its suffix; the number is the page's position in its stack, from 0.
-    Memory use does not grow with the number of pages.
+    NAME is the file name of `images` without its suffix; the number is the position of the plane in canonical order
+    (`segdata.sources.tif.axes`), from 0. Images are read as everywhere (``docs/images.md``): 0-is-white inverted, a
+    palette applied, alpha dropped, 1 to 7 bits stretched; labels keep their stored values. Memory use does not grow
+    with the number of pages.
 
     Args:
-        images: the stack: any TIFF that tifffile reads, with gray, palette (as indices) or RGB pages of one form.
+        images: the stack: a TIFF with gray, palette or RGB pages of one form.
         dst_path: directory to create.
-        labels: stack of equally many pages of the same size; without it, the list files name images only.
+        labels: stack of labels with the same axes, or fewer; without it, the list files name images only.
         label_map: class id of each label value; by default, the values are the ids.
-        pages: pages to slice, from 0; all by default.
-        depth: ``"keep"`` keeps the values, ``"8bit"`` scales them to 0…255 by the range of their data type.
-        value_range: the values to scale to 0 and 255 instead; values outside are clipped.
+        pages: positions of the planes to slice, from 0; all by default.
+        axes: axes of the pages of `images` in the order of the file, such as ``"TZYX"`` or ``"T2Z5YX"``; by default,
+            those in the metadata of the file.
+        label_axes: the same for `labels`.
+        channel: number (from 0) or name of the channel to slice; required if there are several.
+        level: resolution: 0 is the full one; of labels as well if they have several.
+        depth: ``"keep"`` keeps the samples, ``"8bit"`` scales them to 0…255 by `value_range`.
+        value_range: the samples to scale to 0 and 255, or which percentiles of all chosen planes these are; samples
+            outside are clipped. 8-bit samples need none.
         split: which pages train and which validate; by default, all are in one list.
         image_format: format of the images; labels are always PNGs.
         max_page_mb: refuse pages that claim more memory, before it is allocated.
@@ -108,54 +132,93 @@ def tif_slice(
         progress: reports progress.
 
     Raises:
-        InvalidInputError: when a stack cannot be read, the two stacks do not match, or an option does not fit the
-            data.
+        InvalidInputError: when a stack cannot be read, the two stacks do not match, a channel must be chosen, samples
+            need a value range, or an option does not fit the data.
         UnmappedLabelsError: when the labels contain only 0 and 255 and there is no `label_map`.
         FaultsError: when pages are damaged, differ in form from the first or have labels that are not classes; names
             each. Nothing is written.
         TargetExistsError: when `dst_path` already exists.
     """
     _check_label_map(labels, label_map)
+    workers = workers or default_workers()
     with ExitStack() as files:
-        stack = files.enter_context(open_stack(images, max_page_mb=max_page_mb))
-        chosen = _choose(pages, stack)
+        stack = open_at_level(files, images, level, max_page_mb)
+        planes = stack_planes(stack, axes, "--axes")
+        channel_index = find_channel(planes, channel)
+        slices = planes if channel_index is None else planes.only("C", channel_index)
+        chosen = _choose(pages, slices)
         split_pages = _split(chosen, split)
-        form = stack.form(chosen[0])
-        with stack.naming(chosen[0]):
-            scale = choose_scale(form, depth, value_range, image_format)
-        name = _Name(images, len(stack), image_format)
-        encode = encode_png if image_format == "png" else encode_tif
-        tracks = [Track(stack, form, scale or keep_values, encode, name.image)]
+        names = SliceNames(images, len(slices), image_format)
+        track = _image_track(stack, slices, chosen, names, depth, value_range, image_format)
+        scale = choose_range(track, chosen, depth, value_range, workers, progress)
+        tracks = [replace(track, convert=partial(to_eight_bits, value_range=scale)) if scale else track]
+        pairing: Pairing | None = None
         if labels:
-            masks = files.enter_context(open_stack(labels, max_page_mb=max_page_mb))
-            mask_form = _mask_form(masks, stack, form, chosen[0])
-            convert = partial(to_class_ids, label_map=label_map)
-            tracks.append(Track(masks, mask_form, convert, encode_index_png, name.label))
-        ours = _ours(dst_path, name)
+            masks = open_at_level(files, labels, level, max_page_mb, optional=True)
+            mask_planes = label_channel(stack_planes(masks, label_axes, "--label_axes"), planes, channel_index)
+            pairing = "order" if slices.unknown or mask_planes.unknown else "axes"
+            tracks.append(_label_track(masks, mask_planes, slices, track, names, label_map))
+        ours = names.ours(dst_path)
         if dry_run:
             check_target_directory(dst_path, overwrite=overwrite, ours=ours)
         staging = None if dry_run else files.enter_context(staged_directory(dst_path, overwrite=overwrite, ours=ours))
-        clipped, *label_pixels = slice_all(
-            tracks, chosen, staging, workers=workers or default_workers(), progress=progress
-        )
+        clipped, *label_pixels = slice_all(tracks, chosen, staging, workers=workers, progress=progress)
         if labels and label_map is None:
             _check_not_binary(labels, *label_pixels)
         if staging:
-            _write_lists(staging, name, split_pages, labeled=labels is not None)
+            names.write_lists(staging, split_pages, labeled=labels is not None)
     return SliceReport(
         images=str(images),
         labels=str(labels) if labels else None,
         target=str(dst_path),
-        stack_pages=len(stack),
-        form=str(form),
+        stack_pages=len(slices),
+        axes=f"{planes.axes}YX",
+        sizes=(*planes.pages.shape, track.form.height, track.form.width),
+        channel=None if channel_index is None else planes.channel_words(channel_index),
+        level=level,
+        pairing=pairing,
+        form=str(track.form),
         scaled=(scale.low, scale.high) if scale else None,
         clipped=int(clipped.sum()),
         label_pixels={id_: count for ids in label_pixels for id_, count in enumerate(ids.tolist()) if count},
         split=str(split) if split else None,
-        lists={part: str(dst_path / _LISTS[part]) for part in split_pages},
+        lists={part: str(dst_path / SLICE_LISTS[part]) for part in split_pages},
         split_pages=split_pages,
         written=not dry_run,
     )
+
+
+def _image_track(
+    stack: Stack,
+    slices: Planes,
+    chosen: Sequence[int],
+    names: SliceNames,
+    depth: Depth,
+    value_range: ValueRange | Percentiles | None,
+    image_format: Format,
+) -> Track:
+    all_pages = slices.pages.ravel().tolist()
+    pages = {position: all_pages[position] for position in chosen}
+    first = pages[chosen[0]]
+    form = stack.form(first)
+    with stack.naming(first):
+        check_depth(form, depth, ranged=value_range is not None, image_format=image_format)
+    return Track(stack, True, form, pages, names.image, encode_png if image_format == "png" else encode_tif)
+
+
+def _label_track(
+    masks: Stack,
+    mask_planes: Planes,
+    slices: Planes,
+    track: Track,
+    names: SliceNames,
+    label_map: Mapping[int, int] | None,
+) -> Track:
+    chosen = list(track.pages)
+    pages = dict(zip(chosen, partners(slices, chosen, mask_planes), strict=True))
+    form = label_form(masks, pages[chosen[0]], track.stack, track.form)
+    convert = partial(to_class_ids, label_map=label_map)
+    return Track(masks, False, form, pages, names.label, encode_index_png, convert)
 
 
 def _check_label_map(labels: Path | None, label_map: Mapping[int, int] | None) -> None:
@@ -168,13 +231,13 @@ def _check_label_map(labels: Path | None, label_map: Mapping[int, int] | None) -
         raise InvalidInputError(f"the label map contains class id {beyond[0]}; expected 0 to 255")
 
 
-def _choose(pages: Sequence[int] | None, stack: Stack) -> list[int]:
-    chosen = list(range(len(stack))) if pages is None else sorted(set(pages))
+def _choose(pages: Sequence[int] | None, slices: Planes) -> list[int]:
+    chosen = list(range(len(slices))) if pages is None else sorted(set(pages))
     if not chosen:
-        raise InvalidInputError(f"{stack.path}: no pages are selected; expected at least 1")
-    if chosen[0] < 0 or chosen[-1] >= len(stack):
+        raise InvalidInputError(f"{slices.where}: no pages are selected; expected at least 1")
+    if chosen[0] < 0 or chosen[-1] >= len(slices):
         beyond = chosen[0] if chosen[0] < 0 else chosen[-1]
-        raise InvalidInputError(f"{stack.path}: has no page {beyond}; expected 0 to {len(stack) - 1}")
+        raise InvalidInputError(f"{slices.where}: has no page {beyond}; expected 0 to {len(slices) - 1}")
     return chosen
 
 
@@ -185,58 +248,6 @@ def _split(chosen: list[int], split: Fold | LastBlock | None) -> dict[str, list[
     return {"train": [chosen[index] for index in train], "val": [chosen[index] for index in val]}
 
 
-def _mask_form(masks: Stack, stack: Stack, form: PageForm, first: int) -> PageForm:
-    """Return the form of the label pages; refuse stacks that do not match."""
-    if len(masks) != len(stack):
-        raise InvalidInputError(
-            f"{masks.path}: has {plural(len(masks), 'page')}; expected {len(stack)}, as in {stack.path}"
-        )
-    mask_form = masks.form(first)
-    if mask_form.samples != 1:
-        raise InvalidInputError(f"{masks.path}: {mask_form}; expected labels with one sample per pixel")
-    if (mask_form.width, mask_form.height) != (form.width, form.height):
-        raise InvalidInputError(
-            f"{masks.path}: has pages of {mask_form.width} x {mask_form.height} pixels; "
-            f"expected {form.width} x {form.height}, as in {stack.path}"
-        )
-    return mask_form
-
-
-class _Name:
-    """File names of a page, relative to the target."""
-
-    def __init__(self, images: Path, stack_pages: int, image_format: Format) -> None:
-        self.stem = images.stem.removesuffix(".ome")
-        self._digits = max(4, len(str(stack_pages - 1)))
-        self._format = image_format
-
-    def image(self, page: int) -> str:
-        return f"{_IMAGE_DIR}/{self.stem}_{page:0{self._digits}}.{self._format}"
-
-    def label(self, page: int) -> str:
-        return f"{_LABEL_DIR}/{self.stem}_{page:0{self._digits}}.png"
-
-
 def _check_not_binary(labels: Path, pixels: ValueCounts) -> None:
     if pixels[255] and not pixels[1:255].any():
         raise UnmappedLabelsError(str(labels))
-
-
-def _ours(target: Path, name: _Name) -> set[str]:
-    """Return the entries of `target` from an earlier run with this stack; a folder with other files is not one."""
-    sliced = re.compile(rf"{re.escape(name.stem)}_\d{{4,}}\.(png|tif)")
-    folders = {
-        folder
-        for folder in (_IMAGE_DIR, _LABEL_DIR)
-        if (target / folder).is_dir() and all(sliced.fullmatch(path.name) for path in (target / folder).iterdir())
-    }
-    return folders | set(_LISTS.values())
-
-
-def _write_lists(staging: Path, name: _Name, split_pages: Mapping[str, Sequence[int]], *, labeled: bool) -> None:
-    for split, pages in split_pages.items():
-        path = staging / _LISTS[split]
-        if labeled:
-            write_list(path, [Pair(name.image(page), name.label(page)) for page in pages], overwrite=False)
-        else:
-            write_file(path, "".join(f"{name.image(page)}\n" for page in pages).encode(), overwrite=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,9 +11,12 @@ import numpy as np
 
 from segdata.cluster import Workers, check_shared
 from segdata.errors import FaultsError, InvalidInputError
-from segdata.parallel import Progress, ordered_map
-from segdata.sources.tif.pages import PageForm, Stack
-from segdata.sources.tif.values import PagePixels, ValueCounts
+from segdata.images.survey import SampleCounts, by_value, count_samples, find_value_range
+from segdata.images.tiff import Stack
+from segdata.images.tiff_pixels import PageForm
+from segdata.images.values import Percentiles, ValueRange
+from segdata.parallel import Advance, Progress, ordered_map
+from segdata.sources.tif.values import PagePixels, ValueCounts, keep_values
 from segdata.text import plural
 
 
@@ -23,36 +26,74 @@ class Track:
 
     Attributes:
         stack: the pages.
+        as_image: read pages as images; otherwise their stored values, as those of labels.
         form: the form that every page must have.
-        convert: maps pixels to the pixels to write, and to counts ``(N,)`` that are summed over all pages.
+        pages: page in the file of each position.
+        name: maps a position to a path below the target.
         encode: maps pixels to the bytes of a file.
-        name: maps a page number to a path below the target.
+        convert: maps pixels to the pixels to write, and to counts ``(N,)`` that are summed over all pages.
     """
 
     stack: Stack
+    as_image: bool
     form: PageForm
-    convert: Callable[[PagePixels], tuple[PagePixels, ValueCounts]]
-    encode: Callable[[PagePixels], bytes]
+    pages: Mapping[int, int]
     name: Callable[[int], str]
+    encode: Callable[[PagePixels], bytes]
+    convert: Callable[[PagePixels], tuple[PagePixels, ValueCounts]] = keep_values
 
-    def slice(self, page: int, staging: Path | None) -> ValueCounts:
+    def read(self, position: int) -> PagePixels:
+        """Return the pixels of the page at `position`.
+
+        Raises:
+            InvalidInputError: when the page cannot be read; names the file and the page.
+        """
+        page = self.pages[position]
+        return self.stack.read_page(page, self.form) if self.as_image else self.stack.read(page, self.form)
+
+    def slice(self, position: int, staging: Path | None) -> ValueCounts:
         """Write one page below `staging`, or only check it; return its counts.
 
         Raises:
             InvalidInputError: when the page cannot be read or converted; names the file and the page.
         """
-        pixels = self.stack.read(page, self.form)
-        with self.stack.naming(page):
+        pixels = self.read(position)
+        with self.stack.naming(self.pages[position]):
             converted, counts = self.convert(pixels)
         if staging:
-            (staging / self.name(page)).write_bytes(self.encode(converted))
+            (staging / self.name(position)).write_bytes(self.encode(converted))
         return counts
+
+    def count(self, position: int, *, by_value: bool) -> SampleCounts:
+        """Return the samples of the page at `position` for `find_value_range`."""
+        pixels = self.read(position)
+        with self.stack.naming(self.pages[position]):
+            return count_samples(pixels, by_value=by_value)
+
+
+def track_range(
+    track: Track, positions: Sequence[int], wanted: Percentiles, *, workers: Workers, progress: Progress
+) -> ValueRange:
+    """Return the value range that `wanted` names over the pages at `positions`.
+
+    Raises:
+        InvalidInputError: when a page cannot be read, all samples are equal, or there are too many values to count.
+    """
+    with progress(total=len(positions), label="value range") as advance:
+        count = partial(track.count, by_value=by_value(wanted))
+        return find_value_range(_advancing(ordered_map(count, positions, workers=workers), advance), wanted)
+
+
+def _advancing(counts: Iterable[SampleCounts], advance: Advance) -> Iterator[SampleCounts]:
+    for count in counts:
+        advance(1)
+        yield count
 
 
 def slice_all(
-    tracks: Sequence[Track], pages: Sequence[int], staging: Path | None, *, workers: Workers, progress: Progress
+    tracks: Sequence[Track], positions: Sequence[int], staging: Path | None, *, workers: Workers, progress: Progress
 ) -> list[ValueCounts]:
-    """Write `pages` of all tracks below `staging`, or only check them; return the counts of each track.
+    """Write the pages of all tracks at `positions` below `staging`, or only check them; return the counts by track.
 
     Raises:
         FaultsError: when pages cannot be read or converted; names each.
@@ -64,8 +105,8 @@ def slice_all(
     totals: list[ValueCounts] = [np.zeros(1, np.int64) for _ in tracks]
     faults: list[str] = []
     bad = 0
-    with progress(total=len(pages), label="pages") as advance:
-        for results in ordered_map(partial(_slice_page, tracks, staging), pages, workers=workers):
+    with progress(total=len(positions), label="pages") as advance:
+        for results in ordered_map(partial(_slice_position, tracks, staging), positions, workers=workers):
             advance(1)
             bad += any(isinstance(result, str) for result in results)
             for index, result in enumerate(results):
@@ -74,16 +115,17 @@ def slice_all(
                 else:
                     totals[index] = totals[index] + result
     if faults:
-        raise FaultsError(f"{bad} of {plural(len(pages), 'page')} cannot be sliced", faults)
+        raise FaultsError(f"{bad} of {plural(len(positions), 'page')} cannot be sliced", faults)
     return totals
 
 
-def _slice_page(tracks: Sequence[Track], staging: Path | None, page: int) -> list[ValueCounts | str]:
-    """Slice one page of each track; return its counts, or its fault."""
+def _slice_position(tracks: Sequence[Track], staging: Path | None, position: int) -> list[ValueCounts | str]:
+    """Slice one page of each track; return its counts, or its fault with the position if the page has another."""
     results: list[ValueCounts | str] = []
     for track in tracks:
         try:
-            results.append(track.slice(page, staging))
+            results.append(track.slice(position, staging))
         except InvalidInputError as error:
-            results.append(str(error))
+            elsewhere = f" (slice {position})" if track.pages[position] != position else ""
+            results.append(f"{error}{elsewhere}")
     return results

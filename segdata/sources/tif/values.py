@@ -4,50 +4,43 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InvalidInputError
+from segdata.images.tiff_pixels import PageForm
+from segdata.images.values import ValueRange
 from segdata.labels.masks import count_values, first_pixel
-from segdata.sources.tif.pages import PageForm
 from segdata.text import plural
 
 Depth = Literal["keep", "8bit"]
 Format = Literal["png", "tif"]
-ValueRange = tuple[float, float]
 PagePixels = npt.NDArray[Any]
 ValueCounts = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Scale:
-    """A linear map of `low` to 0 and `high` to 255; the same for every page, so that pages stay comparable."""
+def to_eight_bits(pixels: PagePixels, *, value_range: ValueRange) -> tuple[npt.NDArray[np.uint8], ValueCounts]:
+    """Return `pixels` scaled to uint8, and the number clipped because they were out of range ``(1,)``.
 
-    low: float
-    high: float
+    Raises:
+        InvalidInputError: when a pixel is not a number; names the first.
+    """
+    if pixels.dtype.kind == "f" and np.isnan(pixels).any():
+        raise InvalidInputError(
+            f"{first_pixel(np.isnan(pixels))} is not a number (NaN); expected numbers only", "unsupported_image"
+        )
+    clipped = np.array([np.count_nonzero(pixels < value_range.low) + np.count_nonzero(pixels > value_range.high)])
+    if pixels.dtype.kind != "u" or 1 << pixels.dtype.itemsize * 8 > pixels.size:
+        return _rounded(pixels, value_range), clipped
+    # 8-bit and 16-bit samples have fewer values than the page has pixels, so scale each value once.
+    scaled = _rounded(np.arange(1 << pixels.dtype.itemsize * 8, dtype=pixels.dtype), value_range)[pixels]
+    return scaled, clipped
 
-    def __call__(self, pixels: PagePixels) -> tuple[npt.NDArray[np.uint8], ValueCounts]:
-        """Return `pixels` as uint8 of the same shape, and the number clipped because they were out of range ``(1,)``.
 
-        Raises:
-            InvalidInputError: when a pixel is not a number; names the first.
-        """
-        if pixels.dtype.kind == "f" and np.isnan(pixels).any():
-            raise InvalidInputError(f"{first_pixel(np.isnan(pixels))} is not a number (NaN)")
-        clipped = np.array([np.count_nonzero(pixels < self.low) + np.count_nonzero(pixels > self.high)])
-        if pixels.dtype.kind != "u" or 1 << pixels.dtype.itemsize * 8 > pixels.size:
-            return self._line(pixels), clipped
-        # 8-bit and 16-bit samples have fewer values than the page has pixels, so scale each value once.
-        scaled: npt.NDArray[np.uint8] = self._line(np.arange(1 << pixels.dtype.itemsize * 8))[pixels]
-        return scaled, clipped
-
-    def _line(self, values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-        inside = np.clip(values.astype(np.float64), self.low, self.high)
-        scaled: npt.NDArray[np.uint8] = np.rint((inside - self.low) * (255 / (self.high - self.low))).astype(np.uint8)
-        return scaled
+def _rounded(samples: PagePixels, value_range: ValueRange) -> npt.NDArray[np.uint8]:
+    return np.rint(value_range.scale(samples)).astype(np.uint8)
 
 
 def keep_values(pixels: PagePixels) -> tuple[PagePixels, ValueCounts]:
@@ -55,37 +48,28 @@ def keep_values(pixels: PagePixels) -> tuple[PagePixels, ValueCounts]:
     return pixels, np.zeros(1, np.int64)
 
 
-def choose_scale(form: PageForm, depth: Depth, value_range: ValueRange | None, image_format: Format) -> Scale | None:
-    """Return the scale for pages of `form`; None keeps their values.
+def check_depth(form: PageForm, depth: Depth, *, ranged: bool, image_format: Format) -> None:
+    """Refuse options that do not fit pages of `form`.
 
     Raises:
-        InvalidInputError: when a PNG cannot hold the values to keep, the range is invalid or has no use, or floating
-            point has no range.
+        InvalidInputError: when `image_format` cannot hold the samples to keep, or a value range has no use.
     """
-    kind, bits = form.dtype.kind, form.dtype.itemsize * 8
-    if value_range and not (np.isfinite(value_range).all() and value_range[0] < value_range[1]):
+    dtype = form.image_dtype
+    if depth == "8bit":
+        return
+    if ranged:
+        raise InvalidInputError("a value range requires scaling to 8 bits. Add --depth 8bit.")
+    if image_format == "png" and dtype not in (np.uint8, np.uint16):
         raise InvalidInputError(
-            f"invalid range {value_range[0]} to {value_range[1]}; expected a lower and a higher number"
+            f"{dtype} samples; expected uint8 or uint16 for a PNG. "
+            "Scale them with --depth 8bit, or write TIFF pages with --format tif.",
+            "unsupported_image",
         )
-    if depth == "keep":
-        if value_range:
-            raise InvalidInputError("a range requires scaling to 8 bits. Add --depth 8bit.")
-        if image_format == "png" and (kind not in "bu" or bits > 16):
-            raise InvalidInputError(
-                f"{form.dtype} samples; expected uint8 or uint16 for a PNG. "
-                "Scale them with --depth 8bit, or write TIFF pages with --format tif."
-            )
-        return None
-    if value_range:
-        return Scale(*value_range)
-    if kind == "f":
+    if dtype.kind in "iu" and dtype.itemsize == 8:
         raise InvalidInputError(
-            f"{form.dtype} samples have no fixed range. Name the values that become 0 and 255 with --range."
+            f"{dtype} samples; expected integers of at most 32 bits. Scale them with --depth 8bit.",
+            "unsupported_image",
         )
-    if kind == "i":
-        return Scale(-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1)
-    # uint8 values stay as they are; cameras store 12 bits in 16 and say so in the header.
-    return Scale(0, 2.0**form.bits - 1) if form.bits != 8 else None
 
 
 class UnmappedLabelsError(InvalidInputError):
@@ -142,7 +126,7 @@ def to_class_ids(
 
 
 def encode_png(pixels: PagePixels) -> bytes:
-    """Encode ``(H, W)`` or ``(H, W, 2 to 4)`` uint8 or uint16 samples as a PNG.
+    """Encode ``(H, W)`` or ``(H, W, 3)`` uint8 or uint16 samples as a PNG.
 
     Uses one filter and run lengths: a quarter of the time of zlib's default search, for about 6 % more bytes on
     micrographs.
@@ -154,17 +138,14 @@ def encode_png(pixels: PagePixels) -> bytes:
 
 
 def encode_tif(pixels: PagePixels) -> bytes:
-    """Encode ``(H, W)`` or ``(H, W, 2 to 4)`` samples of any data type as a single-page TIFF, without loss."""
+    """Encode ``(H, W)`` or ``(H, W, 3)`` samples that `check_depth` accepts as a TIFF of one page, without loss."""
     import tifffile
 
-    samples = 1 if pixels.ndim == 2 else pixels.shape[2]
     buffer = io.BytesIO()
     tifffile.imwrite(
         buffer,
         pixels,
-        photometric="rgb" if samples > 2 else "minisblack",
-        planarconfig=None if samples == 1 else "contig",
-        extrasamples=["unassalpha"] if samples in (2, 4) else None,
+        photometric="minisblack" if pixels.ndim == 2 else "rgb",
         compression="zlib",
         compressionargs={"level": 1},
         predictor=True,

@@ -61,9 +61,10 @@ def test_the_courses_order_is_said_to_be_it(segdata: Run, stacks: Path) -> None:
     assert "shuffled course order; val pages 0,5" in result.output, result.output
 
 
-def test_scaling_to_eight_bits_is_reported(segdata: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--value_range", "--value-range", "--range"])
+def test_scaling_to_eight_bits_is_reported(segdata: Run, tmp_path: Path, option: str) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.full((2, 4, 4), 5000, np.uint16), photometric="minisblack")
-    options = ("--depth", "8bit", "--range", "-100:4095.5", "--format", "tif")
+    options = ("--depth", "8bit", option, "-100:4095.5", "--format", "tif")
     result = segdata("tif-slice", "--images", tmp_path / "a.tif", "--dst_path", tmp_path / "out", *options)
     assert result.exit_code == 0, result.output
     assert "scaled to 8 bits: -100 to 4095.5 became 0 to 255, 32 samples clipped" in result.output
@@ -78,7 +79,9 @@ def test_scaling_to_eight_bits_is_reported(segdata: Run, tmp_path: Path) -> None
         (("--label_map", "0:0,255"), "'255'; expected VALUE:CLASS, as in 0:0,255:1"),
         (("--label_map", "0:0,0:1"), "value 0 appears twice"),
         (("--range", "1-2"), "expected LOW:HIGH"),
-        (("--range", "1:2"), "--range needs --depth 8bit"),
+        (("--value_range", "1:2"), "--value_range needs --depth 8bit"),
+        (("--value_range", "1-2"), "expected LOW:HIGH"),
+        (("--level", -1), "is not in the range x>=0"),
         (("--folds", 5), "give --folds K and --fold I together"),
         (("--fold", 0), "give --folds K and --fold I together"),
         (("--folds", 5, "--fold", 5), "expected 0 to 4"),
@@ -92,6 +95,39 @@ def test_options_that_make_no_sense_are_wrong_usage(
 ) -> None:
     result = run(segdata, stacks, *options)
     assert (result.exit_code, reason in result.output) == (2, True), result.output
+
+
+def test_axes_channel_and_level_are_reported(segdata: Run, tmp_path: Path) -> None:
+    pages = np.zeros((5, 2, 32, 48), np.uint8)
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif") as writer:
+        metadata = {"axes": "ZCYX", "Channel": {"Name": ["DAPI", "GFP"]}}
+        writer.write(pages, photometric="minisblack", metadata=metadata, subifds=1)
+        writer.write(pages[..., ::2, ::2], photometric="minisblack", subfiletype=1)
+    tifffile.imwrite(tmp_path / "b.tif", pages[:, 0, ::2, ::2], imagej=True, metadata={"axes": "ZYX"})
+    files = ("--images", tmp_path / "a.ome.tif", "--labels", tmp_path / "b.tif", "--dst_path", tmp_path / "out")
+    options = ("--channel", "GFP", "--level", 1, "--dry-run")
+    result = segdata("tif-slice", *files, *options)
+    assert result.exit_code == 0, result.output
+    assert "5 of 5 pages, 24 x 16 uint8 gray, would be written" in result.output
+    assert "axes: Z5 C2 Y16 X24; channel 1 (GFP); level 1; labels paired by axes" in result.output
+    report = json.loads(segdata("tif-slice", *files, *options, "--json").output)
+    found = {name: report[name] for name in ("axes", "sizes", "channel", "level", "pairing")}
+    assert found == {"axes": "ZCYX", "sizes": [5, 2, 16, 24], "channel": "1 (GFP)", "level": 1, "pairing": "axes"}
+
+
+def test_a_stack_of_several_channels_is_refused_with_their_names(segdata: Run, tmp_path: Path) -> None:
+    metadata = {"axes": "ZCYX", "Channel": {"Name": ["DAPI", "GFP"]}}
+    tifffile.imwrite(tmp_path / "a.ome.tif", np.zeros((5, 2, 16, 16), np.uint8), metadata=metadata)
+    result = segdata("tif-slice", "--images", tmp_path / "a.ome.tif", "--dst_path", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "a.ome.tif: has 2 channels; expected one of 0 (DAPI), 1 (GFP). Choose it with --channel." in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_label_axes_without_labels_are_wrong_usage(segdata: Run, stacks: Path) -> None:
+    options = ("--dst_path", stacks / "out", "--label_axes", "ZYX")
+    result = segdata("tif-slice", "--images", stacks / "train-volume.tif", *options)
+    assert (result.exit_code, "--label_axes needs --labels" in result.output) == (2, True), result.output
 
 
 def test_a_map_without_labels_is_wrong_usage(segdata: Run, stacks: Path) -> None:

@@ -14,6 +14,8 @@ import tifffile
 from PIL import Image
 
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
+from segdata.images.reading import read_samples
+from segdata.images.values import ValueRange, parse_value_range
 from segdata.lists import Pair, read_list
 from segdata.lists.folds import Fold, LastBlock
 from segdata.miniature.tif import write_stacks
@@ -126,6 +128,53 @@ def test_what_a_png_cannot_hold_is_kept_in_tif_and_refused_in_png(tmp_path: Path
     np.testing.assert_array_equal(read_folder(tmp_path / "tif/images"), pages)
 
 
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_integers_of_64_bits_are_refused(tmp_path: Path, dtype: str) -> None:
+    path = write(tmp_path / "a.tif", noise((1, 4, 4), dtype))
+    sentence = f"a.tif, page 0: {dtype} samples; expected integers of at most 32 bits. Scale them with --depth 8bit."
+    with pytest.raises(InvalidInputError, match=sentence) as error:
+        tif_slice(path, dst_path=tmp_path / "out", image_format="tif")
+    assert error.value.code == "unsupported_image"
+
+
+def test_images_are_read_as_images_and_labels_as_stored(tmp_path: Path) -> None:
+    pages = noise((2, 8, 9), high=4)
+    images = write(tmp_path / "a.tif", pages, photometric="miniswhite")
+    labels = write(tmp_path / "b.tif", pages, photometric="miniswhite")
+    tif_slice(images, labels=labels, dst_path=tmp_path / "out")
+    np.testing.assert_array_equal(read_folder(tmp_path / "out/images"), 255 - pages)
+    np.testing.assert_array_equal(read_folder(tmp_path / "out/labels"), pages)
+
+
+@pytest.mark.parametrize("form", ["gray", "0 is white", "palette", "bits", "alpha", "deep"])
+def test_a_slice_has_the_pixels_that_every_command_reads_in_a_page(tmp_path: Path, form: str) -> None:
+    colors = np.random.default_rng(1).integers(0, 256, (3, 256)).astype(np.uint16) * 257
+    pages, options = {
+        "gray": (noise((1, 8, 9)), {}),
+        "0 is white": (noise((1, 8, 9)), {"photometric": "miniswhite"}),
+        "palette": (noise((1, 8, 9)), {"photometric": "palette", "colormap": colors}),
+        "bits": (noise((1, 8, 9)) > 99, {}),
+        "alpha": (noise((1, 8, 9, 4)), {"photometric": "rgb", "extrasamples": ["unassalpha"]}),
+        "deep": (noise((1, 8, 9), "uint16", 65536), {"photometric": "miniswhite"}),
+    }[form]
+    path = write(tmp_path / "a.tif", pages, **options)
+    for image_format in ("png", "tif"):
+        tif_slice(path, dst_path=tmp_path / image_format, image_format=image_format)
+        sliced = tmp_path / image_format / f"images/a_0000.{image_format}"
+        np.testing.assert_array_equal(read_samples(sliced), read_samples(path))
+
+
+def test_fax_pages_are_sliced_as_images_and_as_labels(tmp_path: Path) -> None:
+    bits = noise((2, 40, 50)) > 99
+    for name, photometric in (("a.tif", 0), ("b.tif", 1)):
+        first, second = (Image.fromarray(page) for page in bits)
+        options: dict[str, Any] = {"compression": "group4", "tiffinfo": {262: photometric}}
+        first.save(tmp_path / name, save_all=True, append_images=[second], **options)
+    tif_slice(tmp_path / "a.tif", labels=tmp_path / "b.tif", dst_path=tmp_path / "out")
+    np.testing.assert_array_equal(read_folder(tmp_path / "out/images"), bits * 255)
+    np.testing.assert_array_equal(read_folder(tmp_path / "out/labels"), bits)
+
+
 def test_workers_do_not_change_a_byte(tmp_path: Path) -> None:
     stacks = write_stacks(tmp_path / "stacks", pages=9, size=40)
     for workers in (1, 4):
@@ -144,42 +193,81 @@ def test_workers_do_not_change_a_byte(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "values", "expected"),
+    ("dtype", "values", "value_range", "expected"),
     [
-        ("uint8", [0, 7, 255], [0, 7, 255]),
-        ("uint16", [0, 257 * 100, 65535], [0, 100, 255]),
-        ("int8", [-128, -1, 127], [0, 127, 255]),
-        ("int16", [-32768, 0, 32767], [0, 128, 255]),
-        ("uint32", [0, 2**31, 2**32 - 1], [0, 128, 255]),
+        ("uint8", [0, 7, 255], None, [0, 7, 255]),
+        ("uint8", [0, 50, 255], ValueRange(0, 100), [0, 128, 255]),
+        ("uint16", [0, 257 * 100, 65535], ValueRange(0, 65535), [0, 100, 255]),
+        ("int8", [-128, -1, 127], ValueRange(-128, 127), [0, 127, 255]),
+        ("int16", [-32768, 0, 32767], ValueRange(-32768, 32767), [0, 128, 255]),
+        ("int16", [-300, -100, 100], ValueRange(-200, 0), [0, 128, 255]),
+        ("uint32", [0, 2**31, 2**32 - 1], ValueRange(0, 2**32 - 1), [0, 128, 255]),
+        ("int64", [-(2**40), 0, 2**40], ValueRange(-(2**40), 2**40), [0, 128, 255]),
+        ("float32", [-1.5, 0.25, 2], ValueRange(-1.5, 2), [0, 128, 255]),
     ],
 )
-def test_whole_numbers_are_scaled_by_their_data_type(
-    tmp_path: Path, dtype: str, values: list[int], expected: list[int]
+def test_samples_are_scaled_by_a_value_range(
+    tmp_path: Path, dtype: str, values: list[float], value_range: ValueRange | None, expected: list[int]
 ) -> None:
-    report = tif_slice(write(tmp_path / "a.tif", np.array([[values]], dtype)), dst_path=tmp_path / "out", depth="8bit")
+    path = write(tmp_path / "a.tif", np.array([[values]], dtype))
+    tif_slice(path, dst_path=tmp_path / "out", depth="8bit", value_range=value_range)
     assert read(tmp_path / "out/images/a_0000.png").tolist() == [expected]
-    assert report.clipped == 0
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"), [("uint16", 100, 599), ("int8", -5, 90), ("uint32", 0, 2**32 - 1), ("float32", -1.5, 2)]
+)
+def test_deep_samples_without_a_range_are_refused_with_the_range_that_they_have(
+    tmp_path: Path, dtype: str, low: float, high: float
+) -> None:
+    pages = np.array([[[low, low]], [[low, high]], [[high + 5 if dtype == "uint16" else high, high]]], dtype)
+    with pytest.raises(
+        InvalidInputError,
+        match=rf"a.tif: {dtype} samples from {low} to {high}; expected a value range to scale them to 8 bits. "
+        rf"Add --value_range {low}:{high}, or --value_range auto.",
+    ) as error:
+        tif_slice(write(tmp_path / "a.tif", pages), dst_path=tmp_path / "out", depth="8bit", pages=[0, 1])
+    assert error.value.code == "no_value_range"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_range_is_found_over_the_chosen_pages(tmp_path: Path) -> None:
+    pages = np.array([[[100, 300]], [[200, 600]], [[0, 9000]]], "uint16")
+    options: dict[str, Any] = {"pages": [0, 1], "depth": "8bit", "value_range": parse_value_range("auto")}
+    report = tif_slice(write(tmp_path / "a.tif", pages), dst_path=tmp_path / "out", **options)
+    assert (report.scaled, report.clipped) == ((100, 600), 0)
+    assert [page.tolist() for page in read_folder(tmp_path / "out/images")] == [[[0, 102]], [[51, 255]]]
+
+
+def test_percentiles_leave_out_what_is_rare(tmp_path: Path) -> None:
+    pages = np.arange(1000, 2000, dtype="uint16").reshape(2, 20, 25)
+    pages[0, 0, 0], pages[1, -1, -1] = 0, 65535
+    options: dict[str, Any] = {"depth": "8bit", "value_range": parse_value_range("1%:99%")}
+    report = tif_slice(write(tmp_path / "a.tif", pages), dst_path=tmp_path / "out", **options)
+    assert (report.scaled, report.clipped) == ((1010, 1989), 20)
+
+
+def test_a_range_of_equal_samples_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tif", np.full((2, 4, 4), 7, "uint16"))
+    with pytest.raises(InvalidInputError, match="all samples have the value 7; expected different values"):
+        tif_slice(path, dst_path=tmp_path / "out", depth="8bit", value_range=parse_value_range("auto"))
 
 
 def test_a_range_is_the_same_for_every_page_and_clips(tmp_path: Path) -> None:
     pages = np.array([[[0, 50, 100, 150]], [[100, 100, 100, np.inf]]], "float32")
     path = write(tmp_path / "a.tif", pages)
-    report = tif_slice(path, dst_path=tmp_path / "out", depth="8bit", value_range=(50, 100))
+    report = tif_slice(path, dst_path=tmp_path / "out", depth="8bit", value_range=ValueRange(50, 100))
     assert [page.tolist() for page in read_folder(tmp_path / "out/images")] == [[[0, 0, 255, 255]], [[255] * 4]]
     assert (report.scaled, report.clipped) == ((50, 100), 3)
 
 
 def test_a_large_page_is_scaled_as_a_small_one(tmp_path: Path) -> None:
     pages = noise((1, 300, 300), "uint16", 5000)
-    tif_slice(write(tmp_path / "a.tif", pages), dst_path=tmp_path / "out", depth="8bit", value_range=(100, 4195))
+    tif_slice(
+        write(tmp_path / "a.tif", pages), dst_path=tmp_path / "out", depth="8bit", value_range=ValueRange(100, 4195)
+    )
     expected = np.rint((np.clip(pages[0], 100, 4195) - 100) * (255 / 4095))
     np.testing.assert_array_equal(read(tmp_path / "out/images/a_0000.png"), expected)
-
-
-def test_floating_point_without_a_range_is_refused(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.tif", noise((1, 4, 4), "float32"))
-    with pytest.raises(InvalidInputError, match="float32 samples have no fixed range"):
-        tif_slice(path, dst_path=tmp_path / "out", depth="8bit")
 
 
 def test_a_pixel_that_is_no_number_is_named(tmp_path: Path) -> None:
@@ -187,20 +275,15 @@ def test_a_pixel_that_is_no_number_is_named(tmp_path: Path) -> None:
     pages[2, 1, 3] = np.nan
     path = write(tmp_path / "a.tif", pages)
     with pytest.raises(FaultsError, match=r"a.tif, page 2: pixel \(x=3, y=1\) is not a number"):
-        tif_slice(path, dst_path=tmp_path / "out", depth="8bit", value_range=(0, 1))
-
-
-@pytest.mark.parametrize("value_range", [(1, 1), (2, 1), (0, float("inf")), (float("nan"), 1)])
-def test_a_range_that_is_none_is_refused(tmp_path: Path, value_range: tuple[float, float]) -> None:
-    path = write(tmp_path / "a.tif", noise((1, 4, 4), "float32"))
-    with pytest.raises(InvalidInputError, match="expected a lower and a higher number"):
-        tif_slice(path, dst_path=tmp_path / "out", depth="8bit", value_range=value_range)
+        tif_slice(path, dst_path=tmp_path / "out", depth="8bit", value_range=ValueRange(0, 1))
 
 
 def test_a_range_without_scaling_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tif", noise((1, 4, 4)))
-    with pytest.raises(InvalidInputError, match="a range requires scaling to 8 bits"):
-        tif_slice(path, dst_path=tmp_path / "out", value_range=(0, 1))
+    with pytest.raises(
+        InvalidInputError, match=r"a.tif, page 0: a value range requires scaling to 8 bits. Add --depth 8bit."
+    ):
+        tif_slice(path, dst_path=tmp_path / "out", value_range=ValueRange(0, 1))
 
 
 # Labels
@@ -255,7 +338,7 @@ def test_the_ignore_value_beside_classes_needs_no_map(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "reason"),
     [
-        ((2, 8, 9), "has 2 pages; expected 3, as in .*a.tif"),
+        ((2, 8, 9), "has 2 pages; expected 3 pages, as in .*a.tif. Choose images with --pages or"),
         ((3, 9, 8), "has pages of 8 x 9 pixels; expected 9 x 8, as in .*a.tif"),
         ((3, 8, 9, 3), "9 x 8 uint8 RGB; expected labels with one sample per pixel"),
     ],
@@ -413,6 +496,8 @@ def test_real_stacks_keep_every_pixel(tmp_path: Path, real_data: Path, name: str
     assert tif_slice(path, dst_path=tmp_path / "out").pages == pages
     with tifffile.TiffFile(path) as tif:
         expected = [page.asarray() for page in tif.pages]
+        if tif.pages.first.colormap is not None:
+            expected = [(tif.pages.first.colormap.T >> 8).astype(np.uint8)[page] for page in expected]
     found = read_folder(tmp_path / "out/images")
     assert found[0].dtype == expected[0].dtype
     np.testing.assert_array_equal(found, expected)
