@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -77,7 +76,7 @@ def _old_range(
 @click.option("--pages", callback=_pages, metavar="0-23,28", help="Slices to write, counted from 0 [default: all]")
 @click.option("--depth", type=click.Choice(get_args(Depth)), default="keep", show_default=True, help="Bits per sample")
 @value_range_option
-@click.option("--range", "old_range", callback=_old_range, hidden=True)
+@click.option("--range", "old_range", callback=_old_range, hidden=True, help="Earlier name of --value_range")
 @click.option("--folds", type=click.IntRange(min=2), metavar="K", help="Divide the pages into K folds")
 @click.option("--fold", type=click.IntRange(min=0), metavar="I", help="Fold to validate on, counted from 0")
 @click.option("--order", type=click.Choice(get_args(Order)), help="How pages are assigned to folds [default: blocks]")
@@ -133,8 +132,6 @@ def tif_slice_command(
             raise click.UsageError(f"--{label_option} needs --labels")
     if options["value_range"] and options["depth"] == "keep":
         raise click.UsageError("--value_range needs --depth 8bit")
-    # Damage is reported in our own error messages.
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         split = _split(folds, fold, order, val_block)
         report = tif_slice(images, split=split, progress=progress_bar, **options)
