@@ -29,7 +29,7 @@ import numpy as np
 from timing import print_table
 from to_mindrecord import make_input
 
-from segdata import ListSource, to_mindrecord
+from segdata import open_dataset, to_mindrecord
 from segdata.lists import read_list
 from segdata.records.manifest import open_set
 from segtrain.config.recipes import override, recipe
@@ -157,7 +157,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         make_input(options.voc_root, root, options.rows)
-        to_mindrecord(ListSource(root, root / "list.txt"), root / "set", num_shards=4)
+        to_mindrecord(open_dataset(root / "list.txt", data_root=root), root / "set", num_shards=4)
         results = run_in_turn(ways, root)
     base = results[ways[0]]
     rows = [

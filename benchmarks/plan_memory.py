@@ -25,14 +25,15 @@ FILES = 2000
 DRY_RUN = """
 import resource, sys, time
 from pathlib import Path
-from segdata import ListSource, to_mindrecord
+from segdata import open_dataset, to_mindrecord
 from segdata.records import writer
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 if __name__ == "__main__":
     start, before = time.perf_counter(), peak()
     root, rows = Path(sys.argv[1]), int(sys.argv[2])
-    report = to_mindrecord(ListSource(root, root / f"{rows}.txt"), root / "set", num_shards=64, dry_run=True)
+    dataset = open_dataset(root / f"{rows}.txt", data_root=root)
+    report = to_mindrecord(dataset, root / "set", num_shards=64, dry_run=True)
     assert report.rows == rows and not report.written
     print(peak(), before, time.perf_counter() - start)
 """

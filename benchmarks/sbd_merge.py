@@ -96,7 +96,7 @@ def ours(root: Path, workers: int) -> int:
 
 def folder_bytes(folder: Path) -> int:
     """Return the total size of the files of a folder in bytes."""
-    return sum(path.stat().st_size for path in folder.iterdir())
+    return sum(path.stat().st_size for path in folder.glob("*.png"))
 
 
 def clear(root: Path) -> None:

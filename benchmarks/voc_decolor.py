@@ -45,7 +45,7 @@ def main() -> None:
         seconds = side_by_side(ways)
         same = all(
             np.array_equal(np.asarray(Image.open(path)), np.asarray(Image.open(Path(folder, "zoo", path.name))))
-            for path in Path(folder, "two").iterdir()
+            for path in Path(folder, "two").glob("*.png")
         )
     base = next(iter(seconds.values()))
     rows = [

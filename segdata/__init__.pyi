@@ -16,6 +16,7 @@ from .errors import (
     Fault as Fault,
     FaultsError as FaultsError,
     InvalidInputError as InvalidInputError,
+    OnError as OnError,
     OptionError as OptionError,
     SegDataError as SegDataError,
     TargetExistsError as TargetExistsError,
@@ -64,13 +65,11 @@ from .lists.split import (
 )
 from .parallel import Progress as Progress
 from .records.convert import (
+    Convertible as Convertible,
     ConvertReport as ConvertReport,
-    OnError as OnError,
-    Source as Source,
     UnfinishedError as UnfinishedError,
     to_mindrecord as to_mindrecord,
 )
-from .records.instance import CocoSource as CocoSource
 from .records.manifest import (
     ClassInfo as ClassInfo,
     ImageInfo as ImageInfo,
@@ -81,7 +80,6 @@ from .records.manifest import (
 )
 from .records.reader import read_rows as read_rows
 from .records.resume import PlanChangedError as PlanChangedError
-from .records.semantic import ListSource as ListSource
 from .records.verify import (
     VerifyReport as VerifyReport,
     verify as verify,

@@ -3,69 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from segdata.cluster import Workers
-from segdata.coco.annotations import Entry, entries
+from segdata.coco.annotations import entries
 from segdata.coco.file import Coco, read_coco
-from segdata.errors import Fault, InvalidInputError, OptionError
-from segdata.files import resolve
-from segdata.images.reading import read_image
+from segdata.errors import Fault, OptionError
 from segdata.images.values import Percentiles, ValueRange
 from segdata.labels.classes import Classes
-from segdata.labels.masks import decode_index_png
 from segdata.lists import Pair, read_list
 from segdata.parallel import Progress, default_workers, silent
-from segdata.records.instance import Instances, make_instances
+from segdata.records.instance import Instances, check_annotated_images
 from segdata.records.manifest import RecordSet, open_set
 from segdata.records.reader import read_columns, read_rows
+from segdata.records.rows import Rows
 from segdata.records.schema import Row, TaskName
+from segdata.records.semantic import check_pairs
 from segdata.records.value_range import resolve_value_range
+from segdata.samples import File, Sample
 
 DatasetKind = Literal["list", "coco", "records"]
 
 #: Image folder next to the folder of the JSON, as written by coco-subset.
 _IMAGES = "images"
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """Location of a file: a path relative to its root."""
-
-    root: Path
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One sample with everything that a worker needs to process it; its files are not yet read or decoded.
-
-    Attributes:
-        name: name of the image in the list, JSON or record.
-        image: the encoded image, or its location.
-        label: semantic: the index PNG, or its location; instance: the instances, or the annotations they come from.
-        value_range: value range of the data set.
-    """
-
-    name: str
-    image: File | bytes
-    label: File | bytes | Instances | Entry
-    value_range: ValueRange | None = None
-
-    def read_image(self) -> npt.NDArray[Any]:
-        """Return the image as RGB ``(H, W, 3)``; see `segdata.images.reading.read_image`.
-
-        Raises:
-            InvalidInputError: see `read_encoded`; also when the file is not an image, is damaged or needs a value
-                range.
-        """
-        return read_image(read_encoded(self.image), self.value_range)
 
 
 class Dataset(Protocol):
@@ -114,6 +76,20 @@ class ListDataset:
     def __len__(self) -> int:
         return len(self.pairs)
 
+    def check_rows(self, *, decode: bool, drop_empty: bool, workers: Workers, progress: Progress) -> Rows[Pair]:
+        """Run `check_pairs` on all samples."""
+        if drop_empty:
+            raise OptionError(f"{self.path} is a list file, which does not take drop_empty")
+        return check_pairs(
+            self.pairs,
+            self.root,
+            self.classes,
+            value_range=self.value_range,
+            decode=decode,
+            workers=workers,
+            progress=progress,
+        )
+
     def samples(self, rows: Sequence[int] | None = None) -> Iterator[Sample]:
         """See `Dataset`."""
         for row in range(len(self.pairs)) if rows is None else rows:
@@ -139,6 +115,18 @@ class CocoDataset:
     def __len__(self) -> int:
         return len(self.coco.images)
 
+    def check_rows(self, *, decode: bool, drop_empty: bool, workers: Workers, progress: Progress) -> Rows[Instances]:
+        """Run `check_annotated_images` on all images."""
+        return check_annotated_images(
+            self.coco,
+            self.images,
+            drop_empty=drop_empty,
+            value_range=self.value_range,
+            decode=decode,
+            workers=workers,
+            progress=progress,
+        )
+
     def samples(self, rows: Sequence[int] | None = None) -> Iterator[Sample]:
         """See `Dataset`."""
         for entry in entries(self.coco, rows):
@@ -163,6 +151,10 @@ class RecordDataset:
 
     def __len__(self) -> int:
         return self.found.manifest.rows
+
+    def check_rows(self, *, decode: bool, drop_empty: bool, workers: Workers, progress: Progress) -> Rows[Any]:
+        """Refuse: a record set is already written."""
+        raise OptionError(f"{self.path}: already a record set; expected a list file or a COCO JSON to write one from")
 
     def samples(self, rows: Sequence[int] | None = None) -> Iterator[Sample]:
         """See `Dataset`; MindSpore reads the rows one at a time."""
@@ -251,53 +243,3 @@ def _check_options(path: Path, kind: DatasetKind, **given: object) -> None:
     if useless:
         what = {"list": "a list file", "coco": "a COCO JSON", "records": "a record set"}[kind]
         raise OptionError(f"{path} is {what}, which does not take {' or '.join(useless)}")
-
-
-def read_encoded(file: File | bytes) -> bytes:
-    """Return the bytes of a file.
-
-    Raises:
-        InvalidInputError: when it is missing, leaves its root or cannot be read.
-    """
-    if isinstance(file, bytes):
-        return file
-    try:
-        return resolve(file.root, file.name).read_bytes()
-    except FileNotFoundError as error:
-        raise InvalidInputError("missing") from error
-    except OSError as error:
-        raise InvalidInputError(f"cannot be read: {error.strerror}", "unreadable") from error
-
-
-def check_stated_size(told: tuple[int | None, ...], image: npt.NDArray[Any]) -> None:
-    """Check that the height and width `told`, stated by a label or by annotations, match the image.
-
-    Raises:
-        InvalidInputError: when they differ; a ``None`` matches any size.
-    """
-    height, width = image.shape[:2]
-    if told[0] not in (None, height) or told[1] not in (None, width):
-        raise InvalidInputError(
-            f"made for an image of {told[1]} x {told[0]} pixels; the image has {width} x {height}", "size_mismatch"
-        )
-
-
-def read_label(sample: Sample) -> npt.NDArray[np.uint8]:
-    """Return the class ids ``(H, W)`` uint8 of a semantic sample.
-
-    Raises:
-        InvalidInputError: see `read_encoded` and `decode_index_png`.
-    """
-    if not isinstance(sample.label, File | bytes):
-        raise TypeError(f"{sample.name} has instances, not a label")
-    return decode_index_png(read_encoded(sample.label))
-
-
-def read_instances(sample: Sample, height: int, width: int) -> tuple[Instances, tuple[Fault, ...]]:
-    """Return the instances of a sample whose image has `height` x `width` pixels, and faults of its annotations."""
-    if isinstance(sample.label, Instances):
-        return sample.label, ()
-    if not isinstance(sample.label, Entry):
-        raise TypeError(f"{sample.name} has a label, not instances")
-    instances, _, faults = make_instances(sample.label, height, width)
-    return instances, faults

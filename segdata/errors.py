@@ -52,6 +52,7 @@ Code = Literal[
     "no_iscrowd",
     # Samples compared with each other.
     "duplicate_content",
+    "same_file",
     "label_conflict",
     "overlap",
     "overlap_name",
@@ -62,6 +63,9 @@ Code = Literal[
 
 #: Number of faults of one kind that are listed; the rest are only counted.
 NAMED = 10
+
+#: What to do with samples that have faults: stop, or leave them out and count them.
+OnError = Literal["fail", "skip"]
 
 
 class SegDataError(Exception):

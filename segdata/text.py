@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from segdata.errors import FaultsError, InvalidInputError
 
@@ -37,6 +37,15 @@ def text_lines(path: Path) -> list[tuple[int, str]]:
         raise InvalidInputError(f"{path}: not UTF-8 text (byte {error.start})") from error
     stripped = ((number, line.strip()) for number, line in enumerate(text.split("\n"), start=1))
     return [(number, line) for number, line in stripped if line and not line.startswith("#")]
+
+
+def plain_path(name: str) -> str:
+    """Return a relative path without doubled slashes and ``.`` parts; ``..``, backslashes and links stay as they are.
+
+    >>> plain_path("./a//b/./c.jpg")
+    'a/b/c.jpg'
+    """
+    return PurePosixPath(name).as_posix()
 
 
 def plural(count: int, noun: str) -> str:

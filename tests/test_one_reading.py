@@ -24,7 +24,6 @@ from segdata.labels.classes import Classes
 from segdata.labels.masks import encode_index_png
 from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import open_set
-from segdata.records.semantic import ListSource
 from segtrain.data.images import image_paths, read_images
 from segtrain.data.semantic.crops import decode_sample, list_samples, record_samples
 
@@ -186,7 +185,7 @@ class Planted:
         return open_dataset(self.lst, classes=CLASSES, value_range=self.kind.value_range)
 
     def converted(self) -> Path:
-        source = ListSource(self.root, self.lst, CLASSES, self.kind.value_range)
+        source = open_dataset(self.lst, data_root=self.root, classes=CLASSES, value_range=self.kind.value_range)
         to_mindrecord(source, self.root / "set", num_shards=1, decode=True, overwrite=True)
         return self.root / "set"
 

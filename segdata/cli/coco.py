@@ -14,6 +14,7 @@ from segdata.console.options import (
     EXISTING_FILE,
     dry_run_option,
     json_option,
+    on_error_option,
     overwrite_option,
     workers_option,
 )
@@ -65,6 +66,7 @@ annotations_option = click.option("--annotations", type=EXISTING_FILE, required=
     show_default=True,
     help="How images get into DST_PATH/images",
 )
+@on_error_option
 @workers_option
 @overwrite_option
 @dry_run_option
@@ -77,6 +79,11 @@ def coco_subset_command(images: Path | None, image_ids: Path | None, as_json: bo
     --only-matching is given. The list of categories keeps only those selected or used. Annotations dropped by --crowd
     or --min_area do not count for --category. Images without annotations are left out unless --keep-empty is given;
     images that only have other categories do not count as images without annotations.
+
+    What is kept is checked first. Image files must have the size that the JSON gives (unless --media none), annotations
+    must have polygons or run lengths, and the image and category of every annotation must be in the file. With
+    --on-error skip, images are chosen by the annotations that have no faults. Polygons are not parsed; check does that.
+    Several image objects of one file are always an error.
 
     \b
     Example:
@@ -105,8 +112,8 @@ def _subset_text(report: SubsetReport) -> str:
         _counts("annotations left out", report.annotations_left_out),
         _counts("found in the source", report.found),
     ]
-    if report.resized:
-        lines.append(f"images whose size differs from the JSON:\n{name_first(report.resized)}")
+    if report.faults:
+        lines.append(f"{plural(len(report.faults), 'fault')} left out:\n{name_first(report.faults)}")
     return "\n".join(line for line in lines if line)
 
 
@@ -127,6 +134,7 @@ def _counts(what: str, counts: dict[str, int]) -> str:
     metavar="NAME|ID",
     help="Category for class 1, then for class 2, … [default: all, by id]",
 )
+@on_error_option
 @workers_option
 @overwrite_option
 @dry_run_option
@@ -137,6 +145,11 @@ def coco_to_masks_command(as_json: bool, **options: Any) -> None:
     Where annotations overlap, the one with fewer pixels is visible. Crowds become 255 where there is no single object,
     and categories that are not named become background, class 0. Every image in the file gets a mask. The paths in the
     list are relative to the nearest folder above both images and masks; the report names this folder.
+
+    Every image, and every annotation of these categories, is checked first, as check does. With --on-error skip, the
+    box of a bad annotation becomes 255, with everything in it, so that no pixel of its object becomes background. An
+    image is left out if that box is unusable too, or if the image itself is bad. Several image objects of one file are
+    always an error.
 
     \b
     Example:
@@ -156,6 +169,10 @@ def _masks_text(report: MasksReport) -> str:
         f"masks without objects: {report.empty_masks}",
         _counts("annotations left out", report.left_out),
     ]
-    if report.unusable:
-        lines.append(f"invalid segmentations:\n{name_first(report.unusable)}")
+    if report.ignored_boxes:
+        lines.append(f"boxes set to ignore instead: {report.ignored_boxes}")
+    if report.without_mask:
+        lines.append(f"images left out: {len(report.without_mask)}\n{name_first(report.without_mask)}")
+    if report.faults:
+        lines.append(f"{plural(len(report.faults), 'fault')} left out:\n{name_first(report.faults)}")
     return "\n".join(line for line in lines if line)

@@ -22,7 +22,7 @@ from segdata.text import plural
 )
 @click.option("--image_suffix", default="", help="Ending of image names, such as _rgb or _rgb.png [default: any]")
 @click.option("--label_suffix", default="", help="Ending of label names, such as _mask or _mask.png [default: any]")
-@click.option("--recursive", is_flag=True, help="Search subfolders too")
+@click.option("--recursive", is_flag=True, help="Search subfolders too, also linked ones")
 @overwrite_option
 @dry_run_option
 @json_option
@@ -32,6 +32,9 @@ def pair_list_command(as_json: bool, images: Path, labels: Path, dst_path: Path,
     Finds JPEG, PNG, BMP, TIFF and WebP files by their extension in upper or lower case. Suffixes are removed before
     names are compared. Unpaired files, names shared by several files, damaged files and pairs of different sizes are
     errors; all of them are reported at once.
+
+    --recursive searches a folder once: a link to a folder that is searched anyway is left out and named. Folders that
+    cannot be read are errors. Hidden files and folders are left out.
 
     \b
     Example:
@@ -58,4 +61,6 @@ def _pair_list_text(report: folders.FolderReport) -> str:
     if report.left_out:
         endings = ", ".join(f"{ending}: {count}" for ending, count in report.left_out.items())
         lines.append(f"left out, neither images nor labels: {endings}")
+    if report.left_out_folders:
+        lines.append(f"left out, links to folders that were searched: {', '.join(report.left_out_folders)}")
     return "\n".join(lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 
@@ -16,29 +16,34 @@ from segdata.console.options import (
     cluster_options,
     dry_run_option,
     json_option,
+    on_error_option,
     overwrite_option,
     read_classes,
     value_range_option,
 )
 from segdata.console.render import FAILED, emit, progress_bar, table
+from segdata.dataset import CocoDataset, ListDataset, RecordDataset, open_dataset
 from segdata.errors import name_first
-from segdata.images.values import Percentiles, ValueRange
-from segdata.labels.classes import Classes
 from segdata.records import convert, fetch, publish
-from segdata.records.instance import CocoSource
 from segdata.records.manifest import ClassInfo, Manifest
 from segdata.records.plan import MAX_SHARDS
-from segdata.records.semantic import ListSource
 from segdata.records.verify import VerifyReport
 from segdata.store.url import Location
 from segdata.text import plural
 
 
 @click.command("to-mindrecord")
-@click.option("--data_root", type=EXISTING_DIR, help="Folder that the list's paths are relative to")
-@click.option("--data_lst", type=EXISTING_FILE, help="List file: an image path and a label path per line")
-@click.option("--annotations", type=EXISTING_FILE, help="Instead of a list: COCO instances JSON")
-@click.option("--images", type=EXISTING_DIR, help="With --annotations: folder that its file names are relative to")
+@click.argument("path", metavar="[LIST|JSON]", type=EXISTING_FILE, required=False)
+@click.option("--data_lst", type=EXISTING_FILE, help="LIST by its published name")
+@click.option("--annotations", type=EXISTING_FILE, help="JSON by its published name")
+@click.option(
+    "--data_root",
+    type=EXISTING_DIR,
+    help="For a list: folder that its paths are relative to [default: the list's folder]",
+)
+@click.option(
+    "--images", type=EXISTING_DIR, help="For a JSON: folder of its images [default: images next to its folder]"
+)
 @location_option("--dst_path", required=True, help="Directory to write the record set to")
 @click.option("--num_shards", type=click.IntRange(1, MAX_SHARDS), default=8, show_default=True, help="Number of shards")
 @click.option(
@@ -47,14 +52,8 @@ from segdata.text import plural
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed for --shuffle")
 @class_options
 @value_range_option
-@click.option("--keep-empty", is_flag=True, help="With --annotations: also write images without instances")
-@click.option(
-    "--on-error",
-    type=click.Choice(get_args(convert.OnError)),
-    default="fail",
-    show_default=True,
-    help="On a bad sample: fail, or leave it out and count it",
-)
+@click.option("--drop-empty", is_flag=True, help="For a JSON: leave out images without instances")
+@on_error_option
 @click.option("--decode", is_flag=True, help="Decode every image, to find truncated ones")
 @click.option("--resume", is_flag=True, help="Keep the shards that an interrupted run of this command finished")
 @cluster_options
@@ -71,44 +70,33 @@ def to_mindrecord_command(dst_path: Location, as_json: bool, **options: Any) -> 
 
     \b
     Example:
-      segdata to-mindrecord --data_root data --data_lst data/voc_train_lst.txt \\
-          --dst_path records/voc_train --num_shards 8
-      segdata to-mindrecord --annotations subset/annotations/instances.json \\
-          --images subset/images --dst_path records/books
+      segdata to-mindrecord data/voc_train_lst.txt --dst_path records/voc_train --num_shards 8
+      segdata to-mindrecord subset/annotations/instances.json --dst_path records/books
     """
-    source = _source(**{name: options.pop(name) for name in _SOURCE})
-    report = publish.write_location(source, dst_path, progress=progress_bar, **options)
+    dataset = _open(**{name: options.pop(name) for name in _DATASET}, workers=options["workers"])
+    report = publish.write_location(dataset, dst_path, progress=progress_bar, **options)
     emit(report, as_json, _convert_text)
 
 
-#: The options that select the source.
-_SOURCE = (
-    *("data_root", "data_lst", *CLASS_OPTIONS),
-    *("annotations", "images", "keep_empty", "value_range"),
-)
+#: The options that name the data set and say how to open it.
+_DATASET = ("path", "data_lst", "annotations", "data_root", "images", "value_range", *CLASS_OPTIONS)
 
 
-def _source(
-    data_root: Path | None,
+def _open(
+    path: Path | None,
     data_lst: Path | None,
+    annotations: Path | None,
     num_classes: int | None,
     class_names: Path | None,
     ignore_label: int | None,
-    annotations: Path | None,
-    images: Path | None,
-    keep_empty: bool,
-    value_range: ValueRange | Percentiles | None,
-) -> convert.Source[Any]:
-    """Return the source; refuse options of the other one."""
-    if annotations and images and not any((data_root, data_lst, num_classes, class_names, ignore_label is not None)):
-        return CocoSource(annotations, images, keep_empty, value_range)
-    if data_root and data_lst and not any((annotations, images, keep_empty)):
-        classes = read_classes(num_classes, class_names, ignore_label)
-        return ListSource(data_root, data_lst, classes or Classes(), value_range)
-    raise click.UsageError(
-        "give --data_root and --data_lst (optionally --num_classes, --class_names, --ignore_label), or --annotations "
-        "and --images (optionally --keep-empty; classes come from the JSON)"
-    )
+    **places: Any,
+) -> ListDataset | CocoDataset | RecordDataset:
+    """Open the one data set that is named, in any of the three ways."""
+    named = [name for name in (path, data_lst, annotations) if name]
+    if len(named) != 1:
+        raise click.UsageError("give one LIST or JSON (--data_lst and --annotations are its published names)")
+    classes = read_classes(num_classes, class_names, ignore_label)
+    return open_dataset(named[0], classes=classes, progress=progress_bar, **places)
 
 
 def _convert_text(report: convert.ConvertReport) -> str:

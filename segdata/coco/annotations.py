@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +11,12 @@ from typing import Any
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec import Raw
 
 from segdata.coco.file import Coco, Image, object_id
 from segdata.coco.rle import Rle, to_rle
 from segdata.errors import Fault, InvalidInputError
+from segdata.text import plain_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,10 @@ class Annotation(msgspec.Struct, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The mask of an annotation, its area in pixels, and its box: x1, y1, x2, y2 in pixels, clipped to the image."""
+    """The mask of an annotation, its area in pixels, and its box.
+
+    The box is x1, y1, x2, y2 in pixels, clipped to the image and rounded to float32, as record sets store it.
+    """
 
     rle: Rle
     area: int
@@ -81,6 +88,58 @@ def orphans(coco: Coco) -> list[Fault]:
         where = f"annotation {object_id(coco.annotations.raw[row])}"
         faults.append(Fault("orphan_annotation", where, f"belongs to {unknown} that is not in the file"))
     return faults
+
+
+def duplicate_images(coco: Coco, rows: npt.NDArray[np.int64] | None = None) -> list[Fault]:
+    """Return a fault for each file that several image objects name; with `rows`, only for the files of those images."""
+    names = [_plain_name(image) for image in coco.images]
+    counts = Counter(names)
+    wanted = names if rows is None else [names[row] for row in rows]
+    ids: dict[str, list[str]] = {name: [] for name in wanted if counts[name] > 1}
+    for image, name in zip(coco.images, names, strict=True) if ids else ():
+        if name in ids:
+            ids[name].append(str(image.id))
+    return [Fault("duplicate_image", name, f"named by the image ids {', '.join(ids[name])}") for name in ids]
+
+
+def _plain_name(image: Image) -> str:
+    return plain_path(image.file_name) if "/" in image.file_name else image.file_name
+
+
+#: Start of an annotation in the files of COCO: its first member is a list of lists.
+_POLYGONS_FIRST = re.compile(rb'\{\s*"segmentation"\s*:\s*\[\s*\[')
+
+
+class _Runs(msgspec.Struct, gc=False):
+    counts: Raw = Raw()
+
+
+class _Form(msgspec.Struct, gc=False):
+    segmentation: list[Raw] | _Runs | None = None
+
+
+def malformed_masks(coco: Coco, rows: npt.NDArray[np.int64]) -> Iterator[tuple[int, Fault]]:
+    """Yield each of the annotations `rows` that has no mask, or a flat list instead of polygons, with its fault.
+
+    This parses no polygon and takes less than a hundredth of the time of `measure`, which finds all faults.
+    """
+    decoder = msgspec.json.Decoder(_Form)
+    columns = coco.annotations
+    for row in rows.tolist():
+        raw = columns.raw[row]
+        if _POLYGONS_FIRST.match(raw) or _has_form(decoder.decode(raw).segmentation):
+            continue
+        image = coco.images[columns.image[row]]
+        entry = Entry(image, (bytes(raw),), np.zeros(1, np.int32), np.zeros(1, np.int32))
+        for _, shape in measure(entry, image.height or 1, image.width or 1):
+            if isinstance(shape, Fault):
+                yield row, shape
+
+
+def _has_form(segmentation: list[Raw] | _Runs | None) -> bool:
+    if isinstance(segmentation, list):
+        return bool(segmentation) and bytes(segmentation[0]).startswith(b"[")
+    return segmentation is not None and bool(bytes(segmentation.counts))
 
 
 def _decode(annotation: bytes) -> Annotation:
@@ -130,13 +189,25 @@ def _shape(annotation: Annotation, height: int, width: int) -> Shape:
     return Shape(rle, area, box)
 
 
+def stated_box(annotation: Annotation, height: int, width: int) -> Sequence[float] | None:
+    """Return the box that the JSON gives an annotation, in the form of `Shape`; None if it is missing or unusable."""
+    try:
+        return _box(annotation.bbox, height, width) if annotation.bbox else None
+    except InvalidInputError:
+        return None
+
+
 def _box(bbox: Any, height: int, width: int) -> Sequence[float]:
-    """Convert a COCO box (x, y, width, height) to x1, y1, x2, y2, clipped to the image."""
+    """Convert a COCO box (x, y, width, height) to x1, y1, x2, y2, clipped to the image and rounded to float32."""
     try:
         x, y, w, h = msgspec.convert(bbox, tuple[float, float, float, float])
     except msgspec.ValidationError as error:
         raise InvalidInputError(f"box {bbox!r}; expected x, y, width, height", "bad_box") from error
-    box = (max(x, 0.0), max(y, 0.0), min(x + w, float(width)), min(y + h, float(height)))
+    edges = ((x, width), (y, height), (x + w, width), (y + h, height))
+    # Compared as stored: a box can be so thin that its edges are the same number in float32.
+    box: list[float] = np.array([min(max(edge, 0.0), end) for edge, end in edges], np.float32).tolist()
     if not (box[0] < box[2] and box[1] < box[3]):
-        raise InvalidInputError(f"box {bbox!r} has no area inside the image ({width} x {height} pixels)", "bad_box")
+        raise InvalidInputError(
+            f"box {bbox!r} has no area inside the image ({width} x {height} pixels), computed in float32", "bad_box"
+        )
     return box

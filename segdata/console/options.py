@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
 from segdata.cluster import Cluster
 from segdata.console.render import progress_bar
 from segdata.dataset import open_dataset
-from segdata.errors import InvalidInputError
+from segdata.errors import InvalidInputError, OnError
 from segdata.images.values import Percentiles, ValueRange, parse_value_range
 from segdata.labels.classes import Classes
 from segdata.labels.colormap import IGNORE, VOC_CLASSES, read_class_names
@@ -70,6 +70,15 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         choosing = option(choosing)
     return choosing
+
+
+on_error_option = click.option(
+    "--on-error",
+    type=click.Choice(get_args(OnError)),
+    default="fail",
+    show_default=True,
+    help="On a bad sample: fail, or leave it out and count it",
+)
 
 
 def _value_range(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segdata.errors import Code, InvalidInputError
+from segdata.regular import check_regular
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -70,9 +71,11 @@ def head_of(image: Path | bytes) -> bytes:
 
     Raises:
         FileNotFoundError: when there is no such file.
+        InvalidInputError: when it is not a regular file.
     """
     if isinstance(image, bytes):
         return image[:32]
+    check_regular(image)
     with image.open("rb") as file:
         return file.read(32)
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from segdata.errors import Fault, FaultsError, InvalidInputError
 from segdata.files import write_file
-from segdata.text import check_unique, quoted, text_lines
+from segdata.text import check_unique, plain_path, plural, quoted, text_lines
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One sample: paths of image and label, relative to the data root, with POSIX slashes."""
+    """One sample: paths of image and label, relative to the data root, with POSIX slashes; see `plain_path`."""
 
     image: str
     label: str
@@ -24,7 +24,7 @@ def read_list(path: Path, *, faults: list[Fault] | None = None) -> list[Pair]:
     """Read a list file.
 
     The separator is a TAB or, in a line without a TAB, white space. CRLF, a byte order mark, blank lines and
-    ``#`` comments are accepted.
+    ``#`` comments are accepted. Paths are returned in their plain form: ``./a//b.jpg`` is the image ``a/b.jpg``.
 
     Args:
         path: list file.
@@ -41,11 +41,10 @@ def read_list(path: Path, *, faults: list[Fault] | None = None) -> list[Pair]:
     for number, line in text_lines(path):
         fields = [field.strip() for field in line.split("\t") if field.strip()] if "\t" in line else line.split()
         if len(fields) == 2:
-            pairs.append(Pair(*fields))
+            pairs.append(Pair(*map(plain_path, fields)))
         else:
             lone += len(fields) == 1
-            noun = "path" if len(fields) == 1 else "paths"
-            found = f"expected an image path and a label path, found {len(fields)} {noun}: {quoted(line)}"
+            found = f"expected an image path and a label path, found {plural(len(fields), 'path')}: {quoted(line)}"
             broken.append(Fault("broken_line", f"line {number}", found))
     if broken and lone == len(broken) and not pairs:
         raise InvalidInputError(

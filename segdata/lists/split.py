@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from segdata.errors import FaultsError, InvalidInputError
-from segdata.files import check_target_file, resolve, write_file
+from segdata.files import check_target_file, resolve
 from segdata.labels.colormap import IGNORE
 from segdata.labels.masks import count_values, decode_index_png
 from segdata.lists import Pair, format_list, read_list
+from segdata.lists.publish import write_files
 from segdata.parallel import Progress, default_workers, ordered_map, silent
+from segdata.regular import read_regular
 from segdata.seeded import seeded_digest, seeded_order
 
 TRAIN, VAL = "train", "val"
@@ -112,8 +114,7 @@ def split_list(
     _check_sides(data_lst, sides, stratify=stratify)
     texts = {side: _text(pairs, sides, side) for side in lists}
     if not dry_run:
-        for side, path in lists.items():
-            write_file(path, texts[side], overwrite=overwrite)
+        write_files({path: texts[side] for side, path in lists.items()}, overwrite=overwrite)
     return SplitReport(
         lists={side: str(path) for side, path in lists.items()},
         samples={side: sides.count(side) for side in lists},
@@ -175,7 +176,7 @@ def _read_classes(root: Path, pairs: Sequence[Pair], workers: int, progress: Pro
 def _classes_of(root: Path, label: str) -> frozenset[int] | str:
     """Return the classes in a label, or a message about what is wrong with it."""
     try:
-        counts = count_values(decode_index_png(resolve(root, label).read_bytes()))
+        counts = count_values(decode_index_png(read_regular(resolve(root, label))))
     except InvalidInputError as error:
         return f"{label}: {error}"
     except OSError as error:

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from segdata.cluster import Workers
-from segdata.errors import FaultsError, SegDataError
+from segdata.errors import FaultsError, OnError, SegDataError
 from segdata.files import check_target_directory, staged_directory
 from segdata.images.values import ValueRange
 from segdata.parallel import Progress, default_workers, silent
@@ -24,8 +24,6 @@ from segdata.records.writer import ShardJob, ShardResult, move_shards, shard_nam
 from segdata.text import plural
 
 _T = TypeVar("_T")
-
-OnError = Literal["fail", "skip"]
 
 
 @dataclass(frozen=True)
@@ -50,16 +48,16 @@ class ConvertReport:
     value_range: ValueRange | None
 
 
-class Source(Protocol[_T]):
-    """Samples that can become rows: `segdata.records.semantic.ListSource` or `segdata.records.instance.CocoSource`."""
+class Convertible(Protocol[_T]):
+    """A data set that can become a record set: a list file or a COCO JSON that `segdata.open_dataset` opened."""
 
-    def check(self, *, decode: bool, workers: Workers, progress: Progress) -> Rows[_T]:
+    def check_rows(self, *, decode: bool, drop_empty: bool, workers: Workers, progress: Progress) -> Rows[_T]:
         """Check every sample and return the rows that can be written."""
         ...
 
 
 def to_mindrecord(
-    source: Source[_T],
+    dataset: Convertible[_T],
     dst_path: Path,
     *,
     num_shards: int = 8,
@@ -67,6 +65,7 @@ def to_mindrecord(
     seed: int = 0,
     on_error: OnError = "fail",
     decode: bool = False,
+    drop_empty: bool = False,
     workers: Workers | None = None,
     overwrite: bool = False,
     resume: bool = False,
@@ -79,13 +78,15 @@ def to_mindrecord(
     manifest, never on `workers`.
 
     Args:
-        source: a `ListSource` (semantic task) or a `CocoSource` (instance task).
+        dataset: an open list file (semantic task) or COCO JSON (instance task); see `segdata.open_dataset`.
         dst_path: the set's directory; its name, without a ``.mindrecord`` suffix, becomes the set's name.
         num_shards: number of shard files; their row counts differ by at most one.
         shuffle: order rows by a seeded digest of their key; otherwise keep the listed order.
         seed: seed of that order.
         on_error: ``fail`` stops at faults; ``skip`` leaves out the samples that have them and counts them.
         decode: also decode every image.
+        drop_empty: leave out and count images of a COCO JSON without instances. They belong into sets for evaluation,
+            where a detection on them counts as wrong; training leaves them out by itself.
         workers: number of processes for checking (from a few thousand pairs) and of threads for writing, one per
             processor by default; or a cluster that sees the samples and the set under the same paths.
         overwrite: replace an existing record set at `dst_path`.
@@ -104,7 +105,7 @@ def to_mindrecord(
     ours = _old_files(dst_path)
     check_target_directory(dst_path, overwrite=overwrite, ours=ours)
     workers = workers or default_workers()
-    rows = source.check(decode=decode, workers=workers, progress=progress)
+    rows = dataset.check_rows(decode=decode, drop_empty=drop_empty, workers=workers, progress=progress)
     if rows.faults and on_error == "fail":
         count = plural(len(rows.faults), "fault")
         raise FaultsError(f"{count}; nothing was written", [str(fault) for fault in rows.faults])

@@ -12,18 +12,18 @@ import numpy.typing as npt
 
 from segdata.cluster import Workers
 from segdata.coco.annotations import Entry, check_image_size, entries, measure, orphans
-from segdata.coco.file import Coco, read_coco
+from segdata.coco.file import Coco
 from segdata.errors import Fault, InvalidInputError
 from segdata.files import resolve
 from segdata.images.header import ImageHeader
 from segdata.images.reading import inspect_image
-from segdata.images.values import Percentiles, ValueRange
+from segdata.images.values import ValueRange
 from segdata.parallel import Progress, ordered_map
-from segdata.records.layout import blob_overhead
+from segdata.records.layout import blob_overhead, row_faults
 from segdata.records.manifest import ClassInfo
 from segdata.records.rows import ImageTotals, Rows, change_mark
 from segdata.records.schema import INSTANCE, Row, pack_masks
-from segdata.records.value_range import resolve_value_range
+from segdata.regular import read_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,44 +60,11 @@ class _ImageCheck:
     header: ImageHeader | None = None
 
 
-@dataclass(frozen=True)
-class CocoSource:
-    """The images of a COCO JSON with their instances.
-
-    Categories become the labels 1 to K in the order of their ids; masks of any form become compressed RLE.
-
-    Attributes:
-        annotations: JSON file of COCO instances.
-        images: folder of the images; the JSON's file names are relative to it.
-        keep_empty: also write images without instances; otherwise they are left out and counted.
-        value_range: samples of deep images that mean black and white, or percentiles to find.
-    """
-
-    annotations: Path
-    images: Path
-    keep_empty: bool = False
-    value_range: ValueRange | Percentiles | None = None
-
-    def check(self, *, decode: bool, workers: Workers, progress: Progress) -> Rows[Instances]:
-        """Read the JSON and run `check_annotated_images`."""
-        coco = read_coco(self.annotations)
-        names = [image.file_name for image in coco.images]
-        return check_annotated_images(
-            coco,
-            self.images,
-            keep_empty=self.keep_empty,
-            value_range=resolve_value_range(self.value_range, self.images, names, workers=workers, progress=progress),
-            decode=decode,
-            workers=workers,
-            progress=progress,
-        )
-
-
 def check_annotated_images(
     coco: Coco,
     images: Path,
     *,
-    keep_empty: bool,
+    drop_empty: bool,
     value_range: ValueRange | None,
     decode: bool,
     workers: Workers,
@@ -110,7 +77,7 @@ def check_annotated_images(
     Args:
         coco: the annotations.
         images: folder of the images; file names are relative to it.
-        keep_empty: also make rows of images without instances.
+        drop_empty: leave out and count images without instances.
         value_range: samples of deep images that mean black and white.
         decode: decode every image instead of only reading its header.
         workers: number of threads, or a cluster.
@@ -135,7 +102,7 @@ def check_annotated_images(
                 continue
             if result.orientation != 1:
                 rotated.append(f"{item.file_name}: EXIF orientation {result.orientation}")
-            if not len(item.labels) and not keep_empty:
+            if drop_empty and not len(item.labels):
                 empty += 1
                 continue
             found.append(item)
@@ -190,6 +157,8 @@ def _check_annotated_image(folder: Path, value_range: ValueRange | None, decode:
     item, areas, faults = make_instances(entry, header.height, header.width)
     status = path.stat()
     size = status.st_size + len(item.masks) + item.boxes.nbytes + item.labels.nbytes + item.iscrowd.nbytes
+    if too_large := row_faults(image.file_name, size + blob_overhead(INSTANCE)):
+        return _ImageCheck(None, (), 0, 0, (*faults, *too_large), 1)
     content = (item.masks, item.boxes.tolist(), item.labels.tolist(), item.iscrowd.tolist())
     mark = change_mark(image, status.st_size, status.st_mtime_ns, content)
     return _ImageCheck(item, areas, size, mark, faults, header.orientation, header)
@@ -227,7 +196,7 @@ def read_instance_row(images: Path, item: Instances) -> Row:
     return {
         "image_id": item.image_id,
         "file_name": item.file_name,
-        "data": resolve(images, item.file_name).read_bytes(),
+        "data": read_regular(resolve(images, item.file_name)),
         "height": item.height,
         "width": item.width,
         "boxes": item.boxes,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from segdata.errors import InvalidInputError
+from segdata.errors import Fault, InvalidInputError
 from segdata.records.schema import Schema
 
 #: Limits of `FileWriter.set_page_size` and `set_header_size`; both must be multiples of four.
@@ -43,6 +43,15 @@ def blob_overhead(schema: Schema) -> int:
     return _LENGTH_BYTES * (1 + len(blobs))
 
 
+def row_faults(where: str, size: int) -> tuple[Fault, ...]:
+    """Return a fault if a row of `size` bytes, with `blob_overhead`, is larger than the largest page."""
+    return () if size <= PAGE_MAX else (Fault("too_large", where, f"its row would have {_limited(size)}"),)
+
+
+def _limited(size: int) -> str:
+    return f"{size:,} bytes; expected at most {PAGE_MAX:,} (256 MiB), the limit of MindRecord"
+
+
 def choose_layout(shards: Sequence[npt.NDArray[np.int64]], *, name_bytes: int) -> Layout:
     """Choose the page size that wastes the least space, and a header large enough for the page entries.
 
@@ -55,9 +64,7 @@ def choose_layout(shards: Sequence[npt.NDArray[np.int64]], *, name_bytes: int) -
     """
     largest = max(int(rows.max()) for rows in shards)
     if largest > PAGE_MAX:
-        raise InvalidInputError(
-            f"the largest row has {largest} bytes; expected at most {PAGE_MAX}, the limit of MindRecord"
-        )
+        raise InvalidInputError(f"the largest row has {_limited(largest)}", "too_large")
     sums = [np.cumsum(rows) for rows in shards]
     size = min(
         _candidates(largest, max(int(total[-1]) for total in sums)),

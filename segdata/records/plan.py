@@ -8,9 +8,10 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from segdata.errors import InvalidInputError
+from segdata.errors import FaultsError, InvalidInputError
 from segdata.records import layout
 from segdata.records.rows import Rows
+from segdata.records.schema import KEY
 from segdata.seeded import seeded_order
 from segdata.text import plural
 
@@ -35,9 +36,10 @@ def make_plan(rows: Rows[_T], name: str, *, num_shards: int, seed: int | None) -
     """Choose the order of the rows and their shards; read and write nothing.
 
     Raises:
-        InvalidInputError: when the number of shards is out of range or larger than the number of rows, or a row is too
-            large.
+        FaultsError: when rows are larger than MindRecord's limit; names all of them.
+        InvalidInputError: when the number of shards is out of range or larger than the number of rows.
     """
+    _check_sizes(rows)
     count = len(rows.items)
     if not 1 <= num_shards <= MAX_SHARDS:
         raise InvalidInputError(
@@ -56,6 +58,13 @@ def make_plan(rows: Rows[_T], name: str, *, num_shards: int, seed: int | None) -
         shards=tuple(tuple(rows.items[index] for index in part) for part in parts),
         layout=layout.choose_layout([rows.sizes[part] for part in parts], name_bytes=len(name.encode()) + 16),
     )
+
+
+def _check_sizes(rows: Rows[_T]) -> None:
+    keyed = zip(rows.keys, rows.sizes.tolist(), strict=True)
+    faults = [str(fault) for key, size in keyed for fault in layout.row_faults(f"{KEY[rows.task]} {key}", size)]
+    if faults:
+        raise FaultsError(f"{plural(len(faults), 'row')} cannot be written", faults)
 
 
 def set_name(target: Path) -> str:

@@ -56,7 +56,7 @@ class _Prefix:
 
 
 def write_location(
-    source: convert.Source[_T],
+    dataset: convert.Convertible[_T],
     dst_path: Location,
     *,
     work_dir: Path | None = None,
@@ -70,7 +70,7 @@ def write_location(
     For a store, write the set to the working directory, upload it with its manifest last, then remove the local copy.
 
     Args:
-        source: see `to_mindrecord`, which also describes the other options.
+        dataset: see `to_mindrecord`, which also describes the other options.
         dst_path: the set's directory or URL.
         work_dir: working directory for the set before the upload.
         overwrite: replace an existing record set at `dst_path`.
@@ -84,12 +84,12 @@ def write_location(
     """
     if isinstance(dst_path, Path):
         return convert.to_mindrecord(
-            source, dst_path, overwrite=overwrite, dry_run=dry_run, progress=progress, **options
+            dataset, dst_path, overwrite=overwrite, dry_run=dry_run, progress=progress, **options
         )
     _look(dst_path, overwrite=overwrite)
     local = local_place(dst_path, work_dir)
     # An existing set was left by a run that could not upload it.
-    report = convert.to_mindrecord(source, local, overwrite=True, dry_run=dry_run, progress=progress, **options)
+    report = convert.to_mindrecord(dataset, local, overwrite=True, dry_run=dry_run, progress=progress, **options)
     if not dry_run:
         try:
             publish(local, dst_path, overwrite=overwrite, progress=progress)

@@ -16,17 +16,17 @@ from segdata.errors import Code, Fault, InvalidInputError
 from segdata.files import resolve
 from segdata.images.header import ImageHeader
 from segdata.images.reading import inspect_image
-from segdata.images.values import Percentiles, ValueRange
+from segdata.images.values import ValueRange
 from segdata.labels.classes import Classes
 from segdata.labels.colormap import voc_colormap
 from segdata.labels.masks import count_values, decode_index_png, first_pixel
-from segdata.lists import Pair, read_list
+from segdata.lists import Pair
 from segdata.parallel import Progress, if_worth, ordered_map
-from segdata.records.layout import blob_overhead
+from segdata.records.layout import blob_overhead, row_faults
 from segdata.records.manifest import ClassInfo
 from segdata.records.rows import ImageTotals, Rows, change_mark
 from segdata.records.schema import SEMANTIC, Row
-from segdata.records.value_range import resolve_value_range
+from segdata.regular import read_regular
 from segdata.text import plural
 
 #: Minimum number of pairs for worker processes; fewer are checked before a process has started.
@@ -64,39 +64,6 @@ class PairCheck:
     faults: tuple[Fault, ...]
     orientation: int
     header: ImageHeader | None
-
-
-@dataclass(frozen=True)
-class ListSource:
-    """The samples of a list file.
-
-    Attributes:
-        data_root: folder that the paths of the list are relative to.
-        data_lst: the list file.
-        classes: class names and ignore label; those of VOC by default.
-        value_range: samples of deep images that mean black and white, or percentiles to find.
-    """
-
-    data_root: Path
-    data_lst: Path
-    classes: Classes = Classes()
-    value_range: ValueRange | Percentiles | None = None
-
-    def check(self, *, decode: bool, workers: Workers, progress: Progress) -> Rows[Pair]:
-        """Read the list file and run `check_pairs`."""
-        pairs = read_list(self.data_lst)
-        value_range = resolve_value_range(
-            self.value_range, self.data_root, [pair.image for pair in pairs], workers=workers, progress=progress
-        )
-        return check_pairs(
-            pairs,
-            self.data_root,
-            self.classes,
-            value_range=value_range,
-            decode=decode,
-            workers=workers,
-            progress=progress,
-        )
 
 
 def check_pairs(
@@ -208,7 +175,7 @@ def inspect_pair(
         faults.append(file_fault(pair.image, error, "missing_image"))
     try:
         found = find_label()
-        encoded = found if isinstance(found, bytes) else found.read_bytes()
+        encoded = found if isinstance(found, bytes) else read_regular(found)
         label = decode_index_png(encoded)
         pixels = count_values(label)
         _check_values(label, pixels, classes)
@@ -218,7 +185,14 @@ def inspect_pair(
         turned = f" (EXIF orientation {header.orientation})" if header.orientation != 1 else ""
         sizes = f"{header.size} pixels{turned}, but its label has {label.shape[1]} x {label.shape[0]}"
         faults.append(Fault("size_mismatch", pair.image, sizes))
+    if header and image is not None:
+        faults += row_faults(pair.image, encoded_size(image) + len(encoded) + blob_overhead(SEMANTIC))
     return PairReport(image, header, encoded, label, pixels, tuple(faults))
+
+
+def encoded_size(image: Path | bytes) -> int:
+    """Return the bytes of an encoded image."""
+    return len(image) if isinstance(image, bytes) else image.stat().st_size
 
 
 def file_fault(where: str, error: InvalidInputError | OSError, missing: Code) -> Fault:
@@ -249,6 +223,6 @@ def read_pair_row(root: Path, pair: Pair) -> Row:
     """Read the row of a pair: both files, byte for byte."""
     return {
         "file_name": pair.image,
-        "data": resolve(root, pair.image).read_bytes(),
-        "label": resolve(root, pair.label).read_bytes(),
+        "data": read_regular(resolve(root, pair.image)),
+        "label": read_regular(resolve(root, pair.label)),
     }

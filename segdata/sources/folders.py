@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,7 @@ class FolderReport:
         samples: number of samples.
         labels: number of labels by kind (`INDEX_KIND`, ``"8-bit palette PNG"``, ``"TIFF L"``, …).
         left_out: number of files in both folders that are neither images nor labels, by extension.
+        left_out_folders: subfolders that were not searched, because they link to a folder that was.
         written: false after a dry run.
     """
 
@@ -42,6 +43,7 @@ class FolderReport:
     samples: int
     labels: dict[str, int]
     left_out: dict[str, int]
+    left_out_folders: tuple[str, ...]
     written: bool
 
 
@@ -73,22 +75,23 @@ def pair_list(
             in upper or lower case. It is removed before pairing; files without it do not count as images. By default,
             only the extension is removed.
         label_suffix: the same for labels.
-        recursive: also search sub-folders.
+        recursive: also search sub-folders, also those that are links. A folder that can be reached by several paths is
+            searched once, without a link if possible; hidden folders are not searched.
         overwrite: replace the list.
         dry_run: check everything, but write nothing.
         progress: reports progress.
 
     Raises:
-        FaultsError: when images or labels have no counterpart, several files share a name, headers are damaged, or
-            the sizes of a pair differ; names all at once. Nothing is written.
+        FaultsError: when folders cannot be read, images or labels have no counterpart, several files share a name,
+            headers are damaged, or the sizes of a pair differ; names all at once. Nothing is written.
         InvalidInputError: when there are no images, no labels or no names in common.
         TargetExistsError: when the list already exists.
     """
     check_target_file(dst_path, overwrite=overwrite)
     images, labels = normal(images), normal(labels)
     root = normal(data_root) if data_root else Path(os.path.commonpath([images, labels]))
-    image_files = _files(below(root, images), skip=labels, recursive=recursive)
-    label_files = _files(below(root, labels), skip=images, recursive=recursive)
+    image_files, skipped_images = _files(below(root, images), skip=labels, recursive=recursive)
+    label_files, skipped_labels = _files(below(root, labels), skip=images, recursive=recursive)
     image_names = _by_name(images, image_files, image_suffix)
     label_names = _by_name(labels, label_files, label_suffix)
     if images == labels:
@@ -120,20 +123,59 @@ def pair_list(
         samples=len(matches),
         labels=dict(Counter(match.kind for match in matches).most_common()),
         left_out=dict(left_out.most_common()),
+        left_out_folders=tuple(sorted({str(folder) for folder in (*skipped_images, *skipped_labels)})),
         written=not dry_run,
     )
 
 
-def _files(folder: Path, *, skip: Path, recursive: bool) -> list[Path]:
-    """Return the files of a folder, sorted, without hidden files and without the folder `skip`."""
+def _files(folder: Path, *, skip: Path, recursive: bool) -> tuple[list[Path], list[Path]]:
+    """Return the files of a folder, sorted, and the links to subfolders that were searched under another path.
+
+    Hidden files and folders and the folder `skip` are left out.
+    """
     if not folder.is_dir():
         raise InvalidInputError(f"{folder}: no such folder")
-    found: list[Path] = []
-    for parent, folders, files in os.walk(folder):
-        keep = (name for name in folders if recursive and not name.startswith(".") and Path(parent, name) != skip)
-        folders[:] = keep
-        found += [Path(parent, name) for name in files if not name.startswith(".")]
-    return sorted(found)
+    search = _Search(folder, skip, recursive)
+    if search.faults:
+        raise FaultsError(f"{plural(len(search.faults), 'folder')} cannot be searched", sorted(search.faults))
+    return sorted(search.files), search.repeated
+
+
+class _Search:
+    """Files of a folder and its subfolders, links last, so that a folder that links lead to keeps its own path."""
+
+    def __init__(self, folder: Path, skip: Path, recursive: bool) -> None:
+        self.files: list[Path] = []
+        self.repeated: list[Path] = []
+        self.faults: list[str] = []
+        self._folders, self._links = deque([folder]), deque[Path]()
+        seen: set[tuple[int, int]] = set()
+        while self._folders or self._links:
+            each = (self._folders or self._links).popleft()
+            try:
+                status = each.stat()
+                if (status.st_dev, status.st_ino) in seen:
+                    self.repeated.append(each)
+                elif not seen or not (skip.exists() and each.samefile(skip)):
+                    seen.add((status.st_dev, status.st_ino))
+                    self._list(each, recursive)
+            except OSError as error:
+                self._refuse(each, error)
+
+    def _list(self, folder: Path, recursive: bool) -> None:
+        with os.scandir(folder) as entries:
+            for entry in sorted((entry for entry in entries if entry.name[0] != "."), key=lambda entry: entry.name):
+                path = folder / entry.name
+                try:
+                    if not entry.is_dir():
+                        self.files.append(path)
+                    elif recursive:
+                        (self._links if entry.is_symlink() else self._folders).append(path)
+                except OSError as error:
+                    self._refuse(path, error)
+
+    def _refuse(self, path: Path, error: OSError) -> None:
+        self.faults.append(f"{path}: cannot be read: {error.strerror}")
 
 
 def _by_name(folder: Path, files: Sequence[Path], suffix: str) -> _Names:

@@ -11,11 +11,13 @@ from typing import Literal, get_args
 
 from segdata.cluster import Workers, check_shared
 from segdata.errors import FaultsError, InvalidInputError
-from segdata.files import check_target_directory, check_target_file, staged_directory
+from segdata.files import check_inputs_outside, check_target_directory, check_target_file, staged_directory
 from segdata.labels.colormap import ColorMap, voc_colormap
 from segdata.labels.masks import Method, to_index_png
-from segdata.lists import Pair, read_ids, write_list
+from segdata.lists import Pair, format_list, read_ids
+from segdata.lists.publish import write_files
 from segdata.parallel import Progress, default_workers, ordered_map, silent
+from segdata.regular import read_regular
 from segdata.sources.finder import IdFiles
 from segdata.text import plural
 
@@ -91,19 +93,21 @@ def voc_decolor(
         progress: reports progress.
 
     Raises:
+        InvalidInputError: when the masks are in `dst_path`, which would be replaced.
         FaultsError: when masks are damaged, or have a color or value without a class; names each. Nothing is written.
         TargetExistsError: when `dst_path` already exists.
     """
     source = (src_path or find_devkit(data_root) / COLOR_DIR).absolute()
     target = dst_path or find_devkit(data_root) / INDEX_DIR
+    check_inputs_outside(target, source)
     masks, left_out = _masks(source)
     convert = partial(_convert, source, colormap or voc_colormap())
     run = partial(_convert_all, convert, masks, workers or default_workers(), progress)
     if dry_run:
-        check_target_directory(target, overwrite=overwrite, ours=masks)
+        check_target_directory(target, overwrite=overwrite)
         methods = run(None)
     else:
-        with staged_directory(target, overwrite=overwrite, ours=masks) as staging:
+        with staged_directory(target, overwrite=overwrite) as staging:
             methods = run(staging)
     return DecolorReport(
         source=str(source),
@@ -134,7 +138,7 @@ class _Fault:
 
 def _convert(source: Path, colormap: ColorMap, staging: Path | None, name: str) -> Method | _Fault:
     try:
-        data, method = to_index_png((source / name).read_bytes(), colormap)
+        data, method = to_index_png(read_regular(source / name), colormap)
     except InvalidInputError as error:
         return _Fault(f"{name}: {error}")
     except OSError as error:
@@ -219,8 +223,8 @@ def voc_list(
     for path in lists.values():
         check_target_file(path, overwrite=overwrite)
     if not dry_run:
-        for name, path in lists.items():
-            write_list(path, pairs[name], overwrite=overwrite)
+        texts = {path: format_list(pairs[name]).encode() for name, path in lists.items()}
+        write_files(texts, overwrite=overwrite)
     return ListReport(
         root=str(data_root),
         lists={name: str(path) for name, path in lists.items()},

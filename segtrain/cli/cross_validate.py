@@ -78,15 +78,16 @@ def cross_validate_command(
     except InvalidInputError as error:
         raise click.UsageError(str(error)) from error
 
-    from segdata.labels.classes import Classes
-    from segdata.records.semantic import ListSource
+    from segdata.dataset import ListDataset, open_dataset
     from segtrain.cli.progress import TrainingBar
     from segtrain.training import cross_validate as validation
 
-    classes = read_classes(num_classes, class_names, ignore_label) or Classes()
-    source = ListSource(data_root, data_lst, classes, value_range)
+    classes = read_classes(num_classes, class_names, ignore_label)
+    dataset = open_dataset(data_lst, data_root=data_root, classes=classes, value_range=value_range)
+    if not isinstance(dataset, ListDataset):
+        raise click.UsageError(f"{data_lst}: not a list file; folds are made from a list of images and labels")
     with resume_hint(), TrainingBar(log_steps) as bar:
-        report = validation.cross_validate(config, source, observe=bar, progress=progress_bar, **given_only(options))
+        report = validation.cross_validate(config, dataset, observe=bar, progress=progress_bar, **given_only(options))
     emit(report, as_json, _text)
 
 

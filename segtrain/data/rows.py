@@ -30,16 +30,17 @@ def worker_count(config: Config) -> int:
     return min(config.workers or default_workers(), os.cpu_count() or 1)
 
 
-def steps_per_epoch(rows: int, batch_size: int, devices: int = 1) -> int:
-    """Return how many full batches `rows` give on each of `devices`.
+def steps_per_epoch(rows: int, batch_size: int, devices: int = 1, *, left_out: int = 0) -> int:
+    """Return how many full batches `rows` give on each of `devices`; `left_out` other rows are not trained on.
 
     Raises:
         InvalidInputError: when there are too few rows for one batch.
     """
     if rows < batch_size * devices:
         each = f" on each of {devices} devices" if devices > 1 else ""
+        others = f" ({plural(left_out, 'other')} left out)" if left_out else ""
         raise InvalidInputError(
-            f"{plural(rows, 'row')} cannot fill one batch of {batch_size}{each}; use a smaller batch_size"
+            f"{plural(rows, 'row')}{others} cannot fill one batch of {batch_size}{each}; use a smaller batch_size"
         )
     return rows // (batch_size * devices)
 

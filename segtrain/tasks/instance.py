@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from functools import partial
 
 from mindspore import nn
 
@@ -12,24 +11,24 @@ from segdata.records.manifest import Manifest, RecordSet
 from segdata.text import plural
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
-from segtrain.data.instance import batches as data
-from segtrain.distributed.ranks import ALONE, Ranks
+from segtrain.data.instance.batches import check_instance_set, instance_batches
+from segtrain.data.instance.trainable import TrainableRows, trainable_rows
+from segtrain.distributed.ranks import Ranks
 from segtrain.evaluation.instance.coco import InstanceReport
 from segtrain.evaluation.instance.evaluate import evaluate_instances as evaluate, score_detector
 from segtrain.inference.instance.detector import Detector, settings_of
 from segtrain.inference.instance.predict import predict_instances as predict
 from segtrain.models.mask_rcnn import LOSS_PARTS, MaskRcnnLoss, set_precision
-from segtrain.tasks.task import Evaluator
+from segtrain.tasks.task import Evaluator, TrainingSet
 
 __all__ = [
     "LOSSES",
     "SCORE",
     "evaluate",
     "evaluator",
-    "left_out",
     "predict",
     "resolve_config",
-    "training_batches",
+    "training_set",
     "with_loss",
 ]
 
@@ -43,7 +42,7 @@ def resolve_config(config: Config, manifest: Manifest) -> Config:
     Raises:
         InvalidInputError: when the configuration and the manifest disagree on this number, or the set is semantic.
     """
-    data.check_instance_set(manifest)
+    check_instance_set(manifest)
     found = manifest.num_classes + 1
     if config.num_classes not in (None, found):
         raise InvalidInputError(
@@ -53,30 +52,38 @@ def resolve_config(config: Config, manifest: Manifest) -> Config:
     return override(config, {"num_classes": found})
 
 
-def left_out(records: RecordSet, config: Config) -> tuple[str, ...]:
-    """Return a sentence on the instances that exceed the rows of a batch, if there are any."""
-    limit = settings_of(config).max_instances
-    left = data.count_left_out(records, limit)
-    if not left.instances:
-        return ()
-    return (
-        f"left out {plural(left.instances, 'instance')} in {left.images} "
-        f"image{'s' if left.images != 1 else ''}: the smallest ones where an image has more than "
-        f"mask_rcnn.max_instances = {limit}",
-    )
+def training_set(records: RecordSet, config: Config) -> TrainingSet:
+    """Return the rows with instances; nothing can be learned from the others, which only evaluation counts.
+
+    Raises:
+        InvalidInputError: when no row has an instance.
+    """
+    settings = settings_of(config)
+    found = trainable_rows(records, settings.max_instances)
+    batches = partial(instance_batches, records, config, settings, rows=found.rows)
+    return TrainingSet(len(found.rows), _left_out(found, records.manifest.rows, settings.max_instances), batches)
+
+
+def _left_out(found: TrainableRows, rows: int, limit: int) -> tuple[str, ...]:
+    """Return a sentence on each kind of image or instance that is not trained on."""
+    images = {"no instances": found.empty, "only crowd regions": found.crowd_only}
+    sentences = [
+        f"left out {count} of {plural(rows, 'image')}, which {'has' if count == 1 else 'have'} {content}"
+        for content, count in images.items()
+        if count
+    ]
+    if found.excess:
+        sentences.append(
+            f"left out {plural(found.excess, 'instance')} in {plural(found.crowded, 'image')}: the smallest ones where "
+            f"an image has more than mask_rcnn.max_instances = {limit}"
+        )
+    return tuple(sentences)
 
 
 def with_loss(network: nn.Cell, config: Config) -> nn.Cell:
     """Return a cell that maps the columns of `segtrain.data.instance.batches.Batch` to the loss and its parts."""
     set_precision(network, config.amp)
     return MaskRcnnLoss(network)
-
-
-def training_batches(
-    records: RecordSet, config: Config, *, epoch: int, first_step: int = 0, ranks: Ranks = ALONE
-) -> Iterator[tuple[Any, ...]]:
-    """Yield this rank's batches of one epoch; see `segtrain.data.instance.batches.instance_batches`."""
-    return data.instance_batches(records, config, settings_of(config), epoch=epoch, first_step=first_step, ranks=ranks)
 
 
 def evaluator(network: nn.Cell, config: Config, class_names: tuple[str, ...]) -> Evaluator:

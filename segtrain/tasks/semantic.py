@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from functools import partial
 
 import mindspore as ms
 from mindspore import Tensor, nn
@@ -13,16 +12,15 @@ from segdata.records.manifest import Manifest, RecordSet
 from segdata.text import plural
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
-from segtrain.data.semantic import crops as data
-from segtrain.data.semantic.crops import ignore_label_of, record_samples
+from segtrain.data.semantic.crops import crop_batches, ignore_label_of, record_samples
 from segtrain.data.semantic.tiles import tile_batches
-from segtrain.distributed.ranks import ALONE, Ranks
+from segtrain.distributed.ranks import Ranks
 from segtrain.evaluation.semantic.confusion import SegmentationReport
 from segtrain.evaluation.semantic.evaluate import evaluate_semantic as evaluate, score_samples
 from segtrain.inference.semantic.predict import predict_semantic as predict
 from segtrain.inference.semantic.segmenter import EvalSettings, Segmenter
 from segtrain.losses import build_loss
-from segtrain.tasks.task import Evaluator
+from segtrain.tasks.task import Batches, Evaluator, TrainingSet
 
 __all__ = [
     "LOSSES",
@@ -32,7 +30,7 @@ __all__ = [
     "left_out",
     "predict",
     "resolve_config",
-    "training_batches",
+    "training_set",
     "with_loss",
 ]
 
@@ -65,6 +63,14 @@ def _check_weights(weights: tuple[float, ...] | None, manifest: Manifest) -> Non
         raise InvalidInputError("class_weights are all 0, so no pixel would count; expected at least one above 0")
 
 
+def training_set(records: RecordSet, config: Config) -> TrainingSet:
+    """Return all rows, as tiles for U-Net, and as random crops for all other networks."""
+    batches: Batches = partial(crop_batches, records, config)
+    if config.unet:
+        batches = partial(tile_batches, records, config, config.unet)
+    return TrainingSet(records.manifest.rows, left_out(records, config), batches)
+
+
 def left_out(records: RecordSet, config: Config) -> tuple[str, ...]:
     """Return a sentence if colors are lost: U-Net sees gray unless it is told otherwise."""
     images = records.manifest.images
@@ -94,15 +100,6 @@ class WithLoss(nn.Cell):
 def with_loss(network: nn.Cell, config: Config) -> nn.Cell:
     """Return a cell that maps images and labels to the loss; see `crop_batches`."""
     return WithLoss(ms.amp.auto_mixed_precision(network, config.amp, ms.float16), build_loss(config))
-
-
-def training_batches(
-    records: RecordSet, config: Config, *, epoch: int, first_step: int = 0, ranks: Ranks = ALONE
-) -> Iterator[tuple[Any, ...]]:
-    """Yield this rank's batches of one epoch: tiles for U-Net, random crops for all other networks."""
-    if config.unet:
-        return tile_batches(records, config, config.unet, epoch=epoch, first_step=first_step, ranks=ranks)
-    return data.crop_batches(records, config, epoch=epoch, first_step=first_step, ranks=ranks)
 
 
 def evaluator(network: nn.Cell, config: Config, class_names: tuple[str, ...]) -> Evaluator:

@@ -6,6 +6,7 @@ Training, checkpoints, recipes and the object store do not depend on the task; t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -26,6 +27,28 @@ class Scores(Protocol):
 
 #: Function that evaluates the network in training on this rank's share of a record set.
 Evaluator = Callable[["RecordSet", "Ranks"], Scores]
+
+
+class Batches(Protocol):
+    """Function that yields batches, tuples of tensors."""
+
+    def __call__(self, *, epoch: int, first_step: int, ranks: Ranks) -> Iterator[tuple[Any, ...]]:
+        """Yield this rank's batches of one epoch, starting at step `first_step` of it; both count from 0."""
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Part of a record set that a network learns from.
+
+    Attributes:
+        rows: number of rows to train on; all else in the set is left out.
+        left_out: one sentence for each part of the set that the network will not see.
+        batches: yields the batches of an epoch, made of these rows only.
+    """
+
+    rows: int
+    left_out: tuple[str, ...]
+    batches: Batches
 
 
 class Task(Protocol):
@@ -50,19 +73,18 @@ class Task(Protocol):
             InvalidInputError: when the two contradict each other.
         """
 
-    def left_out(self, records: RecordSet, config: Config) -> tuple[str, ...]:
-        """Return one sentence for each part of a training set that the network will not see."""
+    def training_set(self, records: RecordSet, config: Config) -> TrainingSet:
+        """Return the rows of a record set to train on, the same on all ranks.
+
+        Raises:
+            InvalidInputError: when no row can be trained on.
+        """
 
     def with_loss(self, network: nn.Cell, config: Config) -> nn.Cell:
         """Return a cell that maps a batch to a tuple of the loss and its parts, all float32 scalars.
 
         From then on, `network` computes in the configured precision; its parameters stay float32.
         """
-
-    def training_batches(
-        self, records: RecordSet, config: Config, *, epoch: int, first_step: int = 0, ranks: Ranks
-    ) -> Iterator[tuple[Any, ...]]:
-        """Yield this rank's batches of one epoch, starting at step `first_step` of it; both count from 0."""
 
     def evaluator(self, network: nn.Cell, config: Config, class_names: tuple[str, ...]) -> Evaluator:
         """Return a function that evaluates `network` between two epochs."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
+from segdata.dataset import ListDataset, open_dataset
 from segdata.errors import InvalidInputError
-from segdata.lists import read_list, write_list
+from segdata.lists import write_list
 from segdata.lists.folds import Fold, Order
 from segdata.parallel import Progress, silent
 from segdata.records.convert import to_mindrecord
-from segdata.records.semantic import ListSource
 from segtrain.config.config import Config
 from segtrain.data.semantic.crops import SampleList
 from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate_semantic
@@ -47,7 +47,7 @@ class CrossValidationReport:
 
 def cross_validate(
     config: Config,
-    source: ListSource,
+    dataset: ListDataset,
     train_dir: Path,
     *,
     folds: int = 5,
@@ -69,7 +69,7 @@ def cross_validate(
 
     Args:
         config: settings, the same for all folds.
-        source: samples and their classes.
+        dataset: open list file of all samples; a value range that was found is that of all of them.
         train_dir: directory for all folds.
         folds: number of folds.
         order: see `segdata.lists.folds.Fold`.
@@ -96,7 +96,7 @@ def cross_validate(
     wanted = sorted(set(only)) or list(range(folds))
     if beyond := [fold for fold in wanted if not 0 <= fold < folds]:
         raise InvalidInputError(f"fold {beyond[0]} does not exist; expected 0 to {folds - 1}")
-    pairs = read_list(source.data_lst)
+    pairs = dataset.pairs
     reports = {}
     for number in wanted:
         directory = train_dir / f"fold_{number}"
@@ -105,11 +105,16 @@ def cross_validate(
         for name, rows in zip(("train", "val"), fold.split(len(pairs)), strict=True):
             write_list(directory / f"{name}_lst.txt", [pairs[row] for row in rows], overwrite=True)
         records = directory / "records" / "train"
-        training_list = replace(source, data_lst=directory / "train_lst.txt")
+        training_list = open_dataset(
+            directory / "train_lst.txt",
+            data_root=dataset.root,
+            classes=dataset.classes,
+            value_range=dataset.value_range,
+        )
         to_mindrecord(training_list, records, num_shards=1, overwrite=True, progress=progress)
         going_on = resume and (directory / "last.ckpt").exists()
         train(config, records, directory, resume=going_on, overwrite=overwrite, observe=observe)
-        val = SampleList(source.data_root, directory / "val_lst.txt")
+        val = SampleList(dataset.root, directory / "val_lst.txt")
         reports[number] = evaluate_semantic(
             directory / "last.ckpt",
             val,

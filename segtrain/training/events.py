@@ -18,11 +18,11 @@ class Started:
         train_dir: directory of configuration, metrics and checkpoints.
         config: resolved settings.
         devices: number of devices that train together.
-        steps_per_epoch: number of full batches per device in an epoch.
+        steps_per_epoch: number of full batches per device in an epoch, of the rows that are not left out.
         first_step: steps already completed by the run that is resumed.
         total_steps: number of steps over all epochs.
         dropped_rows: rows per epoch that do not fill a batch; they differ from epoch to epoch.
-        left_out: other parts of the training set that are not used, one sentence each.
+        left_out: parts of the training set that are used in no epoch, one sentence each.
         parameters: number of trainable values in the network.
         pretrained: report on loading the configured checkpoint, if any.
     """

@@ -8,28 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-from mindspore import nn
-
 from segdata.errors import SegDataError
-from segdata.records.manifest import RecordSet, open_set
-from segtrain.checkpoints.checkpoint import RATES, CheckpointInfo, load_pretrained, restore
+from segdata.records.manifest import RecordSet
+from segtrain.checkpoints.checkpoint import RATES, CheckpointInfo
 from segtrain.config.config import Config
-from segtrain.config.recipes import write_config
-from segtrain.data.classes import check_classes, check_value_range
-from segtrain.data.rows import steps_per_epoch
-from segtrain.distributed.device import prepare_device, stop_requests
-from segtrain.distributed.ranks import Ranks, current
-from segtrain.models import build_network
-from segtrain.models.normalization import synchronize
-from segtrain.tasks import task_of
-from segtrain.tasks.task import Scores, Task
+from segtrain.distributed.device import stop_requests
+from segtrain.tasks.task import Scores
 from segtrain.training.events import Evaluated, Event, Started, StepDone, ignore
-from segtrain.training.freeze import freeze
-from segtrain.training.schedules import learning_rates
-from segtrain.training.step import TrainStep, average_gradients, build_train_step, skipped_steps
-from segtrain.training.train_dir import TrainDir
+from segtrain.training.run import Run, prepare
+from segtrain.training.step import skipped_steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,133 +87,86 @@ def train(
             written.
     """
     begun = time.perf_counter()
-    data, evaluation = open_set(data_file), open_set(eval_data_file) if eval_data_file else None
-    task = task_of(config)
-    config = task.resolve_config(config, data.manifest)
-    if evaluation:
-        check_classes(data.manifest.class_names, evaluation.manifest)
-        check_value_range(data.manifest.value_range, evaluation.manifest)
-    # Report errors that do not depend on the number of devices before the processes connect and wait for each other.
-    draws = data.manifest.rows * config.repeat
-    steps_per_epoch(draws, config.batch_size)
-    directory = TrainDir(train_dir)
-    if not resume:
-        directory.check_free(overwrite=overwrite)
-
-    prepare_device(config.device_target, seed=config.seed)
-    ranks = current()
-    epoch_steps = steps_per_epoch(draws, config.batch_size, ranks.size)
-    rates = _rates(config, epoch_steps)
-    info, step, pretrained = _info(config, data, ranks), 0, None
-    if resume:
-        step, parameters = directory.resume(config, info)
-    network = build_network(config, num_classes=data.manifest.num_classes)
-    frozen = freeze(network, config.freeze)
-    if config.sync_bn and ranks.size > 1:
-        synchronize(network, ranks.size)
-    train_step = build_train_step(network, task, config, rates)
-    average_gradients(train_step, ranks)
-    if resume:
-        restore(train_step, parameters)
-    elif config.ckpt_pre_trained:
-        pretrained = load_pretrained(network, Path(config.ckpt_pre_trained))
-    evaluated = directory.evaluated(step, task.SCORE)
-    # These values decide when processes communicate: if one process skipped an exchange, the others would wait forever.
-    course = (write_config(config), data.manifest.inputs, evaluation and evaluation.manifest.inputs, step, evaluated)
-    ranks.check_equal("settings, record sets and checkpoint", repr(course).encode())
-    ranks.broadcast(train_step.get_parameters())
-    if ranks.is_main:
-        directory.begin(config, resumed_at=step if resume else None)
-    else:
-        observe = ignore
-
-    started = Started(
+    run = prepare(config, data_file, train_dir, eval_data_file=eval_data_file, resume=resume, overwrite=overwrite)
+    observe = observe if run.ranks.is_main else ignore
+    observe(run.started)
+    log, clock = _Log(run, observe), _Clock(run.config.batch_size * run.ranks.size)
+    step, loss = _train_epochs(run, log, clock)
+    return FitReport(
         train_dir=str(train_dir),
-        config=config,
-        devices=ranks.size,
-        steps_per_epoch=epoch_steps,
-        first_step=step,
-        total_steps=len(rates),
-        dropped_rows=draws % (config.batch_size * ranks.size),
-        left_out=task.left_out(data, config),
-        parameters=sum(parameter.size for parameter in network.trainable_params()),
-        pretrained=pretrained,
+        started=run.started,
+        steps=step - run.started.first_step,
+        seconds=time.perf_counter() - begun,
+        images_per_s=clock.images_per_s(),
+        loss=loss,
+        skipped_steps=skipped_steps(run.train_step),
+        score=run.task.SCORE,
+        best_score=log.best_score,
+        scores=log.scores,
     )
-    observe(started)
-    log = _Log(directory, network, train_step, task, info, epoch_steps, ranks, observe)
-    clock = _Clock(config.batch_size * ranks.size)
-    scores: Scores | None = None
+
+
+def _train_epochs(run: Run, log: _Log, clock: _Clock) -> tuple[int, float | None]:
+    """Train to the end, and return the number of steps since training began and the mean loss of the last epoch."""
+    config, ranks, epoch_steps, step = run.config, run.ranks, run.started.steps_per_epoch, run.started.first_step
     losses: list[float] = []
     with stop_requests() as stop_requested:
-        if evaluation and step and step % epoch_steps == 0 and not evaluated:
-            scores = log.evaluate(evaluation, step)
+        if run.evaluation and step and step % epoch_steps == 0 and not run.evaluated:
+            log.evaluate(run.evaluation, step)
         for epoch in range(step // epoch_steps, config.train_epochs):
-            train_step.set_train(True)
-            for part in frozen:
-                part.set_train(False)
+            run.set_train()
             losses = []
             clock.restart()
             first_step = step - epoch * epoch_steps
-            for batch in task.training_batches(data, config, epoch=epoch, first_step=first_step, ranks=ranks):
-                loss, *parts = (ranks.mean(float(value.asnumpy())) for value in train_step(*batch))
-                rate, step = float(rates[step]), step + 1
-                if not math.isfinite(loss):
-                    raise SegDataError(
-                        f"step {step}: the loss is {loss} at learning rate {rate:g}; training diverged and the last "
-                        "checkpoint was kept. Lower base_lr."
-                    )
+            for batch in run.training_set.batches(epoch=epoch, first_step=first_step, ranks=ranks):
+                loss, *parts = (ranks.mean(float(value.asnumpy())) for value in run.train_step(*batch))
+                rate, step = float(run.rates[step]), step + 1
+                _check_finite(loss, step, rate)
                 losses.append(loss)
-                by_name = dict(zip(task.LOSSES, parts, strict=True))
+                by_name = dict(zip(run.task.LOSSES, parts, strict=True))
                 speed = clock.tick()
                 log.tell(StepDone(epoch=epoch + 1, step=step, loss=loss, parts=by_name, lr=rate, images_per_s=speed))
                 stopping = ranks.any(stop_requested())
                 if step % config.save_steps == 0 or step % epoch_steps == 0 or stopping:
                     log.save(step)
-                if stopping and step < len(rates):
-                    raise TrainingInterrupted(step, len(rates), directory.last)
-            if evaluation:
-                scores = log.evaluate(evaluation, step)
-                if ranks.any(stop_requested()) and step < len(rates):
-                    raise TrainingInterrupted(step, len(rates), directory.last)
+                if stopping:
+                    _interrupt(run, step)
+            if run.evaluation:
+                log.evaluate(run.evaluation, step)
+                if ranks.any(stop_requested()):
+                    _interrupt(run, step)
+    return step, sum(losses) / len(losses) if losses else None
 
-    return FitReport(
-        train_dir=str(train_dir),
-        started=started,
-        steps=step - started.first_step,
-        seconds=time.perf_counter() - begun,
-        images_per_s=clock.images_per_s(),
-        loss=sum(losses) / len(losses) if losses else None,
-        skipped_steps=skipped_steps(train_step),
-        score=task.SCORE,
-        best_score=log.best_score,
-        scores=scores,
-    )
+
+def _check_finite(loss: float, step: int, rate: float) -> None:
+    if not math.isfinite(loss):
+        raise SegDataError(
+            f"step {step}: the loss is {loss} at learning rate {rate:g}; training diverged and the last checkpoint was "
+            "kept. Lower base_lr."
+        )
+
+
+def _interrupt(run: Run, step: int) -> None:
+    """Stop after `step`, unless it was the last one."""
+    if step < run.started.total_steps:
+        raise TrainingInterrupted(step, run.started.total_steps, run.directory.last)
 
 
 class _Log:
     """Writes files and notifies the observer on rank 0; the other ranks take part in evaluations."""
 
-    def __init__(
-        self,
-        directory: TrainDir,
-        network: nn.Cell,
-        train_step: TrainStep,
-        task: Task,
-        info: CheckpointInfo,
-        epoch_steps: int,
-        ranks: Ranks,
-        observe: Callable[[Event], None],
-    ) -> None:
-        self.directory = directory
-        self.network = network
-        self.train_step = train_step
-        self.info = info
-        self.epoch_steps = epoch_steps
-        self.ranks = ranks
+    def __init__(self, run: Run, observe: Callable[[Event], None]) -> None:
+        self.directory = run.directory
+        self.network = run.network
+        self.train_step = run.train_step
+        self.info = run.info
+        self.epoch_steps = run.started.steps_per_epoch
+        self.ranks = run.ranks
         self.observe = observe
-        self.score = task.SCORE
-        self.best_score = directory.best_score(task.SCORE)
-        self.evaluator = task.evaluator(network, info.config, info.class_names)
+        self.score = run.task.SCORE
+        self.best_score = run.directory.best_score(run.task.SCORE)
+        self.scores: Scores | None = None
+        self.evaluator = run.task.evaluator(run.network, run.config, run.info.class_names)
 
     def save(self, step: int) -> None:
         """Write the last checkpoint on rank 0 while the other ranks wait: if one of them exited, all would end."""
@@ -243,10 +183,10 @@ class _Log:
             in_epoch = step - (info.epoch - 1) * self.epoch_steps
             self.directory.keep_last(config.model, info.epoch, in_epoch, config.keep_checkpoint_max)
 
-    def evaluate(self, records: RecordSet, step: int) -> Scores:
+    def evaluate(self, records: RecordSet, step: int) -> None:
         """Evaluate the network, and save it if it is the best so far."""
         with self.train_step.averages_in_place():
-            return self._evaluate(records, step)
+            self.scores = self._evaluate(records, step)
 
     def _evaluate(self, records: RecordSet, step: int) -> Scores:
         # Each rank has moving statistics of its own batches; checkpoints contain those of rank 0.
@@ -293,33 +233,3 @@ class _Clock:
     def images_per_s(self) -> float | None:
         times = self.times[1:]
         return self.batch_size * len(times) / sum(times) if times else None
-
-
-def _rates(config: Config, epoch_steps: int) -> npt.NDArray[np.float32]:
-    return learning_rates(
-        config.lr_type,
-        base_lr=config.base_lr,
-        total_steps=epoch_steps * config.train_epochs,
-        decay_steps=config.lr_decay_step,
-        decay_rate=config.lr_decay_rate,
-        warmup_steps=config.warmup_steps,
-        warmup_start=config.warmup_start,
-    )
-
-
-def _info(config: Config, data: RecordSet, ranks: Ranks) -> CheckpointInfo:
-    manifest = data.manifest
-    return CheckpointInfo(
-        config=config,
-        class_names=manifest.class_names,
-        original_ids=tuple(each.original_id for each in manifest.classes),
-        ignore_label=config.ignore_label,
-        value_range=manifest.value_range,
-        record_set=manifest.name,
-        inputs=manifest.inputs,
-        rows=manifest.rows,
-        devices=ranks.size,
-        epoch=0,
-        step=0,
-        best_score=None,
-    )

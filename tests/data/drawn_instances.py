@@ -12,9 +12,9 @@ import numpy.typing as npt
 from pycocotools import mask
 
 from segdata.coco.rle import decode_rle
+from segdata.dataset import open_dataset
 from segdata.miniature.coco import write_coco
 from segdata.records.convert import to_mindrecord
-from segdata.records.instance import CocoSource
 from segdata.records.manifest import RecordSet, open_set
 from segdata.records.reader import read_rows
 from segdata.records.schema import Row
@@ -38,7 +38,7 @@ def miniature(directory: Path, *, images: int = 7) -> RecordSet:
 
 def record_set(annotations: Path, images: Path, directory: Path) -> RecordSet:
     """Write the record set of a COCO JSON, images without instances included, in the JSON's order."""
-    source = CocoSource(annotations, images, keep_empty=True)
+    source = open_dataset(annotations, images=images)
     to_mindrecord(source, directory / "set", num_shards=1, shuffle=False)
     return open_set(directory / "set")
 

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from segdata.dataset import open_dataset
 from segdata.miniature.coco import write_coco
 from segdata.miniature.voc import write_devkit
 from segdata.records.convert import to_mindrecord
-from segdata.records.instance import CocoSource
-from segdata.records.semantic import ListSource
 from segdata.sources.voc import voc_decolor, voc_list
 
 
@@ -35,13 +34,13 @@ def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def voc_records(devkit: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("records") / "voc_train"
-    to_mindrecord(ListSource(devkit, devkit / "voc_train_lst.txt"), target, num_shards=3)
+    to_mindrecord(open_dataset(devkit / "voc_train_lst.txt", data_root=devkit), target, num_shards=3)
     return target
 
 
 @pytest.fixture(scope="session")
 def coco_records(coco: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("records") / "coco"
-    source = CocoSource(coco / "annotations" / "instances.json", coco / "images", keep_empty=True)
+    source = open_dataset(coco / "annotations" / "instances.json", images=coco / "images")
     to_mindrecord(source, target, num_shards=2)
     return target

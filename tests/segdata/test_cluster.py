@@ -18,6 +18,7 @@ from click.testing import Result
 from worker_functions import die_once, fail_at_three, square_slowly_first
 
 from segdata.cluster import Cluster, check_shared, cluster_map
+from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError, SegDataError
 from segdata.lists import Pair, read_list, write_list
 from segdata.miniature.coco import write_coco
@@ -26,9 +27,7 @@ from segdata.miniature.tif import write_stacks
 from segdata.miniature.voc import write_devkit
 from segdata.parallel import Advance, ordered_map
 from segdata.records.convert import to_mindrecord
-from segdata.records.instance import CocoSource
 from segdata.records.resume import finished_shards
-from segdata.records.semantic import ListSource
 from segdata.records.verify import verify
 
 pytest.importorskip("distributed")
@@ -117,7 +116,7 @@ def test_errors_of_ours_keep_what_they_say_on_their_way(cluster: Cluster) -> Non
 
 
 def test_a_record_set_is_the_same_byte_for_byte(cluster: Cluster, devkit: Path, tmp_path: Path) -> None:
-    source = ListSource(devkit, devkit / "voc_trainval_lst.txt")
+    source = open_dataset(devkit / "voc_trainval_lst.txt", data_root=devkit)
     to_mindrecord(source, tmp_path / "here" / "set", num_shards=4)
     report = to_mindrecord(source, tmp_path / "there" / "set", num_shards=4, workers=cluster)
     assert report.rows == 13
@@ -126,7 +125,7 @@ def test_a_record_set_is_the_same_byte_for_byte(cluster: Cluster, devkit: Path, 
 
 def test_an_instance_set_is_the_same_byte_for_byte(cluster: Cluster, tmp_path: Path) -> None:
     write_coco(tmp_path / "coco")
-    source = CocoSource(tmp_path / "coco" / "annotations" / "instances.json", tmp_path / "coco" / "images")
+    source = open_dataset(tmp_path / "coco" / "annotations" / "instances.json", images=tmp_path / "coco" / "images")
     to_mindrecord(source, tmp_path / "here" / "set", num_shards=3)
     to_mindrecord(source, tmp_path / "there" / "set", num_shards=3, workers=cluster)
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
@@ -141,7 +140,7 @@ def test_a_conversion_that_was_interrupted_here_goes_on_there(cluster: Cluster, 
 
         yield advance
 
-    source = ListSource(devkit, devkit / "voc_trainval_lst.txt")
+    source = open_dataset(devkit / "voc_trainval_lst.txt", data_root=devkit)
     with pytest.raises(KeyboardInterrupt):
         to_mindrecord(source, tmp_path / "set", num_shards=5, workers=1, progress=interrupting)
     assert to_mindrecord(source, tmp_path / "set", num_shards=5, workers=cluster, resume=True).shards_kept == 2
@@ -193,7 +192,7 @@ def test_what_was_under_way_on_a_worker_that_is_killed_is_done_again(devkit: Pat
         (tmp_path / "data" / str(copy)).symlink_to(devkit)
     listed = [Pair(f"{copy}/{pair.image}", f"{copy}/{pair.label}") for copy in range(60) for pair in pairs]
     write_list(tmp_path / "list.txt", listed, overwrite=False)
-    source = ListSource(tmp_path / "data", tmp_path / "list.txt")
+    source = open_dataset(tmp_path / "list.txt", data_root=tmp_path / "data")
     to_mindrecord(source, tmp_path / "here" / "set", num_shards=30)
 
     with ExitStack() as stack:

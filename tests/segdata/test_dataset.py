@@ -7,19 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segdata.dataset import (
-    Dataset,
-    File,
-    Sample,
-    dataset_kind,
-    open_dataset,
-    read_encoded,
-    read_instances,
-    read_label,
-)
+from segdata.dataset import Dataset, dataset_kind, open_dataset
 from segdata.errors import InvalidInputError
 from segdata.labels.classes import Classes
 from segdata.records.schema import unpack_masks
+from segdata.samples import File, Sample, read_encoded, read_instances, read_label
 
 
 def by_name(dataset: Dataset) -> dict[str, object]:

@@ -89,7 +89,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.open(root / image).save(root / "pngs" / f"{Path(image).stem}.png")
         lines.append(f"pngs/{Path(image).stem}.png {label}\n")
     (root / "png_lst.txt").write_text("".join(lines))
-    segdata.to_mindrecord(segdata.ListSource(root, root / "voc_train_lst.txt"), root / "set", num_shards=1)
+    segdata.to_mindrecord(segdata.open_dataset(root / "voc_train_lst.txt", data_root=root), root / "set", num_shards=1)
     return root
 
 

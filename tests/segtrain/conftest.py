@@ -12,12 +12,12 @@ import numpy.typing as npt
 import pytest
 from click.testing import CliRunner, Result
 
+from segdata.dataset import open_dataset
 from segdata.labels.classes import Classes
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
 from segdata.miniature.voc import write_devkit
 from segdata.records.convert import to_mindrecord
-from segdata.records.semantic import ListSource
 from segdata.sources.voc import voc_decolor, voc_list
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, recipe
@@ -47,7 +47,11 @@ def miniature(tmp_path_factory: pytest.TempPathFactory) -> Miniature:
     voc_decolor(root)
     voc_list(root)
     for split in ("train", "val"):
-        to_mindrecord(ListSource(root, root / f"voc_{split}_lst.txt", Classes(NAMES)), base / split, num_shards=2)
+        to_mindrecord(
+            open_dataset(root / f"voc_{split}_lst.txt", data_root=root, classes=Classes(NAMES)),
+            base / split,
+            num_shards=2,
+        )
     return Miniature(root, root / "voc_val_lst.txt", base / "train", base / "val")
 
 
@@ -80,7 +84,12 @@ def make_set(tmp_path: Path) -> Callable[..., Path]:
             pairs.append(Pair(f"{index}.bmp.png", f"{index}_label.png"))
         write_list(root / "all.txt", pairs, overwrite=False)
         classes = Classes(names, ignore_label)
-        to_mindrecord(ListSource(root, root / "all.txt", classes), tmp_path / name, num_shards=1, shuffle=False)
+        to_mindrecord(
+            open_dataset(root / "all.txt", data_root=root, classes=classes),
+            tmp_path / name,
+            num_shards=1,
+            shuffle=False,
+        )
         return tmp_path / name
 
     return make

@@ -14,7 +14,6 @@ from segdata.dataset import (
     Dataset,
     DatasetKind,
     RecordDataset,
-    Sample,
     dataset_kind,
     open_dataset,
     sample_names,
@@ -31,6 +30,7 @@ from segdata.parallel import Progress, default_workers, if_worth, ordered_map, s
 from segdata.records.schema import TaskName
 from segdata.records.semantic import PROCESSES_FROM
 from segdata.records.verify import verify
+from segdata.samples import Sample
 
 
 @dataclass(frozen=True)

@@ -61,12 +61,15 @@ WARNINGS: dict[Code, str] = {
     "label_all_ignore": "Remove these samples; a network cannot learn from them.",
     "class_unused": "List only the classes that the set contains, or add samples of these.",
     "no_size": "Add the width and height of each image to the JSON; many programs need them.",
-    "no_annotation": "Ignore this if these images show none of the classes; to-mindrecord --keep-empty keeps them.",
+    "no_annotation": (
+        "Ignore this if these images show none of the classes; to-mindrecord --drop-empty leaves them out."
+    ),
     "area_mismatch": "Compute the areas from the masks again; evaluation by object size uses them.",
     "box_mismatch": "Compute the boxes from the masks again, or remove them.",
     "crowd_polygon": "Store crowds as RLE; programs that read COCO expect that.",
     "no_iscrowd": "Add iscrowd, 0 or 1, to each annotation; many programs need it.",
     "overlap_name": "Check with --hash whether they are the same image; folders often use the same numbering.",
+    "same_file": "Keep one of these names if both mean one image; --hash compares their contents.",
     "duplicate_content": "Keep one copy of each image; every copy counts in training.",
 }
 

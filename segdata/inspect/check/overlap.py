@@ -7,20 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from segdata.cluster import Workers
-from segdata.dataset import (
-    CocoDataset,
-    Dataset,
-    Sample,
-    dataset_kind,
-    images_beside,
-    open_dataset,
-    read_encoded,
-    sample_names,
-)
+from segdata.dataset import CocoDataset, Dataset, dataset_kind, images_beside, open_dataset, sample_names
 from segdata.errors import Fault, FaultsError, InvalidInputError
+from segdata.inspect.check.same_file import FileNames, file_names
 from segdata.inspect.check.sample import SampleReport, digest
 from segdata.parallel import Progress, ordered_map
-from segdata.text import plural
+from segdata.samples import Sample, read_encoded
+from segdata.text import plain_path, plural
 
 
 @dataclass(frozen=True)
@@ -29,22 +22,26 @@ class OverlapIndex:
 
     Attributes:
         path: path of the data set.
-        names: names of its samples.
+        names: names of its samples, in their plain form.
+        files: the same names by file.
         stems: sample name by stem, for stems that are unique in both data sets.
         contents: sample name by image digest; empty unless contents are compared.
     """
 
     path: str
     names: frozenset[str]
+    files: FileNames
     stems: dict[str, str]
     contents: dict[bytes, str]
 
     def shared(self, look: SampleReport) -> Iterator[Fault]:
         """Yield a fault if this data set has the same image."""
-        if look.name in self.names:
+        if plain_path(look.name) in self.names:
             yield Fault("overlap", look.name, f"also in {self.path}")
         elif look.content and (theirs := self.contents.get(look.content)):
             yield Fault("overlap_content", look.name, f"has the same content as {theirs} in {self.path}")
+        elif same := self.files.find(look.name, look.file_id):
+            yield same
         elif theirs := self.stems.get(PurePosixPath(look.name).stem):
             yield Fault("overlap_name", look.name, f"has the same file name as {theirs} in {self.path}")
 
@@ -80,7 +77,13 @@ def read_other(
     ours = _only_ones(names)
     stems = {stem: name for stem, name in _only_ones(theirs).items() if stem in ours}
     contents = _read_contents(dataset, workers, progress) if hash else {}
-    return OverlapIndex(str(dataset.path), frozenset(theirs), stems, contents)
+    return OverlapIndex(
+        path=str(dataset.path),
+        names=frozenset(map(plain_path, theirs)),
+        files=file_names(dataset, theirs),
+        stems=stems,
+        contents=contents,
+    )
 
 
 def _only_ones(names: Iterable[str]) -> dict[str, str]:

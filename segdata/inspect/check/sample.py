@@ -13,16 +13,19 @@ import numpy as np
 
 from segdata.coco.annotations import Annotation, Entry, Shape, annotation_name, check_image_size, measure
 from segdata.coco.file import Image
-from segdata.dataset import File, Sample
 from segdata.errors import Fault, InvalidInputError
 from segdata.files import resolve
 from segdata.images.header import ImageHeader
 from segdata.images.reading import inspect_image
+from segdata.inspect.check.same_file import FileId, file_id_of
 from segdata.labels.classes import Classes
 from segdata.lists import Pair
 from segdata.records.instance import Instances
-from segdata.records.schema import unpack_masks
-from segdata.records.semantic import file_fault, inspect_pair
+from segdata.records.layout import blob_overhead, row_faults
+from segdata.records.schema import INSTANCE, pack_masks, unpack_masks
+from segdata.records.semantic import encoded_size, file_fault, inspect_pair
+from segdata.regular import read_regular
+from segdata.samples import File, Sample
 from segdata.text import plural
 
 #: Least agreement of an annotation with its mask: ratio of the areas, or intersection over union of the boxes.
@@ -38,6 +41,7 @@ class SampleReport:
 
     Attributes:
         name: name of the sample.
+        file_id: device and inode of the image; None when it is in memory or does not exist.
         faults: faults of this sample alone.
         mode: Pillow's mode of the image; None when the image cannot be read.
         labels: values in the label, or labels of the instances; None when the label has a fault.
@@ -46,6 +50,7 @@ class SampleReport:
     """
 
     name: str
+    file_id: FileId | None
     faults: tuple[Fault, ...]
     mode: str | None
     labels: frozenset[int] | None
@@ -86,6 +91,7 @@ def _inspect_label(classes: Classes, hash: bool, decode: bool, sample: Sample, f
     annotated = None if found.label is None else (repr(found.label.shape).encode(), found.label.tobytes())
     return SampleReport(
         name=sample.name,
+        file_id=file_id_of(sample.image),
         faults=tuple(faults),
         mode=found.header.mode if found.header else None,
         labels=None if any(fault.where == pair.label for fault in found.faults) else frozenset(values),
@@ -99,7 +105,7 @@ def _find(file: File | bytes, *, whole: bool) -> Path | bytes:
     if isinstance(file, bytes):
         return file
     path = resolve(file.root, file.name)
-    return path.read_bytes() if whole else path
+    return read_regular(path) if whole else path
 
 
 def _odd_image(name: str, header: ImageHeader | None) -> Iterator[Fault]:
@@ -119,19 +125,31 @@ def _inspect_instances(hash: bool, decode: bool, sample: Sample, entry: Entry) -
     faults += _odd_image(sample.name, header)
     faults += _odd_entry(entry)
     masks: list[bytes] = []
+    counts: list[bytes] = []
     size = _size(entry.image, header)
     for row, (annotation, shape) in enumerate(measure(entry, *size) if size else ()):
         faults += _odd_annotation(annotation_name(annotation, entry.image), annotation, shape)
-        if hash and not isinstance(shape, Fault):
+        if isinstance(shape, Fault):
+            continue
+        counts.append(shape.rle["counts"])
+        if hash:
             masks.append(digest(bytes([entry.iscrowd[row]]), repr(entry.labels[row]).encode(), shape.rle["counts"]))
+    if header and image is not None:
+        faults += row_faults(sample.name, encoded_size(image) + _instance_bytes(counts) + blob_overhead(INSTANCE))
     return SampleReport(
         name=sample.name,
+        file_id=file_id_of(sample.image),
         faults=tuple(faults),
         mode=header.mode if header else None,
         labels=frozenset(entry.labels.tolist()),
         content=digest(image) if hash and isinstance(image, bytes) else None,
         annotated=digest(*sorted(masks)) if hash and len(masks) == len(entry.annotations) else None,
     )
+
+
+def _instance_bytes(counts: Sequence[bytes]) -> int:
+    """Return the bytes of the masks, boxes, labels and crowd flags of a row; see `segdata.records.schema.INSTANCE`."""
+    return len(pack_masks(counts)) + len(counts) * (4 + 1 + 1) * 4
 
 
 def _size(image: Image, header: ImageHeader | None) -> tuple[int, int] | None:

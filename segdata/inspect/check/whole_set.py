@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from segdata.coco.annotations import orphans
 from segdata.dataset import CocoDataset, Dataset
 from segdata.errors import Fault
+from segdata.inspect.check.same_file import FileNames
 from segdata.inspect.check.sample import SampleReport
 from segdata.labels.colormap import IGNORE, VOC_CLASSES
+from segdata.text import plain_path
 
 #: Plain names of Pillow's modes.
 _MODES = {
@@ -34,6 +36,7 @@ class WholeSet:
         self._labels: set[int] = set()
         self._modes: list[tuple[str, str]] = []
         self._names: set[str] = set()
+        self._files = FileNames()
         self._contents: dict[bytes, SampleReport] = {}
 
     def add(self, look: SampleReport) -> Iterator[Fault]:
@@ -44,13 +47,16 @@ class WholeSet:
             self._labels |= look.labels
         if look.mode:
             self._modes.append((look.name, look.mode))
-        if look.name in self._names:
+        name = plain_path(look.name)
+        first = self._contents.setdefault(look.content, look) if look.content else look
+        if name in self._names:
             yield Fault("duplicate_image", look.name, "an earlier sample uses the same file")
-        elif look.content:
-            first = self._contents.setdefault(look.content, look)
-            if first is not look:
-                yield _same_content(first, look)
-        self._names.add(look.name)
+        elif first is not look:
+            yield _same_content(first, look)
+        elif same := self._files.find(look.name, look.file_id):
+            yield same
+        self._names.add(name)
+        self._files.add(look.name, look.file_id)
 
     def finish(self) -> Iterator[Fault]:
         """Yield faults that only all samples together show."""

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdata.coco.annotations import Entry
-from segdata.dataset import Dataset, Sample, read_label, sample_names
+from segdata.dataset import Dataset, sample_names
 from segdata.errors import InvalidInputError, suggest
 from segdata.inspect.preview.pictures import Unreadable, label_name
 from segdata.labels.masks import count_values
 from segdata.parallel import Progress, ordered_map
 from segdata.records.instance import Instances
+from segdata.samples import Sample, read_label
 from segdata.seeded import seeded_order
 
 

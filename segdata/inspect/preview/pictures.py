@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from segdata.coco.annotations import Entry
 from segdata.coco.rle import Rle, decode_rle, to_rle
-from segdata.dataset import Dataset, File, Sample, check_stated_size, read_instances, read_label
+from segdata.dataset import Dataset
 from segdata.draw.overlay import Box, Overlay, instance_colors, instance_overlay, label_overlay
 from segdata.errors import InvalidInputError
 from segdata.images.reading import as_picture
@@ -20,6 +20,7 @@ from segdata.labels.masks import count_values
 from segdata.parallel import ordered_map
 from segdata.records.instance import Instances
 from segdata.records.schema import unpack_masks
+from segdata.samples import File, Sample, check_stated_size, read_instances, read_label
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from segdata.coco.annotations import Entry
 from segdata.coco.rle import to_rle
-from segdata.dataset import File, Sample, check_stated_size, read_instances, read_label
 from segdata.errors import InvalidInputError
 from segdata.labels.masks import count_values
 from segdata.records.instance import Instances
 from segdata.records.schema import unpack_masks
+from segdata.samples import File, Sample, check_stated_size, read_instances, read_label
 
 #: The sum and the sum of squares of a channel, for R, G and B.
 Sums = tuple[tuple[float, float], ...]

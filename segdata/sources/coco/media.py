@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 from segdata.coco.file import Image
-from segdata.errors import FaultsError, InvalidInputError, SegDataError
+from segdata.errors import Fault, InvalidInputError, SegDataError
 from segdata.files import resolve
 from segdata.images.header import IMAGE_SUFFIXES
 from segdata.images.reading import read_image_header
 from segdata.parallel import Progress, ordered_map
-from segdata.text import plural
 
 Media = Literal["copy", "hardlink", "symlink", "none"]
 
@@ -26,75 +25,62 @@ GRAY_MODES = ("1", "L", "I;16", "I", "F")
 
 
 @dataclass(frozen=True)
-class _MediaCheck:
+class MediaCheck:
     """Result of checking one image file: a fault, or its stored size and anything unusual about it.
 
     Attributes:
-        size: height and width as stored, in pixels.
-        fault: why the file cannot be used; empty if it can.
-        resized: how its size differs from the one in the COCO file; empty if it does not.
+        size: height and width as stored, in pixels; zeros if it was not read.
+        fault: why the file cannot be used; None if it can.
         gray: whether it has a single channel.
         turned: whether its EXIF orientation is not 1.
     """
 
     size: tuple[int, int] = (0, 0)
-    fault: str = ""
-    resized: str = ""
+    fault: Fault | None = None
     gray: bool = False
     turned: bool = False
 
 
-def check_medium(folder: Path, image: Image) -> _MediaCheck:
-    """Check the header of an image file in `folder`; return faults instead of raising them."""
+def check_medium(folder: Path, image: Image) -> MediaCheck:
+    """Check the header of an image file in `folder`, and its size against the JSON; return faults, never raise them."""
     try:
         header = read_image_header(resolve(folder, image.file_name))
     except InvalidInputError as error:
-        return _MediaCheck(fault=f"{image.file_name}: {error}")
+        return MediaCheck(fault=Fault(error.code, image.file_name, str(error)))
     given = (image.width or header.width, image.height or header.height)
-    turned = f" (EXIF orientation {header.orientation})" if header.orientation != 1 else ""
-    resized = f"{image.file_name}: {header.size} pixels{turned}, but {given[0]} x {given[1]} in the JSON"
-    return _MediaCheck(
+    if given != (header.width, header.height):
+        turned = f" (EXIF orientation {header.orientation})" if header.orientation != 1 else ""
+        sizes = f"{header.size} pixels{turned}, but {given[0]} x {given[1]} in the JSON"
+        return MediaCheck(fault=Fault("size_mismatch", image.file_name, sizes))
+    return MediaCheck(
         size=(header.height, header.width),
-        resized=resized if given != (header.width, header.height) else "",
         gray=header.mode in GRAY_MODES,
         turned=header.orientation != 1,
     )
 
 
-def check_media(folder: Path, images: Sequence[Image], *, workers: int, progress: Progress) -> list[_MediaCheck]:
-    """Check the header of each image file.
-
-    Raises:
-        FaultsError: when files are missing or are not images, or names point outside `folder`; names each.
-    """
+def check_media(folder: Path, images: Sequence[Image], *, workers: int, progress: Progress) -> list[MediaCheck]:
+    """Run `check_medium` on each image."""
     with progress(total=len(images), label="images") as advance:
         checks = []
         for check in ordered_map(partial(check_medium, folder), images, workers=workers):
             advance(1)
             checks.append(check)
-    faults = [check.fault for check in checks if check.fault]
-    if faults:
-        raise FaultsError(f"{folder}: {len(faults)} of {plural(len(images), 'image')} cannot be used", faults)
     return checks
 
 
-def check_names(folder: Path, images: Iterable[Image]) -> None:
-    """Refuse image names that point outside `folder`; the files need not exist.
+def check_names(folder: Path, images: Iterable[Image]) -> list[MediaCheck]:
+    """Check that image names do not point outside `folder`; the files need not exist."""
+    fine = MediaCheck()
+    return [_name_fault(folder, image) or fine for image in images]
 
-    Raises:
-        FaultsError: when names point outside; names each.
-    """
-    faults = []
-    for image in images:
-        try:
-            resolve(folder, image.file_name)
-        except InvalidInputError as error:
-            faults.append(str(error))
-    if faults:
-        raise FaultsError(
-            f"{len(faults)} image {'names point' if len(faults) != 1 else 'name points'} outside the image folder",
-            faults,
-        )
+
+def _name_fault(folder: Path, image: Image) -> MediaCheck | None:
+    try:
+        resolve(folder, image.file_name)
+    except InvalidInputError as error:
+        return MediaCheck(fault=Fault(error.code, image.file_name, str(error)))
+    return None
 
 
 def place_images(

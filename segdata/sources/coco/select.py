@@ -49,6 +49,14 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Unusable:
+    """Flags of the images and annotations that a subset must not contain, because they have faults."""
+
+    images: Flags
+    annotations: Flags
+
+
+@dataclass(frozen=True)
 class Selection:
     """A subset: flags of the objects kept in each list, and the number left out by reason.
 
@@ -63,12 +71,12 @@ class Selection:
     annotations_left_out: dict[str, int]
 
 
-def select(coco: Coco, choice: Choice) -> Selection:
+def select(coco: Coco, choice: Choice, unusable: Unusable | None = None) -> Selection:
     """Decide which objects of `coco` to keep.
 
-    Annotations are dropped first (unknown image or category, crowd, area); images are judged by the annotations
-    that are left. All categories are kept unless some are chosen; then the chosen ones are kept, and those that a kept
-    annotation uses.
+    Annotations are dropped first (unknown image or category, unusable, crowd, area); images are judged by the
+    annotations that are left. All categories are kept unless some are chosen; then the chosen ones are kept, and those
+    that a kept annotation uses.
 
     Raises:
         InvalidInputError: when a category is unknown, a minimum area is given but annotations have no area, or no
@@ -79,6 +87,9 @@ def select(coco: Coco, choice: Choice) -> Selection:
     annotations, images = _Sieve(len(table.raw)), _Sieve(len(coco.images))
     annotations.drop(table.image < 0, "unknown_image")
     annotations.drop(table.category < 0, "unknown_category")
+    if unusable:
+        annotations.drop(unusable.annotations, "unusable")
+        images.drop(unusable.images, "unusable")
     if choice.crowd != "keep":
         annotations.drop(table.crowd == (choice.crowd == "drop"), "crowd" if choice.crowd == "drop" else "not_crowd")
     if choice.min_area > 0:

@@ -13,12 +13,13 @@ import msgspec
 import numpy as np
 from msgspec import Raw
 
-from segdata.coco.file import Coco, Image, read_coco
-from segdata.errors import InvalidInputError
-from segdata.files import check_target_directory, staged_directory
+from segdata.coco.file import Coco, read_coco
+from segdata.errors import InvalidInputError, OnError
+from segdata.files import check_inputs_outside, check_target_directory, staged_directory
 from segdata.parallel import Progress, default_workers, silent
+from segdata.sources.coco.faults import select_usable
 from segdata.sources.coco.media import Media, check_media, check_names, count_unknown_files, place_images
-from segdata.sources.coco.select import Choice, Selection, select
+from segdata.sources.coco.select import Choice, Selection
 
 #: Contents of a subset directory. `SUBSET` is the report; a directory without it was not written by this program.
 INSTANCES = Path("annotations", "instances.json")
@@ -43,7 +44,7 @@ class SubsetReport:
 
     Attributes:
         found: counts from the source's JSON, and from the image files if they were checked.
-        resized: one sentence for each kept image whose file has a different size than the JSON says.
+        faults: one sentence for each fault of an image or annotation that was left out with ``on_error="skip"``.
     """
 
     choice: Choice
@@ -54,7 +55,7 @@ class SubsetReport:
     images_left_out: dict[str, int]
     annotations_left_out: dict[str, int]
     found: dict[str, int]
-    resized: tuple[str, ...]
+    faults: tuple[str, ...]
     target: str
     written: bool
 
@@ -67,12 +68,17 @@ def coco_subset(
     choice: Choice | None = None,
     remap_ids: bool = False,
     media: Media = "copy",
+    on_error: OnError = "fail",
     workers: int | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> SubsetReport:
     """Write ``annotations/instances.json`` and ``images/`` of a subset; the text of kept objects does not change.
+
+    Of the kept images, the files are checked unless `media` is ``"none"``: they exist and have the size that the JSON
+    gives. Of the kept annotations, only the form of the mask is checked: it has polygons or run lengths. No polygon is
+    parsed; `check` does that. Annotations whose image or category is not in the file are faults too.
 
     Args:
         annotations: a COCO instances file.
@@ -81,6 +87,8 @@ def coco_subset(
         choice: what to keep; by default, all images with annotations.
         remap_ids: renumber the kept categories 1..K in the order of their old ids, and write ``category_map.json``.
         media: how to place the images; files are never re-encoded.
+        on_error: ``fail`` stops at faults; ``skip`` leaves out the images and annotations that have them and counts
+            them. Images are chosen by the annotations that are left.
         workers: number of threads; all processors by default.
         overwrite: replace an existing subset at `dst_path`.
         dry_run: check everything, but write nothing.
@@ -88,28 +96,28 @@ def coco_subset(
 
     Raises:
         InvalidInputError: when the file is not COCO, a category is unknown or no image is left.
-        FaultsError: when image files are missing, unreadable or outside `images`; names each.
+        FaultsError: when several image objects name the file of a kept image, or, unless skipped, when there are
+            faults; names each.
         SegDataError: when hard links are not possible.
         TargetExistsError: when `dst_path` already exists.
     """
     if images is None and media != "none":
         raise InvalidInputError(f"no image folder to {media} images from. Name it with --images, or use --media none.")
-    check_outside(dst_path, annotations, images)
-    ours = _old_files(dst_path)
-    check_target_directory(dst_path, overwrite=overwrite, ours=ours)
+    check_inputs_outside(dst_path, annotations, images)
+    check_target_directory(dst_path, overwrite=overwrite)
     workers = workers or default_workers()
     coco, choice = read_coco(annotations), choice or Choice()
-    selection = select(coco, choice)
-    kept = [coco.images[row] for row in np.flatnonzero(selection.images)]
-    check_names(images or Path(), kept)
-    found, resized = _json_facts(coco), tuple[str, ...]()
+    check = partial(check_names, images or Path())
     if images and media != "none":
-        checks = check_media(images, kept, workers=workers, progress=progress)
-        resized = tuple(check.resized for check in checks if check.resized)
+        check = partial(check_media, images, workers=workers, progress=progress)
+    usable = select_usable(coco, choice, check, on_error=on_error)
+    selection = usable.selection
+    kept = [coco.images[row] for row in np.flatnonzero(selection.images)]
+    found = _json_facts(coco)
+    if images and media != "none":
         found |= {
-            "gray_images": sum(check.gray for check in checks),
-            "images_turned_by_exif": sum(check.turned for check in checks),
-            "images_of_another_size": len(resized),
+            "gray_images": sum(one.gray for one in usable.media),
+            "images_turned_by_exif": sum(one.turned for one in usable.media),
             "image_files_not_in_the_json": count_unknown_files(images, coco.images),
         }
     categories = _categories(coco, selection, remap_ids)
@@ -122,38 +130,20 @@ def coco_subset(
         images_left_out=selection.images_left_out,
         annotations_left_out=selection.annotations_left_out,
         found=found,
-        resized=resized,
+        faults=tuple(map(str, usable.faults)),
         target=str(dst_path),
         written=not dry_run,
     )
     if not dry_run:
-        with staged_directory(dst_path, overwrite=overwrite, ours=ours) as staging:
+        with staged_directory(dst_path, overwrite=overwrite) as staging:
             _write_json(staging / INSTANCES, coco, selection, categories if remap_ids else ())
             if images and media != "none":
-                names = _unique_names(kept)
+                names = [image.file_name for image in kept]
                 place_images(images, staging / MEDIA_DIR, names, media, workers=workers, progress=progress)
             if remap_ids:
                 (staging / CATEGORY_MAP).write_bytes(_category_map(categories))
             (staging / SUBSET).write_bytes(_without_paths(report))
     return report
-
-
-def check_outside(target: Path, *sources: Path | None) -> None:
-    """Refuse to overwrite the input.
-
-    Raises:
-        InvalidInputError: when one of `sources` is `target` or is inside it.
-    """
-    for source in sources:
-        if source and source.resolve().is_relative_to(target.resolve()):
-            raise InvalidInputError(
-                f"{source}: is in {target}, which would be replaced. Choose another target with --dst_path."
-            )
-
-
-def _old_files(target: Path) -> tuple[str, ...]:
-    """Return the entries of an existing subset at `target`; nothing if no report marks it as a subset."""
-    return (INSTANCES.parts[0], MEDIA_DIR, SUBSET, CATEGORY_MAP) if (target / SUBSET).is_file() else ()
 
 
 def _json_facts(coco: Coco) -> dict[str, int]:
@@ -179,10 +169,6 @@ def _categories(coco: Coco, selection: Selection, remap_ids: bool) -> tuple[Subs
         )
         for number, row in enumerate(rows, start=1)
     )
-
-
-def _unique_names(images: Sequence[Image]) -> list[str]:
-    return list(dict.fromkeys(image.file_name for image in images))
 
 
 def _write_json(path: Path, coco: Coco, selection: Selection, remapped: Sequence[SubsetCategory]) -> None:

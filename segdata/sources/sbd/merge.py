@@ -16,12 +16,20 @@ import numpy.typing as npt
 
 from segdata.cluster import Workers, check_shared
 from segdata.errors import FaultsError, InvalidInputError
-from segdata.files import below, check_target_directory, check_target_file, normal, staged_directory
+from segdata.files import (
+    below,
+    check_inputs_outside,
+    check_target_directory,
+    check_target_file,
+    normal,
+    staged_directory,
+)
 from segdata.images.reading import read_image_header
 from segdata.labels.colormap import VOC_CLASSES
 from segdata.labels.masks import encode_index_png, first_pixel
 from segdata.lists import Pair, write_list
 from segdata.parallel import Progress, default_workers, ordered_map, silent
+from segdata.regular import check_regular
 from segdata.sources.finder import IdFiles
 from segdata.sources.sbd.mat5 import read_field
 from segdata.sources.sbd.splits import USUAL_COUNT, SplitCounts, find_release, read_splits
@@ -78,8 +86,8 @@ def sbd_merge(
         progress: reports progress.
 
     Raises:
-        FaultsError: when files are missing, ``.mat`` files are damaged or differ in form or size from their image, or
-            masks have a value outside VOC's classes; names each. Nothing is written.
+        FaultsError: when ids match no image, files are missing, ``.mat`` files are damaged or differ in form or size
+            from their image, or masks have a value outside VOC's classes; names each. Nothing is written.
         InvalidInputError: when the number of samples is not `expect_count`, or a folder is outside `data_root`.
         TargetExistsError: when the masks or the list already exist.
     """
@@ -101,6 +109,9 @@ def sbd_merge(
     voc_image_of = IdFiles(root, devkit / IMAGE_DIR, VOC_IMAGE_SUFFIXES)
     voc_mask_of = IdFiles(root, devkit / INDEX_DIR, (".png",))
     finders = (mat_of, image_of, voc_mask_of, voc_image_of)
+    check_inputs_outside(target, *(root / finder.folder for finder in finders))
+    images = image_of.names.keys() | voc_image_of.names.keys()
+    splits.check_images(devkit, dataset, images, missing=bool(voc_image_of.names) or not dry_run)
 
     sources = [_Source(id_, mat_of(id_), image_of(id_)) for id_ in splits.only_sbd()]
     masks = target.relative_to(root)
@@ -110,13 +121,12 @@ def sbd_merge(
     convert = partial(_convert_all, root, sources, known, workers or default_workers(), progress)
 
     list_path = root / list_file
-    ours = [f"{id_}.png" for id_ in (*splits.sbd_train, *splits.sbd_val)]
     check_target_file(list_path, overwrite=overwrite)
     if dry_run:
-        check_target_directory(target, overwrite=overwrite, ours=ours)
+        check_target_directory(target, overwrite=overwrite)
         convert(None)
     else:
-        with staged_directory(target, overwrite=overwrite, ours=ours) as staging:
+        with staged_directory(target, overwrite=overwrite) as staging:
             convert(staging)
         write_list(list_path, pairs, overwrite=overwrite)
     return MergeReport(
@@ -189,9 +199,11 @@ def read_mask(path: Path) -> npt.NDArray[np.uint8]:
     """Return the class ids ``(H, W)`` uint8, 0 to 20, of one of SBD's ``cls/*.mat`` files: `GTcls.Segmentation`.
 
     Raises:
-        InvalidInputError: see `read_field`; also when it is not an image, or a pixel has a value outside VOC's classes.
+        InvalidInputError: see `check_regular` and `read_field`; also when it is not an image, or a pixel has a value
+            outside VOC's classes.
         OSError: when the file cannot be read.
     """
+    check_regular(path)
     mask = read_field(path, "GTcls", "Segmentation")
     if mask.ndim != 2 or not mask.size:
         raise InvalidInputError(f"GTcls.Segmentation has shape {mask.shape}; expected height and width")

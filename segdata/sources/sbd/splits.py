@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.errors import FaultsError, InvalidInputError
+from segdata.images.header import IMAGE_SUFFIXES
 from segdata.lists import read_ids
 from segdata.sources.voc import ID_LISTS
-from segdata.text import check_unique
+from segdata.text import check_unique, plural, quoted
 
 #: Number of samples that the official lists of VOC 2012 and SBD give.
 USUAL_COUNT = 10_582
+
+#: Number of ids that a message shows.
+_SHOWN = 3
+
+#: Endings that some copies of the lists put after an id.
+_ENDINGS = (*IMAGE_SUFFIXES, ".mat")
 
 
 def find_release(root: Path) -> Path:
@@ -63,6 +71,30 @@ class Splits:
     sbd_train: list[str]
     sbd_val: list[str]
 
+    def check_images(self, devkit: Path, dataset: Path, images: Collection[str], *, missing: bool) -> None:
+        """Check that the ids name images: an id of VOC's val split that names none would let its image into training.
+
+        Args:
+            devkit: see `read_splits`.
+            dataset: see `read_splits`.
+            images: ids of all images of VOC and SBD.
+            missing: also refuse ids of VOC's val split that look right but have no image. Those of the other lists
+                are found as missing files.
+
+        Raises:
+            FaultsError: naming each list with its first such ids.
+        """
+        faults = []
+        lowered = {image.lower(): image for image in images}
+        lists = (self.voc_train, self.voc_val, self.sbd_train, self.sbd_val)
+        for path, ids in zip(_list_paths(devkit, dataset), lists, strict=True):
+            near = {id_: _near(id_, lowered) for id_ in ids if id_ not in images}
+            wrong = [id_ for id_ in near if near[id_] or (missing and ids is self.voc_val)]
+            if wrong:
+                faults.append(f"{path}: {_no_image(wrong, len(ids), next(filter(None, near.values()), ''))}")
+        if faults:
+            raise FaultsError(f"ids in {plural(len(faults), 'list')} match no image", faults)
+
     def only_sbd(self) -> list[str]:
         """Return the ids that SBD adds: SBD's train list, then its val list, without ids in VOC's train or val."""
         known = {*self.voc_train, *self.voc_val}
@@ -89,7 +121,7 @@ def read_splits(devkit: Path, dataset: Path) -> Splits:
         InvalidInputError: when a list cannot be read or is empty.
         FaultsError: when an id is in a list twice, or is in both VOC's train and VOC's val.
     """
-    paths = [devkit / ID_LISTS / "train.txt", devkit / ID_LISTS / "val.txt", dataset / "train.txt", dataset / "val.txt"]
+    paths = _list_paths(devkit, dataset)
     lists = [read_ids(path) for path in paths]
     for path, ids in zip(paths, lists, strict=True):
         check_unique(ids, f"{path}: duplicate ids")
@@ -102,3 +134,23 @@ def read_splits(devkit: Path, dataset: Path) -> Splits:
             leaks,
         )
     return splits
+
+
+def _list_paths(devkit: Path, dataset: Path) -> list[Path]:
+    return [devkit / ID_LISTS / "train.txt", devkit / ID_LISTS / "val.txt", dataset / "train.txt", dataset / "val.txt"]
+
+
+def _near(id_: str, images: Mapping[str, str]) -> str:
+    """Return the id that `id_` probably means, given all ids by their lower case; or an empty text.
+
+    An ending is wrong even if the image itself is not there.
+    """
+    stem, dot, ending = id_.rpartition(".")
+    known = images.get(id_.lower()) or images.get(stem.lower())
+    return known or (stem if f"{dot}{ending}".lower() in _ENDINGS else "")
+
+
+def _no_image(wrong: list[str], count: int, near: str) -> str:
+    shown = ", ".join(map(quoted, wrong[:_SHOWN])) + (", …" if len(wrong) > _SHOWN else "")
+    cure = f"such as {near!r}. Correct the ids." if near else "of images. Correct the ids, or restore the images."
+    return f"{len(wrong)} of {plural(count, 'id')} match no image ({shown}); expected ids {cure}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -32,16 +31,6 @@ class SliceNames:
     def label(self, position: int) -> str:
         """Return the file name of a label."""
         return f"{_LABEL_DIR}/{self._stem}_{position:0{self._digits}}.png"
-
-    def ours(self, target: Path) -> set[str]:
-        """Return the entries of `target` from an earlier run with this stack; a folder with other files is not one."""
-        sliced = re.compile(rf"{re.escape(self._stem)}_\d{{4,}}\.(png|tif)")
-        folders = {
-            folder
-            for folder in (_IMAGE_DIR, _LABEL_DIR)
-            if (target / folder).is_dir() and all(sliced.fullmatch(path.name) for path in (target / folder).iterdir())
-        }
-        return folders | set(SLICE_LISTS.values())
 
     def write_lists(self, staging: Path, splits: Mapping[str, Sequence[int]], *, labeled: bool) -> None:
         """Write a list file for each split; it names labels if there are any."""

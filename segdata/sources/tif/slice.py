@@ -11,7 +11,7 @@ from typing import Literal
 
 from segdata.cluster import Workers
 from segdata.errors import InvalidInputError
-from segdata.files import check_target_directory, staged_directory
+from segdata.files import check_inputs_outside, check_target_directory, staged_directory
 from segdata.images.tiff import Stack
 from segdata.images.values import Percentiles, ValueRange
 from segdata.labels.masks import encode_index_png
@@ -140,6 +140,7 @@ def tif_slice(
         TargetExistsError: when `dst_path` already exists.
     """
     _check_label_map(labels, label_map)
+    check_inputs_outside(dst_path, images, labels)
     workers = workers or default_workers()
     with ExitStack() as files:
         stack = open_at_level(files, images, level, max_page_mb)
@@ -158,10 +159,9 @@ def tif_slice(
             mask_planes = label_channel(stack_planes(masks, label_axes, "--label_axes"), planes, channel_index)
             pairing = "order" if slices.unknown or mask_planes.unknown else "axes"
             tracks.append(_label_track(masks, mask_planes, slices, track, names, label_map))
-        ours = names.ours(dst_path)
         if dry_run:
-            check_target_directory(dst_path, overwrite=overwrite, ours=ours)
-        staging = None if dry_run else files.enter_context(staged_directory(dst_path, overwrite=overwrite, ours=ours))
+            check_target_directory(dst_path, overwrite=overwrite)
+        staging = None if dry_run else files.enter_context(staged_directory(dst_path, overwrite=overwrite))
         clipped, *label_pixels = slice_all(tracks, chosen, staging, workers=workers, progress=progress)
         if labels and label_map is None:
             _check_not_binary(labels, *label_pixels)

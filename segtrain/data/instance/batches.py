@@ -17,8 +17,8 @@ from segdata.images.reading import read_image
 from segdata.images.values import ValueRange
 from segdata.parallel import ordered_map
 from segdata.records.manifest import Manifest, RecordSet
-from segdata.records.reader import read_columns, read_rows
-from segdata.records.schema import Row, as_bytes, unpack_masks
+from segdata.records.reader import read_rows
+from segdata.records.schema import Row, unpack_masks
 from segtrain.config.config import Config
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.data.arrays import Ids, Pixels, RgbImage
@@ -45,14 +45,6 @@ class Batch(NamedTuple):
     labels: Ids
     crowd: Ids
     masks: Pixels
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """Number of instances that do not fit into the rows of a batch, and number of images they are in."""
-
-    images: int
-    instances: int
 
 
 @dataclass(frozen=True)
@@ -85,15 +77,17 @@ def instance_batches(
     config: Config,
     settings: MaskRcnn,
     *,
+    rows: Sequence[int],
     epoch: int,
     first_step: int = 0,
     ranks: Ranks = ALONE,
 ) -> Iterator[tuple[Any, ...]]:
     """Yield this rank's batches of epoch `epoch`, starting at step `first_step`; both count from 0.
 
-    The position and mirroring of an image depend only on seed, epoch and row. `segtrain.data.rows.epoch_rows` gives the
-    order of the rows. If an image has more than `settings.max_instances` instances, the largest are kept;
-    `count_left_out` counts the others. With `settings.expand`, objects also appear smaller: see `fit_at_random`.
+    An epoch has each of `rows` of the record set once, in the order that `segtrain.data.rows.epoch_rows` gives;
+    `segtrain.data.instance.trainable.trainable_rows` finds the rows with instances. The position and mirroring of an
+    image depend only on seed, epoch and row. If an image has more than `settings.max_instances` instances, the largest
+    are kept. With `settings.expand`, objects also appear smaller: see `fit_at_random`.
 
     Yields:
         The columns of `Batch`, as MindSpore tensors.
@@ -106,7 +100,8 @@ def instance_batches(
 
     check_instance_set(records.manifest)
     size = config.batch_size
-    rows = epoch_rows(records.manifest.rows, config, epoch=epoch, first_step=first_step, ranks=ranks)
+    places = epoch_rows(len(rows), config, epoch=epoch, first_step=first_step, ranks=ranks)
+    order = [rows[place] for place in places]
     classes = records.manifest.num_classes
     fill = partial(
         _fill,
@@ -116,20 +111,9 @@ def instance_batches(
         value_range=records.manifest.image_range,
         epoch=epoch,
     )
-    filled = ordered_map(fill, _places(records, rows, size, settings), workers=worker_count(config))
+    filled = ordered_map(fill, _places(records, order, size, settings), workers=worker_count(config))
     for batch in islice(filled, size - 1, None, size):
         yield tuple(map(Tensor.from_numpy, batch))
-
-
-def count_left_out(records: RecordSet, max_instances: int) -> LeftOut:
-    """Count the instances, crowd regions included, that are left out with `max_instances` rows per image.
-
-    Reads the complete record set once, but decodes nothing.
-    """
-    check_instance_set(records.manifest)
-    columns = read_columns(records.shard_paths[0], ["masks"])
-    excess = [max(len(unpack_masks(as_bytes(row["masks"]))) - max_instances, 0) for row in columns]
-    return LeftOut(images=sum(map(bool, excess)), instances=sum(excess))
 
 
 def eval_samples(records: RecordSet, config: Config, settings: MaskRcnn, ranks: Ranks = ALONE) -> Iterator[EvalSample]:

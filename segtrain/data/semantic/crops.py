@@ -20,6 +20,7 @@ from segdata.lists import read_list
 from segdata.parallel import ordered_map
 from segdata.records.manifest import Manifest, RecordSet
 from segdata.records.reader import read_rows
+from segdata.regular import read_regular
 from segtrain.config.config import Config
 from segtrain.data.arrays import Ids, Label, Pixels, RgbImage, augment, check_label
 from segtrain.data.rows import epoch_rows, worker_count
@@ -108,7 +109,7 @@ def list_samples(
     """Yield this rank's samples of a list file, as `record_samples` does; paths are relative to `data_root`."""
     for pair in read_list(data_lst)[ranks.rank :: ranks.size]:
         image, label = resolve(data_root, pair.image), resolve(data_root, pair.label)
-        yield EncodedSample(pair.image, image.read_bytes(), label.read_bytes(), value_range)
+        yield EncodedSample(pair.image, read_regular(image), read_regular(label), value_range)
 
 
 def encoded_samples(records: RecordSet, rows: Sequence[int]) -> Iterator[EncodedSample]:

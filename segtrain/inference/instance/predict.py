@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from segdata.errors import FaultsError, OptionError
-from segdata.files import staged_directory
+from segdata.files import check_inputs_outside, staged_directory
 from segdata.images.reading import as_picture
 from segdata.parallel import Progress, silent
 from segdata.records.manifest import ClassInfo
@@ -83,7 +83,8 @@ def predict_instances(
     if not 0 <= score <= 1:
         raise OptionError(f"score is {score}; expected 0 to 1")
     paths = image_paths(images, data_root)
-    with staged_directory(out, overwrite=overwrite, ours=(_OVERLAY, _CUTOUT, _RESULTS, _IMAGES)) as staging:
+    check_inputs_outside(out, images, ckpt_path)
+    with staged_directory(out, overwrite=overwrite) as staging:
         detector, info, loaded = load_detector(ckpt_path, device_target)
         for kind in (_OVERLAY, _CUTOUT) if cutout else (_OVERLAY,):
             (staging / kind).mkdir()

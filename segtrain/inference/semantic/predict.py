@@ -14,7 +14,7 @@ from tifffile import TiffWriter
 
 from segdata.draw.overlay import blend, label_overlay
 from segdata.errors import FaultsError
-from segdata.files import staged_directory
+from segdata.files import check_inputs_outside, staged_directory
 from segdata.images.reading import as_picture
 from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
@@ -86,9 +86,8 @@ def predict_semantic(
         TargetExistsError: when `out` already exists.
     """
     paths = image_paths(images, data_root)
-    with staged_directory(
-        out, overwrite=overwrite, ours=(RESULT_INDEX, RESULT_PALETTE, RESULT_OVERLAY, STACK)
-    ) as staging:
+    check_inputs_outside(out, images, ckpt_path)
+    with staged_directory(out, overwrite=overwrite) as staging:
         segmenter, info, loaded = load_segmenter(
             ckpt_path,
             scales=scales,

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+from typing import get_type_hints
 
 import pytest
 
 from segdata.miniature.coco import write_coco
+from segdata.records.convert import OnError
+from segdata.sources.coco.masks import coco_to_masks
+from segdata.sources.coco.subset import coco_subset
 
 
 @pytest.fixture
@@ -111,15 +115,65 @@ def test_a_file_that_is_no_coco_ends_in_a_sentence(segdata, tmp_path, text):
     assert "Traceback" not in done.output
 
 
-def test_images_of_another_size_are_named(subset, mini):
+def change(mini, change):
+    """Change the miniature's JSON with the function `change`."""
     path = mini / "annotations/instances.json"
     members = json.loads(path.read_text())
-    members["images"][0]["width"] += 1
+    change(members)
     path.write_text(json.dumps(members))
-    done = subset()
-    assert done.exit_code == 0
-    assert "000000000001.jpg: " in done.output
-    assert "in the JSON" in done.output
+
+
+@pytest.mark.parametrize("command", ["subset", "to_masks"])
+def test_images_of_another_size_stop_the_command_and_are_named(request, mini, command):
+    change(mini, lambda members: members["images"][0].update(width=99))
+    run = request.getfixturevalue(command)
+    done = run()
+    assert done.exit_code == 1
+    assert "1 fault; nothing was written. Correct the images and annotations, or leave them out" in done.output
+    assert "  000000000001.jpg: " in done.output
+    assert "but 99 x" in done.output
+    assert run("--on-error", "skip").exit_code == 0
+
+
+def test_a_subset_names_and_counts_what_it_left_out_because_of_faults(subset, mini):
+    change(mini, lambda members: members["annotations"][0].update(segmentation=[]))
+    assert subset().exit_code == 1
+    done = subset("--on-error", "skip")
+    assert done.exit_code == 0, done.output
+    assert "annotations left out: 1 unusable" in done.output
+    assert "1 fault left out:\n  annotation " in done.output
+
+
+def test_masks_name_and_count_what_they_left_out_because_of_faults(to_masks, mini):
+    def spoil(members):
+        first, second = (members["annotations"][row] for row in (0, -1))
+        assert first["image_id"] != second["image_id"]
+        first.update(segmentation=[])
+        second.update(segmentation=[], bbox=None)
+
+    change(mini, spoil)
+    assert to_masks().exit_code == 1
+    done = to_masks("--on-error", "skip")
+    assert done.exit_code == 0, done.output
+    assert "annotations left out: 2 unusable" in done.output
+    assert "boxes set to ignore instead: 1" in done.output
+    assert "images left out: 1\n  " in done.output
+    assert "without a usable box" in done.output
+    assert "2 faults left out:\n  annotation " in done.output
+
+
+@pytest.mark.parametrize("function", [coco_subset, coco_to_masks])
+def test_on_error_takes_the_same_values_as_in_to_mindrecord(function):
+    assert get_type_hints(function)["on_error"] == OnError
+
+
+@pytest.mark.parametrize("command", ["subset", "to_masks"])
+def test_several_image_objects_of_one_file_stop_the_command(request, mini, command):
+    change(mini, lambda members: members["images"][1].update(file_name=members["images"][0]["file_name"]))
+    done = request.getfixturevalue(command)("--on-error", "skip")
+    assert done.exit_code == 1
+    assert "1 file with several image objects; expected one for each file. Merge the objects" in done.output
+    assert "000000000001.jpg: named by the image ids 100, 107" in done.output
 
 
 def test_masks_say_where_the_list_begins(to_masks, tmp_path):

@@ -61,6 +61,7 @@ def test_the_report_as_json(segdata: Run, root: Path) -> None:
         "samples": 2,
         "labels": {"8-bit gray PNG": 1, "1-bit palette PNG": 1},
         "left_out": {".json": 1},
+        "left_out_folders": [],
         "written": False,
     }
 

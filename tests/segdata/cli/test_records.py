@@ -95,16 +95,37 @@ def test_bad_input_gets_a_sentence_and_a_status(
     [
         (),
         ("--data_root", "{root}"),
-        ("--annotations", "{root}/voc_train_lst.txt"),
-        ("--annotations", "{root}/voc_train_lst.txt", "--images", "{root}", "--num_classes", "3"),
-        ("--data_root", "{root}", "--data_lst", "{root}/voc_train_lst.txt", "--keep-empty"),
+        ("{root}/voc_train_lst.txt", "--data_lst", "{root}/voc_train_lst.txt"),
+        ("--annotations", "{root}/voc_train_lst.txt", "--data_lst", "{root}/voc_train_lst.txt"),
     ],
 )
-def test_a_list_or_a_json_must_be_named_and_not_both(
-    segdata: Run, root: Path, tmp_path: Path, options: tuple[str, ...]
-) -> None:
+def test_one_data_set_must_be_named(segdata: Run, root: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
     result = segdata("to-mindrecord", "--dst_path", tmp_path / "set", *(option.format(root=root) for option in options))
     assert (result.exit_code, "--annotations" in result.output) == (2, True), result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--images", "{root}"), "is a list file, which does not take images"),
+        (("--drop-empty",), "is a list file, which does not take drop_empty"),
+    ],
+)
+def test_an_option_that_a_list_does_not_take_is_refused(
+    segdata: Run, root: Path, tmp_path: Path, options: tuple[str, ...], sentence: str
+) -> None:
+    result = convert(segdata, root, tmp_path / "set", *(option.format(root=root) for option in options))
+    assert (result.exit_code, sentence in result.output) == (1, True), result.output
+
+
+def test_a_data_set_is_named_as_for_the_other_commands(segdata: Run, root: Path, tmp_path: Path) -> None:
+    published = convert(segdata, root, tmp_path / "published" / "set", "--no-shuffle")
+    result = segdata(
+        "to-mindrecord", root / "voc_train_lst.txt", "--dst_path", tmp_path / "set", "--num_shards", 2, "--no-shuffle"
+    )
+    assert (published.exit_code, result.exit_code) == (0, 0), result.output
+    for path in (tmp_path / "set").iterdir():
+        assert path.read_bytes() == (tmp_path / "published" / "set" / path.name).read_bytes()
 
 
 @pytest.mark.parametrize("command", ["verify", "info"])

@@ -73,7 +73,7 @@ def test_a_dry_run_on_lists_alone_says_what_is_missing(segdata: Run, root: Path)
 def test_masks_and_list_go_where_they_are_told_to(segdata: Run, root: Path) -> None:
     result = segdata("sbd-merge", "--data_root", root, "--dst_path", root / "ids", "--list", "lists/aug.txt")
     assert result.exit_code == 0, result.output
-    assert len(list((root / "ids").iterdir())) == 6
+    assert len(list((root / "ids").glob("*.png"))) == 6
     assert " ids/2012_000009.png\n" in (root / "lists" / "aug.txt").read_text()
 
 

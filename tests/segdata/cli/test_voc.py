@@ -56,6 +56,30 @@ def test_an_existing_result_names_the_way_out(segdata: Run, root: Path) -> None:
     assert segdata("voc-decolor", "--data_root", root, "--overwrite").exit_code == 0
 
 
+@pytest.mark.parametrize("flag", [(), ("--overwrite",), ("--dry-run",)])
+def test_masks_are_not_replaced_by_themselves_and_no_flag_is_recommended(
+    segdata: Run, root: Path, flag: tuple[str, ...]
+) -> None:
+    masks = root / "VOCdevkit" / "VOC2012" / "SegmentationClass"
+    before = {path.name: path.read_bytes() for path in masks.iterdir()}
+    result = segdata("voc-decolor", "--data_root", root, "--dst_path", masks, *flag)
+    assert (result.exit_code, "which would be replaced; expected an input outside" in result.output) == (1, True)
+    assert "--overwrite" not in result.output
+    assert {path.name: path.read_bytes() for path in masks.iterdir()} == before
+
+
+@pytest.mark.parametrize("flag", [(), ("--overwrite",)])
+def test_a_folder_that_is_not_ours_is_refused_and_no_flag_is_recommended(
+    segdata: Run, root: Path, flag: tuple[str, ...]
+) -> None:
+    photos = root / "VOCdevkit" / "VOC2012" / "JPEGImages"
+    before = {path.name: path.read_bytes() for path in photos.iterdir()}
+    result = segdata("voc-decolor", "--data_root", root, "--dst_path", photos, *flag)
+    assert (result.exit_code, "JPEGImages: has no .segdata-files.json" in result.output) == (1, True), result.output
+    assert "--overwrite" not in result.output
+    assert {path.name: path.read_bytes() for path in photos.iterdir()} == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [

@@ -45,7 +45,7 @@ def record_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_devkit(root / "data", train=4, val=1)
     voc_decolor(root / "data")
     voc_list(root / "data")
-    source = segdata.ListSource(root / "data", root / "data" / "voc_train_lst.txt")
+    source = segdata.open_dataset(root / "data" / "voc_train_lst.txt", data_root=root / "data")
     segdata.to_mindrecord(source, root / "set", num_shards=2)
     return root / "set"
 

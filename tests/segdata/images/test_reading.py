@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -174,3 +175,18 @@ def test_a_missing_file_is_a_fault_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"^missing$") as error:
         read_image(tmp_path / "a.png")
     assert error.value.code == "missing_image"
+
+
+@pytest.mark.parametrize("read", [read_image, read_image_header, read_samples, inspect_image])
+@pytest.mark.parametrize("name", ["a.jpg", "a.tif", "a.png"])
+def test_a_fifo_is_refused_and_not_waited_for(tmp_path: Path, read: Callable[[Path], object], name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InvalidInputError, match=r"^is a FIFO; expected a regular file$") as caught:
+        read(tmp_path / name)
+    assert caught.value.code == "unreadable"
+
+
+def test_a_folder_named_like_an_image_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").mkdir()
+    with pytest.raises(InvalidInputError, match=r"^is a directory; expected a regular file$"):
+        read_image(tmp_path / "a.jpg")

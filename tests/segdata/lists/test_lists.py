@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from segdata.errors import FaultsError, InvalidInputError
+from segdata.errors import Fault, FaultsError, InvalidInputError
 from segdata.lists import Pair, format_list, read_ids, read_list, write_list
+from segdata.text import plain_path
 
 
 def written(tmp_path: Path, text: str | bytes) -> Path:
@@ -38,9 +39,31 @@ def test_a_path_with_a_space_is_separated_by_tabs_in_every_line(tmp_path: Path) 
     assert read_list(tmp_path / "l") == pairs
 
 
-paths = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" "), min_size=1).map(
-    lambda text: "/".join(text.split(" "))
-) | st.from_regex(r"[a-zäß0-9._-]+( [a-z]+)?/[a-z]+\.png", fullmatch=True)
+def test_every_spelling_of_a_path_is_the_same_image(tmp_path: Path) -> None:
+    spelled = ["./v/a.jpg v//a.png", "v/./b.jpg ././v/b.png", ".//v//./c.jpg\tv/c.png"]
+    assert read_list(written(tmp_path, "\n".join(spelled))) == [Pair(f"v/{n}.jpg", f"v/{n}.png") for n in "abc"]
+
+
+@pytest.mark.parametrize("name", ["../a.jpg", "v/../a.jpg", "/data/a.jpg", r"v\a.jpg", "v.d/.a.jpg", "a..jpg"])
+def test_a_path_that_no_other_spelling_names_stays_as_it_is(tmp_path: Path, name: str) -> None:
+    assert read_list(written(tmp_path, f"{name} a.png")) == [Pair(name, "a.png")]
+
+
+def test_an_image_in_two_spellings_is_there_twice(tmp_path: Path) -> None:
+    path = written(tmp_path, "v/a.jpg a.png\nv/b.jpg b.png\n./v//a.jpg a.png\n")
+    with pytest.raises(FaultsError, match=r"duplicate images:\n  v/a\.jpg \(2 times\)"):
+        read_list(path)
+    faults: list[Fault] = []
+    assert read_list(path, faults=faults) == [Pair("v/a.jpg", "a.png"), Pair("v/b.jpg", "b.png")]
+    assert faults == [Fault("duplicate_image", "v/a.jpg", "appears 2 times; only the first is checked")]
+
+
+paths = (
+    st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" "), min_size=1).map(
+        lambda text: "/".join(text.split(" "))
+    )
+    | st.from_regex(r"[a-zäß0-9._-]+( [a-z]+)?/[a-z]+\.png", fullmatch=True)
+).map(plain_path)
 
 
 @given(st.lists(st.builds(Pair, paths, paths), min_size=1, unique_by=lambda pair: pair.image))

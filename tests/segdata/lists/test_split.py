@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -181,6 +182,50 @@ def test_neither_list_is_written_when_one_exists(tmp_path: Path, taken: str) -> 
     assert (tmp_path / taken).read_text() != "mine"
 
 
+def test_an_image_in_two_spellings_never_comes_to_both_sides(tmp_path: Path) -> None:
+    lines = [f"{spelling}{index}.jpg {index}.png\n" for index in range(20) for spelling in ("v/", "./v//")]
+    (tmp_path / "l.txt").write_text("".join(lines))
+    with pytest.raises(FaultsError, match=r"v/0\.jpg \(2 times\)"):
+        split_list(tmp_path / "l.txt", ratio=0.5)
+    assert [path.name for path in tmp_path.iterdir()] == ["l.txt"]
+
+
+def test_the_spelling_of_a_path_does_not_change_its_side(tmp_path: Path) -> None:
+    (tmp_path / "dots.txt").write_text("".join(f"./{image} {image}.png\n" for image in IMAGES))
+    plain, dots = (
+        split_list(source, ratio=0.5) for source in (listed(tmp_path / "l.txt", IMAGES), tmp_path / "dots.txt")
+    )
+    for side in ("train", "val"):
+        assert read_list(Path(dots.lists[side])) == read_list(Path(plain.lists[side]))
+
+
+def test_when_the_second_list_cannot_be_replaced_the_first_is_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = listed(tmp_path / "l.txt", IMAGES)
+    split_list(source, ratio=0.5, seed=1)
+    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    replace = Path.replace
+
+    def fail_on_val(self: Path, target: Path) -> Path:
+        if target == tmp_path / "l_val.txt" and self.suffix == ".new":
+            raise OSError(28, "No space left on device", str(target))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", fail_on_val)
+    with pytest.raises(OSError, match="No space left"):
+        split_list(source, ratio=0.5, seed=2, overwrite=True)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
+
+
+def test_a_label_that_is_a_fifo_is_named_instead_of_waited_for(tmp_path: Path) -> None:
+    source = labeled(tmp_path, [[0]] * 4)
+    (tmp_path / "labels/002.png").unlink()
+    os.mkfifo(tmp_path / "labels/002.png")
+    with pytest.raises(FaultsError, match=r"labels/002\.png: is a FIFO; expected a regular file"):
+        split_list(source, ratio=0.5, stratify=True)
+
+
 def test_neither_list_is_written_when_one_cannot_be_told_in_a_list(tmp_path: Path) -> None:
     (tmp_path / "l.txt").write_text("".join(f"{index}.jpg #{index}.png\n" for index in range(20)))
     with pytest.raises(FaultsError, match="cannot be used in a list"):
@@ -223,7 +268,7 @@ def test_labels_that_cannot_be_read_are_all_named(tmp_path: Path) -> None:
 
 def test_real_classes_are_as_frequent_on_both_sides(real_data: Path, tmp_path: Path) -> None:
     voc_decolor(real_data / "voc2012", dst_path=tmp_path / INDEX_DIR)
-    ids = [path.stem for path in sorted((tmp_path / INDEX_DIR).iterdir())]
+    ids = [path.stem for path in sorted((tmp_path / INDEX_DIR).glob("*.png"))]
     write_list(tmp_path / "l.txt", [Pair(f"{id_}.jpg", f"{INDEX_DIR}/{id_}.png") for id_ in ids], overwrite=False)
     report = split_list(tmp_path / "l.txt", ratio=0.8, stratify=True)
     assert sum(report.samples.values()) == 150

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from segdata.dataset import open_dataset
 from segdata.records.convert import to_mindrecord
-from segdata.records.semantic import ListSource
 
 
 @pytest.fixture(scope="session")
 def pristine(devkit: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("records") / "train"
-    to_mindrecord(ListSource(devkit, devkit / "voc_train_lst.txt"), target, num_shards=3)
+    to_mindrecord(open_dataset(devkit / "voc_train_lst.txt", data_root=devkit), target, num_shards=3)
     return target
 
 

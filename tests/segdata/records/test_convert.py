@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +11,21 @@ import pytest
 from hypothesis import given, strategies as st
 from mindspore.dataset import MindDataset
 
+from segdata.dataset import CocoDataset, ListDataset, RecordDataset, open_dataset
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.labels.classes import Classes
 from segdata.lists import read_list
 from segdata.records.convert import to_mindrecord
+from segdata.records.layout import PAGE_MAX
 from segdata.records.manifest import ImageInfo, open_set
 from segdata.records.plan import make_plan
 from segdata.records.rows import Rows
-from segdata.records.schema import SEMANTIC, as_bytes
-from segdata.records.semantic import ListSource
+from segdata.records.schema import KEY, SCHEMAS, SEMANTIC, TaskName, as_bytes
 from segdata.records.verify import verify
 
 
-def train(devkit: Path) -> ListSource:
-    return ListSource(devkit, devkit / "voc_train_lst.txt")
+def train(devkit: Path) -> ListDataset | CocoDataset | RecordDataset:
+    return open_dataset(devkit / "voc_train_lst.txt", data_root=devkit)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -66,7 +68,7 @@ def test_shuffled_order_depends_on_the_seed_alone(devkit: Path, tmp_path: Path) 
     for list_file, seed in (("voc_train_lst.txt", 1), ("reversed.txt", 1), ("voc_train_lst.txt", 2)):
         path = devkit / list_file if (devkit / list_file).exists() else tmp_path / list_file
         target = tmp_path / f"{len(orders)}" / "set"
-        to_mindrecord(ListSource(devkit, path), target, num_shards=1, seed=seed)
+        to_mindrecord(open_dataset(path, data_root=devkit), target, num_shards=1, seed=seed)
         orders.append(list(read(target / "set.mindrecord", shuffle=False)))
     assert orders[0] == orders[1]
     assert orders[0] != orders[2]
@@ -100,16 +102,49 @@ def test_faults_are_collected_and_nothing_is_written(devkit: Path, tmp_path: Pat
     list_file = tmp_path / "list.txt"
     list_file.write_text((devkit / "voc_train_lst.txt").read_text() + "x.jpg x.png\ny.jpg y.png\n")
     with pytest.raises(FaultsError, match="4 faults"):
-        to_mindrecord(ListSource(devkit, list_file), tmp_path / "set", num_shards=2)
+        to_mindrecord(open_dataset(list_file, data_root=devkit), tmp_path / "set", num_shards=2)
     assert os.listdir(tmp_path) == ["list.txt"]
 
 
 def test_what_is_left_out_is_counted_and_named(devkit: Path, tmp_path: Path) -> None:
     list_file = tmp_path / "list.txt"
     list_file.write_text((devkit / "voc_train_lst.txt").read_text() + "x.jpg x.png\n")
-    report = to_mindrecord(ListSource(devkit, list_file), tmp_path / "set", num_shards=2, on_error="skip")
+    report = to_mindrecord(open_dataset(list_file, data_root=devkit), tmp_path / "set", num_shards=2, on_error="skip")
     assert (report.samples, report.rows) == (11, 10)
     assert report.faults == ("x.jpg: missing", "x.png: missing")
+    assert verify(tmp_path / "set").ok
+
+
+@pytest.mark.parametrize("task", ["semantic", "instance"])
+def test_rows_beyond_the_limit_are_all_named_before_anything_is_planned(task: TaskName) -> None:
+    key = KEY[task]
+    made = Rows(
+        task=task, schema=SCHEMAS[task], items=("a", "b", "c"), keys=("a", "b", "c"), read=lambda _: {},
+        sizes=np.array([PAGE_MAX + 1, PAGE_MAX, PAGE_MAX + 2]), payload_bytes=0, classes=(), ignore_label=255,
+        ignore_pixels=0, change_marks=np.zeros(3, np.uint64), samples=3, empty=0, faults=(), rotated=(),
+        images=ImageInfo(samples={}, color=0),
+    )  # fmt: skip
+    with pytest.raises(FaultsError, match="2 rows cannot be written") as caught:
+        make_plan(made, "x", num_shards=1, seed=None)
+    assert [fault.split(" bytes")[0] for fault in caught.value.faults] == [
+        f"{key} a: its row would have 268,435,457", f"{key} c: its row would have 268,435,458",
+    ]  # fmt: skip
+
+
+def test_a_row_beyond_the_limit_is_named_and_can_be_skipped(devkit: Path, tmp_path: Path) -> None:
+    shutil.copytree(devkit, tmp_path / "data")
+    pairs = read_list(tmp_path / "data" / "voc_train_lst.txt")
+    for pair in pairs[2:4]:
+        os.truncate(tmp_path / "data" / pair.image, PAGE_MAX)
+    source = open_dataset(tmp_path / "data" / "voc_train_lst.txt")
+    with pytest.raises(FaultsError, match="2 faults; nothing was written") as caught:
+        to_mindrecord(source, tmp_path / "set", num_shards=2)
+    assert [fault.split(" 268,")[0] for fault in caught.value.faults] == [
+        f"{pair.image}: its row would have" for pair in pairs[2:4]
+    ]
+    assert os.listdir(tmp_path) == ["data"]
+    report = to_mindrecord(source, tmp_path / "set", num_shards=2, on_error="skip")
+    assert (report.samples, report.rows, report.faults) == (10, 8, caught.value.faults)
     assert verify(tmp_path / "set").ok
 
 
@@ -138,15 +173,15 @@ def test_a_directory_that_is_not_a_record_set_is_never_replaced(devkit: Path, tm
 
 def test_the_name_of_the_set_is_that_of_its_directory(devkit: Path, tmp_path: Path) -> None:
     target = tmp_path / "voc train ü.mindrecord"
-    to_mindrecord(ListSource(devkit, devkit / "voc_val_lst.txt"), target, num_shards=1)
+    to_mindrecord(open_dataset(devkit / "voc_val_lst.txt", data_root=devkit), target, num_shards=1)
     assert sorted(contents(target)) == ["manifest.json", "voc train ü.mindrecord", "voc train ü.mindrecord.db"]
     assert verify(target).ok
     with pytest.raises(InvalidInputError, match="is not a file name that MindRecord accepts"):
-        to_mindrecord(ListSource(devkit, devkit / "voc_val_lst.txt"), tmp_path / "a&b", num_shards=1)
+        to_mindrecord(open_dataset(devkit / "voc_val_lst.txt", data_root=devkit), tmp_path / "a&b", num_shards=1)
 
 
 def test_twelve_shards_are_numbered_with_two_digits(devkit: Path, tmp_path: Path) -> None:
-    to_mindrecord(ListSource(devkit, devkit / "voc_trainval_lst.txt"), tmp_path / "set", num_shards=12)
+    to_mindrecord(open_dataset(devkit / "voc_trainval_lst.txt", data_root=devkit), tmp_path / "set", num_shards=12)
     assert {"set.mindrecord00", "set.mindrecord11"} < set(contents(tmp_path / "set"))
     assert verify(tmp_path / "set").ok
 
@@ -160,4 +195,8 @@ def test_files_may_be_read_by_whom_the_umask_lets(pristine: Path) -> None:
 def test_another_class_set_is_held_against_the_labels(devkit: Path, tmp_path: Path) -> None:
     with pytest.raises(FaultsError, match="expected 0 to 1 or 255"):
         classes = Classes(("background", "aeroplane"))
-        to_mindrecord(ListSource(devkit, devkit / "voc_train_lst.txt", classes), tmp_path / "set", num_shards=2)
+        to_mindrecord(
+            open_dataset(devkit / "voc_train_lst.txt", data_root=devkit, classes=classes),
+            tmp_path / "set",
+            num_shards=2,
+        )

@@ -14,9 +14,9 @@ from PIL import Image
 from pycocotools import mask
 from pycocotools.coco import COCO
 
+from segdata.dataset import open_dataset
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.records.convert import ConvertReport, to_mindrecord
-from segdata.records.instance import CocoSource
 from segdata.records.manifest import open_set
 from segdata.records.schema import INSTANCE, Row, pack_masks, read_back, unpack_masks
 from segdata.records.verify import verify
@@ -50,8 +50,8 @@ def coco(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
 
 
 def convert(source: tuple[Path, Path], target: Path, **options: Any) -> ConvertReport:
-    keep_empty = options.pop("keep_empty", False)
-    return to_mindrecord(CocoSource(*source, keep_empty), target, **({"num_shards": 1} | options))
+    dataset = open_dataset(source[0], images=source[1])
+    return to_mindrecord(dataset, target, **({"num_shards": 1, "drop_empty": True} | options))
 
 
 def rows_of(target: Path) -> dict[int, Row]:
@@ -98,7 +98,7 @@ def test_images_without_instances_are_counted_or_kept(coco: Callable[..., Any], 
     source = coco(annotation(1))
     report = convert(source, tmp_path / "set")
     assert (report.rows, report.empty) == (1, 1)
-    report = convert(source, tmp_path / "all", keep_empty=True)
+    report = convert(source, tmp_path / "all", drop_empty=False)
     assert (report.rows, report.empty) == (2, 0)
     empty = rows_of(tmp_path / "all")[2]
     assert [empty[name].shape for name in ("boxes", "labels", "iscrowd")] == [(0, 4), (0,), (0,)]
@@ -188,7 +188,7 @@ def test_the_bytes_do_not_depend_on_the_workers(coco: Callable[..., Any], tmp_pa
 )
 def test_masks_of_real_sets_equal_the_sources(real_data: Path, tmp_path: Path, annotations: str, images: str) -> None:
     path = real_data / "coco" / annotations
-    report = convert((path, real_data / "coco" / images), tmp_path / "set", keep_empty=True, num_shards=4)
+    report = convert((path, real_data / "coco" / images), tmp_path / "set", drop_empty=False, num_shards=4)
     assert report.faults == ()
     source = COCO(str(path))
     names = {info.id: info.name for info in open_set(tmp_path / "set").manifest.classes}

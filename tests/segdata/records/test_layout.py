@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 from mindspore.mindrecord import FileWriter
 
 from segdata.errors import InvalidInputError
-from segdata.records.layout import HEADER_MIN, PAGE_MAX, PAGE_MIN, blob_overhead, choose_layout
+from segdata.records.layout import HEADER_MIN, PAGE_MAX, PAGE_MIN, blob_overhead, choose_layout, row_faults
 from segdata.records.schema import SEMANTIC
 from segdata.records.stitch import count_rows, read_header
 
@@ -40,8 +40,18 @@ def test_a_voc_like_set_wastes_less_than_a_twentieth() -> None:
 
 
 def test_a_row_beyond_the_largest_page_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="expected at most 268435456"):
+    with pytest.raises(InvalidInputError, match="the largest row has 268,435,457 bytes; expected at most 268,435,456"):
         choose_layout([np.array([PAGE_MAX + 1])], name_bytes=20)
+    assert choose_layout([np.array([PAGE_MAX])], name_bytes=20).page_size == PAGE_MAX
+
+
+def test_a_row_beyond_the_largest_page_is_a_fault_of_its_image() -> None:
+    assert row_faults("a.jpg", PAGE_MAX) == ()
+    (fault,) = row_faults("a.jpg", PAGE_MAX + 1)
+    assert fault.code == "too_large"
+    assert str(fault) == (
+        "a.jpg: its row would have 268,435,457 bytes; expected at most 268,435,456 (256 MiB), the limit of MindRecord"
+    )
 
 
 @pytest.mark.parametrize(("count", "size"), [(1, 100_000), (3000, 40), (40, 33_000), (300, 70_000)])

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from segdata.dataset import open_dataset
 from segdata.errors import SegDataError
 from segdata.files import staged_directory
 from segdata.labels.classes import Classes
@@ -25,14 +26,13 @@ from segdata.lists import Pair, read_list, write_list
 from segdata.parallel import Advance
 from segdata.records.convert import ConvertReport, UnfinishedError, to_mindrecord
 from segdata.records.resume import PlanChangedError, finished_shards
-from segdata.records.semantic import ListSource
 from segdata.records.verify import verify
 
 SHARDS = 8
 
 
 def convert(root: Path, target: Path, **options: object) -> ConvertReport:
-    source = ListSource(root, root / "list.txt", options.pop("classes", Classes()))
+    source = open_dataset(root / "list.txt", data_root=root, classes=options.pop("classes", Classes()))
     return to_mindrecord(source, target, **({"num_shards": SHARDS, "workers": 1} | options))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segdata.errors import InvalidInputError
 from segdata.labels.classes import Classes
 from segdata.labels.colormap import voc_palette
 from segdata.lists import Pair
 from segdata.parallel import silent
 from segdata.records.rows import Rows
-from segdata.records.semantic import check_pairs
+from segdata.records.semantic import check_pairs, read_pair_row
 
 IDS = np.array([[0, 1, 1, 255], [0, 0, 20, 255]], np.uint8)
 
@@ -47,6 +49,11 @@ def test_ignored_pixels_count_once_if_the_ignore_label_is_a_class_id(root: Path)
     assert rows.ignore_pixels == 3
     assert {info.id: info.pixels for info in rows.classes if info.pixels} == {1: 4, 20: 1}
     assert rows.classes[0].images == 0
+
+
+def make_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
 
 
 def rgb_label(root: Path) -> None:
@@ -85,6 +92,9 @@ def turned_by_exif(root: Path) -> None:
         (lambda root: (root / "a.jpg").write_bytes(b""), "a.jpg: not a readable image"),
         (lambda root: (root / "a.jpg").write_text("<html>"), "a.jpg: not a readable image"),
         (lambda root: (root / "a.png").write_bytes((root / "a.png").read_bytes()[:60]), "a.png: truncated: 60 bytes"),
+        (lambda root: make_fifo(root / "a.jpg"), "a.jpg: is a FIFO; expected a regular file"),
+        (lambda root: make_fifo(root / "a.png"), "a.png: is a FIFO; expected a regular file"),
+        (lambda root: os.truncate(root / "a.jpg", 1 << 28), "a.jpg: its row would have 268,4"),
         (rgb_label, "a.png: 8-bit RGB PNG; expected class ids"),
         (palette_label, "a.png: 8-bit palette PNG; expected class ids"),
         (gray_of_color, "a.png: gray made from color"),
@@ -100,6 +110,13 @@ def test_each_fault_is_a_sentence_and_no_row(root: Path, spoil: Callable[[Path],
     assert str(rows.faults[0]).startswith(fault)
     assert rows.items == ()
     assert not any(info.pixels for info in rows.classes)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_a_file_that_became_a_fifo_after_the_check_is_not_waited_for(root: Path, name: str) -> None:
+    make_fifo(root / name)
+    with pytest.raises(InvalidInputError, match="is a FIFO; expected a regular file"):
+        read_pair_row(root, Pair("a.jpg", "a.png"))
 
 
 def test_both_files_of_a_pair_can_be_at_fault(root: Path) -> None:

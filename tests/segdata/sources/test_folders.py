@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import Result
 from PIL import Image
 
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
@@ -74,6 +78,88 @@ def test_folders_below_are_paired_by_their_path_when_asked(tmp_path: Path) -> No
     ]
     with pytest.raises(InvalidInputError, match="Search sub-folders with --recursive"):
         pair_list(tmp_path / "images", tmp_path / "labels", tmp_path / "other.txt")
+
+
+def both(root: Path, name: str) -> None:
+    """Draw an image and its label."""
+    picture(root / "images" / f"{name}.jpg")
+    picture(root / "labels" / f"{name}.png", mode="L")
+
+
+def test_linked_folders_are_searched_under_the_name_of_the_link(tmp_path: Path) -> None:
+    both(tmp_path, "a/1")
+    both(tmp_path / "store", "2")
+    for side in ("images", "labels"):
+        (tmp_path / side / "b").symlink_to(tmp_path / "store" / side)
+    assert pairs(tmp_path, recursive=True) == [
+        ("images/a/1.jpg", "labels/a/1.png"),
+        ("images/b/2.jpg", "labels/b/2.png"),
+    ]
+
+
+def test_a_folder_is_searched_once_under_its_own_name_and_further_links_are_named(tmp_path: Path) -> None:
+    both(tmp_path, "z/1")
+    for link, target in (("a", "z"), ("z/loop", ".."), ("up", "..")):
+        (tmp_path / "images" / link).symlink_to(target)
+    report = pair_list(tmp_path / "images", tmp_path / "labels", tmp_path / "list.txt", recursive=True)
+    assert read_list(tmp_path / "list.txt") == [Pair("images/z/1.jpg", "labels/z/1.png")]
+    assert report.left_out_folders == tuple(str(tmp_path / "images" / link) for link in ("a", "up/images", "z/loop"))
+
+
+def test_a_link_to_the_labels_brings_no_images(tmp_path: Path) -> None:
+    both(tmp_path, "1")
+    (tmp_path / "images" / "masks").symlink_to(tmp_path / "labels")
+    assert pairs(tmp_path, recursive=True) == [("images/1.jpg", "labels/1.png")]
+
+
+def test_hidden_folders_are_left_out(tmp_path: Path) -> None:
+    both(tmp_path, "1")
+    picture(tmp_path / "images" / ".cache" / "2.jpg")
+    assert pairs(tmp_path, recursive=True) == [("images/1.jpg", "labels/1.png")]
+
+
+@pytest.mark.parametrize("recursive", [False, True])
+def test_folders_that_cannot_be_read_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recursive: bool
+) -> None:
+    both(tmp_path, "a/1")
+    both(tmp_path, "b/1")
+    both(tmp_path, "1")
+    scan = os.scandir
+    shut = [tmp_path / "images" / name for name in (("a", "b") if recursive else ("",))]
+
+    def refuse(path: Path) -> Any:
+        if path in shut:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    error = faults(tmp_path, recursive=recursive)
+    assert list(error.faults) == [f"{path}: cannot be read: Permission denied" for path in shut]
+
+
+def test_a_link_that_leads_nowhere_in_a_circle_is_named(tmp_path: Path) -> None:
+    both(tmp_path, "1")
+    (tmp_path / "images" / "self").symlink_to("self")
+    with pytest.raises(FaultsError, match="self: cannot be read: Too many levels of symbolic links"):
+        pairs(tmp_path, recursive=True)
+
+
+def test_a_fifo_named_like_an_image_is_named_instead_of_waited_for(tmp_path: Path) -> None:
+    both(tmp_path, "1")
+    both(tmp_path, "2")
+    (tmp_path / "images" / "2.jpg").unlink()
+    os.mkfifo(tmp_path / "images" / "2.jpg")
+    assert list(faults(tmp_path).faults) == ["images/2.jpg: is a FIFO; expected a regular file"]
+
+
+def test_the_command_names_links_that_were_left_out(segdata: Callable[..., Result], tmp_path: Path) -> None:
+    both(tmp_path, "a/1")
+    (tmp_path / "images" / "b").symlink_to("a")
+    options = ("--images", tmp_path / "images", "--labels", tmp_path / "labels", "--dst_path", tmp_path / "list.txt")
+    result = segdata("pair-list", *options, "--recursive")
+    assert result.exit_code == 0, result.output
+    assert f"left out, links to folders that were searched: {tmp_path}/images/b\n" in result.output
 
 
 @pytest.mark.parametrize("suffixes", [{"label_suffix": "_mask"}, {"image_suffix": "_rgb"}])
@@ -183,6 +269,7 @@ def test_kinds_of_labels_and_what_was_left_out_are_counted(tmp_path: Path) -> No
         samples=6,
         labels={"8-bit gray PNG": 2, "1-bit palette PNG": 1, "8-bit RGB PNG": 1, "1-bit gray PNG": 1, "TIFF L": 1},
         left_out={".json": 2, ".db": 1, "README": 1},
+        left_out_folders=(),
         written=True,
     )
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
+from segdata.files import RESULT_MARKER
 from segdata.labels.colormap import voc_palette
 from segdata.lists import Pair, read_list
 from segdata.miniature.voc import write_devkit
@@ -87,14 +88,74 @@ def test_a_dry_run_checks_and_writes_nothing(root: Path) -> None:
     assert not (devkit(root) / "SegmentationClassGray").exists()
 
 
-def test_masks_are_replaced_only_when_asked_and_only_if_they_are_ours(root: Path) -> None:
+def test_masks_are_replaced_as_a_whole_but_only_when_asked(root: Path) -> None:
     voc_decolor(root)
-    with pytest.raises(TargetExistsError):
-        voc_decolor(root)
+    before = contents(devkit(root) / "SegmentationClassGray")
+    assert sorted(before) == [RESULT_MARKER, *sorted(os.listdir(devkit(root) / "SegmentationClass"))]
+    for dry_run in (False, True):
+        with pytest.raises(TargetExistsError, match="already exists") as error:
+            voc_decolor(root, dry_run=dry_run)
+        assert error.value.replaceable
+    (devkit(root) / "SegmentationClass" / "2012_000000.png").unlink()
     voc_decolor(root, overwrite=True)
-    (devkit(root) / "SegmentationClassGray" / "mine.png").write_text("")
-    with pytest.raises(TargetExistsError, match=r"mine\.png"):
-        voc_decolor(root, overwrite=True)
+    del before["2012_000000.png"]
+    after = contents(devkit(root) / "SegmentationClassGray")
+    assert {**after, RESULT_MARKER: b""} == {**before, RESULT_MARKER: b""}
+    assert sorted(os.listdir(devkit(root))) == [
+        "ImageSets", "JPEGImages", "SegmentationClass", "SegmentationClassGray"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["mine.png", "notes.txt"])
+def test_masks_are_never_replaced_together_with_files_of_someone_else(root: Path, name: str) -> None:
+    voc_decolor(root)
+    (devkit(root) / "SegmentationClassGray" / name).write_text("mine")
+    before = contents(devkit(root) / "SegmentationClassGray")
+    for dry_run in (False, True):
+        with pytest.raises(TargetExistsError, match=f"would delete:\n  {name}\n") as error:
+            voc_decolor(root, overwrite=True, dry_run=dry_run)
+        assert not error.value.replaceable
+    assert contents(devkit(root) / "SegmentationClassGray") == before
+
+
+def test_photographs_with_the_names_of_masks_are_never_replaced(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in os.listdir(devkit(root) / "SegmentationClass"):
+        Image.new("RGB", (40, 30), (10, 20, 30)).save(tmp_path / "photos" / name)
+    before = contents(tmp_path / "photos")
+    for dry_run in (False, True):
+        with pytest.raises(TargetExistsError, match=r"photos: has no \.segdata-files\.json") as error:
+            voc_decolor(root, dst_path=tmp_path / "photos", overwrite=True, dry_run=dry_run)
+        assert not error.value.replaceable
+    assert contents(tmp_path / "photos") == before
+
+
+@pytest.mark.parametrize("target", ["SegmentationClass", "a link to it", "."])
+def test_the_masks_themselves_are_never_replaced(root: Path, target: str) -> None:
+    source = devkit(root) / "SegmentationClass"
+    (devkit(root) / "a link to it").symlink_to(source)
+    before = contents(source)
+    for overwrite in (False, True):
+        for dry_run in (False, True):
+            with pytest.raises(
+                InvalidInputError, match=r"SegmentationClass: is .*which would be replaced; expected an"
+            ):
+                voc_decolor(root, dst_path=devkit(root) / target, overwrite=overwrite, dry_run=dry_run)
+    assert contents(source) == before
+
+
+def test_masks_of_an_earlier_run_are_not_replaced_while_they_are_the_source(root: Path) -> None:
+    voc_decolor(root)
+    gray = devkit(root) / "SegmentationClassGray"
+    with pytest.raises(InvalidInputError, match="is the target itself, which would be replaced"):
+        voc_decolor(root, src_path=gray, overwrite=True)
+    assert voc_decolor(root, src_path=gray, dst_path=devkit(root) / "again").left_out == ()
+
+
+def test_the_target_may_be_a_folder_below_the_masks(root: Path) -> None:
+    target = devkit(root) / "SegmentationClass" / "gray"
+    assert voc_decolor(root, dst_path=target).masks == 6
+    assert voc_decolor(root, dst_path=target, overwrite=True).left_out == ("gray",)
 
 
 def test_the_lists_are_relative_to_the_given_root(root: Path) -> None:

@@ -15,6 +15,7 @@ from click.testing import Result
 from hypothesis import given, strategies as st
 from s3_server import READER, WRITER, Server, forget_connections, s3_server, use
 
+from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
 from segdata.miniature.voc import write_devkit
 from segdata.parallel import Advance
@@ -22,7 +23,6 @@ from segdata.records import fetch
 from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import open_set
 from segdata.records.publish import UPLOAD, publish
-from segdata.records.semantic import ListSource
 from segdata.sources.voc import voc_decolor, voc_list
 from segdata.store import transfer
 from segdata.store.transfer import fetched, objects, upload
@@ -76,7 +76,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def local(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a set of 10 shards, 20 files, which are uploaded in three groups."""
     target = tmp_path_factory.mktemp("records") / "train"
-    to_mindrecord(ListSource(root, root / "voc_train_lst.txt"), target, num_shards=10)
+    to_mindrecord(open_dataset(root / "voc_train_lst.txt", data_root=root), target, num_shards=10)
     return target
 
 
@@ -235,7 +235,7 @@ def test_a_killed_upload_is_seen_by_nobody_and_completed_by_running_again(
     segdata: Run, url: Url, root: Path, local: Path, tmp_path: Path, replaced: bool
 ) -> None:
     if replaced:
-        to_mindrecord(ListSource(root, root / "voc_val_lst.txt"), tmp_path / "other", num_shards=1)
+        to_mindrecord(open_dataset(root / "voc_val_lst.txt", data_root=root), tmp_path / "other", num_shards=1)
         publish(tmp_path / "other", url)
     killed = subprocess.run([sys.executable, "-c", KILLED_IN_THE_SECOND_GROUP, str(local), str(url)])
     assert killed.returncode == -9

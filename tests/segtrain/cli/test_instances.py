@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import Result
-from drawn_instances import miniature
+from drawn_instances import drawn, miniature, rectangle
 from PIL import Image
 from pycocotools.coco import COCO
 
 from segdata.records.manifest import RecordSet
+from segtrain.checkpoints.checkpoint import read_checkpoint
 
 Run = Callable[..., Result]
 
@@ -37,6 +38,12 @@ class Fitted:
     result: Result
 
 
+def _fit(records: Path, directory: Path) -> list[object]:
+    arguments: list[object] = ["fit", "--recipe", "mask_rcnn_cpu", "--data_file", records, "--train_dir", directory]
+    settings = [argument for setting in SMALL for argument in ("--set", setting)]
+    return [*arguments, "--train_epochs", 1, "--batch_size", 2, *settings]
+
+
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory: pytest.TempPathFactory) -> Fitted:
     from click.testing import CliRunner
@@ -45,12 +52,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Fitted:
 
     base = tmp_path_factory.mktemp("instances")
     records = miniature(base)
-    arguments = [
-        "fit", "--recipe", "mask_rcnn_cpu", "--data_file", records.directory, "--eval_data_file", records.directory,
-        "--train_dir", base / "run", "--train_epochs", 1, "--batch_size", 2, "--json",
-    ]  # fmt: skip
-    for setting in SMALL:
-        arguments += ["--set", setting]
+    arguments = [*_fit(records.directory, base / "run"), "--eval_data_file", records.directory, "--json"]
     result = CliRunner().invoke(main, [str(each) for each in arguments])
     assert result.exit_code == 0, result.output
     return Fitted(records, base / "coco" / "images", base / "run", result)
@@ -60,7 +62,7 @@ def test_every_part_of_the_loss_is_logged(fitted: Fitted) -> None:
     lines = [json.loads(line) for line in (fitted.directory / "metrics.jsonl").read_text().splitlines()]
     parts = [f"loss_{name}" for name in ("rpn_cls", "rpn_box", "box_cls", "box_reg", "mask")]
     steps = [line for line in lines if "loss" in line]
-    assert len(steps) == 3
+    assert len(steps) == 2  # 5 of 7 images, in batches of 2
     for line in steps:
         assert line["loss"] == pytest.approx(sum(line[part] for part in parts), rel=1e-5)
         assert line["loss_rpn_cls"] > 0
@@ -75,9 +77,43 @@ def test_the_report_has_the_scores_of_boxes_and_masks(fitted: Fitted) -> None:
     assert "mask AP" in fitted.result.stderr
 
 
-def test_what_a_batch_has_no_rows_for_is_counted_and_said(fitted: Fitted) -> None:
-    assert "left out 1 instance in 1 image: " in fitted.result.stderr
-    assert "mask_rcnn.max_instances = 3" in json.loads(fitted.result.stdout)["started"]["left_out"][0]
+def test_what_is_not_trained_on_is_counted_and_said(fitted: Fitted) -> None:
+    said = [
+        "left out 1 of 7 images, which has no instances",
+        "left out 1 of 7 images, which has only crowd regions",
+        "left out 1 instance in 1 image: the smallest ones where an image has more than mask_rcnn.max_instances = 3",
+    ]
+    assert json.loads(fitted.result.stdout)["started"]["left_out"] == said
+    assert "\n".join(said) in fitted.result.stderr
+    assert "1 epoch of 2 steps, 1 row left out of each epoch" in fitted.result.stderr
+
+
+def test_schedule_and_checkpoint_count_the_rows_that_are_trained_on(fitted: Fitted, segtrain: Run) -> None:
+    started = json.loads(fitted.result.stdout)["started"]
+    assert (started["steps_per_epoch"], started["total_steps"], started["dropped_rows"]) == (2, 2, 1)
+    info, _ = read_checkpoint(fitted.directory / "last.ckpt")
+    assert (info.epoch, info.step, info.rows) == (1, 2, 5)
+    result = segtrain(*_fit(fitted.records.directory, fitted.directory), "--resume")
+    assert result.exit_code == 0, result.output
+    assert "resuming after step 2 of 2" in result.stderr
+
+
+def test_a_set_without_instances_is_refused_before_anything_starts(segtrain: Run, tmp_path: Path) -> None:
+    black = np.zeros((40, 60, 3), np.uint8)
+    records = drawn(tmp_path, [(black, []), (black, [(rectangle((40, 60), 5, 5, 30, 20), 3, True)])])
+    result = segtrain(*_fit(records.directory, tmp_path / "run"))
+    assert result.exit_code == 1
+    assert "record set set: has no instances; expected at least one to train on. Crowd regions do not" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_left_out_explains_why_a_batch_cannot_be_filled(segtrain: Run, tmp_path: Path) -> None:
+    black = np.zeros((40, 60, 3), np.uint8)
+    records = drawn(tmp_path, [(black, [(rectangle((40, 60), 5, 5, 30, 20), 3, False)]), (black, []), (black, [])])
+    result = segtrain(*_fit(records.directory, tmp_path / "run"))
+    assert result.exit_code == 1
+    assert "1 row (2 others left out) cannot fill one batch of 2; use a smaller batch_size" in result.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_eval_gives_the_table_and_a_result_file_that_pycocotools_reads(

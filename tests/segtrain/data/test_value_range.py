@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 
+from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError
 from segdata.images.values import ValueRange
 from segdata.labels.classes import Classes
@@ -17,7 +18,6 @@ from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
 from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import open_set
-from segdata.records.semantic import ListSource
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
 from segtrain.data.classes import check_value_range
@@ -44,7 +44,9 @@ def write_set(tmp_path: Path) -> MakeSet:
             (root / f"{index}_label.png").write_bytes(encode_index_png(label))
             pairs.append(Pair(f"{index}.png", f"{index}_label.png"))
         write_list(root / "all.txt", pairs, overwrite=False)
-        source = ListSource(root, root / "all.txt", Classes(("ground", "cell")), value_range)
+        source = open_dataset(
+            root / "all.txt", data_root=root, classes=Classes(("ground", "cell")), value_range=value_range
+        )
         to_mindrecord(source, tmp_path / name, num_shards=1)
         return tmp_path / name
 

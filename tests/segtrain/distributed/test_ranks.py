@@ -23,13 +23,13 @@ from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
 from rank_programs import one_step
 
+from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError
 from segdata.labels.classes import Classes
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
 from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import open_set
-from segdata.records.semantic import ListSource
 from segtrain.checkpoints.checkpoint import read_checkpoint
 from segtrain.checkpoints.weights import read_parameters
 from segtrain.config.config import Config
@@ -219,7 +219,7 @@ def _write_set(files: Path, target: Path, *, rows: int) -> None:
         (files / f"{index}_label.png").write_bytes(encode_index_png(np.kron(blocks, np.ones((8, 4), np.uint8))))
         pairs.append(Pair(f"{index}.png", f"{index}_label.png"))
     write_list(files / "all.txt", pairs, overwrite=False)
-    to_mindrecord(ListSource(files, files / "all.txt", Classes(NAMES)), target, num_shards=2)
+    to_mindrecord(open_dataset(files / "all.txt", data_root=files, classes=Classes(NAMES)), target, num_shards=2)
 
 
 def test_the_ranks_exchange_what_they_have(together: Together) -> None:

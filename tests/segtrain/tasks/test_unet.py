@@ -12,18 +12,19 @@ import pytest
 import tifffile
 from PIL import Image
 
+from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError
 from segdata.labels.classes import Classes
 from segdata.miniature.tif import write_stacks
 from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import open_set
-from segdata.records.semantic import ListSource
 from segdata.sources.tif.slice import tif_slice
 from segtrain.checkpoints.checkpoint import load_network, read_checkpoint
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, recipe
 from segtrain.data.semantic.border_weights import border_weights
 from segtrain.data.semantic.tiles import tile_batches
+from segtrain.distributed.ranks import ALONE
 from segtrain.evaluation.semantic.evaluate import evaluate_semantic
 from segtrain.inference.semantic.predict import predict_semantic
 from segtrain.inference.semantic.segmenter import EvalSettings, Segmenter
@@ -57,7 +58,7 @@ def stacks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def records(stacks: Path) -> Path:
     images, labels = stacks / "train-volume.tif", stacks / "train-labels.tif"
     tif_slice(images, labels=labels, label_map={0: 0, 255: 1}, dst_path=stacks / "slices")
-    source = ListSource(stacks / "slices", stacks / "slices" / "all_lst.txt", Classes(NAMES))
+    source = open_dataset(stacks / "slices" / "all_lst.txt", data_root=stacks / "slices", classes=Classes(NAMES))
     to_mindrecord(source, stacks / "records", num_shards=1)
     return stacks / "records"
 
@@ -201,7 +202,9 @@ def test_the_published_recipe_has_the_published_figures() -> None:
 
 
 def test_training_batches_of_a_unet_are_tiles(records: Path, config: Config) -> None:
-    images, *_ = next(iter(semantic.training_batches(open_set(records), config, epoch=0)))
+    training_set = semantic.training_set(open_set(records), config)
+    assert training_set.rows == 4
+    images, *_ = next(training_set.batches(epoch=0, first_step=0, ranks=ALONE))
     assert images.shape == (2, 1, 48, 48)
 
 

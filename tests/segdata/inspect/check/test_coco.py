@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,10 +16,13 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from segdata.coco.file import read_coco
+from segdata.dataset import open_dataset
 from segdata.errors import Fault, OptionError
 from segdata.inspect.check import CheckReport, check
 from segdata.inspect.check.overlap import open_other
 from segdata.miniature.coco import write_coco
+from segdata.parallel import silent
+from segdata.records.layout import PAGE_MAX
 
 IMAGES = 48
 
@@ -123,8 +127,9 @@ def other_size(at: Planted, n: int) -> None:
     Image.new("RGB", (width // 2, height // 2)).save(at.file(n))
 
 
-def same_file(at: Planted, n: int) -> None:
-    at.members["images"].append({**at.image(n), "id": 10**6 + n})
+def same_file(at: Planted, n: int, prefix: str = "") -> None:
+    name = f"{prefix}{at.image(n)['file_name']}"
+    at.members["images"].append({**at.image(n), "id": 10**6 + n, "file_name": name})
     at.add_annotation(n, image_id=10**6 + n)
 
 
@@ -179,7 +184,7 @@ FAULTS: dict[str, tuple[str, Callable[[Planted, int], object]]] = {
     "no image": ("missing_image", lambda at, n: at.file(n).unlink()),
     "image outside": ("outside_root", lambda at, n: at.image(n).update(file_name=f"../{n}.jpg")),
     "image of 0 bytes": ("empty_file", lambda at, n: at.file(n).write_bytes(b"")),
-    "image that is none": ("unreadable", lambda at, n: at.file(n).write_text("<html>")),
+    "invalid image": ("unreadable", lambda at, n: at.file(n).write_text("<html>")),
     "image stored turned": ("rotated", turn),
     "gray image": ("mixed_modes", lambda at, n: Image.open(at.file(n)).convert("L").save(at.file(n))),
     "image of another size": ("size_mismatch", other_size),
@@ -191,7 +196,7 @@ FAULTS: dict[str, tuple[str, Callable[[Planted, int], object]]] = {
     "category id twice": ("duplicate_id", lambda at, n: second(at, n, "categories")),
     "image with a wrong type": ("broken_member", broken_image),
     "annotation without an image": ("broken_member", lambda at, n: at.members["annotations"].append({"id": 77})),
-    "annotation that is none": ("broken_member", lambda at, n: at.members["annotations"].append(n)),
+    "invalid annotation": ("broken_member", lambda at, n: at.members["annotations"].append(n)),
     "category without a name": ("broken_member", lambda at, n: at.members["categories"].append({"id": 77})),
     "annotation of an unknown image": ("orphan_annotation", lambda at, n: at.add_annotation(n, image_id=-5)),
     "annotation of an unknown category": ("orphan_annotation", lambda at, n: at.add_annotation(n, category_id=-5)),
@@ -263,6 +268,38 @@ def test_all_faults_at_once_are_all_found_whatever_the_workers(planted: Planted)
     assert counts(report) == {code: codes.count(code) for code in codes}
     assert report == planted.check(hash=True, decode=True, workers=4)
     assert report.errors + report.warnings == len(plants)
+
+
+def test_an_image_in_two_spellings_of_its_path_is_there_twice(planted: Planted) -> None:
+    same_file(planted, 7, prefix=".//")
+    assert counts(planted.check()) == {"duplicate_image": 1}
+
+
+@pytest.mark.parametrize("options", [{}, {"decode": True}, {"hash": True}])
+def test_an_image_that_is_a_fifo_is_named_instead_of_waited_for(planted: Planted, options: dict[str, bool]) -> None:
+    planted.file(7).unlink()
+    os.mkfifo(planted.file(7))
+    (finding,) = planted.check(**options).findings
+    name = planted.image(7)["file_name"]
+    assert (finding.code, finding.examples) == ("unreadable", (f"{name}: is a FIFO; expected a regular file",))
+
+
+def test_a_row_beyond_the_limit_of_mindrecord_is_named_with_its_size(planted: Planted) -> None:
+    planted.write()
+    dataset = open_dataset(planted.json)
+    row = dataset.check_rows(decode=False, drop_empty=False, workers=1, progress=silent).sizes[7]
+    room = PAGE_MAX - int(row) + planted.file(7).stat().st_size
+    os.truncate(planted.file(7), room)
+    assert counts(planted.check()) == {}
+    os.truncate(planted.file(7), room + 1)
+    (finding,) = planted.check().findings
+    assert (finding.code, finding.examples) == (
+        "too_large",
+        (
+            f"{planted.image(7)['file_name']}: its row would have 268,435,457 bytes; expected at most 268,435,456 "
+            "(256 MiB), the limit of MindRecord",
+        ),
+    )
 
 
 def test_categories_that_nothing_uses_or_that_share_a_name_are_told(planted: Planted) -> None:

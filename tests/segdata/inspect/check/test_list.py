@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 import zlib
@@ -24,6 +25,8 @@ from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, read_list
 from segdata.miniature.voc import write_devkit
+from segdata.records.layout import PAGE_MAX, blob_overhead
+from segdata.records.schema import SEMANTIC
 from segdata.sources.voc import voc_decolor, voc_list
 
 SAMPLES = 40
@@ -93,6 +96,11 @@ def cut(path: Path, size: int) -> None:
     path.write_bytes(path.read_bytes()[:size])
 
 
+def make_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 def save_as(mode: str) -> Callable[[Planted, int], object]:
     return lambda at, n: Image.open(at.image(n)).convert(mode).save(at.image(n), "TIFF")
 
@@ -148,8 +156,11 @@ FAULTS: dict[str, tuple[str, Callable[[Planted, int], object]]] = {
     "label outside": ("outside_root", lambda at, n: at.lines.__setitem__(n, f"{at.pairs[n].image} /etc/{n}.png")),
     "image of 0 bytes": ("empty_file", lambda at, n: at.image(n).write_bytes(b"")),
     "label of 0 bytes": ("empty_file", lambda at, n: at.label(n).write_bytes(b"")),
-    "image that is none": ("unreadable", lambda at, n: at.image(n).write_text("<html>")),
-    "label that is none": ("unreadable", lambda at, n: at.label(n).write_text("<html>")),
+    "invalid image": ("unreadable", lambda at, n: at.image(n).write_text("<html>")),
+    "invalid label": ("unreadable", lambda at, n: at.label(n).write_text("<html>")),
+    "image that is a FIFO": ("unreadable", lambda at, n: make_fifo(at.image(n))),
+    "label that is a FIFO": ("unreadable", lambda at, n: make_fifo(at.label(n))),
+    "image that is a folder": ("unreadable", lambda at, n: (at.image(n).unlink(), at.image(n).mkdir())),
     "image cut in its header": ("truncated", lambda at, n: cut(at.image(n), 100)),
     "label cut": ("truncated", lambda at, n: cut(at.label(n), 90)),
     "image that claims to be huge": ("too_large", lambda at, n: at.image(n).write_bytes(png_of(100_000, 100_000))),
@@ -230,6 +241,19 @@ def test_examples_come_in_the_order_of_the_list_and_the_rest_is_counted(planted:
     (finding,) = planted.check().findings
     assert finding.examples == tuple(f"{pair.image}: missing" for pair in planted.pairs[3:13])
     assert (finding.count, finding.severity) == (18, "error")
+
+
+def test_a_row_beyond_the_limit_of_mindrecord_is_named_with_its_size(planted: Planted) -> None:
+    label = planted.label(7).stat().st_size
+    os.truncate(planted.image(7), PAGE_MAX - label - blob_overhead(SEMANTIC))
+    assert counts(planted.check()) == {}
+    os.truncate(planted.image(7), PAGE_MAX - label - blob_overhead(SEMANTIC) + 1)
+    (finding,) = planted.check().findings
+    assert (finding.code, finding.severity) == ("too_large", "error")
+    assert finding.examples == (
+        f"{planted.pairs[7].image}: its row would have 268,435,457 bytes; expected at most 268,435,456 (256 MiB), "
+        "the limit of MindRecord",
+    )
 
 
 def test_masks_of_0_and_255_are_told_where_no_other_value_is(planted: Planted) -> None:

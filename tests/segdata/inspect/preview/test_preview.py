@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from segdata.dataset import open_dataset, read_label
+from segdata.dataset import open_dataset
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.inspect.preview import preview
 from segdata.inspect.preview.pictures import View, draw_sample
@@ -22,6 +22,7 @@ from segdata.labels.classes import Classes
 from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
+from segdata.samples import read_label
 
 Pixels = npt.NDArray[np.uint8]
 GROUND = (90, 120, 150)

@@ -13,7 +13,8 @@ from segdata.labels.colormap import read_class_names
 from segdata.labels.masks import decode_index_png
 from segdata.lists import read_list
 from segdata.miniature.coco import write_coco
-from segdata.sources.coco.masks import coco_to_masks, paint
+from segdata.sources.coco.masks import coco_to_masks
+from segdata.sources.coco.painting import paint
 
 HEIGHT, WIDTH = 12, 16
 CATEGORIES = [{"id": 30, "name": "cat"}, {"id": 2, "name": "dog"}]
@@ -110,19 +111,109 @@ def test_the_order_of_annotations_of_different_sizes_does_not_matter(order):
     assert set(np.unique(expected)) == {0, 1, 2, 3, 4, 5}
 
 
-def test_segmentations_that_are_none_are_named_and_left_out(source):
-    report = source.write(
-        annotation(1, 30, box(0, 0, 4, 4)),
-        annotation(2, 30, []),
-        annotation(3, 30, [[1, 1, 2, 2]]),
-        annotation(4, 2, {"size": [1, 1], "counts": [1]}),
-        {"id": 5, "image_id": 1, "category_id": 2},
-        {**annotation(6, 2, []), "image_id": 77},
-        annotation(7, 99, []),
-    ).masks()
-    assert report.left_out == {"unknown_image": 1, "unknown_category": 1, "unusable": 4}
-    assert [text.split(": ")[1] for text in report.unusable] == [f"annotation {id_}" for id_ in (2, 3, 4, 5)]
-    assert report.annotations == 1
+# Annotations with faults
+
+#: One annotation for each way to be unusable, all of them with the box that `boxed` gives, and the sentence of each.
+UNUSABLE = {
+    "no polygon": ({"segmentation": []}, "the list of polygons is empty; expected at least 1 polygon"),
+    "a flat list": ({"segmentation": [5, 5, 9, 5, 9, 9]}, "polygon 1: found 5; expected pairs of numbers"),
+    "one part with two points": ({"segmentation": [*box(5, 5, 9, 9), [1, 1, 2, 2]]}, "polygon 2 has 2 points"),
+    "runs of another size": ({"segmentation": {"size": [1, 1], "counts": [1]}}, "run lengths have size [1, 1]"),
+    "a mask outside the image": ({"segmentation": box(50, 50, 60, 60)}, "the mask is empty; expected at least 1 pixel"),
+    "no mask": ({"segmentation": None}, "segmentation: found None; expected a list of polygons or run lengths"),
+    "a category not in the file": ({"category_id": 99}, "belongs to a category that is not in the file"),
+}
+
+
+def boxed(id_=1, **more):
+    """Return an annotation of 4 x 4 pixels at (5, 5) with its box; `more` makes it unusable."""
+    return {**annotation(id_, 30, box(5, 5, 9, 9), bbox=[5, 5, 4, 4]), **more}
+
+
+@pytest.mark.parametrize(("change", "sentence"), UNUSABLE.values(), ids=UNUSABLE)
+def test_an_annotation_with_a_fault_stops_the_conversion_and_is_named(source, change, sentence):
+    source.write(annotation(1, 30, box(0, 0, 4, 4)), boxed(7, **change))
+    with pytest.raises(FaultsError, match=r"1 fault; nothing was written\..* with --on-error skip") as e:
+        source.masks()
+    assert len(e.value.faults) == 1
+    assert e.value.faults[0].startswith("annotation 7")
+    assert sentence in e.value.faults[0]
+    assert not (source.root / "out").exists()
+
+
+@pytest.mark.parametrize(("change", "sentence"), UNUSABLE.values(), ids=UNUSABLE)
+def test_the_box_of_an_annotation_with_a_fault_becomes_ignore_when_told(source, change, sentence):
+    report = source.write(annotation(1, 30, box(0, 0, 4, 4)), boxed(7, **change)).masks(on_error="skip")
+    mask = source.mask()
+    assert (mask[5:9, 5:9] == 255).all()
+    assert (mask[:4, :4] == 2).all()
+    assert np.count_nonzero(mask) == 16 + 16
+    assert (report.masks, report.annotations, report.ignored_boxes, report.without_mask) == (1, 1, 1, ())
+    assert sentence in report.faults[0]
+    assert sum(report.left_out.values()) == 1
+
+
+def test_an_ignored_box_hides_whatever_else_is_in_it_since_nothing_says_what_is_in_front(source):
+    small, large = annotation(2, 2, box(6, 6, 8, 8)), annotation(3, 2, box(0, 0, 16, 12))
+    source.write(boxed(1, segmentation=[]), small, large).masks(on_error="skip")
+    mask = source.mask()
+    assert (mask[5:9, 5:9] == 255).all()
+    assert np.count_nonzero(mask == 1) == HEIGHT * WIDTH - 16
+
+
+def test_an_ignored_box_covers_every_pixel_that_it_touches(source):
+    source.write(boxed(1, segmentation=[], bbox=[4.9, 5.1, 3.2, 30])).masks(on_error="skip")
+    mask = source.mask()
+    assert (mask[5:, 4:9] == 255).all()
+    assert np.count_nonzero(mask) == 7 * 5
+
+
+@pytest.mark.parametrize("bbox", [None, [], [5, 5, 4], [5, 5, 0, 4], [5, 5, 1e-7, 4], [90, 5, 4, 4], "5 5 4 4"])
+def test_an_image_is_left_out_if_nothing_says_where_the_object_is(source, bbox):
+    images = [{"id": id_, "file_name": f"{id_}.jpg", "height": HEIGHT, "width": WIDTH} for id_ in (1, 2)]
+    bad = boxed(7, segmentation=[], bbox=bbox)
+    good = annotation(8, 30, box(0, 0, 4, 4)), {**annotation(9, 30, box(0, 0, 4, 4)), "image_id": 2}
+    report = source.write(bad, *good, images=images).masks(on_error="skip")
+    assert report.without_mask == ("1.jpg: annotation 7 without a usable box",)
+    assert report.left_out == {"unusable": 1, "image_left_out": 1}
+    assert (report.masks, report.annotations, report.ignored_boxes) == (1, 1, 0)
+    assert [path.name for path in (source.root / "out/masks").iterdir()] == ["2.png"]
+    assert [pair.label for pair in read_list(source.root / "out/coco_lst.txt")] == ["out/masks/2.png"]
+
+
+def test_a_box_with_a_fault_is_a_fault_though_masks_need_none(source):
+    source.write(boxed(7, bbox=[5, 5, 0, 4]))
+    with pytest.raises(FaultsError, match="has no area inside the image"):
+        source.masks()
+
+
+def test_annotations_of_categories_that_are_not_painted_are_not_checked(source):
+    report = source.write(annotation(1, 30, box(0, 0, 4, 4)), annotation(2, 2, [])).masks(categories=["cat"])
+    assert (report.annotations, report.faults) == (1, ())
+    assert report.left_out == {"other_category": 1}
+
+
+def test_an_annotation_of_no_image_stops_the_conversion_and_has_no_pixels_to_ignore(source):
+    source.write(annotation(1, 30, box(0, 0, 4, 4)), boxed(7, image_id=77))
+    with pytest.raises(FaultsError, match="annotation 7: belongs to an image that is not in the file"):
+        source.masks()
+    report = source.masks(on_error="skip")
+    assert np.count_nonzero(source.mask()) == 16
+    assert report.left_out == {"unknown_image": 1}
+    assert report.faults == ("annotation 7: belongs to an image that is not in the file",)
+
+
+def test_ten_faults_are_named_and_the_rest_counted(source):
+    source.write(*(boxed(id_, segmentation=[]) for id_ in range(1, 14)))
+    with pytest.raises(FaultsError) as error:
+        source.masks()
+    assert str(error.value).startswith(f"{source.root / 'coco.json'}: 13 faults; nothing was written")
+    assert "annotation 10 (train/a.jpg)" in str(error.value)
+    assert "annotation 11" not in str(error.value)
+    assert str(error.value).endswith("… and 3 more")
+
+
+# Images
 
 
 def test_images_without_objects_get_a_mask_of_background(source):
@@ -162,16 +253,47 @@ def test_the_workers_do_not_change_a_byte(tmp_path):
     assert len(one) == 6
 
 
-def test_missing_and_differently_sized_images_are_all_named(source):
+@pytest.fixture
+def bad_images(source):
+    """Three images, of which one has another size than the JSON says and one is missing."""
     images = [{"id": id_, "file_name": f"{id_}.jpg", "height": HEIGHT, "width": WIDTH + id_} for id_ in range(3)]
-    source.write(images=images)
+    source.write(annotation(1, 30, box(0, 0, 4, 4)), images=images)
     (source.root / "images/2.jpg").unlink()
-    with pytest.raises(FaultsError, match="2 of 3 images cannot be converted") as error:
-        source.masks()
-    assert error.value.faults == (
-        "1.jpg: 16 x 12 pixels, but 17 x 12 in the JSON",
-        "2.jpg: missing",
-    )
+    return source
+
+
+BAD_IMAGES = ("1.jpg: 16 x 12 pixels, but 17 x 12 in the JSON", "2.jpg: missing")
+
+
+def test_missing_and_differently_sized_images_are_all_named(bad_images):
+    with pytest.raises(FaultsError, match="2 faults; nothing was written") as error:
+        bad_images.masks()
+    assert error.value.faults == BAD_IMAGES
+    assert not (bad_images.root / "out").exists()
+
+
+def test_missing_and_differently_sized_images_are_left_out_when_told(bad_images):
+    report = bad_images.masks(on_error="skip")
+    assert report.without_mask == report.faults == BAD_IMAGES
+    assert report.left_out == {"image_left_out": 1}
+    assert [pair.image for pair in read_list(bad_images.root / "out/coco_lst.txt")] == ["images/0.jpg"]
+
+
+def test_no_image_left_is_an_error_that_names_them(source):
+    source.write()
+    (source.root / "images/train/a.jpg").unlink()
+    with pytest.raises(FaultsError, match=r"no image is left that can have a mask:\n  train/a\.jpg: missing"):
+        source.masks(on_error="skip")
+    assert not (source.root / "out").exists()
+
+
+@pytest.mark.parametrize("on_error", ["fail", "skip"])
+@pytest.mark.parametrize("second", ["a.jpg", "./a.jpg"])
+def test_several_image_objects_of_one_file_are_always_an_error(source, second, on_error):
+    source.write(images=[{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": second}])
+    with pytest.raises(FaultsError, match="1 file with several image objects; expected one for each") as error:
+        source.masks(on_error=on_error)
+    assert error.value.faults == ("a.jpg: named by the image ids 1, 2",)
     assert not (source.root / "out").exists()
 
 
@@ -242,7 +364,7 @@ def test_real_masks_show_every_category_where_pycocotools_does(real_data, tmp_pa
     report = coco_to_masks(path, folder / split, tmp_path / "out")
     members = json.loads(path.read_text())
     ids = sorted(category["id"] for category in members["categories"])
-    assert report.unusable == ()
+    assert report.faults == ()
     assert report.masks == len(members["images"])
     for image in members["images"]:
         size = image["height"], image["width"]

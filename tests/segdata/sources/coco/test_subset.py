@@ -118,14 +118,6 @@ def test_images_of_other_categories_only_are_not_empty(source):
     assert report.images_left_out == {"only_other_categories": 2}
 
 
-def test_annotations_of_unknown_images_and_categories_are_left_out_and_counted(tmp_path):
-    odd = [annotation(1, 99, 30), annotation(2, 3, 99), annotation(3, 98, 98), annotation(4, 3, 30)]
-    source = Source(tmp_path).write({"images": IMAGES, "annotations": odd, "categories": CATEGORIES})
-    report = source.cut()
-    assert report.annotations_left_out == {"unknown_image": 2, "unknown_category": 1}
-    assert ids(source.result())[:2] == ([3], [4])
-
-
 def test_a_maximum_draws_by_the_seed_and_keeps_the_order_of_the_file(tmp_path):
     images = [{"id": id_, "file_name": f"{id_}.png"} for id_ in range(100, 0, -1)]
     annotations = [annotation(id_, id_, 30) for id_ in range(1, 101)]
@@ -160,6 +152,7 @@ def coco_files(draw):
                 st.just(0),
                 st.sampled_from([*images, 999]),
                 st.sampled_from([*categories, 999]),
+                segmentation=st.sampled_from([SQUARE, SQUARE, []]),
                 iscrowd=st.integers(0, 1),
                 area=st.floats(0, 100),
             ),
@@ -192,7 +185,7 @@ def test_a_subset_is_closed_whatever_is_chosen(tmp_path_factory, made):
     path = root / "a.json"
     path.write_text(json.dumps(members))
     try:
-        report = coco_subset(path, None, root / "out", choice=choice, media="none")
+        report = coco_subset(path, None, root / "out", choice=choice, media="none", on_error="skip")
     except InvalidInputError as error:
         assert "no images are left" in str(error)
         return
@@ -230,7 +223,10 @@ def test_kept_objects_keep_their_text_their_order_and_other_members(tmp_path):
 
 
 def test_remapped_categories_are_numbered_by_their_old_ids_and_nothing_else_changes(tmp_path):
-    object_ = '{"area":4.50e+1, "id":7, "category_id": 30, "extra": {"category_id": 30, "id": 30}, "image_id": 3}'
+    object_ = (
+        '{"area":4.50e+1, "id":7, "category_id": 30, "extra": {"category_id": 30, "id": 30}, "image_id": 3, '
+        '"segmentation": [[1, 2, 3, 4, 5, 6.50]]}'
+    )
     text = (
         f'{{"images": [{{"id": 3, "file_name": "3.png"}}], "annotations": [{object_}], '
         '"categories": [{"id": 30, "name": "cat"}, {"name": "dog", "id": 2, "keypoints": [1.0]}]}'
@@ -257,7 +253,7 @@ def test_the_same_choice_gives_the_same_bytes_whatever_the_workers(source):
         for r in (source.root / "out1", source.root / "out4")
     )
     assert one == four
-    assert len(one) == 3 + 2
+    assert len(one) == 3 + 3
 
 
 def test_what_real_files_do_is_counted(tmp_path):
@@ -267,7 +263,7 @@ def test_what_real_files_do_is_counted(tmp_path):
     Image.new("L", (8, 6)).save(source.images / "1.png")
     exif = Image.Exif()
     exif[0x0112] = 6
-    Image.new("RGB", (6, 8)).save(source.images / "2.png", "JPEG", exif=exif)
+    Image.new("RGB", (8, 6)).save(source.images / "2.png", "JPEG", exif=exif)
     Image.new("RGB", (8, 6)).save(source.images / "stranger.JPG")
     (source.images / "notes.txt").write_text("no image")
     report = source.cut(media="copy")
@@ -283,10 +279,9 @@ def test_what_real_files_do_is_counted(tmp_path):
         "file_names_with_folders": 1,
         "gray_images": 1,
         "images_turned_by_exif": 1,
-        "images_of_another_size": 1,
         "image_files_not_in_the_json": 1,
     }
-    assert report.resized == ("2.png: 6 x 8 pixels (EXIF orientation 6), but 8 x 6 in the JSON",)
+    assert report.faults == ()
 
 
 # Images
@@ -335,17 +330,6 @@ def test_a_hard_link_that_cannot_be_is_a_sentence_and_nothing_is_written(source,
     assert not (source.root / "out").exists()
 
 
-def test_missing_and_damaged_images_are_all_named_and_nothing_is_written(source):
-    (source.images / "3.png").unlink()
-    (source.images / "1.png").write_bytes(b"no image")
-    (source.images / "4.png").unlink()
-    for dry_run in (True, False):
-        with pytest.raises(FaultsError, match="2 of 4 images") as error:
-            source.cut(media="copy", dry_run=dry_run)
-        assert [fault.split(":")[0] for fault in error.value.faults] == ["3.png", "1.png"]
-    assert not (source.root / "out").exists()
-
-
 @pytest.mark.parametrize("media", ["copy", "none"])
 @pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "a/../../b.png"])
 def test_a_file_name_that_leaves_the_folder_is_refused(tmp_path, media, name):
@@ -354,12 +338,112 @@ def test_a_file_name_that_leaves_the_folder_is_refused(tmp_path, media, name):
         Source(tmp_path).write(members, files=()).cut(media=media)
 
 
-def test_a_file_that_two_images_name_is_placed_once(tmp_path):
-    images = [IMAGES[0], {**IMAGES[1], "file_name": IMAGES[0]["file_name"]}]
-    members = {"images": images, "annotations": ANNOTATIONS[:2], "categories": CATEGORIES}
-    source = Source(tmp_path).write(members, files=images[:1])
-    assert source.cut(media="symlink").images == 2
-    assert len(list((tmp_path / "out/images").iterdir())) == 1
+# Faults
+
+
+def faulty(id_=7, **more):
+    """Return an annotation of the cat in image 3; `more` makes it unusable."""
+    return {**annotation(id_, 3, 30), **more}
+
+
+UNUSABLE = {
+    "no polygon": ({"segmentation": []}, "annotation 7 (3.png): the list of polygons is empty"),
+    "no mask": ({"segmentation": None}, "annotation 7 (3.png): segmentation: found None"),
+    "a flat list": ({"segmentation": SQUARE[0]}, "annotation 7 (3.png): polygon 1: found 1.0; expected pairs"),
+    "no runs": ({"segmentation": {"size": [6, 8]}}, "annotation 7 (3.png): run lengths: found None"),
+    "an image not in the file": ({"image_id": 99}, "annotation 7: belongs to an image that is not in the file"),
+    "a category not in the file": ({"category_id": 99}, "annotation 7: belongs to a category that is not in the file"),
+}
+
+
+def with_annotations(root, *annotations, images=IMAGES):
+    return Source(root).write({"images": images, "annotations": annotations, "categories": CATEGORIES})
+
+
+@pytest.mark.parametrize(("change", "sentence"), UNUSABLE.values(), ids=UNUSABLE)
+def test_an_annotation_with_a_fault_stops_the_subset_and_is_named(tmp_path, change, sentence):
+    source = with_annotations(tmp_path, *ANNOTATIONS, faulty(**change))
+    with pytest.raises(FaultsError, match=r"1 fault; nothing was written\..* with --on-error skip") as e:
+        source.cut()
+    assert len(e.value.faults) == 1
+    assert e.value.faults[0].startswith(sentence)
+    assert not (source.root / "out").exists()
+
+
+@pytest.mark.parametrize(("change", "sentence"), UNUSABLE.values(), ids=UNUSABLE)
+def test_an_annotation_with_a_fault_is_left_out_when_told(tmp_path, change, sentence):
+    report = with_annotations(tmp_path, *ANNOTATIONS, faulty(**change)).cut(on_error="skip")
+    assert ids(Source(tmp_path).result()) == ([3, 1, 2, 5], [104, 101, 103, 102, 105], [30, 2, 11])
+    assert [fault.startswith(sentence) for fault in report.faults] == [True]
+    assert sum(report.annotations_left_out.values()) == 1
+
+
+def test_an_image_is_chosen_by_the_annotations_without_faults(tmp_path):
+    source = with_annotations(tmp_path, faulty(segmentation=[]), annotation(8, 1, 30), annotation(9, 3, 2))
+    report = source.cut(categories=["cat"], on_error="skip")
+    assert ids(source.result())[:2] == ([1], [8])
+    assert report.images_left_out == {"only_other_categories": 1, "no_annotations": 3}
+    assert report.annotations_left_out == {"unusable": 1, "image_left_out": 1}
+
+
+def test_images_that_are_drawn_instead_of_one_with_faults_are_checked_too(tmp_path):
+    images = [{"id": id_, "file_name": f"{id_}.png"} for id_ in range(1, 21)]
+    bad = [annotation(id_, id_, 30, segmentation=[]) for id_ in range(1, 20)]
+    source = with_annotations(tmp_path, *bad, annotation(20, 20, 30), images=images)
+    report = source.cut(max_images=1, on_error="skip")
+    assert ids(source.result())[:2] == ([20], [20])
+    assert len(report.faults) == report.annotations_left_out["unusable"]
+    assert len(set(report.faults)) == len(report.faults)
+
+
+@pytest.mark.parametrize("choice", [{"categories": ["dog"], "only_matching": True}, {"image_ids": [5]}])
+def test_annotations_that_are_not_kept_are_not_checked(tmp_path, choice):
+    source = with_annotations(tmp_path, *ANNOTATIONS, faulty(segmentation=[]))
+    assert source.cut(**choice).faults == ()
+
+
+def test_missing_damaged_and_resized_images_are_all_named_and_nothing_is_written(source):
+    break_images(source)
+    for dry_run in (True, False):
+        with pytest.raises(FaultsError, match="3 faults; nothing was written") as error:
+            source.cut(media="copy", dry_run=dry_run)
+        assert [fault.split(":")[0] for fault in error.value.faults] == ["3.png", "1.png", "2.png"]
+    assert error.value.faults[2] == "2.png: 6 x 8 pixels (EXIF orientation 6), but 8 x 6 in the JSON"
+    assert not (source.root / "out").exists()
+
+
+def test_missing_damaged_and_resized_images_are_left_out_with_their_annotations_when_told(source):
+    break_images(source)
+    report = source.cut(media="copy", on_error="skip")
+    assert ids(source.result())[:2] == ([5], [105])
+    assert [path.name for path in (source.root / "out/images").iterdir()] == ["5.png"]
+    assert (report.images_left_out, report.annotations_left_out) == (
+        {"unusable": 3, "no_annotations": 1},
+        {"image_left_out": 4},
+    )
+    assert [fault.split(":")[0] for fault in report.faults] == ["3.png", "1.png", "2.png"]
+
+
+def break_images(source):
+    """Remove one image, damage one, and turn one; image 4, which has no annotations, is missing too."""
+    (source.images / "3.png").unlink()
+    (source.images / "1.png").write_bytes(b"no image")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (6, 8)).save(source.images / "2.png", "JPEG", exif=exif)
+    (source.images / "4.png").unlink()
+
+
+@pytest.mark.parametrize("on_error", ["fail", "skip"])
+@pytest.mark.parametrize("second", ["3.png", ".//3.png"])
+def test_several_image_objects_of_the_file_of_a_kept_image_are_always_an_error(tmp_path, second, on_error):
+    images = [IMAGES[0], {**IMAGES[1], "file_name": second}, *IMAGES[2:]]
+    source = with_annotations(tmp_path, *ANNOTATIONS, images=images)
+    with pytest.raises(FaultsError, match="1 file with several image objects; expected one for each") as error:
+        source.cut(image_ids=[3, 5], on_error=on_error)
+    assert error.value.faults == ("3.png: named by the image ids 3, 1",)
+    assert not (source.root / "out").exists()
+    assert source.cut(image_ids=[5], on_error=on_error).images == 1
 
 
 # Refusals
@@ -422,7 +506,7 @@ def test_an_earlier_subset_is_replaced_only_when_told(source):
     assert error.value.replaceable
     source.cut(overwrite=True, categories=["cat"])
     assert ids(source.result())[0] == [3, 1]
-    assert sorted(path.name for path in (source.root / "out").iterdir()) == ["annotations", "subset.json"]
+    assert sorted(path.name for path in (source.root / "out").glob("[!.]*")) == ["annotations", "subset.json"]
 
 
 def test_a_data_set_that_was_not_cut_here_is_never_replaced(source):

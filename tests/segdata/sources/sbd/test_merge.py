@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 from scipy.io import loadmat, savemat
 
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
+from segdata.files import RESULT_MARKER
 from segdata.lists import Pair, read_ids, read_list
 from segdata.miniature.sbd import to_mat, write_release
 from segdata.miniature.voc import write_devkit
@@ -112,8 +114,8 @@ def test_the_list_has_sbd_train_then_sbd_val_then_voc_train(root: Path) -> None:
 def test_every_mask_is_the_array_of_its_mat_file(root: Path) -> None:
     sbd_merge(root)
     masks = dataset(root) / "cls_png_gray"
-    assert sorted(contents(masks)) == [f"{id_(i)}.png" for i in sorted(ONLY_SBD)]
-    for path in masks.iterdir():
+    assert sorted(contents(masks)) == [RESULT_MARKER, *(f"{id_(i)}.png" for i in sorted(ONLY_SBD))]
+    for path in masks.glob("*.png"):
         gray = Image.open(path)
         assert gray.mode == "L"
         assert np.array_equal(np.asarray(gray), segmentation(dataset(root) / "cls" / f"{path.stem}.mat"))
@@ -275,6 +277,77 @@ def test_a_mask_that_is_no_image_is_refused(tmp_path: Path, shape: tuple[int, ..
 def test_vocs_masks_must_have_been_made(root: Path) -> None:
     shutil.rmtree(lists(root).parents[1] / "SegmentationClassGray")
     with pytest.raises(InvalidInputError, match="Make it from SegmentationClass with voc-decolor"):
+        sbd_merge(root)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize(
+    ("respell", "found"),
+    [
+        (lambda id_: f"{id_}.jpg", "2012_000006.jpg"),
+        (lambda id_: f"{id_}.PNG", "2012_000006.PNG"),
+        (lambda id_: f"{id_}.mat", "2012_000006.mat"),
+        (lambda id_: f"{id_}.x", "2012_000006.x"),
+    ],
+)
+@pytest.mark.parametrize(("where", "count"), [("voc train", 6), ("voc val", 3), ("sbd train", 7), ("sbd val", 3)])
+def test_ids_that_match_no_image_are_refused_and_the_near_form_is_shown(
+    root: Path, respell: Callable[[str], str], found: str, where: str, count: int, dry_run: bool
+) -> None:
+    name, split = where.split()
+    path = (lists(root) if name == "voc" else dataset(root)) / f"{split}.txt"
+    ids = read_ids(path)
+    path.write_text("".join(f"{respell(each)}\n" for each in ids))
+    with pytest.raises(FaultsError, match="ids in 1 list match no image") as caught:
+        sbd_merge(root, dry_run=dry_run)
+    shown = ", ".join(repr(respell(each)) for each in ids[:3]) + (", …" if count > 3 else "")
+    assert caught.value.faults == (
+        f"{path}: {count} of {count} ids match no image ({shown}); expected ids such as {ids[0]!r}. Correct the ids.",
+    )
+    assert not (root / "vocaug_train_lst.txt").exists()
+
+
+def test_an_id_in_another_case_is_refused(root: Path) -> None:
+    (lists(root).parents[1] / "JPEGImages" / f"{id_(6)}.jpg").rename(
+        lists(root).parents[1] / "JPEGImages" / "Photo_6.jpg"
+    )
+    path = lists(root) / "val.txt"
+    path.write_text(f"photo_6\n{id_(7)}\n{id_(8)}\n")
+    with pytest.raises(FaultsError, match=r"1 of 3 ids match no image \('photo_6'\); expected ids such as 'Photo_6'"):
+        sbd_merge(root)
+
+
+def test_endings_are_found_in_the_lists_alone(root: Path, tmp_path: Path) -> None:
+    shutil.rmtree(lists(root).parents[1] / "JPEGImages")
+    shutil.rmtree(dataset(root) / "img")
+    assert sbd_merge(root, dry_run=True).counts.samples == 12
+    path = lists(root) / "val.txt"
+    path.write_text(path.read_text().replace("\n", ".jpg\n"))
+    with pytest.raises(FaultsError, match="expected ids such as '2012_000006'"):
+        sbd_merge(root, dry_run=True)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_val_id_without_an_image_is_refused(root: Path, dry_run: bool) -> None:
+    with (lists(root) / "val.txt").open("a") as file:
+        file.write("2012_000009\u200b\n")
+    with pytest.raises(
+        FaultsError, match=r"1 of 4 ids match no image .*; expected ids of images\. Correct the ids, or"
+    ):
+        sbd_merge(root, dry_run=dry_run)
+
+
+def test_an_image_of_vocs_val_split_may_be_sbds_alone(root: Path) -> None:
+    (lists(root).parents[1] / "JPEGImages" / f"{id_(6)}.jpg").unlink()
+    assert sbd_merge(root).counts.samples == 12
+
+
+@pytest.mark.parametrize("folder", ["cls", "img"])
+def test_a_fifo_is_named_instead_of_waited_for(root: Path, folder: str) -> None:
+    path = next((dataset(root) / folder).glob(f"{id_(9)}.*"))
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(FaultsError, match="is a FIFO; expected a regular file"):
         sbd_merge(root)
 
 

@@ -447,6 +447,7 @@ def test_an_earlier_slicing_of_the_same_stack_is_replaced_on_request_only(tmp_pa
         tif_slice(path, dst_path=tmp_path / "out")
     tif_slice(path, dst_path=tmp_path / "out", split=LastBlock(1), pages=[0, 2], overwrite=True)
     assert sorted(digests(tmp_path / "out")) == [
+        ".segdata-files.json",
         "images/a_0000.png",
         "images/a_0002.png",
         "train_lst.txt",

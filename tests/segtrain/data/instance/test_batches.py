@@ -15,7 +15,7 @@ from segdata.records.schema import Row
 from segtrain.config.config import Config
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.recipes import override, recipe
-from segtrain.data.instance.batches import Batch, LeftOut, count_left_out, eval_samples, instance_batches
+from segtrain.data.instance.batches import Batch, eval_samples, instance_batches
 from segtrain.distributed.ranks import Ranks
 from segtrain.inference.instance.paste import paste_mask
 
@@ -46,7 +46,8 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> RecordSet:
 
 def _epoch(records: RecordSet, config: Config = CONFIG, **options: object) -> list[Batch]:
     settings = dataclasses.replace(SETTINGS, expand=bool(options.pop("expand", False)))
-    batches = instance_batches(records, config, settings, **{"epoch": 0, **options})  # type: ignore[arg-type]
+    every = {"rows": range(records.manifest.rows), "epoch": 0}
+    batches = instance_batches(records, config, settings, **{**every, **options})  # type: ignore[arg-type]
     return [Batch(*(column.asnumpy() for column in batch)) for batch in batches]
 
 
@@ -103,18 +104,23 @@ def test_crowd_regions_are_rows_with_a_mark(crowded: RecordSet) -> None:
     assert np.allclose(batch.boxes[1], (0, 0, 96, 32))
 
 
-def test_of_too_many_instances_the_largest_are_kept_and_the_rest_counted(crowded: RecordSet) -> None:
+def test_of_too_many_instances_the_largest_are_kept(crowded: RecordSet) -> None:
     areas = (batch := _row(crowded, 2)).boxes[:, 2:] - batch.boxes[:, :2]
     assert np.allclose(areas[:, 0], 1.6 * np.array([6, 5, 4, 7]))
-    assert count_left_out(crowded, 4) == LeftOut(images=1, instances=2)
-    assert count_left_out(crowded, 1) == LeftOut(images=2, instances=6)
-    assert count_left_out(crowded, 6) == LeftOut(images=0, instances=0)
 
 
-def test_an_image_without_instances_is_a_row_of_a_batch(crowded: RecordSet) -> None:
-    batch = _row(crowded, 3)
-    assert batch.sizes.tolist() == [64, 96]
-    assert not any(column.any() for column in (batch.boxes, batch.labels, batch.crowd, batch.masks))
+def test_an_epoch_has_each_of_the_chosen_rows_once_and_no_other(crowded: RecordSet) -> None:
+    one_each = override(CONFIG, {"batch_size": 1})
+    bar, squares = (_row(crowded, row).labels.tolist() for row in (0, 2))
+    for epoch in range(3):
+        found = [batch.labels[0].tolist() for batch in _epoch(crowded, one_each, rows=[0, 2], epoch=epoch)]
+        assert sorted(found) == sorted([bar, squares])
+
+
+def test_an_image_looks_the_same_whichever_other_rows_are_chosen(crowded: RecordSet) -> None:
+    whole = _row(crowded, 2, expand=True)
+    (alone,) = _epoch(crowded, override(CONFIG, {"batch_size": 1}), rows=[2], expand=True)
+    assert all((one == other[0]).all() for one, other in zip(whole, alone, strict=True))
 
 
 def test_batches_depend_on_seed_and_epoch_but_not_on_workers(coco: RecordSet) -> None:
@@ -153,7 +159,7 @@ def test_images_for_evaluation_come_in_order_each_with_its_id(crowded: RecordSet
 
 def test_a_semantic_set_is_refused(make_set: Callable[..., Path]) -> None:
     records = open_set(make_set([(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8))]))
-    for use in (_epoch, lambda records: count_left_out(records, 4), lambda r: list(eval_samples(r, CONFIG, SETTINGS))):
+    for use in (_epoch, lambda records: list(eval_samples(records, CONFIG, SETTINGS))):
         with pytest.raises(InvalidInputError, match="record set set is for the semantic task; expected instance"):
             use(records)
 

@@ -27,7 +27,7 @@ def test_an_image_is_as_large_as_the_input_takes_it(height: int, width: int, row
     assert place.height <= input_height and place.width <= input_width
     assert place.height == input_height or place.width == input_width
     assert (place.content_height, place.content_width) == (place.height, place.width)
-    # In its own proportions, but for whole pixels, of which a side has one at least.
+    # In its own proportions, but for full pixels, of which a side has one at least.
     scale = min(input_height / height, input_width / width)
     assert abs(place.height - height * scale) <= 0.5 or place.height == 1
     assert abs(place.width - width * scale) <= 0.5 or place.width == 1
@@ -60,7 +60,7 @@ def test_boxes_stay_on_their_objects_through_every_placement(seed: int) -> None:
     fill_input(image, place, (0, 0, 0), (255, 255, 255), planes)
     ((x1, y1, x2, y2),) = move_boxes(np.array([[20, 10, 70, 40]], np.float32), 60, 90, place).tolist()
     rows, columns = np.nonzero(planes[0] >= 0.5)
-    # Half a pixel of the input for where the object begins, half a one for what is resized to whole pixels.
+    # Half a pixel of the input for where the object begins, half a one for what is resized to full pixels.
     assert np.allclose((columns.min(), columns.max() + 1, rows.min(), rows.max() + 1), (x1, x2, y1, y2), atol=1)
 
 

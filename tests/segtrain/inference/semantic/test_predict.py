@@ -10,6 +10,7 @@ from PIL import Image
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.labels.colormap import voc_palette
 from segdata.lists import read_list
+from segdata.store.transfer import files_below
 from segtrain.inference.semantic.predict import predict_semantic
 
 if TYPE_CHECKING:
@@ -86,11 +87,49 @@ def test_a_place_that_is_taken_is_not_written_over(trained: Trained, miniature: 
     with pytest.raises(TargetExistsError) as error:
         predict_semantic(image, trained.directory / "best.ckpt", out)
     assert error.value.replaceable
-    predict_semantic(image, trained.directory / "best.ckpt", out, overwrite=True)
-    (out / "notes.txt").touch()
-    with pytest.raises(TargetExistsError, match=r"notes\.txt") as error:
+    other = sorted(_images(miniature).iterdir())[-1]
+    predict_semantic(other, trained.directory / "best.ckpt", out, overwrite=True)
+    kinds = ("index", "overlay", "palette")
+    assert files_below(out) == [f"{kind}/{other.stem}.png" for kind in kinds]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "index/drawn_by_hand.png"])
+def test_files_of_someone_else_among_the_results_survive(
+    trained: Trained, miniature: Miniature, tmp_path: Path, name: str
+) -> None:
+    image = next(_images(miniature).iterdir())
+    out = tmp_path / "out"
+    predict_semantic(image, trained.directory / "best.ckpt", out)
+    (out / name).write_text("mine")
+    with pytest.raises(TargetExistsError, match=f"would delete:\n  {name}\n") as error:
         predict_semantic(image, trained.directory / "best.ckpt", out, overwrite=True)
     assert not error.value.replaceable
+    assert (out / name).read_text() == "mine"
+
+
+def test_a_folder_that_only_looks_like_results_is_not_replaced(
+    trained: Trained, miniature: Miniature, tmp_path: Path
+) -> None:
+    (tmp_path / "library" / "index").mkdir(parents=True)
+    (tmp_path / "library" / "index" / "authors.txt").write_text("mine")
+    image = next(_images(miniature).iterdir())
+    with pytest.raises(TargetExistsError, match=r"library: has no \.segdata-files\.json") as error:
+        predict_semantic(image, trained.directory / "best.ckpt", tmp_path / "library", overwrite=True)
+    assert not error.value.replaceable
+    assert (tmp_path / "library" / "index" / "authors.txt").read_text() == "mine"
+
+
+def test_images_and_checkpoint_are_not_replaced_by_their_results(
+    trained: Trained, miniature: Miniature, tmp_path: Path
+) -> None:
+    checkpoint = trained.directory / "best.ckpt"
+    for images, out in ((_images(miniature), _images(miniature)), (_images(miniature), trained.directory)):
+        with pytest.raises(InvalidInputError, match="which would be replaced"):
+            predict_semantic(images, checkpoint, out, overwrite=True)
+    predict_semantic(next(_images(miniature).iterdir()), checkpoint, tmp_path / "out")
+    with pytest.raises(InvalidInputError, match="is in the target"):
+        predict_semantic(tmp_path / "out" / "overlay", checkpoint, tmp_path / "out", overwrite=True)
+    assert len(files_below(tmp_path / "out")) == 3
 
 
 def test_images_must_be_there_and_have_names_of_their_own(trained: Trained, tmp_path: Path) -> None:
