@@ -12,6 +12,7 @@ import numpy.typing as npt
 from segdata.coco.annotations import Entry
 from segdata.errors import Fault, InvalidInputError
 from segdata.files import resolve
+from segdata.images.header import missing_text
 from segdata.images.reading import read_image
 from segdata.images.values import ValueRange
 from segdata.labels.masks import decode_index_png
@@ -64,7 +65,7 @@ def read_encoded(file: File | bytes) -> bytes:
     try:
         return read_regular(resolve(file.root, file.name))
     except FileNotFoundError as error:
-        raise InvalidInputError("missing") from error
+        raise InvalidInputError(missing_text(file.name)) from error
     except OSError as error:
         raise InvalidInputError(f"cannot be read: {error.strerror}", "unreadable") from error
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import mmap
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -202,9 +203,18 @@ def _decode(data: memoryview, type_: type[_T], where: str) -> _T:
     except msgspec.ValidationError as error:
         raise InvalidInputError(f"{where}: not a COCO instances file: {error}") from error
     except msgspec.DecodeError as error:
-        raise InvalidInputError(f"{where}: damaged JSON: {error}") from error
+        raise InvalidInputError(f"{where}: {_damage(data, error)}") from error
     except RecursionError as error:
         raise InvalidInputError(f"{where}: not a COCO instances file: nested too deeply") from error
+
+
+def _damage(data: memoryview, error: msgspec.DecodeError) -> str:
+    """Return what makes a text invalid JSON; Python's json writes NaN and Infinity, which JSON does not know."""
+    place = re.search(r"byte (\d+)", str(error))
+    word = re.match(rb"NaN|Infinity", data[int(place[1]) :][:9]) if place else None
+    if word and place:
+        return f"contains {word[0].decode()} at byte {place[1]}, which is not JSON; expected a number"
+    return f"damaged JSON: {error}"
 
 
 def _leave_out(members: dict[str, Any], faults: list[Fault]) -> None:

@@ -126,9 +126,16 @@ def image_error(error: Exception, image: Path | bytes) -> InvalidInputError:
         text = reduce(str.removeprefix, place, str(error))
         return InvalidInputError(text, error.code)
     if isinstance(error, FileNotFoundError):
-        return InvalidInputError("missing", "missing_image")
+        return InvalidInputError(missing_text("" if isinstance(image, bytes) else image.name), "missing_image")
+    if (kind := _kind(error, image)) == "empty_file":
+        return InvalidInputError("is empty (0 bytes); expected an image", kind)
     found = error.strerror if isinstance(error, OSError) and error.strerror else _without_name(error)
-    return InvalidInputError(f"not a readable image: {found}", _kind(error, image))
+    return InvalidInputError(f"not a readable image: {found}", kind)
+
+
+def missing_text(name: str) -> str:
+    """Return the sentence for a file that does not exist; some annotation tools write Windows paths."""
+    return f"missing; {name!r} contains a backslash, expected / between folders" if "\\" in name else "missing"
 
 
 def _without_name(error: Exception) -> str:

@@ -100,7 +100,9 @@ def probe(data: bytes) -> Header:
         PngError: when it is not a PNG or the header is damaged.
     """
     if data[:8] != SIGNATURE:
-        raise PngError("not a PNG file", "unreadable" if data else "empty_file")
+        if not data:
+            raise PngError("is empty (0 bytes); expected a PNG file", "empty_file")
+        raise PngError("not a PNG file")
     if len(data) < 33:
         raise PngError("truncated inside the header", "truncated")
     if data[8:16] != b"\0\0\0\rIHDR" or zlib.crc32(data[12:29]) != _number(data, 29):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from segdata.cluster import Workers
 from segdata.errors import Code, Fault, InvalidInputError
 from segdata.files import resolve
-from segdata.images.header import ImageHeader
+from segdata.images.header import ImageHeader, missing_text
 from segdata.images.reading import inspect_image
 from segdata.images.values import ValueRange
 from segdata.labels.classes import Classes
@@ -200,7 +200,7 @@ def file_fault(where: str, error: InvalidInputError | OSError, missing: Code) ->
     if isinstance(error, InvalidInputError):
         return Fault(error.code, where, str(error))
     if isinstance(error, FileNotFoundError):
-        return Fault(missing, where, "missing")
+        return Fault(missing, where, missing_text(where))
     return Fault("unreadable", where, f"cannot be read: {error.strerror}")
 
 

@@ -197,6 +197,11 @@ def _class_names(coco: Coco, rows: Sequence[int]) -> tuple[str, ...]:
             "Select some with --category."
         )
     names = (BACKGROUND, *(coco.categories[row].name for row in rows))
+    if BACKGROUND in names[1:]:
+        raise InvalidInputError(
+            f"{coco.path}: has a category {BACKGROUND!r}, the name of pixels without an object. Rename it, or leave it "
+            "out with --category."
+        )
     check_unique(names, f"{coco.path}: several classes have the same name; select categories by id, or rename them")
     return names
 

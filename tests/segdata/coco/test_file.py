@@ -103,6 +103,8 @@ def test_a_byte_order_mark_is_no_fault(tmp_path):
     [
         ("", "is empty; expected COCO instances"),
         ("{", "damaged JSON: Input data was truncated"),
+        ('{"images": [], "info": {"x": NaN}}', "contains NaN at byte 29, which is not JSON; expected a number"),
+        ('{"images": [], "info": {"x": -Infinity}}', "contains Infinity at byte"),
         (json.dumps(MEMBERS)[:-40], "damaged JSON: Input data was truncated"),
         ('{"images": [}', "damaged JSON: .*byte 12"),
         ("[]", "not a COCO instances file: Expected `object`, got `array`"),

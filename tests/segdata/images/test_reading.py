@@ -35,9 +35,9 @@ def test_an_exif_orientation_does_not_turn_the_image_away_from_its_label() -> No
     assert read_image(turned).shape == (4, 8, 3)
 
 
-@pytest.mark.parametrize("data", [b"", b"no image"])
-def test_bytes_that_are_no_image_are_refused(data: bytes) -> None:
-    with pytest.raises(InvalidInputError, match="not a readable image"):
+@pytest.mark.parametrize(("data", "words"), [(b"", "is empty"), (b"no image", "not a readable image")])
+def test_bytes_that_are_no_image_are_refused(data: bytes, words: str) -> None:
+    with pytest.raises(InvalidInputError, match=words):
         read_image(data)
 
 
@@ -190,3 +190,8 @@ def test_a_folder_named_like_an_image_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").mkdir()
     with pytest.raises(InvalidInputError, match=r"^is a directory; expected a regular file$"):
         read_image(tmp_path / "a.jpg")
+
+
+def test_a_windows_path_is_named_for_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"missing; .* contains a backslash, expected / between folders"):
+        read_image(tmp_path / "images\\a.jpg")

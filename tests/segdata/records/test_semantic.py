@@ -89,7 +89,7 @@ def turned_by_exif(root: Path) -> None:
     [
         (lambda root: (root / "a.jpg").unlink(), "a.jpg: missing"),
         (lambda root: (root / "a.png").unlink(), "a.png: missing"),
-        (lambda root: (root / "a.jpg").write_bytes(b""), "a.jpg: not a readable image"),
+        (lambda root: (root / "a.jpg").write_bytes(b""), "a.jpg: is empty (0 bytes); expected an image"),
         (lambda root: (root / "a.jpg").write_text("<html>"), "a.jpg: not a readable image"),
         (lambda root: (root / "a.png").write_bytes((root / "a.png").read_bytes()[:60]), "a.png: truncated: 60 bytes"),
         (lambda root: make_fifo(root / "a.jpg"), "a.jpg: is a FIFO; expected a regular file"),

@@ -226,7 +226,7 @@ def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
         "several files have the same name: images/c.jpg, images/c.png, labels/c.png",
         "images/d.jpg: 6 x 4 pixels, but its label labels/d.png has 4 x 6",
         "labels/e.png: not a readable image: unknown image format",
-        "images/f.jpg: not a readable image: unknown image format",
+        "images/f.jpg: is empty (0 bytes); expected an image",
         "labels/g.png: no image",
     ]
 

@@ -321,7 +321,7 @@ def test_two_images_for_one_mask_are_refused(source):
         ([], "0 categories"),
         ([{"id": id_, "name": f"c{id_}"} for id_ in range(255)], "255 categories; expected 1 to 254 for index masks"),
         ([{"id": 1, "name": "a"}, {"id": 2, "name": "a"}], "several classes have the same name"),
-        ([{"id": 0, "name": "background"}, {"id": 2, "name": "a"}], "several classes have the same name"),
+        ([{"id": 0, "name": "background"}, {"id": 2, "name": "a"}], "has a category 'background'.* Rename it"),
         ([{"id": 1, "name": "#1"}], "cannot hold"),
     ],
 )
