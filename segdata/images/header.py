@@ -93,7 +93,8 @@ def pillow_header(opened: Image, head: bytes) -> ImageHeader:
     Raises:
         InvalidInputError: when the image has several frames, or colors that are not gray or RGB.
     """
-    if (frames := getattr(opened, "n_frames", 1)) > 1:
+    # A camera's JPEG may be followed by previews (MPO); the first image is the picture.
+    if opened.format != "MPO" and (frames := getattr(opened, "n_frames", 1)) > 1:
         raise InvalidInputError(
             f"contains {frames} images; expected one. Save each as a file of its own.", "unsupported_image"
         )
@@ -109,7 +110,13 @@ def pillow_header(opened: Image, head: bytes) -> ImageHeader:
     else:
         raise unsupported(f"{_WORDS.get(mode, mode)} pixels")
     return ImageHeader(
-        opened.width, opened.height, opened.format or "", mode, _orientation(opened), np.dtype(dtype).name, bands
+        opened.width,
+        opened.height,
+        (opened.format or "").replace("MPO", "JPEG"),
+        mode,
+        _orientation(opened),
+        np.dtype(dtype).name,
+        bands,
     )
 
 

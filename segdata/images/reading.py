@@ -25,6 +25,7 @@ from segdata.images.header import (
     open_pillow,
     pillow_header,
 )
+from segdata.images.jpeg import read_jpeg
 from segdata.images.tiff import open_stack
 from segdata.images.values import ValueRange
 
@@ -116,11 +117,13 @@ def read_samples(image: Path | bytes) -> npt.NDArray[Any]:
         if head.startswith(TIFF_STARTS):
             with open_stack(image, max_page_mb=MAX_PAGE_MB) as stack:
                 return stack.image()
+        if head.startswith(JPEG_START):
+            image = image if isinstance(image, bytes) else image.read_bytes()
+            if (pixels := read_jpeg(image)) is not None:
+                return pixels
         # Opening checks the size that the header claims before memory is taken.
         with open_pillow(image) as opened:
             header = pillow_header(opened, head)
-            if head.startswith(JPEG_START):
-                return _read_jpeg(image if isinstance(image, bytes) else image.read_bytes())
             if header.deep and head.startswith(PNG_START):
                 return _read_deep_png(image if isinstance(image, bytes) else image.read_bytes())
             if header.deep:
@@ -144,16 +147,6 @@ def missing_range(samples: npt.NDArray[Any]) -> InvalidInputError:
         "scale its samples to 8 bits.",
         "no_value_range",
     )
-
-
-def _read_jpeg(data: bytes) -> npt.NDArray[np.uint8]:
-    from imagecodecs import jpeg8_decode
-
-    # libjpeg fills what is missing with gray. T.81, B.2.1: an image ends with the marker EOI, after the scans.
-    if data.rfind(b"\xff\xd9") < data.find(b"\xff\xda"):
-        raise InvalidInputError("not a readable image: truncated, without an end marker", "truncated")
-    pixels: npt.NDArray[np.uint8] = jpeg8_decode(data)
-    return pixels
 
 
 def _read_deep_png(data: bytes) -> npt.NDArray[np.uint16]:

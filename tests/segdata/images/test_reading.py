@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from segdata.errors import InvalidInputError
+from segdata.images.jpeg import read_jpeg
 from segdata.images.reading import inspect_image, read_image, read_image_header, read_samples
 from segdata.images.values import ValueRange
 
@@ -195,3 +196,27 @@ def test_a_folder_named_like_an_image_is_refused(tmp_path: Path) -> None:
 def test_a_windows_path_is_named_for_what_it_is(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"missing; .* contains a backslash, expected / between folders"):
         read_image(tmp_path / "images\\a.jpg")
+
+
+def test_the_previews_behind_a_cameras_jpeg_are_no_images() -> None:
+    data = pillow(Image.fromarray(COLOR), "MPO", save_all=True, append_images=[Image.fromarray(255 - COLOR)])
+    assert Image.open(io.BytesIO(data)).format == "MPO"
+    assert read_image_header(data).format == "JPEG"
+    assert np.array_equal(read_image(data), np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 2}, {"comment": b"x" * 70_000}])
+def test_the_quick_way_sees_what_pillow_sees(options: dict[str, object]) -> None:
+    comment = options.pop("comment", b"")
+    data = pillow(COLOR, "JPEG", **options)
+    if comment:
+        segment = b"\xff\xfe\x40\x02" + b"x" * 0x4000
+        data = data[:2] + segment * 4 + data[2:]
+    pixels = read_jpeg(data)
+    assert pixels is not None
+    assert np.array_equal(pixels, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+
+
+def test_an_unusual_jpeg_takes_the_long_way() -> None:
+    assert read_jpeg(pillow(Image.fromarray(COLOR).convert("CMYK"), "JPEG")) is None
+    assert read_jpeg(b"\xff\xd8\xff\xe0") is None
