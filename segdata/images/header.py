@@ -24,6 +24,9 @@ JPEG_START, PNG_START = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 #: TIFF 6.0, section 2; BigTIFF has 43 in the place of 42.
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
+#: Pillow's names of the formats that it may open: none that runs another program, as EPS does with Ghostscript.
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TGA", "PCX", "SGI", "PPM", "JPEG2000")
+
 #: Tag 0x0112 of EXIF 2.32: how to rotate the stored pixels for display; 1 means no rotation.
 _ORIENTATION = 0x0112
 
@@ -84,7 +87,7 @@ def open_pillow(image: Path | bytes) -> Image:
     """Open an image with Pillow; only its header is read."""
     from PIL import Image
 
-    return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image)
+    return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image, formats=_FORMATS)
 
 
 def pillow_header(opened: Image, head: bytes) -> ImageHeader:

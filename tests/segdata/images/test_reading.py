@@ -220,3 +220,11 @@ def test_the_quick_way_sees_what_pillow_sees(options: dict[str, object]) -> None
 def test_an_unusual_jpeg_takes_the_long_way() -> None:
     assert read_jpeg(pillow(Image.fromarray(COLOR).convert("CMYK"), "JPEG")) is None
     assert read_jpeg(b"\xff\xd8\xff\xe0") is None
+
+
+def test_a_format_that_would_run_another_program_is_not_opened() -> None:
+    data = pillow(COLOR, "EPS")
+    assert Image.open(io.BytesIO(data)).format == "EPS"
+    for read in (read_image_header, read_image):
+        with pytest.raises(InvalidInputError, match="not a readable image: unknown image format"):
+            read(data)
