@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,11 +129,6 @@ def unsupported(found: str) -> InvalidInputError:
 
 def image_error(error: Exception, image: Path | bytes) -> InvalidInputError:
     """Return the message and the kind of fault for an exception that a decoder raised for an image."""
-    if isinstance(error, InvalidInputError):
-        # The caller names the file; the code for stacks does so too.
-        place = () if isinstance(image, bytes) else (f"{image}: ", f"{image.name}, page 0: ")
-        text = reduce(str.removeprefix, place, str(error))
-        return InvalidInputError(text, error.code)
     if isinstance(error, FileNotFoundError):
         return InvalidInputError(missing_text("" if isinstance(image, bytes) else image.name), "missing_image")
     if (kind := _kind(error, image)) == "empty_file":

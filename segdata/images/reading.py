@@ -51,13 +51,15 @@ def read_image_header(image: Path | bytes, *, decode: bool = False) -> ImageHead
     try:
         head = head_of(image)
         if head.startswith(TIFF_STARTS):
-            with open_stack(image, max_page_mb=MAX_PAGE_MB) as stack:
+            with open_stack(image, max_page_mb=MAX_PAGE_MB, named=False) as stack:
                 header = stack.header()
         else:
             with open_pillow(image) as opened:
                 header = pillow_header(opened, head)
         if decode:
             read_samples(image)
+    except InvalidInputError:
+        raise
     except Exception as error:
         # Decoders may raise any exception on damaged data.
         raise image_error(error, image) from error
@@ -115,7 +117,7 @@ def read_samples(image: Path | bytes) -> npt.NDArray[Any]:
     try:
         head = head_of(image)
         if head.startswith(TIFF_STARTS):
-            with open_stack(image, max_page_mb=MAX_PAGE_MB) as stack:
+            with open_stack(image, max_page_mb=MAX_PAGE_MB, named=False) as stack:
                 return stack.image()
         if head.startswith(JPEG_START):
             image = image if isinstance(image, bytes) else image.read_bytes()
@@ -130,6 +132,8 @@ def read_samples(image: Path | bytes) -> npt.NDArray[Any]:
                 return np.asarray(opened).astype(header.dtype)
             mode = "L" if header.bands == 1 else "RGB"
             return np.asarray(opened if opened.mode == mode else opened.convert(mode))
+    except InvalidInputError:
+        raise
     except Exception as error:
         raise image_error(error, image) from error
 

@@ -41,10 +41,10 @@ _PILLOW_MODES = {1: "L", 3: "RGB", 2: "LA", 4: "RGBA"}
 
 
 @contextmanager
-def open_stack(source: Path | bytes, *, max_page_mb: int, level: int = 0) -> Iterator[Stack]:
-    """Open a TIFF, a path or encoded, for reading; see `Stack`."""
+def open_stack(source: Path | bytes, *, max_page_mb: int, level: int = 0, named: bool = True) -> Iterator[Stack]:
+    """Open a TIFF, a path or encoded, for reading; see `Stack`. Errors name the file only if it is `named`."""
     with ExitStack() as files:
-        yield Stack(source, max_page_mb, files, level)
+        yield Stack(source, max_page_mb, files, level, named=named)
 
 
 class Stack:
@@ -58,7 +58,9 @@ class Stack:
         path: the file.
     """
 
-    def __init__(self, source: Path | bytes, max_page_mb: int, files: ExitStack, level: int = 0) -> None:
+    def __init__(
+        self, source: Path | bytes, max_page_mb: int, files: ExitStack, level: int = 0, *, named: bool = True
+    ) -> None:
         """Find all pages without reading them.
 
         Args:
@@ -66,6 +68,7 @@ class Stack:
             max_page_mb: refuse pages that claim more memory.
             files: exit stack that closes the file handles.
             level: resolution of the pages: 0 is the full one, 1 the first reduced one.
+            named: whether errors name the file and the page; bytes have no name.
 
         Raises:
             InvalidInputError: when the file is not a TIFF, has no pages, or is so damaged or truncated that its pages
@@ -77,7 +80,8 @@ class Stack:
         self._files = files
         self._of_thread = threading.local()
         self._level = level
-        with naming_file("" if isinstance(source, bytes) else str(source)):
+        self._named = named and not isinstance(source, bytes)
+        with naming_file(str(self.path) if self._named else ""):
             if not head_of(source).startswith(TIFF_STARTS):
                 raise InvalidInputError("not a TIFF file", "unreadable")
             tif = self._tif()
@@ -103,7 +107,7 @@ class Stack:
 
     def naming(self, index: int) -> AbstractContextManager[None]:
         """Prefix errors about page `index` with the names of the file and the page."""
-        return naming_file("" if isinstance(self._source, bytes) else f"{self.path.name}, page {index}")
+        return naming_file(f"{self.path.name}, page {index}" if self._named else "")
 
     def layout(self) -> StackLayout:
         """Return the axes of the pages, by the metadata of the file.
