@@ -1,0 +1,88 @@
+"""Read the places of the rows of a shard from its index."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import InvalidInputError
+from segdata.mindrecord.index import PLACES, index_path
+
+#: Rows of an index in memory as Python objects at a time.
+_ROWS = 4096
+
+
+def read_places(shard: Path, rows: int) -> npt.NDArray[np.int64]:
+    """Return the columns `PLACES` of every row from the index of a shard, ``(rows, 8)`` int64.
+
+    Args:
+        shard: path of the shard.
+        rows: number of rows in its header.
+
+    Raises:
+        InvalidInputError: when the index is missing or damaged, belongs to another shard, or has other rows than the
+            header.
+    """
+    path = index_path(shard)
+    if not path.is_file():
+        # Nor is a FIFO or a folder of that name an index.
+        raise InvalidInputError(
+            f"{path}: no such file; expected the index of {shard.name}. Keep both files together.", "record_damaged"
+        )
+    with _opened(path) as connection:
+        kinds = dict(connection.execute("SELECT name, type FROM sqlite_master WHERE name IN ('INDEXES', 'SHARD_NAME')"))
+        if kinds != {"INDEXES": "table", "SHARD_NAME": "table"}:
+            raise InvalidInputError(f"{path}: not an index of a MindRecord file", "record_damaged")
+        names = [name for (name,) in connection.execute("SELECT NAME FROM SHARD_NAME LIMIT 2")]
+        if names != [shard.name]:
+            raise InvalidInputError(
+                f"{path}: is the index of {', '.join(map(repr, names)) or 'no file'}; expected {shard.name!r}. "
+                "MindRecord files cannot be renamed.",
+                "record_damaged",
+            )
+        # A damaged index may have any number of rows: one more than expected is enough to know.
+        query = f"SELECT {', '.join(PLACES)} FROM INDEXES ORDER BY ROW_ID LIMIT ?"
+        places = _as_integers(path, connection.execute(query, [rows + 1]))
+    _check_rows(path, places[:, 0], rows)
+    return places
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        # Immutable: no lock and no journal, so that a read-only folder is enough.
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+            yield connection
+    # SQLite quotes a damaged file in its messages, which are then not UTF-8.
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"{path}: damaged index: {error}", "record_damaged") from error
+
+
+def _as_integers(path: Path, cursor: sqlite3.Cursor) -> npt.NDArray[np.int64]:
+    parts = [np.empty((0, len(PLACES)), np.int64)]
+    while found := cursor.fetchmany(_ROWS):
+        for number, row in enumerate(found, sum(map(len, parts))):
+            if not all(isinstance(value, int) and 0 <= value < 2**31 for value in row):
+                raise InvalidInputError(f"{path}: damaged index: row {number} has {row!r:.200}", "record_damaged")
+        parts.append(np.array(found, np.int64))
+    return np.concatenate(parts)
+
+
+def _check_rows(path: Path, ids: npt.NDArray[np.int64], rows: int) -> None:
+    expected = np.arange(max(rows, len(ids)))
+    wrong = np.flatnonzero(ids != expected[: len(ids)])
+    if not len(wrong) and len(ids) == rows:
+        return
+    first = int(wrong[0]) if len(wrong) else min(len(ids), rows)
+    found = f"row {ids[first]}" if first < len(ids) else "the end"
+    wanted = f"row {first}" if first < rows else "the end"
+    raise InvalidInputError(
+        f"{path}: the shard has {rows} rows, but in its index {found} follows where {wanted} should. Convert or "
+        "download the set again.",
+        "record_damaged",
+    )
