@@ -31,7 +31,8 @@ from to_mindrecord import make_input
 
 from segdata import open_dataset, to_mindrecord
 from segdata.lists import read_list
-from segdata.records.manifest import open_set
+from segdata.records.reader import open_set
+from segtrain.config.networks import DeepLab
 from segtrain.config.recipes import override, recipe
 
 WORKERS, BATCH, CROP = 2, 8, 513
@@ -76,7 +77,7 @@ def segtrain_crop(data: bytes, label: bytes) -> tuple[Any, Any]:
 def by_segtrain(root: Path) -> Iterator[Any]:
     from segtrain.data.semantic.crops import crop_batches
 
-    return crop_batches(open_set(root / "set"), CONFIG, epoch=0)
+    return crop_batches(open_set(root / "set"), CONFIG, CONFIG.model_as(DeepLab), epoch=0)
 
 
 def by_model_zoo(root: Path) -> Iterator[Any]:

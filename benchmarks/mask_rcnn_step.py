@@ -14,7 +14,6 @@ import argparse
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,9 +21,8 @@ from mindspore import Tensor, nn, ops
 from timing import print_table
 
 from segtrain.config.mask_rcnn import MaskRcnn
-from segtrain.config.recipes import recipe
+from segtrain.config.recipes import override, recipe
 from segtrain.distributed.device import prepare_device
-from segtrain.inference.instance.detector import settings_of
 from segtrain.models.mask_rcnn import MaskRcnnDetector, MaskRcnnLoss, MaskRcnnNetwork
 from segtrain.training.step import TrainStep
 
@@ -70,9 +68,10 @@ def main() -> None:
     parser.add_argument("--published", action="store_true")
     options = parser.parse_args()
     prepare_device("CPU", seed=1)
-    sizes: dict[str, Any] = {"image_height": options.height, "image_width": options.width}
-    settings = replace(settings_of(recipe("mask_rcnn_coco" if options.published else "mask_rcnn_cpu")), **sizes)
-    network = MaskRcnnNetwork(settings, num_classes=CLASSES, backbone=options.backbone, freeze_bn=True)
+    changes: dict[str, Any] = {"image_height": options.height, "image_width": options.width, "freeze_bn": True}
+    base = recipe("mask_rcnn_coco" if options.published else "mask_rcnn_cpu")
+    settings = override(base, {**changes, "backbone": options.backbone}).model_as(MaskRcnn)
+    network = MaskRcnnNetwork(settings, CLASSES)
     loss = MaskRcnnLoss(network)
     batch = make_batch(settings, options.batch_size)
     step = TrainStep(loss, nn.Momentum(network.trainable_params(), 0.001, 0.9), 1.0).set_train(True)

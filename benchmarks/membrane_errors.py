@@ -19,8 +19,9 @@ from timing import print_table
 
 from segdata.lists import read_list
 from segtrain.data.semantic.crops import decode_sample, list_samples
-from segtrain.evaluation.semantic.membranes import soft_dice
+from segtrain.evaluation.semantic.membranes import SoftDice
 from segtrain.inference.semantic.segmenter import load_segmenter
+from segtrain.inference.settings import EvalSettings
 
 NEAR, FAR = 2, 4
 
@@ -47,21 +48,21 @@ def distances(membrane: np.ndarray) -> np.ndarray:
 def main(
     ckpt_path: Path, data_root: Path, data_lst: Path, held_out: Path, scales: tuple[float, ...], membrane: int
 ) -> None:
-    segmenter, info, _ = load_segmenter(
-        ckpt_path, scales=scales, flip=True, turn=False, crop_size=None, batch_size=1, device_target="CPU"
-    )
+    segmenter, info, _ = load_segmenter(ckpt_path, EvalSettings(scales=scales, flip=True), "CPU")
     assert info.ignore_label is not None
     others = {pair.image for pair in read_list(held_out)}
     rows = [("slice", "", "soft dice", "near, per pixel of boundary", "far, share")]
     dice: dict[str, list[float]] = {"trained": [], "held out": []}
     for sample in list_samples(data_root, data_lst):
         image, label = decode_sample(sample, num_classes=len(info.class_names), ignore_label=info.ignore_label)
-        (probabilities,) = segmenter.probabilities([image])
+        (strips,) = segmenter.strips([image])
+        probabilities, agreement = np.concatenate(list(strips), 1), SoftDice()
+        agreement.update(probabilities, label)
         truth = label == membrane
-        errors, away = (probabilities[..., membrane] - truth) ** 2, distances(truth)
+        errors, away = (probabilities[membrane] - truth) ** 2, distances(truth)
         near = errors[away <= NEAR].sum() / boundary_length(truth)
         part = "held out" if sample.name in others else "trained"
-        dice[part].append(soft_dice(probabilities, label))
+        dice[part].append(agreement.score())
         far = errors[away > FAR].sum() / errors.sum()
         rows.append((Path(sample.name).stem, part, f"{dice[part][-1]:.4f}", f"{near:.3f}", f"{far:.1%}"))
     print_table(rows)

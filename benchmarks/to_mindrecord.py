@@ -3,7 +3,8 @@
     python benchmarks/to_mindrecord.py VOC_ROOT [--rows 2800]
 
 VOC_ROOT needs its index masks (segdata voc-decolor). Pairs are repeated, as links, up to the requested number of rows.
-Times are for complete processes including MindSpore's import, since a user waits for all of it.
+Times are for complete processes including their imports (MindSpore in the model zoo's loop), since a user waits for all
+of it.
 """
 
 from __future__ import annotations

@@ -5,7 +5,10 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/venv.sh
 
-make_venv ''
+# Assigned on its own, because only then a failure ends the script.
+python=$(training_python)
+make_venv .venv "$python" '[train]'
+export PATH="$PWD/.venv/bin:$PATH"
 
 step() { echo; echo "\$ $*"; "$@"; }
 

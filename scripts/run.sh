@@ -26,7 +26,7 @@ train_alone() {
 train_on_8() {
     fit_options "$@" --is_distributed
     local program
-    program=$(command -v segtrain) || { echo "segtrain: not found on PATH. Run: pip install ." >&2; return 1; }
+    program=$(command -v segtrain) || { echo "segtrain: not found on PATH. Run: pip install '.[train]'" >&2; return 1; }
     # msrun passes its argument to Python as a path and does not search PATH.
     run msrun --worker_num 8 --local_worker_num 8 --join True --log_dir "${LOG_DIR:-msrun_log}" "$program" "${fit[@]}"
 }

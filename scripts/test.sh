@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
-# Sets the project up in .venv and runs lint, types and tests. PYTHON=python3.12 selects the interpreter.
+# Sets the project up in .venv and runs lint, types and tests. PYTHON=python3.12 selects the interpreter. Where there is a
+# newer Python, segdata is also tested with it in .venv-light, without MindSpore.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/venv.sh
 
-make_venv '[test]'
+# Assigned on its own, because only then a failure ends the script.
+python=$(training_python)
+make_venv .venv "$python" '[test]'
+before=$PATH
+export PATH="$PWD/.venv/bin:$PATH"
 ruff check
 ruff format --check
 lint-imports
@@ -13,12 +18,28 @@ if [ $# -gt 0 ]; then
     pytest "$@"
     exit
 fi
+
+version=$(version_of "$python")
+newer=$(PATH=$before newer_python "$version") || echo "No Python newer than $version: segdata is not tested without MindSpore."
+[ -z "$newer" ] || make_venv .venv-light "$newer" '[test-light]'
+
 # Each part runs in its own process, because MindSpore keeps every compiled graph: a third of a gigabyte for a training
-# step. Two run at once, since compiling uses one core. Job control is on because without it background processes ignore
+# step. They run at once, since compiling uses one core. Job control is on because without it background processes ignore
 # Ctrl-C, which some of the tests send.
 set -m
-others=$(mktemp)
-{ pytest tests/segdata tests/*.py && pytest tests/segtrain/models; } > "$others" 2>&1 &
-trap 'kill -- -$! 2> /dev/null || true; cat "$others"; rm -f "$others"' EXIT
+logs=$(mktemp -d)
+{ pytest tests/segdata tests/*.py && pytest tests/segtrain/models; } > "$logs/others" 2>&1 &
+parts=($!)
+if [ -n "$newer" ]; then
+    PATH="$PWD/.venv-light/bin:$before" pytest tests/segdata tests/test_without_mindspore.py > "$logs/light" 2>&1 &
+    parts+=($!)
+fi
+finish() {
+    local part
+    for part in "${parts[@]}"; do kill -- "-$part" 2> /dev/null || true; done
+    cat "$logs"/* 2> /dev/null || true
+    rm -rf "$logs"
+}
+trap finish EXIT
 pytest tests/segtrain --ignore tests/segtrain/models
-wait $!
+for part in "${parts[@]}"; do wait "$part"; done

@@ -4,6 +4,7 @@ from .cluster import (
     Cluster as Cluster,
     Workers as Workers,
 )
+from .coco.annotations import Boxes as Boxes
 from .dataset import (
     CocoDataset as CocoDataset,
     Dataset as Dataset,
@@ -21,6 +22,7 @@ from .errors import (
     SegDataError as SegDataError,
     TargetExistsError as TargetExistsError,
 )
+from .images.reading import read_image as read_image
 from .images.values import (
     Percentiles as Percentiles,
     ValueRange as ValueRange,
@@ -47,6 +49,7 @@ from .labels.colormap import (
     load_colormap as load_colormap,
     read_class_names as read_class_names,
 )
+from .labels.masks import decode_index_png as decode_index_png
 from .labels.png import PngError as PngError
 from .lists import (
     Pair as Pair,
@@ -70,15 +73,21 @@ from .records.convert import (
     UnfinishedError as UnfinishedError,
     to_mindrecord as to_mindrecord,
 )
+from .records.fetch import (
+    info as info,
+    local_set as local_set,
+)
 from .records.manifest import (
     ClassInfo as ClassInfo,
     ImageInfo as ImageInfo,
     Manifest as Manifest,
-    RecordSet as RecordSet,
     Shard as Shard,
-    open_set as open_set,
 )
-from .records.reader import read_rows as read_rows
+from .records.reader import (
+    RecordSet as RecordSet,
+    open_set as open_set,
+    read_rows as read_rows,
+)
 from .records.resume import PlanChangedError as PlanChangedError
 from .records.verify import (
     VerifyReport as VerifyReport,
@@ -99,10 +108,14 @@ from .sources.coco.subset import (
     SubsetReport as SubsetReport,
     coco_subset as coco_subset,
 )
+from .sources.coco_export import AnnotationsReport as AnnotationsReport
 from .sources.folders import (
     FolderReport as FolderReport,
     pair_list as pair_list,
 )
+from .sources.instance_masks.convert import masks_to_coco as masks_to_coco
+from .sources.instance_masks.meaning import MaskKind as MaskKind
+from .sources.labelme.convert import labelme as labelme
 from .sources.sbd.merge import (
     MergeReport as MergeReport,
     sbd_merge as sbd_merge,
@@ -123,6 +136,7 @@ from .sources.voc import (
     voc_decolor as voc_decolor,
     voc_list as voc_list,
 )
+from .sources.yolo.convert import yolo_seg as yolo_seg
 from .store.url import (
     Location as Location,
     Url as Url,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -9,6 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 from segdata.errors import SegDataError
 
@@ -22,7 +25,7 @@ _R = TypeVar("_R")
 PATIENCE = 20
 
 #: Packages that need the same version everywhere, so that all workers produce the same bytes.
-_PROGRAMS = ("segdata", "mindspore", "numpy")
+_PROGRAMS = ("segdata", "numpy")
 
 
 @dataclass(frozen=True)
@@ -92,10 +95,10 @@ def _connect(cluster: Cluster) -> Iterator[Client]:
         raise SegDataError(
             "a Dask cluster needs additional packages; install them with: pip install 'segdata[dask]'"
         ) from error
-    try:
-        client = Client(cluster.address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise SegDataError(f"{cluster.address}: no Dask scheduler answers at this address: {error}") from error
+    _check_answering(cluster)
+    # What it reports there is in the errors raised here.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+    client = Client(cluster.address, timeout=PATIENCE, set_as_default=False)
     with client:
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
@@ -103,6 +106,39 @@ def _connect(cluster: Cluster) -> Iterator[Client]:
             raise SegDataError(f"{cluster.address}: the scheduler has no workers") from error
         _check_versions(client, cluster)
         yield client
+
+
+def _check_answering(cluster: Cluster) -> None:
+    """Check the form of the address and that a program of Dask answers there, possibly after a while.
+
+    Raises:
+        SegDataError: otherwise.
+    """
+    try:
+        address = urlsplit(cluster.address)
+        if address.scheme not in ("tcp", "tls") or not address.hostname or not address.port:
+            raise ValueError("another form")
+    except ValueError as error:
+        raise SegDataError(
+            f"{cluster.address!r}: not the address of a Dask scheduler; expected tcp://HOST:PORT or tls://HOST:PORT"
+        ) from error
+    try:
+        asyncio.run(_greet(cluster.address))
+    # TypeError: there are no certificates.
+    except (OSError, ValueError, TypeError, asyncio.TimeoutError) as error:
+        hint = ". Set distributed.comm.tls in Dask's configuration." if address.scheme == "tls" else ""
+        reason = str(error) or f"nothing within {PATIENCE} s"
+        raise SegDataError(f"{cluster.address}: no Dask scheduler answers at this address: {reason}{hint}") from error
+
+
+async def _greet(address: str) -> None:
+    """Exchange greetings with a program of Dask; its `Client` would wait forever for another program's."""
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    arguments = Security().get_connection_args("client")
+    comm = await asyncio.wait_for(connect(address, timeout=PATIENCE, **arguments), PATIENCE)
+    comm.abort()
 
 
 def _check_versions(client: Client, cluster: Cluster) -> None:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from segdata.cluster import Workers
-from segdata.coco.annotations import entries
+from segdata.coco.annotations import Boxes, entries, orphans
 from segdata.coco.file import Coco, read_coco
+from segdata.encoded import File, Stored
 from segdata.errors import Fault, OptionError
 from segdata.images.values import Percentiles, ValueRange
 from segdata.labels.classes import Classes
 from segdata.lists import Pair, read_list
-from segdata.parallel import Progress, default_workers, silent
+from segdata.parallel import Progress, WorkerKind, default_workers, silent
 from segdata.records.instance import Instances, check_annotated_images
-from segdata.records.manifest import RecordSet, open_set
-from segdata.records.reader import read_columns, read_rows
+from segdata.records.reader import RecordSet, open_set, read_rows
 from segdata.records.rows import Rows
-from segdata.records.schema import Row, TaskName
-from segdata.records.semantic import check_pairs
+from segdata.records.schema import TaskName
+from segdata.records.semantic import check_pairs, pair_files
 from segdata.records.value_range import resolve_value_range
-from segdata.samples import File, Sample
+from segdata.records.verify import verify
+from segdata.samples import CocoObjects, Sample, StoredObjects
 
 DatasetKind = Literal["list", "coco", "records"]
 
@@ -39,7 +42,9 @@ class Dataset(Protocol):
         task: ``semantic`` or ``instance``.
         labels: class names by label id: 0 to K - 1 (semantic) or 1 to K (instance).
         ignore_label: label of pixels without a class; ``None`` in an instance set.
+        classes: valid values of the labels; ``None`` in an instance set.
         value_range: samples of deep images that mean black and white; ``None`` if all images have 8 bits.
+        worker_kind: workers that process samples fastest.
     """
 
     path: Path
@@ -47,7 +52,9 @@ class Dataset(Protocol):
     task: TaskName
     labels: dict[int, str]
     ignore_label: int | None
+    classes: Classes | None
     value_range: ValueRange | None
+    worker_kind: WorkerKind
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -57,44 +64,74 @@ class Dataset(Protocol):
         """Yield all samples, or only those with the indices `rows`, in that order."""
         ...
 
+    def files(self) -> Iterator[tuple[str, File | None]]:
+        """Yield the name of every sample and the file of its image; None for images in a record set."""
+        ...
+
+    def strays(self) -> list[Fault]:
+        """Return the faults of annotations that belong to no sample."""
+        ...
+
+    def verify(self, progress: Progress) -> Iterator[Fault]:
+        """Yield the faults of the set apart from those of its samples."""
+        ...
+
 
 class ListDataset:
     """The samples of a list file."""
 
     kind: DatasetKind = "list"
     task: TaskName = "semantic"
-
     value_range: ValueRange | None = None
+    worker_kind: WorkerKind = "processes"
 
     def __init__(self, path: Path, root: Path, classes: Classes, faults: list[Fault] | None = None) -> None:
         """Read the list; see `read_list` for `faults` and the errors raised."""
-        self.path, self.root, self.classes = path, root, classes
+        self.path, self.root = path, root
+        self.classes: Classes | None = classes
         self.pairs: list[Pair] = read_list(path, faults=faults)
+        self.left_out = tuple(faults or ())
         self.labels = dict(enumerate(classes.names))
         self.ignore_label: int | None = classes.ignore_label
 
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def check_rows(self, *, decode: bool, drop_empty: bool, workers: Workers, progress: Progress) -> Rows[Pair]:
+    def check_rows(
+        self, *, decode: bool, drop_empty: bool, boxes: Boxes, workers: Workers, progress: Progress
+    ) -> Rows[Pair]:
         """Run `check_pairs` on all samples."""
-        if drop_empty:
-            raise OptionError(f"{self.path} is a list file, which does not take drop_empty")
-        return check_pairs(
+        for option, given in (("drop_empty", drop_empty), ("boxes", boxes != "json")):
+            if given:
+                raise OptionError(f"{self.path} is a list file, which does not take {option}")
+        rows = check_pairs(
             self.pairs,
             self.root,
-            self.classes,
+            self.classes or Classes(),
             value_range=self.value_range,
             decode=decode,
             workers=workers,
             progress=progress,
         )
+        return replace(rows, faults=(*self.left_out, *rows.faults))
 
     def samples(self, rows: Sequence[int] | None = None) -> Iterator[Sample]:
         """See `Dataset`."""
         for row in range(len(self.pairs)) if rows is None else rows:
-            pair = self.pairs[row]
-            yield Sample(pair.image, File(self.root, pair.image), File(self.root, pair.label), self.value_range)
+            image, label = pair_files(self.root, self.pairs[row])
+            yield Sample(image.name, image, label=label, value_range=self.value_range)
+
+    def files(self) -> Iterator[tuple[str, File | None]]:
+        """See `Dataset`."""
+        return ((pair.image, File(self.root, pair.image)) for pair in self.pairs)
+
+    def strays(self) -> list[Fault]:
+        """See `Dataset`."""
+        return []
+
+    def verify(self, progress: Progress) -> Iterator[Fault]:
+        """See `Dataset`."""
+        return iter(())
 
 
 class CocoDataset:
@@ -103,41 +140,64 @@ class CocoDataset:
     kind: DatasetKind = "coco"
     task: TaskName = "instance"
     ignore_label: int | None = None
+    classes: Classes | None = None
     value_range: ValueRange | None = None
+    worker_kind: WorkerKind = "processes"
 
     def __init__(self, path: Path, images: Path, faults: list[Fault] | None = None) -> None:
         """Read the JSON; see `read_coco` for `faults` and the errors raised."""
         self.path, self.images = path, images
         self.coco: Coco = read_coco(path, faults=faults)
-        ordered = sorted(self.coco.categories, key=lambda category: category.id)
-        self.labels = {label: category.name for label, category in enumerate(ordered, start=1)}
+        self.labels = self.coco.class_names()
+        self.left_out = tuple(faults or ())
 
     def __len__(self) -> int:
         return len(self.coco.images)
 
-    def check_rows(self, *, decode: bool, drop_empty: bool, workers: Workers, progress: Progress) -> Rows[Instances]:
+    def check_rows(
+        self, *, decode: bool, drop_empty: bool, boxes: Boxes, workers: Workers, progress: Progress
+    ) -> Rows[Instances]:
         """Run `check_annotated_images` on all images."""
-        return check_annotated_images(
+        rows = check_annotated_images(
             self.coco,
             self.images,
             drop_empty=drop_empty,
+            boxes=boxes,
             value_range=self.value_range,
             decode=decode,
             workers=workers,
             progress=progress,
         )
+        return replace(rows, faults=(*self.left_out, *rows.faults))
 
     def samples(self, rows: Sequence[int] | None = None) -> Iterator[Sample]:
         """See `Dataset`."""
         for entry in entries(self.coco, rows):
             name = entry.image.file_name
-            yield Sample(name, File(self.images, name), entry, self.value_range)
+            yield Sample(name, File(self.images, name), objects=CocoObjects(entry), value_range=self.value_range)
+
+    def files(self) -> Iterator[tuple[str, File | None]]:
+        """See `Dataset`."""
+        return ((image.file_name, File(self.images, image.file_name)) for image in self.coco.images)
+
+    def strays(self) -> list[Fault]:
+        """See `Dataset`."""
+        return orphans(self.coco)
+
+    def verify(self, progress: Progress) -> Iterator[Fault]:
+        """See `Dataset`."""
+        yield from self.strays()
+        for name, count in Counter(self.labels.values()).items():
+            if count > 1:
+                yield Fault("duplicate_category", f"category {name!r}", f"{count} categories have this name")
 
 
 class RecordDataset:
     """The rows of a record set."""
 
     kind: DatasetKind = "records"
+    # This process reads the rows; threads avoid sending their bytes to other processes.
+    worker_kind: WorkerKind = "threads"
 
     def __init__(self, path: Path) -> None:
         """Read the manifest; see `open_set` for the errors raised."""
@@ -147,24 +207,42 @@ class RecordDataset:
         self.task: TaskName = manifest.task
         self.labels = {info.id: info.name for info in manifest.classes}
         self.ignore_label = manifest.ignore_label
+        semantic = manifest.ignore_label is not None
+        self.classes = Classes(manifest.class_names, manifest.ignore_label or 0) if semantic else None
         self.value_range = manifest.image_range
 
     def __len__(self) -> int:
         return self.found.manifest.rows
 
-    def check_rows(self, *, decode: bool, drop_empty: bool, workers: Workers, progress: Progress) -> Rows[Any]:
+    def check_rows(
+        self, *, decode: bool, drop_empty: bool, boxes: Boxes, workers: Workers, progress: Progress
+    ) -> Rows[Any]:
         """Refuse: a record set is already written."""
         raise OptionError(f"{self.path}: already a record set; expected a list file or a COCO JSON to write one from")
 
     def samples(self, rows: Sequence[int] | None = None) -> Iterator[Sample]:
-        """See `Dataset`; MindSpore reads the rows one at a time."""
+        """See `Dataset`; one row at a time is read."""
         for row in read_rows(self.found, rows=rows):
-            label = row["label"] if self.task == "semantic" else _instances(row)
-            yield Sample(row["file_name"], row["data"], label, self.value_range)
+            name, data = row["file_name"], row.pop("data")
+            if self.task == "semantic":
+                label = Stored(f"label of {name}", row["label"])
+                yield Sample(name, Stored(name, data), label=label, value_range=self.value_range)
+            else:
+                objects = StoredObjects(Instances(**row))
+                yield Sample(name, Stored(name, data), objects=objects, value_range=self.value_range)
 
+    def files(self) -> Iterator[tuple[str, File | None]]:
+        """See `Dataset`; only the column of names is read."""
+        return ((row["file_name"], None) for row in read_rows(self.found, fields=["file_name"]))
 
-def _instances(row: Row) -> Instances:
-    return Instances(**{name: value for name, value in row.items() if name != "data"})
+    def strays(self) -> list[Fault]:
+        """See `Dataset`."""
+        return []
+
+    def verify(self, progress: Progress) -> Iterator[Fault]:
+        """See `Dataset`; the files are compared with the manifest."""
+        for problem in verify(self.path, progress=progress).problems:
+            yield Fault("record_damaged", str(self.path), problem)
 
 
 def open_dataset(
@@ -220,14 +298,6 @@ def open_dataset(
 def images_beside(path: Path) -> Path:
     """Return the default image folder of a COCO JSON."""
     return path.absolute().parent.parent / _IMAGES
-
-
-def sample_names(dataset: Dataset) -> list[str]:
-    """Return the name of every sample; from a record set, read only the column of names."""
-    if isinstance(dataset, RecordDataset):
-        shard = dataset.found.shard_paths[0]
-        return [columns["file_name"].item() for columns in read_columns(shard, ["file_name"])]
-    return [sample.name for sample in dataset.samples()]
 
 
 def dataset_kind(path: Path) -> DatasetKind:

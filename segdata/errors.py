@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -119,10 +120,11 @@ class FaultsError(InvalidInputError):
 
     Attributes:
         what: the headline, such as ``"3 of 90 masks cannot be converted"``.
-        faults: one message each, in input order.
+        faults: all of them, in input order. A fault that has no place of its own, such as a name that appears twice,
+            is only a text.
     """
 
-    def __init__(self, what: str, faults: Sequence[str]) -> None:
+    def __init__(self, what: str, faults: Sequence[Fault | str]) -> None:
         """Store every fault; the text lists the first ten."""
         super().__init__(what)
         self.args = (what, faults)
@@ -133,7 +135,53 @@ class FaultsError(InvalidInputError):
         return f"{self.what}:\n{name_first(self.faults)}"
 
 
-def name_first(faults: Sequence[str]) -> str:
+@contextmanager
+def collecting(faults: list[Fault], where: str) -> Iterator[None]:
+    """Append to `faults` what the block refuses, instead of letting it raise `InvalidInputError`.
+
+    An `OptionError` is raised: it concerns no sample.
+
+    Args:
+        faults: the faults found so far.
+        where: place of a fault that does not name its own.
+
+    >>> found = []
+    >>> with collecting(found, "a.png"):
+    ...     raise InvalidInputError("is empty", "empty_file")
+    >>> found
+    [Fault(code='empty_file', where='a.png', what='is empty')]
+    """
+    try:
+        yield
+    except OptionError:
+        raise
+    except FaultsError as error:
+        faults += [fault if isinstance(fault, Fault) else Fault(error.code, where, fault) for fault in error.faults]
+    except InvalidInputError as error:
+        faults.append(Fault(error.code, where, str(error)))
+    except MemoryError:
+        # Sizes have upper limits, but a small machine may have less memory.
+        faults.append(Fault("too_large", where, "needs more memory than there is"))
+
+
+@contextmanager
+def faults_at(where: str) -> Iterator[None]:
+    """Name the place of what the block refuses, for `collecting` further up.
+
+    Args:
+        where: a part of the sample, such as its label.
+
+    Raises:
+        FaultsError: instead of `InvalidInputError`.
+    """
+    faults: list[Fault] = []
+    with collecting(faults, where):
+        yield
+    if faults:
+        raise FaultsError(f"{where}: cannot be used", faults)
+
+
+def name_first(faults: Sequence[Fault | str]) -> str:
     """Return the first ten faults as indented lines and count the rest."""
     lines = [f"  {fault}" for fault in faults[:NAMED]]
     if len(faults) > NAMED:

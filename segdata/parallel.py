@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -16,10 +17,13 @@ from itertools import islice
 from typing import Literal, Protocol, TypeVar
 
 from segdata.cluster import Cluster, Workers, cluster_map
-from segdata.errors import SegDataError
+from segdata.errors import Fault, SegDataError, collecting
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
+
+#: Bytes of the longest temporary folder: a socket's path has at most 107 (unix(7)), and multiprocessing appends 32.
+_LONGEST_TEMPORARY = 75
 
 WorkerKind = Literal["threads", "processes"]
 
@@ -114,11 +118,91 @@ def ordered_map(
         executor.shutdown(wait=True, cancel_futures=True)
 
 
+def progress_map(
+    function: Callable[[_T], _R],
+    items: Iterable[_T],
+    *,
+    total: int,
+    label: str,
+    progress: Progress,
+    workers: Workers,
+    kind: WorkerKind = "threads",
+    chunk: int = 1,
+) -> Iterator[_R]:
+    """Yield the results of `ordered_map`, and report each of the `total` items as `progress` of the task `label`."""
+    with progress(total=total, label=label) as advance:
+        for result in ordered_map(function, items, workers=workers, kind=kind, chunk=chunk):
+            advance(1)
+            yield result
+
+
+def map_faults(
+    function: Callable[[_T], _R],
+    items: Iterable[_T],
+    faults: list[Fault],
+    *,
+    name: Callable[[_T], str],
+    total: int,
+    label: str,
+    progress: Progress,
+    workers: Workers,
+    kind: WorkerKind = "threads",
+    chunk: int = 1,
+) -> Iterator[_R]:
+    """Yield ``function(item)`` for each item that it does not refuse, in order; collect the faults of all others.
+
+    This is the only way in which one bad sample does not end the work on the others.
+
+    Args:
+        function: raises `InvalidInputError` to refuse an item; a `FaultsError` has several faults.
+        items: any number of items.
+        faults: list to append to.
+        name: returns the name of an item, for faults that do not name their place.
+        total: see `progress_map`, also for the next two.
+        label: name of the task.
+        progress: reports progress.
+        workers: see `ordered_map`, also for the next two.
+        kind: threads or processes.
+        chunk: number of items that a worker gets at a time.
+
+    >>> from segdata.errors import InvalidInputError
+    >>> found = []
+    >>> def double(text):
+    ...     if not text.isdigit():
+    ...         raise InvalidInputError("not a number")
+    ...     return 2 * int(text)
+    >>> list(map_faults(double, ["1", "x"], found, name=str, total=2, label="x", progress=silent, workers=1))
+    [2]
+    >>> print(*found)
+    x: not a number
+    """
+    attempt = partial(_attempt, function, name)
+    for results, found in progress_map(
+        attempt, items, total=total, label=label, progress=progress, workers=workers, kind=kind, chunk=chunk
+    ):
+        faults += found
+        yield from results
+
+
+def _attempt(function: Callable[[_T], _R], name: Callable[[_T], str], item: _T) -> tuple[list[_R], list[Fault]]:
+    results: list[_R] = []
+    faults: list[Fault] = []
+    with collecting(faults, name(item)):
+        results.append(function(item))
+    return results, faults
+
+
 def _threads(workers: int, stop: threading.Event) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, initializer=setattr, initargs=(_thread, "stop", stop))
 
 
 def _processes(workers: int) -> ProcessPoolExecutor:
+    folder = tempfile.gettempdir()
+    if len(os.fsencode(folder)) > _LONGEST_TEMPORARY:
+        raise SegDataError(
+            f"{folder}: too long for worker processes; expected a path of at most {_LONGEST_TEMPORARY} bytes for "
+            "temporary files. Set TMPDIR to a shorter path."
+        )
     context = multiprocessing.get_context("forkserver")
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
 

@@ -3,29 +3,111 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from segdata.coco.annotations import Entry
-from segdata.errors import Fault, InvalidInputError
-from segdata.files import resolve
-from segdata.images.header import missing_text
+from segdata.coco.annotations import Entry, measure
+from segdata.coco.file import Image
+from segdata.encoded import Encoded
+from segdata.errors import Fault
 from segdata.images.reading import read_image
 from segdata.images.values import ValueRange
 from segdata.labels.masks import decode_index_png
 from segdata.records.instance import Instances, make_instances
-from segdata.regular import read_regular
+from segdata.records.schema import unpack_masks
+
+
+class Objects(Protocol):
+    """The objects in an image, as a JSON or a record set has them."""
+
+    @property
+    def labels(self) -> npt.NDArray[np.int32]:
+        """Labels, 1 to K, ``(N,)`` int32."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int | None, int | None]:
+        """Height and width of the image; None where the data set does not say it."""
+        ...
+
+    def entry(self) -> Entry:
+        """Return the image with its annotations in the form of a JSON."""
+        ...
+
+    def instances(self, height: int, width: int, faults: list[Fault]) -> Instances:
+        """Return the usable instances of an image of this size; append the faults of the others."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class File:
-    """Location of a file: a path relative to its root."""
+class CocoObjects:
+    """The annotations of an image in a COCO JSON; see `Objects`."""
 
-    root: Path
-    name: str
+    listed: Entry
+
+    @property
+    def labels(self) -> npt.NDArray[np.int32]:
+        """Labels of the annotations."""
+        return self.listed.labels
+
+    @property
+    def shape(self) -> tuple[int | None, int | None]:
+        """Size that the JSON says."""
+        return self.listed.image.height, self.listed.image.width
+
+    def entry(self) -> Entry:
+        """Return the image with its annotations."""
+        return self.listed
+
+    def instances(self, height: int, width: int, faults: list[Fault]) -> Instances:
+        """Return the usable instances; append the faults of the others."""
+        annotations = tuple(measure(self.listed, height, width, faults))
+        return make_instances(self.listed, annotations, height, width)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObjects:
+    """The instances of a row of a record set; see `Objects`."""
+
+    stored: Instances
+
+    @property
+    def labels(self) -> npt.NDArray[np.int32]:
+        """Labels of the instances."""
+        return self.stored.labels
+
+    @property
+    def shape(self) -> tuple[int | None, int | None]:
+        """Size of the image."""
+        return self.stored.height, self.stored.width
+
+    def entry(self) -> Entry:
+        """Return the image with its instances as annotations, numbered from 1."""
+        row = self.stored
+        annotations = [
+            {
+                "id": number,
+                "segmentation": {"size": [row.height, row.width], "counts": counts.decode("latin-1")},
+                "bbox": [x1, y1, x2 - x1, y2 - y1],
+                "iscrowd": crowd,
+            }
+            for number, (counts, (x1, y1, x2, y2), crowd) in enumerate(
+                zip(unpack_masks(row.masks), row.boxes.tolist(), row.iscrowd.tolist(), strict=True), start=1
+            )
+        ]
+        return Entry(
+            image=Image(row.image_id, row.file_name, row.height, row.width),
+            annotations=tuple(map(msgspec.json.encode, annotations)),
+            labels=row.labels,
+            iscrowd=row.iscrowd,
+        )
+
+    def instances(self, height: int, width: int, faults: list[Fault]) -> Instances:
+        """Return the instances: all of a record set are usable."""
+        return self.stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,71 +116,53 @@ class Sample:
 
     Attributes:
         name: name of the image in the list, JSON or record.
-        image: the encoded image, or its location.
-        label: semantic: the index PNG, or its location; instance: the instances, or the annotations they come from.
+        image: the encoded image.
+        label: the index PNG of a semantic sample, otherwise None.
+        objects: the objects of an instance sample, otherwise None.
         value_range: value range of the data set.
     """
 
     name: str
-    image: File | bytes
-    label: File | bytes | Instances | Entry
+    image: Encoded
+    label: Encoded | None = None
+    objects: Objects | None = None
     value_range: ValueRange | None = None
 
     def read_image(self) -> npt.NDArray[Any]:
         """Return the image as RGB ``(H, W, 3)``; see `segdata.images.reading.read_image`.
 
         Raises:
-            InvalidInputError: see `read_encoded`; also when the file is not an image, is damaged or needs a value
+            InvalidInputError: when the file is missing, leaves its root, is not an image, is damaged or needs a value
                 range.
         """
-        return read_image(read_encoded(self.image), self.value_range)
+        return read_image(self.image.read(), self.value_range)
 
+    def index_png(self) -> Encoded:
+        """Return the encoded label of a semantic sample."""
+        if self.label is None:
+            raise TypeError(f"{self.name} has instances, not a label")
+        return self.label
 
-def read_encoded(file: File | bytes) -> bytes:
-    """Return the bytes of a file.
+    def read_label(self) -> npt.NDArray[np.uint8]:
+        """Return the class ids ``(H, W)`` uint8 of a semantic sample.
 
-    Raises:
-        InvalidInputError: when it is missing, leaves its root or cannot be read.
-    """
-    if isinstance(file, bytes):
-        return file
-    try:
-        return read_regular(resolve(file.root, file.name))
-    except FileNotFoundError as error:
-        raise InvalidInputError(missing_text(file.name)) from error
-    except OSError as error:
-        raise InvalidInputError(f"cannot be read: {error.strerror}", "unreadable") from error
+        Raises:
+            InvalidInputError: when the file is missing, leaves its root or is not an index PNG.
+        """
+        return decode_index_png(self.index_png().read())
 
+    def annotated(self) -> Objects:
+        """Return the objects of an instance sample."""
+        if self.objects is None:
+            raise TypeError(f"{self.name} has a label, not instances")
+        return self.objects
 
-def check_stated_size(told: tuple[int | None, ...], image: npt.NDArray[Any]) -> None:
-    """Check that the height and width `told`, stated by a label or by annotations, match the image.
+    def instances(self, height: int, width: int, faults: list[Fault]) -> Instances:
+        """Return the usable instances of an instance sample; append the faults of the others.
 
-    Raises:
-        InvalidInputError: when they differ; a ``None`` matches any size.
-    """
-    height, width = image.shape[:2]
-    if told[0] not in (None, height) or told[1] not in (None, width):
-        raise InvalidInputError(
-            f"made for an image of {told[1]} x {told[0]} pixels; the image has {width} x {height}", "size_mismatch"
-        )
-
-
-def read_label(sample: Sample) -> npt.NDArray[np.uint8]:
-    """Return the class ids ``(H, W)`` uint8 of a semantic sample.
-
-    Raises:
-        InvalidInputError: see `read_encoded` and `decode_index_png`.
-    """
-    if not isinstance(sample.label, File | bytes):
-        raise TypeError(f"{sample.name} has instances, not a label")
-    return decode_index_png(read_encoded(sample.label))
-
-
-def read_instances(sample: Sample, height: int, width: int) -> tuple[Instances, tuple[Fault, ...]]:
-    """Return the instances of a sample whose image has `height` x `width` pixels, and faults of its annotations."""
-    if isinstance(sample.label, Instances):
-        return sample.label, ()
-    if not isinstance(sample.label, Entry):
-        raise TypeError(f"{sample.name} has a label, not instances")
-    instances, _, faults = make_instances(sample.label, height, width)
-    return instances, faults
+        Args:
+            height: height of the image.
+            width: width of the image.
+            faults: list to append to.
+        """
+        return self.annotated().instances(height, width, faults)

@@ -17,4 +17,4 @@ def seeded_order(keys: Sequence[str], seed: int) -> list[int]:
 
 def seeded_digest(key: str, seed: int) -> bytes:
     """Return the SHA-256 of ``seed NUL key``: a draw that depends only on `key` and `seed`."""
-    return hashlib.sha256(f"{seed}\0{key}".encode()).digest()
+    return hashlib.sha256(f"{seed}\0{key}".encode(errors="surrogatepass")).digest()

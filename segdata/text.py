@@ -8,6 +8,9 @@ from pathlib import Path, PurePosixPath
 
 from segdata.errors import FaultsError, InvalidInputError
 
+#: The control characters of ASCII and Latin-1, some of which terminals obey, except tab and line feed.
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+
 
 def check_unique(names: Iterable[str], what: str) -> None:
     """Raise `FaultsError` with the headline `what` if any name occurs more than once."""
@@ -19,6 +22,28 @@ def check_unique(names: Iterable[str], what: str) -> None:
 def quoted(line: str) -> str:
     """Return a line of a file in quotes, shortened if it is too long for a message."""
     return repr(line if len(line) <= 100 else f"{line[:99]}…")
+
+
+def is_unicode(name: str) -> bool:
+    """Return whether a file's name is valid Unicode; POSIX allows any bytes, which Python keeps as surrogates.
+
+    >>> is_unicode("caf\\xe9"), is_unicode("caf\\udce9")
+    (True, False)
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def printable(text: str) -> str:
+    """Return `text` with control characters as escapes, except tabs and line breaks: a file's name may contain any.
+
+    >>> printable("red \\x1b[31m")
+    'red \\\\x1b[31m'
+    """
+    return text.translate(_ESCAPES)
 
 
 def text_lines(path: Path) -> list[tuple[int, str]]:

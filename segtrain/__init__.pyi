@@ -9,14 +9,31 @@ from .checkpoints.naming import (
     Goal as Goal,
     InputOrder as InputOrder,
 )
+from .config.choices import (
+    Adam as Adam,
+    Constant as Constant,
+    Cosine as Cosine,
+    CrossEntropy as CrossEntropy,
+    DiceCrossEntropy as DiceCrossEntropy,
+    Exponential as Exponential,
+    Momentum as Momentum,
+    Ohem as Ohem,
+    Polynomial as Polynomial,
+)
 from .config.config import (
-    Backbone as Backbone,
     Config as Config,
     DeviceTarget as DeviceTarget,
     FileFormat as FileFormat,
     Model as Model,
 )
 from .config.mask_rcnn import MaskRcnn as MaskRcnn
+from .config.networks import (
+    Backbone as Backbone,
+    DeepLabV3PlusS8 as DeepLabV3PlusS8,
+    DeepLabV3PlusS16 as DeepLabV3PlusS16,
+    DeepLabV3S8 as DeepLabV3S8,
+    DeepLabV3S16 as DeepLabV3S16,
+)
 from .config.recipes import (
     RecipeSummary as RecipeSummary,
     override as override,
@@ -26,7 +43,10 @@ from .config.recipes import (
     recipe_summaries as recipe_summaries,
     write_config as write_config,
 )
-from .config.unet import UNetSettings as UNetSettings
+from .config.unet import (
+    UNet as UNet,
+    UNetSimple as UNetSimple,
+)
 from .data.semantic.crops import SampleList as SampleList
 from .evaluation.instance.coco import (
     AveragePrecision as AveragePrecision,
@@ -47,7 +67,10 @@ from .exporting.export import (
 )
 from .inference.instance.predict import InstancePredictReport as InstancePredictReport
 from .inference.semantic.predict import PredictReport as PredictReport
-from .inference.semantic.segmenter import EvalSettings as EvalSettings
+from .inference.settings import (
+    EvalSettings as EvalSettings,
+    Fit as Fit,
+)
 from .remote.programs import (
     evaluate as evaluate,
     fit as fit,

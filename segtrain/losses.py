@@ -7,21 +7,15 @@ from collections.abc import Sequence
 
 from mindspore import Tensor, dtype, nn, ops
 
-from segtrain.config.config import Config
+from segtrain.config.choices import DiceCrossEntropy, Loss, Ohem
 
 
-def build_loss(config: Config) -> nn.Cell:
-    """Return the configured loss, which maps logits and labels to a float32 scalar; see `PixelCrossEntropy`.
-
-    `config.ignore_label` must be set.
-    """
-    ignore_label = config.ignore_label
-    assert ignore_label is not None
-    if config.loss == "ohem":
-        return HardPixelCrossEntropy(ignore_label, config.ohem_share, config.class_weights)
-    if config.loss == "cross_entropy_dice":
-        return CrossEntropyDice(ignore_label, config.class_weights)
-    return PixelCrossEntropy(ignore_label, config.class_weights)
+def build_loss(loss: Loss, ignore_label: int) -> nn.Cell:
+    """Return the configured loss, which maps logits and labels to a float32 scalar; see `PixelCrossEntropy`."""
+    if isinstance(loss, Ohem):
+        return HardPixelCrossEntropy(ignore_label, loss.ohem_share, loss.class_weights)
+    kind = CrossEntropyDice if isinstance(loss, DiceCrossEntropy) else PixelCrossEntropy
+    return kind(ignore_label, loss.class_weights)
 
 
 class PixelLosses(nn.Cell):

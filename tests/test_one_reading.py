@@ -23,7 +23,7 @@ from segdata.inspect.stats import stats
 from segdata.labels.classes import Classes
 from segdata.labels.masks import encode_index_png
 from segdata.records.convert import to_mindrecord
-from segdata.records.manifest import open_set
+from segdata.records.reader import open_set
 from segtrain.data.images import image_paths, read_images
 from segtrain.data.semantic.crops import decode_sample, list_samples, record_samples
 

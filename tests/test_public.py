@@ -91,12 +91,17 @@ def _types(annotation: Any) -> Iterator[type]:
 
 def _annotations(thing: Any) -> dict[str, Any]:
     """Return the annotations of a function or dataclass, those for type checkers only included."""
-    module = sys.modules[thing.__module__]
-    names = dict(vars(module))
-    for node in ast.walk(ast.parse(inspect.getsource(module))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            source = importlib.import_module(node.module)
-            names |= {a.asname or a.name: getattr(source, a.name) for a in node.names if hasattr(source, a.name)}
+    names: dict[str, Any] = {}
+    # A class takes annotations from its bases, too, which may be in other modules.
+    bases = [
+        kind for kind in getattr(thing, "__mro__", [thing]) if kind.__module__.startswith(("segdata.", "segtrain."))
+    ]
+    for module in [sys.modules[kind.__module__] for kind in reversed(bases)]:
+        names |= vars(module)
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                source = importlib.import_module(node.module)
+                names |= {a.asname or a.name: getattr(source, a.name) for a in node.names if hasattr(source, a.name)}
     return typing.get_type_hints(thing, names)
 
 
@@ -104,7 +109,7 @@ def test_types_of_public_arguments_and_reports_are_public() -> None:
     private = {
         f"{kind.__module__}.{kind.__name__} of {thing.__name__}"
         for thing in map(_public, PUBLIC - {"__version__"})
-        if inspect.isfunction(thing) or is_dataclass(thing)
+        if inspect.isfunction(thing) or is_dataclass(thing) or hasattr(thing, "__struct_fields__")
         for annotation in _annotations(thing).values()
         for kind in _types(annotation)
         if kind.__module__.split(".")[0] in ("segdata", "segtrain") and kind.__name__ not in PUBLIC

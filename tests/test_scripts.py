@@ -185,7 +185,7 @@ def test_without_the_program_a_distributed_training_says_so(places: dict[str, st
         (path / tool).symlink_to(shutil.which(tool) or tool)
     done = _bash("run_distribute_train_s16_r1.sh", DRY_RUN="1", **places, PATH=str(path))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "segtrain: not found on PATH. Run: pip install .\n"
+    assert done.stderr == "segtrain: not found on PATH. Run: pip install '.[train]'\n"
 
 
 def test_the_commands_of_the_documentation_lead_from_training_to_training_to_evaluation(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from segdata.cli import check, coco, folders, miniature, preview, records, sbd, split, stats, tif, voc
+from segdata.cli import annotation_tools, check, coco, folders, miniature, preview, records, sbd, split, stats, tif, voc
 from segdata.console.options import CONTEXT
 from segdata.console.render import CommandGroup
 
@@ -23,6 +23,9 @@ for _command in (
     folders.pair_list_command,
     split.split_command,
     tif.tif_slice_command,
+    annotation_tools.labelme_command,
+    annotation_tools.yolo_seg_command,
+    annotation_tools.masks_to_coco_command,
     coco.coco_subset_command,
     coco.coco_to_masks_command,
     records.to_mindrecord_command,

@@ -11,7 +11,7 @@ import click
 from segdata.console.options import ANY_PATH, json_option
 from segdata.console.render import emit
 
-_Kind = Literal["voc", "sbd", "coco", "tif"]
+_Kind = Literal["voc", "sbd", "coco", "tif", "labelme", "yolo", "instance-masks"]
 
 
 @click.command("sample")
@@ -28,7 +28,8 @@ def sample_command(directory: Path, kind: _Kind, train: int, val: int, seed: int
 
     All images are drawn from --seed. voc is a VOC devkit with palette masks; sbd adds a benchmark_RELEASE that overlaps
     it; coco is an instances JSON with images; tif is a stack of images and a stack of labels, cells and their
-    membranes. coco and tif have no splits: they get as many images as both splits together.
+    membranes. labelme, yolo and instance-masks are exports of annotation tools. Those without splits get as many images
+    as both splits together.
 
     \b
     Example:
@@ -38,12 +39,18 @@ def sample_command(directory: Path, kind: _Kind, train: int, val: int, seed: int
 
 
 def _write(kind: _Kind, directory: Path, train: int, val: int, seed: int) -> dict[str, Any]:
-    from segdata.miniature import coco, sbd, tif, voc
+    from segdata.miniature import coco, sbd, tif, tool_exports, voc
 
     if kind == "coco":
         return asdict(coco.write_coco(directory, images=train + val, seed=seed))
     if kind == "tif":
         return asdict(tif.write_stacks(directory, pages=train + val, seed=seed))
+    if kind == "labelme":
+        return asdict(tool_exports.write_labelme(directory, images=train + val, seed=seed))
+    if kind == "yolo":
+        return asdict(tool_exports.write_yolo(directory, train=train, val=val, seed=seed))
+    if kind == "instance-masks":
+        return asdict(tool_exports.write_instance_masks(directory, images=train + val, seed=seed))
     devkit = asdict(voc.write_devkit(directory, train=train, val=val, seed=seed))
     if kind == "voc":
         return devkit

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
+from segdata.coco.annotations import Boxes
 from segdata.console.location import location_option, read_location, work_dir_option
 from segdata.console.options import (
     CLASS_OPTIONS,
@@ -23,11 +25,12 @@ from segdata.console.options import (
 )
 from segdata.console.render import FAILED, emit, progress_bar, table
 from segdata.dataset import CocoDataset, ListDataset, RecordDataset, open_dataset
-from segdata.errors import name_first
-from segdata.records import convert, fetch, publish
+from segdata.errors import Code, Fault, name_first
+from segdata.mindrecord.header import SHARDS_MAX
+from segdata.records.convert import ConvertReport, to_mindrecord
+from segdata.records.fetch import info
 from segdata.records.manifest import ClassInfo, Manifest
-from segdata.records.plan import MAX_SHARDS
-from segdata.records.verify import VerifyReport
+from segdata.records.verify import VerifyReport, verify
 from segdata.store.url import Location
 from segdata.text import plural
 
@@ -45,7 +48,7 @@ from segdata.text import plural
     "--images", type=EXISTING_DIR, help="For a JSON: folder of its images [default: images next to its folder]"
 )
 @location_option("--dst_path", required=True, help="Directory to write the record set to")
-@click.option("--num_shards", type=click.IntRange(1, MAX_SHARDS), default=8, show_default=True, help="Number of shards")
+@click.option("--num_shards", type=click.IntRange(1, SHARDS_MAX), default=8, show_default=True, help="Number of shards")
 @click.option(
     "--shuffle/--no-shuffle", default=True, show_default=True, help="Shuffle rows with --seed, or keep their order"
 )
@@ -53,6 +56,13 @@ from segdata.text import plural
 @class_options
 @value_range_option
 @click.option("--drop-empty", is_flag=True, help="For a JSON: leave out images without instances")
+@click.option(
+    "--boxes",
+    type=click.Choice(get_args(Boxes)),
+    default="json",
+    show_default=True,
+    help="For a JSON: take its boxes, or make all boxes from the masks",
+)
 @on_error_option
 @click.option("--decode", is_flag=True, help="Decode every image, to find truncated ones")
 @click.option("--resume", is_flag=True, help="Keep the shards that an interrupted run of this command finished")
@@ -66,7 +76,8 @@ def to_mindrecord_command(dst_path: Location, as_json: bool, **options: Any) -> 
 
     Every sample is checked first. Its files must be readable, image and label must have the same size, and the label
     must be an 8-bit index mask with known values. For COCO, image sizes must match the JSON, and every mask and box
-    must have an area. The result is byte-for-byte the same for any --workers, and opening any one shard gives all rows.
+    must have an area; boxes that contradict their masks are reported. The result is byte-for-byte the same for any
+    --workers, and opening any one shard gives all rows.
 
     \b
     Example:
@@ -74,7 +85,7 @@ def to_mindrecord_command(dst_path: Location, as_json: bool, **options: Any) -> 
       segdata to-mindrecord subset/annotations/instances.json --dst_path records/books
     """
     dataset = _open(**{name: options.pop(name) for name in _DATASET}, workers=options["workers"])
-    report = publish.write_location(dataset, dst_path, progress=progress_bar, **options)
+    report = to_mindrecord(dataset, dst_path, progress=progress_bar, **options)
     emit(report, as_json, _convert_text)
 
 
@@ -96,10 +107,11 @@ def _open(
     if len(named) != 1:
         raise click.UsageError("give one LIST or JSON (--data_lst and --annotations are its published names)")
     classes = read_classes(num_classes, class_names, ignore_label)
-    return open_dataset(named[0], classes=classes, progress=progress_bar, **places)
+    # Lines and objects that are not samples become faults of the data set, named together with all others.
+    return open_dataset(named[0], classes=classes, faults=[], progress=progress_bar, **places)
 
 
-def _convert_text(report: convert.ConvertReport) -> str:
+def _convert_text(report: ConvertReport) -> str:
     shards = len(report.shard_rows)
     rows = f"{plural(report.rows, 'row')} in {plural(shards, 'shard')}"
     lines = [f"{rows} would be written to {report.target}"]
@@ -110,20 +122,30 @@ def _convert_text(report: convert.ConvertReport) -> str:
         ]
     if report.shards_kept:
         lines.append(f"kept {plural(report.shards_kept, 'shard')} of an interrupted run")
-    unused = [info.name for info in report.classes if not info.pixels]
+    unused = [each.name for each in report.classes if not each.pixels]
     if unused:
         lines.append(f"classes without pixels ({len(unused)} of {len(report.classes)}): {', '.join(unused)}")
     if report.empty:
         lines.append(f"{plural(report.empty, 'image')} without instances left out")
     if report.value_range:
         lines.append(f"value range {report.value_range}: these samples become black and white")
-    if report.rotated:
-        lines.append(f"images stored rotated, kept as stored ({len(report.rotated)}):")
-        lines.append(name_first(report.rotated))
+    lines += _warning_lines(report.warnings)
     if report.faults:
         lines.append(f"{report.rows} of {plural(report.samples, 'sample')} written; left out:")
         lines.append(name_first(report.faults))
     return "\n".join(lines)
+
+
+def _warning_lines(warnings: Sequence[Fault]) -> list[str]:
+    heads: dict[Code, str] = {
+        "rotated": "images stored rotated, kept as stored",
+        "box_mismatch": "boxes that contradict their masks, kept as stated (--boxes masks makes boxes from the masks)",
+    }
+    lines = []
+    for code, head in heads.items():
+        if found := [fault for fault in warnings if fault.code == code]:
+            lines += [f"{head} ({len(found)}):", name_first(found)]
+    return lines
 
 
 def _megabytes(size: int) -> str:
@@ -133,22 +155,28 @@ def _megabytes(size: int) -> str:
 @click.command("verify")
 @click.argument("record_set", metavar="SET", callback=read_location)
 @click.option("--quick", is_flag=True, help="Check names, sizes and headers only, not digests and rows")
+@click.option("--with-mindspore", is_flag=True, help="Also compare the rows that MindSpore reads, by each shard")
 @work_dir_option
 @json_option
 @click.pass_context
 def verify_command(
-    context: click.Context, record_set: Location, quick: bool, work_dir: Path | None, as_json: bool
+    context: click.Context,
+    record_set: Location,
+    quick: bool,
+    with_mindspore: bool,
+    work_dir: Path | None,
+    as_json: bool,
 ) -> None:
     """Check that a record set is intact; otherwise report the reason and exit with status 1.
 
-    SET is the directory, the manifest or any one shard, as a path or a URL. Checks the name, size, rows and SHA-256 of
-    every file, and that MindSpore yields every row exactly once when it opens any single shard.
+    SET is the directory, the manifest or any one shard, as a path or a URL. Checks the text of the manifest, the name,
+    size and SHA-256 of every file, each row, and all that the manifest says about the rows and their labels.
 
     \b
     Example:
       segdata verify records/voc_train
     """
-    report = fetch.verify_location(record_set, quick=quick, work_dir=work_dir, progress=progress_bar)
+    report = verify(record_set, quick=quick, with_mindspore=with_mindspore, work_dir=work_dir, progress=progress_bar)
     emit(report, as_json, _verify_text)
     context.exit(0 if report.ok else FAILED)
 
@@ -156,6 +184,7 @@ def verify_command(
 def _verify_text(report: VerifyReport) -> str:
     if report.ok:
         depth = "names, sizes and headers" if report.quick else "files, digests and rows"
+        depth += " and MindSpore's reading" if report.with_mindspore else ""
         rows = plural(report.rows, "row")
         shards = plural(report.shards, "shard")
         return f"{report.directory}: {rows} in {shards}, intact ({depth} checked)"
@@ -173,7 +202,7 @@ def info_command(record_set: Location, as_json: bool) -> None:
     Example:
       segdata info records/voc_train
     """
-    emit(fetch.open_manifest(record_set), as_json, _info_text)
+    emit(info(record_set), as_json, _info_text)
 
 
 def _info_text(manifest: Manifest) -> str:
@@ -192,7 +221,7 @@ def _info_text(manifest: Manifest) -> str:
         lines.append(f"images    {kinds}; {manifest.images.color} in color")
     if manifest.image_range:
         lines.append(f"range     {manifest.image_range} become black and white")
-    total = sum(info.pixels for info in manifest.classes) + manifest.ignore_pixels
+    total = sum(each.pixels for each in manifest.classes) + manifest.ignore_pixels
     if manifest.ignore_label is not None:
         share = _share(manifest.ignore_pixels, total)
         lines.append(f"ignored   label {manifest.ignore_label}, {share} of the pixels")
@@ -202,10 +231,10 @@ def _info_text(manifest: Manifest) -> str:
 def _class_table(classes: tuple[ClassInfo, ...], total: int) -> str:
     """Return the table of classes, with instances and original ids if the set has them."""
     rows: list[tuple[str, ...]] = [("id", "class", "pixels", "share", "images", "instances", "original id")]
-    for info in classes:
-        pixels = (str(info.pixels), _share(info.pixels, total), str(info.images))
-        rows.append((str(info.id), info.name, *pixels, str(info.instances), str(info.original_id)))
-    instance = any(info.instances is not None for info in classes)
+    for each in classes:
+        pixels = (str(each.pixels), _share(each.pixels, total), str(each.images))
+        rows.append((str(each.id), each.name, *pixels, str(each.instances), str(each.original_id)))
+    instance = any(each.instances is not None for each in classes)
     return table(rows if instance else [row[:5] for row in rows], right=(0, 2, 3, 4, 5, 6))
 
 

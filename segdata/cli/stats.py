@@ -20,7 +20,8 @@ from segdata.console.options import (
 from segdata.console.render import emit, progress_bar, table
 from segdata.draw.figures import to_png
 from segdata.errors import name_first
-from segdata.files import check_target_file, write_file
+from segdata.files.ownership import check_target_file
+from segdata.files.publishing import write_file
 from segdata.inspect.stats import ClassStats, SizeCount, StatsReport, plots, stats as count
 from segdata.text import plural
 

@@ -5,18 +5,25 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import compress
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 from msgspec import Raw
 
-from segdata.coco.file import Coco, Image, object_id
+from segdata.coco.file import Coco, Image, decode_object, object_id
 from segdata.coco.rle import Rle, to_rle
-from segdata.errors import Fault, InvalidInputError
-from segdata.text import plain_path
+from segdata.errors import Fault, FaultsError, InvalidInputError, collecting
+from segdata.text import plain_path, plural
+
+#: Least agreement of an annotation with its mask: ratio of the areas, or intersection over union of the boxes.
+AGREE = 0.5
+
+#: Tolerance for rounding in small masks: of an edge of a box, in pixels.
+_EDGE_OFF = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +42,17 @@ class Entry:
     labels: npt.NDArray[np.int32]
     iscrowd: npt.NDArray[np.int32]
 
+    def only(self, flags: npt.NDArray[np.bool_]) -> Entry:
+        """Return the image with those of its annotations that have a flag."""
+        annotations = tuple(compress(self.annotations, flags.tolist()))
+        return Entry(self.image, annotations, self.labels[flags], self.iscrowd[flags])
 
-class Annotation(msgspec.Struct, gc=False):
+
+#: Where boxes come from: from the JSON, if it has them, or from the masks.
+Boxes = Literal["json", "masks"]
+
+
+class Members(msgspec.Struct, gc=False):
     """The members read from an annotation object; missing members are set to None."""
 
     id: int
@@ -57,10 +73,37 @@ class Shape:
     area: int
     box: Sequence[float]
 
+    def tight_box(self) -> Sequence[float]:
+        """Return the box of the mask."""
+        from pycocotools import mask
+
+        x, y, width, height = mask.toBbox(self.rle).tolist()
+        return x, y, x + width, y + height
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """An annotation of an image.
+
+    Attributes:
+        name: its name in messages.
+        members: what the JSON says.
+        label: 1 to K.
+        crowd: 0 or 1.
+        shape: None if its mask or its box cannot be used.
+    """
+
+    name: str
+    members: Members
+    label: int
+    crowd: int
+    shape: Shape | None
+
 
 def entries(coco: Coco, images: Sequence[int] | None = None) -> Iterator[Entry]:
     """Yield each image, in file order or as given by the rows `images`, with its annotations of known categories."""
-    labels = _labels(coco)
+    labels = np.empty(len(coco.categories), np.int32)
+    labels[coco.label_order()] = np.arange(1, len(labels) + 1)
     columns = coco.annotations
     for image, every in coco.by_image(images):
         rows = every[columns.category[every] >= 0]
@@ -70,13 +113,6 @@ def entries(coco: Coco, images: Sequence[int] | None = None) -> Iterator[Entry]:
             labels=labels[columns.category[rows]],
             iscrowd=columns.crowd[rows].astype(np.int32),
         )
-
-
-def _labels(coco: Coco) -> npt.NDArray[np.int32]:
-    """Return the label of each category row: 1 to K, in the order of the original ids."""
-    labels = np.empty(len(coco.categories), np.int32)
-    labels[np.argsort([category.id for category in coco.categories])] = np.arange(1, len(labels) + 1)
-    return labels
 
 
 def orphans(coco: Coco) -> list[Fault]:
@@ -102,6 +138,23 @@ def duplicate_images(coco: Coco, rows: npt.NDArray[np.int64] | None = None) -> l
     return [Fault("duplicate_image", name, f"named by the image ids {', '.join(ids[name])}") for name in ids]
 
 
+def check_image_objects(coco: Coco, rows: npt.NDArray[np.int64] | None = None) -> None:
+    """Check that only one image object names each file; with `rows`, only for the files of those images.
+
+    Nothing says which of several objects is right, so none of them can be left out.
+
+    Raises:
+        FaultsError: when several do; names each file and the ids.
+    """
+    faults = duplicate_images(coco, rows)
+    if faults:
+        raise FaultsError(
+            f"{coco.path}: {plural(len(faults), 'file')} with several image objects; expected one for each file. "
+            "Merge the objects, and set the image_id of their annotations",
+            faults,
+        )
+
+
 def _plain_name(image: Image) -> str:
     return plain_path(image.file_name) if "/" in image.file_name else image.file_name
 
@@ -118,22 +171,43 @@ class _Form(msgspec.Struct, gc=False):
     segmentation: list[Raw] | _Runs | None = None
 
 
-def malformed_masks(coco: Coco, rows: npt.NDArray[np.int64]) -> Iterator[tuple[int, Fault]]:
-    """Yield each of the annotations `rows` that has no mask, or a flat list instead of polygons, with its fault.
+def malformed(coco: Coco, rows: npt.NDArray[np.int64], faults: list[Fault]) -> list[int]:
+    """Return those of the annotations `rows` that are unusable at a glance; append their faults.
 
-    This parses no polygon and takes less than a hundredth of the time of `measure`, which finds all faults.
+    They have no mask, or a flat list instead of polygons, or a box that is not four numbers or has no area inside the
+    image. This parses no polygon and takes less than a hundredth of the time of `measure`, which finds all faults.
     """
     decoder = msgspec.json.Decoder(_Form)
     columns = coco.annotations
+    odd = dict.fromkeys(rows[_without_area(coco, rows)].tolist())
     for row in rows.tolist():
         raw = columns.raw[row]
-        if _POLYGONS_FIRST.match(raw) or _has_form(decoder.decode(raw).segmentation):
-            continue
+        if not (_POLYGONS_FIRST.match(raw) or _has_form(decoder.decode(raw).segmentation)):
+            odd[row] = None
+    found: list[int] = []
+    for row in sorted(odd):
         image = coco.images[columns.image[row]]
-        entry = Entry(image, (bytes(raw),), np.zeros(1, np.int32), np.zeros(1, np.int32))
-        for _, shape in measure(entry, image.height or 1, image.width or 1):
-            if isinstance(shape, Fault):
-                yield row, shape
+        entry = Entry(image, (bytes(columns.raw[row]),), np.zeros(1, np.int32), np.zeros(1, np.int32))
+        # Without a size, no box is outside the image.
+        height, width = image.height or _ANY_SIZE, image.width or _ANY_SIZE
+        found += [row for one in measure(entry, height, width, faults) if one.shape is None]
+    return found
+
+
+#: Side of the largest square image.
+_ANY_SIZE = 1 << 14
+
+
+def _without_area(coco: Coco, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Return which boxes `_box` would refuse."""
+    sizes = np.array([(image.width or _ANY_SIZE, image.height or _ANY_SIZE) for image in coco.images]).reshape(-1, 2)
+    box, size = coco.annotations.box[rows], sizes[coco.annotations.image[rows]]
+    with np.errstate(invalid="ignore", over="ignore"):
+        near = np.clip(box[:, :2], 0, size).astype(np.float32)
+        far = np.clip(box[:, :2] + box[:, 2:], 0, size).astype(np.float32)
+        usable = (near < far).all(1)
+    flags: npt.NDArray[np.bool_] = ~usable & ~np.isnan(box).any(1)
+    return flags
 
 
 def _has_form(segmentation: list[Raw] | _Runs | None) -> bool:
@@ -142,59 +216,62 @@ def _has_form(segmentation: list[Raw] | _Runs | None) -> bool:
     return segmentation is not None and bool(bytes(segmentation.counts))
 
 
-def _decode(annotation: bytes) -> Annotation:
-    try:
-        return msgspec.json.decode(annotation, type=Annotation)
-    except (msgspec.DecodeError, RecursionError) as error:
-        # Reading the file skipped segmentation and box: a number may exceed a float's range or nesting be too deep.
-        raise InvalidInputError(str(error), "broken_member") from error
+def measure(
+    entry: Entry, height: int, width: int, faults: list[Fault], *, boxes: Boxes = "json"
+) -> Iterator[Annotation]:
+    """Yield each annotation of an image of `height` x `width` pixels; append the faults of their masks and boxes."""
+    decoder = msgspec.json.Decoder(Members)
+    flags = zip(entry.annotations, entry.labels.tolist(), entry.iscrowd.tolist(), strict=True)
+    for text, label, crowd in flags:
+        members = shape = None
+        found: list[Fault] = []
+        with collecting(found, ""):
+            # Reading the file skipped segmentation and box.
+            members = decode_object(text, decoder)
+            shape = _shape(members, height, width, boxes)
+        members = members or Members(object_id(text) or 0)
+        name = f"annotation {members.id} ({entry.image.file_name})"
+        faults += (replace(fault, where=name) for fault in found)
+        yield Annotation(name, members, label, crowd, shape)
 
 
-def check_image_size(image: Image, height: int, width: int) -> None:
-    """Reject an image of `height` x `width` pixels when the JSON gives another size.
-
-    Raises:
-        InvalidInputError: when the sizes differ.
-    """
-    if image.height not in (None, height) or image.width not in (None, width):
-        raise InvalidInputError(
-            f"has {width} x {height} pixels; expected {image.width} x {image.height} as in the JSON", "size_mismatch"
-        )
-
-
-def measure(entry: Entry, height: int, width: int) -> Iterator[tuple[Annotation, Shape | Fault]]:
-    """Yield each annotation of an image of `height` x `width` pixels with its shape, or with a fault."""
-    for text in entry.annotations:
-        annotation = Annotation(object_id(text) or 0)
-        try:
-            annotation = _decode(text)
-            yield annotation, _shape(annotation, height, width)
-        except InvalidInputError as error:
-            yield annotation, Fault(error.code, annotation_name(annotation, entry.image), str(error))
-
-
-def annotation_name(annotation: Annotation, image: Image) -> str:
-    """Return the name of an annotation for messages."""
-    return f"annotation {annotation.id} ({image.file_name})"
-
-
-def _shape(annotation: Annotation, height: int, width: int) -> Shape:
+def _shape(members: Members, height: int, width: int, boxes: Boxes) -> Shape:
     from pycocotools import mask
 
-    rle = to_rle(annotation.segmentation, height, width)
+    rle = to_rle(members.segmentation, height, width)
     area = int(mask.area(rle))
     if not area:
         raise InvalidInputError("the mask is empty; expected at least 1 pixel", "empty_mask")
-    box = _box(annotation.bbox if annotation.bbox else mask.toBbox(rle).tolist(), height, width)
-    return Shape(rle, area, box)
+    stated = members.bbox if boxes == "json" else None
+    return Shape(rle, area, _box(stated or mask.toBbox(rle).tolist(), height, width))
 
 
 def stated_box(annotation: Annotation, height: int, width: int) -> Sequence[float] | None:
     """Return the box that the JSON gives an annotation, in the form of `Shape`; None if it is missing or unusable."""
     try:
-        return _box(annotation.bbox, height, width) if annotation.bbox else None
+        return _box(annotation.members.bbox, height, width) if annotation.members.bbox else None
     except InvalidInputError:
         return None
+
+
+def box_mismatch(annotation: Annotation) -> list[Fault]:
+    """Return a fault if an annotation has a usable mask and a box that contradicts it."""
+    shape = annotation.shape
+    if not shape or not annotation.members.bbox or _agree(shape.box, tight := shape.tight_box()):
+        return []
+    text = " to ".join(f"({x:g}, {y:g})" for x, y in (tight[:2], tight[2:]))
+    return [Fault("box_mismatch", annotation.name, f"box {annotation.members.bbox}; its mask spans {text}")]
+
+
+def _agree(box: Sequence[float], tight: Sequence[float]) -> bool:
+    if max(abs(a - b) for a, b in zip(box, tight, strict=True)) <= _EDGE_OFF:
+        return True
+    shared = _area((*map(max, box[:2], tight[:2]), *map(min, box[2:], tight[2:])))
+    return shared >= AGREE * (_area(box) + _area(tight) - shared)
+
+
+def _area(box: Sequence[float]) -> float:
+    return max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)
 
 
 def _box(bbox: Any, height: int, width: int) -> Sequence[float]:

@@ -1,14 +1,12 @@
 """Read a COCO instances file: ids and flags are decoded, every object is kept as its original JSON text.
 
-Format: the "Data format" page of the COCO data set, object detection. The file is memory-mapped, not loaded, and no
-polygon is parsed: of the 448 MB of train2017, only a few columns of numbers are copied to memory.
+Format: the "Data format" page of the COCO data set, object detection. No polygon is parsed: beside the text of the
+file, the 448 MB of train2017 take only a few columns of numbers.
 """
 
 from __future__ import annotations
 
-import codecs
-import mmap
-import re
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Raw
 
-from segdata.errors import Fault, FaultsError, InvalidInputError
+from segdata.coco.document import decode_document
+from segdata.errors import Fault, FaultsError, InvalidInputError, collecting
 
 _T = TypeVar("_T")
 _Member = TypeVar("_Member", "Image", "Category")
@@ -32,9 +31,6 @@ MEMBERS = ("images", "annotations", "categories")
 #: Annotations decoded at a time: few enough to stay in the processor's cache until they become columns, and below
 #: the number of new objects that triggers Python's garbage collection.
 _CHUNK = 512
-
-#: Bytes of the file that are checked at a time.
-_BLOCK = 1 << 18
 
 #: Ids with gaps up to this size are looked up in a table, ten times as fast as with bisection.
 _DENSE = 4
@@ -56,13 +52,6 @@ class Category(msgspec.Struct, frozen=True, gc=False):
     name: str
 
 
-class RawShape(msgspec.Struct, frozen=True):
-    """The members that `read_shape` reads from an annotation object; a missing segmentation is set to None."""
-
-    id: Id
-    segmentation: Any = None
-
-
 @dataclass(frozen=True)
 class Annotations:
     """The annotations in file order, as columns of equal length.
@@ -73,6 +62,7 @@ class Annotations:
         category: row of its category in `Coco.categories`, int64; -1 where the file has no such category.
         crowd: its `iscrowd`, bool; False where the key is missing.
         area: its `area` in pixels, float64; NaN where it is missing.
+        box: its `bbox` ``(N, 4)`` in pixels, float64; NaN where it is missing, infinite where it is not four numbers.
         traits: number of annotations with each trait that not every reader of COCO files expects.
     """
 
@@ -81,6 +71,7 @@ class Annotations:
     category: npt.NDArray[np.int64]
     crowd: npt.NDArray[np.bool_]
     area: npt.NDArray[np.float64]
+    box: npt.NDArray[np.float64]
     traits: dict[str, int]
 
 
@@ -101,6 +92,14 @@ class Coco:
     images: tuple[Image, ...]
     categories: tuple[Category, ...]
     annotations: Annotations
+
+    def label_order(self) -> list[int]:
+        """Return the rows of the categories by label: labels are 1 to K in the order of the category ids."""
+        return sorted(range(len(self.categories)), key=lambda row: self.categories[row].id)
+
+    def class_names(self) -> dict[int, str]:
+        """Return the name of each category by label."""
+        return {label: self.categories[row].name for label, row in enumerate(self.label_order(), start=1)}
 
     def by_image(self, images: Sequence[int] | None = None) -> Iterator[tuple[Image, npt.NDArray[np.int64]]]:
         """Yield each image, in file order or as given by the rows `images`, with its annotation rows in file order."""
@@ -125,7 +124,21 @@ class _Annotation(msgspec.Struct, gc=False):
     category_id: Id
     iscrowd: Id | bool | None = None
     area: float | None = None
+    bbox: Raw = Raw()
     segmentation: list[Raw] | _Rle | None = None
+
+
+_Box = tuple[float, float, float, float]
+_NO_BOX, _ODD_BOX = (math.nan,) * 4, (math.inf,) * 4
+
+#: Boxes that mean the same as none.
+_NOTHING = (b"[]", b"{}", b"0", b"false", b'""')
+
+
+class _Boxed(_Annotation, gc=False):
+    """An annotation whose box is four numbers or missing, as nearly always."""
+
+    bbox: _Box | None = None  # type: ignore[assignment]
 
 
 # Decoding to this type takes one pass and stops at the first level of each member, for any set of members.
@@ -145,7 +158,7 @@ def read_coco(path: Path, *, faults: list[Fault] | None = None) -> Coco:
             lists.
         FaultsError: for images, categories or annotations that lack a required member, and for duplicate ids.
     """
-    members: dict[str, Any] = _decode(_map(path), _File, str(path))
+    members: dict[str, Any] = decode_document(path, _File)
     if lacking := [key for key in MEMBERS if not isinstance(members.get(key), list)]:
         raise InvalidInputError(
             f"{path}: not a COCO instances file: no list of {', '.join(lacking)}; "
@@ -158,112 +171,86 @@ def read_coco(path: Path, *, faults: list[Fault] | None = None) -> Coco:
     return Coco(path, members, images, categories, _annotations(path, members["annotations"], images, categories))
 
 
-def read_shape(raw: Raw) -> RawShape:
-    """Return an annotation from `read_coco` with its segmentation, of any form, as `json` would decode it.
-
-    Raises:
-        InvalidInputError: when the segmentation, which `read_coco` skips, contains a number beyond a float's range or
-            is nested too deeply.
-    """
-    try:
-        return msgspec.json.decode(raw, type=RawShape)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidInputError(f"annotation {object_id(raw)}: {error}") from error
-
-
-def _map(path: Path) -> memoryview:
-    try:
-        with path.open("rb") as file:
-            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except OSError as error:
-        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise InvalidInputError(f"{path}: is empty; expected COCO instances as JSON") from error
-    text = data[3:] if data[:3].tobytes() == codecs.BOM_UTF8 else data
-    _check_utf8(path, text)
-    return text
-
-
-def _check_utf8(path: Path, text: memoryview) -> None:
-    """Reject bytes that are not text, even in unused members, because kept members are written back unchanged.
-
-    This takes a hundredth of the time of reading the file.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    for start in range(0, len(text), _BLOCK):
-        try:
-            decoder.decode(text[start : start + _BLOCK], final=start + _BLOCK >= len(text))
-        except UnicodeDecodeError as error:
-            raise InvalidInputError(f"{path}: not UTF-8 text (near byte {start + error.start})") from error
-
-
-def _decode(data: memoryview, type_: type[_T], where: str) -> _T:
-    try:
-        return msgspec.json.decode(data, type=type_)
-    except msgspec.ValidationError as error:
-        raise InvalidInputError(f"{where}: not a COCO instances file: {error}") from error
-    except msgspec.DecodeError as error:
-        raise InvalidInputError(f"{where}: {_damage(data, error)}") from error
-    except RecursionError as error:
-        raise InvalidInputError(f"{where}: not a COCO instances file: nested too deeply") from error
-
-
-def _damage(data: memoryview, error: msgspec.DecodeError) -> str:
-    """Return what makes a text invalid JSON; Python's json writes NaN and Infinity, which JSON does not know."""
-    place = re.search(r"byte (\d+)", str(error))
-    word = re.match(rb"NaN|Infinity", data[int(place[1]) :][:9]) if place else None
-    if word and place:
-        return f"contains {word[0].decode()} at byte {place[1]}, which is not JSON; expected a number"
-    return f"damaged JSON: {error}"
-
-
 def _leave_out(members: dict[str, Any], faults: list[Fault]) -> None:
     """Remove from the lists everything that `read_coco` would raise an error for."""
     types: dict[str, type[Image | Category | _Annotation]]
     types = {"images": Image, "categories": Category, "annotations": _Annotation}
     lost: dict[str, set[int | None]] = {}
     for key, type_ in types.items():
-        decoder = msgspec.json.Decoder(type_)
+        raws = members[key]
+        rows, items = _usable(key, raws, type_, faults)
         kept: dict[int, Raw] = {}
-        broken = []
-        for row, raw in enumerate(members[key]):
-            item = _decode_object(f"{key}[{row}]", raw, decoder)
-            if isinstance(item, Fault):
-                faults.append(item)
-                broken.append(object_id(raw))
-            elif item.id in kept:
+        for row, item in zip(rows, items, strict=True):
+            if item.id in kept:
                 faults.append(Fault("duplicate_id", f"{key}[{row}]", f"reuses id {item.id} of an earlier object"))
-            elif not isinstance(item, _Annotation) or not (
-                item.image_id in lost["images"] or item.category_id in lost["categories"]
-            ):
-                kept[item.id] = raw
-        members[key], lost[key] = list(kept.values()), set(broken).difference(kept)
+            elif key != "annotations" or not _refers_to(item, lost):
+                kept[item.id] = raws[row]
+        broken = {object_id(raws[row]) for row in set(range(len(raws))).difference(rows)}
+        members[key], lost[key] = list(kept.values()), broken.difference(kept)
+
+
+def _refers_to(annotation: Any, lost: dict[str, set[int | None]]) -> bool:
+    return annotation.image_id in lost["images"] or annotation.category_id in lost["categories"]
+
+
+def _usable(key: str, raws: Sequence[Raw], type_: type[_T], faults: list[Fault]) -> tuple[list[int], list[_T]]:
+    """Return the rows of the objects of a list that have the required members, and the objects."""
+    decoder = msgspec.json.Decoder(type_)
+    rows: list[int] = []
+    items: list[_T] = []
+    for row, raw in enumerate(raws):
+        with collecting(faults, f"{key}[{row}]"):
+            items.append(decode_object(raw, decoder))
+            rows.append(row)
+    return rows, items
+
+
+def decode_object(raw: Raw | bytes, decoder: msgspec.json.Decoder[_T]) -> _T:
+    """Decode one object of a list.
+
+    Raises:
+        InvalidInputError: when a required member is missing, has another type or is nested too deeply, or a number is
+            beyond a float's range.
+    """
+    try:
+        return decoder.decode(raw)
+    except msgspec.DecodeError as error:
+        raise InvalidInputError(str(error), "broken_member") from error
+    except RecursionError as error:
+        raise InvalidInputError("is nested too deeply", "broken_member") from error
 
 
 def object_id(raw: Raw | bytes) -> int | None:
     """Return the id of an object; its other members may be invalid."""
     try:
         return msgspec.json.decode(raw, type=_Id).id
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
 
 
 def _objects(path: Path, members: dict[str, Any], key: str, type_: type[_Member]) -> tuple[_Member, ...]:
-    objects = tuple(_decode_objects(path, key, members[key], msgspec.json.Decoder(type_)))
+    objects = tuple(_decode_objects(path, key, members[key], type_, msgspec.json.Decoder(type_)))
     _check_unique(path, key, np.array([item.id for item in objects], np.int64))
     return objects
 
 
 def _annotations(path: Path, raws: list[Raw], images: Sequence[Image], categories: Sequence[Category]) -> Annotations:
-    decoder = msgspec.json.Decoder(_Annotation)
+    decoder = msgspec.json.Decoder(_Boxed)
     columns: dict[str, npt.NDArray[Any]]
     columns = {name: np.empty(len(raws), np.int64) for name in ("id", "image_id", "category_id")}
     columns |= {name: np.empty(len(raws), np.float64) for name in ("iscrowd", "area")}
+    boxes = np.empty((len(raws), 4))
     polygons = np.empty(len(raws), np.int64)
     rle: Counter[str] = Counter()
     for start in range(0, len(raws), _CHUNK):
         rows = slice(start, start + _CHUNK)
-        items = _decode_objects(path, "annotations", raws, decoder, rows)
+        try:
+            boxed = [decoder.decode(raw) for raw in raws[rows]]
+            boxes[rows] = [item.bbox or _NO_BOX for item in boxed]
+            items: Sequence[_Annotation] = boxed
+        except (msgspec.DecodeError, RecursionError):
+            items = _decode_objects(path, "annotations", raws, _Annotation, msgspec.json.Decoder(_Annotation), rows)
+            boxes[rows] = [_box(item.bbox) for item in items]
         for name, column in columns.items():
             # None becomes NaN in a column of floats.
             column[rows] = np.fromiter(map(attrgetter(name), items), column.dtype, len(items))
@@ -277,6 +264,7 @@ def _annotations(path: Path, raws: list[Raw], images: Sequence[Image], categorie
         category=_rows(columns["category_id"], [category.id for category in categories]),
         crowd=columns["iscrowd"] > 0,
         area=columns["area"],
+        box=boxes,
         traits={
             "without_iscrowd": int(np.count_nonzero(np.isnan(columns["iscrowd"]))),
             "without_segmentation": int(np.count_nonzero(polygons == 0)) + rle["none"],
@@ -287,6 +275,13 @@ def _annotations(path: Path, raws: list[Raw], images: Sequence[Image], categorie
     )
 
 
+def _box(raw: Raw) -> _Box:
+    try:
+        return msgspec.json.decode(raw, type=_Box | None) or _NO_BOX if bytes(raw) else _NO_BOX
+    except (msgspec.DecodeError, RecursionError):
+        return _NO_BOX if bytes(raw) in _NOTHING else _ODD_BOX
+
+
 def _form(segmentation: object) -> str:
     if not isinstance(segmentation, _Rle):
         return "none"
@@ -294,25 +289,20 @@ def _form(segmentation: object) -> str:
 
 
 def _decode_objects(
-    path: Path, key: str, raws: list[Raw], decoder: msgspec.json.Decoder[_T], rows: slice = slice(None)
+    path: Path,
+    key: str,
+    raws: list[Raw],
+    type_: type[_T],
+    decoder: msgspec.json.Decoder[_T],
+    rows: slice = slice(None),
 ) -> list[_T]:
     try:
         return [decoder.decode(raw) for raw in raws[rows]]
-    except msgspec.DecodeError as error:
-        faults = [
-            str(item)
-            for row, raw in enumerate(raws)
-            if isinstance(item := _decode_object(f"{key}[{row}]", raw, decoder), Fault)
-        ]
+    except (msgspec.DecodeError, RecursionError) as error:
+        faults: list[Fault] = []
+        _usable(key, raws, type_, faults)
         noun = "fault" if len(faults) == 1 else "faults"
         raise FaultsError(f"{path}: not a COCO instances file: {len(faults)} {noun} in {key}", faults) from error
-
-
-def _decode_object(where: str, raw: Raw, decoder: msgspec.json.Decoder[_T]) -> _T | Fault:
-    try:
-        return decoder.decode(raw)
-    except msgspec.DecodeError as error:
-        return Fault("broken_member", where, str(error))
 
 
 def _rows(wanted: npt.NDArray[np.int64], ids: Sequence[int]) -> npt.NDArray[np.int64]:
@@ -336,4 +326,5 @@ def _check_unique(path: Path, key: str, ids: npt.NDArray[np.int64]) -> None:
     repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     if len(repeated):
         noun = "id" if len(repeated) == 1 else "ids"
-        raise FaultsError(f"{path}: {len(repeated)} duplicate {noun} in {key}", [str(id_) for id_ in repeated])
+        faults = [Fault("duplicate_id", f"id {id_}", "several objects have it") for id_ in repeated]
+        raise FaultsError(f"{path}: {len(repeated)} duplicate {noun} in {key}", faults)

@@ -11,11 +11,9 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from segdata.coco.polygons import MAX_COORDINATE, is_long, polygon_runs
 from segdata.errors import InvalidInputError
 from segdata.labels.png import MAX_PIXELS
-
-#: Polygons are drawn run by run: a coordinate far outside the image would take memory for every pixel up to it.
-MAX_COORDINATE = 1 << 20
 
 #: Characters for a run as long as an image of `MAX_PIXELS`, with 5 bits per character plus a sign bit.
 _LONGEST = 6
@@ -68,12 +66,21 @@ def _from_polygons(polygons: Sequence[object], height: int, width: int) -> Rle:
 
     if not polygons:
         raise InvalidInputError("the list of polygons is empty; expected at least 1 polygon", "no_segmentation")
-    parts = [_polygon(part, number) for number, part in enumerate(polygons, start=1)]
-    merged: Rle = mask.merge(mask.frPyObjects(parts, height, width))
+    short: list[npt.NDArray[np.float64]] = []
+    long: list[npt.NDArray[np.float64]] = []
+    for number, part in enumerate(polygons, start=1):
+        points, reach = _polygon(part, number)
+        (long if is_long(points, reach) else short).append(points)
+    drawn = mask.frPyObjects(short, height, width) if short else []
+    for points in long:
+        runs = {"size": [height, width], "counts": polygon_runs(points, height, width)}
+        drawn.append(mask.frPyObjects(runs, height, width))
+    merged: Rle = mask.merge(drawn)
     return merged
 
 
-def _polygon(part: object, number: int) -> npt.NDArray[np.float64]:
+def _polygon(part: object, number: int) -> tuple[npt.NDArray[np.float64], float]:
+    """Return the points of a polygon and its largest coordinate, without sign."""
     try:
         points = np.asarray(part, np.float64)
     except (TypeError, ValueError, OverflowError) as error:
@@ -85,9 +92,10 @@ def _polygon(part: object, number: int) -> npt.NDArray[np.float64]:
     if points.size < 6:
         found = f"polygon {number} has {points.size // 2} point{'s' if points.size != 2 else ''}; expected 3 or more"
         raise InvalidInputError(found, "bad_polygon")
-    if not np.all(np.abs(points) <= MAX_COORDINATE):
+    reach = float(np.abs(points).max())
+    if not reach <= MAX_COORDINATE:
         raise InvalidInputError(f"polygon {number} has a point far outside any image", "bad_polygon")
-    return points
+    return points, reach
 
 
 def _from_runs(segmentation: Mapping[str, object], height: int, width: int) -> Rle:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import logging
 import signal
 import sys
@@ -13,10 +15,12 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from segdata.console.streams import prepare_streams, quiet_if_unread, say
 from segdata.errors import SegDataError, TargetExistsError
 from segdata.parallel import Advance
 from segdata.records.convert import UnfinishedError
 from segdata.records.resume import PlanChangedError
+from segdata.text import printable
 
 _R = TypeVar("_R")
 
@@ -36,6 +40,7 @@ class CommandGroup(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command line and exit with one of the statuses above."""
+        prepare_streams()
         try:
             # Damage is reported in our own messages.
             logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -43,20 +48,32 @@ class CommandGroup(click.Group):
                 # Without standalone mode, click returns the status of `Context.exit` instead of exiting with it.
                 sys.exit(super().main(*args, **{**extra, "standalone_mode": False}) or 0)
         except click.ClickException as error:
-            error.show()
+            shown = io.StringIO()
+            error.show(shown)
+            say(shown.getvalue().rstrip("\n"))
             sys.exit(error.exit_code)
         except (click.Abort, KeyboardInterrupt) as error:
             # click turns an interrupt into an `Abort`.
             cause = error.__cause__ if isinstance(error, click.Abort) else error
             resume = f"; {cause}. Use --resume to continue." if str(cause or "") else ""
-            click.echo(f"Interrupted{resume}", err=True)
+            say(f"Interrupted{resume}")
             sys.exit(TERMINATED if isinstance(cause, Terminated) else INTERRUPTED)
         except SegDataError as error:
-            click.echo(f"Error: {error}{_hint(error)}", err=True)
+            say(f"Error: {error}{_hint(error)}")
             sys.exit(FAILED)
         except OSError as error:
-            click.echo(f"Error: {_os_error(error)}", err=True)
+            say(f"Error: {_os_error(error)}")
             sys.exit(FAILED)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Parse the command line; this is where help is printed."""
+        with quiet_if_unread():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with quiet_if_unread():
+            return super().invoke(ctx)
 
 
 @contextmanager
@@ -100,10 +117,17 @@ def progress_bar(*, total: int, label: str) -> Iterator[Advance]:
 
 def emit(report: _R, as_json: bool, text: Callable[[_R], str]) -> None:
     """Print `report` on standard output, as JSON or as formatted by `text`."""
-    if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
-    else:
-        click.echo(text(report))
+    click.echo(_json(report) if as_json else printable(text(report)))
+
+
+def _json(report: object) -> str:
+    """Return `report` as JSON, with escapes if its names are not valid Unicode or standard output cannot encode it."""
+    try:
+        text = msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(msgspec.to_builtins(report), indent=2)
+    return text
 
 
 def table(rows: list[tuple[str, ...]], *, right: Iterable[int] = ()) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,9 +64,38 @@ class ImageHeader:
         return f"{self.width} x {self.height}"
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Return height and width."""
+        return self.height, self.width
+
+    @property
     def deep(self) -> bool:
         """Return whether samples have more than 8 bits, a sign or a fraction: a value range must say what they mean."""
         return self.dtype != "uint8"
+
+
+def check_size(found: Sequence[int], stated: Sequence[int | None], source: str, *, orientation: int = 1) -> None:
+    """Check the size of an image or mask.
+
+    Args:
+        found: its height and width.
+        stated: the height and width that it must have; None fits any.
+        source: who says so, with a verb: ``"its label has"``.
+        orientation: orientation of the image, which often explains the difference.
+
+    Raises:
+        InvalidInputError: when the sizes differ.
+
+    >>> check_size((40, 50), (40, 60), "its label has")
+    Traceback (most recent call last):
+    segdata.errors.InvalidInputError: 50 x 40 pixels, but its label has 60 x 40
+    """
+    height, width = (here if there is None else there for there, here in zip(stated, found, strict=True))
+    if (height, width) != tuple(found):
+        turned = f" (EXIF orientation {orientation})" if orientation != 1 else ""
+        raise InvalidInputError(
+            f"{found[1]} x {found[0]} pixels{turned}, but {source} {width} x {height}", "size_mismatch"
+        )
 
 
 def head_of(image: Path | bytes) -> bytes:

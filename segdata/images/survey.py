@@ -26,7 +26,7 @@ def count_samples(samples: npt.NDArray[Any], *, by_value: bool) -> SampleCounts:
     """
     low, high = float(samples.min()), float(samples.max())
     if not np.isfinite([low, high]).all():
-        raise InvalidInputError("holds values that are not finite (NaN or infinite)", "unreadable")
+        raise InvalidInputError("holds values that are not finite (NaN or infinite)", "no_value_range")
     if not by_value:
         return low, high, None
     if samples.dtype.kind == "f" or samples.dtype.itemsize > 2:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segdata.errors import FaultsError, InvalidInputError
+from segdata.errors import Fault, FaultsError, InvalidInputError, collecting
 from segdata.text import quoted, text_lines
 
 Color = tuple[int, int, int]
@@ -148,21 +148,16 @@ def read_colormap(path: Path) -> ColorMap:
     """
     names: list[str] = []
     colors: dict[int, Color] = {}
-    faults: list[str] = []
+    faults: list[Fault] = []
     for number, line in text_lines(path):
-        match = _CVAT_LINE.fullmatch(line) or _PLAIN_LINE.fullmatch(line)
-        if match is None:
-            faults.append(f"line {number}: expected 'name r g b' or 'name:r,g,b::', found {quoted(line)}")
-            continue
-        name, color = match["name"].strip(), (int(match["red"]), int(match["green"]), int(match["blue"]))
-        id_ = IGNORE if name.lower() in IGNORE_NAMES else len(names)
-        if max(color) > 255:
-            faults.append(f"line {number}: color value above 255; expected 0 to 255, found {quoted(line)}")
-        elif name in names or id_ in colors:
-            faults.append(f"line {number}: duplicate class {quoted(name)}")
-        elif color in colors.values():
-            faults.append(f"line {number}: color {color} of class {quoted(name)} is already used by another class")
-        else:
+        with collecting(faults, f"line {number}"):
+            name, color = _parse_line(line)
+            id_ = IGNORE if name.lower() in IGNORE_NAMES else len(names)
+            if name in names or id_ in colors:
+                raise InvalidInputError(f"duplicate class {quoted(name)}", "broken_line")
+            if color in colors.values():
+                used = f"color {color} of class {quoted(name)} is already used by another class"
+                raise InvalidInputError(used, "broken_line")
             colors[id_] = color
             names += [name] if id_ != IGNORE else []
     if faults:
@@ -170,6 +165,17 @@ def read_colormap(path: Path) -> ColorMap:
         raise FaultsError(f"{path}: {what}", faults)
     _check_count(path, len(names))
     return ColorMap(tuple(names), colors)
+
+
+def _parse_line(line: str) -> tuple[str, Color]:
+    match = _CVAT_LINE.fullmatch(line) or _PLAIN_LINE.fullmatch(line)
+    if match is None:
+        found = f"expected 'name r g b' or 'name:r,g,b::', found {quoted(line)}"
+        raise InvalidInputError(found, "broken_line")
+    color = (int(match["red"]), int(match["green"]), int(match["blue"]))
+    if max(color) > 255:
+        raise InvalidInputError(f"color value above 255; expected 0 to 255, found {quoted(line)}", "broken_line")
+    return match["name"].strip(), color
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:

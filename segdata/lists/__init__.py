@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.errors import Fault, FaultsError, InvalidInputError
-from segdata.files import write_file
-from segdata.text import check_unique, plain_path, plural, quoted, text_lines
+from segdata.files.publishing import write_file
+from segdata.text import check_unique, is_unicode, plain_path, plural, quoted, text_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def read_list(path: Path, *, faults: list[Fault] | None = None) -> list[Pair]:
         )
     if broken and faults is None:
         what = "1 line is not a sample" if len(broken) == 1 else f"{len(broken)} lines are not samples"
-        raise FaultsError(f"{path}: {what}", [str(fault) for fault in broken])
+        raise FaultsError(f"{path}: {what}", broken)
     if faults is not None:
         faults += broken
     if not pairs:
@@ -79,10 +79,14 @@ def format_list(pairs: Sequence[Pair]) -> str:
 
     Raises:
         FaultsError: for paths that a list cannot contain: those with a TAB, a line break, leading or trailing white
-            space, or a leading ``#``.
+            space, or a leading ``#``, and those that are not valid Unicode.
     """
     names = [name for pair in pairs for name in (pair.image, pair.label)]
-    unfit = [repr(name) for name in names if name != name.strip() or name[:1] == "#" or set("\t\r\n") & set(name)]
+    unfit = [
+        repr(name)
+        for name in names
+        if name != name.strip() or name[:1] == "#" or set("\t\r\n") & set(name) or not is_unicode(name)
+    ]
     if unfit:
         noun = "file name" if len(unfit) == 1 else "file names"
         raise FaultsError(f"{len(unfit)} {noun} cannot be used in a list file; rename the files", unfit)
@@ -106,7 +110,7 @@ def read_ids(path: Path) -> list[str]:
     ids, faults = [], []
     for number, line in text_lines(path):
         if len(line.split()) > 1 or "/" in line or "\\" in line or line in (".", ".."):
-            faults.append(f"line {number}: expected one id, found {quoted(line)}")
+            faults.append(Fault("broken_line", f"line {number}", f"expected one id, found {quoted(line)}"))
         else:
             ids.append(line)
     if faults:

@@ -1,70 +1,113 @@
-"""Write several files that belong together, such as a training and a validation list: all of them or none."""
+"""Write list files that belong together, such as a training and a validation list: all of them or none."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-import tempfile
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from segdata.files import check_target_file, file_mode
+from segdata.errors import InvalidInputError, TargetExistsError
+from segdata.files.locks import lock_file, locked
+from segdata.files.ownership import check_target_file
+from segdata.files.publishing import close_staging, open_staging, write_new
+from segdata.lists import read_list
+
+#: Hidden directory in which the lists of one folder are staged, and the file in it that names them.
+_STAGING, _JOURNAL = ".lists.staging", "lists.json"
 
 
-def write_files(files: Mapping[Path, bytes], *, overwrite: bool) -> None:
-    """Write all `files` or none of them; a new file is never beside the old version of another.
+def check_target_lists(paths: Collection[Path], *, overwrite: bool) -> None:
+    """Reject list files that must not be replaced.
 
-    All files are staged beside their targets first, so that a full disk changes nothing. Then the old files are moved
-    aside, under hidden names that end in ``.old``, before the first new one gets its name. When anything fails, the new
-    files are removed and the old ones get their names back. A killed process leaves some of the names empty, and the
-    files under their hidden names.
-
-    Args:
-        files: content by path.
-        overwrite: replace existing files.
+    The commands choose the names of these files, not the user: with `overwrite`, only list files are replaced.
 
     Raises:
-        TargetExistsError: see `segdata.files.check_target_file`.
+        TargetExistsError: when one exists and `overwrite` is false, or it is not a list file.
+        SegDataError: when the folder cannot be written to.
+    """
+    for path in paths:
+        check_target_file(path, overwrite=overwrite)
+        if path.exists() and path.stat().st_size:
+            try:
+                read_list(path, faults=[])
+            except InvalidInputError as error:
+                raise TargetExistsError(
+                    f"{path}: exists and is not a list file, so it is not replaced. Move it away.", replaceable=False
+                ) from error
+
+
+def write_lists(folder: Path, files: Mapping[str, bytes], *, overwrite: bool) -> None:
+    """Write all `files` or none of them; a new file is never beside the old version of another.
+
+    All files are staged in the hidden directory ``.lists.staging`` first, so that a full disk changes nothing. Then the
+    old files are moved there, before the first new one gets its name. When anything fails, the new files are removed
+    and the old ones get their names back. After a kill, the next command that writes lists to `folder` does so.
+
+    Args:
+        folder: directory of the files.
+        files: content by name.
+        overwrite: replace existing list files.
+
+    Raises:
+        TargetExistsError: see `check_target_lists`.
+        InUseError: when another run is writing lists to `folder`.
         OSError: when a file cannot be written or renamed.
     """
-    for path in files:
-        check_target_file(path, overwrite=overwrite)
-    with ExitStack() as leftovers:
-        staged = {path: _stage(path, data, leftovers) for path, data in files.items()}
-        olds = {path: temporary.with_suffix(".old") for path, temporary in staged.items() if path.exists()}
+    targets = [folder / name for name in files]
+    check_target_lists(targets, overwrite=overwrite)
+    folder.mkdir(parents=True, exist_ok=True)
+    staging = folder / _STAGING
+    with locked(lock_file(staging), folder):
+        open_staging(staging)
+        _undo(staging, folder)
+        close_staging(staging)
+        check_target_lists(targets, overwrite=overwrite)
+        open_staging(staging)
         try:
-            for path, old in olds.items():
-                path.replace(old)
-            for path, temporary in staged.items():
-                temporary.replace(path)
+            _replace(staging, folder, files)
         except BaseException:
-            _put_back(staged, olds)
+            _undo(staging, folder)
             raise
-        for old in olds.values():
-            old.unlink()
+        finally:
+            close_staging(staging)
 
 
-def _stage(path: Path, data: bytes, leftovers: ExitStack) -> Path:
-    """Write `data` beside `path` and return its temporary name, which `leftovers` removes if it is still there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
-    temporary = Path(name)
-    leftovers.callback(temporary.unlink, missing_ok=True)
+def _replace(staging: Path, folder: Path, files: Mapping[str, bytes]) -> None:
+    new, old = staging / "new", staging / "old"
+    new.mkdir()
+    old.mkdir()
+    for name, data in files.items():
+        write_new(new / name, data, named=folder / name)
+    # Written last: without this file, nothing has been moved.
+    replaced = [name for name in files if os.path.lexists(folder / name)]
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    journal = json.dumps({"replaced": replaced, "digests": digests}).encode()
+    write_new(staging / _JOURNAL, journal, named=staging / _JOURNAL)
+    for name in replaced:
+        (folder / name).replace(old / name)
+    for name in files:
+        (new / name).replace(folder / name)
+
+
+def _undo(staging: Path, folder: Path) -> None:
+    """Undo renames that did not all happen: remove every new file before the first old one comes back."""
+    new, old = staging / "new", staging / "old"
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-    except OSError as error:
-        # Python does not name the file that a write fails on.
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    temporary.chmod(file_mode())
-    return temporary
-
-
-def _put_back(staged: Mapping[Path, Path], olds: Mapping[Path, Path]) -> None:
-    """Undo the renames: remove every new file before the first old one comes back."""
-    for path, temporary in staged.items():
-        if not temporary.exists():
-            path.unlink(missing_ok=True)
-    for path, old in olds.items():
-        if old.exists():
-            old.replace(path)
+        journal = json.loads((staging / _JOURNAL).read_bytes())
+    except (OSError, ValueError):
+        return
+    digests: dict[str, str] = journal["digests"]
+    placed = [name for name in digests if not (new / name).exists()]
+    if len(placed) == len(digests):
+        return
+    for name in placed:
+        path, back = folder / name, name in journal["replaced"] and not os.path.lexists(old / name)
+        # Somebody may have written another list since.
+        if not back and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == digests[name]:
+            path.unlink()
+    for name in journal["replaced"]:
+        if os.path.lexists(old / name) and not os.path.lexists(folder / name):
+            (old / name).replace(folder / name)
+    (staging / _JOURNAL).unlink()

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from segdata.errors import FaultsError, InvalidInputError
-from segdata.files import check_target_file, resolve
+from segdata.encoded import File
+from segdata.errors import Fault, FaultsError, InvalidInputError
 from segdata.labels.colormap import IGNORE
 from segdata.labels.masks import count_values, decode_index_png
 from segdata.lists import Pair, format_list, read_list
-from segdata.lists.publish import write_files
-from segdata.parallel import Progress, default_workers, ordered_map, silent
-from segdata.regular import read_regular
+from segdata.lists.publish import check_target_lists, write_lists
+from segdata.parallel import Progress, default_workers, map_faults, silent
 from segdata.seeded import seeded_digest, seeded_order
 
 TRAIN, VAL = "train", "val"
@@ -99,9 +98,9 @@ def split_list(
     if not 0 < ratio < 1:
         raise InvalidInputError(f"ratio {ratio}: expected a share for training between 0 and 1, exclusive")
     name = re.sub("_(lst|list)$", "", data_lst.stem)
-    lists = {side: (dst_path or data_lst.parent) / f"{name}_{side}.txt" for side in (TRAIN, VAL)}
-    for path in lists.values():
-        check_target_file(path, overwrite=overwrite)
+    folder = dst_path or data_lst.parent
+    lists = {side: folder / f"{name}_{side}.txt" for side in (TRAIN, VAL)}
+    check_target_lists(lists.values(), overwrite=overwrite)
     pairs = read_list(data_lst)
     groups = _groups(pairs, group)
     classes: list[frozenset[int]] = []
@@ -114,7 +113,7 @@ def split_list(
     _check_sides(data_lst, sides, stratify=stratify)
     texts = {side: _text(pairs, sides, side) for side in lists}
     if not dry_run:
-        write_files({path: texts[side] for side, path in lists.items()}, overwrite=overwrite)
+        write_lists(folder, {path.name: texts[side] for side, path in lists.items()}, overwrite=overwrite)
     return SplitReport(
         lists={side: str(path) for side, path in lists.items()},
         samples={side: sides.count(side) for side in lists},
@@ -161,26 +160,28 @@ def stratified_groups(groups: Sequence[str], classes: Sequence[frozenset[int]], 
 
 def _read_classes(root: Path, pairs: Sequence[Pair], workers: int, progress: Progress) -> list[frozenset[int]]:
     """Return the classes in the label of each sample."""
-    read = partial(_classes_of, root)
-    results = []
-    with progress(total=len(pairs), label="labels") as advance:
-        for result in ordered_map(read, [pair.label for pair in pairs], workers=workers, chunk=32):
-            results.append(result)
-            advance(1)
-    faults = [result for result in results if isinstance(result, str)]
+    faults: list[Fault] = []
+    labels = [pair.label for pair in pairs]
+    found = map_faults(
+        partial(_classes_of, root),
+        labels,
+        faults,
+        name=str,
+        total=len(pairs),
+        label="labels",
+        progress=progress,
+        workers=workers,
+        chunk=32,
+    )
+    classes = list(found)
     if faults:
         raise FaultsError(f"{root}: {len(faults)} of {len(pairs)} labels cannot be read", faults)
-    return [result for result in results if not isinstance(result, str)]
+    return classes
 
 
-def _classes_of(root: Path, label: str) -> frozenset[int] | str:
-    """Return the classes in a label, or a message about what is wrong with it."""
-    try:
-        counts = count_values(decode_index_png(read_regular(resolve(root, label))))
-    except InvalidInputError as error:
-        return f"{label}: {error}"
-    except OSError as error:
-        return f"{label}: cannot be read: {error.strerror}"
+def _classes_of(root: Path, label: str) -> frozenset[int]:
+    """Return the classes in a label."""
+    counts = count_values(decode_index_png(File(root, label, "missing_label").read()))
     return frozenset(np.flatnonzero(counts).tolist()) - {IGNORE}
 
 

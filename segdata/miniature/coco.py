@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from segdata.files import staged_directory
+from segdata.files.publishing import staged_directory
 from segdata.miniature.scene import SHAPES, draw, ground
 from segdata.miniature.voc import save_jpeg
 from segdata.sources.coco.subset import INSTANCES, MEDIA_DIR

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from segdata.files import staged_directory
+from segdata.files.publishing import staged_directory
 from segdata.labels.colormap import IGNORE, VOC_CLASSES
+from segdata.miniature.mat5 import cell_column, encode_struct, numbers, sparse_logical
 from segdata.miniature.scene import draw
 from segdata.miniature.voc import image_id, save_jpeg, write_ids
 from segdata.sources.sbd.merge import MAT_DIR, SBD_IMAGE_DIR
-
-#: Header text of a MATLAB v5 file, without the date that scipy writes.
-_HEADER = b"MATLAB 5.0 MAT-file, miniature of an SBD class mask".ljust(116)
 
 
 @dataclass(frozen=True)
@@ -68,18 +64,14 @@ def to_mat(mask: npt.NDArray[np.uint8]) -> bytes:
     The struct has SBD's fields: `Boundaries`, a 20x1 cell of sparse logical matrices, one per class; `Segmentation`,
     uint8; and `CategoriesPresent`, a uint8 column.
     """
-    from scipy.io import savemat
-    from scipy.sparse import csc_matrix
-
-    boundaries: npt.NDArray[Any] = np.empty((len(VOC_CLASSES) - 1, 1), object)
-    for class_ in range(1, len(VOC_CLASSES)):
-        boundaries[class_ - 1, 0] = csc_matrix(_boundary(mask == class_))
+    boundaries = [sparse_logical(_boundary(mask == class_)) for class_ in range(1, len(VOC_CLASSES))]
     present = np.unique(mask[mask > 0]).reshape(-1, 1)
-    buffer: Any = io.BytesIO()
-    struct = {"Boundaries": boundaries, "Segmentation": mask, "CategoriesPresent": present}
-    savemat(buffer, {"GTcls": struct}, do_compression=True)
-    data: bytes = buffer.getvalue()
-    return _HEADER + data[len(_HEADER) :]
+    fields = {
+        "Boundaries": cell_column(boundaries),
+        "Segmentation": numbers(mask),
+        "CategoriesPresent": numbers(present),
+    }
+    return encode_struct("GTcls", fields)
 
 
 def _boundary(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

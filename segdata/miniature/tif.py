@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from segdata.files import staged_directory
+from segdata.files.publishing import staged_directory
 
 IMAGE_STACK, LABEL_STACK = "train-volume.tif", "train-labels.tif"
 
@@ -73,9 +73,12 @@ def _pages(
 
 def _cells(centers: npt.NDArray[np.float64], size: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
     """Return the cell of each pixel (the one with the nearest center) and the distance to the next cell."""
-    from scipy.spatial import cKDTree
-
-    pixels = np.stack(np.meshgrid(np.arange(size), np.arange(size), indexing="ij"), axis=-1)
-    distances, indices = map(np.asarray, cKDTree(centers).query(pixels, k=2))
-    apart = np.linalg.norm(centers[indices[..., 0]] - centers[indices[..., 1]], axis=-1)
-    return indices[..., 0], (distances[..., 1] ** 2 - distances[..., 0] ** 2) / (2 * apart)
+    cells, borders = np.empty((size, size), np.intp), np.empty((size, size))
+    columns = np.arange(size)
+    for row in range(size):
+        distances = np.sqrt((row - centers[:, 0, None]) ** 2 + (columns - centers[:, 1, None]) ** 2)
+        nearest, second = np.argpartition(distances, 1, axis=0)[:2]
+        apart = np.linalg.norm(centers[nearest] - centers[second], axis=-1)
+        cells[row] = nearest
+        borders[row] = (distances[second, columns] ** 2 - distances[nearest, columns] ** 2) / (2 * apart)
+    return cells, borders

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from segdata.files import staged_directory
+from segdata.files.publishing import staged_directory
 from segdata.labels.colormap import VOC_CLASSES, voc_palette
 from segdata.miniature.scene import SHAPES, draw
 from segdata.sources.voc import COLOR_DIR, ID_LISTS, IMAGE_DIR

@@ -7,23 +7,32 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from segdata.cluster import Workers
-from segdata.errors import FaultsError, OnError, SegDataError
-from segdata.files import check_target_directory, staged_directory
+from segdata.coco.annotations import Boxes
+from segdata.errors import Fault, FaultsError, OnError, SegDataError
+from segdata.files.ownership import check_target_directory
+from segdata.files.publishing import staged_directory
 from segdata.images.values import ValueRange
 from segdata.parallel import Progress, default_workers, silent
 from segdata.records.manifest import MANIFEST, ClassInfo, ImageInfo, Manifest, read_manifest, write_manifest
 from segdata.records.plan import Plan, make_plan, set_name
 from segdata.records.resume import finished_shards, open_work
-from segdata.records.rows import Rows
-from segdata.records.writer import ShardJob, ShardResult, move_shards, shard_names, write_shards
+from segdata.records.rows import Rows, read_checked
+from segdata.records.writer import ShardJob, ShardResult, move_shards, write_shards
+from segdata.store.access import writing
+from segdata.store.product import Product
+from segdata.store.url import Location, parse_location
 from segdata.text import plural
 
 _T = TypeVar("_T")
+
+#: The files of a record set: those that its manifest lists.
+RECORD_SET = Product("set", MANIFEST, lambda directory, _sizes: read_manifest(directory / MANIFEST).files, pinned=True)
 
 
 @dataclass(frozen=True)
@@ -42,8 +51,8 @@ class ConvertReport:
     ignore_label: int | None
     ignore_pixels: int
     empty: int
-    faults: tuple[str, ...]
-    rotated: tuple[str, ...]
+    faults: tuple[Fault, ...]
+    warnings: tuple[Fault, ...]
     images: ImageInfo
     value_range: ValueRange | None
 
@@ -51,14 +60,18 @@ class ConvertReport:
 class Convertible(Protocol[_T]):
     """A data set that can become a record set: a list file or a COCO JSON that `segdata.open_dataset` opened."""
 
-    def check_rows(self, *, decode: bool, drop_empty: bool, workers: Workers, progress: Progress) -> Rows[_T]:
+    path: Path
+
+    def check_rows(
+        self, *, decode: bool, drop_empty: bool, boxes: Boxes, workers: Workers, progress: Progress
+    ) -> Rows[_T]:
         """Check every sample and return the rows that can be written."""
         ...
 
 
 def to_mindrecord(
     dataset: Convertible[_T],
-    dst_path: Path,
+    dst_path: Location,
     *,
     num_shards: int = 8,
     shuffle: bool = True,
@@ -66,10 +79,12 @@ def to_mindrecord(
     on_error: OnError = "fail",
     decode: bool = False,
     drop_empty: bool = False,
+    boxes: Boxes = "json",
     workers: Workers | None = None,
     overwrite: bool = False,
     resume: bool = False,
     dry_run: bool = False,
+    work_dir: Path | None = None,
     progress: Progress = silent,
 ) -> ConvertReport:
     """Write the samples of a list file or of a COCO JSON as a record set (``docs/formats.md``).
@@ -79,7 +94,8 @@ def to_mindrecord(
 
     Args:
         dataset: an open list file (semantic task) or COCO JSON (instance task); see `segdata.open_dataset`.
-        dst_path: the set's directory; its name, without a ``.mindrecord`` suffix, becomes the set's name.
+        dst_path: the set's directory or URL; its name, without a ``.mindrecord`` suffix, becomes the set's name. For a
+            URL, the set is written to `work_dir` and then uploaded.
         num_shards: number of shard files; their row counts differ by at most one.
         shuffle: order rows by a seeded digest of their key; otherwise keep the listed order.
         seed: seed of that order.
@@ -87,11 +103,14 @@ def to_mindrecord(
         decode: also decode every image.
         drop_empty: leave out and count images of a COCO JSON without instances. They belong into sets for evaluation,
             where a detection on them counts as wrong; training leaves them out by itself.
+        boxes: ``json`` takes the boxes of a COCO JSON, and reports those that contradict their masks; ``masks`` makes
+            all boxes from the masks.
         workers: number of processes for checking (from a few thousand pairs) and of threads for writing, one per
             processor by default; or a cluster that sees the samples and the set under the same paths.
         overwrite: replace an existing record set at `dst_path`.
         resume: keep the shards that an interrupted run of the same conversion finished; otherwise write them again.
         dry_run: check everything, write nothing.
+        work_dir: directory for the set before its upload; by default ``~/.cache/segdata``.
         progress: reports progress.
 
     Raises:
@@ -101,26 +120,41 @@ def to_mindrecord(
         TargetExistsError: when `dst_path` already exists.
         PlanChangedError: with `resume`, when samples, options or versions differ from the interrupted run.
         UnfinishedError: when writing failed; nothing is at `dst_path`, and finished shards are kept for `resume`.
+        SegDataError: when a store cannot be reached or denies access. The finished set then stays in `work_dir`.
     """
-    ours = _old_files(dst_path)
-    check_target_directory(dst_path, overwrite=overwrite, ours=ours)
-    workers = workers or default_workers()
-    rows = dataset.check_rows(decode=decode, drop_empty=drop_empty, workers=workers, progress=progress)
-    if rows.faults and on_error == "fail":
-        count = plural(len(rows.faults), "fault")
-        raise FaultsError(f"{count}; nothing was written", [str(fault) for fault in rows.faults])
-    plan = make_plan(rows, set_name(dst_path), num_shards=num_shards, seed=seed if shuffle else None)
-    results: list[ShardResult] = []
-    if not dry_run:
-        with staged_directory(dst_path, overwrite=overwrite, ours=ours, keep=True) as staging:
-            work = open_work(staging, plan, rows, options=_options(plan), program=_program(), resume=resume)
-            jobs = _jobs(plan, rows, work)
-            with _counting_finished(dst_path, len(jobs)):
-                results = write_shards(jobs, workers=workers, progress=progress)
-                move_shards(jobs, staging)
-                shutil.rmtree(work)
-                write_manifest(staging, _manifest(plan, rows, results))
-    return _report(dst_path, plan, rows, results)
+    place = parse_location(dst_path)
+    with writing(
+        place, RECORD_SET, overwrite=overwrite, dry_run=dry_run, work_dir=work_dir, progress=progress
+    ) as directory:
+        # What a failed upload left in the working directory is replaced.
+        overwrite = overwrite or directory != place
+        ours = _old_files(directory)
+        check_target_directory(directory, overwrite=overwrite, ours=ours)
+        name = set_name(directory)
+        workers = workers or default_workers()
+        rows = dataset.check_rows(decode=decode, drop_empty=drop_empty, boxes=boxes, workers=workers, progress=progress)
+        _stop_at_faults(dataset.path, rows, on_error)
+        plan = make_plan(rows, name, num_shards=num_shards, seed=seed if shuffle else None)
+        results: list[ShardResult] = []
+        if not dry_run:
+            with staged_directory(directory, overwrite=overwrite, ours=ours, keep=True) as staging:
+                work = open_work(staging, plan, rows, options=_options(plan, rows), program=_program(), resume=resume)
+                jobs = _jobs(plan, rows, work)
+                with _counting_finished(directory, len(jobs)):
+                    results = write_shards(jobs, workers=workers, progress=progress)
+                    move_shards(jobs, staging)
+                    shutil.rmtree(work)
+                    write_manifest(staging, _manifest(plan, rows, results))
+    return _report(str(place), plan, rows, results)
+
+
+def _stop_at_faults(path: Path, rows: Rows[_T], on_error: OnError) -> None:
+    skipped = rows.faults if on_error == "skip" else ()
+    faults = [*rows.fatal, *rows.faults[len(skipped) :]]
+    if not faults:
+        return
+    cure = "" if rows.fatal else ". Correct the samples, or leave them out with --on-error skip"
+    raise FaultsError(f"{path}: {plural(len(faults), 'fault')}; nothing was written{cure}", faults)
 
 
 class UnfinishedError(SegDataError):
@@ -139,23 +173,32 @@ def _counting_finished(target: Path, shards: int) -> Iterator[None]:
         raise UnfinishedError(f"{reason}; {finished_shards(target)} of {plural(shards, 'shard')} finished") from error
 
 
-def _jobs(plan: Plan[_T], rows: Rows[_T], directory: Path) -> list[ShardJob[_T]]:
-    names = shard_names(plan.name, len(plan.shards))
+def _jobs(plan: Plan, rows: Rows[_T], directory: Path) -> list[ShardJob[tuple[_T, int]]]:
+    marks = rows.change_marks.tolist()
+    read = partial(read_checked, rows.read)
     return [
-        ShardJob(directory, names, index, plan.layout, rows.schema, items, rows.read)
-        for index, items in enumerate(plan.shards)
+        ShardJob(
+            directory=directory,
+            form=plan.form,
+            index=index,
+            rows=[(rows.items[row], marks[row]) for row in part],
+            sizes=rows.sizes[list(part)],
+            fields=tuple(rows.schema),
+            read_row=read,
+        )
+        for index, part in enumerate(plan.shards)
     ]
 
 
-def _options(plan: Plan[_T]) -> dict[str, Any]:
-    return {"num_shards": len(plan.shards), "shuffle": plan.seed is not None, "seed": plan.seed}
+def _options(plan: Plan, rows: Rows[_T]) -> dict[str, Any]:
+    return {"num_shards": len(plan.shards), "shuffle": plan.seed is not None, "seed": plan.seed, **rows.options}
 
 
 def _program() -> dict[str, str]:
-    return {name: metadata.version(name) for name in ("segdata", "mindspore")}
+    return {"segdata": version("segdata")}
 
 
-def _manifest(plan: Plan[_T], rows: Rows[_T], results: Sequence[ShardResult]) -> Manifest:
+def _manifest(plan: Plan, rows: Rows[_T], results: Sequence[ShardResult]) -> Manifest:
     return Manifest(
         task=rows.task,
         name=plan.name,
@@ -166,7 +209,7 @@ def _manifest(plan: Plan[_T], rows: Rows[_T], results: Sequence[ShardResult]) ->
         rows=len(rows.items),
         payload_bytes=rows.payload_bytes,
         inputs=hashlib.sha256(b"".join(result.fingerprints for result in results)).hexdigest(),
-        options=_options(plan),
+        options=_options(plan, rows),
         images=rows.images,
         value_range=(rows.value_range.low, rows.value_range.high) if rows.value_range else None,
         program=_program(),
@@ -174,9 +217,9 @@ def _manifest(plan: Plan[_T], rows: Rows[_T], results: Sequence[ShardResult]) ->
     )
 
 
-def _report(target: Path, plan: Plan[_T], rows: Rows[_T], results: Sequence[ShardResult]) -> ConvertReport:
+def _report(target: str, plan: Plan, rows: Rows[_T], results: Sequence[ShardResult]) -> ConvertReport:
     return ConvertReport(
-        target=str(target),
+        target=target,
         written=bool(results),
         shards_kept=sum(result.kept for result in results),
         samples=rows.samples,
@@ -188,8 +231,8 @@ def _report(target: Path, plan: Plan[_T], rows: Rows[_T], results: Sequence[Shar
         ignore_label=rows.ignore_label,
         ignore_pixels=rows.ignore_pixels,
         empty=rows.empty,
-        faults=tuple(map(str, rows.faults)),
-        rotated=rows.rotated,
+        faults=rows.faults,
+        warnings=rows.warnings,
         images=rows.images,
         value_range=rows.value_range,
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from array import array
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,19 +14,29 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.cluster import Workers
-from segdata.coco.annotations import Entry, check_image_size, entries, measure, orphans
+from segdata.coco.annotations import (
+    Annotation,
+    Boxes,
+    Entry,
+    box_mismatch,
+    duplicate_images,
+    entries,
+    measure,
+    orphans,
+)
 from segdata.coco.file import Coco
-from segdata.errors import Fault, InvalidInputError
-from segdata.files import resolve
-from segdata.images.header import ImageHeader
+from segdata.encoded import Encoded, File
+from segdata.errors import Fault, FaultsError, collecting, faults_at
+from segdata.images.header import ImageHeader, check_size
 from segdata.images.reading import inspect_image
 from segdata.images.values import ValueRange
-from segdata.parallel import Progress, ordered_map
-from segdata.records.layout import blob_overhead, row_faults
+from segdata.mindrecord.rows import RowSize, measure_row
+from segdata.parallel import Progress, map_faults
+from segdata.records.layout import row_faults
 from segdata.records.manifest import ClassInfo
-from segdata.records.rows import ImageTotals, Rows, change_mark
-from segdata.records.schema import INSTANCE, Row, pack_masks
-from segdata.regular import read_regular
+from segdata.records.rows import ImageTotals, Rows, change_mark, odd_image
+from segdata.records.schema import INSTANCE, ROW_SCHEMAS, Row, pack_masks
+from segdata.text import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +61,40 @@ class Instances:
 
 
 @dataclass(frozen=True)
-class _ImageCheck:
-    """Result of checking an image and its annotations; `item` is absent if the image cannot become a row."""
+class ImageReport:
+    """Result of inspecting an image and its annotations; fields of an image that cannot be read are empty.
 
-    item: Instances | None
+    Attributes:
+        image: the encoded image, or its path.
+        status: size, times and identity of the image's file, from before it was read.
+        header: header of the image.
+        annotations: the annotations; empty if neither the JSON nor the image has a size.
+        row: bytes that its row takes.
+        image_faults: faults of the image.
+        annotation_faults: faults of the annotations.
+    """
+
+    image: Path | bytes | None
+    status: os.stat_result | None
+    header: ImageHeader | None
+    annotations: tuple[Annotation, ...]
+    row: RowSize | None
+    image_faults: tuple[Fault, ...]
+    annotation_faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class _ImageCheck:
+    """Summary of a valid image: its row without the image, what was left out, and the areas of the masks."""
+
+    item: Instances
     areas: tuple[int, ...]
     size: int
+    row: RowSize
     change_mark: int
     faults: tuple[Fault, ...]
-    orientation: int
-    header: ImageHeader | None = None
+    warnings: tuple[Fault, ...]
+    header: ImageHeader
 
 
 def check_annotated_images(
@@ -65,6 +102,7 @@ def check_annotated_images(
     images: Path,
     *,
     drop_empty: bool,
+    boxes: Boxes,
     value_range: ValueRange | None,
     decode: bool,
     workers: Workers,
@@ -78,6 +116,7 @@ def check_annotated_images(
         coco: the annotations.
         images: folder of the images; file names are relative to it.
         drop_empty: leave out and count images without instances.
+        boxes: where boxes come from.
         value_range: samples of deep images that mean black and white.
         decode: decode every image instead of only reading its header.
         workers: number of threads, or a cluster.
@@ -85,118 +124,191 @@ def check_annotated_images(
     """
     images = images.absolute()
     found: list[Instances] = []
-    sizes: list[int] = []
+    sizes = array("q")
+    payload = 0
     change_marks: list[int] = []
     faults = orphans(coco)
-    rotated: list[str] = []
+    warnings: list[Fault] = []
     pixels, instances, holding = Counter[int](), Counter[int](), Counter[int]()
     images_of = ImageTotals()
     empty = 0
-    with progress(total=len(coco.images), label="check") as advance:
-        check = partial(_check_annotated_image, images, value_range, decode)
-        for result in ordered_map(check, entries(coco), workers=workers):
-            advance(1)
-            faults.extend(result.faults)
-            item = result.item
-            if item is None:
-                continue
-            if result.orientation != 1:
-                rotated.append(f"{item.file_name}: EXIF orientation {result.orientation}")
-            if drop_empty and not len(item.labels):
-                empty += 1
-                continue
-            found.append(item)
-            images_of.add(result.header)
-            sizes.append(result.size)
-            change_marks.append(result.change_mark)
-            holding.update(set(item.labels.tolist()))
-            for label, area in zip(item.labels.tolist(), result.areas, strict=True):
-                pixels[label] += area
-                instances[label] += 1
-    categories = sorted(coco.categories, key=lambda category: category.id)
+    for check in map_faults(
+        partial(_check_annotated_image, images, value_range, decode, boxes),
+        entries(coco),
+        faults,
+        name=_file_name,
+        total=len(coco.images),
+        label="check",
+        progress=progress,
+        workers=workers,
+    ):
+        faults += check.faults
+        item = check.item
+        if drop_empty and not len(item.labels):
+            empty += 1
+            continue
+        warnings += check.warnings
+        found.append(item)
+        images_of.add(check.header)
+        sizes.extend(check.row)
+        payload += check.size
+        change_marks.append(check.change_mark)
+        holding.update(set(item.labels.tolist()))
+        for label, area in zip(item.labels.tolist(), check.areas, strict=True):
+            pixels[label] += area
+            instances[label] += 1
     return Rows(
         task="instance",
         schema=INSTANCE,
         items=tuple(found),
         keys=tuple(str(item.image_id) for item in found),
         read=partial(read_instance_row, images),
-        sizes=np.array(sizes, np.int64) + blob_overhead(INSTANCE),
+        sizes=np.array(sizes, np.int64).reshape(-1, 3),
         change_marks=np.array(change_marks, np.uint64),
-        payload_bytes=sum(sizes),
+        payload_bytes=payload,
         classes=tuple(
             ClassInfo(
                 id=label,
-                name=category.name,
-                original_id=category.id,
+                name=coco.categories[row].name,
+                original_id=coco.categories[row].id,
                 pixels=pixels[label],
                 images=holding[label],
                 instances=instances[label],
             )
-            for label, category in enumerate(categories, start=1)
+            for label, row in enumerate(coco.label_order(), start=1)
         ),
         ignore_label=None,
         ignore_pixels=0,
         samples=len(coco.images),
         empty=empty,
+        fatal=tuple(duplicate_images(coco)),
         faults=tuple(faults),
-        rotated=tuple(rotated),
+        warnings=tuple(warnings),
         images=images_of.summary(),
         value_range=value_range,
+        options={"boxes": boxes},
     )
 
 
-def _check_annotated_image(folder: Path, value_range: ValueRange | None, decode: bool, entry: Entry) -> _ImageCheck:
-    """Check one image and its annotations; report faults instead of raising."""
-    image = entry.image
-    try:
-        path = resolve(folder, image.file_name)
-        header = inspect_image(path, value_range, decode=decode)
-        check_image_size(image, header.height, header.width)
-    except InvalidInputError as error:
-        return _ImageCheck(None, (), 0, 0, (Fault(error.code, image.file_name, str(error)),), 1)
-    item, areas, faults = make_instances(entry, header.height, header.width)
-    status = path.stat()
-    size = status.st_size + len(item.masks) + item.boxes.nbytes + item.labels.nbytes + item.iscrowd.nbytes
-    if too_large := row_faults(image.file_name, size + blob_overhead(INSTANCE)):
-        return _ImageCheck(None, (), 0, 0, (*faults, *too_large), 1)
-    content = (item.masks, item.boxes.tolist(), item.labels.tolist(), item.iscrowd.tolist())
-    mark = change_mark(image, status.st_size, status.st_mtime_ns, content)
-    return _ImageCheck(item, areas, size, mark, faults, header.orientation, header)
+def _file_name(entry: Entry) -> str:
+    return entry.image.file_name
 
 
-def make_instances(entry: Entry, height: int, width: int) -> tuple[Instances, tuple[int, ...], tuple[Fault, ...]]:
-    """Return the instances of an image of `height` x `width` pixels, their areas in pixels, and the faults."""
-    image = entry.image
-    faults: list[Fault] = []
-    kept: list[int] = []
-    boxes, masks, areas = [], [], []
-    for row, (_, shape) in enumerate(measure(entry, height, width)):
-        if isinstance(shape, Fault):
-            faults.append(shape)
-            continue
-        kept.append(row)
-        boxes.append(shape.box)
-        masks.append(shape.rle["counts"])
-        areas.append(shape.area)
+def _check_annotated_image(
+    folder: Path, value_range: ValueRange | None, decode: bool, boxes: Boxes, entry: Entry
+) -> _ImageCheck:
+    """Check one image and its annotations.
+
+    Raises:
+        FaultsError: when the image has faults; with those of its annotations.
+    """
+    file = File(folder, entry.image.file_name)
+    look = inspect_image_entry(file, entry, value_range, boxes=boxes, decode=decode)
+    header, status = look.header, look.status
+    if look.image_faults or not header or not look.row or not status:
+        faults = (*look.image_faults, *look.annotation_faults)
+        raise FaultsError(f"{file.name}: {plural(len(faults), 'fault')}", faults)
+    item, areas = make_instances(entry, look.annotations, header.height, header.width)
+    contradicting = [fault for one in look.annotations for fault in box_mismatch(one)] if boxes == "json" else []
+    return _ImageCheck(
+        item=item,
+        areas=areas,
+        size=status.st_size + _array_bytes(item),
+        row=look.row,
+        change_mark=_mark(item, status, status.st_size),
+        faults=look.annotation_faults,
+        warnings=(*odd_image(file.name, header), *contradicting),
+        header=header,
+    )
+
+
+def inspect_image_entry(
+    image: Encoded,
+    entry: Entry,
+    value_range: ValueRange | None = None,
+    *,
+    boxes: Boxes = "json",
+    decode: bool,
+    read: bool = False,
+) -> ImageReport:
+    """Find the faults of one image and its annotations.
+
+    Args:
+        image: the image.
+        entry: what the JSON says about it.
+        value_range: value range of the data set.
+        boxes: where boxes come from.
+        decode: decode the image instead of only reading its header.
+        read: read the file of the image completely.
+    """
+    image_faults: list[Fault] = []
+    annotation_faults: list[Fault] = []
+    stated = entry.image.height, entry.image.width
+    found = header = None
+    # Taken first, so that a change while the image is inspected is found later.
+    status = image.status()
+    with collecting(image_faults, image.name):
+        found = image.read() if read else image.find()
+        header = inspect_image(found, value_range, decode=decode)
+        check_size(header.shape, stated, "the JSON says", orientation=header.orientation)
+    # The masks are drawn for the size that the JSON says.
+    height, width = stated if min(stated[0] or 0, stated[1] or 0) > 0 else header.shape if header else (0, 0)
+    measured = measure(entry, height, width, annotation_faults, boxes=boxes) if height and width else ()
+    annotations = tuple(measured)
+    row = None
+    with collecting(image_faults, image.name):
+        if header:
+            size = status.st_size if status else len(image.read())
+            item, _ = make_instances(entry, annotations, header.height, header.width)
+            row = measure_row(ROW_SCHEMAS["instance"], _as_row(item, size))
+            image_faults += row_faults(image.name, row)
+    return ImageReport(found, status, header, annotations, row, tuple(image_faults), tuple(annotation_faults))
+
+
+def make_instances(
+    entry: Entry, annotations: Sequence[Annotation], height: int, width: int
+) -> tuple[Instances, tuple[int, ...]]:
+    """Return the usable instances of an image of `height` x `width` pixels, and their areas in pixels."""
+    usable = [(one, one.shape) for one in annotations if one.shape]
     item = Instances(
-        image_id=image.id,
-        file_name=image.file_name,
+        image_id=entry.image.id,
+        file_name=entry.image.file_name,
         height=height,
         width=width,
-        boxes=np.array(boxes, np.float32).reshape(-1, 4),
-        labels=entry.labels[np.array(kept, np.int64)],
-        iscrowd=entry.iscrowd[np.array(kept, np.int64)],
-        masks=pack_masks(masks),
+        boxes=np.array([shape.box for _, shape in usable], np.float32).reshape(-1, 4),
+        labels=np.array([one.label for one, _ in usable], np.int32),
+        iscrowd=np.array([one.crowd for one, _ in usable], np.int32),
+        masks=pack_masks([shape.rle["counts"] for _, shape in usable]),
     )
-    return item, tuple(areas), tuple(faults)
+    return item, tuple(shape.area for _, shape in usable)
 
 
-def read_instance_row(images: Path, item: Instances) -> Row:
-    """Read the row of an image: its file, byte for byte, and its instances."""
+def _array_bytes(item: Instances) -> int:
+    return len(item.masks) + item.boxes.nbytes + item.labels.nbytes + item.iscrowd.nbytes
+
+
+def _mark(item: Instances, status: os.stat_result | None, size: int) -> int:
+    content = (item.masks, item.boxes.tobytes(), item.labels.tobytes(), item.iscrowd.tobytes())
+    key = (item.image_id, item.file_name, item.height, item.width)
+    return change_mark(key, size, status.st_mtime_ns if status else 0, content)
+
+
+def read_instance_row(images: Path, item: Instances) -> tuple[Row, int]:
+    """Read the row of an image: its file, byte for byte, and its instances; and its change mark."""
+    file = File(images, item.file_name)
+    status = file.status()
+    with faults_at(item.file_name):
+        data = file.read()
+    # The bytes are counted, since the file may change while it is read.
+    return _as_row(item, data), _mark(item, status, len(data))
+
+
+def _as_row(item: Instances, data: bytes | int) -> Row:
+    """Return the row of an image with its content, or with the number of its bytes to measure the row."""
     return {
         "image_id": item.image_id,
         "file_name": item.file_name,
-        "data": read_regular(resolve(images, item.file_name)),
+        "data": data,
         "height": item.height,
         "width": item.width,
         "boxes": item.boxes,

@@ -2,37 +2,57 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from segdata.errors import InvalidInputError
 from segdata.images.values import ValueRange
+from segdata.mindrecord.index import INDEX_SUFFIX
 from segdata.records.schema import SCHEMAS, Schema, TaskName
+from segdata.regular import DESCRIPTION_BYTES, read_regular
+from segdata.text import plural
 
 MANIFEST = "manifest.json"
-MANIFEST_VERSION = 2
+MANIFEST_VERSION = 3
 
-#: Options that every manifest must contain.
-_OPTIONS = {"num_shards", "shuffle", "seed"}
+#: First format version with a digest of the manifest itself.
+_DIGEST_VERSION = 3
 
-#: Suffix of MindRecord's SQLite index, one next to each shard.
-INDEX_SUFFIX = ".db"
+#: What is in the place of that digest while it is computed.
+_NO_DIGEST = "0" * 64
+
+
+_Amount = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Count = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
+_Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class _Options(msgspec.Struct):
+    """Options that every manifest contains."""
+
+    num_shards: _Count
+    shuffle: bool
+    seed: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
     """One shard file and the index next to it (``file + ".db"``); sizes in bytes, digests in hex."""
 
-    file: str
-    rows: int
-    bytes: int
-    sha256: str
-    index_bytes: int
-    index_sha256: str
+    file: _Text
+    rows: _Amount
+    bytes: _Amount
+    sha256: _Digest
+    index_bytes: _Amount
+    index_sha256: _Digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,20 +62,20 @@ class ClassInfo:
     `instances` is ``None`` in a semantic set, whose pixels do not belong to instances.
     """
 
-    id: int
-    name: str
+    id: _Amount
+    name: _Text
     original_id: int
-    pixels: int
-    images: int
-    instances: int | None = None
+    pixels: _Amount
+    images: _Amount
+    instances: _Amount | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageInfo:
     """Kinds of image in a set: number of images by data type of their samples, and number of images in color."""
 
-    samples: dict[str, int]
-    color: int
+    samples: dict[str, _Amount]
+    color: _Amount
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,26 +84,28 @@ class Manifest:
 
     `inputs` is the SHA-256 over the fingerprints of all rows in set order (see ``docs/formats.md``); `options` are
     those that affect the bytes of the set; `ignore_label` is ``None`` in an instance set. `value_range` has the samples
-    of deep images that mean black and white; sets of format version 1 lack it and `images`. The manifest contains no
-    time stamp and no absolute path, so the same inputs give the same manifest.
+    of deep images that mean black and white; sets of format version 1 lack it and `images`. `sha256` is the digest of
+    the manifest's own text, with 64 zeros in its place; sets of earlier versions than 3 lack it. The manifest contains
+    no time stamp and no absolute path, so the same inputs give the same manifest.
     """
 
     format: Literal["segdata record set"] = "segdata record set"
-    format_version: int = MANIFEST_VERSION
+    format_version: Annotated[int, msgspec.Meta(ge=1)] = MANIFEST_VERSION
     task: TaskName
-    name: str
+    name: _Text
     schema: Schema
-    classes: tuple[ClassInfo, ...]
-    ignore_label: int | None
-    ignore_pixels: int
-    rows: int
-    payload_bytes: int
-    inputs: str
+    classes: Annotated[tuple[ClassInfo, ...], msgspec.Meta(min_length=1)]
+    ignore_label: Annotated[int, msgspec.Meta(ge=0, le=255)] | None
+    ignore_pixels: _Amount
+    rows: _Count
+    payload_bytes: _Amount
+    inputs: _Digest
     options: dict[str, Any]
     images: ImageInfo | None = None
     value_range: tuple[float, float] | None = None
     program: dict[str, str]
-    shards: tuple[Shard, ...]
+    shards: Annotated[tuple[Shard, ...], msgspec.Meta(min_length=1)]
+    sha256: _Digest | None = None
 
     @property
     def image_range(self) -> ValueRange | None:
@@ -107,50 +129,32 @@ class Manifest:
         return (*shards, MANIFEST)
 
 
-@dataclass(frozen=True)
-class RecordSet:
-    """A record set on disk: its directory and its manifest."""
-
-    directory: Path
-    manifest: Manifest = field(repr=False)
-
-    @property
-    def shard_paths(self) -> list[Path]:
-        """Paths of the shards, in row order."""
-        return [self.directory / shard.file for shard in self.manifest.shards]
-
-
 def write_manifest(directory: Path, manifest: Manifest) -> None:
-    """Write `manifest` to `directory`; call this after all other files are written."""
-    text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
-    (directory / MANIFEST).write_bytes(text + b"\n")
+    """Write `manifest` with its digest to `directory`; call this after all other files are written."""
+    text = msgspec.json.format(msgspec.json.encode(replace(manifest, sha256=_NO_DIGEST)), indent=2)
+    (directory / MANIFEST).write_bytes(_put(text, _NO_DIGEST, hashlib.sha256(text).hexdigest()) + b"\n")
 
 
-def open_set(path: Path) -> RecordSet:
-    """Open the record set that `path` names: its directory, its manifest or any single shard.
-
-    Raises:
-        InvalidInputError: when there is no set, or its manifest is damaged or has a newer format.
-    """
-    directory = path if path.is_dir() else path.parent
-    manifest = read_manifest(directory / MANIFEST, named=path)
-    if path not in (directory, directory / MANIFEST) and path.name not in manifest.files:
-        raise InvalidInputError(f"{path}: not a file of the record set in {directory}")
-    return RecordSet(directory, manifest)
+def _put(text: bytes, old: str, new: str) -> bytes:
+    """Replace the digest of a manifest in its text: it comes last there."""
+    before, _, after = text.rpartition(old.encode())
+    return before + new.encode() + after
 
 
 def read_manifest(path: Path, *, named: Path | None = None) -> Manifest:
     """Read and validate a manifest; `named` is the path that the user gave for the set.
 
     Raises:
-        InvalidInputError: when there is no manifest, or it is damaged, has a newer format or is inconsistent.
+        InvalidInputError: when there is no manifest, or it is damaged, inconsistent, was changed or has a newer format.
     """
     try:
-        text = path.read_bytes()
+        text = read_regular(path, at_most=DESCRIPTION_BYTES)
     except OSError as error:
         raise InvalidInputError(
             f"{named or path}: no record set; expected {path}. Name a set written by segdata to-mindrecord."
         ) from error
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{path}: {error}", error.code) from error
     version = re.search(rb'"format_version":\s*(\d{1,9})', text)
     if version and int(version[1]) > MANIFEST_VERSION:
         raise InvalidInputError(
@@ -159,13 +163,51 @@ def read_manifest(path: Path, *, named: Path | None = None) -> Manifest:
         )
     try:
         manifest = msgspec.json.decode(text, type=Manifest)
+        msgspec.convert(manifest.options, _Options)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInputError(f"{path}: not a manifest of a record set: {error}") from error
-    if not manifest.shards or manifest.schema != SCHEMAS[manifest.task] or not manifest.options.keys() >= _OPTIONS:
+    if contradiction := next(_contradictions(manifest), None):
+        raise InvalidInputError(f"{path}: not a manifest of a record set: {contradiction}")
+    if not _is_as_written(text.rstrip(), manifest):
         raise InvalidInputError(
-            f"{path}: not a manifest of a record set: shards or options are missing, or the schema differs"
+            f"{path}: was changed after segdata wrote it; expected the text that its sha256 belongs to. Restore the "
+            "file, or write the set again.",
+            "record_damaged",
         )
-    unsafe = [name for name in manifest.files if set("/\\\0") & set(name) or name in ("", ".", "..")]
-    if unsafe:
-        raise InvalidInputError(f"{path}: names a file outside its directory: {unsafe[0]!r}")
     return manifest
+
+
+def _is_as_written(text: bytes, manifest: Manifest) -> bool:
+    """Return whether the digest of a manifest belongs to its text; earlier format versions have none."""
+    if manifest.sha256 is None:
+        return manifest.format_version < _DIGEST_VERSION
+    return hashlib.sha256(_put(text, manifest.sha256, _NO_DIGEST)).hexdigest() == manifest.sha256
+
+
+def _contradictions(manifest: Manifest) -> Iterator[str]:
+    """Yield what no manifest that this program writes says, though each value alone would be valid."""
+    first = 0 if manifest.task == "semantic" else 1
+    ids = [info.id for info in manifest.classes]
+    if manifest.schema != SCHEMAS[manifest.task]:
+        yield f"schema: differs from that of the task {manifest.task}"
+    if ids != [*range(first, first + len(ids))]:
+        yield f"classes: the ids are {ids[:10]}; expected {first}, {first + 1}, … in this order"
+    if repeated := _repeated(manifest.class_names):
+        yield f"classes: two have the name {repeated!r}; expected a name for each"
+    if (manifest.ignore_label is None) != (manifest.task == "instance"):
+        yield f"ignore_label: {manifest.ignore_label} in a set of the task {manifest.task}"
+    if manifest.value_range and not manifest.value_range[0] < manifest.value_range[1]:
+        yield f"value_range: {list(manifest.value_range)}; expected the lower value first"
+    if unsafe := next((name for name in manifest.files if set("/\\\0") & set(name) or name in (".", "..")), None):
+        yield f"shards: names a file outside its directory: {unsafe!r}"
+    if repeated := _repeated(manifest.files):
+        yield f"shards: two have the file {repeated!r}; expected a file for each"
+    if (count := manifest.options["num_shards"]) != len(manifest.shards):
+        yield f"options: num_shards is {count}, but it lists {plural(len(manifest.shards), 'shard')}"
+    if (rows := sum(shard.rows for shard in manifest.shards)) != manifest.rows:
+        yield f"rows: {manifest.rows}, but its shards have {rows} together"
+
+
+def _repeated(names: Iterable[str]) -> str | None:
+    """Return the first name that occurs twice."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)

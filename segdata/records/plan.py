@@ -4,46 +4,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from segdata.errors import FaultsError, InvalidInputError
-from segdata.records import layout
+from segdata.errors import InvalidInputError
+from segdata.files.paths import real
+from segdata.mindrecord.form import FORBIDDEN, SetForm
+from segdata.mindrecord.header import SHARDS_MAX
+from segdata.records.layout import choose_form
 from segdata.records.rows import Rows
-from segdata.records.schema import KEY
+from segdata.records.schema import ROW_SCHEMAS
 from segdata.seeded import seeded_order
-from segdata.text import plural
+from segdata.text import is_unicode, plural
 
 _T = TypeVar("_T")
 
-#: Limits and forbidden characters of MindRecord's `FileWriter`.
-MAX_SHARDS = 1000
-_FORBIDDEN = set("\\/:*?\"<>|`&';")
-
 
 @dataclass(frozen=True)
-class Plan(Generic[_T]):
-    """Plan of a record set: the rows of each shard, in order, and the layout."""
+class Plan:
+    """Plan of a record set: the rows of each shard, in order, as indices in `Rows.items`, and the form of its files."""
 
     name: str
     seed: int | None
-    shards: tuple[tuple[_T, ...], ...]
-    layout: layout.Layout
+    shards: tuple[tuple[int, ...], ...]
+    form: SetForm
 
 
-def make_plan(rows: Rows[_T], name: str, *, num_shards: int, seed: int | None) -> Plan[_T]:
+def make_plan(rows: Rows[_T], name: str, *, num_shards: int, seed: int | None) -> Plan:
     """Choose the order of the rows and their shards; read and write nothing.
 
     Raises:
-        FaultsError: when rows are larger than MindRecord's limit; names all of them.
-        InvalidInputError: when the number of shards is out of range or larger than the number of rows.
+        InvalidInputError: when the number of shards is out of range or larger than the number of rows, or a row is
+            larger than MindRecord's limit.
     """
-    _check_sizes(rows)
     count = len(rows.items)
-    if not 1 <= num_shards <= MAX_SHARDS:
+    if not 1 <= num_shards <= SHARDS_MAX:
         raise InvalidInputError(
-            f"number of shards is {num_shards}; expected 1 to {MAX_SHARDS}, the limit of MindRecord"
+            f"number of shards is {num_shards}; expected 1 to {SHARDS_MAX}, the limit of MindRecord"
         )
     if count < num_shards:
         raise InvalidInputError(
@@ -55,16 +53,16 @@ def make_plan(rows: Rows[_T], name: str, *, num_shards: int, seed: int | None) -
     return Plan(
         name=name,
         seed=seed,
-        shards=tuple(tuple(rows.items[index] for index in part) for part in parts),
-        layout=layout.choose_layout([rows.sizes[part] for part in parts], name_bytes=len(name.encode()) + 16),
+        shards=tuple(tuple(part.tolist()) for part in parts),
+        form=choose_form(ROW_SCHEMAS[rows.task], shard_names(name, num_shards), [rows.sizes[part] for part in parts]),
     )
 
 
-def _check_sizes(rows: Rows[_T]) -> None:
-    keyed = zip(rows.keys, rows.sizes.tolist(), strict=True)
-    faults = [str(fault) for key, size in keyed for fault in layout.row_faults(f"{KEY[rows.task]} {key}", size)]
-    if faults:
-        raise FaultsError(f"{plural(len(faults), 'row')} cannot be written", faults)
+def shard_names(name: str, num_shards: int) -> tuple[str, ...]:
+    """Return the file names that MindRecord gives to `num_shards` shards: zero-padded numbers, none for one shard."""
+    stem = f"{name}.mindrecord"
+    width = len(str(num_shards - 1))
+    return (stem,) if num_shards == 1 else tuple(f"{stem}{index:0{width}}" for index in range(num_shards))
 
 
 def set_name(target: Path) -> str:
@@ -73,9 +71,11 @@ def set_name(target: Path) -> str:
     Raises:
         InvalidInputError: when MindRecord does not accept it as a file name.
     """
-    name = target.resolve().name.removesuffix(".mindrecord")
-    if not name or _FORBIDDEN & set(name) or name != name.strip():
-        forbidden = " ".join(sorted(_FORBIDDEN))
+    name = real(target).name.removesuffix(".mindrecord")
+    if not is_unicode(name):
+        raise InvalidInputError(f"{target}: the name is not valid Unicode, which MindRecord needs; choose another name")
+    if not name or FORBIDDEN & set(name) or name != name.strip():
+        forbidden = " ".join(sorted(FORBIDDEN))
         raise InvalidInputError(
             f"{target}: {name!r} is not a file name that MindRecord accepts; "
             f"expected no spaces at either end and none of {forbidden}"

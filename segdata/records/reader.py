@@ -1,56 +1,179 @@
-"""Read the rows of a record set with MindSpore."""
+"""Open a record set and read its rows, in any order and in any number of threads and processes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import resource
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import overload
 
-import numpy.typing as npt
+from segdata.errors import InvalidInputError, SegDataError
+from segdata.mindrecord.shards import SetReader
+from segdata.records.manifest import MANIFEST, Manifest, read_manifest
+from segdata.records.schema import ROW_SCHEMAS, Row
 
-from segdata.errors import InvalidInputError
-from segdata.records.manifest import RecordSet
-from segdata.records.schema import Row, read_back
+#: Files that a process has open besides those of a record set: libraries, pipes, outputs; 32 were counted.
+_OTHER_FILES = 64
 
-Columns = dict[str, npt.NDArray[Any]]
+#: Inode, size in bytes and modification time in nanoseconds of a file; None if it is missing.
+FileState = tuple[int, int, int] | None
 
 
-def read_columns(shard: Path, columns: Sequence[str], *, rows: Sequence[int] | None = None) -> Iterator[Columns]:
-    """Yield the columns of every row of the set that `shard` belongs to, in set order, as MindSpore returns them.
+@dataclass(frozen=True)
+class RecordSet(Sequence[Row]):
+    """A record set on disk, as a sequence of its rows; see `open_set`.
 
-    Args:
-        shard: any shard of the set.
-        columns: names of the schema fields to read.
-        rows: read only these rows (indices in the set), in this order.
+    It can be pickled, and used by several threads and processes: a read has no position in the file. A row is a
+    dictionary of the fields of the task (``docs/formats.md``), with the values that were written.
+
+    Attributes:
+        directory: directory of the set.
+        manifest: its description.
+        state: state of its files when it was opened.
+
+    Example:
+        >>> records = open_set(Path("records/voc_train"))
+        >>> len(records), records[0]["file_name"], [row["file_name"] for row in records[-2:]]
+    """
+
+    directory: Path
+    manifest: Manifest = field(repr=False)
+    state: tuple[FileState, ...] = field(repr=False)
+
+    def __len__(self) -> int:
+        return self.manifest.rows
+
+    @overload
+    def __getitem__(self, number: int) -> Row: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Row]: ...
+    def __getitem__(self, number: int | slice) -> Row | list[Row]:
+        if isinstance(number, slice):
+            return list(read_rows(self, rows=range(len(self))[number]))
+        try:
+            return self._rows.row(range(len(self))[number], list(self.manifest.schema))
+        except (InvalidInputError, OSError):
+            # A set that was replaced is not damaged.
+            self.check_unchanged()
+            raise
+
+    def __iter__(self) -> Iterator[Row]:
+        return read_rows(self)
+
+    @property
+    def shard_paths(self) -> list[Path]:
+        """Paths of the shards, in row order."""
+        return [self.directory / shard.file for shard in self.manifest.shards]
+
+    def check_unchanged(self) -> None:
+        """Check that the set on disk still is the one that was opened.
+
+        Raises:
+            SegDataError: when it was replaced or a file of it has changed.
+        """
+        if _state(self.directory, self.manifest) != self.state:
+            raise SegDataError(
+                f"{self.directory}: the record set was replaced or changed while it was in use, so its rows may not be "
+                "those of the manifest that was read. Wait until the other program has finished, and start again."
+            )
+
+    @cached_property
+    def _rows(self) -> SetReader:
+        """The rows of the shards, after comparing the form of the shards with the manifest."""
+        shards = self.manifest.shards
+        allow_open_files(self.directory, len(shards))
+        try:
+            reader = SetReader(self.shard_paths[0])
+        except OSError as error:
+            raise InvalidInputError(
+                f"{error.filename}: cannot be read ({error.strerror}). Run segdata verify to find the damage.",
+                "record_damaged",
+            ) from error
+        found = [(shard.path.name, len(shard)) for shard in reader.shards]
+        if (
+            found != [(shard.file, shard.rows) for shard in shards]
+            or reader.schema.fields != ROW_SCHEMAS[self.manifest.task].fields
+        ):
+            raise InvalidInputError(
+                f"{self.directory}: its shards do not have the files, rows or fields of its manifest. Run segdata "
+                "verify to find the damage.",
+                "record_damaged",
+            )
+        return reader
+
+
+def _state(directory: Path, manifest: Manifest) -> tuple[FileState, ...]:
+    return tuple(_file_state(directory / name) for name in manifest.files)
+
+
+def _file_state(path: Path) -> FileState:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def allow_open_files(directory: Path, files: int) -> None:
+    """Raise this process's limit of open files if it is too low for `files` files of a record set.
 
     Raises:
-        InvalidInputError: when MindSpore cannot read the set.
+        SegDataError: when the system does not allow it.
     """
-    from mindspore.dataset import MindDataset, SubsetSampler
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = files + _OTHER_FILES
+    if soft == resource.RLIM_INFINITY or needed <= soft:
+        return
+    if hard != resource.RLIM_INFINITY and needed > hard:
+        raise SegDataError(
+            f"{directory}: {files} files are open at once when it is read, and this process may open {hard}; expected "
+            f"a limit of {needed} or more (ulimit -n). Raise it, or write the set again with fewer shards "
+            "(--num_shards)."
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
-    chosen = {"shuffle": False} if rows is None else {"sampler": SubsetSampler(list(rows))}
+
+def open_set(path: Path) -> RecordSet:
+    """Open the record set that `path` names: its directory, its manifest or any single shard.
+
+    Raises:
+        InvalidInputError: when there is no set, or its manifest is damaged, was changed or has a newer format.
+    """
+    directory = path if path.is_dir() else path.parent
+    before = _file_state(directory / MANIFEST)
+    manifest = read_manifest(directory / MANIFEST, named=path)
+    if path not in (directory, directory / MANIFEST) and path.name not in manifest.files:
+        raise InvalidInputError(f"{path}: not a file of the record set in {directory}")
+    # The manifest comes last: its state of before it was read shows whether all others belong to it.
+    return RecordSet(directory, manifest, (*_state(directory, manifest)[:-1], before))
+
+
+def read_rows(
+    found: RecordSet, *, rows: Sequence[int] | None = None, fields: Sequence[str] | None = None
+) -> Iterator[Row]:
+    """Yield rows of a set as they were written, one at a time.
+
+    Args:
+        found: the set.
+        rows: read only these rows (numbers in the set, from 0), in this order; a row may be named several times.
+        fields: read only these fields. Reading is fast without fields of type bytes.
+
+    Example:
+        >>> names = [row["file_name"] for row in read_rows(open_set(path), fields=["file_name"])]
+
+    Raises:
+        InvalidInputError: when a shard or its index is missing or damaged, or there is no such field.
+        IndexError: when there is no such row.
+        SegDataError: before the first row or after the last one, when the set is not the one that was opened.
+    """
+    found.check_unchanged()
     try:
-        read: Callable[..., Iterator[Columns]] = MindDataset(
-            str(shard), columns_list=list(columns), num_parallel_workers=1, **chosen
-        ).create_dict_iterator
-        yield from read(num_epochs=1, output_numpy=True)
-    except (RuntimeError, ValueError) as error:
-        raise InvalidInputError(
-            f"{shard.parent}: MindSpore cannot read this record set ({error_line(error)}). Run segdata verify to find "
-            "the damage.",
-            "record_damaged",
-        ) from error
-
-
-def error_line(error: Exception) -> str:
-    """Return the line that MindSpore marks as the error, or the first other line of its message."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    marked = [line.removeprefix("[ERROR] ") for line in lines if line.startswith("[ERROR] ")]
-    return next((line for line in [*marked, *lines] if line and not line.startswith("-")), type(error).__name__)
-
-
-def read_rows(found: RecordSet, *, rows: Sequence[int] | None = None) -> Iterator[Row]:
-    """Yield the rows of a set as they were written; see `read_columns`."""
-    schema = found.manifest.schema
-    for columns in read_columns(found.shard_paths[0], list(schema), rows=rows):
-        yield read_back(columns, schema)
+        numbers = range(len(found)) if rows is None else rows
+        yield from found._rows.read(numbers, list(found.manifest.schema) if fields is None else fields)
+    except (InvalidInputError, OSError):
+        # A set that was replaced is not damaged.
+        found.check_unchanged()
+        raise
+    found.check_unchanged()

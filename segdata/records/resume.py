@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import SegDataError
-from segdata.files import empty, staging_directory
+from segdata.files.publishing import empty, staging_directory
 from segdata.records.plan import Plan
 from segdata.records.rows import Rows
 
@@ -47,7 +47,7 @@ class _Saved:
 
 
 def open_work(
-    staging: Path, plan: Plan[_T], rows: Rows[_T], *, options: dict[str, Any], program: dict[str, str], resume: bool
+    staging: Path, plan: Plan, rows: Rows[_T], *, options: dict[str, Any], program: dict[str, str], resume: bool
 ) -> Path:
     """Return the folder of `staging` for the shards of this plan.
 
@@ -64,7 +64,7 @@ def open_work(
         classes=[(info.id, info.name, info.original_id) for info in rows.classes],
         ignore_label=rows.ignore_label,
         rows=len(rows.items),
-        layout=(plan.layout.page_size, plan.layout.header_size),
+        layout=(plan.form.page_size, plan.form.header_size),
         change_marks=hashlib.sha256(rows.change_marks.tobytes()).hexdigest(),
     )
     text = msgspec.json.encode(saved)
@@ -95,7 +95,8 @@ def _difference(left: Path, now: _Saved, change_marks: npt.NDArray[np.uint64], k
             break
         if isinstance(value, dict):
             name, before, value = next(
-                ((key, before.get(key), value[key]) for key in value if before.get(key) != value[key]), (name, 0, 0)
+                ((key, before.get(key), value.get(key)) for key in before | value if before.get(key) != value.get(key)),
+                (name, 0, 0),
             )
         if before != value:
             return f"{start}: {name} was {before!r} and is now {value!r}"

@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 
 from segdata.cluster import Workers
-from segdata.errors import InvalidInputError
-from segdata.files import resolve
+from segdata.encoded import File
+from segdata.errors import Fault, InvalidInputError
 from segdata.images.reading import read_samples
 from segdata.images.survey import SampleCounts, by_value, count_samples, find_value_range
 from segdata.images.values import Percentiles, ValueRange
-from segdata.parallel import Progress, ordered_map
+from segdata.parallel import Progress, map_faults
 
 
 def resolve_value_range(
@@ -28,19 +28,23 @@ def resolve_value_range(
     """
     if not isinstance(wanted, Percentiles):
         return wanted
-    count = partial(_count, root.absolute(), by_value(wanted))
-    found: list[SampleCounts] = []
-    with progress(total=len(names), label="value range") as advance:
-        for counts in ordered_map(count, names, workers=workers):
-            advance(1)
-            if counts:
-                found.append(counts)
+    faults: list[Fault] = []
+    counts = map_faults(
+        partial(_count, root.absolute(), by_value(wanted)),
+        names,
+        faults,
+        name=str,
+        total=len(names),
+        label="value range",
+        progress=progress,
+        workers=workers,
+    )
+    found = list(counts)
+    for fault in faults:
+        if fault.code == "no_value_range":
+            raise InvalidInputError(str(fault), fault.code)
     return find_value_range(found, wanted)
 
 
-def _count(root: Path, values: bool, name: str) -> SampleCounts | None:
-    try:
-        samples = read_samples(resolve(root, name))
-    except (InvalidInputError, OSError):
-        return None
-    return count_samples(samples, by_value=values)
+def _count(root: Path, values: bool, name: str) -> SampleCounts:
+    return count_samples(read_samples(File(root, name).find()), by_value=values)

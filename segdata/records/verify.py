@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from segdata.errors import InvalidInputError
-from segdata.parallel import Progress, silent
-from segdata.records.manifest import INDEX_SUFFIX, RecordSet, Shard, open_set
-from segdata.records.reader import read_columns
-from segdata.records.schema import KEY, read_back
-from segdata.records.stitch import count_rows, read_header
-from segdata.records.writer import file_digest, row_fingerprint
-from segdata.text import plural
+from segdata.mindrecord.header import read_shard_header
+from segdata.mindrecord.index import INDEX_SUFFIX
+from segdata.parallel import Progress, default_workers, progress_map, silent
+from segdata.records.fetch import set_location
+from segdata.records.judge import judge, require_mindspore
+from segdata.records.manifest import MANIFEST
+from segdata.records.reader import RecordSet, open_set
+from segdata.records.recount import recount
+from segdata.records.writer import file_digest
+from segdata.store.access import reading
+from segdata.store.url import Location
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class VerifyReport:
     rows: int
     shards: int
     quick: bool
+    with_mindspore: bool
     problems: tuple[str, ...]
 
     @property
@@ -34,28 +38,73 @@ class VerifyReport:
         return not self.problems
 
 
-def verify(path: Path, *, quick: bool = False, progress: Progress = silent) -> VerifyReport:
+def verify(
+    location: Location,
+    *,
+    quick: bool = False,
+    with_mindspore: bool = False,
+    work_dir: Path | None = None,
+    progress: Progress = silent,
+) -> VerifyReport:
     """Compare a record set with its manifest.
 
-    Always check files, sizes, and the row count and shard names in each shard's header. Unless `quick`, also check the
-    SHA-256 of every file, that opening any single shard in MindSpore yields every row exactly once, and that the rows
-    are those that were written.
+    Always check that the manifest has the text that was written, and check files, sizes, and the row count and shard
+    names in each shard's header. Unless `quick`, also check the SHA-256 of every file, that each row is the one that
+    was written, and everything in the manifest that can be counted from the rows. A set in a store is copied to a
+    temporary directory first.
+
+    Args:
+        location: the set's directory, manifest or any single shard, as a path or a URL.
+        quick: check names, sizes and headers only.
+        with_mindspore: if all else is intact, also compare the rows that MindSpore reads, opening the set by each
+            shard.
+        work_dir: directory for the copy of a set in a store; by default ``~/.cache/segdata``.
+        progress: reports progress.
+
+    Example:
+        >>> verify("s3://bucket/records/train", quick=True).ok
+        True
 
     Raises:
-        InvalidInputError: when `path` does not name a record set, or its manifest cannot be read.
+        InvalidInputError: when `location` does not name a record set, or its manifest cannot be read or was changed.
+        OptionError: with `with_mindspore`, when MindSpore is not installed.
+        SegDataError: when the store cannot be reached or denies access, or the disk is too small for the copy.
     """
-    found = open_set(path)
+    if with_mindspore:
+        require_mindspore()
+    place = set_location(location)
+    # Copy the objects that exist, not those that should: missing, oversized and foreign files are problems to name.
+    with reading(place, _is_set_file, work_dir=work_dir, progress=progress) as directory:
+        found = open_set(directory)
+        problems = _problems(found, quick=quick, progress=progress)
+        if with_mindspore and not problems:
+            problems += judge(found, progress)
+    manifest = found.manifest
+    return VerifyReport(str(place), manifest.rows, len(manifest.shards), quick, with_mindspore, tuple(problems))
+
+
+def _is_set_file(name: str) -> bool:
+    return "/" not in name and (".mindrecord" in name or name == MANIFEST)
+
+
+def _problems(found: RecordSet, *, quick: bool, progress: Progress) -> list[str]:
     problems = [*_foreign(found)]
-    with progress(total=len(found.manifest.shards), label="files") as advance:
-        for index, shard in enumerate(found.manifest.shards):
-            problems += _check_files(found, index, shard, quick=quick)
-            advance(1)
-    if sum(shard.rows for shard in found.manifest.shards) != found.manifest.rows:
-        problems.append(f"the manifest's shards do not add up to its row count of {found.manifest.rows}")
+    shards = range(len(found.manifest.shards))
+    for wrong in progress_map(
+        partial(_check_files, found, quick),
+        shards,
+        total=len(shards),
+        label="files",
+        progress=progress,
+        workers=default_workers(),
+    ):
+        problems += wrong
     if not problems and not quick:
-        problems += _check_rows(found, progress)
-    shards = found.manifest.shards
-    return VerifyReport(str(found.directory), found.manifest.rows, len(shards), quick, tuple(problems))
+        try:
+            problems += recount(found, progress)
+        except InvalidInputError as error:
+            problems.append(str(error))
+    return problems
 
 
 def _foreign(found: RecordSet) -> Iterator[str]:
@@ -65,8 +114,9 @@ def _foreign(found: RecordSet) -> Iterator[str]:
             yield f"{path.name}: not in the manifest"
 
 
-def _check_files(found: RecordSet, index: int, shard: Shard, *, quick: bool) -> list[str]:
+def _check_files(found: RecordSet, quick: bool, index: int) -> list[str]:
     """Name the first problem of a shard and the first of its index."""
+    shard = found.manifest.shards[index]
     files = [
         (shard.file, shard.bytes, shard.sha256),
         (shard.file + INDEX_SUFFIX, shard.index_bytes, shard.index_sha256),
@@ -78,52 +128,22 @@ def _check_files(found: RecordSet, index: int, shard: Shard, *, quick: bool) -> 
             problems.append(f"{name}: missing")
         elif path.stat().st_size != size:
             problems.append(f"{name}: {path.stat().st_size} bytes; the manifest says {size}")
-        elif name == shard.file and (wrong := _check_header(found, index, shard)):
+        elif name == shard.file and (wrong := _check_header(found, index)):
             problems.append(wrong)
         elif not quick and file_digest(path) != digest:
             problems.append(f"{name}: its SHA-256 differs from the manifest; the content has changed")
     return problems
 
 
-def _check_header(found: RecordSet, index: int, shard: Shard) -> str | None:
+def _check_header(found: RecordSet, index: int) -> str | None:
+    shards = found.manifest.shards
+    shard = shards[index]
     try:
-        header = read_header(found.directory / shard.file)
+        header = read_shard_header(found.directory / shard.file)
     except InvalidInputError as error:
         return str(error)
-    if count_rows(header) != shard.rows:
-        return f"{shard.file}: the row count in its header is {count_rows(header)}; the manifest says {shard.rows}"
-    if header["shard_id"] != index or header["shard_addresses"] != [other.file for other in found.manifest.shards]:
+    if header.rows != shard.rows:
+        return f"{shard.file}: the row count in its header is {header.rows}; the manifest says {shard.rows}"
+    if header.shard_id != index or header.shard_addresses != [other.file for other in shards]:
         return f"{shard.file}: its header does not list the shards of the manifest"
     return None
-
-
-def _check_rows(found: RecordSet, progress: Progress) -> list[str]:
-    """Open the set through each shard and compare the keys; through the first shard, read the full rows."""
-    manifest = found.manifest
-    key = KEY[manifest.task]
-    keys = Counter[str]()
-    inputs = hashlib.sha256()
-    with progress(total=manifest.rows, label="rows") as advance:
-        for columns in read_columns(found.shard_paths[0], list(manifest.schema)):
-            keys[str(columns[key])] += 1
-            inputs.update(row_fingerprint(read_back(columns, manifest.schema), manifest.schema))
-            advance(1)
-    problems = _compare(found, found.shard_paths[0].name, keys)
-    if not problems and inputs.hexdigest() != manifest.inputs:
-        problems.append(
-            "the rows differ from those that were written (the manifest has another fingerprint of the inputs)"
-        )
-    with progress(total=len(found.shard_paths) - 1, label="shards") as advance:
-        for path in found.shard_paths[1:]:
-            seen = Counter(str(columns[key]) for columns in read_columns(path, [key]))
-            problems += [f"{path.name}: yields other rows when opened alone"] if seen != keys else []
-            advance(1)
-    return problems
-
-
-def _compare(found: RecordSet, name: str, rows: Counter[str]) -> list[str]:
-    if rows.total() != found.manifest.rows:
-        count = plural(rows.total(), "row")
-        return [f"{name}: yields {count} when opened alone; the manifest says {found.manifest.rows}"]
-    repeated = [row for row, count in rows.items() if count > 1]
-    return [f"{name}: yields {repeated[0]} more than once"] if repeated else []

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from segdata.errors import FaultsError, InvalidInputError
-from segdata.files import below, check_target_file, normal
-from segdata.images.header import IMAGE_SUFFIXES, ImageHeader
+from segdata.errors import Code, Fault, FaultsError, InvalidInputError, faults_at
+from segdata.files.ownership import check_target_file
+from segdata.files.paths import below, normal
+from segdata.images.header import IMAGE_SUFFIXES, ImageHeader, check_size
 from segdata.images.reading import read_image_header
 from segdata.labels import png
 from segdata.lists import Pair, write_list
-from segdata.parallel import Progress, silent
+from segdata.parallel import Progress, map_faults, silent
 from segdata.text import plural
 
 #: Label kind of an index PNG.
@@ -22,6 +25,14 @@ INDEX_KIND = "8-bit gray PNG"
 
 
 _Names = dict[str, list[Path]]
+
+#: Names of the kinds of fault in the headline.
+_KINDS: dict[Code, str] = {
+    "duplicate_image": "ambiguous names",
+    "missing_label": "images without a label",
+    "missing_image": "labels without an image",
+    "size_mismatch": "pairs of different sizes",
+}
 
 
 @dataclass(frozen=True)
@@ -98,21 +109,25 @@ def pair_list(
         image_names, label_names = _tell_apart(images, image_names, label_names, image_suffix, label_suffix)
     _check_common(images, image_names, labels, label_names)
 
-    found = []
     names = sorted({*image_names, *label_names})
-    with progress(total=len(names), label="pairs") as advance:
-        for name in names:
-            found.append(_match(root, image_names.get(name, []), label_names.get(name, [])))
-            advance(1)
-    matches = [result for result in found if isinstance(result, _Match)]
-    faults = [result for result in found if isinstance(result, _Fault)]
-    if faults:
-        kinds = Counter(fault.kind for fault in faults).items()
-        summary = ", ".join(f"{kind} ({count})" for kind, count in kinds)
-        raise FaultsError(
-            f"{plural(len(matches), 'valid pair')}, but also {summary}",
-            [fault.text for fault in faults],
+    faults: list[Fault] = []
+    files = ((image_names.get(name, []), label_names.get(name, [])) for name in names)
+    matches = list(
+        map_faults(
+            partial(_match, root),
+            files,
+            faults,
+            name=_first_name,
+            total=len(names),
+            label="pairs",
+            progress=progress,
+            workers=1,
         )
+    )
+    if faults:
+        kinds = Counter(_KINDS.get(fault.code, "damaged files") for fault in faults).items()
+        summary = ", ".join(f"{kind} ({count})" for kind, count in kinds)
+        raise FaultsError(f"{plural(len(matches), 'valid pair')}, but also {summary}", faults)
     if not dry_run:
         write_list(dst_path, [match.pair for match in matches], overwrite=overwrite)
     used = {file for files in (*image_names.values(), *label_names.values()) for file in files}
@@ -137,7 +152,7 @@ def _files(folder: Path, *, skip: Path, recursive: bool) -> tuple[list[Path], li
         raise InvalidInputError(f"{folder}: no such folder")
     search = _Search(folder, skip, recursive)
     if search.faults:
-        raise FaultsError(f"{plural(len(search.faults), 'folder')} cannot be searched", sorted(search.faults))
+        raise FaultsError(f"{plural(len(search.faults), 'folder')} cannot be searched", sorted(search.faults, key=str))
     return sorted(search.files), search.repeated
 
 
@@ -147,35 +162,35 @@ class _Search:
     def __init__(self, folder: Path, skip: Path, recursive: bool) -> None:
         self.files: list[Path] = []
         self.repeated: list[Path] = []
-        self.faults: list[str] = []
+        self.faults: list[Fault] = []
         self._folders, self._links = deque([folder]), deque[Path]()
         seen: set[tuple[int, int]] = set()
         while self._folders or self._links:
             each = (self._folders or self._links).popleft()
-            try:
+            with self._reading(each):
                 status = each.stat()
                 if (status.st_dev, status.st_ino) in seen:
                     self.repeated.append(each)
                 elif not seen or not (skip.exists() and each.samefile(skip)):
                     seen.add((status.st_dev, status.st_ino))
                     self._list(each, recursive)
-            except OSError as error:
-                self._refuse(each, error)
 
     def _list(self, folder: Path, recursive: bool) -> None:
         with os.scandir(folder) as entries:
             for entry in sorted((entry for entry in entries if entry.name[0] != "."), key=lambda entry: entry.name):
                 path = folder / entry.name
-                try:
+                with self._reading(path):
                     if not entry.is_dir():
                         self.files.append(path)
                     elif recursive:
                         (self._links if entry.is_symlink() else self._folders).append(path)
-                except OSError as error:
-                    self._refuse(path, error)
 
-    def _refuse(self, path: Path, error: OSError) -> None:
-        self.faults.append(f"{path}: cannot be read: {error.strerror}")
+    @contextmanager
+    def _reading(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.faults.append(Fault("unreadable", str(path), f"cannot be read: {error.strerror}"))
 
 
 def _by_name(folder: Path, files: Sequence[Path], suffix: str) -> _Names:
@@ -232,33 +247,32 @@ class _Match:
     kind: str
 
 
-@dataclass(frozen=True)
-class _Fault:
-    kind: str
-    text: str
+def _first_name(files: tuple[Sequence[Path], Sequence[Path]]) -> str:
+    return str([*files[0], *files[1]][0])
 
 
-def _match(root: Path, images: Sequence[Path], labels: Sequence[Path]) -> _Match | _Fault:
-    """Check the files of one name."""
+def _match(root: Path, files: tuple[Sequence[Path], Sequence[Path]]) -> _Match:
+    """Check the images and labels of one name.
+
+    Raises:
+        FaultsError: when they are not one image and its label.
+    """
+    images, labels = files
     relative = [file.relative_to(root).as_posix() for file in (*images, *labels)]
     if len(images) > 1 or len(labels) > 1:
-        return _Fault("ambiguous names", f"several files have the same name: {', '.join(relative)}")
-    if not labels:
-        return _Fault("images without a label", f"{relative[0]}: no label")
-    if not images:
-        return _Fault("labels without an image", f"{relative[0]}: no image")
-    try:
+        with faults_at("several files have the same name"):
+            raise InvalidInputError(", ".join(relative), "duplicate_image")
+    with faults_at(relative[0]):
+        if not labels:
+            raise InvalidInputError("no label", "missing_label")
+        if not images:
+            raise InvalidInputError("no image", "missing_image")
         image = read_image_header(images[0])
-    except InvalidInputError as error:
-        return _Fault("damaged images", f"{relative[0]}: {error}")
-    try:
+    with faults_at(relative[1]):
         label = read_image_header(labels[0])
         kind = _kind(labels[0], label)
-    except InvalidInputError as error:
-        return _Fault("damaged labels", f"{relative[1]}: {error}")
-    if image.size != label.size:
-        text = f"{relative[0]}: {image.size} pixels, but its label {relative[1]} has {label.size}"
-        return _Fault("pairs of different sizes", text)
+    with faults_at(relative[0]):
+        check_size(image.shape, label.shape, f"its label {relative[1]} has", orientation=image.orientation)
     return _Match(Pair(*relative), kind)
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
 from segdata.cluster import Workers, check_shared
-from segdata.errors import FaultsError, InvalidInputError
-from segdata.files import check_inputs_outside, check_target_directory, check_target_file, staged_directory
+from segdata.encoded import File
+from segdata.errors import Fault, FaultsError, InvalidInputError
+from segdata.files.ownership import check_inputs_outside, check_target_directory
+from segdata.files.publishing import staged_directory
 from segdata.labels.colormap import ColorMap, voc_colormap
 from segdata.labels.masks import Method, to_index_png
 from segdata.lists import Pair, format_list, read_ids
-from segdata.lists.publish import write_files
-from segdata.parallel import Progress, default_workers, ordered_map, silent
-from segdata.regular import read_regular
+from segdata.lists.publish import check_target_lists, write_lists
+from segdata.parallel import Progress, default_workers, map_faults, silent
 from segdata.sources.finder import IdFiles
 from segdata.text import plural
 
@@ -131,37 +132,36 @@ def _masks(source: Path) -> tuple[list[str], list[str]]:
     return masks, [name for name in names if not name.lower().endswith(".png")]
 
 
-@dataclass(frozen=True)
-class _Fault:
-    text: str
-
-
-def _convert(source: Path, colormap: ColorMap, staging: Path | None, name: str) -> Method | _Fault:
-    try:
-        data, method = to_index_png(read_regular(source / name), colormap)
-    except InvalidInputError as error:
-        return _Fault(f"{name}: {error}")
-    except OSError as error:
-        return _Fault(f"{name}: cannot be read: {error.strerror}")
+def _convert(source: Path, colormap: ColorMap, staging: Path | None, name: str) -> Method:
+    data, method = to_index_png(File(source, name, "missing_label").read(), colormap)
     if staging:
         (staging / name).write_bytes(data)
     return method
 
 
 def _convert_all(
-    convert: partial[Method | _Fault], masks: Sequence[str], workers: Workers, progress: Progress, staging: Path | None
+    convert: Callable[[Path | None, str], Method],
+    masks: Sequence[str],
+    workers: Workers,
+    progress: Progress,
+    staging: Path | None,
 ) -> Counter[str]:
     if staging:
         check_shared(workers, staging)
-    results = ordered_map(partial(convert, staging), masks, workers=workers, chunk=32)
-    faults, methods = [], Counter[str]()
-    with progress(total=len(masks), label="masks") as advance:
-        for result in results:
-            advance(1)
-            if isinstance(result, _Fault):
-                faults.append(result.text)
-            else:
-                methods[result] += 1
+    faults: list[Fault] = []
+    methods = Counter[str](
+        map_faults(
+            partial(convert, staging),
+            masks,
+            faults,
+            name=str,
+            total=len(masks),
+            label="masks",
+            progress=progress,
+            workers=workers,
+            chunk=32,
+        )
+    )
     if faults:
         raise FaultsError(f"{len(faults)} of {plural(len(masks), 'mask')} cannot be converted", faults)
     return methods
@@ -203,6 +203,9 @@ def voc_list(
     """
     devkit = find_devkit(data_root)
     ids = _split_ids(devkit, get_args(Split) if split == "all" else (split,), wanted=split != "all")
+    folder = dst_path or data_root
+    lists = {name: folder / f"voc_{name}_lst.txt" for name in ids}
+    check_target_lists(lists.values(), overwrite=overwrite)
     labels = devkit / label_dir
     if not labels.is_dir():
         raise InvalidInputError(
@@ -219,12 +222,9 @@ def voc_list(
             f"{data_root}: {plural(len(faults), 'fault')} in split{'s' if len(ids) != 1 else ''} {', '.join(ids)}",
             faults,
         )
-    lists = {name: (dst_path or data_root) / f"voc_{name}_lst.txt" for name in ids}
-    for path in lists.values():
-        check_target_file(path, overwrite=overwrite)
     if not dry_run:
-        texts = {path: format_list(pairs[name]).encode() for name, path in lists.items()}
-        write_files(texts, overwrite=overwrite)
+        texts = {path.name: format_list(pairs[name]).encode() for name, path in lists.items()}
+        write_lists(folder, texts, overwrite=overwrite)
     return ListReport(
         root=str(data_root),
         lists={name: str(path) for name, path in lists.items()},
@@ -244,19 +244,19 @@ def _split_ids(devkit: Path, splits: Sequence[Split], *, wanted: bool) -> dict[S
     return {split: read_ids(folder / f"{split}.txt") for split in there}
 
 
-def _repeated(ids: dict[Split, list[str]]) -> list[str]:
+def _repeated(ids: dict[Split, list[str]]) -> list[Fault]:
     return [
-        f"{split}.txt: {id_} appears {count} times"
+        Fault("invalid", f"{split}.txt", f"{id_} appears {count} times")
         for split, listed in ids.items()
         for id_, count in Counter(listed).items()
         if count > 1
     ]
 
 
-def _in_train_and_val(devkit: Path) -> list[str]:
+def _in_train_and_val(devkit: Path) -> list[Fault]:
     """Name the ids that would leak from val into training; checked no matter which split is written."""
     paths = [devkit / ID_LISTS / f"{split}.txt" for split in ("train", "val")]
     if not all(path.is_file() for path in paths):
         return []
     shared = set(read_ids(paths[0])) & set(read_ids(paths[1]))
-    return [f"{id_}: both in train.txt and in val.txt" for id_ in sorted(shared)]
+    return [Fault("overlap", id_, "both in train.txt and in val.txt") for id_ in sorted(shared)]

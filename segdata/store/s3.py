@@ -75,14 +75,22 @@ class S3:
     """Any store that supports the S3 protocol."""
 
     def __init__(self, url: Url) -> None:
-        """Connect on the first request; botocore reads endpoint and credentials from environment or ``~/.aws``."""
+        """Set up the connection; botocore reads endpoint and credentials from environment or ``~/.aws``.
+
+        Raises:
+            SegDataError: when a setting there is invalid. Nothing is sent yet, except requests for credentials.
+        """
         import fsspec
 
         options = obs_options() if url.scheme == "obs" else {}
-        # fsspec caches instances: one per set of options and process.
-        self._fs: Any = fsspec.filesystem(
-            "s3", use_listings_cache=False, max_concurrency=STREAMS, default_block_size=PART_BYTES, **options
-        )
+        try:
+            # fsspec caches instances: one per set of options and process.
+            self._fs: Any = fsspec.filesystem(
+                "s3", use_listings_cache=False, max_concurrency=STREAMS, default_block_size=PART_BYTES, **options
+            )
+            self._fs.connect()
+        except Exception as error:
+            raise SegDataError(_setting(error, url)) from error
 
     def objects(self, url: Url) -> Iterator[tuple[str, int]]:
         """See `Store`."""
@@ -146,12 +154,10 @@ class S3:
             return _answer(code, url, denied=isinstance(error, PermissionError))
         if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)):
             return f"{url}: no credentials; expected {_CREDENTIALS}"
-        if isinstance(error, boto.ProfileNotFound):
-            return f"{url}: the profile in AWS_PROFILE does not exist in ~/.aws"
         if isinstance(error, boto.ParamValidationError):
             return f"{url}: invalid name of a bucket or an object"
-        if isinstance(error, ValueError) and "Invalid endpoint" in str(error):
-            return f"{url}: the configured endpoint (AWS_ENDPOINT_URL, S3_ENDPOINT) is not a URL"
+        if isinstance(error, boto.EndpointResolutionError) and "not a valid URI" in str(error):
+            return f"{url}: {_ENDPOINT}"
         if isinstance(error, (boto.BotoCoreError, ClientError, asyncio.TimeoutError)):
             where = urlsplit(self._fs.s3.meta.endpoint_url)
             return (
@@ -161,6 +167,25 @@ class S3:
 
 
 _CREDENTIALS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, or a profile in ~/.aws"
+_ENDPOINT = (
+    "the configured endpoint (AWS_ENDPOINT_URL, S3_ENDPOINT) is not a URL of a store; expected http://HOST:PORT or "
+    "https://HOST"
+)
+
+
+def _setting(error: Exception, url: Url) -> str:
+    """Return the message for an exception before the first request: something in the environment is invalid."""
+    from botocore import exceptions as boto
+
+    if isinstance(error, (boto.PartialCredentialsError, boto.CredentialRetrievalError)):
+        return f"{url}: no credentials; expected {_CREDENTIALS}"
+    if isinstance(error, boto.ProfileNotFound):
+        return f"{url}: the profile in AWS_PROFILE does not exist in ~/.aws"
+    if isinstance(error, ValueError) and ("Invalid endpoint" in str(error) or "Invalid IPv6" in str(error)):
+        return f"{url}: {_ENDPOINT}"
+    # An endpoint may hold a password.
+    reason = type(error).__name__ if "://" in str(error) else f"{type(error).__name__}: {error}"
+    return f"{url}: invalid setting of the connection ({reason}). Check the AWS_* variables and ~/.aws/config."
 
 
 def _code(error: BaseException | None) -> str | None:

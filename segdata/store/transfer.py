@@ -9,11 +9,12 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.errors import FaultsError, SegDataError, TargetExistsError, name_first
-from segdata.files import resolve
+from segdata.errors import Fault, FaultsError, SegDataError, name_first
+from segdata.files.paths import resolve
 from segdata.parallel import Advance, Progress, silent
 from segdata.store.url import Url
 
@@ -69,6 +70,7 @@ def fetched(
     """Yield a directory, named like `url`, with copies of some objects; it is removed after the block.
 
     See `fetch`. The directory is created in `work_dir`, by default in the system's directory for temporary files.
+    Errors of the block name its files by their URLs.
     """
     if work_dir:
         work_dir.mkdir(parents=True, exist_ok=True)
@@ -76,7 +78,8 @@ def fetched(
         directory = Path(temporary) / url.name
         directory.mkdir()
         fetch(url, sizes, directory, progress=progress)
-        yield directory
+        with called_by_url(url, directory):
+            yield directory
 
 
 def upload(directory: Path, names: Sequence[str], url: Url, *, progress: Progress = silent) -> None:
@@ -95,12 +98,6 @@ def remove(url: Url, names: Collection[str]) -> None:
         _store(url).remove(url, sorted(names))
 
 
-def files_below(directory: Path) -> list[str]:
-    """Return the names, relative to `directory` and with slashes, of all files below it, without hidden ones."""
-    found = (path.relative_to(directory) for path in directory.rglob("*") if path.is_file())
-    return sorted(path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts))
-
-
 def check_space(directory: Path, size: int) -> None:
     """Check that `size` bytes fit on the disk.
 
@@ -116,24 +113,29 @@ def check_space(directory: Path, size: int) -> None:
         )
 
 
-def foreign_objects_error(url: Url, foreign: Sequence[str]) -> TargetExistsError:
-    """Return the error for a prefix with objects that this command did not write."""
-    return TargetExistsError(
-        f"{url}: contains objects that this command did not write and would delete:\n{name_first(foreign)}\n"
-        "Move them or choose another URL.",
-        replaceable=False,
-    )
-
-
 @contextmanager
 def called_by_url(url: Url, local: Path) -> Iterator[None]:
-    """Replace the path `local` with `url` in the errors of the block."""
+    """Name the files of a copy by their URLs in the errors of the block.
+
+    Code that reads files names them by their paths, but a copy that does not outlive the block cannot be found there,
+    and the directory has a name that nobody else has. Therefore this is the one place where a message is changed.
+    """
+
+    def named(text: str) -> str:
+        return text.replace(str(local), str(url))
+
     try:
         yield
     except (SegDataError, KeyboardInterrupt) as error:
-        error.args = tuple(arg.replace(str(local), str(url)) if isinstance(arg, str) else arg for arg in error.args)
+        error.args = tuple(named(arg) if isinstance(arg, str) else arg for arg in error.args)
         if isinstance(error, FaultsError):
-            error.faults = tuple(fault.replace(str(local), str(url)) for fault in error.faults)
+            error.what = named(error.what)
+            error.faults = tuple(
+                replace(each, where=named(each.where), what=named(each.what))
+                if isinstance(each, Fault)
+                else named(each)
+                for each in error.faults
+            )
         raise
 
 

@@ -7,13 +7,9 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from segdata.errors import InvalidInputError
-
-if TYPE_CHECKING:
-    pass
-
 
 _URL = re.compile(r"(s3|obs)://([^/]*)/*(.*?)/*", re.DOTALL)
 
@@ -43,16 +39,18 @@ class Url:
         return Url(self.scheme, self.bucket, self.key.rpartition("/")[0])
 
 
-#: A local path, or a URL in an object store.
-Location: TypeAlias = Path | Url
+#: A local path, or a URL in an object store; a string is either.
+Location: TypeAlias = Path | Url | str
 
 
-def parse_location(text: str) -> Location:
+def parse_location(text: Location) -> Path | Url:
     """Return `text` as a URL if it is one, otherwise as a path.
 
     Raises:
         InvalidInputError: for URLs with another scheme, and for URLs whose parts cannot form a path.
     """
+    if not isinstance(text, str):
+        return text
     if "://" not in text:
         return Path(text)
     if "@" in text.partition("://")[2].partition("/")[0]:

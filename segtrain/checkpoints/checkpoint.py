@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import mindspore as ms
 import msgspec
@@ -17,15 +17,21 @@ import numpy as np
 from mindspore import nn
 
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
-from segdata.files import file_mode, write_file
+from segdata.files.publishing import file_mode, staged_file, write_file
 from segdata.images.values import ValueRange
+from segdata.records.writer import file_digest
+from segdata.regular import DESCRIPTION_BYTES, read_regular
 from segdata.text import plural
 from segtrain.checkpoints.naming import BACKBONE, OWN, averaged, backbone_prefix, recognize
 from segtrain.checkpoints.weights import Parameters, read_parameters
 from segtrain.config.config import Config
+from segtrain.config.recipes import config_of
+from segtrain.config.settings import setting
+from segtrain.config.values import Count, Fraction
 from segtrain.models import build_network
 
-CHECKPOINT_VERSION = 1
+#: Version 2: the settings are in groups.
+CHECKPOINT_VERSION = 2
 
 #: Step counter of MindSpore's optimizers. In a checkpoint, it is the only authority on how far training had come.
 GLOBAL_STEP = "global_step"
@@ -72,23 +78,32 @@ class CheckpointInfo:
         epoch: epoch in progress, from 1.
         step: steps completed since training began.
         best_score: highest evaluation score so far, 0 to 1 (`Task.SCORE` names the metric); None before the first.
+        sha256: SHA-256 of the checkpoint in hex, and of the one that it replaced; empty in files of earlier versions.
     """
 
     format: Literal["segtrain checkpoint"] = "segtrain checkpoint"
-    format_version: int = CHECKPOINT_VERSION
+    format_version: Count = CHECKPOINT_VERSION
     config: Config
-    class_names: tuple[str, ...]
+    class_names: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
     original_ids: tuple[int, ...]
-    ignore_label: int | None
+    ignore_label: Annotated[int, msgspec.Meta(ge=0, le=255)] | None
     value_range: tuple[float, float] | None = None
     record_set: str
     inputs: str
-    rows: int
-    devices: int = 1
-    epoch: int
-    step: int
-    best_score: float | None
+    rows: Count
+    devices: Count = 1
+    epoch: Annotated[int, msgspec.Meta(ge=0)]
+    step: Annotated[int, msgspec.Meta(ge=0)]
+    best_score: Fraction | None
+    sha256: tuple[str, ...] = ()
     program: dict[str, str] = field(default_factory=program_versions)
+
+    def __post_init__(self) -> None:
+        """Check values that depend on each other."""
+        if len(set(self.class_names)) < len(self.class_names) or len(self.class_names) != len(self.original_ids):
+            raise InvalidInputError("class_names and original_ids: expected one name and one id for each class")
+        if self.value_range and not self.value_range[0] < self.value_range[1]:
+            raise InvalidInputError(f"value_range: {list(self.value_range)}; expected the lower value first")
 
     @property
     def image_range(self) -> ValueRange | None:
@@ -121,8 +136,9 @@ def side_file(path: Path) -> Path:
 def save_checkpoint(path: Path, parameters: Iterable[ms.Parameter], info: CheckpointInfo) -> None:
     """Write the side file and then the checkpoint, each by rename.
 
-    A process that is killed between the two leaves an older checkpoint with a newer side file. Only `epoch`, `step`
-    and `best_score` differ then, and the checkpoint's own `GLOBAL_STEP` settles them.
+    A process that is killed between the two leaves an older checkpoint with a newer side file, which therefore has the
+    digests of both. Only `epoch`, `step` and `best_score` differ then, and the checkpoint's own `GLOBAL_STEP` settles
+    them.
 
     Raises:
         SegDataError: when a parameter is not finite; nothing is written.
@@ -134,22 +150,34 @@ def save_checkpoint(path: Path, parameters: Iterable[ms.Parameter], info: Checkp
             f"step {info.step}: found {plural(len(broken), 'non-finite parameter')} (first: "
             f"{broken[0]}); training diverged and the last checkpoint was kept. Lower base_lr."
         )
-    write_file(side_file(path), msgspec.json.format(msgspec.json.encode(info)) + b"\n", overwrite=True)
-    write_parameters(path, values)
+    write_parameters(path, values, info)
 
 
-def write_parameters(path: Path, values: Mapping[str, ms.Tensor]) -> None:
-    """Write a checkpoint without its side file, by rename."""
-    # MindSpore requires the suffix.
-    staged = path.with_name(f".{path.stem}.staged.ckpt")
-    # A killed run may have left this file, and MindSpore makes it read-only.
-    staged.unlink(missing_ok=True)
+def write_parameters(path: Path, values: Mapping[str, ms.Tensor], info: CheckpointInfo | None) -> None:
+    """Write a checkpoint by rename, after its side file if there is `info` for one."""
+    clear_staged(path)
+    staged = _staged(path)
     try:
         ms.save_checkpoint([{"name": name, "data": value} for name, value in values.items()], str(staged))
         staged.chmod(file_mode())
+        if info:
+            info = replace(info, sha256=tuple(file_digest(each) for each in (staged, path) if each.is_file()))
+            write_file(side_file(path), msgspec.json.format(msgspec.json.encode(info)) + b"\n", overwrite=True)
         staged.replace(path)
     finally:
-        staged.unlink(missing_ok=True)
+        clear_staged(path)
+
+
+def _staged(path: Path) -> Path:
+    # MindSpore requires the suffix.
+    return path.with_name(f".{path.stem}.staged.ckpt")
+
+
+def clear_staged(path: Path) -> None:
+    """Remove what a killed run left while it wrote the checkpoint at `path`, or its side file."""
+    # MindSpore itself writes to a file that ends in .tmp first, and makes its file read-only.
+    for left in (_staged(path), _staged(path).with_suffix(".tmp"), staged_file(side_file(path))):
+        left.unlink(missing_ok=True)
 
 
 def link_checkpoint(source: Path, target: Path) -> None:
@@ -177,23 +205,29 @@ def read_info(path: Path) -> CheckpointInfo:
     """
     if not path.is_file():
         raise InvalidInputError(f"{path}: no such checkpoint")
+    side = side_file(path)
     try:
-        text = side_file(path).read_bytes()
+        return _decode(read_regular(side, at_most=DESCRIPTION_BYTES))
     except OSError as error:
         raise InvalidInputError(
-            f"{path}: side file {side_file(path).name} is missing. Keep it next to the checkpoint: the network is "
-            "rebuilt from it."
+            f"{path}: side file {side.name} is missing. Keep it next to the checkpoint: the network is rebuilt from it."
         ) from error
-    try:
-        head = msgspec.json.decode(text)
-        if isinstance(head, dict) and head.get("format_version", 0) > CHECKPOINT_VERSION:
-            raise InvalidInputError(
-                f"{side_file(path)}: format version {head['format_version']} is newer than this program; expected "
-                f"{CHECKPOINT_VERSION} or lower"
-            )
-        return msgspec.json.decode(text, type=CheckpointInfo)
-    except msgspec.DecodeError as error:
-        raise InvalidInputError(f"{side_file(path)}: not a checkpoint side file: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidInputError) as error:
+        raise InvalidInputError(f"{side}: not a checkpoint side file: {error}") from error
+
+
+def _decode(text: bytes) -> CheckpointInfo:
+    values = msgspec.json.decode(text, type=dict[str, Any])
+    found = msgspec.convert(values.get("format_version", CHECKPOINT_VERSION), int)
+    if found > CHECKPOINT_VERSION:
+        raise InvalidInputError(
+            f"format version {found} is newer than this program; expected {CHECKPOINT_VERSION} or lower"
+        )
+    current = {"format_version": CHECKPOINT_VERSION, "config": config_of(values.get("config"), "config")}
+    info = msgspec.convert(values | current, CheckpointInfo)
+    if unknown := values.keys() - vars(info):
+        raise InvalidInputError(f"unknown key {min(unknown)}")
+    return info
 
 
 def check_expected(path: Path, config: Config, expected: Mapping[str, Any]) -> None:
@@ -203,8 +237,8 @@ def check_expected(path: Path, config: Config, expected: Mapping[str, Any]) -> N
         InvalidInputError: naming the first setting that differs.
     """
     for key, value in expected.items():
-        if value is not None and value != getattr(config, key):
-            raise InvalidInputError(f"{path}: was trained with {key} = {getattr(config, key)!r}, not {value!r}")
+        if value is not None and value != (found := setting(config, key)):
+            raise InvalidInputError(f"{path}: was trained with {key} = {found!r}, not {value!r}")
 
 
 def read_checkpoint(path: Path) -> tuple[CheckpointInfo, Parameters]:
@@ -213,12 +247,22 @@ def read_checkpoint(path: Path) -> tuple[CheckpointInfo, Parameters]:
     Raises:
         InvalidInputError: when either is missing or damaged.
     """
-    info, parameters = read_info(path), read_parameters(path)
+    info = read_info(path)
+    _check_digest(path, info)
+    parameters = read_parameters(path)
     if GLOBAL_STEP in parameters:
         step = int(parameters[GLOBAL_STEP].asnumpy()[0])
         steps_per_epoch = max(info.rows * info.config.repeat // (info.config.batch_size * info.devices), 1)
         info = replace(info, step=step, epoch=-(-step // steps_per_epoch))
     return info, parameters
+
+
+def _check_digest(path: Path, info: CheckpointInfo) -> None:
+    if info.sha256 and file_digest(path) not in info.sha256:
+        raise InvalidInputError(
+            f"{path}: is damaged, or does not belong to {side_file(path).name}: its SHA-256 differs; expected "
+            f"{info.sha256[0]}. Use another checkpoint, such as a numbered one, or copy it again."
+        )
 
 
 def fill(cell: nn.Cell, parameters: Parameters) -> LoadReport:
@@ -263,8 +307,15 @@ def load_pretrained(network: nn.Cell, path: Path) -> LoadReport:
 
     Raises:
         InvalidInputError: when nothing in the file fits the backbone, or its names show that it comes from another
-            program and must be converted first.
+            program and must be converted first; or when the file is damaged.
     """
+    try:
+        beside = read_info(path)
+    except InvalidInputError:
+        # A file from elsewhere has no side file.
+        beside = None
+    if beside:
+        _check_digest(path, beside)
     parameters = averaged(read_parameters(path))
     naming = recognize(parameters)
     if naming not in (OWN, None):

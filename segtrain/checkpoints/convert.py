@@ -13,7 +13,7 @@ import mindspore as ms
 import numpy as np
 
 from segdata.errors import FaultsError, InvalidInputError
-from segdata.files import check_target_file, write_file
+from segdata.files.ownership import check_target_file
 from segdata.text import plural
 from segtrain.checkpoints.checkpoint import (
     GLOBAL_STEP,
@@ -34,7 +34,7 @@ from segtrain.checkpoints.naming import (
     recognize,
 )
 from segtrain.checkpoints.weights import Weights, read_weights
-from segtrain.config.config import Backbone
+from segtrain.config.networks import Backbone
 from segtrain.models.resnet import BACKBONES, ResNet
 
 #: Names of a ResNet's feature extractor; all names next to them belong to a classifier.
@@ -179,10 +179,10 @@ def _write(source: Path, target: Path, values: Weights, *, with_side_file: bool,
     if broken := [name for name, value in values.items() if not np.isfinite(value).all()]:
         raise InvalidInputError(f"{source}: holds {plural(len(broken), 'non-finite parameter')} (first: {broken[0]})")
     target.parent.mkdir(parents=True, exist_ok=True)
-    if with_side_file:
-        read_info(source)
-        write_file(side_file(target), side_file(source).read_bytes(), overwrite=overwrite)
-    write_parameters(target, {name: ms.Tensor(value) for name, value in values.items()})
+    info = read_info(source) if with_side_file else None
+    if info:
+        check_target_file(side_file(target), overwrite=overwrite)
+    write_parameters(target, {name: ms.Tensor(value) for name, value in values.items()}, info)
 
 
 def _by_kind(names: set[str], prefix: str) -> dict[str, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from segdata.console.options import CONTEXT
@@ -14,9 +16,19 @@ from segtrain.cli.fit import fit_command
 from segtrain.cli.predict import predict_command
 from segtrain.cli.rank_table import rank_table_command
 from segtrain.cli.recipes import recipes_command
+from segtrain.requirements import naming_the_extra
 
 
-@click.group(cls=CommandGroup, context_settings=CONTEXT)
+class _Commands(CommandGroup):
+    """Group whose commands say how to install MindSpore where it is missing."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with naming_the_extra():
+            return super().invoke(ctx)
+
+
+@click.group(cls=_Commands, context_settings=CONTEXT)
 @click.version_option(package_name="segdata")
 def main() -> None:
     """Train, evaluate and use segmentation networks on record sets."""

@@ -11,7 +11,7 @@ from segdata.console.options import ANY_PATH, EXISTING_FILE, json_option, overwr
 from segdata.console.render import emit
 from segdata.text import plural
 from segtrain.checkpoints.naming import Goal, InputOrder
-from segtrain.config.config import Backbone
+from segtrain.config.networks import Backbone
 
 if TYPE_CHECKING:
     from segtrain.checkpoints.convert import ConversionReport

@@ -20,7 +20,7 @@ from segdata.console.options import (
 from segdata.console.render import emit, progress_bar, table
 from segdata.errors import InvalidInputError
 from segdata.lists.folds import Order
-from segtrain.cli.options import TEST_TIME_AUGMENTATION, given_only, options_of, resume_hint
+from segtrain.cli.options import TEST_TIME_AUGMENTATION, options_of, resume_hint, with_settings
 from segtrain.config.recipes import override, recipe, recipe_names
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ def cross_validate_command(
     if not isinstance(dataset, ListDataset):
         raise click.UsageError(f"{data_lst}: not a list file; folds are made from a list of images and labels")
     with resume_hint(), TrainingBar(log_steps) as bar:
-        report = validation.cross_validate(config, dataset, observe=bar, progress=progress_bar, **given_only(options))
+        report = validation.cross_validate(
+            config, dataset, observe=bar, progress=progress_bar, **with_settings(options)
+        )
     emit(report, as_json, _text)
 
 

@@ -11,10 +11,11 @@ import click
 from segdata.console.location import location_option, work_dir_option
 from segdata.console.options import ANY_PATH, EXISTING_DIR, EXISTING_FILE, json_option, overwrite_option, png_name
 from segdata.console.render import emit, progress_bar, table
-from segdata.files import check_target_file, write_file
+from segdata.files.ownership import check_target_file
+from segdata.files.publishing import write_file
 from segdata.text import plural
 from segtrain.cli.instances import instance_scores
-from segtrain.cli.options import INFERENCE, MODEL_METAVAR, given_only, once, options_of
+from segtrain.cli.options import INFERENCE, MODEL_METAVAR, once, options_of, with_settings
 from segtrain.config.config import Model
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from segtrain.data.semantic.crops import SampleList
     from segtrain.evaluation.semantic.confusion import SegmentationReport
     from segtrain.evaluation.semantic.evaluate import EvalReport
+    from segtrain.inference.settings import EvalSettings
 
 
 @click.command("eval")
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 )
 @click.option("--data_lst", type=EXISTING_FILE, help="With --data_root: list file")
 @options_of(INFERENCE)
-@click.option("--batch_size", type=int, help="Images per batch [default: as in training]")
+@click.option("--batch_size", type=int, help="Images per batch [default: as in training], or tiles [default: 1]")
 @click.option(
     "--model", type=click.Choice(get_args(Model)), metavar=MODEL_METAVAR, help="Refuse a checkpoint of another network"
 )
@@ -62,7 +64,8 @@ def eval_command(
 
     Semantic networks: the longer side of an image is resized to crop size times scale. The probabilities of all scales,
     and of the mirrored image, are averaged at the original image size. One confusion matrix covers the entire set.
-    U-Net processes images in overlapping tiles; its scales are factors of the original size.
+    With --fit tiles, and always for U-Net, images are processed in overlapping tiles of the crop size; scales are then
+    factors of the original size.
 
     Mask R-CNN: COCO average precision of boxes and masks, computed by pycocotools.
 
@@ -78,7 +81,7 @@ def eval_command(
     options["expected"] = {key: options.pop(key) for key in ("model", "num_classes", "ignore_label")}
     if options["results"]:
         options["overwrite"] = overwrite
-    report = programs.evaluate(ckpt_path, data, progress=progress_bar, **given_only(options))
+    report = programs.evaluate(ckpt_path, data, progress=progress_bar, **with_settings(options))
     if report.task == "instance":
         once(emit, report, as_json, instance_scores)
         if plot:
@@ -117,7 +120,7 @@ def _eval_text(report: EvalReport, plot: Path | None) -> str:
         [
             f"{report.model}, {report.checkpoint} (epoch {report.epoch}, step {report.step}, "
             f"all {report.loaded} parameters loaded) on {report.data}",
-            f"{images}, {scales} of {settings.crop_size}{flip}; {report.images_per_s:.1f} images/s",
+            f"{images}, {scales} {_fit(settings)}{flip}; {report.images_per_s:.1f} images/s",
             "",
             _score_table(report.scores),
             "",
@@ -127,6 +130,12 @@ def _eval_text(report: EvalReport, plot: Path | None) -> str:
             *drawn,
         ]
     )
+
+
+def _fit(settings: EvalSettings) -> str:
+    if settings.fit == "tiles":
+        return f"in tiles of {settings.crop_size} that overlap by {settings.overlap}"
+    return f"of {settings.crop_size}"
 
 
 def _cell_lines(scores: SegmentationReport) -> list[str]:

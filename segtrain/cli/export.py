@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -13,7 +12,6 @@ from segdata.console.render import emit, progress_bar
 from segtrain.config.config import DeviceTarget, FileFormat
 
 if TYPE_CHECKING:
-    from segdata.store.url import Location
     from segtrain.exporting.export import ExportReport
 
 
@@ -40,7 +38,7 @@ if TYPE_CHECKING:
 @work_dir_option
 @overwrite_option
 @json_option
-def export_command(ckpt_path: Location, work_dir: Path | None, as_json: bool, **options: Any) -> None:
+def export_command(as_json: bool, **options: Any) -> None:
     """Export the network of a checkpoint as a single file for other programs: MindIR, ONNX or AIR.
 
     It maps normalized images (N, 3, H, W) to logits (N, classes, H, W); the sizes are fixed. A JSON file next to it
@@ -51,11 +49,9 @@ def export_command(ckpt_path: Location, work_dir: Path | None, as_json: bool, **
     Example:
       segtrain export --ckpt_path runs/voc/best.ckpt --format onnx --out voc.onnx
     """
-    from segtrain.exporting import export as exporting
-    from segtrain.remote.programs import local_checkpoint
+    from segtrain.exporting.export import export
 
-    checkpoint = local_checkpoint(ckpt_path, work_dir=work_dir, progress=progress_bar)
-    emit(exporting.export(checkpoint, **options), as_json, _text)
+    emit(export(progress=progress_bar, **options), as_json, _text)
 
 
 def _text(report: ExportReport) -> str:

@@ -13,25 +13,26 @@ from segdata.console.location import check_existing, location_option, work_dir_o
 from segdata.console.options import ANY_PATH, json_option, overwrite_option, png_name
 from segdata.console.render import emit, progress_bar
 from segdata.errors import InvalidInputError
-from segdata.files import check_target_file, write_file
+from segdata.files.ownership import check_target_file
+from segdata.files.publishing import write_file
 from segdata.text import plural
 from segtrain.cli.options import MODEL_METAVAR, once, options_of, resume_hint, several
-from segtrain.config.config import Amp, DeviceTarget, LrType, Model
+from segtrain.config.config import Amp, DeviceTarget, Model
 from segtrain.config.recipes import override, recipe, recipe_names
-from segtrain.remote.outputs import resumed_config
+from segtrain.config.settings import choice_names
 
 if TYPE_CHECKING:
     from segtrain.config.config import Config
     from segtrain.training.fit import FitReport
 
-#: The flags of the published training script that are settings: each sets a field of `Config`.
+#: The flags of the published training script that are settings: each is the name of one.
 _SETTINGS = (
     click.option("--model", type=click.Choice(get_args(Model)), metavar=MODEL_METAVAR, help="Network"),
     click.option("--train_epochs", type=int, help="Passes over the training set"),
     click.option("--batch_size", type=int, help="Images per step"),
     click.option("--crop_size", type=int, help="Side of the square training crop in pixels"),
     click.option("--base_lr", type=float, help="Highest learning rate"),
-    click.option("--lr_type", type=click.Choice(get_args(LrType)), help="Learning rate decay"),
+    click.option("--lr_type", type=click.Choice(choice_names("schedule")), help="Learning rate decay"),
     click.option("--min_scale", type=float, help="Smallest random scaling factor"),
     click.option("--max_scale", type=float, help="Largest random scaling factor"),
     click.option("--ignore_label", type=int, help="Label to ignore [default: the record set's]"),
@@ -77,7 +78,11 @@ def _check_launched(_context: click.Context, _parameter: click.Parameter, wanted
 @location_option("--eval_data_file", help="Record set to evaluate on after each epoch")
 @options_of(_SETTINGS)
 @click.option(
-    "--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override any other setting; can be repeated"
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Override any other setting, or make a choice, such as optimizer=adam; can be repeated",
 )
 @click.option(
     "--is_distributed",
@@ -125,7 +130,11 @@ def fit_command(
         check_target_file(plot, overwrite=overwrite or resume)
     if resume and overwrite:
         raise click.UsageError("--resume continues a training run, --overwrite replaces it; choose one")
-    resumed = partial(resumed_config, places["train_dir"], work_dir=places["work_dir"]) if resume else None
+    resumed = None
+    if resume:
+        from segtrain.remote.outputs import resumed_config
+
+        resumed = partial(resumed_config, places["train_dir"], work_dir=places["work_dir"])
     config = _config(recipe_name, resumed, options, settings)
 
     from segtrain.cli.progress import TrainingBar

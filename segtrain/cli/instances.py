@@ -73,6 +73,6 @@ def instances_found(report: InstancePredictReport) -> str:
 
 
 def unreadable(faults: Sequence[str]) -> list[str]:
-    """Return the lines that report images that cannot be read."""
+    """Return the lines that report images that cannot be read or are too large."""
     images = plural(len(faults), "image")
-    return [f"{images} cannot be read:", name_first(faults)] if faults else []
+    return [f"{images} cannot be segmented:", name_first(faults)] if faults else []

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any, TypeVar, get_args
 
 import click
 
 from segdata.console.location import location_option
-from segdata.console.render import INTERRUPTED
+from segdata.console.streams import say
 from segtrain.config.config import DeviceTarget, Model
+from segtrain.inference.settings import EvalSettings, Fit
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -40,6 +42,13 @@ INFERENCE = (
     *TEST_TIME_AUGMENTATION,
     click.option("--crop_size", type=int, help="Input size at scale 1 [default: as in training]"),
     click.option(
+        "--fit",
+        type=click.Choice(get_args(Fit)),
+        metavar=f"[{'|'.join(get_args(Fit))}]",
+        help="Resize the longer side to --crop_size, or cut tiles of that size [default: longer_side; U-Net: tiles]",
+    ),
+    click.option("--overlap", type=int, help="Tiles: pixels that neighbors share [default: a quarter of --crop_size]"),
+    click.option(
         "--device_target",
         type=click.Choice(get_args(DeviceTarget)),
         default="CPU",
@@ -65,16 +74,27 @@ def given_only(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def with_settings(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given, those of `EvalSettings` as one, `settings`.
+
+    Raises:
+        OptionError: when a setting is out of range or has no effect.
+    """
+    given = given_only(options)
+    settings = {each.name: given.pop(each.name) for each in fields(EvalSettings) if each.name in given}
+    return {**given, "settings": EvalSettings(**settings)}
+
+
 @contextmanager
 def resume_hint() -> Iterator[None]:
-    """Exit with the status of an interrupt if a training run is interrupted, and say how to continue it."""
+    """Exit with the usual status for the signal that stopped a training run, and say how to continue it."""
     from segtrain.training.fit import TrainingInterrupted
 
     try:
         yield
     except TrainingInterrupted as stop:
-        once(click.echo, f"{stop} Run the same command with --resume to continue.", err=True)
-        raise click.exceptions.Exit(INTERRUPTED) from stop
+        once(say, f"{stop} Run the same command with --resume to continue.")
+        raise click.exceptions.Exit(128 + stop.signal) from stop
 
 
 def once(show: Callable[..., None], *args: Any, **options: Any) -> None:

@@ -11,7 +11,7 @@ from segdata.console.options import EXISTING_DIR, json_option, overwrite_option
 from segdata.console.render import FAILED, emit, progress_bar
 from segdata.text import plural
 from segtrain.cli.instances import instances_found, unreadable
-from segtrain.cli.options import INFERENCE, given_only, options_of
+from segtrain.cli.options import INFERENCE, options_of, with_settings
 
 if TYPE_CHECKING:
     from segtrain.inference.semantic.predict import PredictReport
@@ -38,8 +38,10 @@ def predict_command(context: click.Context, /, as_json: bool, **options: Any) ->
     Semantic networks write class ids, color masks and overlays to the folders index, palette and overlay in --out. Mask
     R-CNN writes the folders overlay and, with --cutout, cutout; results.json has boxes and masks as COCO results.
 
-    An image list has one path per line; from a list file, only the images are used. Images that cannot be read are
-    listed at the end, and the exit status is 1.
+    An image list has one path per line; from a list file, only the images are used. Images that cannot be read or are
+    too large for the memory are listed at the end, and the exit status is 1.
+
+    --fit tiles segments large images at full resolution, in overlapping tiles of the crop size.
 
     \b
     Example:
@@ -47,7 +49,7 @@ def predict_command(context: click.Context, /, as_json: bool, **options: Any) ->
     """
     from segtrain.remote import programs
 
-    report = programs.predict(progress=progress_bar, **given_only(options))
+    report = programs.predict(progress=progress_bar, **with_settings(options))
     if report.task == "instance":
         emit(report, as_json, instances_found)
     else:

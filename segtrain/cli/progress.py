@@ -6,11 +6,12 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import click
 from tqdm import tqdm
 
+from segdata.console.streams import say
 from segdata.errors import name_first
 from segdata.text import plural
+from segtrain.config.unet import UNet
 from segtrain.training.events import Event, Started, StepDone
 
 if TYPE_CHECKING:
@@ -63,19 +64,18 @@ class TrainingBar:
         rows = plural(started.dropped_rows, "row")
         left_out = f", {rows} left out of each epoch" if started.dropped_rows else ""
         devices = f" on {started.devices} devices" if started.devices > 1 else ""
-        network = f"{config.model}, {config.backbone}" if config.backbone else config.model
-        click.echo(
-            f"{network}, {started.parameters / 1e6:.1f} M parameters{devices}: "
+        backbone = "" if isinstance(config.model, UNet) else f", {config.model.backbone}"
+        say(
+            f"{config.model.name}{backbone}, {started.parameters / 1e6:.1f} M parameters{devices}: "
             f"{plural(config.train_epochs, 'epoch')} of {started.steps_per_epoch} "
-            f"step{'s' if started.steps_per_epoch != 1 else ''}{left_out}, into {started.train_dir}",
-            err=True,
+            f"step{'s' if started.steps_per_epoch != 1 else ''}{left_out}, into {started.train_dir}"
         )
         for sentence in started.left_out:
-            click.echo(sentence, err=True)
+            say(sentence)
         if started.first_step:
-            click.echo(f"resuming after step {started.first_step} of {started.total_steps}", err=True)
+            say(f"resuming after step {started.first_step} of {started.total_steps}")
         if started.pretrained:
-            click.echo(_loaded(started.pretrained), err=True)
+            say(_loaded(started.pretrained))
         self._bar = tqdm(
             total=started.total_steps,
             initial=started.first_step,
@@ -110,7 +110,8 @@ class TrainingBar:
         self._line(f"epoch {done.epoch}: {', '.join(scores)}")
 
     def _line(self, text: str) -> None:
-        tqdm.write(text, file=sys.stderr)
+        with tqdm.external_write_mode(file=sys.stderr):
+            say(text)
 
 
 def _losses(done: list[StepDone]) -> str:

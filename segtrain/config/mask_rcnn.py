@@ -1,20 +1,24 @@
-"""Sizes and thresholds of Mask R-CNN, typed and checked."""
+"""Settings of Mask R-CNN, typed and checked."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import ClassVar
 
 from segdata.errors import InvalidInputError
+from segtrain.config.networks import AnyNetwork, Backbone
 from segtrain.config.values import Count, Fraction, InputSide, Positive
 
 
-@dataclass(frozen=True, kw_only=True)
-class MaskRcnn:
-    """Settings for Mask R-CNN apart from its backbone. The defaults are those of MindSpore's model zoo.
+class MaskRcnn(AnyNetwork, frozen=True, kw_only=True, tag="mask_rcnn"):
+    """Settings of Mask R-CNN. The defaults are those of MindSpore's model zoo.
 
     Lengths are in pixels of the network's input. Overlap means intersection over union (IoU) unless noted otherwise.
 
     Attributes:
+        backbone: the ResNet that the network is built on.
+        freeze_bn: normalize with the moving statistics during training too.
+        sync_bn: normalize with statistics computed over the batches of all devices, not per device.
+        head_lr_factor: learning rate factor for every parameter outside the backbone.
         image_height: height of the network's input, a multiple of 32.
         image_width: width of the network's input, a multiple of 32.
         max_instances: rows of objects per image in a batch.
@@ -53,6 +57,12 @@ class MaskRcnn:
         max_detections: detections per image that remain.
     """
 
+    FAMILY: ClassVar[str] = "mask_rcnn"
+
+    backbone: Backbone = "resnet50"
+    freeze_bn: bool = False
+    sync_bn: bool = False
+    head_lr_factor: Positive = 1.0
     image_height: InputSide = 768
     image_width: InputSide = 1280
     max_instances: Count = 128
@@ -90,6 +100,7 @@ class MaskRcnn:
 
     def __post_init__(self) -> None:
         """Check settings that depend on each other."""
+        super().__post_init__()
         for side in ("image_height", "image_width"):
             if getattr(self, side) % 32:
                 raise InvalidInputError(

@@ -1,31 +1,30 @@
-"""Settings for U-Net only: network size, tile sizes and tile augmentation."""
+"""Settings of U-Net: network size, tile sizes and tile augmentation."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from segdata.errors import InvalidInputError
 from segdata.text import plural
-from segtrain.config.values import Amount, MinorFraction
+from segtrain.config.choices import Ohem
+from segtrain.config.networks import MIN_CROP, SemanticNetwork
+from segtrain.config.values import Amount, Count, MinorFraction, Positive
 
 Fill = Literal["mirror", "zero"]
 Flip = Literal["none", "horizontal", "both"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class UNetSettings:
-    """Network size and tile augmentation. The defaults are the paper's network without augmentation.
+class UNet(SemanticNetwork, frozen=True, kw_only=True, tag="unet"):
+    """Settings of the published U-Net, and of its tiles. The defaults are the paper's, without augmentation.
 
     Attributes:
+        crop_size: side in pixels of a tile, the network's input.
+        repeat: how often an epoch uses each row of the training set; for small sets.
         width: channels of the top level; each level below has twice as many.
         poolings: number of levels below the top.
-        patch: side in pixels of the patches that the top level treats as single pixels; above 1 for unet_simple only.
-            With 2, a step takes a quarter of the time.
-        residual: add the input of each level to the output of its two convolutions; for unet_simple only.
         channels: 1: images are converted to gray and use the first value of `image_mean` and `image_std`; 3: RGB.
         flip: mirror a tile left to right (horizontal), or also upside down (both), each with a probability of one half.
         turn: rotate a tile by a random multiple of 90 degrees.
@@ -40,10 +39,13 @@ class UNetSettings:
         background: class id of the area between cells, for these weights.
     """
 
-    width: Annotated[int, msgspec.Meta(ge=1)] = 64
+    FAMILY: ClassVar[str] = "unet"
+    SWITCHES: ClassVar[dict[str, tuple[str, ...]]] = {"border_weight": ("border_sigma", "background")}
+
+    crop_size: Annotated[int, msgspec.Meta(ge=MIN_CROP)] = 572
+    repeat: Count = 1
+    width: Count = 64
     poolings: Annotated[int, msgspec.Meta(ge=0, le=6)] = 4
-    patch: Literal[1, 2, 4] = 1
-    residual: bool = False
     channels: Literal[1, 3] = 1
     flip: Flip = "none"
     turn: bool = False
@@ -53,13 +55,56 @@ class UNetSettings:
     elastic: Amount = 0.0
     fill: Fill = "mirror"
     border_weight: Amount = 0.0
-    border_sigma: Annotated[float, msgspec.Meta(gt=0)] = 5.0
+    border_sigma: Positive = 5.0
     background: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
+
+    @property
+    def halvings(self) -> int:
+        """Number of times the sides of the input are halved."""
+        return self.poolings
+
+    @property
+    def same_padding(self) -> bool:
+        """Whether convolutions are padded, so that the logits have the size of the input."""
+        return False
+
+    def __post_init__(self) -> None:
+        """Check settings that depend on each other."""
+        super().__post_init__()
+        output_size(self.crop_size, self.halvings, same_padding=self.same_padding)
+        if self.border_weight and isinstance(self.loss, Ohem):
+            raise InvalidInputError(
+                f"border_weight = {self.border_weight} has no effect on the loss ohem, which selects pixels by their "
+                "cross entropy alone; expected the loss cross_entropy or cross_entropy_dice"
+            )
+
+
+class UNetSimple(UNet, frozen=True, kw_only=True, tag="unet_simple"):
+    """Settings of a U-Net that pads and normalizes its convolutions.
+
+    Attributes:
+        patch: side in pixels of the patches that the top level treats as single pixels; with 2, a step takes a quarter
+            of the time.
+        residual: add the input of each level to the output of its two convolutions.
+        freeze_bn: normalize with the moving statistics during training too.
+        sync_bn: normalize with statistics computed over the batches of all devices, not per device.
+    """
+
+    crop_size: Annotated[int, msgspec.Meta(ge=MIN_CROP)] = 576
+    patch: Literal[1, 2, 4] = 1
+    residual: bool = False
+    freeze_bn: bool = False
+    sync_bn: bool = False
 
     @property
     def halvings(self) -> int:
         """Number of times the sides of the input are halved, by poolings and patches together."""
         return self.poolings + self.patch.bit_length() - 1
+
+    @property
+    def same_padding(self) -> bool:
+        """Whether convolutions are padded, so that the logits have the size of the input."""
+        return True
 
 
 def output_size(size: int, halvings: int, *, same_padding: bool) -> int:

@@ -24,5 +24,8 @@ ProperFraction = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 #: 0 or more, below 1/2.
 MinorFraction = Annotated[float, msgspec.Meta(ge=0, lt=0.5)]
 
+#: Red, green and blue.
+Channels = tuple[float, float, float]
+
 #: Side in pixels of an image that is halved five times.
 InputSide = Annotated[int, msgspec.Meta(ge=32, multiple_of=32)]

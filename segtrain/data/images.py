@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.errors import FaultsError, InvalidInputError, OptionError
-from segdata.files import names_by_stem, resolve
+from segdata.files.paths import names_by_stem, resolve
 from segdata.images.header import IMAGE_SUFFIXES
 from segdata.images.reading import MAX_PAGE_MB, read_image, to_rgb
 from segdata.images.tiff import open_stack
@@ -27,7 +27,7 @@ class Page:
     index: int
 
     def __str__(self) -> str:
-        return f"{self.path}, page {self.index}"
+        return f"{self.path.name}, page {self.index}"
 
     @property
     def name(self) -> str:
@@ -73,6 +73,11 @@ def is_stack(paths: Mapping[str, Path | Page]) -> bool:
     return len(files) == 1 and None not in files
 
 
+def shown(path: Path | Page) -> str:
+    """Return how faults name an image: by its file name without the folder, which may be a copy."""
+    return path.name if isinstance(path, Path) else str(path)
+
+
 def read_images(
     paths: Mapping[str, Path | Page], faults: list[str], value_range: ValueRange | None
 ) -> Iterator[tuple[str, RgbImage | None]]:
@@ -84,10 +89,10 @@ def read_images(
         try:
             yield name, read_image(path, value_range) if isinstance(path, Path) else _read_page(path, value_range)
         except InvalidInputError as error:
-            faults.append(f"{path}: {error}")
+            faults.append(f"{shown(path)}: {error}")
             yield name, None
         except OSError as error:
-            faults.append(f"{path}: {error.strerror}")
+            faults.append(f"{shown(path)}: {error.strerror}")
             yield name, None
 
 

@@ -11,6 +11,7 @@ from types import FrameType
 
 from segdata.errors import SegDataError
 from segtrain.config.config import DeviceTarget
+from segtrain.distributed.messages import messages_held_back
 from segtrain.distributed.ranks import ALONE, current, device_id, join
 
 
@@ -29,40 +30,51 @@ def prepare_device(target: DeviceTarget, *, seed: int) -> None:
 
     import mindspore as ms
 
-    try:
-        # A process that has joined a group already has its device, possibly with a number chosen by MindSpore.
-        if current() == ALONE:
-            ms.set_device(target, device_id() if target == "Ascend" else None)
-    except (RuntimeError, ValueError) as error:
-        reason = str(error).strip().split(". ")[0]
-        raise SegDataError(
-            f"device {target} cannot be used on this machine: {reason}; check that its driver is installed"
-        ) from error
+    with messages_held_back():
+        try:
+            # A process that has joined a group already has its device, possibly with a number chosen by MindSpore.
+            if current() == ALONE:
+                ms.set_device(target, device_id() if target == "Ascend" else None)
+        except (RuntimeError, ValueError) as error:
+            reason = str(error).strip().split(". ")[0]
+            raise SegDataError(
+                f"device {target} cannot be used on this machine: {reason}; check that its driver is installed"
+            ) from error
     join()
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_seed(seed)
 
 
 @contextmanager
-def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Treat SIGINT and SIGTERM as requests to stop; the yielded function returns whether there was a request.
+def stop_requests() -> Iterator[Callable[[], int | None]]:
+    """Treat SIGINT and SIGTERM as requests to stop; the yielded function returns the signal received, None if none.
 
     A second signal has its usual effect. Only the main thread receives signals; in other threads there are no requests.
     """
-    requested = threading.Event()
+    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield requested.is_set
+        yield lambda: None
         return
     usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def request(number: int, _frame: FrameType | None) -> None:
-        requested.set()
-        signal.signal(number, usual[signal.Signals(number)])
+        received.append(number)
+        for each, handler in usual.items():
+            signal.signal(each, handler)
 
-    for number in usual:
-        signal.signal(number, request)
+    def received_signal() -> int | None:
+        if not received:
+            # When MindSpore compiles a network, it installs a handler that turns SIGINT into SIGTERM.
+            listen()
+        return received[0] if received else None
+
+    def listen() -> None:
+        for number in usual:
+            signal.signal(number, request)
+
+    listen()
     try:
-        yield requested.is_set
+        yield received_signal
     finally:
         for number, handler in usual.items():
             signal.signal(number, handler)

@@ -15,7 +15,8 @@ from pathlib import Path
 import msgspec
 
 from segdata.errors import InvalidInputError
-from segdata.files import check_target_file, write_file
+from segdata.files.ownership import check_target_file
+from segdata.files.publishing import write_file
 from segdata.text import plural
 
 #: File in which Ascend's driver stores the device addresses.

@@ -15,26 +15,22 @@ import numpy.typing as npt
 from mindspore import Tensor, nn
 
 from segdata.errors import OptionError, SegDataError
-from segdata.files import check_target_file, file_mode, write_file
+from segdata.files.ownership import check_target_file
+from segdata.files.publishing import file_mode, write_file
+from segdata.parallel import Progress, silent
+from segdata.store.url import Location
 from segtrain.checkpoints.checkpoint import CheckpointInfo, load_network, program_versions, read_info
-from segtrain.config.config import Channels, DeviceTarget, FileFormat
-from segtrain.config.unet import output_size
+from segtrain.checkpoints.reading import reading_checkpoint
+from segtrain.config.config import DeviceTarget, FileFormat
+from segtrain.config.networks import SemanticNetwork
+from segtrain.config.values import Channels
 from segtrain.distributed.device import prepare_device
 from segtrain.exporting.onnx import replace_layers
-from segtrain.inference.semantic.segmenter import EvalSettings
+from segtrain.inference.semantic.fitting import completed, fitting_of, input_form
+from segtrain.inference.settings import EvalSettings
 
 #: Names of the input and the output in an ONNX file.
 INPUT, OUTPUT = "images", "logits"
-
-#: How to fit an image to the input size.
-RESIZED = (
-    "resize bilinearly so that the longer side matches the input, normalize, pad with 0 at the bottom and on the "
-    "right; use only the part of the output that covers the image"
-)
-TILED = (
-    "normalize at the original size (gray for one channel), mirror at the borders and cut overlapping tiles; use only "
-    "the center of each output"
-)
 
 #: Largest difference between two logits, as a share of the largest logit, that counts as rounding.
 TOLERANCE = 1e-4
@@ -91,7 +87,7 @@ class ExportReport:
 
 
 def export(
-    ckpt_path: Path,
+    ckpt_path: Location,
     out: Path,
     *,
     file_format: FileFormat = "mindir",
@@ -99,6 +95,8 @@ def export(
     batch_size: int = 1,
     device_target: DeviceTarget = "CPU",
     overwrite: bool = False,
+    work_dir: Path | None = None,
+    progress: Progress = silent,
 ) -> ExportReport:
     """Export the network of a checkpoint, weights included, to a file with an input of fixed size.
 
@@ -107,13 +105,15 @@ def export(
     input; so is ONNX if onnxruntime is installed. AIR is for Ascend and cannot be loaded back here.
 
     Args:
-        ckpt_path: checkpoint, with its side file next to it.
+        ckpt_path: path or URL of the checkpoint, with its side file next to it.
         out: file to write; its suffix must be the format's name. The side file has the same name plus ``.json``.
         file_format: mindir, onnx or air.
         crop_size: height and width of the input in pixels; None keeps those used in training.
         batch_size: number of images in the input.
         device_target: device to run the network on.
         overwrite: replace an existing file.
+        work_dir: directory for the copy of a checkpoint in a store; by default ``~/.cache/segdata``.
+        progress: reports the progress of the download.
 
     Raises:
         OptionError: when file name, format and device do not match.
@@ -126,22 +126,21 @@ def export(
     side_file = out.with_name(f"{out.name}.json")
     for path in (out, side_file):
         check_target_file(path, overwrite=overwrite)
-    config = read_info(ckpt_path).config
-    if config.mask_rcnn:
-        raise SegDataError(
-            f"{config.model} cannot be exported: the selection of boxes that follows the network is not part of it; "
-            "expected a semantic network"
-        )
-    side = EvalSettings(crop_size=crop_size or config.crop_size).crop_size
-    if config.unet:
-        output_size(side, config.unet.halvings, same_padding=config.same_padding)
-    prepare_device(device_target, seed=config.seed)
-    network, checkpoint, _ = load_network(ckpt_path)
+    with reading_checkpoint(ckpt_path, work_dir=work_dir, progress=progress) as copy:
+        config = read_info(copy).config
+        if not isinstance(config.model, SemanticNetwork):
+            raise SegDataError(
+                f"{config.model.name} cannot be exported: the selection of boxes that follows the network is not part "
+                "of it; expected a semantic network"
+            )
+        fitting = fitting_of(completed(EvalSettings(crop_size=crop_size), config), config)
+        prepare_device(device_target, seed=config.seed)
+        network, checkpoint, _ = load_network(copy)
     network.set_train(False)
-    channels = config.unet.channels if config.unet else 3
-    images = np.random.default_rng(config.seed).standard_normal((batch_size, channels, side, side), np.float32)
+    images = input_form(config).empty(batch_size, fitting.side)
+    np.random.default_rng(config.seed).standard_normal(dtype=np.float32, out=images)
     logits = network(Tensor(images)).asnumpy()
-    info = _describe(checkpoint, images, logits)
+    info = _describe(checkpoint, images, logits, fitting.description)
 
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
@@ -173,17 +172,17 @@ def _check_options(out: Path, file_format: FileFormat, device_target: DeviceTarg
 
 
 def _describe(
-    checkpoint: CheckpointInfo, images: npt.NDArray[np.float32], logits: npt.NDArray[np.float32]
+    checkpoint: CheckpointInfo, images: npt.NDArray[np.float32], logits: npt.NDArray[np.float32], image_fit: str
 ) -> ExportInfo:
     config = checkpoint.config
     return ExportInfo(
-        model=config.model,
+        model=config.model.name,
         class_names=checkpoint.class_names,
         input_shape=images.shape,
         output_shape=logits.shape,
         image_mean=config.image_mean,
         image_std=config.image_std,
-        image_fit=TILED if config.unet else RESIZED,
+        image_fit=image_fit,
     )
 
 

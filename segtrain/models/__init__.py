@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from mindspore import nn
 
 from segdata.errors import InvalidInputError
-from segtrain.config.config import Config, Model
+from segtrain.config.config import Config
+from segtrain.config.networks import DeepLab
+from segtrain.config.unet import UNet, UNetSimple
 from segtrain.models.deeplabv3 import DeepLabV3
 from segtrain.models.deeplabv3plus import DeepLabV3Plus
 from segtrain.models.mask_rcnn import MaskRcnnNetwork
 from segtrain.models.resnet import BACKBONES, OutputStride
-from segtrain.models.unet import UNet
+from segtrain.models.unet import UNetNetwork
 
 __all__ = ["BACKBONES", "MODELS", "build_network"]
 
@@ -22,7 +25,7 @@ def build_network(config: Config, *, num_classes: int) -> nn.Cell:
     """Build the network that `config` describes, with new weights drawn from the seed of ``mindspore.set_seed``.
 
     Args:
-        config: name of the network and its settings.
+        config: the network with its settings.
         num_classes: number of classes in the record set; semantic sets count the background, instance sets do not.
 
     Returns:
@@ -32,50 +35,46 @@ def build_network(config: Config, *, num_classes: int) -> nn.Cell:
     Raises:
         InvalidInputError: when there are fewer than two classes, or fewer than one for an instance network.
     """
-    return MODELS[config.model](config, num_classes)
+    return MODELS[config.model.name](config.model, num_classes)
 
 
-def _deeplab(network: Callable[..., nn.Cell], output_stride: OutputStride, config: Config, num_classes: int) -> nn.Cell:
+def _deeplab(
+    network: Callable[..., nn.Cell], output_stride: OutputStride, settings: DeepLab, num_classes: int
+) -> nn.Cell:
     if num_classes < 2:
         raise InvalidInputError(f"number of classes is {num_classes}; expected at least 2, background included")
     return network(
         num_classes=num_classes,
-        backbone=config.backbone,
+        backbone=settings.backbone,
         output_stride=output_stride,
-        atrous_rates=config.atrous_rates,
-        freeze_bn=config.freeze_bn,
+        atrous_rates=settings.atrous_rates,
+        freeze_bn=settings.freeze_bn,
     )
 
 
-def _mask_rcnn(config: Config, num_classes: int) -> nn.Cell:
-    assert config.mask_rcnn is not None and config.backbone is not None
-    return MaskRcnnNetwork(
-        config.mask_rcnn, num_classes=num_classes, backbone=config.backbone, freeze_bn=config.freeze_bn
-    )
-
-
-def _unet(config: Config, num_classes: int) -> nn.Cell:
-    unet = config.unet
-    assert unet is not None
-    return UNet(
+def _unet(settings: UNet, num_classes: int, **options: Any) -> nn.Cell:
+    return UNetNetwork(
         num_classes=num_classes,
-        width=unet.width,
-        poolings=unet.poolings,
-        in_channels=unet.channels,
-        same_padding=config.same_padding,
-        patch=unet.patch,
-        residual=unet.residual,
-        freeze_bn=config.freeze_bn,
+        width=settings.width,
+        poolings=settings.poolings,
+        in_channels=settings.channels,
+        same_padding=settings.same_padding,
+        **options,
     )
 
 
-#: Builder of each network, which takes a configuration and a number of classes.
-MODELS: dict[Model, Callable[[Config, int], nn.Cell]] = {
+def _unet_simple(settings: UNetSimple, num_classes: int) -> nn.Cell:
+    options = {"patch": settings.patch, "residual": settings.residual, "freeze_bn": settings.freeze_bn}
+    return _unet(settings, num_classes, **options)
+
+
+#: Builder of each network by its published name, which takes the network's settings and a number of classes.
+MODELS: dict[str, Callable[[Any, int], nn.Cell]] = {
     "DeepLabV3_s16": partial(_deeplab, DeepLabV3, 16),
     "DeepLabV3_s8": partial(_deeplab, DeepLabV3, 8),
     "DeepLabV3plus_s16": partial(_deeplab, DeepLabV3Plus, 16),
     "DeepLabV3plus_s8": partial(_deeplab, DeepLabV3Plus, 8),
-    "mask_rcnn": _mask_rcnn,
+    "mask_rcnn": MaskRcnnNetwork,
     "unet": _unet,
-    "unet_simple": _unet,
+    "unet_simple": _unet_simple,
 }

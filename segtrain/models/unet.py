@@ -22,7 +22,7 @@ from segtrain.models.convolution import Convolution
 from segtrain.models.layers import batch_norm
 
 
-class UNet(nn.Cell):
+class UNetNetwork(nn.Cell):
     """Contracting path, expanding path, and skip connections between them at each level.
 
     Weights are drawn with a standard deviation of ``sqrt(2 / inputs)`` (section 3.2 of the paper; He et al. 2015), so

@@ -6,21 +6,22 @@ downloading and uploading. Local copies are kept in the working directory (`segd
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segdata.errors import InvalidInputError, name_first
 from segdata.images.header import IMAGE_SUFFIXES
 from segdata.parallel import Progress, silent
 from segdata.records.fetch import local_set
-from segdata.store.transfer import called_by_url, fetched, object_size, objects
-from segdata.store.url import Location, Url, default_work_dir, local_place, parse_location
+from segdata.store.access import reading, writing
+from segdata.store.product import RESULTS
+from segdata.store.url import Location, Url, parse_location
+from segtrain.checkpoints.reading import reading_checkpoint
 from segtrain.config.config import Config
-from segtrain.remote.outputs import results_directory, training_directory
+from segtrain.inference.settings import AS_IN_TRAINING, EvalSettings
+from segtrain.remote.outputs import training_directory
 from segtrain.tasks import check_options, task_of
 from segtrain.tasks.task import Task
 from segtrain.training.events import Event, ignore
@@ -66,18 +67,18 @@ def fit(
     """
     from segtrain.training import fit as training
 
-    bring_in = partial(local_set, work_dir=work_dir, progress=progress)
-    with training_directory(
-        train_dir, resume=resume, overwrite=overwrite, work_dir=work_dir, progress=progress
-    ) as directory:
-        if config.ckpt_pre_trained:
-            start = local_checkpoint(parse_location(config.ckpt_pre_trained), work_dir=work_dir, progress=progress)
-            config = replace(config, ckpt_pre_trained=str(start))
+    copying: dict[str, Any] = {"work_dir": work_dir, "progress": progress}
+    start = None if resume else config.ckpt_pre_trained
+    with (
+        training_directory(train_dir, resume=resume, overwrite=overwrite, **copying) as directory,
+        reading_checkpoint(start, **copying) if start else nullcontext() as pretrained,
+    ):
         report = training.train(
             config,
-            bring_in(data_file),
+            local_set(data_file, **copying),
             directory,
-            eval_data_file=bring_in(eval_data_file) if eval_data_file else None,
+            eval_data_file=local_set(eval_data_file, **copying) if eval_data_file else None,
+            pretrained=pretrained,
             resume=resume,
             overwrite=overwrite,
             observe=observe,
@@ -88,6 +89,7 @@ def fit(
 def evaluate(
     ckpt_path: Location,
     data: Location | SampleList,
+    settings: EvalSettings = AS_IN_TRAINING,
     *,
     work_dir: Path | None = None,
     progress: Progress = silent,
@@ -100,10 +102,14 @@ def evaluate(
         OptionError: when an option is for networks of the other task.
         SegDataError: when the store cannot be reached or denies access.
     """
-    checkpoint = local_checkpoint(ckpt_path, work_dir=work_dir, progress=progress)
-    task = _task(checkpoint, "evaluate", options)
-    here = local_set(data, work_dir=work_dir, progress=progress) if isinstance(data, (Path, Url)) else data
-    report: EvalReport | InstanceEvalReport = task.evaluate(checkpoint, here, progress=progress, **options)
+    with reading_checkpoint(ckpt_path, work_dir=work_dir, progress=progress) as checkpoint:
+        task = _task(checkpoint, "evaluate", options)
+        here = data
+        if isinstance(data, (Path, Url, str)):
+            here = local_set(data, work_dir=work_dir, progress=progress)
+        report: EvalReport | InstanceEvalReport = task.evaluate(
+            checkpoint, here, settings, progress=progress, **options
+        )
     return replace(report, checkpoint=str(ckpt_path), data=report.data if here is data else str(data))
 
 
@@ -111,6 +117,7 @@ def predict(
     images: Location,
     ckpt_path: Location,
     out: Location,
+    settings: EvalSettings = AS_IN_TRAINING,
     *,
     overwrite: bool = False,
     work_dir: Path | None = None,
@@ -125,15 +132,19 @@ def predict(
         InvalidInputError, TargetExistsError: see those functions.
         SegDataError: when the store cannot be reached or denies access. The results then stay in the working directory.
     """
-    with results_directory(out, overwrite=overwrite, work_dir=work_dir, progress=progress) as target:
-        checkpoint = local_checkpoint(ckpt_path, work_dir=work_dir, progress=progress)
+    place = parse_location(out)
+    copying: dict[str, Any] = {"work_dir": work_dir, "progress": progress}
+    with (
+        writing(place, RESULTS, overwrite=overwrite, **copying) as target,
+        reading_checkpoint(ckpt_path, **copying) as checkpoint,
+        reading(images, _is_image, **copying) as path,
+    ):
         task = _task(checkpoint, "predict", options)
-        with _local_images(images, work_dir, progress) as path:
-            report: PredictReport | InstancePredictReport = task.predict(
-                path, checkpoint, target, overwrite=overwrite or target != out, progress=progress, **options
-            )
-    faults = tuple(fault.replace(str(path), str(images)) for fault in report.faults)
-    return replace(report, directory=str(out), faults=faults)
+        # What a failed upload left in the working directory is replaced.
+        report: PredictReport | InstancePredictReport = task.predict(
+            path, checkpoint, target, settings, overwrite=overwrite or target != place, progress=progress, **options
+        )
+    return replace(report, directory=str(place))
 
 
 def _task(checkpoint: Path, function: str, options: Iterable[str]) -> Task:
@@ -145,57 +156,5 @@ def _task(checkpoint: Path, function: str, options: Iterable[str]) -> Task:
     return task
 
 
-def local_checkpoint(location: Location, *, work_dir: Path | None = None, progress: Progress = silent) -> Path:
-    """Return the path of a checkpoint; one in a store is downloaded, with its side file if it has one.
-
-    As in the labs, a URL may also be the prefix of a single checkpoint.
-
-    Raises:
-        InvalidInputError: when there is no checkpoint, or there are several.
-        SegDataError: when the store cannot be reached or denies access.
-    """
-    if isinstance(location, Path):
-        return location
-    url = location if object_size(location) is not None else _only_checkpoint(location)
-    target = local_place(url, work_dir)
-    side = target.with_suffix(".json").name
-    sizes = {name: size for name in (side, url.name) if (size := object_size(url.parent / name)) is not None}
-    with fetched(url.parent, sizes, work_dir or default_work_dir(), progress=progress) as copies:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if side not in sizes:
-            target.with_name(side).unlink(missing_ok=True)
-        for name in sizes:
-            (copies / name).replace(target.with_name(name))
-    return target
-
-
-def _only_checkpoint(url: Url) -> Url:
-    found = sorted(name for name, _ in objects(url) if name.endswith(".ckpt") and "/" not in name)
-    if not found:
-        raise InvalidInputError(f"{url}: no such checkpoint")
-    if len(found) > 1:
-        raise InvalidInputError(
-            f"{url}: contains {len(found)} checkpoints; expected one. Name one of them:\n{name_first(found)}"
-        )
-    return url / found[0]
-
-
-@contextmanager
-def _local_images(images: Location, work_dir: Path | None, progress: Progress) -> Iterator[Path]:
-    """Yield the path of an image or a directory of images; downloaded copies are removed after the block."""
-    if isinstance(images, Path):
-        yield images
-        return
-    size = object_size(images)
-    base = images if size is None else images.parent
-    sizes = _image_sizes(images) if size is None else {images.name: size}
-    with fetched(base, sizes, work_dir or default_work_dir(), progress=progress) as copy, called_by_url(base, copy):
-        yield copy if size is None else copy / images.name
-
-
-def _image_sizes(url: Url) -> dict[str, int]:
-    found = {name: size for name, size in objects(url) if "/" not in name and not name.startswith(".")}
-    sizes = {name: size for name, size in found.items() if name.lower().endswith(IMAGE_SUFFIXES)}
-    if not sizes:
-        raise InvalidInputError(f"{url}: contains no images; expected {', '.join(IMAGE_SUFFIXES)}")
-    return sizes
+def _is_image(name: str) -> bool:
+    return "/" not in name and not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)

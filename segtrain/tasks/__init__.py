@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from segdata.errors import OptionError
+from segtrain.config.mask_rcnn import MaskRcnn
 
 if TYPE_CHECKING:
     from segtrain.config.config import Config
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def task_of(config: Config) -> Task:
     """Return the task of the configured network."""
-    if config.model == "mask_rcnn":
+    if isinstance(config.model, MaskRcnn):
         from segtrain.tasks import instance
 
         return instance
@@ -31,4 +32,4 @@ def check_options(config: Config, function: Callable[..., Any], options: Iterabl
         OptionError: naming the options that only the other task accepts.
     """
     if foreign := sorted(set(options) - set(inspect.signature(function).parameters)):
-        raise OptionError(f"{', '.join(foreign)}: not available for {config.model}, which is for another task")
+        raise OptionError(f"{', '.join(foreign)}: not available for {config.model.name}, which is for another task")

@@ -7,16 +7,18 @@ from functools import partial
 from mindspore import nn
 
 from segdata.errors import InvalidInputError
-from segdata.records.manifest import Manifest, RecordSet
+from segdata.records.manifest import Manifest
+from segdata.records.reader import RecordSet
 from segdata.text import plural
 from segtrain.config.config import Config
+from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.recipes import override
 from segtrain.data.instance.batches import check_instance_set, instance_batches
 from segtrain.data.instance.trainable import TrainableRows, trainable_rows
 from segtrain.distributed.ranks import Ranks
 from segtrain.evaluation.instance.coco import InstanceReport
 from segtrain.evaluation.instance.evaluate import evaluate_instances as evaluate, score_detector
-from segtrain.inference.instance.detector import Detector, settings_of
+from segtrain.inference.instance.detector import Detector
 from segtrain.inference.instance.predict import predict_instances as predict
 from segtrain.models.mask_rcnn import LOSS_PARTS, MaskRcnnLoss, set_precision
 from segtrain.tasks.task import Evaluator, TrainingSet
@@ -58,7 +60,7 @@ def training_set(records: RecordSet, config: Config) -> TrainingSet:
     Raises:
         InvalidInputError: when no row has an instance.
     """
-    settings = settings_of(config)
+    settings = config.model_as(MaskRcnn)
     found = trainable_rows(records, settings.max_instances)
     batches = partial(instance_batches, records, config, settings, rows=found.rows)
     return TrainingSet(len(found.rows), _left_out(found, records.manifest.rows, settings.max_instances), batches)
@@ -91,6 +93,6 @@ def evaluator(network: nn.Cell, config: Config, class_names: tuple[str, ...]) ->
     detector = Detector(network)
 
     def evaluate_set(records: RecordSet, ranks: Ranks) -> InstanceReport:
-        return score_detector(detector, records, config, settings_of(config), ranks=ranks)
+        return score_detector(detector, records, config, config.model_as(MaskRcnn), ranks=ranks)
 
     return evaluate_set

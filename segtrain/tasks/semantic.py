@@ -8,17 +8,22 @@ import mindspore as ms
 from mindspore import Tensor, nn
 
 from segdata.errors import InvalidInputError
-from segdata.records.manifest import Manifest, RecordSet
+from segdata.records.manifest import Manifest
+from segdata.records.reader import RecordSet
 from segdata.text import plural
 from segtrain.config.config import Config
+from segtrain.config.networks import DeepLab, SemanticNetwork
 from segtrain.config.recipes import override
+from segtrain.config.settings import setting
+from segtrain.config.unet import UNet
 from segtrain.data.semantic.crops import crop_batches, ignore_label_of, record_samples
 from segtrain.data.semantic.tiles import tile_batches
 from segtrain.distributed.ranks import Ranks
 from segtrain.evaluation.semantic.confusion import SegmentationReport
 from segtrain.evaluation.semantic.evaluate import evaluate_semantic as evaluate, score_samples
 from segtrain.inference.semantic.predict import predict_semantic as predict
-from segtrain.inference.semantic.segmenter import EvalSettings, Segmenter
+from segtrain.inference.semantic.segmenter import Segmenter
+from segtrain.inference.settings import AS_IN_TRAINING
 from segtrain.losses import build_loss
 from segtrain.tasks.task import Batches, Evaluator, TrainingSet
 
@@ -46,10 +51,10 @@ def resolve_config(config: Config, manifest: Manifest) -> Config:
     """
     given = {"num_classes": manifest.num_classes, "ignore_label": ignore_label_of(manifest)}
     for key, found in given.items():
-        wanted = getattr(config, key)
+        wanted = setting(config, key)
         if wanted not in (None, found):
             raise InvalidInputError(f"{key} = {wanted} does not match record set {manifest.name}; expected {found}")
-    _check_weights(config.class_weights, manifest)
+    _check_weights(config.model_as(SemanticNetwork).loss.class_weights, manifest)
     return override(config, given)
 
 
@@ -65,16 +70,18 @@ def _check_weights(weights: tuple[float, ...] | None, manifest: Manifest) -> Non
 
 def training_set(records: RecordSet, config: Config) -> TrainingSet:
     """Return all rows, as tiles for U-Net, and as random crops for all other networks."""
-    batches: Batches = partial(crop_batches, records, config)
-    if config.unet:
-        batches = partial(tile_batches, records, config, config.unet)
+    batches: Batches
+    if isinstance(config.model, UNet):
+        batches = partial(tile_batches, records, config, config.model)
+    else:
+        batches = partial(crop_batches, records, config, config.model_as(DeepLab))
     return TrainingSet(records.manifest.rows, left_out(records, config), batches)
 
 
 def left_out(records: RecordSet, config: Config) -> tuple[str, ...]:
     """Return a sentence if colors are lost: U-Net sees gray unless it is told otherwise."""
     images = records.manifest.images
-    if not (config.unet and config.unet.channels == 1 and images and images.color):
+    if not (isinstance(config.model, UNet) and config.model.channels == 1 and images and images.color):
         return ()
     total = plural(sum(images.samples.values()), "image")
     return (
@@ -99,12 +106,15 @@ class WithLoss(nn.Cell):
 
 def with_loss(network: nn.Cell, config: Config) -> nn.Cell:
     """Return a cell that maps images and labels to the loss; see `crop_batches`."""
-    return WithLoss(ms.amp.auto_mixed_precision(network, config.amp, ms.float16), build_loss(config))
+    settings = config.model_as(SemanticNetwork)
+    assert settings.ignore_label is not None
+    loss = build_loss(settings.loss, settings.ignore_label)
+    return WithLoss(ms.amp.auto_mixed_precision(network, config.amp, ms.float16), loss)
 
 
 def evaluator(network: nn.Cell, config: Config, class_names: tuple[str, ...]) -> Evaluator:
     """Return a function that evaluates `network` at scale 1."""
-    segmenter = Segmenter(network, config, EvalSettings(crop_size=config.crop_size), batch_size=config.batch_size)
+    segmenter = Segmenter(network, config, AS_IN_TRAINING)
 
     def evaluate_set(records: RecordSet, ranks: Ranks) -> SegmentationReport:
         return score_samples(

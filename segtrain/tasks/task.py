@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from mindspore import nn
 
-    from segdata.records.manifest import Manifest, RecordSet
+    from segdata.records.manifest import Manifest
+    from segdata.records.reader import RecordSet
     from segtrain.config.config import Config
     from segtrain.distributed.ranks import Ranks
 

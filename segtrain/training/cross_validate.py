@@ -14,8 +14,10 @@ from segdata.lists.folds import Fold, Order
 from segdata.parallel import Progress, silent
 from segdata.records.convert import to_mindrecord
 from segtrain.config.config import Config
+from segtrain.config.networks import SemanticNetwork
 from segtrain.data.semantic.crops import SampleList
 from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate_semantic
+from segtrain.inference.settings import AS_IN_TRAINING, EvalSettings
 from segtrain.training.events import Event, ignore
 from segtrain.training.fit import train
 
@@ -53,9 +55,7 @@ def cross_validate(
     folds: int = 5,
     order: Order = "blocks",
     only: Sequence[int] = (),
-    scales: tuple[float, ...] = (1.0,),
-    flip: bool = False,
-    turn: bool = False,
+    settings: EvalSettings = AS_IN_TRAINING,
     membrane: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -74,9 +74,7 @@ def cross_validate(
         folds: number of folds.
         order: see `segdata.lists.folds.Fold`.
         only: folds to run; all by default.
-        scales: scales of the images in evaluation; see `segtrain.inference.semantic.segmenter.EvalSettings`.
-        flip: evaluate mirrored images, too.
-        turn: evaluate images rotated by 90, 180 and 270 degrees, too.
+        settings: settings of the evaluations.
         membrane: class that separates cells; see `evaluate_semantic`.
         resume: resume an earlier run where it stopped.
         overwrite: replace an earlier run.
@@ -88,9 +86,9 @@ def cross_validate(
             instance segmentation.
         SegDataError: as for `segdata.to_mindrecord`, `segtrain.training.fit.train` and `evaluate_semantic`.
     """
-    if config.mask_rcnn:
+    if not isinstance(config.model, SemanticNetwork):
         raise InvalidInputError(
-            f"{config.model} cannot be cross-validated: folds are made from a list file, which has no instances; "
+            f"{config.model.name} cannot be cross-validated: folds are made from a list file, which has no instances; "
             "expected a semantic network"
         )
     wanted = sorted(set(only)) or list(range(folds))
@@ -118,9 +116,7 @@ def cross_validate(
         reports[number] = evaluate_semantic(
             directory / "last.ckpt",
             val,
-            scales=scales,
-            flip=flip,
-            turn=turn,
+            settings,
             membrane=membrane,
             device_target=config.device_target,
             progress=progress,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segdata.errors import SegDataError
-from segdata.records.manifest import RecordSet
+from segdata.records.reader import RecordSet
 from segtrain.checkpoints.checkpoint import RATES, CheckpointInfo
 from segtrain.config.config import Config
 from segtrain.distributed.device import stop_requests
@@ -49,10 +51,15 @@ class FitReport:
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """Training was asked to stop, and its last checkpoint is complete."""
+    """Training was asked to stop, and its last checkpoint is complete.
 
-    def __init__(self, step: int, total_steps: int, checkpoint: Path) -> None:
+    Attributes:
+        signal: number of the signal that asked for it; SIGINT in a process that followed the others.
+    """
+
+    def __init__(self, step: int, total_steps: int, checkpoint: Path, signal: int) -> None:
         """Report where training stopped."""
+        self.signal = signal
         super().__init__(f"Stopped after step {step} of {total_steps}; {checkpoint} is complete.")
 
 
@@ -62,6 +69,7 @@ def train(
     train_dir: Path,
     *,
     eval_data_file: Path | None = None,
+    pretrained: Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
     observe: Callable[[Event], None] = ignore,
@@ -76,41 +84,53 @@ def train(
         data_file: training set, given as its directory, its manifest or one of its shards.
         train_dir: directory for configuration, metrics and checkpoints.
         eval_data_file: record set to evaluate on after each epoch, at scale 1.
+        pretrained: local copy of the checkpoint that the settings name; by default, they name a path.
         resume: resume the training in `train_dir` where it stopped.
         overwrite: replace the training in `train_dir`.
         observe: called with each event as it happens.
 
     Raises:
-        SegDataError: when settings, record sets and directory do not match, a row cannot be used, or the loss or a
-            parameter is no longer finite.
+        SegDataError: when settings, record sets and directory do not match, a row cannot be used, the record set is
+            replaced meanwhile, or the loss or a parameter is no longer finite.
+        InUseError: when another run trains in `train_dir`.
         TrainingInterrupted: after SIGINT or SIGTERM to any process, at the end of the step, once the checkpoint is
             written.
     """
     begun = time.perf_counter()
-    run = prepare(config, data_file, train_dir, eval_data_file=eval_data_file, resume=resume, overwrite=overwrite)
-    observe = observe if run.ranks.is_main else ignore
-    observe(run.started)
-    log, clock = _Log(run, observe), _Clock(run.config.batch_size * run.ranks.size)
-    step, loss = _train_epochs(run, log, clock)
-    return FitReport(
-        train_dir=str(train_dir),
-        started=run.started,
-        steps=step - run.started.first_step,
-        seconds=time.perf_counter() - begun,
-        images_per_s=clock.images_per_s(),
-        loss=loss,
-        skipped_steps=skipped_steps(run.train_step),
-        score=run.task.SCORE,
-        best_score=log.best_score,
-        scores=log.scores,
-    )
+    with ExitStack() as held:
+        run = prepare(
+            config,
+            data_file,
+            train_dir,
+            eval_data_file=eval_data_file,
+            pretrained=pretrained,
+            resume=resume,
+            overwrite=overwrite,
+            held=held,
+        )
+        observe = observe if run.ranks.is_main else ignore
+        observe(run.started)
+        log, clock = _Log(run, observe), _Clock(run.config.batch_size * run.ranks.size)
+        step, loss = _train_epochs(run, log, clock)
+        return FitReport(
+            train_dir=str(train_dir),
+            started=run.started,
+            steps=step - run.started.first_step,
+            seconds=time.perf_counter() - begun,
+            images_per_s=clock.images_per_s(),
+            loss=loss,
+            skipped_steps=skipped_steps(run.train_step),
+            score=run.task.SCORE,
+            best_score=log.best_score,
+            scores=log.scores,
+        )
 
 
 def _train_epochs(run: Run, log: _Log, clock: _Clock) -> tuple[int, float | None]:
     """Train to the end, and return the number of steps since training began and the mean loss of the last epoch."""
     config, ranks, epoch_steps, step = run.config, run.ranks, run.started.steps_per_epoch, run.started.first_step
     losses: list[float] = []
-    with stop_requests() as stop_requested:
+    with stop_requests() as requested:
         if run.evaluation and step and step % epoch_steps == 0 and not run.evaluated:
             log.evaluate(run.evaluation, step)
         for epoch in range(step // epoch_steps, config.train_epochs):
@@ -126,15 +146,15 @@ def _train_epochs(run: Run, log: _Log, clock: _Clock) -> tuple[int, float | None
                 by_name = dict(zip(run.task.LOSSES, parts, strict=True))
                 speed = clock.tick()
                 log.tell(StepDone(epoch=epoch + 1, step=step, loss=loss, parts=by_name, lr=rate, images_per_s=speed))
-                stopping = ranks.any(stop_requested())
+                stopping = ranks.any(requested() is not None)
                 if step % config.save_steps == 0 or step % epoch_steps == 0 or stopping:
                     log.save(step)
                 if stopping:
-                    _interrupt(run, step)
+                    _interrupt(run, step, requested())
             if run.evaluation:
                 log.evaluate(run.evaluation, step)
-                if ranks.any(stop_requested()):
-                    _interrupt(run, step)
+                if ranks.any(requested() is not None):
+                    _interrupt(run, step, requested())
     return step, sum(losses) / len(losses) if losses else None
 
 
@@ -146,10 +166,10 @@ def _check_finite(loss: float, step: int, rate: float) -> None:
         )
 
 
-def _interrupt(run: Run, step: int) -> None:
+def _interrupt(run: Run, step: int, requested: int | None) -> None:
     """Stop after `step`, unless it was the last one."""
     if step < run.started.total_steps:
-        raise TrainingInterrupted(step, run.started.total_steps, run.directory.last)
+        raise TrainingInterrupted(step, run.started.total_steps, run.directory.last, requested or signal.SIGINT)
 
 
 class _Log:
@@ -157,6 +177,7 @@ class _Log:
 
     def __init__(self, run: Run, observe: Callable[[Event], None]) -> None:
         self.directory = run.directory
+        self.records = run.records
         self.network = run.network
         self.train_step = run.train_step
         self.info = run.info
@@ -170,6 +191,7 @@ class _Log:
 
     def save(self, step: int) -> None:
         """Write the last checkpoint on rank 0 while the other ranks wait: if one of them exited, all would end."""
+        self.records.check_unchanged()
         if self.ranks.is_main:
             self._save(step)
         self.ranks.wait()
@@ -181,7 +203,7 @@ class _Log:
         self.directory.save_last(parameters, info)
         if step % config.save_steps == 0:
             in_epoch = step - (info.epoch - 1) * self.epoch_steps
-            self.directory.keep_last(config.model, info.epoch, in_epoch, config.keep_checkpoint_max)
+            self.directory.keep_last(config.model.name, info.epoch, in_epoch, config.keep_checkpoint_max)
 
     def evaluate(self, records: RecordSet, step: int) -> None:
         """Evaluate the network, and save it if it is the best so far."""

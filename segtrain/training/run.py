@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from mindspore import nn
 
-from segdata.records.manifest import Manifest, RecordSet, open_set
+from segdata.records.manifest import Manifest
+from segdata.records.reader import RecordSet, open_set
 from segtrain.checkpoints.checkpoint import CheckpointInfo, load_pretrained, restore
 from segtrain.config.config import Config
+from segtrain.config.mask_rcnn import MaskRcnn
+from segtrain.config.networks import DeepLab, SemanticNetwork
 from segtrain.config.recipes import write_config
+from segtrain.config.unet import UNetSimple
 from segtrain.data.classes import check_classes, check_value_range
 from segtrain.data.rows import steps_per_epoch
 from segtrain.distributed.device import prepare_device
@@ -35,7 +40,8 @@ class Run:
     Attributes:
         config: resolved settings.
         task: task of the network.
-        training_set: rows to train on.
+        records: record set to train on.
+        training_set: its rows.
         evaluation: record set to evaluate on after each epoch, if any.
         directory: directory for configuration, metrics and checkpoints.
         ranks: processes that train together.
@@ -50,6 +56,7 @@ class Run:
 
     config: Config
     task: Task
+    records: RecordSet
     training_set: TrainingSet
     evaluation: RecordSet | None
     directory: TrainDir
@@ -90,21 +97,34 @@ class _Inputs:
 
 
 def prepare(
-    config: Config, data_file: Path, train_dir: Path, *, eval_data_file: Path | None, resume: bool, overwrite: bool
+    config: Config,
+    data_file: Path,
+    train_dir: Path,
+    *,
+    eval_data_file: Path | None,
+    pretrained: Path | None,
+    resume: bool,
+    overwrite: bool,
+    held: ExitStack,
 ) -> Run:
     """Check record sets, settings and directory, build the network, and start or resume the training directory.
 
-    `segtrain.training.fit.train` explains the arguments.
+    `segtrain.training.fit.train` explains the arguments. The lock of the directory is held until `held` is closed.
 
     Raises:
-        SegDataError: when settings, record sets and directory do not match.
+        SegDataError: when settings, record sets and directory do not match, or another run trains in the directory.
     """
     directory = TrainDir(train_dir)
+    if config.ckpt_pre_trained and not pretrained:
+        pretrained = Path(config.ckpt_pre_trained)
     if not resume:
-        directory.check_free(overwrite=overwrite)
+        directory.check_free(overwrite=overwrite, model=config.model.name, pretrained=pretrained)
     inputs = _open(config, data_file, eval_data_file)
     prepare_device(inputs.config.device_target, seed=inputs.config.seed)
-    return _build(inputs, directory, current(), resume=resume)
+    ranks = current()
+    if ranks.is_main:
+        held.enter_context(directory.in_use())
+    return _build(inputs, directory, ranks, pretrained=pretrained, resume=resume)
 
 
 def _open(config: Config, data_file: Path, eval_data_file: Path | None) -> _Inputs:
@@ -123,24 +143,24 @@ def _open(config: Config, data_file: Path, eval_data_file: Path | None) -> _Inpu
     return inputs
 
 
-def _build(inputs: _Inputs, directory: TrainDir, ranks: Ranks, *, resume: bool) -> Run:
+def _build(inputs: _Inputs, directory: TrainDir, ranks: Ranks, *, pretrained: Path | None, resume: bool) -> Run:
     config, task, manifest = inputs.config, inputs.task, inputs.data.manifest
     epoch_steps = inputs.epoch_steps(ranks.size)
-    rates = _rates(config, epoch_steps)
+    rates = learning_rates(config.schedule, epoch_steps * config.train_epochs)
     info = _info(config, manifest, rows=inputs.training_set.rows, devices=ranks.size)
-    step, pretrained = 0, None
+    step, loaded = 0, None
     if resume:
         step, parameters = directory.resume(config, info)
     network = build_network(config, num_classes=manifest.num_classes)
     frozen = freeze(network, config.freeze)
-    if config.sync_bn and ranks.size > 1:
+    if isinstance(config.model, DeepLab | UNetSimple | MaskRcnn) and config.model.sync_bn and ranks.size > 1:
         synchronize(network, ranks.size)
     train_step = build_train_step(network, task, config, rates)
     average_gradients(train_step, ranks)
     if resume:
         restore(train_step, parameters)
-    elif config.ckpt_pre_trained:
-        pretrained = load_pretrained(network, Path(config.ckpt_pre_trained))
+    elif pretrained:
+        loaded = load_pretrained(network, pretrained)
     evaluated = directory.evaluated(step, task.SCORE)
     _agree(inputs, ranks, step=step, evaluated=evaluated)
     ranks.broadcast(train_step.get_parameters())
@@ -149,6 +169,7 @@ def _build(inputs: _Inputs, directory: TrainDir, ranks: Ranks, *, resume: bool) 
     return Run(
         config=config,
         task=task,
+        records=inputs.data,
         training_set=inputs.training_set,
         evaluation=inputs.evaluation,
         directory=directory,
@@ -169,7 +190,7 @@ def _build(inputs: _Inputs, directory: TrainDir, ranks: Ranks, *, resume: bool) 
             dropped_rows=inputs.draws % (config.batch_size * ranks.size),
             left_out=inputs.training_set.left_out,
             parameters=sum(parameter.size for parameter in network.trainable_params()),
-            pretrained=pretrained,
+            pretrained=loaded,
         ),
     )
 
@@ -181,24 +202,12 @@ def _agree(inputs: _Inputs, ranks: Ranks, *, step: int, evaluated: bool) -> None
     ranks.check_equal("settings, record sets and checkpoint", repr(course).encode())
 
 
-def _rates(config: Config, epoch_steps: int) -> npt.NDArray[np.float32]:
-    return learning_rates(
-        config.lr_type,
-        base_lr=config.base_lr,
-        total_steps=epoch_steps * config.train_epochs,
-        decay_steps=config.lr_decay_step,
-        decay_rate=config.lr_decay_rate,
-        warmup_steps=config.warmup_steps,
-        warmup_start=config.warmup_start,
-    )
-
-
 def _info(config: Config, manifest: Manifest, *, rows: int, devices: int) -> CheckpointInfo:
     return CheckpointInfo(
         config=config,
         class_names=manifest.class_names,
         original_ids=tuple(each.original_id for each in manifest.classes),
-        ignore_label=config.ignore_label,
+        ignore_label=config.model.ignore_label if isinstance(config.model, SemanticNetwork) else None,
         value_range=manifest.value_range,
         record_set=manifest.name,
         inputs=manifest.inputs,

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import mindspore as ms
 import msgspec
 
-from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
-from segdata.files import write_file
+from segdata.errors import InvalidInputError, SegDataError, TargetExistsError, name_first
+from segdata.files.locks import lock_file, locked
+from segdata.files.ownership import check_writable
+from segdata.files.publishing import write_file
+from segdata.regular import check_regular
+from segdata.store.product import Product
 from segdata.text import plural
 from segtrain.checkpoints.checkpoint import (
     CheckpointInfo,
+    clear_staged,
     link_checkpoint,
     read_checkpoint,
     remove_checkpoint,
@@ -25,14 +30,39 @@ from segtrain.checkpoints.checkpoint import (
 from segtrain.checkpoints.weights import Parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import write_config
+from segtrain.config.settings import flat
+from segtrain.training.own_files import OWN_FILES, OwnFiles
 
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
 LAST = "last.ckpt"
 BEST = "best.ckpt"
 
+_FILES = re.compile(rf"config\.yaml|metrics\.jsonl|{re.escape(OWN_FILES)}|(last|best|[^/.][^/]*-\d+_\d+)\.(ckpt|json)")
+_NUMBERED = re.compile(r"[^.].*-(\d+)_(\d+)\.ckpt")
+
+#: The files of a training run. A reader must never find a checkpoint whose side file is still missing.
+TRAINING = Product(
+    "training run",
+    OWN_FILES,
+    owned=lambda directory, sizes: OwnFiles(directory).among(sizes),
+    takes=lambda name: _FILES.fullmatch(name) is not None,
+    late=".ckpt",
+)
+
 #: Settings that do not affect what is learned, so that they may change when training is resumed.
 _WITHOUT_EFFECT = ("workers", "save_steps", "keep_checkpoint_max")
+
+
+#: Bytes of the longest line of metrics that is read: a line has some twenty numbers.
+_LONGEST_LINE = 1 << 16
+
+
+class _Place(msgspec.Struct):
+    """Numbers that every line of metrics contains."""
+
+    epoch: Annotated[int, msgspec.Meta(ge=0)]
+    step: Annotated[int, msgspec.Meta(ge=0)]
 
 
 class TrainDir:
@@ -43,36 +73,90 @@ class TrainDir:
         self.path = path
         self.last = path / LAST
         self.best = path / BEST
+        self.own = OwnFiles(path)
 
-    def check_free(self, *, overwrite: bool) -> None:
-        """Check that a new training run may start here.
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep other training runs out of the directory while the block runs.
 
         Raises:
-            SegDataError: when the path is a file.
-            TargetExistsError: when the directory already holds a training run and `overwrite` is false; other files
-                do not matter.
+            InUseError: when another run trains in it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with locked(lock_file(self.path / "training"), self.path):
+                yield
+        finally:
+            with suppress(OSError):
+                # Nothing was written.
+                self.path.rmdir()
+
+    def check_free(self, *, overwrite: bool, model: str, pretrained: Path | None) -> None:
+        """Check that a new training run of `model` may start here.
+
+        A run that was killed before its first checkpoint takes no room: nothing of it can be resumed.
+
+        Raises:
+            SegDataError: when the path is a file, or cannot be written to.
+            InvalidInputError: when `pretrained`, the checkpoint to start from, would be removed.
+            TargetExistsError: when the directory already holds a training run and `overwrite` is false, or files that
+                no training wrote have the names of those that this one will write; other files do not matter.
         """
         if self.path.exists() and not self.path.is_dir():
             raise SegDataError(f"{self.path} is a file; expected a directory to train in")
-        if (taken := self._files()) and not overwrite:
+        check_writable(self.path / CONFIG)
+        own = self.own.owned()
+        self._check_foreign(own, model)
+        taken = [path for path in own if path.suffix == ".ckpt"]
+        if taken and not overwrite:
             raise TargetExistsError(
-                f"{self.path} already holds a training run ({taken[0].name}). Resume it or choose another directory.",
+                f"{self.path} already holds a training run ({self._first(taken)}). Resume it or choose another "
+                "directory.",
                 replaceable=True,
             )
+        if pretrained and pretrained.resolve() in [path.resolve() for path in own]:
+            raise InvalidInputError(
+                f"{pretrained}: is a file of the training run in {self.path}, which would be removed; expected a "
+                "checkpoint outside it. Choose another directory to train in."
+            )
+
+    def _check_foreign(self, own: list[Path], model: str) -> None:
+        """Refuse files that are not in `own` and have the names of those that training writes."""
+        wanted = re.compile(rf"config\.yaml|metrics\.jsonl|(last|best|{re.escape(model)}-\d+_\d+)\.(ckpt|json)")
+        names = sorted(path.name for path in self.path.iterdir()) if self.path.is_dir() else []
+        known = {path.name for path in own}
+        if foreign := [name for name in names if wanted.fullmatch(name) and name not in known]:
+            raise TargetExistsError(
+                f"{self.path}: contains files that this training would replace; they have changed since, or something "
+                f"else or an earlier version wrote them:\n{name_first(foreign)}\nMove them away or choose another "
+                "directory.",
+                replaceable=False,
+            )
+
+    @staticmethod
+    def _first(taken: list[Path]) -> str:
+        return next((path.name for path in taken if path.name == LAST), taken[0].name)
 
     def begin(self, config: Config, *, resumed_at: int | None) -> None:
         """Prepare the directory for a new training run, or for one that resumes after step `resumed_at`.
 
         A new run removes the files of an earlier one. A resumed run removes the metrics of steps that will be repeated.
+        Both remove what a killed run left half written.
         """
-        if resumed_at is None:
-            for path in self._files():
-                path.unlink(missing_ok=True)
-        else:
-            kept = [line for line in self.metrics() if line["step"] <= resumed_at]
-            write_file(self.path / METRICS, "".join(map(_line, kept)).encode(), overwrite=True)
         self.path.mkdir(parents=True, exist_ok=True)
-        write_file(self.path / CONFIG, write_config(config).encode(), overwrite=True)
+        for path in (self.last, self.best):
+            clear_staged(path)
+        with self.own.writing(self.path / CONFIG, self.path / METRICS, grows=True):
+            if resumed_at is None:
+                removed = self.own.owned()
+                for path in removed:
+                    path.unlink()
+            else:
+                kept = [line for line in self.metrics() if line["step"] <= resumed_at]
+                write_file(self.path / METRICS, "".join(map(_line, kept)).encode(), overwrite=True)
+            write_file(self.path / CONFIG, write_config(config).encode(), overwrite=True)
+        if resumed_at is None:
+            self.own.forget(*(path for path in removed if path.suffix in (".ckpt", ".json")))
 
     def resume(self, config: Config, info: CheckpointInfo) -> tuple[int, Parameters]:
         """Return step and parameters of the last checkpoint, if it matches `config` and the record set in `info`.
@@ -81,12 +165,13 @@ class TrainDir:
             InvalidInputError: when there is no such checkpoint, or naming the first setting that differs.
         """
         if not self.last.is_file():
-            raise InvalidInputError(f"{self.path}: no {LAST} to resume from")
+            raise InvalidInputError(f"{self.path}: no {LAST} to resume from. To begin, run it without --resume.")
         found, parameters = read_checkpoint(self.last)
-        for field in dataclasses.fields(Config):
-            before, now = getattr(found.config, field.name), getattr(config, field.name)
-            if before != now and field.name not in _WITHOUT_EFFECT:
-                raise InvalidInputError(f"{self.path}: was trained with {field.name} = {before!r}, not {now!r}")
+        trained, wanted = (dict(flat(msgspec.to_builtins(each))) for each in (found.config, config))
+        for name in trained | wanted:
+            before, now = trained.get(name), wanted.get(name)
+            if before != now and name not in _WITHOUT_EFFECT:
+                raise InvalidInputError(f"{self.path}: was trained with {name} = {before!r}, not {now!r}")
         if found.devices != info.devices:
             raise InvalidInputError(
                 f"{self.path}: was trained on {plural(found.devices, 'device')}, not {info.devices}"
@@ -111,18 +196,23 @@ class TrainDir:
             InvalidInputError: naming the first line that is invalid.
         """
         path = self.path / METRICS
-        text = path.read_text("utf-8") if path.exists() else ""
-        lines = []
-        for number, line in enumerate(text.split("\n")[:-1], start=1):
-            try:
-                lines.append(msgspec.json.decode(line, type=dict[str, Any]))
-            except msgspec.DecodeError as error:
-                raise InvalidInputError(f"{path}: line {number} is not a line of metrics: {error}") from error
+        lines: list[dict[str, Any]] = []
+        if not path.exists():
+            return lines
+        try:
+            check_regular(path)
+            with path.open("rb") as file:
+                while (line := file.readline(_LONGEST_LINE + 1)).endswith(b"\n"):
+                    lines.append(_decode(line))
+                if len(line) > _LONGEST_LINE:
+                    raise InvalidInputError(f"has more than {_LONGEST_LINE} bytes")
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidInputError) as error:
+            raise InvalidInputError(f"{path}: line {len(lines) + 1} is not a line of metrics: {error}") from error
         return lines
 
     def best_score(self, name: str) -> float | None:
         """Return the highest score called `name` over the evaluations so far."""
-        return max((line[name] for line in self.metrics() if name in line), default=None)
+        return max((line[name] for line in self.metrics() if line.get(name) is not None), default=None)
 
     def evaluated(self, step: int, name: str) -> bool:
         """Return whether the network at `step` was already evaluated, with a score called `name`."""
@@ -130,33 +220,44 @@ class TrainDir:
 
     def save_last(self, parameters: Iterable[ms.Parameter], info: CheckpointInfo) -> None:
         """Save the checkpoint to resume from."""
-        save_checkpoint(self.last, parameters, info)
+        with self.own.writing(self.last, side_file(self.last)):
+            save_checkpoint(self.last, parameters, info)
 
     def save_best(self, parameters: Iterable[ms.Parameter], info: CheckpointInfo) -> None:
         """Save the checkpoint of the best evaluation."""
-        save_checkpoint(self.best, parameters, info)
+        with self.own.writing(self.best, side_file(self.best)):
+            save_checkpoint(self.best, parameters, info)
 
     def keep_last(self, model: str, epoch: int, step_in_epoch: int, keep: int) -> None:
-        """Keep the last checkpoint as ``MODEL-EPOCH_STEP.ckpt``, and remove all but the latest `keep` of these."""
-        link_checkpoint(self.last, self.path / f"{model}-{epoch}_{step_in_epoch}.ckpt")
-        for path in self._numbered()[:-keep]:
-            remove_checkpoint(path)
+        """Keep the last checkpoint as ``MODEL-EPOCH_STEP.ckpt``, and remove all but the latest `keep` of these.
+
+        Numbered checkpoints that this training did not write are neither counted nor removed.
+        """
+        path = self.path / f"{model}-{epoch}_{step_in_epoch}.ckpt"
+        known = self.own.owned()
+        if foreign := [each.name for each in (path, side_file(path)) if each.exists() and each not in known]:
+            raise SegDataError(
+                f"{self.path}: contains files that this training would replace and did not write:\n"
+                f"{name_first(foreign)}\n{LAST} is complete. Move them away and resume."
+            )
+        with self.own.writing(path, side_file(path)):
+            link_checkpoint(self.last, path)
+        if old := self._numbered()[:-keep]:
+            for each in old:
+                remove_checkpoint(each)
+            self.own.forget(*old, *map(side_file, old))
 
     def _numbered(self) -> list[Path]:
-        """Return the numbered checkpoints, oldest first."""
-        found = []
-        for path in self.path.glob("*.ckpt"):
-            if match := re.fullmatch(r"[^.].*-(\d+)_(\d+)\.ckpt", path.name):
-                found.append(((int(match[1]), int(match[2])), path))
-        return [path for _, path in sorted(found)]
-
-    def _files(self) -> list[Path]:
-        """Return the files of a training run in this directory."""
-        checkpoints = [self.last, self.best, *self._numbered()]
-        candidates = [self.path / CONFIG, self.path / METRICS]
-        candidates += [file for path in checkpoints for file in (path, side_file(path))]
-        return [path for path in candidates if path.exists()]
+        """Return the numbered checkpoints of this training, oldest first."""
+        found = [(match, path) for path in self.own.owned() if (match := _NUMBERED.fullmatch(path.name))]
+        return [path for match, path in sorted(found, key=lambda each: (int(each[0][1]), int(each[0][2])))]
 
 
 def _line(metrics: dict[str, Any]) -> str:
     return msgspec.json.encode(metrics).decode() + "\n"
+
+
+def _decode(line: bytes) -> dict[str, Any]:
+    values = msgspec.json.decode(line, type=dict[str, float | int | None])
+    msgspec.convert(values, _Place)
+    return values

@@ -15,8 +15,7 @@ from segdata.coco.rle import decode_rle
 from segdata.dataset import open_dataset
 from segdata.miniature.coco import write_coco
 from segdata.records.convert import to_mindrecord
-from segdata.records.manifest import RecordSet, open_set
-from segdata.records.reader import read_rows
+from segdata.records.reader import RecordSet, open_set, read_rows
 from segdata.records.schema import Row
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.data.instance.batches import row_masks

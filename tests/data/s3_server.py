@@ -15,8 +15,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+
+from segdata.store.transfer import objects, upload
+from segdata.store.url import Url
 
 #: Two users; the second may only read.
 WRITER, READER = ("writer", "the-writers-secret"), ("reader", "the-readers-secret")
@@ -80,6 +84,26 @@ def s3_server(folder: Path) -> Iterator[Server]:
         process.wait()
         for path in [path for port in ports.values() for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock")]:
             path.unlink()
+
+
+def names(url: Url) -> list[str]:
+    """Return the sorted names of all objects below `url`."""
+    return sorted(name for name, _ in objects(url))
+
+
+def put(url: Url, name: str, data: bytes = b"") -> None:
+    """Store an object."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        upload(Path(folder), [name], url)
+
+
+def sign_in(user: tuple[str, str]) -> None:
+    """Let this process be another user of the server from now on."""
+    os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"] = user
+    forget_connections()
 
 
 def _start(weed: str, folder: Path, ports: dict[str, int]) -> subprocess.Popen[bytes]:

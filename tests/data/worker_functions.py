@@ -47,6 +47,12 @@ def fail_with_a_code(_item: int) -> None:
     raise InvalidInputError("this is no mask", "label_mode")
 
 
+def double_if_even(item: int) -> int:
+    if item % 2:
+        raise InvalidInputError(f"{item} is odd", "label_mode")
+    return 2 * item
+
+
 def die_once(item: tuple[Path, int]) -> int:
     marker, number = item
     if number == 5 and not marker.exists():

@@ -247,9 +247,46 @@ def test_a_folder_that_a_worker_does_not_see_is_named(cluster: Cluster, tmp_path
         check_shared(cluster, tmp_path / "elsewhere")
 
 
-def test_an_address_that_is_none_is_a_sentence() -> None:
-    with pytest.raises(SegDataError, match="no Dask scheduler answers at this address"):
-        list(cluster_map(square_slowly_first, [1], Cluster("nowhere://x")))
+@pytest.mark.parametrize("address", ["", "x", "tcp://", "tcp://h:x", "tcp://h:99999", "http://h:1", "inproc://x"])
+def test_an_address_of_another_form_is_a_sentence(address: str) -> None:
+    with pytest.raises(SegDataError, match="not the address of a Dask scheduler; expected tcp://HOST:PORT"):
+        list(cluster_map(square_slowly_first, [1], Cluster(address)))
+
+
+def run_until_ended(address: str, *, patience: int) -> subprocess.CompletedProcess[str]:
+    """Start work in a process of its own, which must also end: Dask's threads may keep it."""
+    program = (
+        "import segdata.cluster as c; from worker_functions import square_slowly_first as f; "
+        f"c.PATIENCE = {patience}; print(sum(c.cluster_map(f, [0] * 10_000, c.Cluster({address!r}))))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(HERE / "data")}
+    return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+
+
+def test_another_program_at_the_address_is_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        ended = run_until_ended(address, patience=1)
+    assert ended.stderr.splitlines()[-1].endswith(
+        f"{address}: no Dask scheduler answers at this address: nothing within 1 s"
+    )
+    assert "Exception ignored" not in ended.stderr
+
+
+def test_tls_without_certificates_is_a_sentence() -> None:
+    with pytest.raises(SegDataError, match=r"Set distributed\.comm\.tls"):
+        list(cluster_map(square_slowly_first, [1], Cluster("tls://127.0.0.1:1")))
+
+
+def test_a_scheduler_that_goes_away_is_a_sentence(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        address = stack.enter_context(scheduler(tmp_path))
+        stack.enter_context(worker(address, tmp_path))
+        results = cluster_map(square_slowly_first, [0] * 10_000, Cluster(address))
+        next(results)
+        stack.close()
+        with pytest.raises(SegDataError, match=f"{address}: the connection to the scheduler was lost"):
+            list(results)
 
 
 def test_workers_and_a_scheduler_exclude_each_other(segdata: Callable[..., Result], devkit: Path) -> None:

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from segdata.dataset import Dataset, dataset_kind, open_dataset
-from segdata.errors import InvalidInputError
+from segdata.encoded import File
+from segdata.errors import Fault, InvalidInputError
 from segdata.labels.classes import Classes
 from segdata.records.schema import unpack_masks
-from segdata.samples import File, Sample, read_encoded, read_instances, read_label
+from segdata.samples import Sample
 
 
-def by_name(dataset: Dataset) -> dict[str, object]:
+def by_name(dataset: Dataset) -> dict[str, Sample]:
     return {sample.name: sample for sample in dataset.samples()}
 
 
@@ -26,7 +27,7 @@ def test_a_list_and_its_record_set_give_the_same_samples(devkit: Path, voc_recor
     assert ours.keys() == theirs.keys()
     for name, sample in ours.items():
         assert np.array_equal(sample.read_image(), theirs[name].read_image())
-        assert np.array_equal(read_label(sample), read_label(theirs[name]))
+        assert np.array_equal(sample.read_label(), theirs[name].read_label())
 
 
 def test_a_json_and_its_record_set_give_the_same_samples(coco: Path, coco_records: Path) -> None:
@@ -36,9 +37,10 @@ def test_a_json_and_its_record_set_give_the_same_samples(coco: Path, coco_record
     assert len(listed) == len(recorded) == len(theirs)
     for sample in listed.samples():
         height, width = sample.read_image().shape[:2]
-        instances, faults = read_instances(sample, height, width)
-        stored, _ = read_instances(theirs[sample.name], height, width)
-        assert faults == ()
+        faults: list[Fault] = []
+        instances = sample.instances(height, width, faults)
+        stored = theirs[sample.name].instances(height, width, faults)
+        assert faults == []
         assert unpack_masks(instances.masks) == unpack_masks(stored.masks)
         assert instances.labels.tolist() == stored.labels.tolist()
 
@@ -88,13 +90,13 @@ def test_a_json_without_a_folder_of_images_beside_it_asks_for_it(coco: Path, tmp
 def test_a_file_outside_its_root_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("x")
     with pytest.raises(InvalidInputError, match="is outside the data root") as error:
-        read_encoded(File(tmp_path / "data", "../secret"))
+        File(tmp_path / "data", "../secret").read()
     assert error.value.code == "outside_root"
 
 
 def test_a_damaged_image_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_bytes(b"no image")
     with pytest.raises(InvalidInputError, match="not a readable image"):
-        Sample("x", File(tmp_path, "x.jpg"), b"").read_image()
+        Sample("x", File(tmp_path, "x.jpg")).read_image()
     with pytest.raises(InvalidInputError, match="missing"):
-        Sample("y", File(tmp_path, "y.jpg"), b"").read_image()
+        Sample("y", File(tmp_path, "y.jpg")).read_image()

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from worker_functions import die_at_three, fail_at_three, square_slowly_first
+from worker_functions import die_at_three, double_if_even, fail_at_three, square_slowly_first
 
-from segdata.errors import SegDataError
-from segdata.parallel import WorkerKind, ordered_map
+from segdata.errors import Fault, SegDataError
+from segdata.parallel import Advance, WorkerKind, map_faults, ordered_map
 
 
 @pytest.mark.parametrize(("workers", "kind"), [(1, "threads"), (4, "threads"), (2, "processes")])
@@ -69,3 +70,29 @@ def test_a_long_input_is_read_only_as_far_as_results_are_taken() -> None:
     assert [next(results) for _ in range(3)] == ["0", "1", "2"]
     assert taken < 20
     results.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("workers", "kind"), [(1, "threads"), (4, "threads"), (2, "processes")])
+def test_items_that_are_refused_are_collected_and_the_others_done(workers: int, kind: WorkerKind) -> None:
+    done: list[tuple[str, int]] = []
+
+    @contextmanager
+    def counting(*, total: int, label: str) -> Iterator[Advance]:
+        yield lambda count: done.append((f"{label} {total}", count))
+
+    faults: list[Fault] = []
+    doubled = map_faults(
+        double_if_even,
+        range(7),
+        faults,
+        name=str,
+        total=7,
+        label="items",
+        progress=counting,
+        workers=workers,
+        kind=kind,
+        chunk=2,
+    )
+    assert list(doubled) == [0, 4, 8, 12]
+    assert faults == [Fault("label_mode", str(odd), f"{odd} is odd") for odd in (1, 3, 5)]
+    assert done == [("items 7", 1)] * 7

@@ -150,7 +150,10 @@ def test_a_manifest_without_its_last_line_break_says_the_same(run: Run, root: Pa
     [
         ("", "voc_train_lst.txt: contains no samples"),
         ("VOCdevkit/VO", "voc_train_lst.txt: is an id list or an image list"),
-        ("{lines}VOCdevkit/VO", "voc_train_lst.txt: 1 line is not a sample:\n  line 4: expected an image path"),
+        (
+            "{lines}VOCdevkit/VO",
+            "leave them out with --on-error skip:\n  line 4: expected an image path",
+        ),
         ("{lines}VOCdevkit/VOC2012/JPEGImages/2012_000003.jpg VOCdevkit/VO", "\n  VOCdevkit/VO: "),
         ("{lines}VOCdevkit/VOC2012/JPEGImages/2012_000003.jpg {masks}/2012_0", "/2012_0: missing"),
     ],

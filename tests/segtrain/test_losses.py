@@ -9,6 +9,7 @@ import pytest
 from mindspore import Tensor, nn
 
 from segtrain.config.config import Config
+from segtrain.config.networks import DeepLab
 from segtrain.config.recipes import override
 from segtrain.losses import CrossEntropyDice, HardPixelCrossEntropy, PixelCrossEntropy, build_loss
 
@@ -196,7 +197,8 @@ def test_the_configuration_chooses_the_loss(small: Config) -> None:
         ({"loss": "ohem", "ohem_share": 0.1}, _expected(logits, labels, None, 0.1)),
         ({"loss": "ohem", "class_weights": list(WEIGHTS)}, _expected(logits, labels, WEIGHTS, 0.2)),
     ):
-        loss, _ = _run(logits, labels, build_loss(override(small, {**settings, "ignore_label": IGNORE})))
+        chosen = override(small, settings).model_as(DeepLab).loss
+        loss, _ = _run(logits, labels, build_loss(chosen, IGNORE))
         np.testing.assert_allclose(loss, expected[0], rtol=1e-6)
 
 

@@ -6,30 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from segdata.cluster import Workers
-from segdata.dataset import (
-    CocoDataset,
-    Dataset,
-    DatasetKind,
-    RecordDataset,
-    dataset_kind,
-    open_dataset,
-    sample_names,
-)
+from segdata.dataset import Dataset, DatasetKind, dataset_kind, open_dataset
 from segdata.errors import Fault, InvalidInputError, OptionError
 from segdata.images.values import Percentiles, ValueRange
 from segdata.inspect.check.findings import Finding, Findings
 from segdata.inspect.check.overlap import read_other
-from segdata.inspect.check.sample import SampleReport, inspect_sample
-from segdata.inspect.check.whole_set import WholeSet, annotation_faults
+from segdata.inspect.check.sample import SampleReport, inspect_annotated, inspect_labeled
+from segdata.inspect.check.whole_set import WholeSet
 from segdata.labels.classes import Classes
-from segdata.labels.colormap import IGNORE
-from segdata.parallel import Progress, default_workers, if_worth, ordered_map, silent
+from segdata.parallel import Progress, default_workers, if_worth, progress_map, silent
 from segdata.records.schema import TaskName
 from segdata.records.semantic import PROCESSES_FROM
-from segdata.records.verify import verify
 from segdata.samples import Sample
 
 
@@ -155,35 +145,33 @@ def _look(
     """Yield all faults of an open data set, in its order."""
     if not len(dataset):
         yield Fault("not_a_dataset", str(dataset.path), "contains no images")
-    if isinstance(dataset, RecordDataset):
-        problems = verify(dataset.path, progress=progress).problems
-        yield from (Fault("record_damaged", str(dataset.path), problem) for problem in problems)
-        # Reading damaged files with MindSpore is not safe.
-        if problems:
-            return
-    if isinstance(dataset, CocoDataset):
-        yield from annotation_faults(dataset)
-    names = sample_names(dataset) if against else []
+    problems = list(dataset.verify(progress))
+    yield from problems
+    # Reading damaged files with MindSpore is not safe.
+    if any(problem.code == "record_damaged" for problem in problems):
+        return
+    names = [name for name, _ in dataset.files()] if against else []
     others = [read_other(other, names, hash=hash, workers=workers, progress=progress) for other in against]
     whole = WholeSet(dataset, complete=complete)
-    look = partial(inspect_sample, _classes(dataset), hash, decode)
-    with progress(total=len(dataset), label="check") as advance:
-        for seen in _map(look, dataset, if_worth(workers, decode or len(dataset) >= PROCESSES_FROM)):
-            advance(1)
-            yield from seen.faults
-            yield from whole.add(seen)
-            for other in others:
-                yield from other.shared(seen)
+    for seen in progress_map(
+        _inspection(dataset, hash, decode),
+        dataset.samples(),
+        total=len(dataset),
+        label="check",
+        progress=progress,
+        workers=if_worth(workers, decode or len(dataset) >= PROCESSES_FROM),
+        kind=dataset.worker_kind,
+        chunk=32,
+    ):
+        yield from seen.faults
+        yield from whole.add(seen)
+        for other in others:
+            yield from other.shared(seen)
     yield from whole.finish()
 
 
-def _classes(dataset: Dataset) -> Classes | None:
-    if dataset.task == "instance":
-        return None
-    return Classes(tuple(dataset.labels.values()), IGNORE if dataset.ignore_label is None else dataset.ignore_label)
-
-
-def _map(look: Callable[[Sample], SampleReport], dataset: Dataset, workers: Workers) -> Iterator[SampleReport]:
-    # This process reads the rows of a record set; threads avoid sending their bytes to other processes.
-    kind: Literal["threads", "processes"] = "threads" if isinstance(dataset, RecordDataset) else "processes"
-    return ordered_map(look, dataset.samples(), workers=workers, kind=kind, chunk=32)
+def _inspection(dataset: Dataset, hash: bool, decode: bool) -> Callable[[Sample], SampleReport]:
+    """Return the function that checks one sample of a data set."""
+    if dataset.classes:
+        return partial(inspect_labeled, dataset.classes, hash, decode)
+    return partial(inspect_annotated, hash, decode)

@@ -65,7 +65,7 @@ WARNINGS: dict[Code, str] = {
         "Ignore this if these images show none of the classes; to-mindrecord --drop-empty leaves them out."
     ),
     "area_mismatch": "Compute the areas from the masks again; evaluation by object size uses them.",
-    "box_mismatch": "Compute the boxes from the masks again, or remove them.",
+    "box_mismatch": "Compute the boxes from the masks again, or remove them; to-mindrecord --boxes masks does that.",
     "crowd_polygon": "Store crowds as RLE; programs that read COCO expect that.",
     "no_iscrowd": "Add iscrowd, 0 or 1, to each annotation; many programs need it.",
     "overlap_name": "Check with --hash whether they are the same image; folders often use the same numbering.",
@@ -82,14 +82,14 @@ class Finding:
         code: type of the fault; ``docs/check.md`` explains each.
         severity: an error stops a conversion or makes its result wrong; a warning may be intended.
         count: number of faults.
-        examples: the first faults as ``"where: what"``, in the order of the data set.
+        examples: the first faults, in the order of the data set.
         advice: how to fix them.
     """
 
     code: Code
     severity: Severity
     count: int
-    examples: tuple[str, ...]
+    examples: tuple[Fault, ...]
     advice: str
 
 
@@ -99,14 +99,14 @@ class Findings:
     def __init__(self) -> None:
         """Start without faults."""
         self._counts: Counter[Code] = Counter()
-        self._examples: dict[Code, list[str]] = {}
+        self._examples: dict[Code, list[Fault]] = {}
 
     def add(self, faults: Iterable[Fault]) -> None:
         """Count `faults`."""
         for fault in faults:
             self._counts[fault.code] += 1
             if self._counts[fault.code] <= NAMED:
-                self._examples.setdefault(fault.code, []).append(str(fault))
+                self._examples.setdefault(fault.code, []).append(fault)
 
     def result(self) -> tuple[Finding, ...]:
         """Return the findings, errors first, then by code."""

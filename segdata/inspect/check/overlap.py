@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 
 from segdata.cluster import Workers
-from segdata.dataset import CocoDataset, Dataset, dataset_kind, images_beside, open_dataset, sample_names
-from segdata.errors import Fault, FaultsError, InvalidInputError
+from segdata.dataset import CocoDataset, Dataset, dataset_kind, images_beside, open_dataset
+from segdata.errors import Fault, FaultsError
 from segdata.inspect.check.same_file import FileNames, file_names
 from segdata.inspect.check.sample import SampleReport, digest
-from segdata.parallel import Progress, ordered_map
-from segdata.samples import Sample, read_encoded
+from segdata.parallel import Progress, map_faults
+from segdata.samples import Sample
 from segdata.text import plain_path, plural
 
 
@@ -73,14 +74,14 @@ def read_other(
     Raises:
         FaultsError: when images of `dataset` cannot be read; lists them.
     """
-    theirs = sample_names(dataset)
+    theirs = [name for name, _ in dataset.files()]
     ours = _only_ones(names)
     stems = {stem: name for stem, name in _only_ones(theirs).items() if stem in ours}
     contents = _read_contents(dataset, workers, progress) if hash else {}
     return OverlapIndex(
         path=str(dataset.path),
         names=frozenset(map(plain_path, theirs)),
-        files=file_names(dataset, theirs),
+        files=file_names(dataset),
         stems=stems,
         contents=contents,
     )
@@ -96,22 +97,24 @@ def _only_ones(names: Iterable[str]) -> dict[str, str]:
 
 def _read_contents(dataset: Dataset, workers: Workers, progress: Progress) -> dict[bytes, str]:
     contents: dict[bytes, str] = {}
-    faults = []
-    with progress(total=len(dataset), label="compare") as advance:
-        for name, found in ordered_map(_content, dataset.samples(), workers=workers, chunk=8):
-            advance(1)
-            if isinstance(found, bytes):
-                contents.setdefault(found, name)
-            else:
-                faults.append(f"{name}: {found}")
+    faults: list[Fault] = []
+    for name, content in map_faults(
+        _content,
+        dataset.samples(),
+        faults,
+        name=attrgetter("name"),
+        total=len(dataset),
+        label="compare",
+        progress=progress,
+        workers=workers,
+        chunk=8,
+    ):
+        contents.setdefault(content, name)
     if faults:
         images = plural(len(faults), "image")
         raise FaultsError(f"{dataset.path}: {images} to compare with cannot be read", faults)
     return contents
 
 
-def _content(sample: Sample) -> tuple[str, bytes | str]:
-    try:
-        return sample.name, digest(read_encoded(sample.image))
-    except InvalidInputError as error:
-        return sample.name, str(error)
+def _content(sample: Sample) -> tuple[str, bytes]:
+    return sample.name, digest(sample.image.read())

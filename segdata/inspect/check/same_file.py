@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
 
-from segdata.dataset import Dataset, RecordDataset
-from segdata.errors import Fault, InvalidInputError
-from segdata.files import resolve
-from segdata.samples import File
+from segdata.dataset import Dataset
+from segdata.encoded import FileId, file_id
+from segdata.errors import Fault
 from segdata.text import plain_path
-
-#: Device and inode of a file.
-FileId = tuple[int, int]
 
 
 class FileNames:
@@ -41,27 +36,12 @@ class FileNames:
         return None
 
 
-def file_names(dataset: Dataset, names: Iterable[str]) -> FileNames:
-    """Return the `names` of all samples of a data set; those of a record set have no files."""
+def file_names(dataset: Dataset) -> FileNames:
+    """Return the names of all samples of a data set; those of a record set have no files."""
     found = FileNames(f" in {dataset.path}")
-    if isinstance(dataset, RecordDataset):
-        for name in names:
-            found.add(name, None)
-    else:
-        for sample in dataset.samples():
-            found.add(sample.name, file_id_of(sample.image))
+    for name, file in dataset.files():
+        found.add(name, file_id(file.status()) if file else None)
     return found
-
-
-def file_id_of(image: File | bytes) -> FileId | None:
-    """Return the device and inode of a file, after links; None if it is in memory or does not exist."""
-    if isinstance(image, bytes):
-        return None
-    try:
-        status = resolve(image.root, image.name).stat()
-    except (InvalidInputError, OSError):
-        return None
-    return status.st_dev, status.st_ino
 
 
 def _folded(name: str) -> str:

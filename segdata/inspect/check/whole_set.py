@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from segdata.coco.annotations import orphans
-from segdata.dataset import CocoDataset, Dataset
+from segdata.dataset import Dataset
 from segdata.errors import Fault
 from segdata.inspect.check.same_file import FileNames
 from segdata.inspect.check.sample import SampleReport
-from segdata.labels.colormap import IGNORE, VOC_CLASSES
+from segdata.labels.colormap import VOC_CLASSES
 from segdata.text import plain_path
 
 #: Plain names of Pillow's modes.
@@ -64,10 +63,9 @@ class WholeSet:
         # The values of an unreadable label are unknown, so a missing value cannot be reported.
         if not self._complete:
             return
-        labels = self._dataset.labels
-        if self._dataset.ignore_label == IGNORE and self._labels == {0, IGNORE} and len(labels) > 1:
-            found = f"hold only 0 and {IGNORE}, and {IGNORE} is the ignore label; only class 0 is left"
-            yield Fault("binary_mask", "all labels", found)
+        labels, classes = self._dataset.labels, self._dataset.classes
+        if binary := classes.check_all(self._labels) if classes else []:
+            yield from binary
         # VOC's classes are the default; unused ones are not reported then.
         elif tuple(labels.values()) != VOC_CLASSES:
             unused = [name for id_, name in labels.items() if id_ not in self._labels]
@@ -87,11 +85,3 @@ def _same_content(first: SampleReport, look: SampleReport) -> Fault:
     if None not in (first.annotated, look.annotated) and first.annotated != look.annotated:
         return Fault("label_conflict", look.name, f"has the same content as {first.name}, but a different label")
     return Fault("duplicate_content", look.name, f"has the same content as {first.name}")
-
-
-def annotation_faults(dataset: CocoDataset) -> Iterator[Fault]:
-    """Yield faults of annotations and categories that need no image."""
-    yield from orphans(dataset.coco)
-    for name, count in Counter(dataset.labels.values()).items():
-        if count > 1:
-            yield Fault("duplicate_category", f"category {name!r}", f"{count} categories have this name")

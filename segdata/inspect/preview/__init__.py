@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from segdata.dataset import Dataset, DatasetKind
-from segdata.errors import FaultsError, InvalidInputError
-from segdata.files import check_target_file, write_file
+from segdata.errors import Fault, FaultsError, InvalidInputError, TargetExistsError
+from segdata.files.ownership import check_target_file
+from segdata.files.publishing import write_file
 from segdata.inspect.check import check
 from segdata.inspect.preview.choice import PreviewChoice, choose, find_classes
-from segdata.inspect.preview.page import PageContent, render_page
-from segdata.inspect.preview.pictures import LegendEntry, Picture, Unreadable, View, draw_samples, make_legend
+from segdata.inspect.preview.page import PageContent, is_page, render_page
+from segdata.inspect.preview.pictures import LegendEntry, Tile, View, draw_samples, make_legend
 from segdata.inspect.preview.sheet import TILE_HEIGHT, TILE_WIDTH, draw_sheet
 from segdata.inspect.stats import stats
 from segdata.parallel import Progress, default_workers, silent
@@ -22,6 +23,9 @@ from segdata.text import plural
 
 #: File name of the page in its directory.
 PAGE = "index.html"
+
+#: Bytes of a page that are read to recognize it.
+_HEAD = 2048
 
 #: Longest side of a picture on the page, in pixels.
 PAGE_SIDE = 640
@@ -45,8 +49,8 @@ class PreviewReport:
         found: number of samples to choose from: all, or those that show a wanted class.
         samples: number of samples in the data set.
         classes: names of the classes in the pictures, by id.
-        unreadable: samples that cannot be read, one message each; those in `shown` have a tile with the message.
-        annotations_left_out: invalid annotations of the samples shown, one message each.
+        unreadable: faults of the samples that cannot be read; those in `shown` have a tile with the message.
+        annotations_left_out: faults of annotations of the samples shown.
     """
 
     path: str
@@ -59,8 +63,8 @@ class PreviewReport:
     found: int
     samples: int
     classes: tuple[str, ...]
-    unreadable: tuple[str, ...]
-    annotations_left_out: tuple[str, ...]
+    unreadable: tuple[Fault, ...]
+    annotations_left_out: tuple[Fault, ...]
 
 
 def preview(
@@ -103,9 +107,10 @@ def preview(
     if not 1 <= count <= MAX_COUNT:
         raise InvalidInputError(f"{plural(count, 'sample')}; expected 1 to {MAX_COUNT}")
     page = html / PAGE if html else None
-    for target in (out, page):
-        if target:
-            check_target_file(target, overwrite=overwrite)
+    if out:
+        check_target_file(out, overwrite=overwrite)
+    if page:
+        _check_page(page, overwrite=overwrite)
     workers = workers or default_workers()
     wanted = find_classes(dataset, classes)
     choice = choose(dataset, count=count, seed=seed, classes=wanted, workers=workers, progress=progress)
@@ -122,22 +127,31 @@ def preview(
         tiles, legend = look(width=PAGE_SIDE, height=PAGE_SIDE, enlarge=False)
         figures = stats(dataset, workers=workers, progress=progress)
         findings = check(dataset, workers=workers, progress=progress)
-        files[page] = render_page(figures, findings, PageContent(tiles, legend, subtitle, alpha)).encode()
+        files[page] = render_page(figures, findings, PageContent(tiles, legend, subtitle, alpha)).encode(
+            errors="backslashreplace"
+        )
     for path, data in files.items():
         write_file(path, data, overwrite=overwrite)
     return _report(dataset, choice, tiles, legend, out=out, html=page, seed=seed)
 
 
+def _check_page(page: Path, *, overwrite: bool) -> None:
+    """Reject a page that must not be replaced: the user names its directory, so it must be one of ours."""
+    check_target_file(page, overwrite=overwrite)
+    if page.exists() and not is_page(page.read_bytes()[:_HEAD]):
+        raise TargetExistsError(
+            f"{page}: exists, and this command did not write it, so it is not replaced. Move it away or choose another "
+            "directory.",
+            replaceable=False,
+        )
+
+
 def _look_at(
     dataset: Dataset, choice: PreviewChoice, *, width: int, height: int, enlarge: bool, workers: int, progress: Progress
-) -> tuple[list[Picture | Unreadable], tuple[LegendEntry, ...]]:
+) -> tuple[list[Tile], tuple[LegendEntry, ...]]:
     """Return the pictures of the chosen samples, and the legend of their classes."""
     view = View(dataset.labels, dataset.ignore_label, width, height, enlarge)
-    tiles = []
-    with progress(total=len(choice.rows), label="pictures") as advance:
-        for tile in draw_samples(dataset, choice.rows, view, workers=workers):
-            tiles.append(tile)
-            advance(1)
+    tiles = list(draw_samples(dataset, choice.rows, view, workers=workers, progress=progress))
     return tiles, make_legend(tiles, view)
 
 
@@ -161,13 +175,13 @@ def _nothing(dataset: Dataset, choice: PreviewChoice, wanted: frozenset[int]) ->
     what = f"{dataset.path}: none of its {samples} shows {_names(dataset, wanted)}"
     if not choice.unreadable:
         return InvalidInputError(what)
-    return FaultsError(f"{what}; {len(choice.unreadable)} cannot be read", list(map(str, choice.unreadable)))
+    return FaultsError(f"{what}; {len(choice.unreadable)} cannot be read", choice.unreadable)
 
 
 def _report(
     dataset: Dataset,
     choice: PreviewChoice,
-    tiles: Sequence[Picture | Unreadable],
+    tiles: Sequence[Tile],
     legend: Sequence[LegendEntry],
     *,
     out: Path | None,
@@ -185,6 +199,6 @@ def _report(
         found=choice.found,
         samples=len(dataset),
         classes=tuple(entry.name for entry in legend if entry.id is not None),
-        unreadable=(*map(str, choice.unreadable), *(str(tile) for tile in tiles if isinstance(tile, Unreadable))),
-        annotations_left_out=tuple(fault for tile in tiles if isinstance(tile, Picture) for fault in tile.faults),
+        unreadable=(*choice.unreadable, *(fault for tile in tiles if not tile.picture for fault in tile.faults)),
+        annotations_left_out=tuple(fault for tile in tiles if tile.picture for fault in tile.faults),
     )

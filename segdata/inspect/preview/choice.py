@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from segdata.coco.annotations import Entry
-from segdata.dataset import Dataset, sample_names
-from segdata.errors import InvalidInputError, suggest
-from segdata.inspect.preview.pictures import Unreadable, label_name
+from segdata.dataset import Dataset
+from segdata.errors import Fault, InvalidInputError, faults_at, suggest
 from segdata.labels.masks import count_values
-from segdata.parallel import Progress, ordered_map
-from segdata.records.instance import Instances
-from segdata.samples import Sample, read_label
+from segdata.parallel import Progress, map_faults
+from segdata.samples import Sample
 from segdata.seeded import seeded_order
 
 
@@ -25,12 +23,12 @@ class PreviewChoice:
     Attributes:
         rows: indices of the samples in the data set, in display order.
         found: number of samples to choose from: all, or those of the wanted classes.
-        unreadable: samples whose classes cannot be read.
+        unreadable: faults of the samples whose classes cannot be read.
     """
 
     rows: tuple[int, ...]
     found: int
-    unreadable: tuple[Unreadable, ...]
+    unreadable: tuple[Fault, ...]
 
 
 def choose(
@@ -40,13 +38,22 @@ def choose(
 
     Only the names decide, so a list and the record set made from it give the same samples.
     """
-    unreadable: list[Unreadable] = []
-    names = sample_names(dataset)
+    unreadable: list[Fault] = []
+    names = [name for name, _ in dataset.files()]
     rows = list(range(len(names)))
     if classes:
-        shown = _shown_classes(dataset, workers, progress)
-        unreadable = [found for found in shown if isinstance(found, Unreadable)]
-        rows = [row for row, found in enumerate(shown) if isinstance(found, frozenset) and found & classes]
+        shown = map_faults(
+            partial(_classes_of, _label_classes if dataset.classes else _object_classes),
+            enumerate(dataset.samples()),
+            unreadable,
+            name=_name,
+            total=len(dataset),
+            label="classes",
+            progress=progress,
+            workers=workers,
+            chunk=8,
+        )
+        rows = [row for row, found in shown if found & classes]
     order = seeded_order([names[row] for row in rows], seed)
     return PreviewChoice(tuple(rows[place] for place in order[:count]), len(rows), tuple(unreadable))
 
@@ -67,19 +74,20 @@ def find_classes(dataset: Dataset, wanted: Sequence[str]) -> frozenset[int]:
     return frozenset(found)
 
 
-def _shown_classes(dataset: Dataset, workers: int, progress: Progress) -> list[frozenset[int] | Unreadable]:
-    found = []
-    with progress(total=len(dataset), label="classes") as advance:
-        for one in ordered_map(_classes_of, dataset.samples(), workers=workers, chunk=8):
-            found.append(one)
-            advance(1)
-    return found
+def _name(item: tuple[int, Sample]) -> str:
+    return item[1].name
 
 
-def _classes_of(sample: Sample) -> frozenset[int] | Unreadable:
-    if isinstance(sample.label, Instances | Entry):
-        return frozenset(sample.label.labels.tolist())
-    try:
-        return frozenset(np.flatnonzero(count_values(read_label(sample))).tolist())
-    except InvalidInputError as error:
-        return Unreadable(sample.name, f"{label_name(sample)}: {error}")
+def _classes_of(classes: Callable[[Sample], frozenset[int]], item: tuple[int, Sample]) -> tuple[int, frozenset[int]]:
+    row, sample = item
+    return row, classes(sample)
+
+
+def _label_classes(sample: Sample) -> frozenset[int]:
+    with faults_at(sample.index_png().name):
+        pixels = count_values(sample.read_label())
+    return frozenset(np.flatnonzero(pixels).tolist())
+
+
+def _object_classes(sample: Sample) -> frozenset[int]:
+    return frozenset(sample.annotated().labels.tolist())

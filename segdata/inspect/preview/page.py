@@ -18,11 +18,11 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from segdata.draw.figures import to_svg
-from segdata.errors import NAMED
+from segdata.errors import NAMED, Fault
 from segdata.inspect.check import CheckReport
 from segdata.inspect.check.findings import Finding
 from segdata.inspect.preview.page_tiles import chip, swatch, tile_html
-from segdata.inspect.preview.pictures import LegendEntry, Picture, Unreadable, class_color
+from segdata.inspect.preview.pictures import LegendEntry, Tile, class_color
 from segdata.inspect.stats import ClassStats, StatsReport, plots
 
 if TYPE_CHECKING:
@@ -43,10 +43,15 @@ class PageContent:
         alpha: opacity of the overlays, 0 to 1.
     """
 
-    tiles: Sequence[Picture | Unreadable]
+    tiles: Sequence[Tile]
     legend: Sequence[LegendEntry]
     choice: str
     alpha: float
+
+
+def is_page(start: bytes) -> bool:
+    """Return whether a file that begins with `start` is a page of this program."""
+    return b'<meta name="generator" content="segdata preview">' in start
 
 
 def render_page(stats: StatsReport, check: CheckReport, show: PageContent) -> str:
@@ -106,9 +111,9 @@ def _finding(finding: Finding) -> str:
     )
 
 
-def _details(summary: str, faults: Sequence[str], count: int) -> str:
+def _details(summary: str, faults: Sequence[Fault], count: int) -> str:
     """Return the first of `count` faults as a list that its summary expands; empty without faults."""
-    named = [escape(fault) for fault in faults[:NAMED]]
+    named = [escape(str(fault)) for fault in faults[:NAMED]]
     if count > len(named):
         named.append(f"… and {count - len(named):,} more")
     items = "".join(f"<li>{line}</li>" for line in named)
@@ -116,7 +121,7 @@ def _details(summary: str, faults: Sequence[str], count: int) -> str:
 
 
 def _chips(show: PageContent) -> str:
-    count = Counter(id_ for tile in show.tiles if isinstance(tile, Picture) for id_ in tile.keys)
+    count = Counter(id_ for tile in show.tiles if tile.picture for id_ in tile.picture.keys)
     return "\n".join(chip(entry, count[entry.id]) for entry in show.legend)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.draw.overlay import Box
-from segdata.inspect.preview.pictures import LegendEntry, Picture, Unreadable
+from segdata.inspect.preview.pictures import LegendEntry, Picture, Tile
 from segdata.labels.colormap import Color
 
 _JPEG_QUALITY = 85
@@ -43,20 +43,20 @@ def _css(color: Color) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def tile_html(tile: Picture | Unreadable, legend: Sequence[LegendEntry]) -> str:
+def tile_html(tile: Tile, legend: Sequence[LegendEntry]) -> str:
     """Return a tile: its name, and its picture as a button that enlarges it or the reason why it is missing."""
-    name = escape(tile.name)
-    if isinstance(tile, Unreadable):
+    name, picture = escape(tile.name), tile.picture
+    if picture is None:
         return (
             f'<figure class="tile" data-classes=""><div class="problem">{escape(tile.problem)}</div>'
             f'<figcaption class="name">{_breakable(name)}</figcaption></figure>'
         )
-    entries = [entry for entry in legend if entry.id in tile.keys]
+    entries = [entry for entry in legend if entry.id in picture.keys]
     names = escape(", ".join(entry.name for entry in entries if entry.id))
-    about = f"{tile.width} × {tile.height}{': ' if names else ''}{names}"
+    about = f"{picture.width} × {picture.height}{': ' if names else ''}{names}"
     return (
         f'<figure class="tile" data-classes="{" ".join(_key(entry.id) for entry in entries)}">'
-        f'<button type="button" class="open" aria-label="Enlarge {name}">{_stack(tile, f"{name}, {about}")}</button>'
+        f'<button type="button" class="open" aria-label="Enlarge {name}">{_stack(picture, f"{name}, {about}")}</button>'
         f'<figcaption><span class="name">{_breakable(name)}</span><br><span class="about muted">{about}</span>'
         "</figcaption></figure>"
     )

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from segdata.coco.annotations import Entry
 from segdata.coco.rle import Rle, decode_rle, to_rle
 from segdata.dataset import Dataset
 from segdata.draw.overlay import Box, Overlay, instance_colors, instance_overlay, label_overlay
-from segdata.errors import InvalidInputError
+from segdata.errors import Fault, collecting, faults_at
+from segdata.images.header import check_size
 from segdata.images.reading import as_picture
 from segdata.labels.colormap import Color, voc_palette
 from segdata.labels.masks import count_values
-from segdata.parallel import ordered_map
+from segdata.parallel import Progress, progress_map
 from segdata.records.instance import Instances
 from segdata.records.schema import unpack_masks
-from segdata.samples import File, Sample, check_stated_size, read_instances, read_label
+from segdata.samples import Sample
 
 
 @dataclass(frozen=True)
@@ -44,27 +44,23 @@ class View:
 
 @dataclass(frozen=True)
 class Picture:
-    """Sample ready for display.
+    """A sample ready for display.
 
     Attributes:
-        name: name of the sample.
         width: width of the original image in pixels.
         height: height of the original image in pixels.
         image: RGB, ``(h, w, 3)`` uint8, scaled to the view.
         overlay: overlay of the same size.
         classes: class ids in the label or of the instances, ascending, without the ignore label.
         ignored: whether any pixel has the ignore label.
-        faults: invalid annotations, one message each.
     """
 
-    name: str
     width: int
     height: int
     image: npt.NDArray[np.uint8]
     overlay: Overlay
     classes: tuple[int, ...]
     ignored: bool = False
-    faults: tuple[str, ...] = ()
 
     @property
     def keys(self) -> tuple[int | None, ...]:
@@ -73,48 +69,52 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Unreadable:
-    """Sample that cannot be shown, and the reason."""
+class Tile:
+    """The place of a sample on a sheet or page.
+
+    Attributes:
+        name: name of the sample.
+        picture: None if the sample cannot be shown.
+        faults: why it cannot; otherwise the faults of annotations that are not drawn.
+    """
 
     name: str
-    problem: str
+    picture: Picture | None
+    faults: tuple[Fault, ...] = ()
 
-    def __str__(self) -> str:
-        return f"{self.name}: {self.problem}"
-
-
-def label_name(sample: Sample) -> str:
-    """Return the name of a sample's label."""
-    return sample.label.name if isinstance(sample.label, File) else "label"
+    @property
+    def problem(self) -> str:
+        """The faults as text; the name of the sample is not repeated."""
+        return "; ".join(fault.what if fault.where == self.name else str(fault) for fault in self.faults)
 
 
-def draw_samples(dataset: Dataset, rows: Sequence[int], view: View, *, workers: int) -> Iterator[Picture | Unreadable]:
-    """Yield the pictures of the samples `rows`, in this order."""
-    return ordered_map(partial(draw_sample, view), dataset.samples(rows), workers=workers)
+def draw_samples(
+    dataset: Dataset, rows: Sequence[int], view: View, *, workers: int, progress: Progress
+) -> Iterator[Tile]:
+    """Yield the tiles of the samples `rows`, in this order."""
+    draw = partial(draw_sample, view, _draw_label if dataset.classes else _draw_instances)
+    samples = dataset.samples(rows)
+    return progress_map(draw, samples, total=len(rows), label="pictures", progress=progress, workers=workers)
 
 
-def draw_sample(view: View, sample: Sample) -> Picture | Unreadable:
-    """Return the picture of a sample; faults are returned as `Unreadable`, never raised."""
-    try:
-        image = as_picture(sample.read_image())
-        if isinstance(sample.label, Instances | Entry):
-            return _draw_instances(view, sample, sample.label, image)
-        return _draw_label(view, sample, image)
-    except InvalidInputError as error:
-        return Unreadable(sample.name, str(error))
+def draw_sample(view: View, draw: Callable[[View, Sample, list[Fault]], Picture], sample: Sample) -> Tile:
+    """Return the tile of a sample; faults are in the tile, never raised."""
+    faults: list[Fault] = []
+    picture = None
+    with collecting(faults, sample.name):
+        picture = draw(view, sample, faults)
+    return Tile(sample.name, picture, tuple(faults))
 
 
-def _draw_label(view: View, sample: Sample, image: npt.NDArray[np.uint8]) -> Picture:
-    try:
-        label = read_label(sample)
-        check_stated_size(label.shape, image)
-    except InvalidInputError as error:
-        raise InvalidInputError(f"{label_name(sample)}: {error}") from error
+def _draw_label(view: View, sample: Sample, _faults: list[Fault]) -> Picture:
+    image = as_picture(sample.read_image())
+    with faults_at(sample.index_png().name):
+        label = sample.read_label()
+        check_size(label.shape, image.shape[:2], "its image has")
     height, width = label.shape
     values = np.flatnonzero(count_values(label)).tolist()
     size = _fit(view, height, width)
     return Picture(
-        name=sample.name,
         width=width,
         height=height,
         image=_resize(image, *size),
@@ -124,20 +124,18 @@ def _draw_label(view: View, sample: Sample, image: npt.NDArray[np.uint8]) -> Pic
     )
 
 
-def _draw_instances(view: View, sample: Sample, told: Instances | Entry, image: npt.NDArray[np.uint8]) -> Picture:
-    source = told.image if isinstance(told, Entry) else told
-    check_stated_size((source.height, source.width), image)
+def _draw_instances(view: View, sample: Sample, faults: list[Fault]) -> Picture:
+    image = as_picture(sample.read_image())
     height, width = image.shape[:2]
-    found, faults = read_instances(sample, height, width)
+    check_size((height, width), sample.annotated().shape, "the JSON says")
+    found = sample.instances(height, width, faults)
     size = _fit(view, height, width)
     return Picture(
-        name=sample.name,
         width=width,
         height=height,
         image=_resize(image, *size),
         overlay=instance_overlay(_masks(found, *size), _boxes(view, found, *size), *size),
         classes=tuple(sorted(set(found.labels.tolist()))),
-        faults=tuple(map(str, faults)),
     )
 
 
@@ -204,9 +202,9 @@ def class_color(id_: int) -> Color | None:
     return (red, green, blue) if id_ else None
 
 
-def make_legend(tiles: Sequence[Picture | Unreadable], view: View) -> tuple[LegendEntry, ...]:
+def make_legend(tiles: Sequence[Tile], view: View) -> tuple[LegendEntry, ...]:
     """Return an entry for each class in the pictures, by id, and one for pixels without a class."""
-    keys = {key for tile in tiles if isinstance(tile, Picture) for key in tile.keys}
+    keys = {key for tile in tiles if tile.picture for key in tile.picture.keys}
     entries = [
         LegendEntry(id_, view.labels.get(id_, f"{id_} (not a class)"), class_color(id_))
         for id_ in sorted(key for key in keys if key is not None)

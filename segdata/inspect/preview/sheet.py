@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from segdata.draw.lettering import drawable, load_font, shorten, text_width, wrap
 from segdata.draw.overlay import blend, draw_boxes, hatching
-from segdata.inspect.preview.pictures import LegendEntry, Picture, Unreadable
+from segdata.inspect.preview.pictures import LegendEntry, Tile
 from segdata.labels.colormap import Color
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _PALE: Color = (238, 240, 242)
 
 
 def draw_sheet(
-    tiles: Sequence[Picture | Unreadable], legend: Sequence[LegendEntry], *, title: str, subtitle: str, alpha: float
+    tiles: Sequence[Tile], legend: Sequence[LegendEntry], *, title: str, subtitle: str, alpha: float
 ) -> bytes:
     """Return the contact sheet as PNG bytes.
 
@@ -69,15 +69,16 @@ def _write(draw: ImageDraw, left: float, top: float, text: str, size: int, color
     draw.text((left, top), drawable(text), fill=color, font=load_font(size), anchor="la")
 
 
-def _draw_tile(sheet: Image, draw: ImageDraw, tile: Picture | Unreadable, left: int, top: int, alpha: float) -> None:
+def _draw_tile(sheet: Image, draw: ImageDraw, tile: Tile, left: int, top: int, alpha: float) -> None:
     from PIL import Image
 
     draw.rectangle((left, top, left + TILE_WIDTH - 1, top + TILE_HEIGHT - 1), fill=_PALE)
-    if isinstance(tile, Unreadable):
+    picture = tile.picture
+    if picture is None:
         for number, line in enumerate(wrap(tile.problem, _TEXT, TILE_WIDTH - 24)[: TILE_HEIGHT // _LINE - 1]):
             _write(draw, left + 12, top + 12 + _LINE * number, line, _TEXT, _ALARM)
     else:
-        pixels = draw_boxes(blend(tile.image, tile.overlay, alpha), tile.overlay.boxes, _TAG)
+        pixels = draw_boxes(blend(picture.image, picture.overlay, alpha), picture.overlay.boxes, _TAG)
         height, width = pixels.shape[:2]
         middle = left + (TILE_WIDTH - width) // 2, top + (TILE_HEIGHT - height) // 2
         sheet.paste(Image.fromarray(pixels), middle)

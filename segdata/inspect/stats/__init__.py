@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter
 from statistics import median
 
 from segdata.cluster import Workers
-from segdata.coco.annotations import orphans
-from segdata.dataset import CocoDataset, Dataset, DatasetKind
-from segdata.errors import FaultsError, InvalidInputError
-from segdata.inspect.stats.counts import ClassCounts, count_sample
-from segdata.parallel import Progress, default_workers, if_worth, ordered_map, silent
+from segdata.dataset import Dataset, DatasetKind
+from segdata.errors import Fault, FaultsError, InvalidInputError
+from segdata.inspect.stats.counts import ClassCounts, count_annotated, count_labeled
+from segdata.parallel import Progress, default_workers, if_worth, map_faults, silent
 from segdata.records.schema import TaskName
 from segdata.text import plural
 
@@ -74,8 +74,8 @@ class StatsReport:
         crowds: number of crowds (COCO's ``iscrowd``), not counted elsewhere; None in a semantic set.
         mean: mean color, R, G, B, 0 to 255, over the pixels of all images.
         std: standard deviation of the colors over the same pixels.
-        left_out: samples that cannot be read, one message each.
-        annotations_left_out: invalid annotations, one message each.
+        left_out: faults of the samples that cannot be read.
+        annotations_left_out: faults of annotations.
     """
 
     path: str
@@ -91,8 +91,8 @@ class StatsReport:
     crowds: int | None
     mean: Rgb
     std: Rgb
-    left_out: tuple[str, ...]
-    annotations_left_out: tuple[str, ...]
+    left_out: tuple[Fault, ...]
+    annotations_left_out: tuple[Fault, ...]
 
 
 @dataclass
@@ -107,14 +107,11 @@ class _Totals:
     instances: Counter[int] = field(default_factory=Counter)
     per_image: Counter[int] = field(default_factory=Counter)
     crowds: int = 0
-    left_out: list[str] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
+    left_out: list[Fault] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
 
-    def add(self, counts: ClassCounts | str) -> None:
-        """Add the counts of a sample, or the message of why it cannot be read."""
-        if isinstance(counts, str):
-            self.left_out.append(counts)
-            return
+    def add(self, counts: ClassCounts) -> None:
+        """Add the counts of a sample."""
         for sums, found in zip(self.colors, counts.colors, strict=True):
             sums[0] += found[0]
             sums[1] += found[1]
@@ -144,15 +141,20 @@ def stats(dataset: Dataset, *, workers: Workers | None = None, progress: Progres
         FaultsError: when no sample can be read.
         InvalidInputError: when the data set contains no samples.
     """
-    totals = _Totals()
-    if isinstance(dataset, CocoDataset):
-        totals.faults += map(str, orphans(dataset.coco))
-    look = partial(count_sample, {*dataset.labels, dataset.ignore_label})
-    workers = if_worth(workers or default_workers(), len(dataset) >= _PROCESSES_FROM)
-    with progress(total=len(dataset), label="stats") as advance:
-        for result in ordered_map(look, dataset.samples(), workers=workers, kind="processes", chunk=8):
-            totals.add(result)
-            advance(1)
+    totals = _Totals(faults=dataset.strays())
+    for counts in map_faults(
+        partial(count_labeled, dataset.classes) if dataset.classes else count_annotated,
+        dataset.samples(),
+        totals.left_out,
+        name=attrgetter("name"),
+        total=len(dataset),
+        label="stats",
+        progress=progress,
+        workers=if_worth(workers or default_workers(), len(dataset) >= _PROCESSES_FROM),
+        kind="processes",
+        chunk=8,
+    ):
+        totals.add(counts)
     if totals.left_out and not totals.sizes:
         samples = plural(len(dataset), "sample")
         raise FaultsError(f"{dataset.path}: none of its {samples} can be read", totals.left_out)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from segdata.coco.annotations import Entry
 from segdata.coco.rle import to_rle
-from segdata.errors import InvalidInputError
+from segdata.errors import Fault, faults_at
+from segdata.images.header import check_size
+from segdata.labels.classes import Classes
 from segdata.labels.masks import count_values
-from segdata.records.instance import Instances
 from segdata.records.schema import unpack_masks
-from segdata.samples import File, Sample, check_stated_size, read_instances, read_label
+from segdata.samples import Sample
 
 #: The sum and the sum of squares of a channel, for R, G and B.
 Sums = tuple[tuple[float, float], ...]
@@ -34,7 +33,7 @@ class ClassCounts:
             without crowds.
         instances: number of instances by label, without crowds.
         crowds: number of crowds.
-        faults: invalid annotations, one message each.
+        faults: faults of the annotations that were left out.
     """
 
     width: int
@@ -43,59 +42,46 @@ class ClassCounts:
     pixels: dict[int, int]
     instances: dict[int, int]
     crowds: int = 0
-    faults: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
 
-def count_sample(known: Collection[int | None], sample: Sample) -> ClassCounts | str:
-    """Read a sample once and count it; return a message if it cannot be read.
+def count_labeled(classes: Classes, sample: Sample) -> ClassCounts:
+    """Read a sample with a label once and count it.
 
-    Args:
-        known: valid labels.
-        sample: sample of either task.
+    Raises:
+        FaultsError: when the image or the label cannot be read, they differ in size, or the label has other values.
     """
-    where = sample.name
-    try:
-        image = sample.read_image()
-        if isinstance(sample.label, Instances | Entry):
-            found = _count_instances(sample, sample.label, image)
-        else:
-            where = sample.label.name if isinstance(sample.label, File) else f"label of {sample.name}"
-            found = _count_label(sample, image)
-        _check_labels(found.pixels, known)
-    except InvalidInputError as error:
-        return f"{where}: {error}"
-    return found
-
-
-def _count_label(sample: Sample, image: npt.NDArray[Any]) -> ClassCounts:
-    label = read_label(sample)
+    image = sample.read_image()
     height, width = image.shape[:2]
-    check_stated_size(label.shape, image)
-    counts = count_values(label)
+    with faults_at(sample.index_png().name):
+        label = sample.read_label()
+        check_size(label.shape, image.shape[:2], "its image has")
+        counts = count_values(label)
+        classes.check(label, counts)
     pixels = {id_: count for id_, count in enumerate(counts.tolist()) if count}
     return ClassCounts(width, height, _colors(image), pixels, {})
 
 
-def _count_instances(sample: Sample, label: Instances | Entry, image: npt.NDArray[Any]) -> ClassCounts:
+def count_annotated(sample: Sample) -> ClassCounts:
+    """Read a sample with instances once and count it.
+
+    Raises:
+        InvalidInputError: when the image cannot be read or does not have the size that the data set says.
+    """
     from pycocotools import mask
 
+    image = sample.read_image()
     height, width = image.shape[:2]
-    told = label.image if isinstance(label, Entry) else label
-    check_stated_size((told.height, told.width), image)
-    found, faults = read_instances(sample, height, width)
+    check_size((height, width), sample.annotated().shape, "the JSON says")
+    faults: list[Fault] = []
+    found = sample.instances(height, width, faults)
     pixels, instances = Counter[int](), Counter[int]()
     for id_, crowd, counts in zip(found.labels.tolist(), found.iscrowd, unpack_masks(found.masks), strict=True):
         if not crowd:
             pixels[id_] += int(mask.area(to_rle({"size": [height, width], "counts": counts}, height, width)))
             instances[id_] += 1
     crowds = int(np.count_nonzero(found.iscrowd))
-    return ClassCounts(width, height, _colors(image), pixels, instances, crowds, tuple(map(str, faults)))
-
-
-def _check_labels(found: Collection[int], known: Collection[int | None]) -> None:
-    if foreign := sorted(id_ for id_ in found if id_ not in known):
-        more = f" (and {len(foreign) - 1} more such value{'s' if len(foreign) > 2 else ''})" if len(foreign) > 1 else ""
-        raise InvalidInputError(f"has value {foreign[0]}, which is not a class{more}", "value_outside_classes")
+    return ClassCounts(width, height, _colors(image), pixels, instances, crowds, tuple(faults))
 
 
 def _colors(image: npt.NDArray[Any]) -> Sums:

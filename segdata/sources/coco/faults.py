@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from segdata.coco.annotations import duplicate_images, malformed_masks, orphans
+from segdata.coco.annotations import check_image_objects, malformed, orphans
 from segdata.coco.file import Coco, Image
 from segdata.errors import Fault, FaultsError, OnError
-from segdata.sources.coco.media import MediaCheck
+from segdata.sources.coco.media import Medium
 from segdata.sources.coco.select import Choice, Selection, Unusable, select
 from segdata.text import plural
-
-
-def check_image_objects(coco: Coco, rows: npt.NDArray[np.int64] | None = None) -> None:
-    """Check that only one image object names each file; with `rows`, only for the files of those images.
-
-    Nothing says which of several objects is right, so none of them can be left out.
-
-    Raises:
-        FaultsError: when several do; names each file and the ids.
-    """
-    faults = duplicate_images(coco, rows)
-    if faults:
-        raise FaultsError(
-            f"{coco.path}: {plural(len(faults), 'file')} with several image objects; expected one for each file. "
-            "Merge the objects, and set the image_id of their annotations",
-            [str(fault) for fault in faults],
-        )
 
 
 def stop_at_faults(path: Path, faults: Sequence[Fault]) -> None:
@@ -44,7 +26,7 @@ def stop_at_faults(path: Path, faults: Sequence[Fault]) -> None:
         raise FaultsError(
             f"{path}: {plural(len(faults), 'fault')}; nothing was written. Correct the images and annotations, or "
             "leave them out with --on-error skip",
-            [str(fault) for fault in faults],
+            faults,
         )
 
 
@@ -54,19 +36,19 @@ class UsableSelection:
 
     Attributes:
         selection: what to keep.
-        media: result of checking each kept image.
+        media: what is known of each kept image.
         faults: faults of what was left out, because the choice alone would have kept it, and of orphans.
     """
 
     selection: Selection
-    media: list[MediaCheck]
+    media: list[Medium]
     faults: list[Fault]
 
 
 def select_usable(
     coco: Coco,
     choice: Choice,
-    check: Callable[[Sequence[Image]], list[MediaCheck]],
+    check: Callable[[Mapping[int, Image], list[Fault]], dict[int, Medium]],
     *,
     on_error: OnError,
 ) -> UsableSelection:
@@ -75,7 +57,7 @@ def select_usable(
     Args:
         coco: the COCO file.
         choice: what to keep.
-        check: checks the files of images.
+        check: checks the files of images by row; returns those without faults and appends the faults.
         on_error: ``fail`` stops at faults; ``skip`` leaves out the images and annotations that have them.
 
     Raises:
@@ -89,13 +71,11 @@ def select_usable(
         selection = select(coco, choice, unusable)
         rows = np.flatnonzero(selection.images)
         check_image_objects(coco, rows)
-        media = check([coco.images[row] for row in rows])
-        images = [(row, one.fault) for row, one in zip(rows.tolist(), media, strict=True) if one.fault]
-        annotations = list(malformed_masks(coco, np.flatnonzero(selection.annotations)))
-        faults += [fault for _, fault in [*images, *annotations]]
+        media = check({row: coco.images[row] for row in rows.tolist()}, faults)
+        annotations = malformed(coco, np.flatnonzero(selection.annotations), faults)
         if on_error == "fail":
             stop_at_faults(coco.path, faults)
-        if not images and not annotations:
-            return UsableSelection(selection, media, faults)
-        unusable.images[[row for row, _ in images]] = True
-        unusable.annotations[[row for row, _ in annotations]] = True
+        if len(media) == len(rows) and not annotations:
+            return UsableSelection(selection, list(media.values()), faults)
+        unusable.images[[row for row in rows.tolist() if row not in media]] = True
+        unusable.annotations[annotations] = True

@@ -12,14 +12,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from segdata.coco.annotations import orphans
+from segdata.coco.annotations import check_image_objects, orphans
 from segdata.coco.file import Coco, Image, read_coco
 from segdata.errors import Fault, FaultsError, InvalidInputError, OnError
-from segdata.files import check_inputs_outside, check_target_directory, normal, staged_directory
+from segdata.files.ownership import check_inputs_outside, check_target_directory
+from segdata.files.paths import normal
+from segdata.files.publishing import staged_directory
 from segdata.labels.colormap import IGNORE, read_class_names
 from segdata.lists import Pair, write_list
-from segdata.parallel import Progress, default_workers, ordered_map, silent
-from segdata.sources.coco.faults import check_image_objects, stop_at_faults
+from segdata.parallel import Progress, default_workers, progress_map, silent
+from segdata.sources.coco.faults import stop_at_faults
 from segdata.sources.coco.painting import PaintedImage, entries_by_class, mask_name, paint_image
 from segdata.sources.coco.select import find_categories
 from segdata.text import check_unique
@@ -43,8 +45,8 @@ class MasksReport:
         crowds: number of crowds among them, painted with the ignore index.
         left_out: number of annotations that were not painted, by reason.
         ignored_boxes: number of annotations among them whose box got the ignore index.
-        without_mask: one sentence for each image that was left out.
-        faults: one sentence for each fault of an image or annotation.
+        without_mask: why images were left out.
+        faults: faults of images and annotations.
     """
 
     target: str
@@ -57,8 +59,8 @@ class MasksReport:
     crowds: int
     left_out: dict[str, int]
     ignored_boxes: int
-    without_mask: tuple[str, ...]
-    faults: tuple[str, ...]
+    without_mask: tuple[Fault, ...]
+    faults: tuple[Fault, ...]
     written: bool
 
 
@@ -108,8 +110,7 @@ def coco_to_masks(
     check_inputs_outside(dst_path, annotations, images)
     check_target_directory(dst_path, overwrite=overwrite)
     coco = read_coco(annotations)
-    by_id = sorted(range(len(coco.categories)), key=lambda row: coco.categories[row].id)
-    rows = find_categories(coco, categories) if categories else by_id
+    rows = find_categories(coco, categories) if categories else coco.label_order()
     names = _class_names(coco, rows)
     check_image_objects(coco)
     check_unique(
@@ -141,7 +142,7 @@ def coco_to_masks(
         left_out=_left_out(coco, class_of, painted),
         ignored_boxes=sum(one.ignored_boxes for one in painted),
         without_mask=tuple(one.without_mask for one in painted if one.without_mask),
-        faults=tuple(map(str, _faults(coco, painted))),
+        faults=tuple(_faults(coco, painted)),
         written=not dry_run,
     )
 
@@ -156,16 +157,17 @@ def _paint_all(
     workers: int,
     progress: Progress,
 ) -> list[PaintedImage]:
-    painted = []
-    with progress(total=len(coco.images), label="masks") as advance:
-        for one in ordered_map(partial(paint_image, images, target), entries_by_class(coco, class_of), workers=workers):
-            advance(1)
-            painted.append(one)
+    paint = partial(paint_image, images, target)
+    entries = entries_by_class(coco, class_of)
+    painted = list(
+        progress_map(paint, entries, total=len(coco.images), label="masks", progress=progress, workers=workers)
+    )
     faults = _faults(coco, painted)
     if strict:
         stop_at_faults(coco.path, faults)
-    if painted and all(one.without_mask for one in painted):
-        raise FaultsError(f"{coco.path}: no image is left that can have a mask", [one.without_mask for one in painted])
+    without_mask = [one.without_mask for one in painted if one.without_mask]
+    if painted and len(without_mask) == len(painted):
+        raise FaultsError(f"{coco.path}: no image is left that can have a mask", without_mask)
     return painted
 
 

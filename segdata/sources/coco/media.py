@@ -5,18 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from segdata.coco.file import Image
-from segdata.errors import Fault, InvalidInputError, SegDataError
-from segdata.files import resolve
-from segdata.images.header import IMAGE_SUFFIXES
+from segdata.encoded import File
+from segdata.errors import Fault, SegDataError, collecting
+from segdata.files.paths import resolve
+from segdata.images.header import IMAGE_SUFFIXES, check_size
 from segdata.images.reading import read_image_header
-from segdata.parallel import Progress, ordered_map
+from segdata.parallel import Progress, map_faults, progress_map
 
 Media = Literal["copy", "hardlink", "symlink", "none"]
 
@@ -25,62 +27,64 @@ GRAY_MODES = ("1", "L", "I;16", "I", "F")
 
 
 @dataclass(frozen=True)
-class MediaCheck:
-    """Result of checking one image file: a fault, or its stored size and anything unusual about it.
+class Medium:
+    """A usable image file: its stored size and what is unusual about it.
 
     Attributes:
         size: height and width as stored, in pixels; zeros if it was not read.
-        fault: why the file cannot be used; None if it can.
         gray: whether it has a single channel.
         turned: whether its EXIF orientation is not 1.
     """
 
     size: tuple[int, int] = (0, 0)
-    fault: Fault | None = None
     gray: bool = False
     turned: bool = False
 
 
-def check_medium(folder: Path, image: Image) -> MediaCheck:
-    """Check the header of an image file in `folder`, and its size against the JSON; return faults, never raise them."""
-    try:
-        header = read_image_header(resolve(folder, image.file_name))
-    except InvalidInputError as error:
-        return MediaCheck(fault=Fault(error.code, image.file_name, str(error)))
-    given = (image.width or header.width, image.height or header.height)
-    if given != (header.width, header.height):
-        turned = f" (EXIF orientation {header.orientation})" if header.orientation != 1 else ""
-        sizes = f"{header.size} pixels{turned}, but {given[0]} x {given[1]} in the JSON"
-        return MediaCheck(fault=Fault("size_mismatch", image.file_name, sizes))
-    return MediaCheck(
-        size=(header.height, header.width),
-        gray=header.mode in GRAY_MODES,
-        turned=header.orientation != 1,
+def read_medium(folder: Path, image: Image) -> Medium:
+    """Read the header of an image file in `folder`, and compare its size with the JSON.
+
+    Raises:
+        InvalidInputError: when the file cannot be used.
+    """
+    header = read_image_header(File(folder, image.file_name).find())
+    check_size(header.shape, (image.height, image.width), "the JSON says", orientation=header.orientation)
+    return Medium(header.shape, gray=header.mode in GRAY_MODES, turned=header.orientation != 1)
+
+
+def check_media(
+    folder: Path, images: Mapping[int, Image], faults: list[Fault], *, workers: int, progress: Progress
+) -> dict[int, Medium]:
+    """Run `read_medium` on each image; return the usable ones and append the faults of the others."""
+    found = map_faults(
+        partial(_read_numbered, partial(read_medium, folder)),
+        images.items(),
+        faults,
+        name=_file_name,
+        total=len(images),
+        label="images",
+        progress=progress,
+        workers=workers,
     )
+    return dict(found)
 
 
-def check_media(folder: Path, images: Sequence[Image], *, workers: int, progress: Progress) -> list[MediaCheck]:
-    """Run `check_medium` on each image."""
-    with progress(total=len(images), label="images") as advance:
-        checks = []
-        for check in ordered_map(partial(check_medium, folder), images, workers=workers):
-            advance(1)
-            checks.append(check)
-    return checks
+def check_names(folder: Path, images: Mapping[int, Image], faults: list[Fault]) -> dict[int, Medium]:
+    """Check that image names do not point outside `folder`, as `check_media`; the files need not exist."""
+    found = {}
+    for row, image in images.items():
+        with collecting(faults, image.file_name):
+            resolve(folder, image.file_name)
+            found[row] = Medium()
+    return found
 
 
-def check_names(folder: Path, images: Iterable[Image]) -> list[MediaCheck]:
-    """Check that image names do not point outside `folder`; the files need not exist."""
-    fine = MediaCheck()
-    return [_name_fault(folder, image) or fine for image in images]
+def _read_numbered(read: Callable[[Image], Medium], item: tuple[int, Image]) -> tuple[int, Medium]:
+    return item[0], read(item[1])
 
 
-def _name_fault(folder: Path, image: Image) -> MediaCheck | None:
-    try:
-        resolve(folder, image.file_name)
-    except InvalidInputError as error:
-        return MediaCheck(fault=Fault(error.code, image.file_name, str(error)))
-    return None
+def _file_name(item: tuple[int, Image]) -> str:
+    return item[1].file_name
 
 
 def place_images(
@@ -91,9 +95,8 @@ def place_images(
     Raises:
         SegDataError: when hard links are requested and the file system does not support them.
     """
-    with progress(total=len(names), label=media) as advance:
-        for _ in ordered_map(partial(_place, folder.resolve(), target, media), names, workers=workers):
-            advance(1)
+    place = partial(_place, folder.resolve(), target, media)
+    deque(progress_map(place, names, total=len(names), label=media, progress=progress, workers=workers), maxlen=0)
 
 
 def _place(folder: Path, target: Path, media: Media, name: str) -> None:

@@ -6,19 +6,20 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
 
-from segdata.coco.annotations import Entry, Shape, measure, stated_box
+from segdata.coco.annotations import Entry, measure, stated_box
 from segdata.coco.file import Coco, Image
 from segdata.coco.rle import Rle, decode_rle
-from segdata.errors import Fault
-from segdata.files import resolve
+from segdata.errors import Fault, collecting
+from segdata.files.paths import resolve
 from segdata.labels.colormap import IGNORE
 from segdata.labels.masks import encode_index_png
-from segdata.sources.coco.media import check_medium
+from segdata.sources.coco.media import read_medium
 
 #: Label of an annotation whose category is not in the file: the class of its pixels is unknown.
 _UNKNOWN = 0
@@ -30,7 +31,7 @@ class PaintedImage:
 
     Attributes:
         image: the image.
-        without_mask: why the image has no mask, as a sentence; empty if it has one.
+        without_mask: why the image has no mask; None if it has one.
         empty: whether the mask has nothing but background and ignored pixels.
         annotations: number of painted annotations, crowds included.
         crowds: number of crowds among them.
@@ -40,7 +41,7 @@ class PaintedImage:
     """
 
     image: Image
-    without_mask: str = ""
+    without_mask: Fault | None = None
     empty: bool = False
     annotations: int = 0
     crowds: int = 0
@@ -91,16 +92,19 @@ def paint_image(images: Path, target: Path | None, entry: Entry) -> PaintedImage
         entry: the image, with class ids as labels.
     """
     image, labeled = entry.image, int(np.count_nonzero(entry.labels))
-    check = check_medium(images, image)
-    if check.fault:
-        return PaintedImage(image, str(check.fault), left_out=Counter(image_left_out=labeled), faults=(check.fault,))
-    found = _measure(entry, *check.size)
+    unreadable: list[Fault] = []
+    size = (0, 0)
+    with collecting(unreadable, image.file_name):
+        size = read_medium(images, image).size
+    if unreadable:
+        return PaintedImage(image, unreadable[0], left_out=Counter(image_left_out=labeled), faults=tuple(unreadable))
+    found = _measure(entry, *size)
     faults, unusable = tuple(found.faults), len(found.faults)
     if found.without_box:
-        reason = f"{image.file_name}: {', '.join(found.without_box)} without a usable box"
+        reason = Fault("bad_box", image.file_name, f"{', '.join(found.without_box)} without a usable box")
         left_out = Counter(unusable=unusable, image_left_out=labeled - unusable)
         return PaintedImage(image, reason, left_out=left_out, faults=faults)
-    mask = paint(found.shapes, *check.size)
+    mask = paint(found.shapes, *size)
     for x1, y1, x2, y2 in found.boxes:
         mask[math.floor(y1) : math.ceil(y2), math.floor(x1) : math.ceil(x2)] = IGNORE
     if target:
@@ -120,19 +124,16 @@ def paint_image(images: Path, target: Path | None, entry: Entry) -> PaintedImage
 
 def _measure(entry: Entry, height: int, width: int) -> _Objects:
     found = _Objects()
-    measured = zip(measure(entry, height, width), entry.labels.tolist(), entry.iscrowd.tolist(), strict=True)
-    for (annotation, shape), label, crowd in measured:
-        if isinstance(shape, Shape) and label != _UNKNOWN:
-            found.shapes.append((shape.rle, IGNORE if crowd else label))
-            continue
-        # An unknown category is a fault of the file that `orphans` finds, whatever the mask.
-        if isinstance(shape, Fault) and label != _UNKNOWN:
-            found.faults.append(shape)
-        box = stated_box(annotation, height, width)
-        if box:
+    known = measure(entry.only(entry.labels != _UNKNOWN), height, width, found.faults)
+    # An unknown category is a fault of the file that `orphans` finds, whatever the mask.
+    unknown = measure(entry.only(entry.labels == _UNKNOWN), height, width, [])
+    for one in chain(known, unknown):
+        if one.shape and one.label != _UNKNOWN:
+            found.shapes.append((one.shape.rle, IGNORE if one.crowd else one.label))
+        elif box := stated_box(one, height, width):
             found.boxes.append(box)
         else:
-            found.without_box.append(f"annotation {annotation.id}")
+            found.without_box.append(f"annotation {one.members.id}")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,19 +151,15 @@ def read_image_ids(path: Path) -> tuple[int, ...]:
         FaultsError: when lines are not whole numbers; names each.
         InvalidInputError: see `read_ids`.
     """
-    ids, faults = [], []
-    for text in read_ids(path):
-        try:
-            ids.append(int(text))
-        except ValueError:
-            faults.append(f"{text!r}")
+    texts = read_ids(path)
+    faults = [repr(text) for text in texts if not re.fullmatch(r"[+-]?[0-9]{1,18}", text)]
     if faults:
         raise FaultsError(
             f"{path}: {len(faults)} {'lines are not image ids' if len(faults) != 1 else 'line is not an image id'}; "
             "expected whole numbers",
             faults,
         )
-    return tuple(ids)
+    return tuple(map(int, texts))
 
 
 class _Sieve:

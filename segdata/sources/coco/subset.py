@@ -14,8 +14,9 @@ import numpy as np
 from msgspec import Raw
 
 from segdata.coco.file import Coco, read_coco
-from segdata.errors import InvalidInputError, OnError
-from segdata.files import check_inputs_outside, check_target_directory, staged_directory
+from segdata.errors import Fault, InvalidInputError, OnError
+from segdata.files.ownership import check_inputs_outside, check_target_directory
+from segdata.files.publishing import staged_directory
 from segdata.parallel import Progress, default_workers, silent
 from segdata.sources.coco.faults import select_usable
 from segdata.sources.coco.media import Media, check_media, check_names, count_unknown_files, place_images
@@ -44,7 +45,7 @@ class SubsetReport:
 
     Attributes:
         found: counts from the source's JSON, and from the image files if they were checked.
-        faults: one sentence for each fault of an image or annotation that was left out with ``on_error="skip"``.
+        faults: faults of the images and annotations that were left out with ``on_error="skip"``.
     """
 
     choice: Choice
@@ -55,7 +56,7 @@ class SubsetReport:
     images_left_out: dict[str, int]
     annotations_left_out: dict[str, int]
     found: dict[str, int]
-    faults: tuple[str, ...]
+    faults: tuple[Fault, ...]
     target: str
     written: bool
 
@@ -130,7 +131,7 @@ def coco_subset(
         images_left_out=selection.images_left_out,
         annotations_left_out=selection.annotations_left_out,
         found=found,
-        faults=tuple(map(str, usable.faults)),
+        faults=tuple(usable.faults),
         target=str(dst_path),
         written=not dry_run,
     )
@@ -159,7 +160,7 @@ def _json_facts(coco: Coco) -> dict[str, int]:
 
 def _categories(coco: Coco, selection: Selection, remap_ids: bool) -> tuple[SubsetCategory, ...]:
     counts = np.bincount(coco.annotations.category[selection.annotations], minlength=len(coco.categories))
-    rows = sorted(np.flatnonzero(selection.categories), key=lambda row: coco.categories[row].id)
+    rows = [row for row in coco.label_order() if selection.categories[row]]
     return tuple(
         SubsetCategory(
             id=number if remap_ids else coco.categories[row].id,

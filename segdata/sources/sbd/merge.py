@@ -6,29 +6,27 @@ and with VOC's own masks where available, form the "augmented" training set, usu
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from segdata.cluster import Workers, check_shared
-from segdata.errors import FaultsError, InvalidInputError
-from segdata.files import (
-    below,
-    check_inputs_outside,
-    check_target_directory,
-    check_target_file,
-    normal,
-    staged_directory,
-)
+from segdata.errors import Fault, FaultsError, InvalidInputError
+from segdata.files.ownership import check_inputs_outside, check_target_directory, check_target_file
+from segdata.files.paths import below, normal
+from segdata.files.publishing import staged_directory
+from segdata.images.header import ImageHeader, check_size
 from segdata.images.reading import read_image_header
 from segdata.labels.colormap import VOC_CLASSES
 from segdata.labels.masks import encode_index_png, first_pixel
 from segdata.lists import Pair, write_list
-from segdata.parallel import Progress, default_workers, ordered_map, silent
+from segdata.parallel import Progress, default_workers, map_faults, silent
 from segdata.regular import check_regular
 from segdata.sources.finder import IdFiles
 from segdata.sources.sbd.mat5 import read_field
@@ -161,7 +159,7 @@ class _Source:
 def _convert_all(
     root: Path,
     sources: Sequence[_Source],
-    known: Sequence[str],
+    known: Sequence[Fault],
     workers: Workers,
     progress: Progress,
     staging: Path | None,
@@ -170,57 +168,65 @@ def _convert_all(
     if staging:
         check_shared(workers, staging)
     there = [source for source in sources if source.mat]
-    with progress(total=len(there), label="masks") as advance:
-        found = []
-        for fault in ordered_map(partial(_convert, root, staging), there, workers=workers):
-            advance(1)
-            found += [fault] if fault else []
+    found: list[Fault] = []
+    convert = partial(_convert, root, staging)
+    converted = map_faults(
+        convert,
+        there,
+        found,
+        name=attrgetter("mat"),
+        total=len(there),
+        label="masks",
+        progress=progress,
+        workers=workers,
+    )
+    deque(converted, maxlen=0)
     if known or found:
         faults = [*found, *known]
         raise FaultsError(f"{root}: {plural(len(faults), 'fault')}", faults)
 
 
-def _convert(root: Path, staging: Path | None, source: _Source) -> str | None:
-    """Write the mask of one id to `staging`; return its fault instead if it has one."""
-    try:
-        mask = read_mask(root / source.mat)
-        if source.image:
-            _check_size(mask, root / source.image)
-    except InvalidInputError as error:
-        return f"{source.mat}: {error}"
-    except OSError as error:
-        return f"{source.mat}: cannot be read: {error.strerror}"
+def _convert(root: Path, staging: Path | None, source: _Source) -> None:
+    """Write the mask of one id to `staging`.
+
+    Raises:
+        InvalidInputError: when the mask cannot be read or does not have the size of its image.
+    """
+    mask = read_mask(root / source.mat)
+    if source.image:
+        image = Path(source.image).name
+        header = _header_of(root / source.image)
+        check_size(mask.shape, header.shape, f"its image {image} has")
     if staging:
         (staging / f"{source.id_}.png").write_bytes(encode_index_png(mask))
-    return None
 
 
 def read_mask(path: Path) -> npt.NDArray[np.uint8]:
     """Return the class ids ``(H, W)`` uint8, 0 to 20, of one of SBD's ``cls/*.mat`` files: `GTcls.Segmentation`.
 
     Raises:
-        InvalidInputError: see `check_regular` and `read_field`; also when it is not an image, or a pixel has a value
-            outside VOC's classes.
-        OSError: when the file cannot be read.
+        InvalidInputError: see `read_field`; also when the file cannot be read, it is not an image, or a pixel has a
+            value outside VOC's classes.
     """
-    check_regular(path)
-    mask = read_field(path, "GTcls", "Segmentation")
+    try:
+        check_regular(path)
+        mask = read_field(path, "GTcls", "Segmentation")
+    except OSError as error:
+        raise InvalidInputError(f"cannot be read: {error.strerror}", "unreadable") from error
     if mask.ndim != 2 or not mask.size:
         raise InvalidInputError(f"GTcls.Segmentation has shape {mask.shape}; expected height and width")
     foreign = (mask < 0) | (mask >= len(VOC_CLASSES))
     if foreign.any():
         raise InvalidInputError(
             f"{first_pixel(foreign)} has value {mask[foreign][0]}; expected 0 to {len(VOC_CLASSES) - 1} "
-            "(SBD has no ignore index)"
+            "(SBD has no ignore index)",
+            "value_outside_classes",
         )
     return mask.astype(np.uint8, copy=False)
 
 
-def _check_size(mask: npt.NDArray[np.uint8], image: Path) -> None:
+def _header_of(image: Path) -> ImageHeader:
     try:
-        header = read_image_header(image)
+        return read_image_header(image)
     except InvalidInputError as error:
-        raise InvalidInputError(f"its image {image.name}: {error}") from error
-    height, width = mask.shape
-    if (header.width, header.height) != (width, height):
-        raise InvalidInputError(f"{width} x {height} pixels, but its image {image.name} has {header.size}")
+        raise InvalidInputError(f"its image {image.name}: {error}", error.code) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from segdata.files import write_file
+from segdata.files.publishing import write_file
 from segdata.lists import Pair, write_list
 from segdata.sources.tif.values import Format
 

@@ -11,7 +11,8 @@ from typing import Literal
 
 from segdata.cluster import Workers
 from segdata.errors import InvalidInputError
-from segdata.files import check_inputs_outside, check_target_directory, staged_directory
+from segdata.files.ownership import check_inputs_outside, check_target_directory
+from segdata.files.publishing import staged_directory
 from segdata.images.tiff import Stack
 from segdata.images.values import Percentiles, ValueRange
 from segdata.labels.masks import encode_index_png

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from segdata.cluster import Workers, check_shared
-from segdata.errors import FaultsError, InvalidInputError
+from segdata.errors import Fault, FaultsError, collecting
 from segdata.images.survey import SampleCounts, by_value, count_samples, find_value_range
 from segdata.images.tiff import Stack
 from segdata.images.tiff_pixels import PageForm
 from segdata.images.values import Percentiles, ValueRange
-from segdata.parallel import Advance, Progress, ordered_map
+from segdata.parallel import Progress, map_faults, progress_map
 from segdata.sources.tif.values import PagePixels, ValueCounts, keep_values
 from segdata.text import plural
 
@@ -79,15 +79,15 @@ def track_range(
     Raises:
         InvalidInputError: when a page cannot be read, all samples are equal, or there are too many values to count.
     """
-    with progress(total=len(positions), label="value range") as advance:
-        count = partial(track.count, by_value=by_value(wanted))
-        return find_value_range(_advancing(ordered_map(count, positions, workers=workers), advance), wanted)
-
-
-def _advancing(counts: Iterable[SampleCounts], advance: Advance) -> Iterator[SampleCounts]:
-    for count in counts:
-        advance(1)
-        yield count
+    counts = progress_map(
+        partial(track.count, by_value=by_value(wanted)),
+        positions,
+        total=len(positions),
+        label="value range",
+        progress=progress,
+        workers=workers,
+    )
+    return find_value_range(counts, wanted)
 
 
 def slice_all(
@@ -103,29 +103,44 @@ def slice_all(
         for track in tracks:
             (staging / track.name(0)).parent.mkdir()
     totals: list[ValueCounts] = [np.zeros(1, np.int64) for _ in tracks]
-    faults: list[str] = []
-    bad = 0
-    with progress(total=len(positions), label="pages") as advance:
-        for results in ordered_map(partial(_slice_position, tracks, staging), positions, workers=workers):
-            advance(1)
-            bad += any(isinstance(result, str) for result in results)
-            for index, result in enumerate(results):
-                if isinstance(result, str):
-                    faults.append(result)
-                else:
-                    totals[index] = totals[index] + result
+    faults: list[Fault] = []
+    sliced = 0
+    for counts in map_faults(
+        partial(_slice_position, tracks, staging),
+        positions,
+        faults,
+        name="slice {}".format,
+        total=len(positions),
+        label="pages",
+        progress=progress,
+        workers=workers,
+    ):
+        sliced += 1
+        totals = [total + count for total, count in zip(totals, counts, strict=True)]
     if faults:
+        bad = len(positions) - sliced
         raise FaultsError(f"{bad} of {plural(len(positions), 'page')} cannot be sliced", faults)
     return totals
 
 
-def _slice_position(tracks: Sequence[Track], staging: Path | None, position: int) -> list[ValueCounts | str]:
-    """Slice one page of each track; return its counts, or its fault with the position if the page has another."""
-    results: list[ValueCounts | str] = []
+def _slice_position(tracks: Sequence[Track], staging: Path | None, position: int) -> list[ValueCounts]:
+    """Slice one page of each track; return its counts.
+
+    Raises:
+        FaultsError: when pages cannot be read or converted; says the position if it is not the number of the page.
+    """
+    counts: list[ValueCounts] = []
+    faults: list[Fault] = []
     for track in tracks:
-        try:
-            results.append(track.slice(position, staging))
-        except InvalidInputError as error:
-            elsewhere = f" (slice {position})" if track.pages[position] != position else ""
-            results.append(f"{error}{elsewhere}")
-    return results
+        found: list[Fault] = []
+        page = track.pages[position]
+        where = f"{track.stack.path.name}, page {page}"
+        with collecting(found, where):
+            counts.append(track.slice(position, staging))
+        elsewhere = f" (slice {position})" if page != position else ""
+        # The stack names the page in its errors, since most of them are not collected.
+        texts = [fault.what.removeprefix(f"{where}: ") for fault in found]
+        faults += (replace(fault, what=f"{text}{elsewhere}") for fault, text in zip(found, texts, strict=True))
+    if faults:
+        raise FaultsError(f"slice {position} cannot be written", faults)
+    return counts

@@ -16,8 +16,8 @@ from segdata.errors import InvalidInputError
 from segdata.images.reading import read_image
 from segdata.images.values import ValueRange
 from segdata.parallel import ordered_map
-from segdata.records.manifest import Manifest, RecordSet
-from segdata.records.reader import read_rows
+from segdata.records.manifest import Manifest
+from segdata.records.reader import RecordSet, read_rows
 from segdata.records.schema import Row, unpack_masks
 from segtrain.config.config import Config
 from segtrain.config.mask_rcnn import MaskRcnn
@@ -125,7 +125,7 @@ def eval_samples(records: RecordSet, config: Config, settings: MaskRcnn, ranks: 
     """
     check_instance_set(records.manifest)
     share = ranks.share(records.manifest.rows)
-    rows = read_rows(records, rows=share) if share else iter(())
+    rows = read_rows(records, rows=share)
     read = partial(_eval_sample, config=config, settings=settings, value_range=records.manifest.image_range)
     return ordered_map(read, rows, workers=worker_count(config))
 

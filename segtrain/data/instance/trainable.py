@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdata.errors import InvalidInputError
-from segdata.records.manifest import RecordSet
-from segdata.records.reader import Columns, read_columns
-from segdata.records.schema import as_bytes, unpack_masks
+from segdata.records.reader import RecordSet, read_rows
+from segdata.records.schema import Row
 from segtrain.data.instance.batches import check_instance_set
 
 
@@ -41,8 +40,8 @@ def trainable_rows(records: RecordSet, max_instances: int) -> TrainableRows:
         InvalidInputError: when the record set is for another task, or no row has an instance.
     """
     check_instance_set(records.manifest)
-    columns = read_columns(records.shard_paths[0], ["masks", "iscrowd"])
-    instances, objects = np.array([_counts(row) for row in columns], np.int64).reshape(-1, 2).T
+    counts = [_counts(row) for row in read_rows(records, fields=["iscrowd"])]
+    instances, objects = np.array(counts, np.int64).reshape(-1, 2).T
     rows = np.flatnonzero(objects)
     if not rows.size:
         raise InvalidInputError(
@@ -60,8 +59,6 @@ def trainable_rows(records: RecordSet, max_instances: int) -> TrainableRows:
     )
 
 
-def _counts(row: Columns) -> tuple[int, int]:
+def _counts(row: Row) -> tuple[int, int]:
     """Return the number of instances of a row, and how many of them are not crowd regions."""
-    count = len(unpack_masks(as_bytes(row["masks"])))
-    # An array without rows comes back as one element of garbage.
-    return count, int((row["iscrowd"].ravel()[:count] != 1).sum())
+    return len(row["iscrowd"]), int((row["iscrowd"] != 1).sum())

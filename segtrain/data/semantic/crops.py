@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 
 from segdata.errors import InvalidInputError
-from segdata.files import resolve
+from segdata.files.paths import resolve
 from segdata.images.reading import read_image
 from segdata.images.values import ValueRange
 from segdata.labels.masks import decode_index_png
 from segdata.lists import read_list
 from segdata.parallel import ordered_map
-from segdata.records.manifest import Manifest, RecordSet
-from segdata.records.reader import read_rows
+from segdata.records.manifest import Manifest
+from segdata.records.reader import RecordSet, read_rows
 from segdata.regular import read_regular
 from segtrain.config.config import Config
+from segtrain.config.networks import DeepLab
 from segtrain.data.arrays import Ids, Label, Pixels, RgbImage, augment, check_label
 from segtrain.data.rows import epoch_rows, worker_count
 from segtrain.distributed.ranks import ALONE, Ranks
@@ -72,7 +73,7 @@ def ignore_label_of(manifest: Manifest) -> int:
 
 
 def crop_batches(
-    records: RecordSet, config: Config, *, epoch: int, first_step: int = 0, ranks: Ranks = ALONE
+    records: RecordSet, config: Config, settings: DeepLab, *, epoch: int, first_step: int = 0, ranks: Ranks = ALONE
 ) -> Iterator[Any]:
     """Yield this rank's batches of epoch `epoch`, starting at step `first_step`; both count from 0.
 
@@ -88,11 +89,13 @@ def crop_batches(
     from mindspore import Tensor
 
     rows = epoch_rows(records.manifest.rows, config, epoch=epoch, first_step=first_step, ranks=ranks)
-    fill = partial(_fill, config=config, manifest=records.manifest, epoch=epoch)
+    fill = partial(_fill, config=config, settings=settings, manifest=records.manifest, epoch=epoch)
     workers = worker_count(config)
     # The map queues four chunks per worker: two batches.
     chunk = -(-config.batch_size // (2 * workers))
-    filled = ordered_map(fill, _places(records, rows, config), workers=workers, chunk=chunk)
+    filled = ordered_map(
+        fill, _places(records, rows, config.batch_size, settings.crop_size), workers=workers, chunk=chunk
+    )
     for last in islice(filled, config.batch_size - 1, None, config.batch_size):
         yield Tensor.from_numpy(last.images), Tensor.from_numpy(last.labels)
 
@@ -114,11 +117,8 @@ def list_samples(
 
 def encoded_samples(records: RecordSet, rows: Sequence[int]) -> Iterator[EncodedSample]:
     """Yield the samples of `rows` (numbered from 0) in the given order; a row may appear several times."""
-    # MindRecord cannot read more rows at a time than the record set has.
-    most = records.manifest.rows
-    for start in range(0, len(rows), most):
-        for row in read_rows(records, rows=rows[start : start + most]):
-            yield EncodedSample(str(row["file_name"]), row["data"], row["label"], records.manifest.image_range)
+    for row in read_rows(records, rows=rows):
+        yield EncodedSample(row["file_name"], row["data"], row["label"], records.manifest.image_range)
 
 
 @dataclass(frozen=True)
@@ -132,15 +132,14 @@ class _Place:
     index: int
 
 
-def _places(records: RecordSet, rows: Sequence[int], config: Config) -> Iterator[_Place]:
-    size, side = config.batch_size, config.crop_size
+def _places(records: RecordSet, rows: Sequence[int], size: int, side: int) -> Iterator[_Place]:
     for number, (row, sample) in enumerate(zip(rows, encoded_samples(records, rows), strict=True)):
         if number % size == 0:
             images, labels = np.empty((size, 3, side, side), np.float32), np.empty((size, side, side), np.int32)
         yield _Place(row, sample, images, labels, number % size)
 
 
-def _fill(place: _Place, *, config: Config, manifest: Manifest, epoch: int) -> _Place:
+def _fill(place: _Place, *, config: Config, settings: DeepLab, manifest: Manifest, epoch: int) -> _Place:
     """Write a random crop of a row to its place in the batch; runs on a worker thread."""
     ignore_label = ignore_label_of(manifest)
     image, label = decode_sample(place.sample, num_classes=manifest.num_classes, ignore_label=ignore_label)
@@ -150,8 +149,8 @@ def _fill(place: _Place, *, config: Config, manifest: Manifest, epoch: int) -> _
         np.random.default_rng([config.seed, epoch, place.row]),
         place.images[place.index],
         place.labels[place.index],
-        min_scale=config.min_scale,
-        max_scale=config.max_scale,
+        min_scale=settings.min_scale,
+        max_scale=settings.max_scale,
         mean=config.image_mean,
         std=config.image_std,
         ignore_label=ignore_label,

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segtrain.config.unet import Fill, Flip, UNetSettings
+from segtrain.config.unet import Fill, Flip, UNet
 from segtrain.data.arrays import Ids, Label, Pixels, RgbImage
 
 #: OpenCV's border modes for pixels beyond an image; "mirror" does not repeat the outermost pixel.
@@ -37,7 +37,7 @@ def augment_tile(
     *,
     input_size: int,
     output_size: int,
-    settings: UNetSettings,
+    settings: UNet,
     mean: npt.ArrayLike,
     std: npt.ArrayLike,
     ignore_label: int,
@@ -90,7 +90,7 @@ def augment_tile(
 
 
 def _places(
-    shape: tuple[int, ...], rng: np.random.Generator, size: int, seen: int, settings: UNetSettings
+    shape: tuple[int, ...], rng: np.random.Generator, size: int, seen: int, settings: UNet
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Return the unrounded row and column in the image for each pixel of a tile, each float32 ``(size, size)``."""
     axes = []

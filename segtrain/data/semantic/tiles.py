@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.parallel import ordered_map
-from segdata.records.manifest import RecordSet
+from segdata.records.reader import RecordSet
 from segtrain.config.config import Config
-from segtrain.config.unet import UNetSettings, output_size
+from segtrain.config.unet import UNet, output_size
 from segtrain.data.rows import epoch_draws, in_batches, worker_count
 from segtrain.data.semantic.border_weights import border_weights
 from segtrain.data.semantic.crops import EncodedSample, decode_sample, encoded_samples
@@ -26,7 +26,7 @@ _Task = tuple[EncodedSample, tuple[int, ...]]
 def tile_batches(
     records: RecordSet,
     config: Config,
-    settings: UNetSettings,
+    settings: UNet,
     *,
     epoch: int,
     first_step: int = 0,
@@ -48,7 +48,7 @@ def tile_batches(
 
     rows, size = records.manifest.rows, config.batch_size
     draws = epoch_draws(rows, config, epoch=epoch, first_step=first_step, ranks=ranks)
-    seeds = [(config.seed, epoch * config.repeat + draw // rows, draw % rows) for draw in draws]
+    seeds = [(config.seed, epoch * settings.repeat + draw // rows, draw % rows) for draw in draws]
     samples = encoded_samples(records, [draw % rows for draw in draws])
     classes = records.manifest.num_classes
     make = partial(_tile, config=config, settings=settings, classes=classes)
@@ -58,23 +58,23 @@ def tile_batches(
         yield tuple(Tensor.from_numpy(np.stack(column)) for column in zip(*batch, strict=True))
 
 
-def _tile(task: _Task, *, config: Config, settings: UNetSettings, classes: int) -> tuple[npt.NDArray[Any], ...]:
+def _tile(task: _Task, *, config: Config, settings: UNet, classes: int) -> tuple[npt.NDArray[Any], ...]:
     sample, seed = task
-    assert config.ignore_label is not None
-    image, label = decode_sample(sample, num_classes=classes, ignore_label=config.ignore_label)
+    assert settings.ignore_label is not None
+    image, label = decode_sample(sample, num_classes=classes, ignore_label=settings.ignore_label)
     pixels, labels = augment_tile(
         with_channels(image, settings.channels),
         label,
         np.random.default_rng(seed),
-        input_size=config.crop_size,
-        output_size=output_size(config.crop_size, settings.halvings, same_padding=config.same_padding),
+        input_size=settings.crop_size,
+        output_size=output_size(settings.crop_size, settings.halvings, same_padding=settings.same_padding),
         settings=settings,
         mean=config.image_mean[: settings.channels],
         std=config.image_std[: settings.channels],
-        ignore_label=config.ignore_label,
+        ignore_label=settings.ignore_label,
     )
     if not settings.border_weight:
         return pixels, labels
     # Unlabeled pixels do not belong to a cell.
-    background = (labels == settings.background) | (labels == config.ignore_label)
+    background = (labels == settings.background) | (labels == settings.ignore_label)
     return pixels, labels, border_weights(background, w0=settings.border_weight, sigma=settings.border_sigma)

@@ -16,13 +16,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from segdata.coco.annotations import entries, measure
+from segdata.coco.annotations import Boxes, entries, measure
 from segdata.coco.file import read_coco
 from segdata.coco.rle import Rle
-from segdata.errors import Fault, InvalidInputError
-from segdata.records.manifest import ClassInfo, RecordSet
-from segdata.records.reader import read_columns
-from segdata.records.schema import INSTANCE, read_back
+from segdata.errors import InvalidInputError
+from segdata.records.manifest import ClassInfo
+from segdata.records.reader import RecordSet, read_rows
 from segtrain.data.instance.batches import check_instance_set, row_masks
 from segtrain.inference.instance.detections import Result, rle_text
 
@@ -117,11 +116,9 @@ def ground_truth(records: RecordSet) -> Truth:
     from pycocotools import mask
 
     check_instance_set(records.manifest)
-    schema = {name: field for name, field in INSTANCE.items() if name != "data"}
     truth = _empty_truth(records.manifest.classes)
     originals = [info.original_id for info in records.manifest.classes]
-    for columns in read_columns(records.shard_paths[0], list(schema)):
-        row = read_back(columns, schema)
+    for row in read_rows(records, fields=[name for name in records.manifest.schema if name != "data"]):
         truth["images"].append({name: row[name] for name in ("file_name", "height", "width")} | {"id": row["image_id"]})
         rles = row_masks(row)
         for box, label, crowd, rle in zip(row["boxes"], row["labels"], row["iscrowd"], rles, strict=True):
@@ -138,7 +135,7 @@ def read_ground_truth(annotations: Path, records: RecordSet) -> Truth:
     """
     check_instance_set(records.manifest)
     coco = read_coco(annotations)
-    wanted = {int(row["image_id"].item()) for row in read_columns(records.shard_paths[0], ["image_id"])}
+    wanted = {row["image_id"] for row in read_rows(records, fields=["image_id"])}
     rows = [number for number, image in enumerate(coco.images) if image.id in wanted]
     categories = {category.id: category.name for category in coco.categories}
     lacking = [info.name for info in records.manifest.classes if categories.get(info.original_id) != info.name]
@@ -150,6 +147,7 @@ def read_ground_truth(annotations: Path, records: RecordSet) -> Truth:
     truth = _empty_truth(records.manifest.classes)
     known = {info.original_id for info in records.manifest.classes}
     by_label = dict(enumerate(sorted(categories), start=1))
+    boxes: Boxes = records.manifest.options.get("boxes", "json")
     for entry in entries(coco, rows):
         image = entry.image
         if image.height is None or image.width is None:
@@ -157,12 +155,12 @@ def read_ground_truth(annotations: Path, records: RecordSet) -> Truth:
         truth["images"].append(
             {"file_name": image.file_name, "height": image.height, "width": image.width, "id": image.id}
         )
-        shapes = measure(entry, image.height, image.width)
-        for (annotation, shape), label, crowd in zip(shapes, entry.labels, entry.iscrowd, strict=True):
-            # The record set omits invalid annotations, too; segdata check reports them.
-            if by_label[int(label)] in known and not isinstance(shape, Fault):
-                area = annotation.area if isinstance(annotation.area, int | float) else shape.area
-                _add(truth, image.id, by_label[int(label)], shape.box, shape.rle, int(crowd), float(area))
+        # The record set omits invalid annotations, too; segdata check reports them.
+        for one in measure(entry, image.height, image.width, [], boxes=boxes):
+            if one.shape and by_label[one.label] in known:
+                stated = one.members.area
+                area = stated if isinstance(stated, int | float) else one.shape.area
+                _add(truth, image.id, by_label[one.label], one.shape.box, one.shape.rle, one.crowd, float(area))
     return truth
 
 

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InvalidInputError, OptionError
-from segdata.files import check_target_file
+from segdata.files.ownership import check_target_file
 from segdata.parallel import Progress, silent
-from segdata.records.manifest import RecordSet, open_set
+from segdata.records.reader import RecordSet, open_set
 from segdata.text import plural
-from segtrain.checkpoints.checkpoint import check_expected
+from segtrain.checkpoints.checkpoint import check_expected, read_info
 from segtrain.config.config import Config, DeviceTarget
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.data.classes import check_classes, check_value_range
@@ -27,7 +27,8 @@ from segtrain.data.semantic.crops import SampleList
 from segtrain.distributed.ranks import ALONE, Ranks, current
 from segtrain.evaluation.instance.coco import InstanceReport, ground_truth, read_ground_truth, score_results
 from segtrain.inference.instance.detections import RawDetections, Result, locate, result_entries, write_results
-from segtrain.inference.instance.detector import load_detector, settings_of
+from segtrain.inference.instance.detector import load_detector
+from segtrain.inference.settings import AS_IN_TRAINING, EvalSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +68,8 @@ Detect = Callable[[npt.NDArray[np.float32], npt.NDArray[np.float32]], RawDetecti
 def evaluate_instances(
     ckpt_path: Path,
     data: Path | SampleList,
+    settings: EvalSettings = AS_IN_TRAINING,
     *,
-    batch_size: int | None = None,
     device_target: DeviceTarget = "CPU",
     annotations: Path | None = None,
     results: Path | None = None,
@@ -81,7 +82,7 @@ def evaluate_instances(
     Args:
         ckpt_path: checkpoint, with its side file next to it.
         data: record set, given as its directory, its manifest or one of its shards.
-        batch_size: images per batch; None keeps that used in training. It does not affect the result.
+        settings: `batch_size`; the others are for semantic networks.
         device_target: device to run the network on.
         annotations: COCO JSON with the ground truth; None uses that of the record set.
         results: COCO result file to write, too.
@@ -90,26 +91,27 @@ def evaluate_instances(
         progress: reports the number of finished images.
 
     Raises:
-        OptionError: when `data` is a list file.
+        OptionError: when `data` is a list file, or another setting than `batch_size` is given.
         InvalidInputError: when checkpoint and data do not match, or naming the first invalid image.
         TargetExistsError: when `results` already exists.
     """
     if isinstance(data, SampleList):
         raise OptionError(f"{data.data_lst}: a list file has no instances; expected a record set for {ckpt_path}")
+    settings.check_only(["batch_size"], read_info(ckpt_path).config.model.name)
     detector, info, loaded = load_detector(ckpt_path, device_target)
     check_expected(ckpt_path, info.config, expected or {})
     records = open_set(data)
     check_instance_set(records.manifest)
     check_classes(info.class_names, records.manifest)
     check_value_range(info.value_range, records.manifest)
-    settings = settings_of(info.config)
+    input_size = info.config.model_as(MaskRcnn)
     started = time.perf_counter()
     scores = score_detector(
         detector,
         records,
         info.config,
-        settings,
-        batch_size=batch_size,
+        input_size,
+        batch_size=settings.batch_size,
         annotations=annotations,
         results=results,
         overwrite=overwrite,
@@ -121,9 +123,9 @@ def evaluate_instances(
         epoch=info.epoch,
         step=info.step,
         loaded=len(loaded.loaded),
-        model=info.config.model,
+        model=info.config.model.name,
         data=str(data),
-        image_size=(settings.image_height, settings.image_width),
+        image_size=(input_size.image_height, input_size.image_width),
         rows=records.manifest.rows,
         images_per_s=records.manifest.rows / (time.perf_counter() - started),
         results=str(results) if results else None,

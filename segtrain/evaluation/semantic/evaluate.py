@@ -14,10 +14,12 @@ import numpy as np
 from segdata.errors import InvalidInputError
 from segdata.lists import read_list
 from segdata.parallel import Progress, ordered_map, silent
-from segdata.records.manifest import open_set
+from segdata.records.reader import open_set
 from segdata.text import plural
 from segtrain.checkpoints.checkpoint import CheckpointInfo, check_expected
 from segtrain.config.config import DeviceTarget
+from segtrain.config.unet import UNet
+from segtrain.data.arrays import Label, Pixels
 from segtrain.data.classes import check_classes, check_value_range, class_id
 from segtrain.data.rows import in_batches, worker_count
 from segtrain.data.semantic.crops import (
@@ -30,8 +32,10 @@ from segtrain.data.semantic.crops import (
 )
 from segtrain.distributed.ranks import ALONE, Ranks, current
 from segtrain.evaluation.semantic.confusion import ConfusionMatrix, SegmentationReport
-from segtrain.evaluation.semantic.membranes import MeanScore, MembraneScores, soft_dice
-from segtrain.inference.semantic.segmenter import EvalSettings, Segmenter, likeliest, load_segmenter
+from segtrain.evaluation.semantic.membranes import MeanScore, MembraneScores, SoftDice
+from segtrain.inference.semantic.segmenter import Segmenter, load_segmenter
+from segtrain.inference.semantic.strips import class_map
+from segtrain.inference.settings import AS_IN_TRAINING, EvalSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +47,7 @@ class EvalReport:
         loaded: number of parameters loaded from the checkpoint, always all of them.
         model: the network's published name.
         data: data set that it was evaluated on.
-        settings: input size, scales, flip, turn.
+        settings: settings of the evaluation, with the defaults that applied.
         rows: number of evaluated samples.
         images_per_s: throughput, including compilation.
         scores: IoU by class, mean IoU, pixel accuracy.
@@ -65,12 +69,8 @@ class EvalReport:
 def evaluate_semantic(
     ckpt_path: Path,
     data: Path | SampleList,
+    settings: EvalSettings = AS_IN_TRAINING,
     *,
-    scales: tuple[float, ...] = (1.0,),
-    flip: bool = False,
-    turn: bool = False,
-    crop_size: int | None = None,
-    batch_size: int | None = None,
     membrane: str | None = None,
     device_target: DeviceTarget = "CPU",
     expected: dict[str, object] | None = None,
@@ -83,11 +83,7 @@ def evaluate_semantic(
     Args:
         ckpt_path: checkpoint, with its side file next to it.
         data: list file, or record set, given as its directory, its manifest or one of its shards.
-        scales: input sizes as factors of `crop_size`.
-        flip: test-time augmentation with mirrored images.
-        turn: test-time augmentation with images rotated by 90, 180 and 270 degrees.
-        crop_size: input size at scale 1; None keeps that used in training.
-        batch_size: images per batch; None keeps that used in training. It does not affect the result.
+        settings: input size, scales, test-time augmentation, way of fitting.
         membrane: class that separates cells, to score how well they are separated; None skips this score.
         device_target: device to run the network on.
         expected: settings that the checkpoint must have been trained with.
@@ -95,16 +91,9 @@ def evaluate_semantic(
 
     Raises:
         InvalidInputError: when checkpoint and data do not match, or naming the first invalid sample.
+        OptionError: when a setting has no effect on this network, or is out of range for it.
     """
-    segmenter, info, loaded = load_segmenter(
-        ckpt_path,
-        scales=scales,
-        flip=flip,
-        turn=turn,
-        crop_size=crop_size,
-        batch_size=batch_size,
-        device_target=device_target,
-    )
+    segmenter, info, loaded = load_segmenter(ckpt_path, settings, device_target)
     config = info.config
     check_expected(ckpt_path, config, expected or {})
     ranks = current()
@@ -125,7 +114,7 @@ def evaluate_semantic(
         epoch=info.epoch,
         step=info.step,
         loaded=len(loaded.loaded),
-        model=config.model,
+        model=config.model.name,
         data=str(data.data_lst if isinstance(data, SampleList) else data),
         settings=segmenter.settings,
         rows=rows,
@@ -156,18 +145,19 @@ def score_samples(
     """
     matrix = ConfusionMatrix(len(names), ignore_label)
     membranes = None if membrane is None else MembraneScores(membrane, ignore_label)
-    dice = MeanScore()
+    dice, with_dice = MeanScore(), isinstance(segmenter.config.model, UNet)
     decode = partial(decode_sample, num_classes=len(names), ignore_label=ignore_label)
     decoded = ordered_map(decode, samples, workers=worker_count(segmenter.config))
     counted = 0
     with (progress if ranks.is_main else silent)(total=len(ranks.share(rows)), label="evaluate") as advance:
-        for batch in in_batches(decoded, segmenter.batch_size):
-            found = segmenter.probabilities([image for image, _ in batch])
-            for (_, label), probabilities in zip(batch, found, strict=True):
-                prediction = likeliest(probabilities)
+        for batch in in_batches(decoded, segmenter.together):
+            found = segmenter.strips([image for image, _ in batch])
+            for (_, label), strips in zip(batch, found, strict=True):
+                agreement = SoftDice()
+                prediction = class_map(_counted(strips, label, agreement) if with_dice else strips)
                 matrix.update(label, prediction)
-                if segmenter.config.unet:
-                    dice.update(soft_dice(probabilities, label))
+                if with_dice:
+                    dice.update(agreement.score())
                 if membranes:
                     membranes.update(label, prediction)
             counted += len(batch)
@@ -181,6 +171,15 @@ def score_samples(
     if membranes:
         membranes.add_up(ranks.sum)
     return replace(matrix.report(names), soft_dice=dice.mean(), membranes=membranes.report() if membranes else None)
+
+
+def _counted(strips: Iterable[Pixels], label: Label, agreement: SoftDice) -> Iterator[Pixels]:
+    """Yield the strips of an image and add each to `agreement`."""
+    top = 0
+    for strip in strips:
+        agreement.update(strip, label[top : top + strip.shape[1]])
+        top += strip.shape[1]
+        yield strip
 
 
 def _open(data: Path | SampleList, info: CheckpointInfo, ranks: Ranks) -> tuple[int, int, Iterator[EncodedSample]]:

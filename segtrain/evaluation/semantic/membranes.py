@@ -122,21 +122,35 @@ class MembraneScores:
         )
 
 
-def soft_dice(probabilities: npt.NDArray[np.float32], label: Labels) -> float:
-    """Return the agreement ``2 <p, y> / (<p, p> + <y, y> + 1e-6)`` of probabilities and ground truth.
+class SoftDice:
+    """Agreement ``2 <p, y> / (<p, p> + <y, y> + 1e-6)`` of an image's probabilities and ground truth.
 
     Both are treated as one vector over all pixels and all classes; this is the metric of the published U-Net course and
     model zoo. It flatters: with two classes, predicting the share of the larger one for every pixel scores 0.79 on ISBI
     2012.
-
-    Args:
-        probabilities: float ``(H, W, K)``, summing to 1 over the classes.
-        label: ``(H, W)``; pixels whose value is not a class, 0 to K - 1, are not counted.
     """
-    counted = label < probabilities.shape[2]
-    chosen, ids = probabilities[counted].astype(np.float64), label[counted]
-    agreement = np.take_along_axis(chosen, ids[:, None].astype(np.int64), 1).sum()
-    return float(2 * agreement / ((chosen * chosen).sum() + ids.size + 1e-6))
+
+    def __init__(self) -> None:
+        """Start without pixels."""
+        self._agreement = self._squares = 0.0
+        self._pixels = 0
+
+    def update(self, probabilities: npt.NDArray[np.float32], label: Labels) -> None:
+        """Add some rows of the image.
+
+        Args:
+            probabilities: float ``(K, rows, W)``, summing to 1 over the classes.
+            label: ``(rows, W)``; pixels whose value is not a class, 0 to K - 1, are not counted.
+        """
+        counted = label < len(probabilities)
+        chosen, ids = probabilities[:, counted].astype(np.float64), label[counted]
+        self._agreement += float(np.take_along_axis(chosen, ids[None].astype(np.int64), 0).sum())
+        self._squares += float((chosen * chosen).sum())
+        self._pixels += ids.size
+
+    def score(self) -> float:
+        """Return the agreement over all rows so far, 0 to 1."""
+        return 2 * self._agreement / (self._squares + self._pixels + 1e-6)
 
 
 def cell_scores(truth: npt.NDArray[np.bool_], found: npt.NDArray[np.bool_]) -> CellScores | None:

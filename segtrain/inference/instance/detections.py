@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from segdata.coco.rle import Rle
 from segdata.errors import InvalidInputError
-from segdata.files import write_file
+from segdata.files.publishing import write_file
 from segdata.records.manifest import ClassInfo
 from segtrain.inference.instance.paste import encode_mask, paste_mask
 

@@ -9,8 +9,7 @@ import numpy.typing as npt
 from mindspore import Tensor, nn
 
 from segtrain.checkpoints.checkpoint import CheckpointInfo, LoadReport, load_network, read_info
-from segtrain.config.config import Config, DeviceTarget
-from segtrain.config.mask_rcnn import MaskRcnn
+from segtrain.config.config import DeviceTarget
 from segtrain.distributed.device import prepare_device
 from segtrain.inference.instance.detections import RawDetections
 from segtrain.models.mask_rcnn import MaskRcnnDetector
@@ -27,12 +26,6 @@ class Detector:
         """Return the detections in images ``(N, 3, H, W)`` whose contents have the `sizes` ``(N, 2)``."""
         self._cell.set_train(False)
         return RawDetections(*(column.asnumpy() for column in self._cell(Tensor(images), Tensor(sizes))))
-
-
-def settings_of(config: Config) -> MaskRcnn:
-    """Return the settings specific to Mask R-CNN."""
-    assert config.mask_rcnn is not None
-    return config.mask_rcnn
 
 
 def load_detector(ckpt_path: Path, device_target: DeviceTarget) -> tuple[Detector, CheckpointInfo, LoadReport]:

@@ -36,9 +36,15 @@ def paste_mask(
 
 
 def encode_mask(mask: npt.NDArray[np.uint8]) -> Rle:
-    """Return a mask ``(height, width)`` uint8, 1 inside, as compressed RLE."""
+    """Return a mask ``(height, width)`` uint8, 1 inside, as compressed RLE.
+
+    Raises:
+        MemoryError: when there is not enough memory for as many runs as pixels.
+    """
     from pycocotools import mask as coco
 
+    # pycocotools takes this much without checking that it gets it, and would end the process.
+    np.empty(mask.size + 1, np.uint32)
     rle: Rle = coco.encode(np.asfortranarray(mask))
     return rle
 

@@ -12,18 +12,22 @@ import numpy as np
 from PIL import Image as Pillow
 
 from segdata.errors import FaultsError, OptionError
-from segdata.files import check_inputs_outside, staged_directory
+from segdata.files.ownership import check_inputs_outside
+from segdata.files.publishing import staged_directory
 from segdata.images.reading import as_picture
 from segdata.parallel import Progress, silent
 from segdata.records.manifest import ClassInfo
-from segtrain.checkpoints.checkpoint import CheckpointInfo
+from segtrain.checkpoints.checkpoint import CheckpointInfo, read_info
 from segtrain.config.config import Config, DeviceTarget
+from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.data.arrays import RgbImage
 from segtrain.data.images import image_paths, read_images
 from segtrain.data.instance.batches import network_input
 from segtrain.inference.instance.detections import Detections, Result, locate, result_entries, write_results
-from segtrain.inference.instance.detector import Detector, load_detector, settings_of
+from segtrain.inference.instance.detector import Detector, load_detector
 from segtrain.inference.instance.pictures import cut_out, draw_instances
+from segtrain.inference.results import named_failures, write_pictures
+from segtrain.inference.settings import AS_IN_TRAINING, EvalSettings
 
 #: Contents of the result: pictures, one ``STEM.png`` per image; COCO results, and a COCO file of their images.
 _OVERLAY, _CUTOUT, _RESULTS, _IMAGES = "overlay", "cutout", "results.json", "images.json"
@@ -39,7 +43,7 @@ class InstancePredictReport:
         loaded: number of parameters loaded from the checkpoint, always all of them.
         images: number of images processed.
         instances: number of instances found, by class.
-        faults: one sentence for each image that could not be read.
+        faults: one sentence for each image that could not be read or is too large.
     """
 
     task: Literal["instance"] = "instance"
@@ -54,6 +58,7 @@ def predict_instances(
     images: Path,
     ckpt_path: Path,
     out: Path,
+    settings: EvalSettings = AS_IN_TRAINING,
     *,
     data_root: Path | None = None,
     score: float = 0.5,
@@ -68,6 +73,7 @@ def predict_instances(
         images: image, directory of images, or image list (see `image_paths`).
         ckpt_path: checkpoint, with its side file next to it.
         out: directory to write.
+        settings: none has an effect; they are for semantic networks.
         data_root: directory that the paths of an image list are relative to; the list's directory by default.
         score: lowest score of an instance to keep, 0 to 1; the network's own score threshold still applies.
         cutout: write pictures of the instances cut out of their background, too.
@@ -76,12 +82,13 @@ def predict_instances(
         progress: reports the number of finished images.
 
     Raises:
-        OptionError: when `score` is out of range.
-        InvalidInputError: when there are no images, two results would have the same name, or no image can be read.
+        OptionError: when `score` is out of range, or a setting is given.
+        InvalidInputError: when there are no images, two results would have the same name, or all images fail.
         TargetExistsError: when `out` already exists.
     """
     if not 0 <= score <= 1:
         raise OptionError(f"score is {score}; expected 0 to 1")
+    settings.check_only([], read_info(ckpt_path).config.model.name)
     paths = image_paths(images, data_root)
     check_inputs_outside(out, images, ckpt_path)
     with staged_directory(out, overwrite=overwrite) as staging:
@@ -96,15 +103,16 @@ def predict_instances(
         with progress(total=len(paths), label="predict") as advance:
             for number, (name, image) in enumerate(read_images(paths, faults, info.image_range), start=1):
                 if image is not None:
-                    found = _likely(_detect(detector, image, info.config), score)
-                    counts.update(info.class_names[label - 1] for label in found.labels.tolist())
-                    entries += result_entries(number, found, classes)
-                    size = {"height": image.shape[0], "width": image.shape[1]}
-                    described.append({"id": number, "file_name": paths[name].name, **size})
-                    _draw(staging, f"{name}.png", image, found, info.class_names, cutout=cutout)
+                    with named_failures(faults, paths[name], image):
+                        found = _likely(_detect(detector, image, info.config), score)
+                        write_pictures(staging, name, _pictures(image, found, info.class_names, cutout=cutout))
+                        counts.update(info.class_names[label - 1] for label in found.labels.tolist())
+                        entries += result_entries(number, found, classes)
+                        size = {"height": image.shape[0], "width": image.shape[1]}
+                        described.append({"id": number, "file_name": paths[name].name, **size})
                 advance(1)
         if len(faults) == len(paths):
-            raise FaultsError(f"no image can be read ({len(paths)} tried)", faults)
+            raise FaultsError(f"no image can be segmented ({len(paths)} tried)", faults)
         write_results(staging / _RESULTS, entries, overwrite=False)
         categories = [{"id": each.original_id, "name": each.name} for each in classes]
         (staging / _IMAGES).write_bytes(
@@ -127,7 +135,7 @@ def _classes(info: CheckpointInfo) -> list[ClassInfo]:
 
 
 def _detect(detector: Detector, image: RgbImage, config: Config) -> Detections:
-    planes, content = network_input(image, config, settings_of(config))
+    planes, content = network_input(image, config, config.model_as(MaskRcnn))
     (found,) = locate(
         detector(planes[None], np.array([content], np.float32)), [content], [(image.shape[0], image.shape[1])]
     )
@@ -140,10 +148,9 @@ def _likely(found: Detections, score: float) -> Detections:
     return replace(found, boxes=found.boxes[kept], scores=found.scores[kept], labels=found.labels[kept], masks=masks)
 
 
-def _draw(
-    directory: Path, name: str, image: RgbImage, found: Detections, class_names: tuple[str, ...], *, cutout: bool
-) -> None:
+def _pictures(
+    image: RgbImage, found: Detections, class_names: tuple[str, ...], *, cutout: bool
+) -> dict[str, Pillow.Image]:
     picture = as_picture(image)
-    Pillow.fromarray(draw_instances(picture, found, class_names)).save(directory / _OVERLAY / name)
-    if cutout:
-        Pillow.fromarray(cut_out(picture, found), "RGBA").save(directory / _CUTOUT / name)
+    drawn = {_OVERLAY: Pillow.fromarray(draw_instances(picture, found, class_names))}
+    return {**drawn, _CUTOUT: Pillow.fromarray(cut_out(picture, found), "RGBA")} if cutout else drawn

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image as Pillow
 from tifffile import TiffWriter
 
 from segdata.draw.overlay import blend, label_overlay
 from segdata.errors import FaultsError
-from segdata.files import check_inputs_outside, staged_directory
+from segdata.files.ownership import check_inputs_outside
+from segdata.files.publishing import staged_directory
 from segdata.images.reading import as_picture
 from segdata.labels.colormap import voc_palette
-from segdata.labels.masks import encode_index_png
+from segdata.labels.masks import count_values, encode_index_png
 from segdata.parallel import Progress, silent
 from segtrain.config.config import DeviceTarget
-from segtrain.data.arrays import RgbImage
+from segtrain.data.arrays import Label, RgbImage
 from segtrain.data.images import image_paths, is_stack, read_images
+from segtrain.inference.results import named_failures, write_pictures
 from segtrain.inference.semantic.segmenter import load_segmenter
+from segtrain.inference.settings import AS_IN_TRAINING, EvalSettings
 
 #: Subdirectories of the result; each holds one ``STEM.png`` per image.
 RESULT_INDEX, RESULT_PALETTE, RESULT_OVERLAY = "index", "palette", "overlay"
@@ -37,11 +39,11 @@ class PredictReport:
 
     Attributes:
         directory: directory with ``index`` (class ids), ``palette`` (the same in VOC's colors) and ``overlay``; for a
-            single multi-page TIFF also ``index.tif``, the class ids of all pages, unless a page could not be read.
+            single multi-page TIFF also ``index.tif``, the class ids of all pages, unless a page failed.
         loaded: number of parameters loaded from the checkpoint, always all of them.
         images: number of segmented images.
         classes: names of the classes that were found, by id.
-        faults: one sentence for each image that could not be read.
+        faults: one sentence for each image that could not be read or is too large.
     """
 
     task: Literal["semantic"] = "semantic"
@@ -56,12 +58,9 @@ def predict_semantic(
     images: Path,
     ckpt_path: Path,
     out: Path,
+    settings: EvalSettings = AS_IN_TRAINING,
     *,
     data_root: Path | None = None,
-    scales: tuple[float, ...] = (1.0,),
-    flip: bool = False,
-    turn: bool = False,
-    crop_size: int | None = None,
     device_target: DeviceTarget = "CPU",
     overwrite: bool = False,
     progress: Progress = silent,
@@ -72,63 +71,53 @@ def predict_semantic(
         images: image or multi-page TIFF, directory of images, or image list (see `image_paths`).
         ckpt_path: checkpoint, with its side file next to it.
         out: directory to write.
+        settings: input size, scales, test-time augmentation, way of fitting.
         data_root: directory that the paths of an image list are relative to; the list's directory by default.
-        scales: input sizes as factors of `crop_size`.
-        flip: test-time augmentation with the mirrored image.
-        turn: test-time augmentation with the image rotated by 90, 180 and 270 degrees.
-        crop_size: input size at scale 1; None keeps that used in training.
         device_target: device to run the network on.
         overwrite: replace an earlier result in `out`.
         progress: reports the number of finished images.
 
     Raises:
-        InvalidInputError: when there are no images, two results would have the same name, or no image can be read.
+        InvalidInputError: when there are no images, two results would have the same name, or all images fail.
+        OptionError: when a setting has no effect on this network, or is out of range for it.
         TargetExistsError: when `out` already exists.
     """
     paths = image_paths(images, data_root)
     check_inputs_outside(out, images, ckpt_path)
     with staged_directory(out, overwrite=overwrite) as staging:
-        segmenter, info, loaded = load_segmenter(
-            ckpt_path,
-            scales=scales,
-            flip=flip,
-            turn=turn,
-            crop_size=crop_size,
-            batch_size=1,
-            device_target=device_target,
-        )
+        one = replace(settings, batch_size=settings.batch_size or 1)
+        segmenter, info, loaded = load_segmenter(ckpt_path, one, device_target)
         for kind in (RESULT_INDEX, RESULT_PALETTE, RESULT_OVERLAY):
             (staging / kind).mkdir()
-        found: set[int] = set()
+        found = np.zeros(256, bool)
         faults: list[str] = []
         with ExitStack() as files, progress(total=len(paths), label="predict") as advance:
             stack = files.enter_context(TiffWriter(staging / STACK)) if is_stack(paths) else None
             for name, image in read_images(paths, faults, info.image_range):
                 if image is not None:
-                    (labels,) = segmenter([image])
-                    _write(staging, f"{name}.png", image, labels)
-                    found.update(np.unique(labels).tolist())
-                    if stack:
-                        stack.write(labels, photometric="minisblack", compression="zlib", metadata=None)
+                    with named_failures(faults, paths[name], image):
+                        (labels,) = segmenter([image])
+                        write_pictures(staging, name, _pictures(image, labels))
+                        found |= count_values(labels) > 0
+                        if stack:
+                            stack.write(labels, photometric="minisblack", compression="zlib", metadata=None)
                 advance(1)
         if stack and faults:
             # Its pages would not match those of the input.
             (staging / STACK).unlink()
         if len(faults) == len(paths):
-            raise FaultsError(f"no image can be read ({len(paths)} tried)", faults)
-    names = tuple(info.class_names[id_] for id_ in sorted(found))
+            raise FaultsError(f"no image can be segmented ({len(paths)} tried)", faults)
     return PredictReport(
         directory=str(out),
         loaded=len(loaded.loaded),
         images=len(paths) - len(faults),
-        classes=names,
+        classes=tuple(info.class_names[id_] for id_ in np.flatnonzero(found)),
         faults=tuple(faults),
     )
 
 
-def _write(directory: Path, name: str, image: RgbImage, labels: npt.NDArray[np.uint8]) -> None:
-    (directory / RESULT_INDEX / name).write_bytes(encode_index_png(labels))
+def _pictures(image: RgbImage, labels: Label) -> dict[str, Pillow.Image | bytes]:
     colored = Pillow.fromarray(labels, "P")
     colored.putpalette(voc_palette().tobytes())
-    colored.save(directory / RESULT_PALETTE / name)
-    Pillow.fromarray(blend(as_picture(image), label_overlay(labels), 0.5)).save(directory / RESULT_OVERLAY / name)
+    overlay = Pillow.fromarray(blend(as_picture(image), label_overlay(labels), 0.5))
+    return {RESULT_INDEX: encode_index_png(labels), RESULT_PALETTE: colored, RESULT_OVERLAY: overlay}

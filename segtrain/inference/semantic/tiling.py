@@ -1,87 +1,91 @@
-"""Overlap-tile strategy: segments images of any size with a network that has a fixed square input.
-
-Each pixel is taken from the center of a tile, so that the network sees its surroundings; beyond the borders, the image
-is mirrored (Ronneberger et al. 2015, figure 2).
-"""
+"""Positions and weights of the overlapping tiles that cover an image, and their pixels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import product
+import math
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from segtrain.config.unet import Fill
-from segtrain.data.arrays import Pixels
-
-#: Maps images ``(N, C, size, size)`` to class probabilities ``(N, K, h, w)``, both float32; h and w at most size.
-Network = Callable[[Pixels], Pixels]
+from segtrain.data.arrays import Pixels, RgbImage
 
 
-def tiled(network: Network, image: Pixels, *, input_size: int, output_size: int, fill: Fill = "mirror") -> Pixels:
-    """Return the class probabilities of a complete image.
+@dataclass(frozen=True)
+class Span:
+    """Rows (or columns) of a tile that count.
 
-    Where tile centers overlap because they do not fit side by side, their mean is taken.
+    Attributes:
+        start: position of the tile in the image; below 0 if it extends beyond it.
+        first: position in the image of the first row that counts.
+        weights: float32, the weight of each row that counts, above 0; at each row of the image, those of all tiles add
+            up to 1.
+    """
+
+    start: int
+    first: int
+    weights: Pixels
+
+
+def spans(length: int, *, side: int, overlap: int, step: int = 1, beyond: bool = False) -> list[Span]:
+    """Return the spans of the tiles along one axis of an image; `segtrain.inference.semantic.fitting` has the weight.
 
     Args:
-        network: maps tiles, one at a time, to class probabilities.
-        image: normalized image, float32 ``(C, H, W)``.
-        input_size: side of the network's input.
-        output_size: side of the center that is used of the network's output, at most the side of that output.
-        fill: padding beyond the image, ``"mirror"`` or ``"zero"``.
-
-    Returns:
-        float32 ``(H, W, K)``.
+        length: rows of the image.
+        side: rows of a tile.
+        overlap: rows that neighboring tiles share at least; at most ``side - step``.
+        step: tiles are at multiples of this position; at the end of the image, a tile may extend beyond it.
+        beyond: whether tiles extend beyond the image by half of the overlap, so that all of its borders are inside
+            tiles.
     """
-    height, width = image.shape[1:]
-    margin = (input_size - output_size) // 2
-    # At the bottom and on the right, a tile's center may also extend beyond a small image.
-    after = input_size - output_size - margin
-    beyond = [(margin, after + max(output_size - side, 0)) for side in (height, width)]
-    padded = np.pad(image, [(0, 0), *beyond], mode="reflect" if fill == "mirror" else "constant")
-    total: Pixels | None = None
-    times = np.zeros((height, width, 1), np.float32)
-    for top in _starts(height, output_size):
-        for left in _starts(width, output_size):
-            tile = np.ascontiguousarray(padded[None, :, top : top + input_size, left : left + input_size])
-            found = _center(network(tile)[0], output_size).transpose(1, 2, 0)
-            if total is None:
-                total = np.zeros((height, width, found.shape[2]), np.float32)
-            inside = total[top : top + output_size, left : left + output_size]
-            inside += found[: inside.shape[0], : inside.shape[1]]
-            times[top : top + output_size, left : left + output_size] += 1
-    assert total is not None
-    return total / times
+    margin = overlap // 2 if beyond else 0
+    last = max(math.ceil((length + 2 * margin - side) / step) * step, 0)
+    starts = [place - margin for place in (*range(0, last, (side - overlap) // step * step), last)]
+    weights = [_weights(start, length, side=side, overlap=overlap, step=step, beyond=beyond) for start in starts]
+    total = np.zeros(length)
+    found = []
+    for start, weight in zip(starts, weights, strict=True):
+        counted = np.flatnonzero(weight[max(-start, 0) : max(length - start, 0)]) + max(-start, 0)
+        part = weight[counted[0] : counted[-1] + 1]
+        total[start + counted[0] : start + counted[-1] + 1] += part
+        found.append((start, start + int(counted[0]), part))
+    return [
+        Span(start, first, (part / total[first : first + len(part)]).astype(np.float32)) for start, first, part in found
+    ]
 
 
-def with_test_time_augmentation(network: Network, *, flip: bool, turn: bool) -> Network:
-    """Return a network that averages its result over mirrored and rotated inputs (test-time augmentation).
+def _weights(start: int, length: int, *, side: int, overlap: int, step: int, beyond: bool) -> npt.NDArray[np.float64]:
+    centers = np.arange(side) + 0.5
+    distance = np.full(side, np.inf)
+    if beyond or start > 0:
+        distance = np.minimum(distance, centers)
+    if beyond or start + side < length:
+        distance = np.minimum(distance, side - centers)
+    return np.clip((distance - overlap / 2) / step + 0.5, 0, 1)
+
+
+def cut_tile(image: RgbImage, top: int, left: int, side: int, beyond: Fill) -> tuple[RgbImage, int, int]:
+    """Return the pixels of a tile ``(h, w, C)``, and their row and column in it; h and w are at most `side`.
 
     Args:
-        network: maps square inputs to class probabilities.
-        flip: average over the input and its mirror image.
-        turn: average over their rotations by 0, 90, 180 and 270 degrees.
+        image: ``(H, W, C)``.
+        top: row of the tile in the image; it may begin and end beyond it.
+        left: column of the tile in the image.
+        side: side of the tile in pixels.
+        beyond: what is beyond the image: its mirror image, without repeating the outermost pixel, or nothing (zero).
     """
-    looks = list(product(range(4 if turn else 1), (False, True) if flip else (False,)))
-
-    def mean(batch: Pixels) -> Pixels:
-        total: Pixels | None = None
-        for quarters, mirrored in looks:
-            seen = np.rot90(batch, quarters, (2, 3))
-            scores = network(np.ascontiguousarray(seen[..., ::-1] if mirrored else seen))
-            scores = np.rot90(scores[..., ::-1] if mirrored else scores, -quarters, (2, 3))
-            total = scores if total is None else total + scores
-        assert total is not None
-        return total / np.float32(len(looks))
-
-    return mean if len(looks) > 1 else network
+    height, width = image.shape[:2]
+    if beyond == "mirror" and (min(top, left) < 0 or top + side > height or left + side > width):
+        return image[np.ix_(_mirrored(top, side, height), _mirrored(left, side, width))], 0, 0
+    return image[max(top, 0) : top + side, max(left, 0) : left + side], max(-top, 0), max(-left, 0)
 
 
-def _starts(side: int, size: int) -> list[int]:
-    """Return the start positions of centers of `size` that cover `side`; the last one ends flush with it."""
-    return [*range(0, max(side - size, 0), size), max(side - size, 0)]
-
-
-def _center(planes: Pixels, size: int) -> Pixels:
-    top, left = (planes.shape[1] - size) // 2, (planes.shape[2] - size) // 2
-    return planes[:, top : top + size, left : left + size]
+def _mirrored(start: int, side: int, length: int) -> npt.NDArray[np.int64]:
+    """Return the row of the image for each row of a tile, if the image is followed by its mirror image forever."""
+    if length == 1:
+        return np.zeros(side, np.int64)
+    period = 2 * (length - 1)
+    rows: npt.NDArray[np.int64] = np.abs(np.arange(start, start + side)) % period
+    mirrored: npt.NDArray[np.int64] = np.minimum(rows, period - rows)
+    return mirrored

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Tensor, nn
 
-from segdata.errors import InvalidInputError, suggest
+from segdata.errors import InvalidInputError
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.models.mask_rcnn.heads import BoxHead, FeaturePyramid, MaskHead, RpnHead
 from segtrain.models.resnet import BACKBONES, ResNet
@@ -17,32 +17,28 @@ class MaskRcnnNetwork(nn.Cell):
     As published, a pretrained ResNet keeps its statistics (`freeze_bn`): a batch of two images gives no useful ones.
 
     Attributes:
-        settings: sizes and thresholds.
+        settings: backbone, sizes and thresholds.
         num_classes: number of object classes, background excluded.
         box_head: maps features to logits ``(R, num_classes + 1)`` and offsets ``(R, num_classes, 4)``.
         mask_head: maps features to logits ``(R, num_classes, 2 * mask_roi_size, 2 * mask_roi_size)``.
     """
 
-    def __init__(self, settings: MaskRcnn, *, num_classes: int, backbone: str, freeze_bn: bool) -> None:
+    def __init__(self, settings: MaskRcnn, num_classes: int) -> None:
         """Build the network with new weights.
 
         Args:
-            settings: sizes and thresholds.
+            settings: backbone, sizes and thresholds.
             num_classes: number of object classes, 1 or more, background excluded.
-            backbone: a key of :data:`~segtrain.models.resnet.BACKBONES`.
-            freeze_bn: normalize with the moving statistics during training too.
 
         Raises:
-            InvalidInputError: when the backbone is unknown or there are no classes.
+            InvalidInputError: when there are no classes.
         """
         super().__init__()
-        if backbone not in BACKBONES:
-            raise InvalidInputError(f"unknown backbone {backbone!r}; {suggest(backbone, BACKBONES)}")
         if num_classes < 1:
             raise InvalidInputError(f"number of classes is {num_classes}; expected at least 1, background excluded")
         self.settings = settings
         self.num_classes = num_classes
-        self.backbone = ResNet(BACKBONES[backbone], 32, multi_grid=(1, 1, 1), freeze_bn=freeze_bn)
+        self.backbone = ResNet(BACKBONES[settings.backbone], 32, multi_grid=(1, 1, 1), freeze_bn=settings.freeze_bn)
 
         channels = settings.fpn_channels
         first = self.backbone.low_level_channels

@@ -131,7 +131,7 @@ def test_images_of_another_size_stop_the_command_and_are_named(request, mini, co
     assert done.exit_code == 1
     assert "1 fault; nothing was written. Correct the images and annotations, or leave them out" in done.output
     assert "  000000000001.jpg: " in done.output
-    assert "but 99 x" in done.output
+    assert "but the JSON says 99 x" in done.output
     assert run("--on-error", "skip").exit_code == 0
 
 

@@ -37,6 +37,38 @@ Run = Callable[..., Result]
                 ("verify", "{0}-records"),
             ],
         ),
+        (
+            "labelme",
+            [
+                ("labelme", "{0}", "--class_names", "{0}/labels.txt", "--dst_path", "{0}.json"),
+                ("check", "{0}.json", "--images", "{0}", "--strict"),
+                ("to-mindrecord", "--annotations", "{0}.json", "--images", "{0}", "--dst_path", "{0}-records",
+                 "--num_shards", "2"),
+                ("verify", "{0}-records"),
+            ],
+        ),
+        (
+            "yolo",
+            [
+                ("yolo-seg", "{0}/data.yaml", "--dst_path", "{0}-json"),
+                ("check", "{0}-json/instances_train.json", "--images", "{0}/images", "--against",
+                 "{0}-json/instances_val.json"),
+                ("to-mindrecord", "--annotations", "{0}-json/instances_train.json", "--images", "{0}/images",
+                 "--dst_path", "{0}-records", "--num_shards", "2"),
+                ("verify", "{0}-records"),
+            ],
+        ),
+        (
+            "instance-masks",
+            [
+                ("masks-to-coco", "{0}/masks", "--images", "{0}/images", "--class_name", "shape", "--dst_path",
+                 "{0}.json"),
+                ("check", "{0}.json", "--images", "{0}/images", "--strict"),
+                ("to-mindrecord", "--annotations", "{0}.json", "--images", "{0}/images", "--dst_path", "{0}-records",
+                 "--num_shards", "2"),
+                ("verify", "{0}-records"),
+            ],
+        ),
     ],
 )  # fmt: skip
 def test_a_miniature_goes_the_way_of_the_real_data_set(

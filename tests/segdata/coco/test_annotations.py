@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, strategies as st
 
-from segdata.coco.annotations import Shape, duplicate_images, entries, malformed_masks, measure, orphans, stated_box
+from segdata.coco.annotations import duplicate_images, entries, malformed, measure, orphans, stated_box
 from segdata.coco.file import read_coco
 from segdata.errors import Fault
 
@@ -32,8 +32,10 @@ def read(tmp_path_factory):
 
 
 def shape_of(coco, height=HEIGHT, width=WIDTH):
-    ((annotation, shape),) = measure(next(entries(coco)), height, width)
-    return annotation, shape
+    """Return the annotation with its faults."""
+    faults: list[Fault] = []
+    (annotation,) = measure(next(entries(coco)), height, width, faults)
+    return annotation, faults
 
 
 # Boxes
@@ -47,9 +49,11 @@ number = st.floats(-40, 40) | st.floats(0, 1e-5) | st.floats(allow_nan=False, al
 @example((1e308, 0.0, 1e308, 5.0))
 @example((-1e308, 0.0, -1e308, 5.0))
 def test_every_accepted_box_has_an_area_in_the_image_as_float32(read, bbox):
-    annotation, shape = shape_of(read({"segmentation": SQUARE, "bbox": bbox}))
-    if isinstance(shape, Fault):
-        assert shape.code == "bad_box"
+    annotation, faults = shape_of(read({"segmentation": SQUARE, "bbox": bbox}))
+    shape = annotation.shape
+    assert (shape is None) == bool(faults)
+    if faults:
+        assert [fault.code for fault in faults] == ["bad_box"]
         assert stated_box(annotation, HEIGHT, WIDTH) is None
         return
     x1, y1, x2, y2 = np.array(shape.box, np.float32)
@@ -61,15 +65,15 @@ def test_every_accepted_box_has_an_area_in_the_image_as_float32(read, bbox):
 
 @pytest.mark.parametrize("bbox", [[5, 2, 1e-7, 5], [2, 5, 5, 1e-7]])
 def test_a_box_too_thin_for_float32_is_a_fault(read, bbox):
-    _, shape = shape_of(read({"segmentation": SQUARE, "bbox": bbox}))
-    assert shape.code == "bad_box"
-    assert shape.what.endswith("has no area inside the image (16 x 12 pixels), computed in float32")
+    _, (fault,) = shape_of(read({"segmentation": SQUARE, "bbox": bbox}))
+    assert fault.code == "bad_box"
+    assert fault.what.endswith("has no area inside the image (16 x 12 pixels), computed in float32")
 
 
 def test_a_missing_box_is_that_of_the_mask_but_is_not_stated(read):
-    annotation, shape = shape_of(read({"segmentation": SQUARE}))
-    assert isinstance(shape, Shape)
-    assert shape.box == [1, 1, 5, 5]
+    annotation, faults = shape_of(read({"segmentation": SQUARE}))
+    assert faults == []
+    assert annotation.shape.box == [1, 1, 5, 5]
     assert stated_box(annotation, HEIGHT, WIDTH) is None
 
 
@@ -107,11 +111,12 @@ def test_the_files_of_some_images_are_compared_with_those_of_all(read):
 )
 def test_masks_without_polygons_or_run_lengths_are_faults_as_for_measure(read, segmentation, code):
     coco = read({"segmentation": SQUARE}, {"segmentation": segmentation}, {"segmentation": segmentation})
-    ((row, fault),) = malformed_masks(coco, np.array([0, 1]))
-    assert row == 1
-    assert (fault.code, fault.where) == (code, "annotation 2 (a.jpg)")
-    measured = [shape for _, shape in measure(next(entries(coco)), HEIGHT, WIDTH)]
-    assert measured[1].code == code
+    faults: list[Fault] = []
+    assert malformed(coco, np.array([0, 1]), faults) == [1]
+    assert [(fault.code, fault.where) for fault in faults] == [(code, "annotation 2 (a.jpg)")]
+    measured: list[Fault] = []
+    assert [one.shape is None for one in measure(next(entries(coco)), HEIGHT, WIDTH, measured)] == [False, True, True]
+    assert (measured[0].code, measured[0].where) == (code, faults[0].where)
 
 
 @pytest.mark.parametrize("segmentation", [[1, 1, 5, 1, 5, 5], [], None])
@@ -120,19 +125,21 @@ def test_the_order_of_members_does_not_matter(read, segmentation, more):
     one = {"image_id": 1, "category_id": 1}
     for member in ({"segmentation": segmentation, **more}, {**more, "segmentation": segmentation}):
         coco = read({**member, **one, "id": 1}, {**one, "id": 2, "segmentation": SQUARE})
-        assert [row for row, _ in malformed_masks(coco, np.array([0, 1]))] == [0]
+        assert malformed(coco, np.array([0, 1]), []) == [0]
 
 
 def test_polygons_that_come_first_as_in_the_files_of_coco_have_their_form(read):
     coco = read()
     raw = msgspec.Raw(b'{ "segmentation" :\n[ [1, 1, 5, 1, 5, 5]], "id": 1}')
-    coco = replace(coco, annotations=replace(coco.annotations, raw=[raw]))
-    assert list(malformed_masks(coco, np.array([0]))) == []
+    coco = replace(
+        coco, annotations=replace(coco.annotations, raw=[raw], image=np.zeros(1, np.int64), box=np.full((1, 4), np.nan))
+    )
+    assert malformed(coco, np.array([0]), []) == []
 
 
 @pytest.mark.parametrize("segmentation", [SQUARE, [[1, 2]], {"counts": []}, {"size": [1, 1], "counts": "11"}])
 def test_the_form_says_nothing_about_the_contents(read, segmentation):
-    assert list(malformed_masks(read({"segmentation": segmentation}), np.array([0]))) == []
+    assert malformed(read({"segmentation": segmentation}), np.array([0]), []) == []
 
 
 def test_orphans_are_named_in_the_order_of_the_file(read):

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import numpy as np
 import pytest
 
-from segdata.coco.file import Image, read_coco, read_shape
+from segdata.coco.annotations import Members
+from segdata.coco.file import Image, decode_object, read_coco
 from segdata.errors import FaultsError, InvalidInputError
 
 MEMBERS = {
@@ -74,7 +76,8 @@ def test_an_annotation_stays_the_text_it_was(tmp_path):
 
 
 def test_a_shape_is_what_json_decodes(coco):
-    shapes = [read_shape(raw) for raw in coco.annotations.raw]
+    decoder = msgspec.json.Decoder(Members)
+    shapes = [decode_object(raw, decoder) for raw in coco.annotations.raw]
     assert [shape.id for shape in shapes] == [3, 1, 2, 4, 5, 6]
     assert [shape.segmentation for shape in shapes] == [item.get("segmentation") for item in MEMBERS["annotations"]]
 
@@ -151,7 +154,7 @@ def test_all_faults_of_a_list_are_counted(tmp_path):
 @pytest.mark.parametrize("key", ["images", "annotations", "categories"])
 def test_ids_given_twice_are_refused(tmp_path, key):
     twice = [*MEMBERS[key], MEMBERS[key][0]]
-    with pytest.raises(FaultsError, match=f"1 duplicate id in {key}:\n  {MEMBERS[key][0]['id']}"):
+    with pytest.raises(FaultsError, match=f"1 duplicate id in {key}:\n  id {MEMBERS[key][0]['id']}"):
         read_coco(write(tmp_path / "twice.json", without(**{key: twice})))
 
 
@@ -160,3 +163,22 @@ def test_a_file_name_that_is_not_utf_8_is_a_fault(tmp_path):
     path.write_bytes(json.dumps(MEMBERS).encode().replace(b"b.jpg", b"\xe9.jpg"))
     with pytest.raises(InvalidInputError):
         read_coco(path)
+
+
+@pytest.mark.parametrize("place", ['"id": 1', '"file_name": "a.jpg"', '"segmentation": []', '"bbox": []', '"x": 0'])
+@pytest.mark.parametrize("lenient", [False, True])
+def test_nested_brackets_are_a_sentence(tmp_path, place, lenient):
+    known = '"segmentation": [], "bbox": [], "x": 0, "image_id": 1, "category_id": 1'
+    text = f'{{"images": [{{"id": 1, "file_name": "a.jpg"}}], "categories": [], "annotations": [{{"id": 1, {known}}}]}}'
+    # Too deep for every Python: up to 3.11 the limit is 1000, then 10,000, and from 3.14 on the size of the stack.
+    nested = "[" * 200_000 + "]" * 200_000
+    path = write(tmp_path / "a.json", text.replace(place, f"{place.split(':')[0]}: {nested}"))
+    with pytest.raises(InvalidInputError, match="nested too deeply"):
+        read_coco(path, faults=[] if lenient else None)
+
+
+def test_a_file_that_is_shortened_while_it_is_used_ends_nothing(tmp_path):
+    path = write(tmp_path / "a.json", MEMBERS)
+    found = read_coco(path)
+    path.write_text("")
+    assert [json.loads(bytes(raw))["id"] for raw in found.annotations.raw] == [3, 1, 2, 4, 5, 6]

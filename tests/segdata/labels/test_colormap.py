@@ -70,7 +70,7 @@ def test_a_faulty_line_is_named(tmp_path: Path, text: str, fault: str) -> None:
     (tmp_path / "map.txt").write_text(text)
     with pytest.raises(FaultsError) as error:
         read_colormap(tmp_path / "map.txt")
-    assert error.value.faults[0].startswith(fault)
+    assert str(error.value.faults[0]).startswith(fault)
 
 
 def test_a_label_has_room_for_255_classes(tmp_path: Path) -> None:

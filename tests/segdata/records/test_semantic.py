@@ -141,4 +141,4 @@ def test_an_image_stored_turned_is_reported(root: Path) -> None:
     Image.new("RGB", (4, 2)).save(root / "a.jpg", exif=exif)
     rows = check(root)
     assert rows.faults == ()
-    assert rows.rotated == ("a.jpg: EXIF orientation 3",)
+    assert [str(fault) for fault in rows.warnings] == ["a.jpg: EXIF orientation 3"]

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
-from segdata.files import RESULT_MARKER
+from segdata.files.ownership import RESULT_MARKER
 from segdata.labels.colormap import voc_palette
 from segdata.lists import Pair, read_list
 from segdata.miniature.voc import write_devkit
@@ -70,9 +70,12 @@ def test_all_faulty_masks_are_named_and_nothing_is_written(root: Path) -> None:
     Image.fromarray(voc_palette()[np.full((3, 3), 15)]).convert("L").save(folder / names[2])
     with pytest.raises(FaultsError, match="3 of 6 masks") as error:
         voc_decolor(root)
-    assert [fault.split(":")[0] for fault in error.value.faults] == names[:3]
-    assert ["truncated" in error.value.faults[0], "(1, 2, 3)" in error.value.faults[1]] == [True, True]
-    assert "gray made from color" in error.value.faults[2]
+    assert [fault.split(":")[0] for fault in tuple(map(str, error.value.faults))] == names[:3]
+    assert [
+        "truncated" in str(error.value.faults[0]),
+        "(1, 2, 3)" in str(error.value.faults[1]),
+    ] == [True, True]
+    assert "gray made from color" in str(error.value.faults[2])
     assert sorted(os.listdir(devkit(root))) == ["ImageSets", "JPEGImages", "SegmentationClass"]
 
 
@@ -186,7 +189,7 @@ def test_every_fault_of_the_splits_is_reported_at_once(root: Path) -> None:
         file.write("2012_000000\n")
     with pytest.raises(FaultsError) as error:
         voc_list(root, split="train")
-    assert error.value.faults == (
+    assert tuple(map(str, error.value.faults)) == (
         "train.txt: 2012_000000 appears 2 times",
         "VOCdevkit/VOC2012/JPEGImages/2012_000001.jpg: missing",
         "VOCdevkit/VOC2012/JPEGImages: 2012_000003 has several files: 2012_000003.jpg, 2012_000003.png",

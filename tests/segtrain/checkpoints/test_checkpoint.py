@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ import mindspore as ms
 import msgspec
 import numpy as np
 import pytest
+from former_settings import former
 from mindspore import Parameter, Tensor, nn
 from tiny_networks import deeplab
 
@@ -58,7 +61,8 @@ def test_what_was_saved_is_read_back(tmp_path: Path, info: CheckpointInfo) -> No
     path = tmp_path / "a.ckpt"
     save_checkpoint(path, _parameters("weight", value=0.25), info)
     found, parameters = read_checkpoint(path)
-    assert found == info
+    assert replace(found, sha256=()) == info
+    assert found.sha256 == (hashlib.sha256(path.read_bytes()).hexdigest(),)
     assert parameters["weight"].asnumpy().tolist() == [0.25] * 3
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.ckpt", "a.json"]
 
@@ -84,9 +88,61 @@ def test_after_a_kill_between_side_file_and_checkpoint_the_checkpoints_own_step_
 ) -> None:
     path = tmp_path / "a.ckpt"
     save_checkpoint(path, [*_parameters("weight"), Parameter(Tensor([2], ms.int32), name=GLOBAL_STEP)], info)
-    side_file(path).write_bytes(msgspec.json.encode(replace(info, epoch=2, step=4)))
+    old = path.read_bytes()
+    save_checkpoint(path, [*_parameters("weight"), Parameter(Tensor([4], ms.int32), name=GLOBAL_STEP)], info)
+    path.write_bytes(old)
     found, _ = read_checkpoint(path)
     assert (found.epoch, found.step) == (1, 2)
+
+
+@pytest.mark.parametrize("place", [0, 20, -1])
+def test_a_flipped_byte_is_a_sentence(tmp_path: Path, info: CheckpointInfo, place: int) -> None:
+    path = tmp_path / "a.ckpt"
+    save_checkpoint(path, _parameters("weight"), info)
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+    for read in (read_checkpoint, partial(load_pretrained, nn.Dense(3, 2))):
+        with pytest.raises(InvalidInputError, match=r"a\.ckpt: is damaged, or does not belong to a\.json: its SHA-256"):
+            read(path)
+
+
+def test_the_checkpoint_of_another_side_file_is_refused(tmp_path: Path, info: CheckpointInfo) -> None:
+    for name, value in (("a.ckpt", 1.0), ("b.ckpt", 2.0)):
+        save_checkpoint(tmp_path / name, _parameters("weight", value=value), info)
+    (tmp_path / "b.ckpt").replace(tmp_path / "a.ckpt")
+    with pytest.raises(InvalidInputError, match=r"a\.ckpt: is damaged, or does not belong to a\.json"):
+        read_checkpoint(tmp_path / "a.ckpt")
+
+
+def test_a_side_file_of_an_earlier_version_has_no_digest_and_is_read(tmp_path: Path, info: CheckpointInfo) -> None:
+    path = tmp_path / "a.ckpt"
+    save_checkpoint(path, _parameters("weight"), info)
+    old = msgspec.json.decode(side_file(path).read_bytes())
+    del old["sha256"]
+    side_file(path).write_bytes(msgspec.json.encode(old))
+    assert read_checkpoint(path)[0] == info
+
+
+def test_a_side_file_with_settings_side_by_side_is_read(tmp_path: Path, info: CheckpointInfo) -> None:
+    path = tmp_path / "a.ckpt"
+    save_checkpoint(path, _parameters("weight"), info)
+    values = msgspec.json.decode(side_file(path).read_bytes())
+    old = values | {"format_version": 1, "config": former(info.config) | {"warmup_start": 0.5, "repeat": 1}}
+    side_file(path).write_bytes(msgspec.json.encode(old))
+    assert replace(read_checkpoint(path)[0], sha256=()) == info
+    values["config"]["model"]["width"] = 64
+    side_file(path).write_bytes(msgspec.json.encode(values))
+    with pytest.raises(InvalidInputError, match=r"config: model\.width: not a setting of DeepLabV3plus_s16"):
+        read_info(path)
+
+
+def test_what_a_killed_run_left_is_cleared_by_the_next_save(tmp_path: Path, info: CheckpointInfo) -> None:
+    for name in (".a.staged.ckpt", ".a.staged.tmp", ".a.json.segdata-new"):
+        (tmp_path / name).write_text("half")
+        (tmp_path / name).chmod(0o400)
+    save_checkpoint(tmp_path / "a.ckpt", _parameters("weight"), info)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.ckpt", "a.json"]
 
 
 def test_a_second_name_outlives_the_first(tmp_path: Path, info: CheckpointInfo) -> None:
@@ -196,8 +252,15 @@ def test_a_network_is_rebuilt_from_checkpoint_and_side_file_alone(trained: Train
     assert all((each.asnumpy() == saved[each.name].asnumpy()).all() for each in network.get_parameters())
 
 
+def _copy_side_file(source: Path, target: Path) -> None:
+    """Copy a side file for another checkpoint, without the digest of its own."""
+    target.write_bytes(
+        msgspec.json.encode(replace(msgspec.json.decode(source.read_bytes(), type=CheckpointInfo), sha256=()))
+    )
+
+
 def test_a_checkpoint_that_lacks_parameters_of_its_network_is_refused(trained: Trained, tmp_path: Path) -> None:
-    shutil.copy(trained.directory / "best.json", tmp_path / "a.json")
+    _copy_side_file(trained.directory / "best.json", tmp_path / "a.json")
     saved = read_parameters(trained.directory / "best.ckpt")
     del saved["decoder.classifier.weight"]
     ms.save_checkpoint([{"name": name, "data": value} for name, value in saved.items()], str(tmp_path / "a.ckpt"))
@@ -207,7 +270,7 @@ def test_a_checkpoint_that_lacks_parameters_of_its_network_is_refused(trained: T
 
 
 def test_a_checkpoint_with_more_than_its_network_has_is_refused(trained: Trained, tmp_path: Path) -> None:
-    shutil.copy(trained.directory / "best.json", tmp_path / "a.json")
+    _copy_side_file(trained.directory / "best.json", tmp_path / "a.json")
     saved = {**read_parameters(trained.directory / "best.ckpt"), "aspp.more": Tensor([1.0])}
     ms.save_checkpoint([{"name": name, "data": value} for name, value in saved.items()], str(tmp_path / "a.ckpt"))
     with pytest.raises(FaultsError, match="1 parameter does not match") as caught:
@@ -228,6 +291,6 @@ def test_damaged_and_missing_files_are_named(tmp_path: Path, info: CheckpointInf
         side_file(path).write_bytes(text)
         with pytest.raises(InvalidInputError, match=r"a\.json: not a checkpoint side file"):
             read_info(path)
-    side_file(path).write_bytes(b'{"format_version": 2}')
-    with pytest.raises(InvalidInputError, match="format version 2 is newer than this program"):
+    side_file(path).write_bytes(b'{"format_version": 3}')
+    with pytest.raises(InvalidInputError, match="format version 3 is newer than this program"):
         read_info(path)

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -302,7 +303,7 @@ def test_a_model_without_the_optimizers_state_is_evaluated_like_the_checkpoint_i
     assert (tmp_path / "model.ckpt").stat().st_size < 0.6 * (tmp_path / "last.ckpt").stat().st_size
     before, info, _ = load_network(tmp_path / "last.ckpt")
     after, same_info, _ = load_network(tmp_path / "model.ckpt")
-    assert same_info == info
+    assert replace(same_info, sha256=()) == replace(info, sha256=())
     for one, other in zip(before.get_parameters(), after.get_parameters(), strict=True):
         assert np.array_equal(one.asnumpy(), other.asnumpy()), one.name
 

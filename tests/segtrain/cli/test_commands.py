@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -74,7 +76,7 @@ def test_fit_eval_and_predict_follow_each_other(segtrain: Run, miniature: Miniat
     assert "2 rows left out of each epoch" in fitted.stderr
     assert "mIoU" in fitted.stderr
     config = read_config(run / "config.yaml")
-    assert (config.batch_size, config.workers, config.model) == (4, 1, "DeepLabV3plus_s16")
+    assert (config.batch_size, config.workers, config.model.name) == (4, 1, "DeepLabV3plus_s16")
 
     evaluated = segtrain(
         "eval", "--data_root", miniature.root, "--data_lst", miniature.val_lst, "--ckpt_path", run / "best.ckpt",
@@ -88,6 +90,18 @@ def test_fit_eval_and_predict_follow_each_other(segtrain: Run, miniature: Miniat
     predicted = segtrain("predict", "--images", images, "--ckpt_path", run / "best.ckpt", "--out", tmp_path / "out")
     assert predicted.exit_code == 0, predicted.output
     assert "15 images segmented" in predicted.stdout
+
+
+def test_eval_and_predict_can_cut_tiles(segtrain: Run, trained: Trained, miniature: Miniature, tmp_path: Path) -> None:
+    tiles = ["--ckpt_path", trained.directory / "best.ckpt", "--fit", "tiles", "--crop_size", 257, "--overlap", 48]
+    evaluated = segtrain("eval", "--data_file", miniature.val, *tiles)
+    assert evaluated.exit_code == 0, evaluated.output
+    assert "5 images, scale 1 in tiles of 257 that overlap by 48; " in evaluated.stdout
+    image = next((miniature.root / "VOCdevkit" / "VOC2012" / "JPEGImages").iterdir())
+    predicted = segtrain("predict", "--images", image, "--out", tmp_path / "out", *tiles)
+    assert predicted.exit_code == 0, predicted.output
+    with Image.open(image) as photo, Image.open(tmp_path / "out" / "index" / f"{image.stem}.png") as index:
+        assert photo.size == index.size
 
 
 def test_steps_are_logged_and_drawn_and_those_whose_gradients_overflowed_counted(
@@ -105,15 +119,23 @@ def test_steps_are_logged_and_drawn_and_those_whose_gradients_overflowed_counted
         assert picture.format == "PNG"
 
 
-def test_sigterm_leaves_a_usable_checkpoint_and_says_how_to_go_on(miniature: Miniature, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_a_usable_checkpoint_and_says_how_to_go_on(
+    miniature: Miniature, tmp_path: Path, sent: signal.Signals, status: int
+) -> None:
     run = tmp_path / "run"
     args = [*QUICK, 1000, "--data_file", miniature.train, "--train_dir", run]
     process = subprocess.Popen(_program("fit", *args), stderr=subprocess.PIPE, text=True)
-    while not (run / "metrics.jsonl").exists() and process.poll() is None:
+    metrics = run / "metrics.jsonl"
+    while process.poll() is None and not (metrics.exists() and metrics.read_bytes().count(b"\n") > 1):
         time.sleep(0.05)
-    process.terminate()
+    # A pause changes nothing.
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+    process.send_signal(signal.SIGCONT)
+    process.send_signal(sent)
     _, errors = process.communicate()
-    assert process.returncode == 130, errors
+    assert process.returncode == status, errors
     assert "last.ckpt is complete. Run the same command with --resume to continue." in errors
     _, info, _ = load_network(run / "last.ckpt")
     assert info.step >= 1
@@ -133,6 +155,8 @@ def test_settings_of_a_training_that_is_resumed_need_not_be_repeated(
         (["--recipe", "deeplabv3plus"], 2, ["unknown recipe 'deeplabv3plus'", "deeplabv3plus_cpu"]),
         ([], 2, ["--recipe is missing", "deeplabv3plus_cpu"]),
         (["--recipe", "deeplabv3plus_cpu", "--set", "croop_size=65"], 2, ["croop_size", "did you mean crop_size"]),
+        (["--recipe", "deeplabv3plus_cpu", "--set", "image_widht=64"], 2, ["image_widht", "did you mean image_width"]),
+        (["--recipe", "mask_rcnn_cpu", "--crop_size", "65"], 2, ["crop_size: not a setting of mask_rcnn; only"]),
         (["--recipe", "deeplabv3plus_cpu", "--set", "momentum=fast"], 2, ["momentum = 'fast'", "float"]),
         (["--recipe", "deeplabv3plus_cpu", "--loss_scale", "fast"], 2, ["loss_scale = 'fast'", "a number or dynamic"]),
         (["--recipe", "deeplabv3plus_cpu", "--amp", "O1"], 2, ["--amp", "O0", "O2", "O3", "auto"]),
@@ -176,6 +200,10 @@ def test_a_training_in_the_way_is_named_with_both_ways_on(
         (["--data_file", "/nowhere", "--ckpt_path", "{ckpt}"], 1, "/nowhere: no record set"),
         (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--num_classes", "21"], 1, "num_classes = 4, not 21"),
         (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--scales", "0.5"], 1, "at least 33 pixels"),
+        (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--scales", "0"], 1, "scales: [0.0]; expected"),
+        (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--overlap", "8"], 1, "Use --fit tiles"),
+        (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--fit", "tiles", "--overlap", "99"], 1, "expected 0 to 17"),
+        (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--fit", "crop"], 2, "--fit"),
         (["--data_file", "{val}", "--data_lst", "{lst}", "--ckpt_path", "{ckpt}"], 2, "give --data_file, or"),
         (["--data_lst", "{lst}", "--ckpt_path", "{ckpt}"], 2, "give --data_file, or"),
         (["--ckpt_path", "{ckpt}"], 2, "give --data_file, or"),

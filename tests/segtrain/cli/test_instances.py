@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,11 @@ import numpy as np
 import pytest
 from click.testing import Result
 from drawn_instances import drawn, miniature, rectangle
+from little_memory import predict_with_little_memory
 from PIL import Image
 from pycocotools.coco import COCO
 
-from segdata.records.manifest import RecordSet
+from segdata.records.reader import RecordSet
 from segtrain.checkpoints.checkpoint import read_checkpoint
 
 Run = Callable[..., Result]
@@ -142,7 +144,7 @@ def test_predict_draws_cuts_out_and_writes_results_for_its_own_list_of_images(
     )  # fmt: skip
     (fitted.images / "broken.jpg").unlink()
     assert result.exit_code == 1
-    assert "1 image cannot be read" in result.stdout and "broken.jpg" in result.stdout
+    assert "1 image cannot be segmented" in result.stdout and "broken.jpg" in result.stdout
     coco = COCO(str(out / "images.json"))
     found = coco.loadRes(str(out / "results.json"))
     assert len(coco.imgs) == 7 and found.anns
@@ -153,6 +155,18 @@ def test_predict_draws_cuts_out_and_writes_results_for_its_own_list_of_images(
             seen = np.asarray(cut)[..., 3] > 0
         masks = [found.annToMask(entry) for entry in found.imgToAnns[image["id"]]]
         assert (seen == (np.any(masks, axis=0) if masks else np.zeros_like(seen))).all()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process and tells its size")
+def test_an_image_too_large_for_the_memory_is_named_and_the_others_are_kept(fitted: Fitted, tmp_path: Path) -> None:
+    image = next(fitted.images.iterdir())
+    images, fault = predict_with_little_memory(fitted.directory / "best.ckpt", image, tmp_path)
+    assert images == "1"
+    assert fault.startswith("huge.png: 9000 x 9000 pixels are too many here: ")
+    assert [path.name for path in (tmp_path / "out" / "overlay").iterdir()] == ["small.png"]
+    assert [each["file_name"] for each in COCO(str(tmp_path / "out" / "images.json")).imgs.values()] == [
+        f"small{image.suffix}"
+    ]
 
 
 def test_a_list_file_has_no_instances_to_be_evaluated(fitted: Fitted, segtrain: Run, tmp_path: Path) -> None:
@@ -172,6 +186,7 @@ def test_a_list_file_has_no_instances_to_be_evaluated(fitted: Fitted, segtrain: 
         ("eval", ["--num_classes", "2"], "was trained with num_classes = 4, not 2"),
         ("predict", ["--score", "1.5"], "score is 1.5; expected 0 to 1"),
         ("predict", ["--crop_size", "65"], "crop_size: not available for mask_rcnn"),
+        ("predict", ["--fit", "tiles", "--overlap", "9"], "fit, overlap: not available for mask_rcnn"),
     ],
 )
 def test_options_that_mean_nothing_here_are_refused(

@@ -3,12 +3,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+import msgspec
 import pytest
 
 from segdata.errors import InvalidInputError
-from segdata.records.manifest import open_set
-from segtrain.config.config import Backbone, Config, Model
+from segdata.records.reader import open_set
+from segtrain.config.choices import Cosine, Exponential, Momentum
+from segtrain.config.config import Config, Model
+from segtrain.config.mask_rcnn import MaskRcnn
+from segtrain.config.networks import Backbone, DeepLabV3PlusS16
 from segtrain.config.recipes import override, parse_config, read_config, recipe, recipe_names, write_config
+from segtrain.config.settings import choice_names, setting
 from segtrain.models import BACKBONES, MODELS
 from segtrain.tasks.semantic import resolve_config
 
@@ -17,17 +22,20 @@ if TYPE_CHECKING:
 
 
 def test_the_published_recipe_has_the_published_settings() -> None:
-    published = recipe("deeplabv3plus_s16_r1")
-    assert (published.model, published.backbone, published.atrous_rates) == (
-        "DeepLabV3plus_s16",
-        "resnet101",
-        (6, 12, 18),
+    assert recipe("deeplabv3plus_s16_r1") == Config(
+        model=DeepLabV3PlusS16(
+            backbone="resnet101", atrous_rates=(6, 12, 18), crop_size=513, min_scale=0.5, max_scale=2.0
+        ),
+        schedule=Cosine(base_lr=0.08, warmup_steps=0),
+        optimizer=Momentum(momentum=0.9, weight_decay=1e-4),
+        batch_size=32,
+        train_epochs=300,
+        amp="O3",
+        loss_scale=3072,
+        save_steps=410,
+        keep_checkpoint_max=200,
+        device_target="Ascend",
     )
-    assert (published.crop_size, published.batch_size, published.train_epochs) == (513, 32, 300)
-    assert (published.min_scale, published.max_scale) == (0.5, 2.0)
-    assert (published.lr_type, published.base_lr, published.warmup_steps) == ("cos", 0.08, 0)
-    assert (published.momentum, published.weight_decay, published.loss_scale) == (0.9, 1e-4, 3072)
-    assert (published.save_steps, published.keep_checkpoint_max) == (410, 200)
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -36,17 +44,17 @@ def test_every_recipe_is_a_complete_configuration_that_survives_writing(name: st
 
 
 def test_models_and_backbones_of_the_configuration_are_those_that_can_be_built() -> None:
-    assert set(get_args(Model)) == set(MODELS)
+    assert set(get_args(Model)) == set(MODELS) == set(choice_names("model"))
     assert set(get_args(Backbone)) == set(BACKBONES)
 
 
 def test_flags_override_the_recipe_and_flags_that_were_not_given_do_not(small: Config) -> None:
     changed = override(small, {"batch_size": 7, "base_lr": None})
-    assert (changed.batch_size, changed.base_lr) == (7, small.base_lr)
+    assert (changed.batch_size, changed.schedule) == (7, small.schedule)
 
 
 @pytest.mark.parametrize(
-    ("setting", "key", "value"),
+    ("given", "key", "value"),
     [
         ("momentum=0.5", "momentum", 0.5),
         ("base_lr=1e-3", "base_lr", 0.001),
@@ -59,10 +67,14 @@ def test_flags_override_the_recipe_and_flags_that_were_not_given_do_not(small: C
         ("weight_decay_filter=norm_and_bias", "weight_decay_filter", "norm_and_bias"),
         ("ckpt_pre_trained=a=b.ckpt", "ckpt_pre_trained", "a=b.ckpt"),
         ("optimizer=adam", "optimizer", "adam"),
+        ("optimizer.name=adam", "optimizer", "adam"),
+        ("loss=ohem", "model.loss", "ohem"),
+        ("lr_type=poly", "schedule", "poly"),
+        ("model.crop_size=65", "crop_size", 65),
     ],
 )
-def test_a_setting_is_read_with_the_type_of_its_key(small: Config, setting: str, key: str, value: object) -> None:
-    assert getattr(override(small, {}, [setting]), key) == value
+def test_a_setting_is_read_with_the_type_of_its_key(small: Config, given: str, key: str, value: object) -> None:
+    assert setting(override(small, {}, [given]), key) == value
 
 
 @pytest.mark.parametrize(
@@ -78,7 +90,8 @@ def test_a_setting_is_read_with_the_type_of_its_key(small: Config, setting: str,
         ("class_weights=[1, -1]", ["class_weights", "-1", "0"]),
         ("class_weights=2", ["class_weights", "array"]),
         ("loss=focal", ["loss", "'focal'", "cross_entropy, ohem"]),
-        ("ohem_share=1.5", ["ohem_share", "1.5"]),
+        ("loss={a: 1}", ["loss", "{'a': 1}", "cross_entropy, ohem"]),
+        ("image_std=[1, .inf, 1]", ["image_std", "expected a finite number"]),
         ("amp=O1", ["amp", "'O1'", "O0, O2, O3, auto"]),
         ("weight_decay_filter=auto", ["weight_decay_filter", "norm, norm_and_bias, none"]),
         ("image_mean=[1, 2]", ["image_mean", "[1, 2]", "3"]),
@@ -95,7 +108,7 @@ def test_a_bad_setting_is_refused_with_key_and_value(small: Config, setting: str
 
 
 def test_one_fixed_scale_is_allowed(small: Config) -> None:
-    assert override(small, {"min_scale": 1.0, "max_scale": 1.0}).min_scale == 1.0
+    assert setting(override(small, {"min_scale": 1.0, "max_scale": 1.0}), "min_scale") == 1.0
 
 
 def test_a_key_given_twice_must_have_one_value(small: Config) -> None:
@@ -104,6 +117,8 @@ def test_a_key_given_twice_must_have_one_value(small: Config) -> None:
         override(small, {"batch_size": 7}, ["batch_size=8"])
     with pytest.raises(InvalidInputError, match="seed is given twice"):
         override(small, {}, ["seed=1", "seed=2"])
+    with pytest.raises(InvalidInputError, match=r"model\.crop_size is given twice: 33 and 65"):
+        override(small, {"crop_size": 33}, ["model.crop_size=65"])
 
 
 def test_an_unknown_recipe_names_the_near_ones() -> None:
@@ -122,7 +137,7 @@ def test_a_file_that_is_no_complete_configuration_is_refused(tmp_path: Path, tex
 
 def test_classes_and_ignore_label_come_from_the_record_set(small: Config, miniature: Miniature) -> None:
     resolved = resolve_config(small, open_set(miniature.train).manifest)
-    assert (resolved.num_classes, resolved.ignore_label) == (4, 255)
+    assert (resolved.num_classes, setting(resolved, "ignore_label")) == (4, 255)
 
 
 @pytest.mark.parametrize(("key", "value"), [("num_classes", 21), ("ignore_label", 0)])
@@ -135,12 +150,10 @@ def test_settings_that_contradict_the_record_set_are_refused(
 
 def test_settings_of_a_group_are_checked_together() -> None:
     base = recipe("mask_rcnn_cpu")
-    assert base.mask_rcnn
     # Either alone would leave more positives than samples.
     config = override(base, {}, ["mask_rcnn.rpn_samples=64", "mask_rcnn.rpn_positives=16"])
-    assert config.mask_rcnn
-    assert (config.mask_rcnn.rpn_samples, config.mask_rcnn.rpn_positives) == (64, 16)
-    assert config.mask_rcnn.image_width == base.mask_rcnn.image_width
+    changed = msgspec.structs.replace(base.model_as(MaskRcnn), rpn_samples=64, rpn_positives=16)
+    assert config == msgspec.structs.replace(base, model=changed)
     assert parse_config(write_config(config), "there and back") == config
 
 
@@ -148,14 +161,31 @@ def test_settings_of_a_group_are_checked_together() -> None:
     ("name", "setting", "words"),
     [
         ("mask_rcnn_cpu", "mask_rcnn.rpn_positives=500", "rpn_positives = 500 is above rpn_samples = 256"),
-        ("mask_rcnn_cpu", "mask_rcnn.image_widht=64", "did you mean image_width"),
-        ("mask_rcnn_cpu", "model=DeepLabV3_s16", "mask_rcnn settings go with the model mask_rcnn"),
-        ("deeplabv3plus_cpu", "model=mask_rcnn", "mask_rcnn settings go with the model mask_rcnn"),
-        ("deeplabv3plus_cpu", "mask_rcnn.image_width=64", "this configuration has no settings group 'mask_rcnn'"),
-        ("deeplabv3plus_cpu", "seed.x=1", "this configuration has no settings group 'seed'"),
-        ("deeplabv3plus_cpu", "backbone=null", "needs a backbone: one of resnet18"),
+        ("mask_rcnn_cpu", "mask_rcnn.image_widht=64", "did you mean mask_rcnn.image_width"),
+        ("mask_rcnn_cpu", "model=DeepLabV3_s16", "these are settings of mask_rcnn, which DeepLabV3_s16 does not share"),
+        ("deeplabv3plus_cpu", "model=mask_rcnn", "Start from another recipe"),
+        ("deeplabv3plus_cpu", "mask_rcnn.image_width=64", "only mask_rcnn has it"),
+        ("deeplabv3plus_cpu", "unet.crop_size=64", "not a setting of DeepLabV3plus_s16"),
+        ("deeplabv3plus_cpu", "image_widht=64", "did you mean image_width"),
+        ("deeplabv3plus_cpu", "seed.x=1", "unknown setting 'seed.x'; did you mean seed"),
+        ("deeplabv3plus_cpu", "backbone=null", "backbone = None: expected one of resnet18"),
+        ("deeplabv3plus_cpu", "warmup_start=0.5", "warmup_start = 0.5 has no effect while warmup_steps is 0"),
+        ("deeplabv3plus_cpu", "lr_decay_step=5", "not a setting of schedule poly; only schedule exp has it"),
+        ("mask_rcnn_cpu", "momentum=0.5", "not a setting of optimizer adam; only optimizer momentum has it"),
+        ("mask_rcnn_cpu", "ohem_share=0.5", "ohem_share: not a setting of mask_rcnn"),
+        ("mask_rcnn_cpu", "weight_decay_filter=none", "has no effect while weight_decay is 0"),
     ],
 )
 def test_settings_of_groups_that_make_no_sense_are_refused(name: str, setting: str, words: str) -> None:
     with pytest.raises(InvalidInputError, match=words):
         override(recipe(name), {}, [setting])
+
+
+def test_a_new_choice_keeps_what_it_reads_too() -> None:
+    base = override(recipe("deeplabv3_cpu"), {"class_weights": [1, 2], "warmup_steps": 5, "warmup_start": 0.5})
+    config = override(base, {"loss": "ohem", "lr_type": "exp", "optimizer": "adam", "model": "DeepLabV3_s8"})
+    assert setting(config, "model.loss.class_weights") == (1, 2)
+    assert config.schedule == Exponential(base_lr=0.02, warmup_steps=5, warmup_start=0.5)
+    assert setting(config, "backbone") == "resnet18"
+    assert setting(override(config, {"warmup_steps": 0}), "warmup_start") == 0
+    assert setting(override(base, {"ohem_share": 0.3, "loss": "ohem"}), "ohem_share") == 0.3

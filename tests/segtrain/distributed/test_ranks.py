@@ -29,11 +29,13 @@ from segdata.labels.classes import Classes
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
 from segdata.records.convert import to_mindrecord
-from segdata.records.manifest import open_set
+from segdata.records.reader import open_set
 from segtrain.checkpoints.checkpoint import read_checkpoint
 from segtrain.checkpoints.weights import read_parameters
 from segtrain.config.config import Config
+from segtrain.config.networks import DeepLab
 from segtrain.config.recipes import override, read_config
+from segtrain.config.unet import UNetSimple
 from segtrain.data.rows import steps_per_epoch
 from segtrain.data.semantic.crops import crop_batches, list_samples, record_samples
 from segtrain.distributed.device import prepare_device
@@ -78,10 +80,14 @@ def test_the_batches_of_two_ranks_are_those_of_one_with_twice_the_size(
     miniature: Miniature, small: Config, first_step: int
 ) -> None:
     records = open_set(miniature.train)
-    joint = [batch[0].asnumpy() for batch in crop_batches(records, small, epoch=1, first_step=first_step)]
+    network = small.model_as(DeepLab)
+    joint = [batch[0].asnumpy() for batch in crop_batches(records, small, network, epoch=1, first_step=first_step)]
     halves = override(small, {"batch_size": 2})
     parts = [
-        [batch[0].asnumpy() for batch in crop_batches(records, halves, epoch=1, first_step=first_step, ranks=ranks)]
+        [
+            batch[0].asnumpy()
+            for batch in crop_batches(records, halves, network, epoch=1, first_step=first_step, ranks=ranks)
+        ]
         for ranks in PAIR
     ]
     assert len(joint) == 2 - first_step
@@ -248,7 +254,7 @@ def test_the_averaged_gradient_is_that_of_the_joint_batch(together: Together, fr
 def test_training_by_two_is_training_by_one_with_the_joint_batch(together: Together, tmp_path: Path) -> None:
     # Batch normalization by what a device sees would differ, and what it makes of rounding grows with each step.
     config = override(read_config(together.base / "frozen" / "config.yaml"), {"batch_size": 4})
-    assert config.freeze_bn
+    assert config.model_as(UNetSimple).freeze_bn
     train(config, together.base / "train", tmp_path)
     both, one = (read_parameters(path / "last.ckpt") for path in (together.base / "frozen", tmp_path))
     assert both.keys() == one.keys()

@@ -5,7 +5,8 @@ from typing import get_args
 import pytest
 
 from segdata.errors import SegDataError
-from segtrain.config.config import Backbone, Config
+from segtrain.config.config import Config
+from segtrain.config.networks import Backbone
 from segtrain.config.recipes import recipe
 from segtrain.models import BACKBONES, build_network
 

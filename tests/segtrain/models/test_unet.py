@@ -13,7 +13,7 @@ from mindspore import Tensor, nn, ops
 from segdata.errors import InvalidInputError
 from segtrain.config.unet import input_size, output_size
 from segtrain.losses import PixelCrossEntropy
-from segtrain.models.unet import UNet
+from segtrain.models.unet import UNetNetwork
 
 
 @pytest.fixture(autouse=True)
@@ -78,12 +78,12 @@ def test_a_size_that_does_not_fit_names_the_nearest(side: int, poolings: int, sa
 
 @pytest.mark.parametrize(("classes", "million"), [(1, 31.03), (2, 31.03)])
 def test_the_published_network_has_the_published_number_of_parameters(classes: int, million: float) -> None:
-    network = UNet(num_classes=classes)
+    network = UNetNetwork(num_classes=classes)
     assert round(sum(parameter.size for parameter in network.trainable_params()) / 1e6, 2) == million
 
 
 def test_a_narrower_network_of_three_channels_takes_rgb() -> None:
-    network = UNet(num_classes=2, width=4, poolings=1, in_channels=3).set_train(False)
+    network = UNetNetwork(num_classes=2, width=4, poolings=1, in_channels=3).set_train(False)
     assert network(Tensor(np.zeros((1, 3, 18, 24), np.float32))).shape == (1, 2, 2, 8)
 
 
@@ -104,7 +104,7 @@ class _LossAndGradients(nn.Cell):
 @pytest.mark.parametrize("model", unet_cases.MODELS)
 def test_logits_loss_and_gradients_are_those_of_pytorch(model: str) -> None:
     cases = unet_cases
-    network = UNet(
+    network = UNetNetwork(
         num_classes=cases.CLASSES,
         width=cases.WIDTH,
         poolings=cases.POOLINGS,
@@ -129,7 +129,7 @@ def test_logits_loss_and_gradients_are_those_of_pytorch(model: str) -> None:
 
 
 def test_a_level_that_changes_no_number_of_channels_adds_its_input_as_it_is() -> None:
-    network = UNet(num_classes=2, width=1, poolings=1, same_padding=True, residual=True).set_train(False)
+    network = UNetNetwork(num_classes=2, width=1, poolings=1, same_padding=True, residual=True).set_train(False)
     names = [parameter.name for parameter in network.trainable_params() if "shortcut" in parameter.name]
     assert names == ["down.1.shortcut.weight", "joint.0.shortcut.weight"]
     for parameter in network.down[0].trainable_params():
@@ -140,7 +140,7 @@ def test_a_level_that_changes_no_number_of_channels_adds_its_input_as_it_is() ->
 
 
 def test_patches_are_seen_as_pixels_and_taken_apart_again() -> None:
-    network = UNet(num_classes=3, width=4, poolings=1, same_padding=True, patch=2).set_train(False)
+    network = UNetNetwork(num_classes=3, width=4, poolings=1, same_padding=True, patch=2).set_train(False)
     assert network(Tensor(np.zeros((1, 1, 16, 24), np.float32))).shape == (1, 3, 16, 24)
     # Four channels of each patch; what comes after has no more pixels than that.
     assert network.patches.weight.shape == (4, 1, 2, 2)

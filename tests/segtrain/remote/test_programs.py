@@ -5,23 +5,31 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import Result
-from s3_server import READER, WRITER, Server, forget_connections, s3_server, use
+from s3_server import READER, WRITER, Server, forget_connections, names, put, s3_server, use
 
-from segdata.errors import InvalidInputError, SegDataError
-from segdata.records.publish import publish
-from segdata.store.transfer import fetched, files_below, objects, remove, upload
+import segtrain as segtrain_functions
+from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
+from segdata.files.ownership import RESULT_MARKER
+from segdata.records.convert import RECORD_SET
+from segdata.store.publishing import UPLOAD, publish
+from segdata.store.transfer import fetched, objects, remove, upload
 from segdata.store.url import Url, local_place
+from segtrain.checkpoints.reading import reading_checkpoint
 from segtrain.config.config import Config
-from segtrain.config.recipes import override
+from segtrain.config.recipes import override, write_config
 from segtrain.remote import programs
 from segtrain.training.events import Event, Started, StepDone
 from segtrain.training.fit import TrainingInterrupted
+from segtrain.training.own_files import OWN_FILES
+from segtrain.training.train_dir import TRAINING
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Trained
@@ -38,8 +46,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, miniature: Miniature) -> It
     """A server that this process finds, with the two record sets of the miniature."""
     with s3_server(tmp_path_factory.mktemp("s3")) as running, pytest.MonkeyPatch.context() as patch:
         use(running, patch)
-        publish(miniature.train, TRAIN)
-        publish(miniature.val, VAL)
+        publish(miniature.train, TRAIN, RECORD_SET)
+        publish(miniature.val, VAL, RECORD_SET)
         yield running
     forget_connections()
 
@@ -69,8 +77,8 @@ def sign_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[tuple[str, st
     forget_connections()
 
 
-def names(url: Url) -> list[str]:
-    return sorted(name for name, _ in objects(url))
+def files_below(directory: Path) -> list[str]:
+    return sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
 
 
 def steps(url: Url) -> list[int]:
@@ -97,7 +105,7 @@ def test_an_interrupted_training_is_copied_out_and_goes_on_from_the_store(
     with pytest.raises(TrainingInterrupted, match=rf"^Stopped after step 3 of 6; {run}/last\.ckpt is complete\.$"):
         programs.fit(config, TRAIN, run, observe=interrupt_after(3), work_dir=work)
     numbered = ["DeepLabV3plus_s16-1_2.ckpt", "DeepLabV3plus_s16-1_2.json"]
-    assert names(run) == [*numbered, "config.yaml", "last.ckpt", "last.json", "metrics.jsonl"]
+    assert names(run) == [OWN_FILES, *numbered, "config.yaml", "last.ckpt", "last.json", "metrics.jsonl"]
     assert steps(run) == [1, 2, 3]
     assert not local_place(run, work).exists()
 
@@ -135,6 +143,11 @@ def test_a_checkpoint_is_evaluated_and_used_straight_from_the_store(
     assert (report["data"], report["checkpoint"], report["rows"]) == (str(VAL), str(run), 5)
     assert report["scores"]["mean_iou"] == pytest.approx(trained.report.best_score)
 
+    exported = segtrain("export", "--checkpoint_url", run, "--out", tmp_path / "net.mindir")
+    assert (exported.exit_code, (tmp_path / "net.mindir").is_file()) == (0, True), exported.output
+    with pytest.raises(InvalidInputError, match=f"{run}/none: no such checkpoint"):
+        segtrain_functions.export(f"{run}/none", tmp_path / "other.mindir", work_dir=work)
+
     images = miniature.root / "VOCdevkit" / "VOC2012" / "JPEGImages"
     upload(images, files_below(images), run / "images")
     for source, checkpoint, out in (
@@ -157,14 +170,15 @@ def fail_at_the_start(event: Event) -> None:
 def test_what_there_is_of_a_failed_training_is_copied_out(small: Config, run: Url, work: Path) -> None:
     with pytest.raises(SegDataError, match="seen enough"):
         programs.fit(small, TRAIN, run, observe=fail_at_the_start, work_dir=work)
-    assert names(run) == ["config.yaml"]
+    assert names(run) == [OWN_FILES, "config.yaml"]
     assert not local_place(run, work).exists()
 
 
 def test_a_training_that_cannot_begin_leaves_the_store_as_it_is(
     small: Config, trained: Trained, run: Url, work: Path
 ) -> None:
-    upload(trained.directory, ["config.yaml", "metrics.jsonl"], run)
+    publish(trained.directory, run, TRAINING)
+    remove(run, ["last.ckpt"])
     before = sorted(objects(run))
     with pytest.raises(InvalidInputError, match="num_classes = 7"):
         programs.fit(override(small, {"num_classes": 7}), TRAIN, run, overwrite=True, work_dir=work)
@@ -177,7 +191,7 @@ def test_a_training_that_cannot_begin_leaves_the_store_as_it_is(
 def test_results_that_wait_here_do_not_replace_newer_ones_in_the_store(
     small: Config, trained: Trained, run: Url, work: Path
 ) -> None:
-    upload(trained.directory, ["config.yaml"], run)
+    publish(trained.directory, run, TRAINING)
     left = local_place(run, work)
     left.mkdir(parents=True)
     (left / "config.yaml").write_bytes((trained.directory / "config.yaml").read_bytes())
@@ -190,17 +204,14 @@ def test_results_that_wait_here_do_not_replace_newer_ones_in_the_store(
 
 def test_a_folder_names_its_only_checkpoint(trained: Trained, run: Url, work: Path) -> None:
     upload(trained.directory, ["best.ckpt", "best.json"], run)
-    local = programs.local_checkpoint(run, work_dir=work)
-    assert local.read_bytes() == (trained.directory / "best.ckpt").read_bytes()
-    assert local.with_name("best.json").read_bytes() == (trained.directory / "best.json").read_bytes()
+    with reading_checkpoint(run, work_dir=work) as local:
+        assert local.read_bytes() == (trained.directory / "best.ckpt").read_bytes()
+        assert local.with_name("best.json").read_bytes() == (trained.directory / "best.json").read_bytes()
     upload(trained.directory, ["last.ckpt"], run)
     with pytest.raises(
         InvalidInputError, match=r"contains 2 checkpoints; expected one. Name one of them:\n  best.ckpt\n  last.ckpt"
     ):
-        programs.local_checkpoint(run, work_dir=work)
-    # The side file of an earlier copy is not taken for that of a checkpoint that has none any more.
-    remove(run, ["best.json"])
-    assert not programs.local_checkpoint(run / "best.ckpt", work_dir=work).with_name("best.json").exists()
+        reading_checkpoint(run, work_dir=work)
 
 
 def test_predictions_replace_only_predictions(
@@ -210,20 +221,20 @@ def test_predictions_replace_only_predictions(
     upload(image.parent, [image.name], run)
     predict = ("predict", "--ckpt_path", trained.directory / "best.ckpt", "--images", run / image.name)
     out = run.parent / "out"
-    (tmp_path / "index").mkdir()
-    (tmp_path / "index" / "old.png").touch()
-    upload(tmp_path, ["index/old.png"], out)
+    assert segtrain(*predict, "--out", out).exit_code == 0
     result = segtrain(*predict, "--out", out)
     assert (result.exit_code, f"{out}: already exists (--overwrite" in result.stderr) == (1, True), result.stderr
     assert segtrain(*predict, "--out", out, "--overwrite").exit_code == 0
-    assert names(out) == [f"{kind}/{image.stem}.png" for kind in ("index", "overlay", "palette")]
-    (tmp_path / "notes.txt").touch()
-    upload(tmp_path, ["notes.txt"], out)
+    assert names(out) == [RESULT_MARKER, *(f"{kind}/{image.stem}.png" for kind in ("index", "overlay", "palette"))]
+    put(out, "notes.txt")
     result = segtrain(*predict, "--out", out, "--overwrite")
     assert (result.exit_code, "would delete:\n  notes.txt" in result.stderr) == (1, True), result.stderr
+    remove(out, ["notes.txt", RESULT_MARKER])
+    result = segtrain(*predict, "--out", out, "--overwrite")
+    assert (result.exit_code, f"would delete:\n  index/{image.stem}.png" in result.stderr) == (1, True), result.stderr
 
 
-def test_an_image_in_the_store_that_cannot_be_read_is_named_by_its_url(
+def test_an_image_in_the_store_that_cannot_be_read_is_named(
     segtrain: Run, trained: Trained, run: Url, work: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no image")
@@ -231,7 +242,96 @@ def test_an_image_in_the_store_that_cannot_be_read_is_named_by_its_url(
     result = segtrain(
         "predict", "--ckpt_path", trained.directory / "best.ckpt", "--images", run, "--out", tmp_path / "out"
     )
-    assert (result.exit_code, f"{run}/broken.jpg: " in result.stderr) == (1, True), result.stderr
+    assert (result.exit_code, "\n  broken.jpg: not a readable image" in result.stderr) == (1, True), result.stderr
+
+
+def test_a_prefix_without_images_is_named_by_its_url(
+    segtrain: Run, trained: Trained, run: Url, work: Path, tmp_path: Path
+) -> None:
+    put(run, "notes.txt")
+    result = segtrain(
+        "predict", "--ckpt_path", trained.directory / "best.ckpt", "--images", run, "--out", tmp_path / "out"
+    )
+    assert (result.exit_code, f"{run}: contains no images; expected files" in result.stderr) == (1, True), result.stderr
+
+
+KILLED = """
+import os, signal, sys
+from contextlib import contextmanager
+from pathlib import Path
+from segdata.store.url import parse_location
+from segtrain.config.recipes import read_config
+from segtrain.remote import programs
+
+uploads = 0
+
+@contextmanager
+def kill(total, label):
+    global uploads
+    uploads += label.startswith("upload")
+    if uploads == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    yield lambda count: None
+
+target, source, other, work = (parse_location(text) for text in sys.argv[2:])
+if sys.argv[1] == "fit":
+    programs.fit(read_config(other), source, target, work_dir=work, progress=kill)
+else:
+    programs.predict(source, other, target, work_dir=work, progress=kill)
+"""
+
+
+def killed(*args: object) -> None:
+    """Run a program that is killed when its second group of files is about to be uploaded."""
+    done = subprocess.run([sys.executable, "-c", KILLED, *map(str, args)], capture_output=True, text=True)
+    assert done.returncode == -9, done.stderr
+
+
+def test_killed_uploads_of_predictions_are_completed_by_running_again(
+    segtrain: Run, miniature: Miniature, trained: Trained, run: Url, work: Path
+) -> None:
+    images = miniature.root / "VOCdevkit" / "VOC2012" / "JPEGImages"
+    killed("predict", run, images, trained.directory / "best.ckpt", work)
+    assert (UPLOAD in names(run), RESULT_MARKER in names(run)) == (True, False)
+    again = segtrain("predict", "--images", images, "--ckpt_path", trained.directory / "best.ckpt", "--out", run)
+    assert again.exit_code == 0, again.stderr
+    stems = sorted(path.stem for path in images.iterdir())
+    folders = ("index", "overlay", "palette")
+    assert names(run) == [RESULT_MARKER, *(f"{kind}/{stem}.png" for kind in folders for stem in stems)]
+    assert not local_place(run, work).exists()
+
+
+def test_a_killed_upload_of_a_training_is_completed_by_resuming(
+    segtrain: Run, small: Config, run: Url, work: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "settings.yaml").write_text(write_config(small))
+    killed("fit", run, TRAIN, tmp_path / "settings.yaml", work)
+    assert UPLOAD in names(run)
+    assert not [name for name in names(run) if name.endswith(".ckpt")]
+    elsewhere = segtrain("fit", "--resume", "--recipe", "unet_isbi_cpu", "--data_url", TRAIN, "--train_url", run,
+                         "--work_dir", tmp_path / "other")  # fmt: skip
+    assert (elsewhere.exit_code, "in progress or was interrupted" in elsewhere.stderr) == (1, True), elsewhere.stderr
+    again = segtrain("fit", "--resume", "--data_url", TRAIN, "--train_url", run)
+    assert again.exit_code == 0, again.stderr
+    assert steps(run) == [1, 2, 3, 4, 5, 6]
+    assert {"config.yaml", "last.ckpt", "last.json", "metrics.jsonl"} < {*names(run)}
+    assert UPLOAD not in names(run)
+    assert not local_place(run, work).exists()
+
+
+def test_objects_beside_a_training_are_left_alone(small: Config, run: Url, work: Path) -> None:
+    put(run, "notes.txt", b"mine")
+    programs.fit(small, TRAIN, run, observe=lambda _event: None, work_dir=work)
+    programs.fit(override(small, {"train_epochs": 1}), TRAIN, run, overwrite=True, work_dir=work)
+    assert steps(run) == [1, 2]
+    assert "notes.txt" in names(run)
+
+
+def test_a_checkpoint_that_no_training_wrote_is_not_replaced(small: Config, run: Url, work: Path) -> None:
+    put(run, "best.ckpt", b"mine")
+    with pytest.raises(TargetExistsError, match=r"would delete:\n  best\.ckpt"):
+        programs.fit(small, TRAIN, run, overwrite=True, work_dir=work)
+    assert names(run) == ["best.ckpt"]
 
 
 @pytest.mark.parametrize(
@@ -241,10 +341,10 @@ def test_an_image_in_the_store_that_cannot_be_read_is_named_by_its_url(
         ([*FIT, "--data_url", "{train}", "--checkpoint_url", "{run}/x.ckpt"], 1, "{run}/x.ckpt: no such checkpoint"),
         ([*FIT, "--data_url", "{train}", "--checkpoint_url", "nowhere.ckpt"], 2, "does not exist"),
         ([*FIT, "--data_url", "ftp://host/set"], 2, "expected a path, s3://BUCKET/… or obs://BUCKET/…"),
-        (["fit", "--resume", "--data_url", "{train}", "--train_url", "{run}"], 2, "no training run to resume"),
+        (["fit", "--resume", "--data_url", "{train}", "--train_url", "{run}"], 2, "{run}/config.yaml: no such object"),
         (["eval", "--data_url", "{run}", "--checkpoint_url", "{best}"], 1, "{run}: no record set"),
         (["eval", "--data_url", "{train}", "--checkpoint_url", "{run}"], 1, "{run}: no such checkpoint"),
-        (["predict", "--images", "{run}", "--ckpt_path", "{best}", "--out", "out"], 1, "{run}: contains no images"),
+        (["predict", "--images", "{run}", "--ckpt_path", "{best}", "--out", "out"], 1, "{run}: no such object"),
     ],
 )  # fmt: skip
 def test_bad_urls_end_with_a_sentence_and_a_status(

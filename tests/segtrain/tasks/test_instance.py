@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from drawn_instances import Object, drawn, rectangle
 
-from segdata.records.manifest import RecordSet
+from segdata.records.reader import RecordSet
 from segtrain.config.config import Config
+from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.recipes import override, recipe
 from segtrain.data.instance.batches import eval_samples
 from segtrain.distributed.ranks import ALONE, Ranks
-from segtrain.inference.instance.detector import settings_of
 from segtrain.tasks import instance
 
 OBJECT: list[Object] = [(rectangle((40, 60), 5, 5, 30, 20), 3, False)]
@@ -48,7 +48,8 @@ def test_every_epoch_has_the_images_with_instances_and_no_other(tmp_path: Path, 
 
 def test_evaluation_has_every_image(tmp_path: Path, config: Config) -> None:
     records = _set(tmp_path, [NOTHING, OBJECT, CROWD, OBJECT])
-    assert [int(sample.image.max()) for sample in eval_samples(records, config, settings_of(config))] == [0, 1, 2, 3]
+    samples = eval_samples(records, config, config.model_as(MaskRcnn))
+    assert [int(sample.image.max()) for sample in samples] == [0, 1, 2, 3]
 
 
 def test_all_ranks_leave_out_the_same_images(tmp_path: Path, config: Config) -> None:

@@ -17,17 +17,20 @@ from segdata.errors import InvalidInputError
 from segdata.labels.classes import Classes
 from segdata.miniature.tif import write_stacks
 from segdata.records.convert import to_mindrecord
-from segdata.records.manifest import open_set
+from segdata.records.reader import open_set
 from segdata.sources.tif.slice import tif_slice
 from segtrain.checkpoints.checkpoint import load_network, read_checkpoint
+from segtrain.config.choices import Adam, Constant
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, recipe
+from segtrain.config.unet import UNet
 from segtrain.data.semantic.border_weights import border_weights
 from segtrain.data.semantic.tiles import tile_batches
 from segtrain.distributed.ranks import ALONE
 from segtrain.evaluation.semantic.evaluate import evaluate_semantic
 from segtrain.inference.semantic.predict import predict_semantic
-from segtrain.inference.semantic.segmenter import EvalSettings, Segmenter
+from segtrain.inference.semantic.segmenter import Segmenter
+from segtrain.inference.settings import EvalSettings
 from segtrain.tasks import semantic
 from segtrain.training.fit import FitReport, train
 
@@ -69,8 +72,7 @@ def trained(config: Config, records: Path, stacks: Path) -> tuple[Path, FitRepor
 
 
 def _epoch(path: Path, config: Config, **options: int) -> list[list[np.ndarray]]:
-    assert config.unet
-    batches = tile_batches(open_set(path), config, config.unet, **{"epoch": 0, **options})
+    batches = tile_batches(open_set(path), config, config.model_as(UNet), **{"epoch": 0, **options})
     return [[column.asnumpy() for column in batch] for batch in batches]
 
 
@@ -126,12 +128,18 @@ def test_evaluation_is_at_full_size_and_scores_cells(trained: tuple[Path, FitRep
     assert scores.membranes.pixel_error == pytest.approx(1 - scores.pixel_accuracy)
 
 
+def _probabilities(segmenter: Segmenter, image: np.ndarray) -> np.ndarray:
+    """Return the probabilities of an image, ``(H, W, K)``."""
+    (strips,) = segmenter.strips([image])
+    return np.concatenate(list(strips), 1).transpose(1, 2, 0)
+
+
 def test_flips_and_turns_of_an_image_are_segmented_alike(trained: tuple[Path, FitReport], config: Config) -> None:
     network, *_ = load_network(trained[0])
-    segmenter = Segmenter(network, config, EvalSettings(crop_size=48, flip=True, turn=True), batch_size=1)
+    segmenter = Segmenter(network, config, EvalSettings(crop_size=48, flip=True, turn=True))
     # If the side of a square is a multiple of the tile size, its tiles map to tiles when it is rotated.
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 1), np.uint8).repeat(3, 2)
-    ((plain,), (turned,)) = (segmenter.probabilities([each]) for each in (image, np.rot90(image)))
+    plain, turned = (_probabilities(segmenter, each) for each in (image, np.rot90(image)))
     np.testing.assert_allclose(turned, np.rot90(plain), atol=1e-5)
     np.testing.assert_allclose(plain.sum(2), 1, atol=1e-5)
 
@@ -153,8 +161,8 @@ def test_scales_are_of_the_images_own_size_and_averaged(trained: tuple[Path, Fit
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
 
     def segment(image: np.ndarray, *scales: float) -> np.ndarray:
-        segmenter = Segmenter(network, config, EvalSettings(crop_size=48, scales=scales), batch_size=1)
-        return segmenter.probabilities([image])[0]
+        segmenter = Segmenter(network, config, EvalSettings(crop_size=48, scales=scales))
+        return _probabilities(segmenter, image)
 
     larger = segment(cv2.resize(image, (144, 96), interpolation=cv2.INTER_LINEAR), 1.0)
     back = cv2.resize(larger, (96, 64), interpolation=cv2.INTER_LINEAR)
@@ -174,10 +182,13 @@ def test_unknown_classes_are_refused(trained: tuple[Path, FitReport], records: P
         (
             {"model": "DeepLabV3_s16", "backbone": "resnet18"},
             [],
-            "unet settings go with the models unet and unet_simple",
+            "these are settings of unet, which DeepLabV3_s16 does not share",
         ),
-        ({}, ["unet.patch=2"], "unet.patch = 2 is for unet_simple only"),
-        ({}, ["unet.residual=true"], "unet.residual = True is for unet_simple only"),
+        ({}, ["unet.patch=2"], "unet.patch: not a setting of unet; only unet_simple has it"),
+        ({}, ["unet.residual=true"], "unet.residual: not a setting of unet; only unet_simple has it"),
+        ({"freeze_bn": True}, [], "freeze_bn: not a setting of unet"),
+        ({}, ["unet.border_weight=10", "loss=ohem"], "border_weight = 10.0 has no effect on the loss ohem"),
+        ({}, ["unet.border_sigma=3"], "border_sigma = 3.0 has no effect while border_weight is 0"),
         ({}, ["unet.crop=0.5"], "crop = 0.5: expected"),
         ({}, ["unet.fill=wrap"], "fill = 'wrap': expected"),
     ],
@@ -188,16 +199,16 @@ def test_settings_that_cannot_be(flags: dict[str, object], settings: list[str], 
 
 
 def test_only_unet_repeats_its_rows() -> None:
-    with pytest.raises(InvalidInputError, match="repeat = 2 is for U-Net only; increase train_epochs instead"):
+    with pytest.raises(InvalidInputError, match="repeat: not a setting of DeepLabV3_s16; only unet and"):
         override(recipe("deeplabv3_cpu"), {"repeat": 2})
 
 
 def test_the_published_recipe_has_the_published_figures() -> None:
     config = recipe("unet_isbi")
-    assert config.unet
-    figures = (config.unet.width, config.unet.poolings, config.unet.channels, config.crop_size, config.batch_size)
+    network = config.model_as(UNet)
+    figures = (network.width, network.poolings, network.channels, network.crop_size, config.batch_size)
     assert figures == (64, 4, 1, 572, 16)
-    assert (config.optimizer, config.lr_type, config.base_lr, config.weight_decay) == ("adam", "constant", 1e-4, 5e-4)
+    assert (config.optimizer, config.schedule) == (Adam(weight_decay=5e-4), Constant(base_lr=1e-4))
     assert (config.loss_scale, config.amp, 24 * config.repeat // config.batch_size) == (1024, "O3", 600)
 
 

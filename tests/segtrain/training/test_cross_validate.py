@@ -51,7 +51,8 @@ def test_each_fold_is_evaluated_on_what_it_did_not_train_on(segtrain: Run, slice
     report = json.loads(result.stdout)
     assert list(report["folds"]) == ["0", "1"]
     for fold in report["folds"].values():
-        assert fold["settings"] == {"crop_size": 48, "scales": [1, 1.25], "flip": True, "turn": False}
+        assert (fold["settings"]["crop_size"], fold["settings"]["overlap"]) == (48, 8)
+        assert (fold["settings"]["scales"], fold["settings"]["flip"]) == ([1, 1.25], True)
     for name in ("miou", "pixel_accuracy", "soft_dice", "membrane_iou"):
         scores = report["scores"][name]
         assert 0 <= scores["mean"] <= 1 and scores["deviation"] is not None
@@ -78,8 +79,12 @@ def test_one_fold_alone_has_no_deviation_and_is_gone_on_with(segtrain: Run, slic
     ("more", "status", "words"),
     [
         (["--fold", 5], 1, "fold 5 does not exist; expected 0 to 4"),
-        (["--set", "unet.widht=4"], 2, "unknown setting 'widht'; did you mean width"),
-        (["--set", "mask_rcnn.max_instances=4"], 2, "this configuration has no settings group 'mask_rcnn'"),
+        (["--set", "unet.widht=4"], 2, "unknown setting 'unet.widht'; did you mean unet.width"),
+        (
+            ["--set", "mask_rcnn.max_instances=4"],
+            2,
+            "mask_rcnn.max_instances: not a setting of unet_simple; only mask_rcnn has it",
+        ),
         ([], 1, "5 folds of 4"),
     ],
 )

@@ -16,6 +16,7 @@ from segtrain.config.config import Config
 from segtrain.config.recipes import override, read_config
 from segtrain.training.events import Evaluated, Event, Started, StepDone
 from segtrain.training.fit import TrainingInterrupted, train
+from segtrain.training.own_files import OWN_FILES
 from segtrain.training.train_dir import TrainDir
 
 if TYPE_CHECKING:
@@ -49,13 +50,18 @@ def test_metrics_hold_one_line_for_each_step_and_evaluation(trained: Trained) ->
         (epoch, 2 * epoch - 1 + step, miou) for epoch in (1, 2, 3) for step, miou in ((0, False), (1, False), (1, True))
     ]
     assert all(set(line) == {"epoch", "step", "loss", "lr"} for line in lines if "miou" not in line)
-    assert lines[0]["lr"] == pytest.approx(trained.report.started.config.base_lr)
+    assert lines[0]["lr"] == pytest.approx(trained.report.started.config.schedule.base_lr)
 
 
 def test_the_directory_holds_last_best_and_the_latest_numbered_checkpoints(trained: Trained) -> None:
     names = ["last", "best", "DeepLabV3plus_s16-2_2", "DeepLabV3plus_s16-3_2"]
     expected = {f"{name}.{suffix}" for name in names for suffix in ("ckpt", "json")}
-    assert {path.name for path in trained.directory.iterdir()} == expected | {"config.yaml", "metrics.jsonl"}
+    assert {path.name for path in trained.directory.iterdir()} == {
+        *expected,
+        "config.yaml",
+        "metrics.jsonl",
+        OWN_FILES,
+    }
     assert read_config(trained.directory / "config.yaml") == trained.report.started.config
     info, parameters = read_checkpoint(trained.directory / "last.ckpt")
     assert (info.epoch, info.step, info.rows) == (3, 6, 10)
@@ -121,21 +127,14 @@ def test_a_directory_that_holds_a_training_is_not_taken_by_another(
         train(small, miniature.train, trained.directory)
 
 
-def test_overwriting_removes_the_old_training_and_nothing_else(small: Config, tmp_path: Path) -> None:
-    ours = ["config.yaml", "metrics.jsonl", "last.ckpt", "last.json", "DeepLabV3plus_s16-2_2.ckpt"]
-    for name in [*ours, "notes.txt", "resnet.ckpt"]:
-        (tmp_path / name).touch()
-    directory = TrainDir(tmp_path)
-    directory.check_free(overwrite=True)
-    directory.begin(small, resumed_at=None)
-    assert {path.name for path in tmp_path.iterdir()} == {"config.yaml", "notes.txt", "resnet.ckpt"}
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"seed": 2}, "was trained with seed = 1, not 2"),
         ({"train_epochs": 9}, "was trained with train_epochs = 3, not 9"),
+        ({"crop_size": 65}, r"was trained with model\.crop_size = 33, not 65"),
+        ({"optimizer": "adam"}, r"was trained with optimizer\.name = 'momentum', not 'adam'"),
+        ({"lr_type": "exp"}, r"was trained with schedule\.name = 'poly', not 'exp'"),
     ],
 )
 def test_a_training_is_not_resumed_with_other_settings(

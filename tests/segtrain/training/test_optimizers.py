@@ -6,7 +6,8 @@ import pytest
 from mindspore import Tensor, nn
 from tiny_networks import deeplab
 
-from segtrain.config.config import Config, WeightDecayFilter
+from segtrain.config.choices import WeightDecayFilter
+from segtrain.config.config import Config
 from segtrain.config.recipes import override
 from segtrain.training.optimizers import build_optimizer
 
@@ -70,7 +71,7 @@ def test_the_decay_leaves_out_what_the_filter_says(small: Config, weight_decay_f
 def test_published_recipes_decay_what_mindspore_decays_on_its_own(small: Config) -> None:
     network = _Network()
     own = nn.Momentum(network.trainable_params(), learning_rate=0.1, momentum=0.9, weight_decay=DECAY)
-    assert small.weight_decay_filter == "norm"
+    assert small.optimizer.weight_decay_filter == "norm"
     spared = {parameter.name for parameter, decays in zip(own.parameters, own.decay_flags, strict=True) if not decays}
     assert spared == SPARED["norm"]
 

@@ -17,12 +17,17 @@ from PIL import Image
 
 from segdata.coco.file import read_coco
 from segdata.dataset import open_dataset
-from segdata.errors import Fault, OptionError
+from segdata.errors import Fault, FaultsError, OnError, OptionError
 from segdata.inspect.check import CheckReport, check
+from segdata.inspect.check.findings import ERRORS
 from segdata.inspect.check.overlap import open_other
+from segdata.mindrecord.header import PAGE_SIZES
 from segdata.miniature.coco import write_coco
 from segdata.parallel import silent
-from segdata.records.layout import PAGE_MAX
+from segdata.records.convert import to_mindrecord
+from segdata.sources.coco.masks import coco_to_masks
+from segdata.sources.coco.select import Choice
+from segdata.sources.coco.subset import coco_subset
 
 IMAGES = 48
 
@@ -270,6 +275,70 @@ def test_all_faults_at_once_are_all_found_whatever_the_workers(planted: Planted)
     assert report.errors + report.warnings == len(plants)
 
 
+#: Faults that are found only by comparison with another data set, or of the bytes of all images.
+COMPARED = {"overlap", "overlap_content", "label_conflict"}
+
+#: What coco-subset does not look for: it parses no polygon and no run lengths.
+NOT_PARSED = {
+    "polygon of two points",
+    "polygon of odd coordinates",
+    "polygon of words",
+    "polygon far outside",
+    "runs of another size",
+    "runs that do not fill",
+    "runs in a damaged string",
+    "mask without a pixel",
+}
+
+
+def refused(planted: Planted, convert: Callable[[], Any], code: str) -> bool:
+    """Return whether a converter refuses the planted data set because of a fault with this code."""
+    planted.write()
+    try:
+        convert()
+    except FaultsError as error:
+        assert {found.code for found in error.faults} == {code}
+        return True
+    return False
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, *WITH_OPTION])
+def test_converters_refuse_what_is_an_error_and_nothing_else(planted: Planted, tmp_path: Path, fault: str) -> None:
+    code, plant, *options = (FAULTS | WITH_OPTION)[fault]
+    plant(planted, FIRST)
+    decode = options == ["decode"]
+    error = code in ERRORS and code not in COMPARED
+    places = (planted.json, planted.root / "images", tmp_path / "out")
+
+    def records() -> None:
+        to_mindrecord(open_dataset(planted.json, faults=[]), tmp_path / "set", dry_run=True, decode=decode)
+
+    assert refused(planted, records, code) == error
+    assert refused(planted, lambda: coco_to_masks(*places, dry_run=True), code) == (error and not decode)
+    subset = error and not decode and fault not in NOT_PARSED
+    assert refused(planted, lambda: coco_subset(*places, choice=Choice(keep_empty=True), dry_run=True), code) == subset
+
+
+@pytest.mark.parametrize("on_error", ["fail", "skip"])
+def test_several_objects_of_one_file_cannot_be_skipped(planted: Planted, tmp_path: Path, on_error: OnError) -> None:
+    same_file(planted, FIRST)
+    source = open_dataset(planted.write())
+    with pytest.raises(FaultsError, match="named by the image ids"):
+        to_mindrecord(source, tmp_path / "set", on_error=on_error, dry_run=True)
+
+
+def test_faults_of_all_kinds_are_named_in_one_round(planted: Planted, tmp_path: Path) -> None:
+    second(planted, FIRST, "images")
+    broken_image(planted, FIRST + 1)
+    planted.file(FIRST + 2).unlink()
+    change(segmentation=[])(planted, FIRST + 3)
+    same_file(planted, FIRST + 4)
+    codes = ["duplicate_image", "broken_member", "duplicate_id", "missing_image", "no_segmentation"]
+    with pytest.raises(FaultsError, match="5 faults; nothing was written") as caught:
+        to_mindrecord(open_dataset(planted.write(), faults=[]), tmp_path / "set")
+    assert sorted(found.code for found in caught.value.faults) == sorted(codes)
+
+
 def test_an_image_in_two_spellings_of_its_path_is_there_twice(planted: Planted) -> None:
     same_file(planted, 7, prefix=".//")
     assert counts(planted.check()) == {"duplicate_image": 1}
@@ -281,19 +350,22 @@ def test_an_image_that_is_a_fifo_is_named_instead_of_waited_for(planted: Planted
     os.mkfifo(planted.file(7))
     (finding,) = planted.check(**options).findings
     name = planted.image(7)["file_name"]
-    assert (finding.code, finding.examples) == ("unreadable", (f"{name}: is a FIFO; expected a regular file",))
+    assert (finding.code, tuple(map(str, finding.examples))) == (
+        "unreadable",
+        (f"{name}: is a FIFO; expected a regular file",),
+    )
 
 
 def test_a_row_beyond_the_limit_of_mindrecord_is_named_with_its_size(planted: Planted) -> None:
     planted.write()
     dataset = open_dataset(planted.json)
-    row = dataset.check_rows(decode=False, drop_empty=False, workers=1, progress=silent).sizes[7]
-    room = PAGE_MAX - int(row) + planted.file(7).stat().st_size
+    row = dataset.check_rows(decode=False, drop_empty=False, boxes="json", workers=1, progress=silent).sizes[7, 0]
+    room = PAGE_SIZES[1] - int(row) + planted.file(7).stat().st_size
     os.truncate(planted.file(7), room)
     assert counts(planted.check()) == {}
     os.truncate(planted.file(7), room + 1)
     (finding,) = planted.check().findings
-    assert (finding.code, finding.examples) == (
+    assert (finding.code, tuple(map(str, finding.examples))) == (
         "too_large",
         (
             f"{planted.image(7)['file_name']}: its row would have 268,435,457 bytes; expected at most 268,435,456 "
@@ -305,7 +377,10 @@ def test_a_row_beyond_the_limit_of_mindrecord_is_named_with_its_size(planted: Pl
 def test_categories_that_nothing_uses_or_that_share_a_name_are_told(planted: Planted) -> None:
     planted.members["categories"].append({"id": 77, "name": "star"})
     (finding,) = planted.check().findings
-    assert (finding.code, finding.examples) == ("class_unused", ("class 'star': appears in no sample",))
+    assert (finding.code, tuple(map(str, finding.examples))) == (
+        "class_unused",
+        ("class 'star': appears in no sample",),
+    )
     planted.members["categories"][-1] = dict(planted.members["categories"][0], id=77)
     planted.annotation(FIRST)["category_id"] = 77
     assert counts(planted.check()) == {"duplicate_category": 1}
@@ -315,7 +390,7 @@ def test_a_sentence_names_the_annotation_and_its_image(planted: Planted) -> None
     far_box(planted, FIRST)
     (finding,) = planted.check().findings
     id_, name = planted.annotation(FIRST)["id"], planted.image(FIRST)["file_name"]
-    assert finding.examples[0].startswith(f"annotation {id_} ({name}): box [0, 0, ")
+    assert str(finding.examples[0]).startswith(f"annotation {id_} ({name}): box [0, 0, ")
 
 
 def test_what_refers_to_a_broken_object_is_left_out_with_it(planted: Planted) -> None:
@@ -344,7 +419,7 @@ def test_a_file_that_is_no_coco_is_a_finding(planted: Planted, text: str, senten
     planted.json.write_text(text)
     (finding,) = check(planted.json).findings
     assert (finding.code, finding.count) == ("not_a_dataset", 1)
-    assert sentence in finding.examples[0]
+    assert sentence in str(finding.examples[0])
 
 
 def test_no_folder_of_images_asks_for_it(planted: Planted, tmp_path: Path) -> None:

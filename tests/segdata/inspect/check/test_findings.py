@@ -30,7 +30,7 @@ def test_faults_are_counted_and_the_first_ten_of_a_kind_named() -> None:
     first, second = findings.result()
     assert (first.code, first.severity, first.count, first.examples) == (
         *("missing_label", "error"),
-        *(1, ("x.png: missing",)),
+        *(1, (Fault("missing_label", "x.png", "missing"),)),
     )
     assert (second.code, second.severity, second.count) == ("rotated", "warning", 12)
-    assert second.examples == tuple(f"{number}.jpg: turned" for number in range(10))
+    assert second.examples == tuple(Fault("rotated", f"{number}.jpg", "turned") for number in range(10))

@@ -8,6 +8,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from PIL import Image
 
 from segdata.dataset import open_dataset
-from segdata.errors import FaultsError, OptionError
+from segdata.errors import FaultsError, OnError, OptionError
 from segdata.images.values import ValueRange
 from segdata.inspect.check import CheckReport, check
 from segdata.inspect.check.findings import WARNINGS
@@ -24,9 +25,9 @@ from segdata.labels.classes import Classes
 from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, read_list
+from segdata.mindrecord.header import PAGE_SIZES
 from segdata.miniature.voc import write_devkit
-from segdata.records.layout import PAGE_MAX, blob_overhead
-from segdata.records.schema import SEMANTIC
+from segdata.records.convert import to_mindrecord
 from segdata.sources.voc import voc_decolor, voc_list
 
 SAMPLES = 40
@@ -239,18 +240,19 @@ def test_examples_come_in_the_order_of_the_list_and_the_rest_is_counted(planted:
     for number in range(20, 2, -1):
         planted.image(number).unlink()
     (finding,) = planted.check().findings
-    assert finding.examples == tuple(f"{pair.image}: missing" for pair in planted.pairs[3:13])
+    assert tuple(map(str, finding.examples)) == tuple(f"{pair.image}: missing" for pair in planted.pairs[3:13])
     assert (finding.count, finding.severity) == (18, "error")
 
 
 def test_a_row_beyond_the_limit_of_mindrecord_is_named_with_its_size(planted: Planted) -> None:
     label = planted.label(7).stat().st_size
-    os.truncate(planted.image(7), PAGE_MAX - label - blob_overhead(SEMANTIC))
+    # A row has its length and those of both its files in front, 8 bytes each.
+    os.truncate(planted.image(7), PAGE_SIZES[1] - label - 24)
     assert counts(planted.check()) == {}
-    os.truncate(planted.image(7), PAGE_MAX - label - blob_overhead(SEMANTIC) + 1)
+    os.truncate(planted.image(7), PAGE_SIZES[1] - label - 23)
     (finding,) = planted.check().findings
     assert (finding.code, finding.severity) == ("too_large", "error")
-    assert finding.examples == (
+    assert tuple(map(str, finding.examples)) == (
         f"{planted.pairs[7].image}: its row would have 268,435,457 bytes; expected at most 268,435,456 (256 MiB), "
         "the limit of MindRecord",
     )
@@ -269,7 +271,10 @@ def test_masks_of_0_and_255_are_told_where_no_other_value_is(planted: Planted) -
 def test_classes_that_no_label_has_are_told_where_the_classes_are_named(planted: Planted) -> None:
     (finding,) = planted.check(classes=Classes(("ground", "ellipse", "rectangle", "triangle", "star", "moon"))).findings
     assert (finding.code, finding.severity) == ("class_unused", "warning")
-    assert finding.examples == ("class 'star': appears in no sample", "class 'moon': appears in no sample")
+    assert tuple(map(str, finding.examples)) == (
+        "class 'star': appears in no sample",
+        "class 'moon': appears in no sample",
+    )
 
 
 def test_what_an_unreadable_label_holds_is_not_guessed(planted: Planted) -> None:
@@ -301,6 +306,54 @@ def test_images_to_compare_with_must_be_readable(planted: Planted) -> None:
         planted.check(hash=True)
 
 
+#: Faults that are found only by comparison with another data set, or of the bytes of all images.
+COMPARED = {"overlap", "overlap_content", "label_conflict"}
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, *WITH_OPTION])
+def test_to_mindrecord_refuses_what_is_an_error_and_nothing_else(planted: Planted, tmp_path: Path, fault: str) -> None:
+    code, plant, *options = (FAULTS | WITH_OPTION)[fault]
+    plant(planted, 7)
+    planted.check()
+    source = open_dataset(planted.list, faults=[])
+    convert = partial(to_mindrecord, source, tmp_path / "set", dry_run=True, decode=options == ["decode"])
+    if code in WARNINGS or code in COMPARED:
+        assert convert().faults == ()
+        return
+    with pytest.raises(FaultsError, match="1 fault; nothing was written") as caught:
+        convert()
+    (found,) = caught.value.faults
+    assert found.code == code
+    assert convert(on_error="skip").faults == (found,)
+
+
+def test_faults_of_all_kinds_are_named_in_one_round(planted: Planted, tmp_path: Path) -> None:
+    planted.lines += ["one", planted.lines[0]]
+    planted.image(3).unlink()
+    planted.label(4).write_bytes(b"")
+    planted.check()
+    with pytest.raises(FaultsError, match="4 faults; nothing was written") as caught:
+        to_mindrecord(open_dataset(planted.list, faults=[]), tmp_path / "set")
+    codes = [found.code for found in caught.value.faults]
+    assert codes == ["broken_line", "duplicate_image", "missing_image", "empty_file"]
+    assert str(planted.list) in str(caught.value)
+
+
+@pytest.mark.parametrize("on_error", ["fail", "skip"])
+def test_masks_of_0_and_255_are_refused_whatever_is_skipped(
+    planted: Planted, tmp_path: Path, on_error: OnError
+) -> None:
+    for number in range(SAMPLES):
+        planted.write_label(number, np.where(planted.pixels(number) % 255, 255, 0))
+    planted.check()
+    source = open_dataset(planted.list, classes=Classes(("a", "b")))
+    with pytest.raises(FaultsError, match="only class 0 is left") as caught:
+        to_mindrecord(source, tmp_path / "set", on_error=on_error)
+    assert [found.code for found in caught.value.faults] == ["binary_mask"]
+    source = open_dataset(planted.list, classes=Classes(tuple(map(str, range(256))), ignore_label=9))
+    assert to_mindrecord(source, tmp_path / "set", dry_run=True).rows == SAMPLES
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
@@ -315,7 +368,7 @@ def test_a_file_that_is_no_list_is_a_finding(tmp_path: Path, content: bytes, sen
     report = check(path)
     (finding,) = report.findings
     assert (finding.code, finding.count) == ("not_a_dataset", 1)
-    assert finding.examples[0].startswith(f"{path}: {sentence}")
+    assert str(finding.examples[0]).startswith(f"{path}: {sentence}")
     assert (report.kind, report.task, report.samples, report.ok()) == ("list", None, 0, False)
 
 

@@ -50,8 +50,8 @@ def test_what_verify_finds_is_found_and_damaged_rows_are_not_read(files: Path) -
     (target / "set.mindrecord0.db").unlink()
     (finding,) = check(target).findings
     assert (finding.code, finding.severity, finding.count) == ("record_damaged", "error", 2)
-    assert finding.examples[0] == f"{target}: set.mindrecord0.db: missing"
-    assert "SHA-256" in finding.examples[1]
+    assert str(finding.examples[0]) == f"{target}: set.mindrecord0.db: missing"
+    assert "SHA-256" in str(finding.examples[1])
 
 
 def test_a_directory_that_is_no_record_set_is_a_finding(tmp_path: Path) -> None:

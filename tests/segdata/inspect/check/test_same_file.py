@@ -34,7 +34,7 @@ def listed(root: Path, name: str, images: Sequence[str]) -> Path:
 
 
 def found(report: CheckReport) -> list[tuple[str, str]]:
-    return [(finding.code, example) for finding in report.findings for example in finding.examples]
+    return [(finding.code, example) for finding in report.findings for example in tuple(map(str, finding.examples))]
 
 
 def soft(root: Path, name: str, other: str) -> None:

@@ -16,10 +16,11 @@ from chromium import browser_page, find_browser
 from PIL import Image
 
 from segdata.draw.overlay import Box, instance_overlay, label_overlay
+from segdata.errors import Fault
 from segdata.inspect.check import CheckReport
 from segdata.inspect.check.findings import Finding
 from segdata.inspect.preview.page import PageContent, render_page
-from segdata.inspect.preview.pictures import Picture, Unreadable, View, make_legend
+from segdata.inspect.preview.pictures import Picture, Tile, View, make_legend
 from segdata.inspect.stats import ClassStats, SizeCount, StatsReport
 
 if TYPE_CHECKING:
@@ -59,28 +60,28 @@ def check_report(*findings: Finding, decoded: bool = False) -> CheckReport:
     return CheckReport("list.txt", "list", "semantic", 4321, findings, (), hashed=False, decoded=decoded)
 
 
-def picture(name: str, *classes: int) -> Picture:
-    """Return a picture with a stripe of each class."""
+def tile(name: str, *classes: int) -> Tile:
+    """Return a tile with a picture with a stripe of each class."""
     label = np.zeros((60, 80), np.uint8)
     for number, id_ in enumerate(classes):
         label[10 * number : 10 * number + 10] = id_
     shown = tuple(sorted({0, *classes} - {255}))
     image = np.full((60, 80, 3), 120, np.uint8)
-    return Picture(name, 500, 375, image, label_overlay(label, 255), shown, ignored=255 in classes)
+    return Tile(name, Picture(500, 375, image, label_overlay(label, 255), shown, ignored=255 in classes))
 
 
 TILES = (
-    picture("a/one.jpg", 1),
-    picture("a/two.jpg", 2, 255),
-    Unreadable("a/broken.jpg", f"not an image: {HOSTILE}"),
-    picture(f"a/{HOSTILE}.jpg", 1, 3),
+    tile("a/one.jpg", 1),
+    tile("a/two.jpg", 2, 255),
+    Tile("a/broken.jpg", None, (Fault("unreadable", "a/broken.jpg", f"not an image: {HOSTILE}"),)),
+    tile(f"a/{HOSTILE}.jpg", 1, 3),
 )
 
 
 def make(
     stats: StatsReport | None = None,
     check: CheckReport | None = None,
-    tiles: tuple[Picture | Unreadable, ...] = TILES,
+    tiles: tuple[Tile, ...] = TILES,
 ) -> str:
     legend = make_legend(tiles, View(LABELS, 255, 640, 640, False))
     return render_page(
@@ -132,7 +133,8 @@ def test_nothing_is_loaded_from_anywhere() -> None:
 
 
 def test_each_layer_of_a_picture_is_what_the_overlay_holds() -> None:
-    (first, *_) = TILES
+    first = TILES[0].picture
+    assert first
     sources = [a["src"] for a in Reader(make()).all("img")][:3]
     photograph, fill, lines = (Image.open(io.BytesIO(base64.b64decode(src.split(",")[1]))) for src in sources)
     assert (photograph.format, photograph.size) == ("JPEG", (80, 60))
@@ -183,9 +185,8 @@ def test_an_instance_set_has_boxes_crowds_and_instances() -> None:
     mask = np.zeros((60, 80), bool)
     mask[10:30, 20:50] = True
     box = Box((20, 10, 50, 30), HOSTILE, (1, 2, 255))
-    shown = Picture(
-        "x.jpg", 80, 60, np.zeros((60, 80, 3), np.uint8), instance_overlay([(0, mask)], [box], 60, 80), (1,)
-    )
+    image, overlay = np.zeros((60, 80, 3), np.uint8), instance_overlay([(0, mask)], [box], 60, 80)
+    shown = Tile("x.jpg", Picture(80, 60, image, overlay, (1,)))
     found = Reader(make(stats_report("instance"), tiles=(shown,)))
     assert {"x": "20.0", "y": "10.0", "width": "30.0", "height": "20.0", "stroke": "#0102ff"} in found.all("rect")
     assert HOSTILE in found.text

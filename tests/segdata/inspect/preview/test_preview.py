@@ -16,13 +16,13 @@ from PIL import Image
 from segdata.dataset import open_dataset
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.inspect.preview import preview
-from segdata.inspect.preview.pictures import View, draw_sample
+from segdata.inspect.preview.pictures import View, draw_samples
 from segdata.inspect.preview.sheet import TILE_HEIGHT, TILE_WIDTH
 from segdata.labels.classes import Classes
 from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
-from segdata.samples import read_label
+from segdata.parallel import silent
 
 Pixels = npt.NDArray[np.uint8]
 GROUND = (90, 120, 150)
@@ -68,7 +68,11 @@ def test_a_tile_shows_the_image_under_its_label(tmp_path: Path) -> None:
     blended = (np.array(GROUND) + voc_palette()[1]) / 2
     assert (np.abs(tile[51:149, 41:139] - blended) <= 1).all()
     assert (tile[50, 40:140] == voc_palette()[1]).all()
-    assert (report.classes, report.shown, report.unreadable) == (("background", "aeroplane"), ("images/0.png",), ())
+    assert (report.classes, report.shown, tuple(map(str, report.unreadable))) == (
+        ("background", "aeroplane"),
+        ("images/0.png",),
+        (),
+    )
 
 
 @pytest.mark.parametrize(("height", "width"), [(2, 2), (3, 4000), (4000, 3), (900, 1200)])
@@ -82,7 +86,8 @@ def test_an_image_of_any_size_fits_its_tile_in_its_proportion(tmp_path: Path, he
 def test_labels_are_scaled_without_new_values(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     dataset = open_dataset(listed(tmp_path, [rng.choice(np.array([0, 3, 20, 255], np.uint8), (700, 900))]))
-    picture = draw_sample(View(dataset.labels, 255, 300, 225, True), next(dataset.samples()))
+    view = View(dataset.labels, 255, 300, 225, True)
+    picture = next(draw_samples(dataset, [0], view, workers=1, progress=silent)).picture
     assert set(np.unique(picture.overlay.fill).tolist()) == {0, 3, 20}
     assert (picture.classes, picture.ignored) == ((0, 3, 20), True)
 
@@ -121,7 +126,7 @@ def test_a_record_set_shows_the_same_as_what_it_was_made_of(
 
 def test_only_samples_with_a_wanted_class_are_shown(devkit: Path, tmp_path: Path) -> None:
     dataset = open_dataset(devkit / "voc_train_lst.txt")
-    having = {sample.name for sample in dataset.samples() if np.isin(read_label(sample), (1, 3)).any()}
+    having = {sample.name for sample in dataset.samples() if np.isin(sample.read_label(), (1, 3)).any()}
     assert 0 < len(having) < 10
     report = preview(dataset, out=tmp_path / "sheet.png", classes=("aeroplane", "3"))
     assert set(report.shown) == having
@@ -161,11 +166,11 @@ def damaged(tmp_path: Path) -> Path:
 def test_samples_that_cannot_be_read_have_a_tile_that_says_so(damaged: Path, tmp_path: Path) -> None:
     report = preview(open_dataset(damaged), out=tmp_path / "sheet.png", seed=1)
     assert len(report.shown) == 5
-    sentences = dict(sentence.split(": ", 1) for sentence in report.unreadable)
-    assert sentences.keys() == {f"images/{number}.png" for number in (1, 2, 3, 4)}
+    sentences = {fault.where: fault.what for fault in report.unreadable}
+    assert sentences.keys() == {"images/1.png", "labels/2.png", "labels/3.png", "labels/4.png"}
     assert sentences["images/1.png"] == "not a readable image: unknown image format"
-    assert "made for an image of 31 x 20 pixels; the image has 30 x 20" in sentences["images/2.png"]
-    assert sentences["images/3.png"] == "labels/3.png: missing"
+    assert sentences["labels/2.png"] == "31 x 20 pixels, but its image has 30 x 20"
+    assert sentences["labels/3.png"] == "missing"
     # Only their messages are written in this red; the class is a darker red.
     assert (read_sheet(tmp_path / "sheet.png") == (170, 30, 30)).all(axis=2).any()
 
@@ -173,10 +178,8 @@ def test_samples_that_cannot_be_read_have_a_tile_that_says_so(damaged: Path, tmp
 def test_samples_that_do_not_say_their_classes_are_counted(damaged: Path, tmp_path: Path) -> None:
     report = preview(open_dataset(damaged), out=tmp_path / "sheet.png", classes=("1",))
     assert report.found == 3
-    assert [sentence.split(":")[0] for sentence in report.unreadable if "labels" in sentence] == [
-        "images/3.png",
-        "images/4.png",
-        "images/2.png",
+    assert [fault.where for fault in report.unreadable] == [
+        *("labels/3.png", "labels/4.png", "labels/2.png", "images/1.png"),
     ]
     with pytest.raises(FaultsError, match="shows cat; 2 cannot be read"):
         preview(open_dataset(damaged), out=tmp_path / "other.png", classes=("cat",))
@@ -189,9 +192,9 @@ def test_annotations_that_are_no_instances_are_counted(coco: Path, tmp_path: Pat
     members["annotations"][0]["segmentation"] = [[1, 2, 3, 4]]
     path.write_text(json.dumps(members))
     report = preview(open_dataset(path), out=tmp_path / "sheet.png")
-    (sentence,) = report.annotations_left_out
+    (sentence,) = tuple(map(str, report.annotations_left_out))
     assert sentence.startswith(f"annotation {members['annotations'][0]['id']} ")
-    assert report.unreadable == ()
+    assert tuple(map(str, report.unreadable)) == ()
 
 
 def test_an_image_of_another_size_than_the_json_says_is_not_drawn_over(coco: Path, tmp_path: Path) -> None:
@@ -200,14 +203,15 @@ def test_an_image_of_another_size_than_the_json_says_is_not_drawn_over(coco: Pat
     members = json.loads(path.read_text())
     members["images"][0]["width"] += 1
     path.write_text(json.dumps(members))
-    (sentence,) = preview(open_dataset(path), out=tmp_path / "sheet.png").unreadable
-    assert sentence.startswith(members["images"][0]["file_name"])
+    (fault,) = preview(open_dataset(path), out=tmp_path / "sheet.png").unreadable
+    assert (fault.code, fault.where) == ("size_mismatch", members["images"][0]["file_name"])
 
 
 def test_crowds_are_called_so(coco: Path) -> None:
     dataset = open_dataset(coco / "annotations" / "instances.json")
-    pictures = [draw_sample(View(dataset.labels, None, 300, 225, True), sample) for sample in dataset.samples()]
-    texts = {box.text for picture in pictures for box in picture.overlay.boxes}
+    view = View(dataset.labels, None, 300, 225, True)
+    tiles = draw_samples(dataset, range(len(dataset)), view, workers=1, progress=silent)
+    texts = {box.text for tile in tiles for box in tile.picture.overlay.boxes}
     assert any(text.endswith(" (crowd)") for text in texts)
     assert {"ellipse", "rectangle", "triangle"} & texts
 
@@ -237,13 +241,14 @@ def test_the_number_of_workers_and_a_second_run_change_no_byte(
 def test_what_is_there_is_replaced_only_when_told(devkit: Path, tmp_path: Path) -> None:
     dataset = open_dataset(devkit / "voc_train_lst.txt")
     out, page = tmp_path / "sheet.png", tmp_path / "html" / "index.html"
-    page.parent.mkdir()
-    page.write_text("mine")
+    preview(dataset, html=page.parent, count=2)
+    before = page.read_bytes()
     with pytest.raises(TargetExistsError):
         preview(dataset, out=out, html=page.parent)
     assert not out.exists()
     preview(dataset, out=out, html=page.parent, overwrite=True, count=1)
     assert page.read_text().startswith("<!doctype html>")
+    assert page.read_bytes() != before
     with pytest.raises(TargetExistsError):
         preview(dataset, out=out)
 
@@ -272,4 +277,4 @@ def test_real_coco_images_are_shown(real_data: Path, tmp_path: Path) -> None:
     report = preview(dataset, out=tmp_path / "sheet.png", count=6, classes=("person",))
     assert len(report.shown) == 6
     assert "person" in report.classes
-    assert (report.unreadable, report.annotations_left_out) == ((), ())
+    assert (tuple(map(str, report.unreadable)), tuple(map(str, report.annotations_left_out))) == ((), ())

@@ -135,9 +135,9 @@ def test_an_annotation_with_a_fault_stops_the_conversion_and_is_named(source, ch
     source.write(annotation(1, 30, box(0, 0, 4, 4)), boxed(7, **change))
     with pytest.raises(FaultsError, match=r"1 fault; nothing was written\..* with --on-error skip") as e:
         source.masks()
-    assert len(e.value.faults) == 1
-    assert e.value.faults[0].startswith("annotation 7")
-    assert sentence in e.value.faults[0]
+    assert len(tuple(map(str, e.value.faults))) == 1
+    assert str(e.value.faults[0]).startswith("annotation 7")
+    assert sentence in str(e.value.faults[0])
     assert not (source.root / "out").exists()
 
 
@@ -148,8 +148,13 @@ def test_the_box_of_an_annotation_with_a_fault_becomes_ignore_when_told(source, 
     assert (mask[5:9, 5:9] == 255).all()
     assert (mask[:4, :4] == 2).all()
     assert np.count_nonzero(mask) == 16 + 16
-    assert (report.masks, report.annotations, report.ignored_boxes, report.without_mask) == (1, 1, 1, ())
-    assert sentence in report.faults[0]
+    assert (report.masks, report.annotations, report.ignored_boxes, tuple(map(str, report.without_mask))) == (
+        1,
+        1,
+        1,
+        (),
+    )
+    assert sentence in str(report.faults[0])
     assert sum(report.left_out.values()) == 1
 
 
@@ -174,7 +179,7 @@ def test_an_image_is_left_out_if_nothing_says_where_the_object_is(source, bbox):
     bad = boxed(7, segmentation=[], bbox=bbox)
     good = annotation(8, 30, box(0, 0, 4, 4)), {**annotation(9, 30, box(0, 0, 4, 4)), "image_id": 2}
     report = source.write(bad, *good, images=images).masks(on_error="skip")
-    assert report.without_mask == ("1.jpg: annotation 7 without a usable box",)
+    assert tuple(map(str, report.without_mask)) == ("1.jpg: annotation 7 without a usable box",)
     assert report.left_out == {"unusable": 1, "image_left_out": 1}
     assert (report.masks, report.annotations, report.ignored_boxes) == (1, 1, 0)
     assert [path.name for path in (source.root / "out/masks").iterdir()] == ["2.png"]
@@ -189,7 +194,7 @@ def test_a_box_with_a_fault_is_a_fault_though_masks_need_none(source):
 
 def test_annotations_of_categories_that_are_not_painted_are_not_checked(source):
     report = source.write(annotation(1, 30, box(0, 0, 4, 4)), annotation(2, 2, [])).masks(categories=["cat"])
-    assert (report.annotations, report.faults) == (1, ())
+    assert (report.annotations, tuple(map(str, report.faults))) == (1, ())
     assert report.left_out == {"other_category": 1}
 
 
@@ -200,7 +205,7 @@ def test_an_annotation_of_no_image_stops_the_conversion_and_has_no_pixels_to_ign
     report = source.masks(on_error="skip")
     assert np.count_nonzero(source.mask()) == 16
     assert report.left_out == {"unknown_image": 1}
-    assert report.faults == ("annotation 7: belongs to an image that is not in the file",)
+    assert tuple(map(str, report.faults)) == ("annotation 7: belongs to an image that is not in the file",)
 
 
 def test_ten_faults_are_named_and_the_rest_counted(source):
@@ -262,19 +267,19 @@ def bad_images(source):
     return source
 
 
-BAD_IMAGES = ("1.jpg: 16 x 12 pixels, but 17 x 12 in the JSON", "2.jpg: missing")
+BAD_IMAGES = ("1.jpg: 16 x 12 pixels, but the JSON says 17 x 12", "2.jpg: missing")
 
 
 def test_missing_and_differently_sized_images_are_all_named(bad_images):
     with pytest.raises(FaultsError, match="2 faults; nothing was written") as error:
         bad_images.masks()
-    assert error.value.faults == BAD_IMAGES
+    assert tuple(map(str, error.value.faults)) == BAD_IMAGES
     assert not (bad_images.root / "out").exists()
 
 
 def test_missing_and_differently_sized_images_are_left_out_when_told(bad_images):
     report = bad_images.masks(on_error="skip")
-    assert report.without_mask == report.faults == BAD_IMAGES
+    assert tuple(map(str, report.without_mask)) == tuple(map(str, report.faults)) == BAD_IMAGES
     assert report.left_out == {"image_left_out": 1}
     assert [pair.image for pair in read_list(bad_images.root / "out/coco_lst.txt")] == ["images/0.jpg"]
 
@@ -293,7 +298,7 @@ def test_several_image_objects_of_one_file_are_always_an_error(source, second, o
     source.write(images=[{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": second}])
     with pytest.raises(FaultsError, match="1 file with several image objects; expected one for each") as error:
         source.masks(on_error=on_error)
-    assert error.value.faults == ("a.jpg: named by the image ids 1, 2",)
+    assert tuple(map(str, error.value.faults)) == ("a.jpg: named by the image ids 1, 2",)
     assert not (source.root / "out").exists()
 
 
@@ -364,7 +369,7 @@ def test_real_masks_show_every_category_where_pycocotools_does(real_data, tmp_pa
     report = coco_to_masks(path, folder / split, tmp_path / "out")
     members = json.loads(path.read_text())
     ids = sorted(category["id"] for category in members["categories"])
-    assert report.faults == ()
+    assert tuple(map(str, report.faults)) == ()
     assert report.masks == len(members["images"])
     for image in members["images"]:
         size = image["height"], image["width"]

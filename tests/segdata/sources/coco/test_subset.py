@@ -281,7 +281,7 @@ def test_what_real_files_do_is_counted(tmp_path):
         "images_turned_by_exif": 1,
         "image_files_not_in_the_json": 1,
     }
-    assert report.faults == ()
+    assert tuple(map(str, report.faults)) == ()
 
 
 # Images
@@ -365,8 +365,8 @@ def test_an_annotation_with_a_fault_stops_the_subset_and_is_named(tmp_path, chan
     source = with_annotations(tmp_path, *ANNOTATIONS, faulty(**change))
     with pytest.raises(FaultsError, match=r"1 fault; nothing was written\..* with --on-error skip") as e:
         source.cut()
-    assert len(e.value.faults) == 1
-    assert e.value.faults[0].startswith(sentence)
+    assert len(tuple(map(str, e.value.faults))) == 1
+    assert str(e.value.faults[0]).startswith(sentence)
     assert not (source.root / "out").exists()
 
 
@@ -374,8 +374,19 @@ def test_an_annotation_with_a_fault_stops_the_subset_and_is_named(tmp_path, chan
 def test_an_annotation_with_a_fault_is_left_out_when_told(tmp_path, change, sentence):
     report = with_annotations(tmp_path, *ANNOTATIONS, faulty(**change)).cut(on_error="skip")
     assert ids(Source(tmp_path).result()) == ([3, 1, 2, 5], [104, 101, 103, 102, 105], [30, 2, 11])
-    assert [fault.startswith(sentence) for fault in report.faults] == [True]
+    assert [fault.startswith(sentence) for fault in tuple(map(str, report.faults))] == [True]
     assert sum(report.annotations_left_out.values()) == 1
+
+
+@pytest.mark.parametrize("bbox", [[50, 1, 2, 2], [1, 1, 0, 2], [1, 1], "box", [1, 1, "2", 2], [1, 2, 1e-9, 2]])
+def test_a_box_without_an_area_in_the_image_is_a_fault(tmp_path, bbox):
+    good = [annotation(8, 1, 30, bbox=[7.5, 1, 9, 9]), annotation(9, 3, 2, bbox=None), annotation(10, 3, 2, bbox=[])]
+    source = with_annotations(tmp_path, *good, faulty(bbox=bbox))
+    with pytest.raises(FaultsError, match="1 fault; nothing was written") as error:
+        source.cut()
+    assert [fault.code for fault in error.value.faults] == ["bad_box"]
+    source.cut(on_error="skip")
+    assert ids(source.result())[1] == [8, 9, 10]
 
 
 def test_an_image_is_chosen_by_the_annotations_without_faults(tmp_path):
@@ -393,7 +404,7 @@ def test_images_that_are_drawn_instead_of_one_with_faults_are_checked_too(tmp_pa
     report = source.cut(max_images=1, on_error="skip")
     assert ids(source.result())[:2] == ([20], [20])
     assert len(report.faults) == report.annotations_left_out["unusable"]
-    assert len(set(report.faults)) == len(report.faults)
+    assert len(set(map(str, report.faults))) == len(report.faults)
 
 
 @pytest.mark.parametrize("choice", [{"categories": ["dog"], "only_matching": True}, {"image_ids": [5]}])
@@ -407,8 +418,8 @@ def test_missing_damaged_and_resized_images_are_all_named_and_nothing_is_written
     for dry_run in (True, False):
         with pytest.raises(FaultsError, match="3 faults; nothing was written") as error:
             source.cut(media="copy", dry_run=dry_run)
-        assert [fault.split(":")[0] for fault in error.value.faults] == ["3.png", "1.png", "2.png"]
-    assert error.value.faults[2] == "2.png: 6 x 8 pixels (EXIF orientation 6), but 8 x 6 in the JSON"
+        assert [fault.split(":")[0] for fault in tuple(map(str, error.value.faults))] == ["3.png", "1.png", "2.png"]
+    assert str(error.value.faults[2]) == "2.png: 6 x 8 pixels (EXIF orientation 6), but the JSON says 8 x 6"
     assert not (source.root / "out").exists()
 
 
@@ -421,7 +432,7 @@ def test_missing_damaged_and_resized_images_are_left_out_with_their_annotations_
         {"unusable": 3, "no_annotations": 1},
         {"image_left_out": 4},
     )
-    assert [fault.split(":")[0] for fault in report.faults] == ["3.png", "1.png", "2.png"]
+    assert [fault.split(":")[0] for fault in tuple(map(str, report.faults))] == ["3.png", "1.png", "2.png"]
 
 
 def break_images(source):
@@ -441,7 +452,7 @@ def test_several_image_objects_of_the_file_of_a_kept_image_are_always_an_error(t
     source = with_annotations(tmp_path, *ANNOTATIONS, images=images)
     with pytest.raises(FaultsError, match="1 file with several image objects; expected one for each") as error:
         source.cut(image_ids=[3, 5], on_error=on_error)
-    assert error.value.faults == ("3.png: named by the image ids 3, 1",)
+    assert tuple(map(str, error.value.faults)) == ("3.png: named by the image ids 3, 1",)
     assert not (source.root / "out").exists()
     assert source.cut(image_ids=[5], on_error=on_error).images == 1
 

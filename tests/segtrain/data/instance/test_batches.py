@@ -4,13 +4,13 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from drawn_instances import drawn, miniature, rectangle
 
 from segdata.errors import InvalidInputError
-from segdata.records.manifest import RecordSet, open_set
-from segdata.records.reader import read_rows
+from segdata.records.reader import RecordSet, open_set, read_rows
 from segdata.records.schema import Row
 from segtrain.config.config import Config
 from segtrain.config.mask_rcnn import MaskRcnn
@@ -45,7 +45,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> RecordSet:
 
 
 def _epoch(records: RecordSet, config: Config = CONFIG, **options: object) -> list[Batch]:
-    settings = dataclasses.replace(SETTINGS, expand=bool(options.pop("expand", False)))
+    settings = msgspec.structs.replace(SETTINGS, expand=bool(options.pop("expand", False)))
     every = {"rows": range(records.manifest.rows), "epoch": 0}
     batches = instance_batches(records, config, settings, **{**every, **options})  # type: ignore[arg-type]
     return [Batch(*(column.asnumpy() for column in batch)) for batch in batches]

@@ -8,7 +8,7 @@ import pytest
 from drawn_instances import Object, drawn, rectangle
 
 from segdata.errors import InvalidInputError
-from segdata.records.manifest import RecordSet, open_set
+from segdata.records.reader import RecordSet, open_set
 from segtrain.data.instance.trainable import TrainableRows, trainable_rows
 
 BLACK = np.zeros((40, 60, 3), np.uint8)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,8 +10,10 @@ import numpy as np
 import pytest
 
 from segdata.errors import InvalidInputError
-from segdata.records.manifest import open_set
+from segdata.records.manifest import read_manifest, write_manifest
+from segdata.records.reader import open_set
 from segtrain.config.config import Config
+from segtrain.config.networks import DeepLab
 from segtrain.config.recipes import override
 from segtrain.data.rows import steps_per_epoch
 from segtrain.data.semantic.crops import crop_batches, decode_sample, list_samples, record_samples
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _epoch(path: Path, config: Config, epoch: int = 0, first_step: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
-    batches = crop_batches(open_set(path), config, epoch=epoch, first_step=first_step)
+    batches = crop_batches(open_set(path), config, config.model_as(DeepLab), epoch=epoch, first_step=first_step)
     return [(images.asnumpy(), labels.asnumpy()) for images, labels in batches]
 
 
@@ -96,15 +100,22 @@ def test_the_record_sets_own_ignore_label_fills_what_lies_beyond(make_set: Calla
     assert (labels == 9).all()
 
 
+def test_an_index_that_lacks_a_row_is_a_sentence(make_set: Callable[..., Path], small: Config) -> None:
+    path = make_set(_numbered(4))
+    (index,) = path.glob("*.db")
+    with sqlite3.connect(index) as connection:
+        connection.execute("DELETE FROM INDEXES WHERE ROW_ID = 1")
+    connection.close()
+    with pytest.raises(InvalidInputError, match=r"the shard has 4 rows, but in its index row 2 follows where row 1"):
+        _epoch(path, small)
+
+
 def test_a_row_with_a_foreign_label_is_named(make_set: Callable[..., Path], small: Config) -> None:
     rows = _numbered(4)
     wide = make_set(rows, names=tuple("abcd"))
-    manifest = wide / "manifest.json"
-    text = manifest.read_text()
-    # A set whose manifest was edited by hand to three classes.
-    start = text.rindex("    {", 0, text.index('"original_id": 3'))
-    end = text.index("}", start) + 1
-    manifest.write_text(text[: text.rindex(",", 0, start)] + text[end:])
+    # A set whose manifest names three of its four classes.
+    manifest = read_manifest(wide / "manifest.json")
+    write_manifest(wide, replace(manifest, classes=manifest.classes[:3]))
     with pytest.raises(InvalidInputError, match=r"3\.bmp\.png: the label holds value 3; expected 0 to 2 or 255"):
         _epoch(wide, small)
 

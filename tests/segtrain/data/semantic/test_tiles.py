@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from segtrain.config.unet import UNetSettings
+from segtrain.config.unet import UNet
 from segtrain.data.semantic.tile_transforms import augment_tile, with_channels
 
 IGNORE = 255
 
 #: Everything that is random at once.
-ALL = UNetSettings(flip="both", turn=True, crop=0.3, brightness=0.1, contrast=0.2, elastic=4)
+ALL = UNet(flip="both", turn=True, crop=0.3, brightness=0.1, contrast=0.2, elastic=4)
 
 
 def _image(height: int = 40, width: int = 50, channels: int = 1) -> np.ndarray:
@@ -18,7 +18,7 @@ def _image(height: int = 40, width: int = 50, channels: int = 1) -> np.ndarray:
 
 
 def _tile(
-    image: np.ndarray, label: np.ndarray, settings: UNetSettings, *, size: int = 16, output: int = 16, seed: int = 0
+    image: np.ndarray, label: np.ndarray, settings: UNet, *, size: int = 16, output: int = 16, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     return augment_tile(
         image,
@@ -37,7 +37,7 @@ def _tile(
 def test_a_tile_without_augmentation_is_a_window_of_the_image(seed: int, channels: int) -> None:
     image = _image(channels=channels)
     label = image[..., 0] // 128
-    pixels, labels = _tile(image, label, UNetSettings(), seed=seed)
+    pixels, labels = _tile(image, label, UNet(), seed=seed)
     assert pixels.shape == (channels, 16, 16)
     assert (pixels.dtype, labels.dtype) == (np.float32, np.int32)
     values = np.rint(pixels * 127.5 + 127.5)
@@ -57,7 +57,7 @@ def test_image_and_label_meet_the_same_geometry(seed: int) -> None:
     label = ((rows // 20 + columns // 20) % 2).astype(np.uint8)
     # Twice the same picture: where the one is far from an edge, the other is what it says.
     image = (label * 255)[..., None]
-    settings = UNetSettings(flip="both", turn=True, crop=0.2, elastic=3)
+    settings = UNet(flip="both", turn=True, crop=0.2, elastic=3)
     pixels, labels = _tile(image, label, settings, size=40, output=40, seed=seed)
     sure = np.abs(pixels[0]) > 0.999
     assert sure.mean() > 0.5
@@ -81,7 +81,7 @@ def test_the_same_seed_gives_the_same_tile_and_another_one_another() -> None:
 def test_the_label_is_that_of_the_center() -> None:
     label = np.arange(2000).reshape(40, 50) % 250
     image = label.astype(np.uint8)[..., None]
-    pixels, labels = _tile(image, label.astype(np.uint8), UNetSettings(), size=20, output=8)
+    pixels, labels = _tile(image, label.astype(np.uint8), UNet(), size=20, output=8)
     assert labels.shape == (8, 8)
     assert (np.rint(pixels[0, 6:14, 6:14] * 127.5 + 127.5) == labels).all()
 
@@ -89,24 +89,24 @@ def test_the_label_is_that_of_the_center() -> None:
 def test_flips_and_turns_reach_all_eight_symmetries() -> None:
     image = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
     label = np.zeros((16, 16), np.uint8)
-    settings = UNetSettings(flip="both", turn=True)
+    settings = UNet(flip="both", turn=True)
     assert len({_tile(image, label, settings, seed=seed)[0].tobytes() for seed in range(100)}) == 8
-    upright = UNetSettings(flip="both")
+    upright = UNet(flip="both")
     assert len({_tile(image, label, upright, seed=seed)[0].tobytes() for seed in range(100)}) == 4
-    pixels = {_tile(image, label, UNetSettings(flip="horizontal"), seed=seed)[0].tobytes() for seed in range(100)}
-    plain, _ = _tile(image, label, UNetSettings())
+    pixels = {_tile(image, label, UNet(flip="horizontal"), seed=seed)[0].tobytes() for seed in range(100)}
+    plain, _ = _tile(image, label, UNet())
     assert pixels == {plain.tobytes(), plain[..., ::-1].tobytes()}
 
 
 def test_beyond_the_image_is_its_mirror_image_or_the_mean_without_a_label() -> None:
     image = _image(8, 8)
     label = (image[..., 0] // 128).astype(np.uint8)
-    pixels, labels = _tile(image, label, UNetSettings(), size=12, output=12)
+    pixels, labels = _tile(image, label, UNet(), size=12, output=12)
     mirrored = np.pad(image[..., 0], 2, mode="reflect")
     assert (np.rint(pixels[0] * 127.5 + 127.5) == mirrored).all()
     assert (labels == np.pad(label, 2, mode="reflect")).all()
 
-    pixels, labels = _tile(image, label, UNetSettings(fill="zero"), size=12, output=12)
+    pixels, labels = _tile(image, label, UNet(fill="zero"), size=12, output=12)
     outside = np.pad(np.zeros((8, 8), bool), 2, constant_values=True)
     assert (pixels[0][outside] == 0).all()
     assert (labels == np.pad(label, 2, constant_values=IGNORE)).all()
@@ -117,20 +117,20 @@ def test_a_crop_enlarges() -> None:
     label = np.zeros((60, 60), np.uint8)
     steps = []
     for seed in range(50):
-        pixels, _ = _tile(rows, label, UNetSettings(crop=0.3), size=32, output=32, seed=seed)
+        pixels, _ = _tile(rows, label, UNet(crop=0.3), size=32, output=32, seed=seed)
         steps.append(float(np.diff(pixels[0, :, 0]).mean() * 127.5 / 4))
     # Each side loses up to 30 %: what is seen of 32 pixels is 40 % of them at least, and all at most.
     assert 0.4 <= min(steps) < 0.6
     assert 0.8 < max(steps) <= 1.001
 
 
-@pytest.mark.parametrize("settings", [UNetSettings(brightness=0.5), UNetSettings(contrast=0.9)])
-def test_brightness_and_contrast_stay_in_range_and_leave_the_label(settings: UNetSettings) -> None:
+@pytest.mark.parametrize("settings", [UNet(brightness=0.5), UNet(contrast=0.9)])
+def test_brightness_and_contrast_stay_in_range_and_leave_the_label(settings: UNet) -> None:
     image = _image()
     label = (image[..., 0] // 128).astype(np.uint8)
     changed = False
     for seed in range(10):
-        plain, truth = _tile(image, label, UNetSettings(), seed=seed)
+        plain, truth = _tile(image, label, UNet(), seed=seed)
         pixels, labels = _tile(image, label, settings, seed=seed)
         assert (labels == truth).all()
         assert np.abs(pixels).max() <= 1

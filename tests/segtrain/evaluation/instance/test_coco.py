@@ -12,8 +12,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from segdata.errors import InvalidInputError
-from segdata.records.manifest import RecordSet
-from segdata.records.reader import read_rows
+from segdata.records.reader import RecordSet, read_rows
 from segtrain.evaluation.instance.coco import AveragePrecision, ground_truth, read_ground_truth, score_results
 from segtrain.inference.instance.detections import Result, result_entries, write_results
 from segtrain.inference.instance.paste import encode_mask, paste_mask

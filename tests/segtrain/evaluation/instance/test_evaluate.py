@@ -13,7 +13,7 @@ import pytest
 from drawn_instances import miniature, nothing, oracle
 
 from segdata.errors import InvalidInputError, TargetExistsError
-from segdata.records.manifest import RecordSet
+from segdata.records.reader import RecordSet
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.recipes import override, recipe
 from segtrain.distributed.ranks import Ranks

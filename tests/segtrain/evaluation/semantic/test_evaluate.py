@@ -17,8 +17,11 @@ from segtrain.config.config import Config
 from segtrain.data.rows import worker_count
 from segtrain.data.semantic.crops import EncodedSample, SampleList, list_samples
 from segtrain.distributed.device import prepare_device
+from segtrain.evaluation.semantic.confusion import ConfusionMatrix
 from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate_semantic, score_samples
-from segtrain.inference.semantic.segmenter import EvalSettings, Segmenter, load_segmenter
+from segtrain.inference.semantic.predict import predict_semantic
+from segtrain.inference.semantic.segmenter import Segmenter, load_segmenter
+from segtrain.inference.settings import EvalSettings, Fit
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Rows, Trained
@@ -47,7 +50,10 @@ def test_names_and_scores_are_those_of_the_evaluation_in_training(evaluated: Eva
 def test_the_batch_size_does_not_change_the_result(
     evaluated: EvalReport, trained: Trained, miniature: Miniature
 ) -> None:
-    assert evaluate_semantic(trained.directory / "last.ckpt", miniature.val, batch_size=3).scores == evaluated.scores
+    assert (
+        evaluate_semantic(trained.directory / "last.ckpt", miniature.val, EvalSettings(batch_size=3)).scores
+        == evaluated.scores
+    )
 
 
 def test_a_list_file_gives_what_its_record_set_gives(
@@ -60,7 +66,9 @@ def test_a_list_file_gives_what_its_record_set_gives(
 def test_several_scales_and_mirroring_take_another_look(
     evaluated: EvalReport, trained: Trained, miniature: Miniature
 ) -> None:
-    report = evaluate_semantic(trained.directory / "last.ckpt", miniature.val, scales=(1.0, 1.5), flip=True)
+    report = evaluate_semantic(
+        trained.directory / "last.ckpt", miniature.val, EvalSettings(scales=(1.0, 1.5), flip=True)
+    )
     assert (report.rows, report.scores.pixels) == (evaluated.rows, evaluated.scores.pixels)
     assert report.scores.pixel_accuracy != evaluated.scores.pixel_accuracy
     assert (report.settings.scales, report.settings.flip, report.settings.crop_size) == ((1.0, 1.5), True, 33)
@@ -72,9 +80,9 @@ def test_the_network_of_the_other_stride_is_evaluated_by_the_same_parameters(
     for suffix in ("ckpt", "json"):
         content = (trained.directory / f"best.{suffix}").read_bytes()
         (tmp_path / f"s8.{suffix}").write_bytes(content.replace(b"DeepLabV3plus_s16", b"DeepLabV3plus_s8"))
-    mode = {"scales": (0.5, 1.0), "flip": True, "crop_size": 65}
+    settings = EvalSettings(scales=(0.5, 1.0), flip=True, crop_size=65)
     reports = [
-        evaluate_semantic(tmp_path / "s8.ckpt", data, **mode)  # type: ignore[arg-type]
+        evaluate_semantic(tmp_path / "s8.ckpt", data, settings)
         for data in (miniature.val, SampleList(miniature.root, miniature.val_lst))
     ]
     assert {(report.model, report.rows) for report in reports} == {("DeepLabV3plus_s8", 5)}
@@ -83,7 +91,7 @@ def test_the_network_of_the_other_stride_is_evaluated_by_the_same_parameters(
 
 def test_however_many_samples_there_are_only_a_few_wait_in_memory(miniature: Miniature, small: Config) -> None:
     prepare_device("CPU", seed=1)
-    segmenter = Segmenter(nn.Conv2d(3, 4, 1), small, EvalSettings(crop_size=33), batch_size=2)
+    segmenter = Segmenter(nn.Conv2d(3, 4, 1), small, EvalSettings(batch_size=2))
     sample = next(list_samples(miniature.root, miniature.val_lst))
     read, done, most = 0, 0, 0
 
@@ -142,15 +150,35 @@ def test_a_label_of_another_size_than_its_image_is_named(
 def test_fewer_samples_than_there_should_be_are_no_result(
     trained: Trained, miniature: Miniature, small: Config
 ) -> None:
-    segmenter, info, _ = load_segmenter(
-        trained.directory / "best.ckpt",
-        scales=(1.0,),
-        flip=False,
-        turn=False,
-        crop_size=None,
-        batch_size=2,
-        device_target="CPU",
-    )
+    segmenter, info, _ = load_segmenter(trained.directory / "best.ckpt", EvalSettings(batch_size=2), "CPU")
     samples = list(list_samples(miniature.root, miniature.val_lst))[:1]
     with pytest.raises(InvalidInputError, match="read 1 sample; expected 5"):
         score_samples(segmenter, samples, rows=5, ignore_label=255, names=info.class_names)
+
+
+@pytest.mark.parametrize("fit", ["longer_side", "tiles"])
+def test_the_scores_are_those_of_the_class_maps_that_prediction_writes(
+    trained: Trained, miniature: Miniature, tmp_path: Path, fit: Fit
+) -> None:
+    settings = EvalSettings(fit=fit, flip=True, crop_size=129)
+    checkpoint, pairs = trained.directory / "last.ckpt", read_list(miniature.val_lst)[:2]
+    write_list(tmp_path / "two.txt", pairs, overwrite=False)
+    report = evaluate_semantic(checkpoint, SampleList(miniature.root, tmp_path / "two.txt"), settings)
+    predict_semantic(tmp_path / "two.txt", checkpoint, tmp_path / "out", settings, data_root=miniature.root)
+    matrix = ConfusionMatrix(4, 255)
+    for pair in pairs:
+        predicted = tmp_path / "out" / "index" / f"{Path(pair.image).stem}.png"
+        matrix.update(*(decode_index_png(path.read_bytes()) for path in (miniature.root / pair.label, predicted)))
+    assert report.scores == matrix.report([score.name for score in report.scores.classes])
+    assert report.settings.fit == fit
+
+
+def test_the_batch_of_tiles_does_not_change_the_result(trained: Trained, miniature: Miniature) -> None:
+    reports = [
+        evaluate_semantic(
+            trained.directory / "last.ckpt", miniature.val, EvalSettings(fit="tiles", crop_size=129, batch_size=size)
+        )
+        for size in (1, 3)
+    ]
+    assert reports[0].scores == reports[1].scores
+    assert (reports[0].settings.overlap, reports[0].settings.batch_size) == (32, 1)

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from little_memory import predict_with_little_memory
 from PIL import Image
 
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.labels.colormap import voc_palette
 from segdata.lists import read_list
-from segdata.store.transfer import files_below
 from segtrain.inference.semantic.predict import predict_semantic
+from segtrain.inference.settings import EvalSettings
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Trained
@@ -21,11 +23,18 @@ def _images(miniature: Miniature) -> Path:
     return miniature.root / "VOCdevkit" / "VOC2012" / "JPEGImages"
 
 
+def _files(directory: Path) -> list[str]:
+    """Return the results in a directory; hidden files are notes about them."""
+    found = (path for path in directory.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return sorted(path.relative_to(directory).as_posix() for path in found)
+
+
 def test_each_image_gets_class_ids_colors_and_an_overlay_at_its_own_size(
     trained: Trained, miniature: Miniature, tmp_path: Path
 ) -> None:
     checkpoint = trained.directory / "best.ckpt"
-    report = predict_semantic(_images(miniature), checkpoint, tmp_path / "out", scales=(1.0, 1.5), flip=True)
+    settings = EvalSettings(scales=(1.0, 1.5), flip=True)
+    report = predict_semantic(_images(miniature), checkpoint, tmp_path / "out", settings)
     paths = sorted(_images(miniature).iterdir())
     assert (report.images, report.faults) == (len(paths), ())
     seen = set()
@@ -70,12 +79,10 @@ def test_images_that_cannot_be_read_are_reported_and_the_others_done(
     (folder / "notes.txt").touch()
     report = predict_semantic(folder, trained.directory / "best.ckpt", tmp_path / "out")
     assert report.images == 1
-    assert [fault.partition(": ")[0] for fault in report.faults] == [
-        str(folder / name) for name in ("bad.jpg", "cut.jpg", "empty.jpg")
-    ]
-    assert report.faults[0].endswith("bad.jpg: not a readable image: unknown image format")
+    assert [fault.partition(": ")[0] for fault in report.faults] == ["bad.jpg", "cut.jpg", "empty.jpg"]
+    assert report.faults[0] == "bad.jpg: not a readable image: unknown image format"
     (folder / "good.jpg").unlink()
-    with pytest.raises(FaultsError, match=r"no image can be read \(3 tried\)"):
+    with pytest.raises(FaultsError, match=r"no image can be segmented \(3 tried\)"):
         predict_semantic(folder, trained.directory / "best.ckpt", tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()
 
@@ -90,7 +97,7 @@ def test_a_place_that_is_taken_is_not_written_over(trained: Trained, miniature: 
     other = sorted(_images(miniature).iterdir())[-1]
     predict_semantic(other, trained.directory / "best.ckpt", out, overwrite=True)
     kinds = ("index", "overlay", "palette")
-    assert files_below(out) == [f"{kind}/{other.stem}.png" for kind in kinds]
+    assert _files(out) == [f"{kind}/{other.stem}.png" for kind in kinds]
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "index/drawn_by_hand.png"])
@@ -129,7 +136,7 @@ def test_images_and_checkpoint_are_not_replaced_by_their_results(
     predict_semantic(next(_images(miniature).iterdir()), checkpoint, tmp_path / "out")
     with pytest.raises(InvalidInputError, match="is in the target"):
         predict_semantic(tmp_path / "out" / "overlay", checkpoint, tmp_path / "out", overwrite=True)
-    assert len(files_below(tmp_path / "out")) == 3
+    assert len(_files(tmp_path / "out")) == 3
 
 
 def test_images_must_be_there_and_have_names_of_their_own(trained: Trained, tmp_path: Path) -> None:
@@ -144,3 +151,28 @@ def test_images_must_be_there_and_have_names_of_their_own(trained: Trained, tmp_
     (folder / "a.png").touch()
     with pytest.raises(FaultsError, match=r"1 duplicate file name, extensions aside; .*:\n.*a\.jpg and .*a\.png"):
         predict_semantic(folder, checkpoint, tmp_path / "out")
+
+
+def test_tiles_segment_an_image_as_each_of_its_tiles_alone(
+    trained: Trained, miniature: Miniature, tmp_path: Path
+) -> None:
+    image = tmp_path / "small.png"
+    with Image.open(next(_images(miniature).iterdir())) as photo:
+        photo.crop((0, 0, 33, 33)).save(image)
+    checkpoint = trained.directory / "best.ckpt"
+    predict_semantic(image, checkpoint, tmp_path / "tiles", EvalSettings(fit="tiles"))
+    predict_semantic(image, checkpoint, tmp_path / "side", EvalSettings(fit="longer_side"))
+    # An image that fits into one tile is neither cut nor resized.
+    tiles, side = (Image.open(tmp_path / name / "index" / "small.png") for name in ("tiles", "side"))
+    assert (np.asarray(tiles) == np.asarray(side)).all()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process and tells its size")
+def test_an_image_too_large_for_the_memory_is_named_and_the_others_are_kept(
+    trained: Trained, miniature: Miniature, tmp_path: Path
+) -> None:
+    photo = next(_images(miniature).iterdir())
+    images, fault = predict_with_little_memory(trained.directory / "best.ckpt", photo, tmp_path)
+    assert images == "1"
+    assert fault.startswith("huge.png: 9000 x 9000 pixels are too many here: ")
+    assert _files(tmp_path / "out") == [f"{kind}/small.png" for kind in ("index", "overlay", "palette")]

@@ -9,6 +9,8 @@ from segtrain.config.mask_rcnn import MaskRcnn
 def tiny() -> MaskRcnn:
     """Return settings of a network that a test can train; every sample takes all there is."""
     return MaskRcnn(
+        backbone="resnet18",
+        freeze_bn=True,
         image_height=64,
         image_width=96,
         max_instances=3,

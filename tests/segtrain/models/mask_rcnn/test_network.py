@@ -25,7 +25,7 @@ Batch = tuple[np.ndarray, ...]
 @pytest.fixture(scope="module")
 def loss(tiny: MaskRcnn) -> MaskRcnnLoss:
     ms.set_seed(1)
-    network = MaskRcnnNetwork(tiny, num_classes=CLASSES, backbone="resnet18", freeze_bn=True)
+    network = MaskRcnnNetwork(tiny, CLASSES)
     freeze(network, recipe("mask_rcnn_coco").freeze)
     return MaskRcnnLoss(network)
 
@@ -150,10 +150,6 @@ def test_stem_and_first_stage_are_not_trained_and_the_backbone_has_its_name(loss
     assert {"rpn_sample.counter", "roi_sample.counter"} <= {p.name for p in loss.get_parameters()}
 
 
-@pytest.mark.parametrize(
-    ("classes", "backbone", "words"),
-    [(0, "resnet18", "expected at least 1, background excluded"), (1, "resnet19", "resnet18")],
-)
-def test_what_cannot_be_built_is_told(tiny: MaskRcnn, classes: int, backbone: str, words: str) -> None:
-    with pytest.raises(InvalidInputError, match=words):
-        MaskRcnnNetwork(tiny, num_classes=classes, backbone=backbone, freeze_bn=True)
+def test_what_cannot_be_built_is_told(tiny: MaskRcnn) -> None:
+    with pytest.raises(InvalidInputError, match="expected at least 1, background excluded"):
+        MaskRcnnNetwork(tiny, 0)

@@ -1,72 +1,23 @@
-"""No partial files are written, and no other files are lost."""
+"""No other files are lost: what is replaced is provably ours."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from published import publish, texts
 
 from segdata.dataset import open_dataset
-from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
-from segdata.files import (
-    RESULT_MARKER,
-    check_inputs_outside,
-    names_by_stem,
-    resolve,
-    staged_directory,
-    staging_directory,
-    write_file,
-)
+from segdata.errors import InvalidInputError, TargetExistsError
+from segdata.files.ownership import RESULT_MARKER, check_inputs_outside
+from segdata.files.paths import names_by_stem
+from segdata.files.publishing import staged_directory
 from segdata.inspect.preview import preview
 from segdata.miniature.tif import write_stacks
 from segdata.sources.tif.slice import tif_slice
-
-
-def publish(target: Path, files: dict[str, str], *, overwrite: bool = False) -> None:
-    with staged_directory(target, overwrite=overwrite) as staging:
-        for name, text in files.items():
-            (staging / name).parent.mkdir(parents=True, exist_ok=True)
-            (staging / name).write_text(text)
-
-
-def texts(directory: Path) -> dict[str, str]:
-    """Return the text of each file below `directory`; links are not followed."""
-    return {
-        path.relative_to(directory).as_posix(): path.read_text()
-        for path in directory.rglob("*")
-        if path.is_file() and not path.is_symlink()
-    }
-
-
-@pytest.fixture
-def result(tmp_path: Path) -> Path:
-    """An earlier result: two files, one of them in a folder."""
-    publish(tmp_path / "result", {"list.txt": "a", "masks/a.png": "123"})
-    return tmp_path / "result"
-
-
-def test_a_staged_directory_appears_only_when_its_block_succeeds(tmp_path: Path) -> None:
-    target = tmp_path / "deep" / "set"
-    with staged_directory(target, overwrite=False, ours=()) as staging:
-        (staging / "a").write_text("1")
-        assert not target.exists()
-    assert (target / "a").read_text() == "1"
-    assert os.listdir(target.parent) == ["set"]
-
-
-def test_a_failing_block_leaves_nothing_behind(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), staged_directory(tmp_path / "set", overwrite=False, ours=()) as staging:
-        (staging / "a").write_text("1")
-        raise ZeroDivisionError
-    assert os.listdir(tmp_path) == []
-
-
-# What is replaced
 
 
 def test_a_result_lists_its_files_and_their_sizes_in_a_hidden_file(result: Path, tmp_path: Path) -> None:
@@ -288,107 +239,6 @@ def test_an_input_in_the_target_is_refused_by_whatever_name(
     )
 
 
-# Staging
-
-
-def staging_of(target: Path) -> Path:
-    assert staging_directory(target) == target.with_name(f".{target.name}.staging")
-    return staging_directory(target)
-
-
-@pytest.mark.parametrize("keep", [False, True])
-def test_a_link_with_the_name_of_the_staging_directory_is_not_followed(tmp_path: Path, keep: bool) -> None:
-    (tmp_path / "precious").mkdir()
-    (tmp_path / "precious" / "thesis.tex").write_text("years")
-    staging_of(tmp_path / "set").symlink_to("precious")
-    with pytest.raises(SegDataError) as refused:
-        with staged_directory(tmp_path / "set", overwrite=False, ours=(), keep=keep):
-            pass
-    assert str(refused.value) == (
-        f"{tmp_path}/.set.staging: is a link; expected nothing there, because results are staged under this name. "
-        "Move it away or choose another target."
-    )
-    assert texts(tmp_path / "precious") == {"thesis.tex": "years"}
-    assert sorted(os.listdir(tmp_path)) == [".set.staging", "precious"]
-
-
-def test_a_file_with_the_name_of_the_staging_directory_is_refused(tmp_path: Path) -> None:
-    staging_of(tmp_path / "set").write_text("mine")
-    with pytest.raises(SegDataError, match=r"\.set\.staging: is not a directory; expected nothing there"):
-        publish(tmp_path / "set", {})
-    assert staging_of(tmp_path / "set").read_text() == "mine"
-
-
-@pytest.mark.parametrize("keep", [False, True])
-def test_a_folder_with_the_name_of_the_staging_directory_is_not_emptied(tmp_path: Path, keep: bool) -> None:
-    staging_of(tmp_path / "set").mkdir()
-    (staging_of(tmp_path / "set") / "thesis.tex").write_text("years")
-    with pytest.raises(SegDataError, match=r"contains files that this program did not write, .*Move it away"):
-        with staged_directory(tmp_path / "set", overwrite=False, keep=keep):
-            pass
-    assert texts(staging_of(tmp_path / "set")) == {"thesis.tex": "years"}
-
-
-def test_links_in_the_staging_directory_are_removed_and_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "images").mkdir()
-    (tmp_path / "images" / "a.jpg").write_text("an image")
-    with pytest.raises(ZeroDivisionError), staged_directory(tmp_path / "set", overwrite=False, keep=True) as staging:
-        (staging / "images").symlink_to(tmp_path / "images")
-        raise ZeroDivisionError
-    publish(tmp_path / "set", {"b": "new"})
-    assert sorted(texts(tmp_path / "set")) == [RESULT_MARKER, "b"]
-    assert texts(tmp_path / "images") == {"a.jpg": "an image"}
-
-
-def test_work_that_is_kept_is_found_by_the_next_run(tmp_path: Path) -> None:
-    for _ in range(2):
-        with pytest.raises(ZeroDivisionError):
-            with staged_directory(tmp_path / "set", overwrite=False, keep=True) as staging:
-                (staging / "half").write_text("1")
-                raise ZeroDivisionError
-    with staged_directory(tmp_path / "set", overwrite=False, keep=True) as staging:
-        assert (staging / "half").read_text() == "1"
-    assert sorted(os.listdir(tmp_path / "set")) == [RESULT_MARKER, "half"]
-
-
-def test_nothing_is_kept_when_there_is_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), staged_directory(tmp_path / "set", overwrite=False, keep=True):
-        raise ZeroDivisionError
-    assert os.listdir(tmp_path) == []
-
-
-def test_what_a_killed_run_left_is_cleared_by_the_next(tmp_path: Path) -> None:
-    target = tmp_path / "set"
-    killed = f"""
-import os, pathlib
-from segdata.files import staged_directory
-with staged_directory(pathlib.Path({str(target)!r}), overwrite=False, ours=()) as staging:
-    (staging / "half").write_text("…")
-    (staging / "folder").mkdir()
-    os.kill(os.getpid(), 9)
-"""
-    assert subprocess.run([sys.executable, "-c", killed]).returncode == -9
-    assert not target.exists()
-    publish(target, {"complete": "1"})
-    assert sorted(os.listdir(target)) == [RESULT_MARKER, "complete"]
-    assert os.listdir(tmp_path) == ["set"]
-
-
-def test_a_second_run_at_the_same_target_is_refused(tmp_path: Path) -> None:
-    with staged_directory(tmp_path / "set", overwrite=False, ours=()) as staging:
-        (staging / "a").write_text("1")
-        with pytest.raises(SegDataError, match="another run"):
-            with staged_directory(tmp_path / "set", overwrite=False, ours=()):
-                pass
-    assert os.listdir(tmp_path / "set") == ["a"]
-
-
-def test_a_target_below_a_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(SegDataError, match="not a writable directory"):
-        publish(tmp_path / "file" / "set", {})
-
-
 # Commands
 
 
@@ -417,6 +267,16 @@ def test_a_stack_is_not_sliced_into_its_own_folder(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path / "stacks")) == ["train-labels.tif", "train-volume.tif"]
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_preview_does_not_replace_a_page_of_somebody_else(devkit: Path, tmp_path: Path, overwrite: bool) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").write_text("<!doctype html><title>Welcome</title>")
+    with pytest.raises(TargetExistsError, match=r"index\.html: ") as refused:
+        preview(open_dataset(devkit / "voc_val_lst.txt"), html=tmp_path / "site", count=1, overwrite=overwrite)
+    assert refused.value.replaceable != overwrite
+    assert (tmp_path / "site" / "index.html").read_text() == "<!doctype html><title>Welcome</title>"
+
+
 def test_a_preview_leaves_all_other_files_of_its_folder_alone(devkit: Path, tmp_path: Path) -> None:
     (tmp_path / "site" / "images").mkdir(parents=True)
     for name in ("notes.html", "images/logo.png"):
@@ -425,35 +285,3 @@ def test_a_preview_leaves_all_other_files_of_its_folder_alone(devkit: Path, tmp_
         preview(open_dataset(devkit / "voc_val_lst.txt"), html=tmp_path / "site", count=1, overwrite=overwrite)
     assert sorted(texts(tmp_path / "site")) == ["images/logo.png", "index.html", "notes.html"]
     assert {(tmp_path / "site" / name).read_text() for name in ("notes.html", "images/logo.png")} == {"mine"}
-
-
-# Files
-
-
-def test_a_file_is_written_whole_with_the_umasks_mode(tmp_path: Path) -> None:
-    write_file(tmp_path / "sub" / "list", b"abc", overwrite=False)
-    assert (tmp_path / "sub" / "list").read_bytes() == b"abc"
-    umask = os.umask(0)
-    os.umask(umask)
-    assert (tmp_path / "sub" / "list").stat().st_mode & 0o777 == 0o666 & ~umask
-    with pytest.raises(TargetExistsError):
-        write_file(tmp_path / "sub" / "list", b"def", overwrite=False)
-    write_file(tmp_path / "sub" / "list", b"def", overwrite=True)
-    assert (tmp_path / "sub" / "list").read_bytes() == b"def"
-    assert os.listdir(tmp_path / "sub") == ["list"]
-
-
-@pytest.mark.parametrize("path", ["/etc/passwd", "../a", "a/../../b", "a/..", "a\0b"])
-def test_a_path_that_leaves_the_root_is_refused(tmp_path: Path, path: str) -> None:
-    with pytest.raises(InvalidInputError, match="is outside the data root"):
-        resolve(tmp_path, path)
-
-
-def test_names_with_dots_stay_below_the_root(tmp_path: Path) -> None:
-    assert resolve(tmp_path, "a/..b/c.d") == tmp_path / "a" / "..b" / "c.d"
-
-
-def test_files_are_found_by_stem_whatever_the_case_of_their_suffix(tmp_path: Path) -> None:
-    for name in ("a.JPG", "a.png", "b.jpeg", ".hidden.jpg", "c.txt"):
-        (tmp_path / name).touch()
-    assert names_by_stem(tmp_path, (".jpg", ".jpeg", ".png")) == {"a": ["a.JPG", "a.png"], "b": ["b.jpeg"]}

@@ -1,0 +1,72 @@
+"""Paths below a root, and the files of a directory by name."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Collection
+from pathlib import Path, PurePath
+
+from segdata.errors import InvalidInputError
+
+
+def resolve(root: Path, relative: str) -> Path:
+    """Return `relative` (POSIX slashes) under `root`.
+
+    Raises:
+        InvalidInputError: when the path is absolute or leaves `root`. Links inside `root` are the owner's
+            choice and are followed.
+    """
+    if relative.startswith("/") or ".." in relative.split("/") or "\0" in relative:
+        raise InvalidInputError(
+            f"{relative!r}: is outside the data root {root}; expected a path below it", "outside_root"
+        )
+    return root / relative
+
+
+def normal(path: Path) -> Path:
+    """Return `path` as an absolute path without dots. Links are not resolved: a linked folder stays below its root."""
+    return Path(os.path.normpath(path.absolute()))
+
+
+def real(path: Path) -> Path:
+    """Return `path` as an absolute path with all links resolved; it need not exist.
+
+    Raises:
+        InvalidInputError: when a link leads back to itself.
+    """
+    # From Python 3.13 on, `Path.resolve` no longer refuses such a link; earlier it did so by a `RuntimeError`.
+    found = Path(os.path.realpath(path))
+    try:
+        found.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise InvalidInputError(
+                f"{path}: is or contains a link that leads back to itself; expected a path that can exist. "
+                "Remove the link or choose another path."
+            ) from error
+    return found
+
+
+def below(root: Path, path: Path) -> Path:
+    """Return the `normal` form of `path`, which must be below `root` (already normal).
+
+    Raises:
+        InvalidInputError: when it is not below `root`, so a list with paths relative to `root` cannot name it.
+    """
+    if not normal(path).is_relative_to(root):
+        raise InvalidInputError(
+            f"{path}: is outside the data root {root}; expected a path below it, because the paths in a list are "
+            "relative to the data root. Choose a data root that contains both."
+        )
+    return normal(path)
+
+
+def names_by_stem(directory: Path, suffixes: Collection[str]) -> dict[str, list[str]]:
+    """Return the file names in `directory`, grouped by stem. Suffixes match in any case; hidden files are skipped."""
+    found: dict[str, list[str]] = {}
+    with os.scandir(directory) as entries:
+        for path in sorted(PurePath(entry.name) for entry in entries):
+            if path.suffix.lower() in suffixes and not path.name.startswith("."):
+                found.setdefault(path.stem, []).append(path.name)
+    return found

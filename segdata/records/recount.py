@@ -1,0 +1,142 @@
+"""Recount of what the manifest of a record set says, from its rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+
+from segdata.coco.rle import to_rle
+from segdata.errors import InvalidInputError
+from segdata.images.header import ImageHeader
+from segdata.images.reading import read_image_header
+from segdata.labels.masks import count_values, decode_index_png
+from segdata.mindrecord.rows import mark_row
+from segdata.parallel import Progress, default_workers, progress_map
+from segdata.records.manifest import Manifest
+from segdata.records.reader import RecordSet, read_rows
+from segdata.records.rows import ImageTotals
+from segdata.records.schema import KEY, ROW_SCHEMAS, Row, row_fingerprint, unpack_masks
+
+#: Sets of format version 1 have no kinds of image, and some count pixels of the ignore label twice.
+_COUNTED_FROM = 2
+
+
+@dataclass(frozen=True)
+class _Count:
+    """Share of one row: pixels and instances by label."""
+
+    key: str
+    fingerprint: bytes
+    payload: int
+    pixels: Counter[int]
+    instances: Counter[int]
+    header: ImageHeader
+
+
+@dataclass
+class _Totals:
+    """The sums over all rows."""
+
+    keys: Counter[str] = field(default_factory=Counter)
+    payload: int = 0
+    pixels: Counter[int] = field(default_factory=Counter)
+    images: Counter[int] = field(default_factory=Counter)
+    instances: Counter[int] = field(default_factory=Counter)
+    kinds: ImageTotals = field(default_factory=ImageTotals)
+
+    def add(self, row: _Count) -> None:
+        self.keys[row.key] += 1
+        self.payload += row.payload
+        self.pixels.update(row.pixels)
+        self.images.update(row.pixels.keys())
+        self.instances.update(row.instances)
+        self.kinds.add(row.header)
+
+
+def recount(found: RecordSet, progress: Progress) -> Iterator[str]:
+    """Read all rows of a set and yield each difference from its manifest.
+
+    Raises:
+        InvalidInputError: when a row cannot be read; names the shard and the row.
+    """
+    manifest = found.manifest
+    totals, inputs = _Totals(), hashlib.sha256()
+    for row in progress_map(
+        partial(_count, manifest),
+        read_rows(found),
+        total=len(found),
+        label="rows",
+        progress=progress,
+        workers=default_workers(),
+    ):
+        inputs.update(row.fingerprint)
+        totals.add(row)
+    if repeated := next((key for key, count in totals.keys.items() if count > 1), None):
+        yield f"{KEY[manifest.task]} {repeated}: in more than one row; expected each once"
+    if inputs.hexdigest() != manifest.inputs:
+        yield "the rows differ from those that were written (the manifest has another fingerprint of the inputs)"
+    if manifest.format_version >= _COUNTED_FROM:
+        yield from _differences(manifest, totals)
+
+
+def _count(manifest: Manifest, row: Row) -> _Count:
+    key = str(row[KEY[manifest.task]])
+    pixels, instances = Counter[int](), Counter[int]()
+    try:
+        if manifest.task == "semantic":
+            counts = count_values(decode_index_png(row["label"]))
+            pixels.update({int(label): int(counts[label]) for label in np.flatnonzero(counts)})
+        else:
+            instances.update(row["labels"].tolist())
+            for label, area in zip(row["labels"].tolist(), _areas(row), strict=True):
+                pixels[label] += area
+        header = read_image_header(row["data"])
+    except InvalidInputError as error:
+        raise InvalidInputError(f"row {row['file_name']}: {error}", "record_damaged") from error
+    payload = sum(
+        value.nbytes if isinstance(value, np.ndarray) else len(value)
+        for value in row.values()
+        if isinstance(value, bytes | np.ndarray)
+    )
+    fingerprint = row_fingerprint(mark_row(ROW_SCHEMAS[manifest.task], row), manifest.schema)
+    return _Count(key, fingerprint, payload, pixels, instances, header)
+
+
+def _areas(row: Row) -> list[int]:
+    """Return the pixels of each instance."""
+    from pycocotools import mask
+
+    size = row["height"], row["width"]
+    rles = [to_rle({"size": [*size], "counts": counts}, *size) for counts in unpack_masks(row["masks"])]
+    return [int(mask.area(rle)) for rle in rles]
+
+
+def _differences(manifest: Manifest, totals: _Totals) -> Iterator[str]:
+    ignored = 0
+    if manifest.ignore_label is not None:
+        # Ignored pixels have no class, also if the ignore label is among the class ids.
+        ignored = totals.pixels.pop(manifest.ignore_label, 0)
+        totals.images.pop(manifest.ignore_label, 0)
+    for info in manifest.classes:
+        counted = replace(
+            info,
+            pixels=totals.pixels.pop(info.id, 0),
+            images=totals.images[info.id],
+            instances=None if manifest.task == "semantic" else totals.instances[info.id],
+        )
+        yield from _compare(f"class {info.name!r}: ", counted, info, ("pixels", "images", "instances"))
+    if totals.pixels:
+        yield f"labels {sorted(totals.pixels)[:10]}: in the rows, but not among the classes of the manifest"
+    counted_set = replace(manifest, payload_bytes=totals.payload, ignore_pixels=ignored, images=totals.kinds.summary())
+    yield from _compare("", counted_set, manifest, ("payload_bytes", "ignore_pixels", "images"))
+
+
+def _compare(where: str, counted: object, said: object, names: tuple[str, ...]) -> Iterator[str]:
+    for name in names:
+        if (now := getattr(counted, name)) != (then := getattr(said, name)):
+            yield f"{where}{name}: the rows have {now}; the manifest says {then}"

@@ -1,0 +1,178 @@
+"""The instances of all images of an export, written as a COCO JSON, with a report."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from segdata.coco.file import read_coco
+from segdata.errors import Fault, FaultsError, InvalidInputError, OnError, TargetExistsError
+from segdata.files.ownership import check_target_file
+from segdata.files.paths import normal
+from segdata.sources.instances import AnnotatedImage, Segmentation
+from segdata.text import plural
+
+
+@dataclass(frozen=True)
+class AnnotationsReport:
+    """Report of `labelme`, `yolo_seg` and `masks_to_coco`.
+
+    Attributes:
+        files: number of images by JSON.
+        image_root: folder that the image names in the JSON are relative to; `--images` of later commands.
+        images: number of images.
+        without_objects: number of images without objects.
+        objects: number of objects by category, in the order of the category ids, without crowds.
+        crowds: number of crowds. Faulty objects that ``on_error="skip"`` kept as crowds are among them.
+        left_out: number of things that are not objects, by what they are.
+        found: number of other things, by what they are.
+        faults: of what was left out, or became a crowd, with ``on_error="skip"``.
+        images_left_out: number of images left out with ``on_error="skip"``.
+        written: false after a dry run.
+    """
+
+    files: dict[str, int]
+    image_root: str
+    images: int
+    without_objects: int
+    objects: dict[str, int]
+    crowds: int
+    left_out: dict[str, int]
+    found: dict[str, int]
+    faults: tuple[Fault, ...]
+    images_left_out: int
+    written: bool
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The usable images of an export, sorted by path, with the faults of the others."""
+
+    images: tuple[AnnotatedImage, ...]
+    faults: tuple[Fault, ...]
+    total: int
+
+    def root(self) -> Path:
+        """Return the nearest folder above all images."""
+        return Path(os.path.commonpath([image.path.parent for image in self.images]))
+
+    def report(
+        self, files: dict[str, int], root: Path, categories: Sequence[str], others: Counter[str], *, written: bool
+    ) -> AnnotationsReport:
+        """Return the report of these images, written to the JSON `files`; `others` are left out besides."""
+        instances = [instance for image in self.images for instance in image.instances]
+        objects = Counter(instance.category for instance in instances if not instance.crowd)
+        return AnnotationsReport(
+            files=files,
+            image_root=str(root),
+            images=len(self.images),
+            without_objects=sum(not image.instances for image in self.images),
+            objects={name: objects[name] for name in categories},
+            crowds=sum(instance.crowd for instance in instances),
+            left_out=dict(sorted(sum((image.left_out for image in self.images), others).items())),
+            found=dict(sorted(sum((image.found for image in self.images), Counter[str]()).items())),
+            faults=self.faults,
+            images_left_out=self.total - len(self.images),
+            written=written,
+        )
+
+
+def check_target_json(path: Path, *, overwrite: bool) -> None:
+    """Reject a target that must not be replaced: with `overwrite`, only a COCO JSON is.
+
+    Raises:
+        TargetExistsError: when it exists, and `overwrite` is false or it is another file.
+    """
+    check_target_file(path, overwrite=overwrite)
+    if path.exists() and path.stat().st_size:
+        try:
+            read_coco(path, faults=[])
+        except InvalidInputError as error:
+            raise TargetExistsError(
+                f"{path}: exists and is not a COCO JSON, so it is not replaced. Move it away.", replaceable=False
+            ) from error
+
+
+def collect(source: Path, results: Iterable[AnnotatedImage], on_error: OnError) -> Collected:
+    """Return the usable images among `results`, one for each file.
+
+    Raises:
+        FaultsError: for faults, unless skipped, and when no image is left.
+    """
+    kept: dict[Path, AnnotatedImage] = {}
+    faults: list[Fault] = []
+    total = 0
+    for result in results:
+        total += 1
+        faults += result.faults
+        if result.path in kept:
+            faults.append(Fault("duplicate_image", str(result.path), "is annotated by several files; expected one"))
+        elif result.usable:
+            kept[result.path] = result
+    if faults and on_error == "fail":
+        raise FaultsError(
+            f"{source}: {plural(len(faults), 'fault')}; nothing was written. Correct the annotations, or continue "
+            "without them by --on-error skip",
+            faults,
+        )
+    if not kept:
+        raise FaultsError(f"{source}: no image is left; expected at least 1 without faults", faults)
+    return Collected(tuple(kept[path] for path in sorted(kept)), tuple(faults), total)
+
+
+def category_names(found: Iterable[AnnotatedImage]) -> tuple[str, ...]:
+    """Return the names of all categories, sorted: never in the order of first appearance."""
+    return tuple(sorted({instance.category for image in found for instance in image.instances}))
+
+
+def encode_coco(images: Sequence[AnnotatedImage], root: Path, categories: Sequence[str], description: str) -> bytes:
+    """Return a COCO instances JSON; ids count from 1, in the order of `images` and `categories`.
+
+    Args:
+        images: in the order of their ids.
+        root: folder that the file names are relative to.
+        categories: their names in the order of their ids.
+        description: ``info.description`` of the JSON.
+
+    Raises:
+        FaultsError: when the name of an image is not Unicode.
+    """
+    ids = {name: number for number, name in enumerate(categories, start=1)}
+    names = [normal(image.path).relative_to(root).as_posix() for image in images]
+    # Python keeps the bytes of such a name as surrogates, which UTF-8 cannot represent.
+    if foreign := [repr(name) for name in names if any("\ud800" <= letter <= "\udfff" for letter in name)]:
+        raise FaultsError("file names that are not valid Unicode. Rename these files", foreign)
+    annotations = [(number, item) for number, image in enumerate(images, start=1) for item in image.instances]
+    members = {
+        "info": {"description": description},
+        "licenses": [],
+        "images": [
+            {"id": number, "file_name": name, "width": image.width, "height": image.height}
+            for number, (name, image) in enumerate(zip(names, images, strict=True), start=1)
+        ],
+        "annotations": [
+            {
+                "id": number,
+                "image_id": image_id,
+                "category_id": ids[item.category],
+                "segmentation": _as_json(item.segmentation),
+                "area": item.area,
+                "bbox": item.bbox,
+                "iscrowd": int(item.crowd),
+            }
+            for number, (image_id, item) in enumerate(annotations, start=1)
+        ],
+        "categories": [{"id": number, "name": name, "supercategory": ""} for name, number in ids.items()],
+    }
+    return msgspec.json.encode(members) + b"\n"
+
+
+def _as_json(segmentation: Segmentation) -> object:
+    if isinstance(segmentation, list):
+        return segmentation
+    return {"size": segmentation["size"], "counts": segmentation["counts"].decode()}

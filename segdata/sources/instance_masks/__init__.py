@@ -1,0 +1,1 @@
+"""Masks whose values are objects: instance ids, VOC's SegmentationObject, Cityscapes' instanceIds, connected parts."""

@@ -1,0 +1,100 @@
+"""Stored values of a mask: PNG, TIFF or NPY, of any integer type, never scaled and without a palette applied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import InvalidInputError
+from segdata.images.header import TIFF_STARTS, head_of, image_error, open_pillow
+from segdata.images.tiff import open_stack
+from segdata.labels import png
+
+#: File name extensions of masks, in lower case.
+MASK_SUFFIXES = (".png", ".tif", ".tiff", ".npy")
+
+_NPY_START = b"\x93NUMPY"
+_MAX_PAGE_MB = 1024
+
+#: What Pillow multiplies the samples of a gray PNG of few bits with.
+_STRETCHED = {2: 85, 4: 17}
+
+
+#: Values of a mask, ``(H, W)``.
+Values = npt.NDArray[np.signedinteger[Any]]
+
+
+def read_values(path: Path) -> Values:
+    """Return the values of a mask, 0 or more, as int32 if they fit and else as int64.
+
+    Raises:
+        InvalidInputError: when it cannot be read, has several bands or pages, or has values that are not integers of 0
+            or more.
+    """
+    try:
+        head = head_of(path)
+        if head.startswith(_NPY_START):
+            values = _read_npy(path)
+        elif head.startswith(TIFF_STARTS):
+            values = _read_tiff(path)
+        elif head.startswith(png.SIGNATURE):
+            values = _read_png(path)
+        elif not head:
+            raise InvalidInputError("is empty (0 bytes); expected a mask", "empty_file")
+        else:
+            raise InvalidInputError("not a PNG, TIFF or NPY file; expected ids that compression keeps", "label_mode")
+    except InvalidInputError:
+        raise
+    except Exception as error:
+        # Decoders may raise any exception on damaged data.
+        raise image_error(error, path) from error
+    return _integers(values)
+
+
+def _read_npy(path: Path) -> npt.NDArray[Any]:
+    values = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(values, np.ndarray) or values.ndim != 2 or not values.size:
+        raise InvalidInputError(f"has the shape {values.shape}; expected height and width", "label_mode")
+    if values.size > png.MAX_PIXELS:
+        raise InvalidInputError(f"has {values.size} pixels; expected at most {png.MAX_PIXELS}", "too_large")
+    return np.asarray(values)
+
+
+def _read_tiff(path: Path) -> npt.NDArray[Any]:
+    with open_stack(path, max_page_mb=_MAX_PAGE_MB, named=False) as stack:
+        if len(stack) != 1:
+            raise InvalidInputError(
+                f"contains {len(stack)} pages; expected one for each image. Slice it with segdata tif-slice --images, "
+                "which keeps ids.",
+                "unsupported_image",
+            )
+        return stack.read(0, stack.form(0))
+
+
+def _read_png(path: Path) -> npt.NDArray[Any]:
+    with path.open("rb") as file:
+        header = png.probe(file.read(33))
+    if header.color_type not in (png.GRAY, png.PALETTE):
+        raise InvalidInputError(
+            f"{header.kind} PNG; expected one id in each pixel: gray or a palette. Convert class colors with segdata "
+            "voc-decolor.",
+            "label_mode",
+        )
+    with open_pillow(path) as image:
+        values = np.asarray(image)
+    return values // _STRETCHED.get(header.depth, 1) if header.color_type == png.GRAY else values
+
+
+def _integers(values: npt.NDArray[Any]) -> Values:
+    if values.ndim != 2:
+        raise InvalidInputError(f"has {values.shape[2]} bands; expected one id in each pixel", "label_mode")
+    if values.dtype.kind not in "buif":
+        raise InvalidInputError(f"has {values.dtype} values; expected integers", "label_mode")
+    low, high = values.min(), values.max()
+    # ImageJ stores ids as fractions of 32 bits, which represent integers up to 2^24.
+    if not (low >= 0 and high < 2**53 and (values.dtype.kind != "f" or np.array_equal(values, np.rint(values)))):
+        raise InvalidInputError(f"has values from {low:g} to {high:g}; expected integers of 0 or more", "label_mode")
+    return values.astype(np.int32 if high < 2**31 else np.int64)

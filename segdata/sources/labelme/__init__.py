@@ -1,0 +1,1 @@
+"""labelme: one JSON for each image, with polygons, other shapes and masks."""

@@ -1,0 +1,96 @@
+"""Convert a YOLO segmentation data set to COCO JSONs, one for each split."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from segdata.errors import Fault, InvalidInputError, OnError, collecting
+from segdata.files.ownership import check_inputs_outside, check_target_directory
+from segdata.files.publishing import staged_directory
+from segdata.parallel import Progress, default_workers, progress_map, silent
+from segdata.sources.coco_export import AnnotationsReport, collect, encode_coco
+from segdata.sources.instances import AnnotatedImage, read_upright
+from segdata.sources.yolo.labels import read_objects
+from segdata.sources.yolo.layout import CLASSES_FILE, label_path, read_yolo
+
+
+def yolo_seg(
+    src_path: Path,
+    dst_path: Path,
+    *,
+    on_error: OnError = "fail",
+    workers: int | None = None,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> AnnotationsReport:
+    """Write ``instances_train.json``, ``instances_val.json`` and ``instances_test.json`` of a YOLO data set.
+
+    The label file of an image is in the folder ``labels`` in the place of ``images``. An image without one has no
+    objects. Category ids are YOLO's class indices plus 1. Repeated lines are left out and counted.
+
+    Args:
+        src_path: the YAML of the data set, or its folder. A folder may have a ``classes.txt`` instead of a YAML; its
+            only JSON is ``instances_all.json``.
+        dst_path: directory to write.
+        on_error: ``fail`` stops at faults; with ``skip``, the box of a faulty line becomes a crowd of its class, and an
+            image with any other fault is left out. A line with only a box is a fault.
+        workers: number of threads; all processors by default.
+        overwrite: replace the files of an earlier run.
+        dry_run: check everything, but write nothing.
+        progress: reports progress.
+
+    Raises:
+        InvalidInputError: when the YAML is not valid, or no image has a label file.
+        FaultsError: when there are faults, unless skipped, or no image is left.
+        TargetExistsError: when `dst_path` already exists.
+    """
+    check_inputs_outside(dst_path, src_path)
+    check_target_directory(dst_path, overwrite=overwrite)
+    layout = read_yolo(src_path)
+    every = [image for images in layout.splits.values() for image in images]
+    labels = {label_path(image) for image in every}
+    if not any(label.is_file() for label in labels):
+        raise InvalidInputError(
+            f"{src_path}: no image has a label file, such as {label_path(every[0])}; expected labels beside images"
+        )
+    results = progress_map(
+        partial(_read_image, layout.names),
+        every,
+        total=len(every),
+        label="labels",
+        progress=progress,
+        workers=workers or default_workers(),
+    )
+    found = collect(src_path, results, on_error)
+    root = found.root()
+    split_of = {image: split for split, images in reversed(layout.splits.items()) for image in images}
+    data: dict[str, bytes] = {}
+    files: dict[str, int] = {}
+    for split in layout.splits:
+        images = [image for image in found.images if split_of[image.path] == split]
+        data[f"instances_{split}.json"] = encode_coco(images, root, layout.names, "YOLO")
+        files[str(dst_path / f"instances_{split}.json")] = len(images)
+    if not dry_run:
+        with staged_directory(dst_path, overwrite=overwrite) as staging:
+            for name, content in data.items():
+                (staging / name).write_bytes(content)
+    unpaired = {path for folder in {label.parent for label in labels} for path in folder.glob("*.txt")} - labels
+    others = Counter({"label files without an image": sum(path.name != CLASSES_FILE for path in unpaired)})
+    return found.report(files, root, layout.names, others, written=not dry_run)
+
+
+def _read_image(names: Sequence[str], path: Path) -> AnnotatedImage:
+    faults: list[Fault] = []
+    with collecting(faults, str(path)):
+        header = read_upright(path)
+        image = AnnotatedImage(path, *header.shape)
+        label = label_path(path)
+        if not label.is_file():
+            image.found["images without a label file"] += 1
+            return image
+        return read_objects(image, label, names)
+    return AnnotatedImage(path, faults=tuple(faults), usable=False)

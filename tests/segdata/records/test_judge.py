@@ -1,0 +1,75 @@
+"""MindSpore as second judge: it reads the same rows, by any shard, or its difference is named."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from segdata.dataset import open_dataset
+from segdata.errors import OptionError
+from segdata.parallel import silent
+from segdata.records import judge
+from segdata.records.convert import to_mindrecord
+from segdata.records.reader import open_set
+from segdata.records.verify import verify
+
+COMMANDS = """
+import sys
+from click.testing import CliRunner
+from segdata.cli import main
+for command in sys.argv[1:]:
+    result = CliRunner().invoke(main, command.split())
+    assert result.exit_code == 0, result.output
+print("mindspore" in sys.modules)
+"""
+
+
+def test_mindspore_reads_the_same_rows(pristine: Path) -> None:
+    pytest.importorskip("mindspore")
+    report = verify(pristine, with_mindspore=True)
+    assert (report.problems, report.with_mindspore) == ((), True)
+
+
+def test_arrays_without_rows_are_the_same(coco: Path, tmp_path: Path) -> None:
+    pytest.importorskip("mindspore")
+    to_mindrecord(open_dataset(coco / "annotations" / "instances.json"), tmp_path / "set", num_shards=2)
+    assert any(not len(row["labels"]) for row in open_set(tmp_path / "set"))
+    assert verify(tmp_path / "set", with_mindspore=True).problems == ()
+
+
+def test_other_rows_are_named(pristine: Path, record_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mindspore")
+    rows = list(open_set(pristine))
+    rows[4]["label"] += b"\0"
+    monkeypatch.setattr(judge, "read_rows", lambda found, fields: iter(rows))
+    (problem,) = judge.judge(open_set(record_set), silent)
+    assert problem == "train.mindrecord0: opened by MindSpore, field 'label' of row 4 is another one"
+
+
+def test_without_mindspore_the_way_to_install_it_is_named(pristine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge, "find_spec", lambda name: None)
+    with pytest.raises(OptionError) as refused:
+        verify(pristine, with_mindspore=True)
+    assert str(refused.value) == (
+        "--with-mindspore: MindSpore is not installed; expected it to read the rows a second time. Install it with "
+        'pip install "segdata[train]".'
+    )
+
+
+def test_no_command_of_segdata_imports_mindspore(devkit: Path, coco: Path, tmp_path: Path) -> None:
+    listed, records = devkit / "voc_train_lst.txt", tmp_path / "train"
+    commands = [
+        f"to-mindrecord {listed} --data_root {devkit} --dst_path {records} --num_shards 2",
+        f"to-mindrecord {coco / 'annotations' / 'instances.json'} --dst_path {tmp_path / 'coco'} --num_shards 1",
+        f"verify {records}",
+        f"info {records}",
+        f"check {records}",
+        f"stats {records}",
+        f"preview {records} --out {tmp_path / 'sheet.png'} --html {tmp_path / 'page'}",
+    ]
+    command = [sys.executable, "-c", COMMANDS, *commands]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr[-2000:]) == ("False\n", "")

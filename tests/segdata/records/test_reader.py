@@ -1,0 +1,90 @@
+"""Rows are read from the set that was opened, with as many open files as it needs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from segdata.errors import SegDataError
+from segdata.records.manifest import MANIFEST
+from segdata.records.reader import open_set, read_rows
+
+
+@pytest.fixture
+def records(voc_records: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(voc_records, tmp_path / "voc_train"))
+
+
+def touch(records: Path, name: str) -> None:
+    (records / name).write_bytes((records / name).read_bytes())
+
+
+def exchange(records: Path) -> None:
+    other = records.with_name("other")
+    shutil.copytree(records, other)
+    records.rename(records.with_name("old"))
+    other.rename(records)
+
+
+@pytest.mark.parametrize("name", [MANIFEST, "voc_train.mindrecord1", "voc_train.mindrecord2.db", None])
+@pytest.mark.parametrize("rows", [0, 4])
+def test_a_set_that_changes_is_a_sentence_before_the_first_or_after_the_last_row(
+    records: Path, name: str | None, rows: int
+) -> None:
+    found = open_set(records)
+    reading = read_rows(found)
+    for _ in range(rows):
+        next(reading)
+    exchange(records) if name is None else touch(records, name)
+    with pytest.raises(SegDataError) as refused:
+        list(reading)
+    assert str(refused.value) == (
+        f"{records}: the record set was replaced or changed while it was in use, so its rows may not be those of the "
+        "manifest that was read. Wait until the other program has finished, and start again."
+    )
+    assert len(list(read_rows(open_set(records)))) == 10
+
+
+def test_a_set_that_is_replaced_by_a_smaller_one_is_not_called_damaged(records: Path) -> None:
+    found = open_set(records)
+    reading = read_rows(found)
+    next(reading)
+    shutil.rmtree(records)
+    with pytest.raises(SegDataError, match="was replaced or changed while it was in use"):
+        list(reading)
+
+
+PROGRAM = """
+import resource, sys
+from pathlib import Path
+from segdata.errors import SegDataError
+from segdata.records.reader import allow_open_files
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), int(sys.argv[2])))
+try:
+    allow_open_files(Path("set"), 400)
+    print(*resource.getrlimit(resource.RLIMIT_NOFILE))
+except SegDataError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "answer"),
+    [
+        (1000, 2000, "1000 2000"),
+        (256, 2000, "464 2000"),
+        (
+            256,
+            256,
+            "set: 400 files are open at once when it is read, and this process may open 256; expected a limit of 464 "
+            "or more (ulimit -n). Raise it, or write the set again with fewer shards (--num_shards).",
+        ),
+    ],
+)
+def test_the_limit_of_open_files_is_raised_or_named(soft: int, hard: int, answer: str) -> None:
+    command = [sys.executable, "-c", PROGRAM, str(soft), str(hard)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == answer

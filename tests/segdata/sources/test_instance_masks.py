@@ -1,0 +1,397 @@
+"""Masks whose values are objects: each object of the JSON has exactly its pixels."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from segdata.coco.rle import decode_rle, to_rle
+from segdata.dataset import open_dataset
+from segdata.errors import Fault, FaultsError, InvalidInputError, OptionError, TargetExistsError
+from segdata.inspect.check import check
+from segdata.labels.colormap import voc_palette
+from segdata.records.convert import to_mindrecord
+from segdata.sources.instance_masks.convert import masks_to_coco
+from segdata.sources.instance_masks.meaning import CITYSCAPES
+from segdata.sources.instance_masks.values import read_values
+from segdata.sources.tif.slice import tif_slice
+
+SHAPE = (30, 40)
+
+
+def ids(*values: int, dtype: Any = np.uint16) -> np.ndarray:
+    """Return a mask with a rectangle, a ring, an L and a pixel, with these values."""
+    mask = np.zeros(SHAPE, np.int64)
+    places = (
+        (slice(2, 8), slice(3, 13)),
+        (slice(10, 20), slice(5, 20)),
+        (slice(22, 28), slice(25, 35)),
+        (slice(29, 30), slice(0, 1)),
+    )
+    for value, place in zip(values, places, strict=False):
+        mask[place] = value
+    mask[13:16, 9:14] = 0
+    mask[22:25, 30:35] = 0
+    return mask.astype(dtype)
+
+
+Save = Callable[..., Path]
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Save:
+    """Return a function that writes a photo to ``images`` and its mask to ``masks``."""
+
+    def save(mask: np.ndarray, name: str = "a.png", folder: str = "masks", image: str | None = None) -> Path:
+        path = tmp_path / folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".npy":
+            np.save(path, mask)
+        elif path.suffix in (".tif", ".tiff"):
+            tifffile.imwrite(path, mask)
+        else:
+            Image.fromarray(mask).save(path)
+        photo = tmp_path / "images" / (image or f"{Path(name).with_suffix('')}.jpg")
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (SHAPE[1], SHAPE[0]), (80, 80, 80)).save(photo)
+        return path
+
+    return save
+
+
+@pytest.fixture
+def convert(tmp_path: Path) -> Callable[..., tuple[list[dict[str, Any]], Any]]:
+    """Return a function that converts ``masks``; it returns the annotations and the report."""
+
+    def convert(masks: Any = None, **options: Any) -> tuple[list[dict[str, Any]], Any]:
+        target = tmp_path / "o.json"
+        report = masks_to_coco(masks or tmp_path / "masks", tmp_path / "images", target, overwrite=True, **options)
+        members = json.loads(target.read_text())
+        names = {item["id"]: item["name"] for item in members["categories"]}
+        files = {item["id"]: item["file_name"] for item in members["images"]}
+        found = [
+            {**item, "name": names[item["category_id"]], "file": files[item["image_id"]]}
+            for item in members["annotations"]
+        ]
+        return found, report
+
+    return convert
+
+
+def faults_of(convert: Any, *arguments: Any, **options: Any) -> list[Fault]:
+    with pytest.raises(FaultsError) as caught:
+        convert(*arguments, **options)
+    return list(caught.value.faults)
+
+
+def pixels(annotation: dict[str, Any]) -> np.ndarray:
+    return decode_rle(to_rle(annotation["segmentation"], *SHAPE)) > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "values"),
+    [
+        ("a.png", np.uint8, (1, 2, 255, 7)),
+        ("a.png", np.uint16, (1, 300, 65535, 7)),
+        ("a.tif", np.uint16, (1, 300, 65535, 7)),
+        ("a.tif", np.uint32, (1, 300, 70000, 7)),
+        ("a.tiff", np.float32, (1, 300, 70000, 7)),
+        ("a.npy", np.int32, (5, 300, 70000, 7)),
+        ("a.npy", np.int64, (5, 300, 1 << 40, 7)),
+    ],
+)
+def test_each_value_is_an_object(save: Save, convert: Any, name: str, dtype: Any, values: tuple[int, ...]) -> None:
+    mask = ids(*values, dtype=dtype)
+    save(mask, name)
+    found, report = convert()
+    assert report.objects == {"object": 4}
+    for value, annotation in zip(sorted(values), found, strict=True):
+        inside = mask == value
+        rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+        assert np.array_equal(pixels(annotation), inside)
+        assert annotation["area"] == inside.sum()
+        assert annotation["bbox"] == [
+            columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1,
+        ]  # fmt: skip
+
+
+def test_parts_of_one_value_are_one_object(save: Save, convert: Any) -> None:
+    save(ids(4, 9, 4))
+    found, _ = convert(class_name="nucleus")
+    assert [(item["name"], item["area"]) for item in found] == [("nucleus", 60 + 45), ("nucleus", 135)]
+
+
+def test_more_than_255_objects(save: Save, convert: Any) -> None:
+    mask = np.arange(SHAPE[0] * SHAPE[1], dtype=np.uint16).reshape(SHAPE)
+    save(mask)
+    found, report = convert()
+    assert report.objects == {"object": mask.size - 1}
+    assert {item["area"] for item in found} == {1}
+
+
+def test_polygons_are_exactly_the_mask_and_rings_stay_rle(save: Save, convert: Any) -> None:
+    mask = ids(1, 2, 3, 4)
+    save(mask)
+    found, report = convert(polygons=True)
+    assert [isinstance(item["segmentation"], list) for item in found] == [True, False, True, True]
+    for value, annotation in enumerate(found, start=1):
+        assert np.array_equal(pixels(annotation), mask == value)
+    assert report.found == {"objects with holes, kept as run lengths": 1}
+
+
+def test_random_masks_keep_every_pixel(save: Save, convert: Any) -> None:
+    random = np.random.default_rng(3)
+    mask = np.kron(random.integers(0, 4, (10, 10)), np.ones((3, 4))).astype(np.uint8)
+    save(mask)
+    classes = ("ground", "a", "b", "c")
+    for polygons in (False, True):
+        found, _ = convert(kind="components", class_names=classes, polygons=polygons)
+        painted = np.zeros(SHAPE, np.uint8)
+        for annotation in found:
+            assert not painted[pixels(annotation)].any()
+            painted[pixels(annotation)] = classes.index(annotation["name"])
+        assert np.array_equal(painted, mask)
+
+
+def test_small_objects_are_left_out_and_counted(save: Save, convert: Any) -> None:
+    save(ids(1, 2, 3, 4))
+    found, report = convert(min_area=46)
+    assert (len(found), report.left_out) == (2, {"objects below the least area": 2})
+
+
+def test_components_are_the_connected_parts_of_a_class(save: Save, convert: Any) -> None:
+    mask = ids(1, 2, 1, 255, dtype=np.uint8)
+    mask[8, 13] = 1
+    save(mask)
+    found, report = convert(kind="components", class_names=("ground", "cell", "ring", "rare"))
+    assert [(item["name"], item["area"]) for item in found] == [("cell", 61), ("cell", 45), ("ring", 135)]
+    assert (report.objects, report.left_out) == ({"cell": 2, "ring": 1, "rare": 0}, {"void pixels": 1})
+    (fault,) = faults_of(convert, kind="components", class_names=("ground", "cell"))
+    assert "has class 2; expected 0 to 1 or 255" in str(fault)
+
+
+def test_the_folder_of_a_mask_is_its_category(save: Save, convert: Any) -> None:
+    save(ids(1), "nucleus/a.png", image="a.jpg")
+    save(ids(0, 3, 4), "cell/a.png", image="a.jpg")
+    save(ids(0), "cell/b.png", image="b.jpg")
+    found, report = convert(class_folders=True)
+    assert [(item["file"], item["name"]) for item in found] == [
+        ("a.jpg", "cell"), ("a.jpg", "cell"), ("a.jpg", "nucleus"),
+    ]  # fmt: skip
+    assert (report.images, report.without_objects) == (2, 1)
+
+
+def palette(path: Path, mask: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(mask.astype(np.uint8), "P")
+    image.putpalette(voc_palette().tobytes())
+    image.save(path)
+
+
+def test_voc_objects_get_their_class_and_void_belongs_to_none(save: Save, convert: Any, tmp_path: Path) -> None:
+    objects, classes = ids(1, 2, 3, 255), ids(15, 15, 3, 255)
+    classes[10, 5:20] = objects[10, 5:20] = 255
+    palette(save(ids(0)), objects)
+    palette(tmp_path / "classes" / "a.png", classes)
+    found, report = convert(class_masks=tmp_path / "classes")
+    assert [(item["name"], item["category_id"]) for item in found] == [("person", 15), ("person", 15), ("bird", 3)]
+    assert all(np.array_equal(pixels(item), objects == value) for value, item in enumerate(found, start=1))
+    assert report.left_out == {"void pixels": 16}
+    classes[4, 4] = 7
+    palette(tmp_path / "classes" / "a.png", classes)
+    (fault,) = faults_of(convert, class_masks=tmp_path / "classes")
+    assert "object 1 has class 7, 15; expected one of 1 to 20" in str(fault)
+    (tmp_path / "classes" / "a.png").unlink()
+    (fault,) = faults_of(convert, class_masks=tmp_path / "classes")
+    assert "has no mask of classes" in str(fault)
+
+
+def test_cityscapes(save: Save, convert: Any) -> None:
+    name = "train/jena/jena_0_gtFine_instanceIds.png"
+    save(ids(26001, 26002, 24, 7), name, image="train/jena/jena_0_leftImg8bit.png")
+    save(
+        ids(7, dtype=np.uint8), "train/jena/jena_0_gtFine_labelTrainIds.png", image="train/jena/jena_1_leftImg8bit.png"
+    )
+    found, report = convert(kind="cityscapes")
+    assert [(item["name"], item["iscrowd"]) for item in found] == [("person", 1), ("car", 0), ("car", 0)]
+    assert list(report.objects) == list(CITYSCAPES.values())
+    assert report.left_out == {"images without a mask": 1, "masks not named *_gtFine_instanceIds": 1}
+    save(ids(7001), name, image="train/jena/jena_0_leftImg8bit.png")
+    (fault,) = faults_of(convert, kind="cityscapes")
+    assert "has value 7001, an object of class 7; expected 24 to 33" in str(fault)
+
+
+def test_suffixes_in_one_folder(save: Save, convert: Any, tmp_path: Path) -> None:
+    save(ids(1), "a_masks.png", folder="images", image="a_img.png")
+    found, report = convert(tmp_path / "images", mask_suffix="_masks", image_suffix="_img")
+    assert [item["file"] for item in found] == ["a_img.png"]
+    assert report.left_out == {"masks not named *_masks": 1}
+
+
+def test_single_files(save: Save, convert: Any) -> None:
+    paths = [save(ids(1)), save(ids(1), "b.tif")]
+    save(ids(1), "c.tif")
+    found, report = convert(paths)
+    assert [item["file"] for item in found] == ["a.jpg", "b.jpg"]
+    assert report.left_out == {"images without a mask": 1}
+
+
+def rgb(path: Path) -> None:
+    Image.new("RGB", (SHAPE[1], SHAPE[0]), (1, 2, 3)).save(path)
+
+
+def jpeg_named_png(path: Path) -> None:
+    Image.new("L", (SHAPE[1], SHAPE[0])).save(path, "JPEG")
+
+
+def stack(path: Path) -> None:
+    tifffile.imwrite(path, np.ones((3, *SHAPE), np.uint16), photometric="minisblack")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.png", rgb, "8-bit RGB PNG; expected one id in each pixel"),
+        ("a.png", jpeg_named_png, "not a PNG, TIFF or NPY file"),
+        ("a.png", lambda path: path.write_bytes(b""), "is empty"),
+        ("a.png", lambda path: path.write_bytes(path.read_bytes()[:60]), "not a readable image"),
+        ("a.tif", stack, "contains 3 pages; expected one for each image. Slice it with segdata tif-slice --images"),
+        ("a.tif", lambda path: tifffile.imwrite(path, ids(1, 2).astype(np.int16) - 5), "has values from -5 to -3"),
+        ("a.tif", lambda path: tifffile.imwrite(path, ids(1).astype(np.float32) / 2), "expected integers"),
+        ("a.npy", lambda path: np.save(path, np.ones((3, *SHAPE), int)), "expected height and width"),
+        ("a.npy", lambda path: np.save(path, np.array({"masks": 1}), allow_pickle=True), "not a readable image"),
+        ("a.png", lambda path: Image.fromarray(ids(1)[:-1]).save(path), "40 x 29 pixels, but its image has 40 x 30"),
+    ],
+)
+def test_what_is_no_mask_is_refused_or_left_out(
+    save: Save, convert: Any, name: str, content: Callable[[Path], object], words: str
+) -> None:
+    path = save(ids(1, 2), name)
+    content(path)
+    save(ids(1, 2), "good.png")
+    (fault,) = faults_of(convert)
+    assert fault.where == str(path) and words in fault.what
+    found, report = convert(on_error="skip")
+    assert ({item["file"] for item in found}, report.images_left_out) == ({"good.jpg"}, 1)
+
+
+def png_of_few_bits(bits: int, color_type: int, values: list[int]) -> bytes:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    row = int("".join(f"{value:0{bits}b}" for value in values), 2).to_bytes(bits, "big")
+    header = struct.pack(">IIBBBBB", 8, 1, bits, color_type, 0, 0, 0)
+    palette = chunk(b"PLTE", bytes(range(3 * 2**bits))) if color_type == 3 else b""
+    chunks = chunk(b"IHDR", header) + palette + chunk(b"IDAT", zlib.compress(b"\0" + row)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+@pytest.mark.parametrize("color_type", [0, 3])
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_few_bits_keep_their_values(tmp_path: Path, bits: int, color_type: int) -> None:
+    values = [0, 1, 2**bits - 1, 0, 0, 1, 0, 0]
+    (tmp_path / "a.png").write_bytes(png_of_few_bits(bits, color_type, values))
+    assert read_values(tmp_path / "a.png").tolist() == [values]
+
+
+def test_masks_and_images_that_do_not_pair(save: Save, convert: Any, tmp_path: Path) -> None:
+    save(ids(1))
+    save(ids(1), "b.png")
+    (tmp_path / "images" / "a.jpg").unlink()
+    Image.new("RGB", (SHAPE[1], SHAPE[0])).save(tmp_path / "images" / "b.png")
+    assert [fault.code for fault in faults_of(convert)] == ["missing_image", "duplicate_image"]
+    save(ids(1))
+    (tmp_path / "images" / "b.png").unlink()
+    save(ids(1), "a.tif")
+    (fault,) = faults_of(convert)
+    assert "has several masks" in str(fault)
+    with pytest.raises(InvalidInputError, match="contains no masks"):
+        convert(mask_suffix="_masks")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kind": "components", "class_name": "x"},
+        {"kind": "cityscapes", "class_folders": True},
+        {"class_folders": True, "class_name": "x"},
+        {"class_names": ("ground", "x")},
+        {"kind": "cityscapes", "class_names": ("ground", "x")},
+    ],
+)
+def test_options_without_an_effect_are_refused(save: Save, convert: Any, options: dict[str, Any]) -> None:
+    save(ids(1))
+    with pytest.raises(OptionError):
+        convert(**options)
+
+
+def test_nothing_of_the_user_is_replaced(save: Save, tmp_path: Path) -> None:
+    path = save(ids(1))
+    (tmp_path / "o.json").write_text("mine")
+    with pytest.raises(TargetExistsError):
+        masks_to_coco(path.parent, tmp_path / "images", tmp_path / "o.json")
+    with pytest.raises(TargetExistsError, match="is not a COCO JSON, so it is not replaced"):
+        masks_to_coco([path], tmp_path / "images", path, overwrite=True)
+    report = masks_to_coco(path.parent, tmp_path / "images", tmp_path / "dry.json", dry_run=True)
+    assert (report.written, (tmp_path / "dry.json").exists()) == (False, False)
+
+
+def test_the_number_of_workers_changes_nothing(save: Save, convert: Any, tmp_path: Path) -> None:
+    for number in range(6):
+        save(ids(number + 1, 300), f"{number}.png")
+    first = [convert(workers=workers) and (tmp_path / "o.json").read_bytes() for workers in (1, 4)]
+    assert first[0] == first[1]
+
+
+@pytest.mark.parametrize("polygons", [False, True])
+def test_the_result_is_clean_and_becomes_records(save: Save, convert: Any, tmp_path: Path, polygons: bool) -> None:
+    save(ids(1, 2, 3, 4))
+    save(ids(1, 2), "b.png")
+    _, report = convert(polygons=polygons)
+    dataset = open_dataset(tmp_path / "o.json", images=Path(report.image_root))
+    assert check(dataset).findings == ()
+    assert to_mindrecord(dataset, tmp_path / "records", num_shards=1).rows == 2
+
+
+def test_a_stack_of_ids_goes_through_tif_slice(convert: Any, tmp_path: Path) -> None:
+    labels = np.arange(1, 301, dtype=np.uint16).reshape(3, 10, 10)
+    for folder, array in (("photos", np.zeros((3, 10, 10), np.uint8)), ("ids", labels)):
+        (tmp_path / folder).mkdir()
+        tifffile.imwrite(tmp_path / folder / "s.tif", array, photometric="minisblack")
+        tif_slice(tmp_path / folder / "s.tif", dst_path=tmp_path / f"{folder}-slices")
+    report = masks_to_coco(
+        tmp_path / "ids-slices" / "images", tmp_path / "photos-slices" / "images", tmp_path / "o.json"
+    )
+    assert (report.images, report.objects) == (3, {"object": 300})
+
+
+def test_labelmes_own_masks(real_data: Path, convert: Any, tmp_path: Path) -> None:
+    root = real_data / "exports" / "labelme"
+    voc = root / "data_dataset_voc"
+    report = masks_to_coco(
+        voc / "SegmentationObject", root / "data_annotated", tmp_path / "o.json", class_masks=voc / "SegmentationClass"
+    )
+    assert {name: count for name, count in report.objects.items() if count} == {
+        "bottle": 1, "bus": 2, "car": 1, "chair": 1, "person": 6, "sofa": 1,
+    }  # fmt: skip
+
+
+def test_real_voc_masks_and_cityscapes(real_data: Path, tmp_path: Path) -> None:
+    root = real_data / "voc2012" / "VOCdevkit" / "VOC2012"
+    files = sorted((root / "SegmentationClass").glob("*.png"))[:10]
+    report = masks_to_coco(files, root / "JPEGImages", tmp_path / "voc.json", kind="components", min_area=50)
+    assert report.images == 10 and sum(report.objects.values()) >= 10
+    found = check(open_dataset(tmp_path / "voc.json", images=root / "JPEGImages")).findings
+    assert {finding.severity for finding in found} <= {"warning"}
+    city = real_data / "exports" / "cityscapes_dataset" / "dataset"
+    report = masks_to_coco(city / "gtFine", city / "leftImg8bit", tmp_path / "city.json", kind="cityscapes")
+    assert (report.images, report.crowds) == (4, 3)
