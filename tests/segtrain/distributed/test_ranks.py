@@ -314,7 +314,8 @@ def test_rank_0_alone_prints(together: Together) -> None:
 def test_rank_0_alone_writes(together: Together) -> None:
     names = ["last", "best", "unet_simple-1_2"]
     expected = {f"{name}.{suffix}" for name in names for suffix in ("ckpt", "json")}
-    assert {path.name for path in (together.base / "plain").iterdir()} == expected | {"config.yaml", "metrics.jsonl"}
+    own = {"config.yaml", "metrics.jsonl", ".segtrain-files.json"}
+    assert {path.name for path in (together.base / "plain").iterdir()} == expected | own
     assert len(TrainDir(together.base / "plain").metrics()) == 2 + 1
 
 
