@@ -18,10 +18,11 @@ from segdata.errors import InvalidInputError
 from segdata.images.reading import as_picture
 from segdata.images.values import ValueRange
 from segdata.inspect.check import check
-from segdata.inspect.preview.pictures import Picture, View, draw_samples
+from segdata.inspect.preview.pictures import View, draw_samples
 from segdata.inspect.stats import stats
 from segdata.labels.classes import Classes
 from segdata.labels.masks import encode_index_png
+from segdata.parallel import silent
 from segdata.records.convert import to_mindrecord
 from segdata.records.reader import open_set
 from segtrain.data.images import image_paths, read_images
@@ -210,10 +211,10 @@ def seen_by_stats(planted: Planted) -> np.ndarray:
 
 def seen_by_preview(planted: Planted) -> np.ndarray:
     view = View(planted.dataset().labels, 255, width=SHAPE[1], height=SHAPE[0], enlarge=False)  # type: ignore[attr-defined]
-    (picture,) = draw_samples(planted.dataset(), [0], view, workers=1)  # type: ignore[arg-type]
-    if not isinstance(picture, Picture):
-        raise InvalidInputError(str(picture))
-    return picture.image
+    (tile,) = draw_samples(planted.dataset(), [0], view, workers=1, progress=silent)  # type: ignore[arg-type]
+    if not tile.picture:
+        raise InvalidInputError(tile.problem)
+    return tile.picture.image
 
 
 def seen_in_training(planted: Planted) -> np.ndarray:
