@@ -7,7 +7,7 @@ source scripts/venv.sh
 
 # Assigned on its own, because only then a failure ends the script.
 python=$(training_python)
-make_venv .venv "$python" '[test]'
+make_venv .venv "$python" '[train,dask,remote,test,lint]'
 before=$PATH
 export PATH="$PWD/.venv/bin:$PATH"
 ruff check
@@ -21,7 +21,7 @@ fi
 
 version=$(version_of "$python")
 newer=$(PATH=$before newer_python "$version") || echo "No Python newer than $version: segdata is not tested without MindSpore."
-[ -z "$newer" ] || make_venv .venv-light "$newer" '[test-light]'
+[ -z "$newer" ] || make_venv .venv-light "$newer" '[dask,remote,test]'
 
 # Each part runs in its own process, because MindSpore keeps every compiled graph: a third of a gigabyte for a training
 # step. They run at once, since compiling uses one core. Job control is on because without it background processes ignore
