@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,7 +41,7 @@ def locked(path: Path, target: Path, *, wait: bool = False) -> Iterator[None]:
         InUseError: when another run holds the lock.
         SegDataError: when something else has the name of the lock file.
     """
-    if path.is_symlink() or (path.exists() and not path.is_file()):
+    if _is_something_else(path):
         raise SegDataError(f"{path}: is not a file; expected nothing there, because it is a lock. Move it away.")
     lock = FileLock(path, thread_local=False)
     try:
@@ -56,3 +57,11 @@ def locked(path: Path, target: Path, *, wait: bool = False) -> Iterator[None]:
             if path.is_file() and not path.stat().st_size:
                 path.unlink()
         lock.release()
+
+
+def _is_something_else(path: Path) -> bool:
+    """Return whether anything but a regular file has the name; one call, since the other run may remove the file."""
+    try:
+        return not stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False

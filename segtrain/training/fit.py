@@ -140,6 +140,8 @@ def _train_epochs(run: Run, log: _Log, clock: _Clock) -> tuple[int, float | None
             first_step = step - epoch * epoch_steps
             for batch in run.training_set.batches(epoch=epoch, first_step=first_step, ranks=ranks):
                 loss, *parts = (ranks.mean(float(value.asnumpy())) for value in run.train_step(*batch))
+                # Takes the signals back from MindSpore's compiler, before anybody is told that a step is done.
+                requested()
                 rate, step = float(run.rates[step]), step + 1
                 _check_finite(loss, step, rate)
                 losses.append(loss)

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from segdata.errors import InvalidInputError
+from segdata.mindrecord.shards import SetReader
 from segdata.parallel import ordered_map
 
 
@@ -79,3 +80,8 @@ def memory_to_decode(png: bytes) -> int:
             decode(png)
     used = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
     return max(used, tracemalloc.get_traced_memory()[1])
+
+
+def read_data(rows: SetReader, number: int) -> bytes:
+    data: bytes = rows[number]["data"]
+    return data

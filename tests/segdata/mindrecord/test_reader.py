@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from worker_functions import read_data
 
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.mindrecord.reader import ShardReader
@@ -68,18 +69,13 @@ def test_a_pickled_reader_reads(pair_set: Path, pairs: list[Row]) -> None:
     assert list(copy) == pairs
 
 
-def read_one(rows: SetReader, number: int) -> bytes:
-    data: bytes = rows[number]["data"]
-    return data
-
-
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_several_processes_read_the_same_file(pair_set: Path, pairs: list[Row], start: str) -> None:
     rows = SetReader(pair_set)
     # Open before the processes start: a forked one shares the descriptor.
     assert rows[0] == pairs[0]
     with ProcessPoolExecutor(2, mp_context=get_context(start)) as pool:
-        found = [pool.submit(read_one, rows, number % 10) for number in range(100)]
+        found = [pool.submit(read_data, rows, number % 10) for number in range(100)]
         assert [each.result() for each in found] == [pairs[number % 10]["data"] for number in range(100)]
 
 
