@@ -135,7 +135,9 @@ def test_a_signal_leaves_a_usable_checkpoint_and_says_how_to_go_on(
     process.send_signal(signal.SIGCONT)
     process.send_signal(sent)
     _, errors = process.communicate()
-    assert process.returncode == status, errors
+    # While a step starts, MindSpore's own handler of SIGINT may be in place, which sends SIGTERM to the process.
+    allowed = {status} if sent == signal.SIGTERM else {status, 128 + signal.SIGTERM}
+    assert process.returncode in allowed, errors
     assert "last.ckpt is complete. Run the same command with --resume to continue." in errors
     _, info, _ = load_network(run / "last.ckpt")
     assert info.step >= 1
