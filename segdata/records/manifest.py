@@ -192,7 +192,8 @@ def _contradictions(manifest: Manifest) -> Iterator[str]:
         yield f"schema: differs from that of the task {manifest.task}"
     if ids != [*range(first, first + len(ids))]:
         yield f"classes: the ids are {ids[:10]}; expected {first}, {first + 1}, … in this order"
-    if repeated := _repeated(manifest.class_names):
+    # `to-mindrecord` accepts several categories of one name in a JSON, and `check` warns of them.
+    if manifest.task == "semantic" and (repeated := _repeated(manifest.class_names)):
         yield f"classes: two have the name {repeated!r}; expected a name for each"
     if (manifest.ignore_label is None) != (manifest.task == "instance"):
         yield f"ignore_label: {manifest.ignore_label} in a set of the task {manifest.task}"

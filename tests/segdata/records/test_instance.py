@@ -91,6 +91,15 @@ def test_labels_count_from_one_and_the_manifest_keeps_names_and_ids(coco: Callab
     assert (manifest.task, manifest.ignore_label, manifest.num_classes) == ("instance", None, 2)
 
 
+def test_a_set_with_two_categories_of_one_name_can_be_opened(coco: Callable[..., Any], tmp_path: Path) -> None:
+    source = coco(annotation(1), annotation(2, image=2))
+    source[0].write_text(source[0].read_text().replace('"book"', '"cup"'))
+    convert(source, tmp_path / "set")
+    manifest = open_set(tmp_path / "set").manifest
+    assert [(info.id, info.name, info.original_id) for info in manifest.classes] == [(1, "cup", 7), (2, "cup", 90)]
+    assert verify(tmp_path / "set").ok
+
+
 def test_images_without_instances_are_counted_or_kept(coco: Callable[..., Any], tmp_path: Path) -> None:
     source = coco(annotation(1))
     report = convert(source, tmp_path / "set")
