@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError, name_first
-from segdata.files.paths import real
+from segdata.files.paths import is_plain_file, real
 
 #: Name of the file in a result directory that lists all other files in it.
 RESULT_MARKER = ".segdata-files.json"
@@ -98,7 +98,7 @@ def marked_files(directory: Path) -> dict[str, int | str]:
     """
     path = directory / RESULT_MARKER
     reason = "has no"
-    if _is_regular(path):
+    if is_plain_file(path):
         try:
             return msgspec.convert(json.loads(path.read_bytes()), _Marker).files
         except (ValueError, RecursionError, msgspec.ValidationError):
@@ -108,10 +108,6 @@ def marked_files(directory: Path) -> dict[str, int | str]:
         "expected a missing or empty directory, or an earlier result. Remove it yourself or choose another target.",
         replaceable=False,
     )
-
-
-def _is_regular(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
 
 
 def _facts(directory: Path, prefix: str = "") -> Iterator[tuple[str, int | str | None]]:

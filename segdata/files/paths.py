@@ -1,8 +1,9 @@
-"""Paths below a root, and the files of a directory by name."""
+"""Paths below a root, the files of a directory by name, and digests of files."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from collections.abc import Collection
 from pathlib import Path, PurePath
@@ -27,6 +28,11 @@ def resolve(root: Path, relative: str) -> Path:
 def normal(path: Path) -> Path:
     """Return `path` as an absolute path without dots. Links are not resolved: a linked folder stays below its root."""
     return Path(os.path.normpath(path.absolute()))
+
+
+def is_plain_file(path: Path) -> bool:
+    """Return whether `path` is a regular file itself; a link to one is not."""
+    return path.is_file() and not path.is_symlink()
 
 
 def real(path: Path) -> Path:
@@ -70,3 +76,12 @@ def names_by_stem(directory: Path, suffixes: Collection[str]) -> dict[str, list[
             if path.suffix.lower() in suffixes and not path.name.startswith("."):
                 found.setdefault(path.stem, []).append(path.name)
     return found
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

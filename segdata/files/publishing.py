@@ -12,7 +12,7 @@ from segdata.errors import SegDataError
 from segdata.files.exchange import exchange
 from segdata.files.locks import lock_file, locked
 from segdata.files.ownership import check_target_directory, check_target_file, write_marker
-from segdata.files.paths import real
+from segdata.files.paths import is_plain_file, real
 
 #: Name of the empty file that marks a staging directory as one of ours.
 _MARK = ".segdata-staging"
@@ -85,7 +85,7 @@ def open_staging(staging: Path) -> None:
     if staging.is_symlink() or not staging.is_dir():
         raise _not_staging(staging, "is a link" if staging.is_symlink() else "is not a directory")
     mark = staging / _MARK
-    if any(staging.iterdir()) and (mark.is_symlink() or not mark.is_file()):
+    if any(staging.iterdir()) and not is_plain_file(mark):
         raise _not_staging(staging, "contains files that this program did not write, or an earlier version wrote")
     mark.touch()
 

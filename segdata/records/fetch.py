@@ -7,12 +7,12 @@ from pathlib import Path
 
 from segdata.errors import InvalidInputError, SegDataError, name_first
 from segdata.files.locks import locked
+from segdata.files.paths import file_digest
 from segdata.files.publishing import staged_directory
 from segdata.mindrecord.index import INDEX_SUFFIX
 from segdata.parallel import Progress, default_workers, ordered_map, silent
 from segdata.records.manifest import MANIFEST, Manifest
 from segdata.records.reader import open_set
-from segdata.records.writer import file_digest
 from segdata.store.publishing import UPLOAD
 from segdata.store.transfer import fetch, fetched, object_size
 from segdata.store.url import Location, Url, default_work_dir, parse_location

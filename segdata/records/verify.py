@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from segdata.errors import InvalidInputError
+from segdata.files.paths import file_digest
 from segdata.mindrecord.header import read_shard_header
 from segdata.mindrecord.index import INDEX_SUFFIX
 from segdata.parallel import Progress, default_workers, progress_map, silent
@@ -16,7 +17,6 @@ from segdata.records.judge import judge, require_mindspore
 from segdata.records.manifest import MANIFEST
 from segdata.records.reader import RecordSet, open_set
 from segdata.records.recount import recount
-from segdata.records.writer import file_digest
 from segdata.store.access import reading
 from segdata.store.url import Location
 

@@ -7,7 +7,6 @@ renamed.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.cluster import Cluster, Workers, check_shared
+from segdata.files.paths import file_digest
 from segdata.mindrecord.form import SetForm
 from segdata.mindrecord.index import index_path
 from segdata.mindrecord.writer import ShardWriter
@@ -154,12 +154,3 @@ def _write(job: ShardJob[_T], path: Path, advance: Advance) -> ShardResult:
         index_sha256=done.index_sha256,
     )
     return ShardResult(shard, bytes(fingerprints))
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file in hex."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -15,7 +15,7 @@ from segdata.errors import Fault, FaultsError, InvalidInputError, OnError, Targe
 from segdata.files.ownership import check_target_file
 from segdata.files.paths import normal
 from segdata.sources.instances import AnnotatedImage, Segmentation
-from segdata.text import plural
+from segdata.text import is_unicode, plural
 
 
 @dataclass(frozen=True)
@@ -144,8 +144,7 @@ def encode_coco(images: Sequence[AnnotatedImage], root: Path, categories: Sequen
     """
     ids = {name: number for number, name in enumerate(categories, start=1)}
     names = [normal(image.path).relative_to(root).as_posix() for image in images]
-    # Python keeps the bytes of such a name as surrogates, which UTF-8 cannot represent.
-    if foreign := [repr(name) for name in names if any("\ud800" <= letter <= "\udfff" for letter in name)]:
+    if foreign := [repr(name) for name in names if not is_unicode(name)]:
         raise FaultsError("file names that are not valid Unicode. Rename these files", foreign)
     annotations = [(number, item) for number, image in enumerate(images, start=1) for item in image.instances]
     members = {

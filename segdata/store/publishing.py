@@ -6,7 +6,6 @@ product. Until then an object ``upload.json`` records which files the upload con
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from segdata.errors import TargetExistsError, name_first
+from segdata.files.paths import file_digest
 from segdata.parallel import Progress, silent
 from segdata.regular import DESCRIPTION_BYTES
 from segdata.store.product import Product
@@ -73,7 +73,7 @@ def find_published(url: Url, product: Product) -> Published:
         note, index = _read_note(found / UPLOAD), None
         ours = {UPLOAD, *note.files} if note else set[str]()
         if product.index in described:
-            index = _digest(found / product.index)
+            index = file_digest(found / product.index)
             ours.update(product.owned(found, sizes))
     if foreign := sorted(set(sizes) - ours):
         raise TargetExistsError(
@@ -132,7 +132,7 @@ def publish(
         path.relative_to(directory).as_posix(): path.stat().st_size for path in directory.rglob("*") if path.is_file()
     }
     files = sorted(product.owned(directory, here))
-    digest = _digest(directory / product.index)
+    digest = file_digest(directory / product.index)
     there = check_free(url, product, overwrite=overwrite, index=digest)
     done = set(unchanged)
     if product.pinned and there.upload and there.upload.index == digest:
@@ -148,10 +148,6 @@ def publish(
         _write_note(url, replace(note, done=tuple(sorted(done))))
     upload(directory, [product.index], url, progress=progress)
     remove(url, [UPLOAD])
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _read_note(path: Path) -> _Upload | None:

@@ -17,9 +17,9 @@ import numpy as np
 from mindspore import nn
 
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
+from segdata.files.paths import file_digest
 from segdata.files.publishing import file_mode, staged_file, write_file
 from segdata.images.values import ValueRange
-from segdata.records.writer import file_digest
 from segdata.regular import DESCRIPTION_BYTES, read_regular
 from segdata.text import plural
 from segtrain.checkpoints.naming import BACKBONE, OWN, averaged, backbone_prefix, recognize

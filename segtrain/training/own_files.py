@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from segdata.errors import InvalidInputError
+from segdata.files.paths import is_plain_file
 from segdata.files.publishing import write_file
 from segdata.regular import DESCRIPTION_BYTES, read_regular
 
@@ -42,11 +43,7 @@ class OwnFiles:
     def owned(self) -> list[Path]:
         """Return the listed files that exist and have the listed size, in order; links are somebody else's."""
         found = ((self.directory / name, size) for name, size in sorted(self.read().items()) if "/" not in name)
-        return [
-            path
-            for path, size in found
-            if path.is_file() and not path.is_symlink() and size in (None, path.stat().st_size)
-        ]
+        return [path for path, size in found if is_plain_file(path) and size in (None, path.stat().st_size)]
 
     def among(self, sizes: Mapping[str, int]) -> list[str]:
         """Return the list itself and, of files with these sizes in bytes by name, those that it lists."""

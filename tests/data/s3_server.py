@@ -152,3 +152,33 @@ def _make_bucket(server: Server) -> None:
     store.mkdir("bucket")
     store.pipe_file("bucket/first", b"first")
     store.rm("bucket/first")
+
+
+_KILLED_IN_THE_SECOND_GROUP = """
+import os, signal, sys
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from segdata.store.publishing import publish
+from segdata.store.url import parse_location
+
+calls = 0
+
+@contextmanager
+def kill(total, label):
+    global calls
+    calls += 1
+    if calls == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    yield lambda count: None
+
+module, name = sys.argv[3].split(":")
+product = getattr(import_module(module), name)
+publish(Path(sys.argv[1]), parse_location(sys.argv[2]), product, overwrite=True, progress=kill)
+"""
+
+
+def kill_upload(directory: Path, url: Url, product: str) -> int:
+    """Publish `directory` as ``module:name`` of a product in a process that is killed in its second group of files."""
+    arguments = [sys.executable, "-c", _KILLED_IN_THE_SECOND_GROUP, str(directory), str(url), product]
+    return subprocess.run(arguments).returncode

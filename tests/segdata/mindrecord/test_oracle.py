@@ -312,7 +312,7 @@ def test_mindspore_reads_an_empty_blob_and_an_empty_shard(tmp_path: Path, write:
 
 
 def test_mindspore_takes_the_reserved_end_for_encryption(tmp_path: Path) -> None:
-    """What our writer refuses: FileWriter writes it, and its reader refuses it."""
+    """Our writer refuses what FileWriter writes and its own reader refuses."""
     writer = file_writer(tmp_path / "x", {"s": {"type": "string"}}, {})
     writer.write_raw_data([{"s": "ENCRYPT"}])
     writer.commit()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from s3_server import READER, names, put
+from s3_server import READER, kill_upload, names, put
 
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
 from segdata.files.ownership import RESULT_MARKER
@@ -138,28 +136,6 @@ def test_results_that_may_not_be_uploaded_are_kept_and_named(
     assert (local_place(url, tmp_path / "work") / "a.txt").read_text() == "one"
 
 
-KILLED_IN_THE_SECOND_GROUP = """
-import os, signal, sys
-from contextlib import contextmanager
-from pathlib import Path
-from segdata.store.product import RESULTS
-from segdata.store.publishing import publish
-from segdata.store.url import parse_location
-
-calls = 0
-
-@contextmanager
-def kill(total, label):
-    global calls
-    calls += 1
-    if calls == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-    yield lambda count: None
-
-publish(Path(sys.argv[1]), parse_location(sys.argv[2]), RESULTS, overwrite=True, progress=kill)
-"""
-
-
 @pytest.mark.parametrize("replaced", [False, True], ids=["new", "replacing other results"])
 def test_a_killed_upload_is_completed_by_running_again(url: Url, tmp_path: Path, replaced: bool) -> None:
     contents = {f"{number:02}.txt": "old" for number in range(12)}
@@ -168,8 +144,8 @@ def test_a_killed_upload_is_completed_by_running_again(url: Url, tmp_path: Path,
     # Files of the same names and sizes, so only their content tells the two results apart.
     contents = dict.fromkeys(contents, "new")
     write_results(tmp_path / "out", tmp_path / "work", contents)
-    killed = subprocess.run([sys.executable, "-c", KILLED_IN_THE_SECOND_GROUP, str(tmp_path / "out"), str(url)])
-    assert killed.returncode == -9
+    status = kill_upload(tmp_path / "out", url, "segdata.store.product:RESULTS")
+    assert status == -9
     assert UPLOAD in names(url)
     assert RESULT_MARKER not in names(url)
     write_results(url, tmp_path / "work", contents)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from click.testing import Result
-from s3_server import READER, WRITER, Server, names, put
+from s3_server import READER, WRITER, Server, kill_upload, names, put
 
 import segdata as api
 from segdata.dataset import open_dataset
@@ -103,28 +101,6 @@ def test_a_set_needs_a_name_in_its_bucket(segdata: Run, server: Server, devkit: 
     assert (result.exit_code, "expected a prefix in it, such as s3://bucket/train" in result.output) == (1, True)
 
 
-KILLED_IN_THE_SECOND_GROUP = """
-import os, signal, sys
-from contextlib import contextmanager
-from pathlib import Path
-from segdata.records.convert import RECORD_SET
-from segdata.store.publishing import publish
-from segdata.store.url import parse_location
-
-calls = 0
-
-@contextmanager
-def kill(total, label):
-    global calls
-    calls += 1
-    if calls == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-    yield lambda count: None
-
-publish(Path(sys.argv[1]), parse_location(sys.argv[2]), RECORD_SET, overwrite=True, progress=kill)
-"""
-
-
 class Counting:
     """A `Progress` that records its calls."""
 
@@ -144,8 +120,8 @@ def test_a_killed_upload_is_seen_by_nobody_and_completed_by_running_again(
     if replaced:
         to_mindrecord(open_dataset(devkit / "voc_val_lst.txt", data_root=devkit), tmp_path / "other", num_shards=1)
         publish(tmp_path / "other", url, RECORD_SET)
-    killed = subprocess.run([sys.executable, "-c", KILLED_IN_THE_SECOND_GROUP, str(local), str(url)])
-    assert killed.returncode == -9
+    status = kill_upload(local, url, "segdata.records.convert:RECORD_SET")
+    assert status == -9
     assert len(names(url)) == 9
     for command in ("info", "verify"):
         result = segdata(command, url)
@@ -165,7 +141,7 @@ def test_a_killed_upload_is_seen_by_nobody_and_completed_by_running_again(
 def test_what_an_interrupted_upload_left_of_another_set_is_replaced(
     segdata: Run, url: Url, devkit: Path, local: Path
 ) -> None:
-    subprocess.run([sys.executable, "-c", KILLED_IN_THE_SECOND_GROUP, str(local), str(url)])
+    kill_upload(local, url, "segdata.records.convert:RECORD_SET")
     assert UPLOAD in names(url)
     assert convert(segdata, devkit, url).exit_code == 0
     assert len(names(url)) == 5
