@@ -100,7 +100,9 @@ class CheckpointInfo:
 
     def __post_init__(self) -> None:
         """Check values that depend on each other."""
-        if len(set(self.class_names)) < len(self.class_names) or len(self.class_names) != len(self.original_ids):
+        # As in a manifest, classes of instances may share a name; they have no ignore label.
+        repeated = self.ignore_label is not None and len(set(self.class_names)) < len(self.class_names)
+        if repeated or len(self.class_names) != len(self.original_ids):
             raise InvalidInputError("class_names and original_ids: expected one name and one id for each class")
         if self.value_range and not self.value_range[0] < self.value_range[1]:
             raise InvalidInputError(f"value_range: {list(self.value_range)}; expected the lower value first")

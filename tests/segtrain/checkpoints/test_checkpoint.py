@@ -67,6 +67,13 @@ def test_what_was_saved_is_read_back(tmp_path: Path, info: CheckpointInfo) -> No
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.ckpt", "a.json"]
 
 
+def test_only_classes_of_instances_may_share_a_name(info: CheckpointInfo) -> None:
+    names = ("bird", "bird")
+    assert replace(info, class_names=names, ignore_label=None).class_names == names
+    with pytest.raises(InvalidInputError, match="expected one name and one id for each class"):
+        replace(info, class_names=names)
+
+
 def test_others_may_read_a_checkpoint(tmp_path: Path, info: CheckpointInfo) -> None:
     plain = tmp_path / "plain"
     plain.touch()
