@@ -87,8 +87,9 @@ def change_mark(*parts: object) -> int:
 
 def odd_image(name: str, header: ImageHeader | None) -> list[Fault]:
     """Return a fault if the pixels of an image are stored rotated."""
-    turned = header and header.orientation != 1
-    return [Fault("rotated", name, f"EXIF orientation {header.orientation}")] if header and turned else []
+    if header is None or header.orientation == 1:
+        return []
+    return [Fault("rotated", name, f"EXIF orientation {header.orientation}")]
 
 
 def read_checked(read: Callable[[_T], tuple[Row, int]], checked: tuple[_T, int]) -> Row:
