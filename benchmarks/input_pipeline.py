@@ -1,11 +1,11 @@
 """Compare segtrain's training batches with the model zoo's order of operations and a PyTorch DataLoader.
 
-    python benchmarks/input_pipeline.py VOC_ROOT [--rows 600]
+    python benchmarks/input_pipeline.py VOC_ROOT [--rows 600] [--steps]
 
 VOC_ROOT needs its index masks (segdata voc-decolor). All use the published augmentation (scale 0.5 to 2, crop 513,
 mirror, normalize), batch 8 and two workers. The PyTorch rows need torch in the same environment; without it, they are
 left out. The ways run alternately, each measurement in a separate process. The first batch, which includes the start,
-is not counted.
+is not counted. --steps shows instead what each step of segtrain's crop takes on one thread.
 """
 
 from __future__ import annotations
@@ -129,6 +129,40 @@ WAYS: dict[str, Callable[[Path], Iterable[Any]]] = {
 }
 
 
+def step_costs(root: Path) -> dict[str, float]:
+    """Return the processor milliseconds per image of the steps from a row to its crop, on this thread."""
+    from segdata.images.reading import read_image
+    from segdata.labels.masks import decode_index_png
+    from segtrain.data.arrays import augment, check_label
+    from segtrain.data.semantic.crops import record_samples
+
+    scaling = {"min_scale": 0.5, "max_scale": 2.0, "mean": CONFIG.image_mean, "std": CONFIG.image_std}
+    images, labels = np.empty((BATCH, 3, CROP, CROP), np.float32), np.empty((BATCH, CROP, CROP), np.int32)
+    spent: dict[str, float] = {}
+    last = 0.0
+
+    def done(step: str) -> None:
+        nonlocal last
+        now = time.thread_time()
+        spent[step] = spent.get(step, 0) + now - last
+        last = time.thread_time()
+
+    records = open_set(root / "set")
+    last = time.thread_time()
+    for number, sample in enumerate(record_samples(records)):
+        done("read the row")
+        image = read_image(sample.image)
+        done("decode the JPEG")
+        ids = decode_index_png(sample.label)
+        done("inflate the label")
+        check_label(ids, image.shape, num_classes=21, ignore_label=255)
+        done("check the label")
+        place = images[number % BATCH], labels[number % BATCH]
+        augment(image, ids, np.random.default_rng(number), *place, ignore_label=255, **scaling)
+        done("draw, resize, mirror, normalize")
+    return {step: seconds / len(records) * 1e3 for step, seconds in spent.items()}
+
+
 def processor_seconds() -> float:
     times = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(time.ru_utime + time.ru_stime for time in times)
@@ -149,6 +183,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("voc_root", type=Path)
     parser.add_argument("--rows", type=int, default=600)
+    parser.add_argument("--steps", action="store_true")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.way:
@@ -159,6 +194,13 @@ def main() -> None:
         root = Path(folder)
         make_input(options.voc_root, root, options.rows)
         to_mindrecord(open_dataset(root / "list.txt", data_root=root), root / "set", num_shards=4)
+        if options.steps:
+            # The first time is the start.
+            found = [step_costs(root) for _ in range(6)][1:]
+            medians = {step: statistics.median(each[step] for each in found) for step in found[0]}
+            medians["sum"] = sum(medians.values())
+            print_table([("step", "processor ms per image"), *((name, f"{ms:.2f}") for name, ms in medians.items())])
+            return
         results = run_in_turn(ways, root)
     base = results[ways[0]]
     rows = [

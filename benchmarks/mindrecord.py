@@ -34,6 +34,22 @@ def rows():
         yield {"file_name": f"JPEGImages/{number:06}.jpg", "data": image[:data], "label": label[:mask]}
 """
 
+FILE_WRITER = """
+from mindspore.mindrecord import FileWriter
+start = time.perf_counter(), time.process_time()
+writer = FileWriter(str(folder / "x"), 1)
+writer.add_schema(SCHEMA, "voc")
+batch, size = [], 0
+for row in rows():
+    batch.append(row)
+    size += len(row["data"])
+    if size > 32 << 20:
+        writer.write_raw_data(batch)
+        batch, size = [], 0
+writer.write_raw_data(batch)
+writer.commit()
+"""
+
 WAYS = {
     "a file of the same bytes, no digest": """
 start = time.perf_counter(), time.process_time()
@@ -69,37 +85,12 @@ with ShardWriter(folder / "x", form, 0, measured) as writer:
         writer.write(row)
     writer.close()
 """,
-    "FileWriter, batches of 32 MB, no digest": """
-from mindspore.mindrecord import FileWriter
-start = time.perf_counter(), time.process_time()
-writer = FileWriter(str(folder / "x"), 1)
-writer.add_schema(SCHEMA, "voc")
-batch, size = [], 0
-for row in rows():
-    batch.append(row)
-    size += len(row["data"])
-    if size > 32 << 20:
-        writer.write_raw_data(batch)
-        batch, size = [], 0
-writer.write_raw_data(batch)
-writer.commit()
-""",
-    "the same, then CRC-32 and SHA-256": """
-from mindspore.mindrecord import FileWriter
-start = time.perf_counter(), time.process_time()
-writer = FileWriter(str(folder / "x"), 1)
-writer.add_schema(SCHEMA, "voc")
-batch, size = [], 0
+    "FileWriter, batches of 32 MB, no digest": FILE_WRITER,
+    "the same, then CRC-32 and SHA-256": FILE_WRITER
+    + """
 for row in rows():
     for part in (row["data"], row["label"]):
         zlib.crc32(part)
-    batch.append(row)
-    size += len(row["data"])
-    if size > 32 << 20:
-        writer.write_raw_data(batch)
-        batch, size = [], 0
-writer.write_raw_data(batch)
-writer.commit()
 digest = hashlib.sha256()
 with (folder / "x").open("rb") as file:
     while block := file.read(1 << 20):

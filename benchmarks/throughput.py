@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from timing import print_table, side_by_side
+from timing import costs_side_by_side, print_table
 from to_mindrecord import make_input, run
 
 
@@ -22,6 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("voc_root", type=Path)
     parser.add_argument("--rows", type=int, default=2800)
+    parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -46,12 +47,18 @@ def main() -> None:
             ways[f"check --decode, {workers}"] = lambda count=count: check(count, "--decode")
             ways[f"check --decode --hash, {workers}"] = lambda count=count: check(count, "--decode", "--hash")
             ways[f"to-mindrecord, {workers}"] = lambda count=count: convert(count)
-        seconds = side_by_side(ways, repeats=3)
+        costs = costs_side_by_side(ways, repeats=options.repeats)
     rows = [
-        (name, f"{value:.2f}", f"{options.rows / value:,.0f}", f"{payload / value / 1e6:,.0f}")
-        for name, value in sorted(seconds.items(), key=lambda item: item[0].split(",")[0])
+        (
+            name,
+            f"{seconds:.2f}",
+            f"{processor:.2f}",
+            f"{options.rows / processor:,.0f}",
+            f"{payload / processor / 1e6:,.0f}",
+        )
+        for name, (seconds, processor) in sorted(costs.items(), key=lambda item: item[0].split(",")[0])
     ]
-    print_table([("way", "s", "images/s", "MB/s"), *rows])
+    print_table([("way", "s", "processor, s", "images per processor second", "MB per processor second"), *rows])
     print(f"{options.rows} rows, {payload / 1e6:.0f} MB of images and labels")
 
 

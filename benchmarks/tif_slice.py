@@ -21,11 +21,12 @@ import tifffile
 from PIL import Image
 from timing import print_table, side_by_side
 
+from segdata.labels.map_file import load_map
 from segdata.miniature.tif import IMAGE_STACK, LABEL_STACK, write_stacks
 from segdata.sources.tif.slice import tif_slice
 
 PAGES = (200, 2000)
-LABEL_MAP = {0: 0, 255: 1}
+LABEL_MAP = "0:0,255:1"
 
 
 def usual_loop(data: Path, target: Path) -> None:
@@ -42,7 +43,7 @@ def ours(data: Path, target: Path, workers: int | None) -> None:
     tif_slice(
         data / IMAGE_STACK,
         labels=data / LABEL_STACK,
-        label_map=LABEL_MAP,
+        map=load_map(LABEL_MAP),
         dst_path=target,
         overwrite=True,
         workers=workers,
@@ -75,9 +76,9 @@ def speed(data: Path, scratch: Path, repeats: int) -> None:
 
 SLICE = """
 import sys, pathlib
-from segdata.sources.tif.slice import slice_stack
+from segdata.sources.tif.slice import tif_slice
 stack, target = map(pathlib.Path, sys.argv[1:])
-slice_stack(stack, dst_path=target)
+tif_slice(stack, dst_path=target)
 """
 WHOLE = "import sys, tifffile; tifffile.imread(sys.argv[1])"
 

@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Protocol
 
 from segdata.cluster import Workers
 from segdata.coco.annotations import Boxes, entries, orphans
-from segdata.coco.file import Coco, read_coco
-from segdata.encoded import File, Stored
+from segdata.coco.file import Coco, CrowdMeaning, read_coco
+from segdata.coco.hints import find_image_folder
+from segdata.encoded import File
 from segdata.errors import Fault, OptionError
 from segdata.images.values import Percentiles, ValueRange
 from segdata.labels.classes import Classes
 from segdata.lists import Pair, read_list
+from segdata.lists.root import check_root
+from segdata.mindrecord.index import index_path
 from segdata.parallel import Progress, WorkerKind, default_workers, silent
-from segdata.records.instance import Instances, check_annotated_images
-from segdata.records.reader import RecordSet, open_set, read_rows
+from segdata.recorded import ForeignDataset, RecordDataset
+from segdata.records.foreign import is_foreign
+from segdata.records.instance import Instances
+from segdata.records.instance_check import check_annotated_images
 from segdata.records.rows import Rows
 from segdata.records.schema import TaskName
 from segdata.records.semantic import check_pairs, pair_files
 from segdata.records.value_range import resolve_value_range
-from segdata.records.verify import verify
-from segdata.samples import CocoObjects, Sample, StoredObjects
+from segdata.samples import CocoObjects, DatasetKind, Sample
 
-DatasetKind = Literal["list", "coco", "records"]
-
-#: Image folder next to the folder of the JSON, as written by coco-subset.
-_IMAGES = "images"
+#: Reports of a list repeat this if its classes are not given.
+_ASSUMED = "names of the classes: VOC's 21 are assumed; --class_names or --num_classes names others"
 
 
 class Dataset(Protocol):
@@ -45,6 +47,8 @@ class Dataset(Protocol):
         classes: valid values of the labels; ``None`` in an instance set.
         value_range: samples of deep images that mean black and white; ``None`` if all images have 8 bits.
         worker_kind: workers that process samples fastest.
+        numbered: whether classes have numbers for names; `labels` then has every possible one.
+        unknown: what the data set does not say, one sentence for each; reports repeat them.
     """
 
     path: Path
@@ -55,6 +59,8 @@ class Dataset(Protocol):
     classes: Classes | None
     value_range: ValueRange | None
     worker_kind: WorkerKind
+    numbered: bool
+    unknown: tuple[str, ...]
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -84,6 +90,8 @@ class ListDataset:
     task: TaskName = "semantic"
     value_range: ValueRange | None = None
     worker_kind: WorkerKind = "processes"
+    numbered: bool = False
+    unknown: tuple[str, ...] = ()
 
     def __init__(self, path: Path, root: Path, classes: Classes, faults: list[Fault] | None = None) -> None:
         """Read the list; see `read_list` for `faults` and the errors raised."""
@@ -143,11 +151,22 @@ class CocoDataset:
     classes: Classes | None = None
     value_range: ValueRange | None = None
     worker_kind: WorkerKind = "processes"
+    numbered: bool = False
+    unknown: tuple[str, ...] = ()
 
-    def __init__(self, path: Path, images: Path, faults: list[Fault] | None = None) -> None:
-        """Read the JSON; see `read_coco` for `faults` and the errors raised."""
-        self.path, self.images = path, images
-        self.coco: Coco = read_coco(path, faults=faults)
+    def __init__(
+        self,
+        path: Path,
+        images: Path | None = None,
+        faults: list[Fault] | None = None,
+        *,
+        crowd: CrowdMeaning = "crowd",
+        strip_prefix: str = "",
+    ) -> None:
+        """Read the JSON; see `read_coco` for the options and the errors raised."""
+        self.path = path
+        self.coco: Coco = read_coco(path, faults=faults, crowd=crowd, strip_prefix=strip_prefix)
+        self.images = (images or find_image_folder(self.coco)).absolute()
         self.labels = self.coco.class_names()
         self.left_out = tuple(faults or ())
 
@@ -192,59 +211,6 @@ class CocoDataset:
                 yield Fault("duplicate_category", f"category {name!r}", f"{count} categories have this name")
 
 
-class RecordDataset:
-    """The rows of a record set."""
-
-    kind: DatasetKind = "records"
-    # This process reads the rows; threads avoid sending their bytes to other processes.
-    worker_kind: WorkerKind = "threads"
-
-    def __init__(self, path: Path) -> None:
-        """Read the manifest; see `open_set` for the errors raised."""
-        self.path = path
-        self.found: RecordSet = open_set(path)
-        manifest = self.found.manifest
-        self.task: TaskName = manifest.task
-        self.labels = {info.id: info.name for info in manifest.classes}
-        self.ignore_label = manifest.ignore_label
-        semantic = manifest.ignore_label is not None
-        self.classes = Classes(manifest.class_names, manifest.ignore_label or 0) if semantic else None
-        self.value_range = manifest.image_range
-
-    def __len__(self) -> int:
-        return self.found.manifest.rows
-
-    def check_rows(
-        self, *, decode: bool, drop_empty: bool, boxes: Boxes, workers: Workers, progress: Progress
-    ) -> Rows[Any]:
-        """Refuse: a record set is already written."""
-        raise OptionError(f"{self.path}: already a record set; expected a list file or a COCO JSON to write one from")
-
-    def samples(self, rows: Sequence[int] | None = None) -> Iterator[Sample]:
-        """See `Dataset`; one row at a time is read."""
-        for row in read_rows(self.found, rows=rows):
-            name, data = row["file_name"], row.pop("data")
-            if self.task == "semantic":
-                label = Stored(f"label of {name}", row["label"])
-                yield Sample(name, Stored(name, data), label=label, value_range=self.value_range)
-            else:
-                objects = StoredObjects(Instances(**row))
-                yield Sample(name, Stored(name, data), objects=objects, value_range=self.value_range)
-
-    def files(self) -> Iterator[tuple[str, File | None]]:
-        """See `Dataset`; only the column of names is read."""
-        return ((row["file_name"], None) for row in read_rows(self.found, fields=["file_name"]))
-
-    def strays(self) -> list[Fault]:
-        """See `Dataset`."""
-        return []
-
-    def verify(self, progress: Progress) -> Iterator[Fault]:
-        """See `Dataset`; the files are compared with the manifest."""
-        for problem in verify(self.path, progress=progress).problems:
-            yield Fault("record_damaged", str(self.path), problem)
-
-
 def open_dataset(
     path: Path,
     *,
@@ -252,64 +218,87 @@ def open_dataset(
     images: Path | None = None,
     classes: Classes | None = None,
     value_range: ValueRange | Percentiles | None = None,
+    crowd: CrowdMeaning = "crowd",
+    strip_prefix: str = "",
+    image_field: str | None = None,
+    label_field: str | None = None,
     faults: list[Fault] | None = None,
     workers: Workers | None = None,
     progress: Progress = silent,
-) -> ListDataset | CocoDataset | RecordDataset:
+) -> ListDataset | CocoDataset | RecordDataset | ForeignDataset:
     """Open the data set at `path`.
 
-    A directory, a ``manifest.json`` or a file with ``.mindrecord`` in its name is a record set, any other ``.json`` is
-    a COCO JSON, and everything else is a list file.
+    A directory, a ``manifest.json``, a file with ``.mindrecord`` in its name or an index ``.db`` beside it is a record
+    set, any other ``.json`` is a COCO JSON, and everything else is a list file.
 
     Args:
         path: list file, COCO JSON or record set.
         data_root: folder that the paths of a list are relative to; the list's folder by default.
-        images: folder that the file names of the JSON are relative to; ``images`` next to the JSON's folder by default.
-        classes: classes of a list; those of VOC by default.
-        value_range: samples of deep images that mean black and white; percentiles are found by reading all images. A
-            record set knows its own.
+        images: folder that the file names of the JSON are relative to; by default ``images`` next to the JSON's folder,
+            or the JSON's own folder or ``images`` in it, if its first images are there.
+        classes: classes of a list, those of VOC by default; or of a set without a manifest, whose classes are numbered
+            by default.
+        value_range: samples of deep images that mean black and white; percentiles are found by reading all images, but
+            not in a set without a manifest. A record set with one knows its own.
+        crowd: what `iscrowd` 1 means in a JSON: a region of objects that cannot be told apart, or one ``object``, as
+            CVAT writes it for each mask of a brush.
+        strip_prefix: start of the image names in a JSON to remove.
+        image_field: field of the encoded images in a set without a manifest; by default ``data``, or that of a form
+            that is known by its fields.
+        label_field: field of its index PNGs; by default ``label``.
         faults: if given, lines or members of the file that are not samples are left out and appended to this list
             instead of raised.
         workers: number of threads that find percentiles, by default one per processor, or a cluster.
         progress: reports their progress.
 
     Raises:
-        InvalidInputError: when the data set cannot be opened, or its percentiles cannot be found.
+        InvalidInputError: when the data set cannot be opened, its percentiles cannot be found, or all images of a list
+            are below another folder than its data root.
         OptionError: when the data set does not take a given option, or the image folder does not exist.
         FaultsError: when lines or members of the file are not samples.
     """
     kind = dataset_kind(path)
-    _check_options(path, kind, data_root=data_root, images=images, classes=classes, value_range=value_range)
+    of_a_json = {"images": images, "crowd": crowd if crowd != "crowd" else None, "strip_prefix": strip_prefix or None}
+    fields = {"image_field": image_field, "label_field": label_field}
+    foreign = kind == "records" and is_foreign(path)
+    given = {"data_root": data_root, "classes": classes, "value_range": value_range, **of_a_json, **fields}
+    _check_options(path, "foreign" if foreign else kind, given)
+    if foreign:
+        return ForeignDataset(path, classes=classes, value_range=value_range, **fields)
     find = partial(resolve_value_range, value_range, workers=workers or default_workers(), progress=progress)
     if kind == "records":
         return RecordDataset(path)
     if kind == "list":
         listed = ListDataset(path, (data_root or path.parent).absolute(), classes or Classes(), faults)
+        check_root(path, listed.root, listed.pairs)
+        listed.unknown = () if classes else (_ASSUMED,)
         listed.value_range = find(listed.root, [pair.image for pair in listed.pairs])
         return listed
-    folder = (images or images_beside(path)).absolute()
-    if not folder.is_dir():
-        raise OptionError(f"{path}: image folder {folder} does not exist. Name the folder with --images.")
-    dataset = CocoDataset(path, folder, faults)
-    dataset.value_range = find(folder, [image.file_name for image in dataset.coco.images])
+    dataset = CocoDataset(path, images, faults, crowd=crowd, strip_prefix=strip_prefix)
+    if not dataset.images.is_dir():
+        raise OptionError(f"{path}: image folder {dataset.images} does not exist. Name the folder with --images.")
+    dataset.value_range = find(dataset.images, [image.file_name for image in dataset.coco.images])
     return dataset
 
 
-def images_beside(path: Path) -> Path:
-    """Return the default image folder of a COCO JSON."""
-    return path.absolute().parent.parent / _IMAGES
-
-
 def dataset_kind(path: Path) -> DatasetKind:
-    """Return the kind of data set at `path`, judged by its name."""
-    if path.is_dir() or path.name == "manifest.json" or ".mindrecord" in path.name:
+    """Return the type of data set at `path`, judged by its name and by an index of MindRecord beside it."""
+    if path.is_dir() or path.name == "manifest.json" or ".mindrecord" in path.name or index_path(path).is_file():
         return "records"
     return "coco" if path.suffix.lower() == ".json" else "list"
 
 
-def _check_options(path: Path, kind: DatasetKind, **given: object) -> None:
-    used = {"list": ("data_root", "classes", "value_range"), "coco": ("images", "value_range"), "records": ()}[kind]
+#: What `open_dataset` can be given: a name for messages, and the options that apply.
+_OPTIONS = {
+    "list": ("a list file", ("data_root", "classes", "value_range")),
+    "coco": ("a COCO JSON", ("images", "value_range", "crowd", "strip_prefix")),
+    "records": ("a record set", ()),
+    "foreign": ("a record set", ("classes", "value_range", "image_field", "label_field")),
+}
+
+
+def _check_options(path: Path, kind: str, given: Mapping[str, object]) -> None:
+    what, used = _OPTIONS[kind]
     useless = [name for name, value in given.items() if value is not None and name not in used]
     if useless:
-        what = {"list": "a list file", "coco": "a COCO JSON", "records": "a record set"}[kind]
         raise OptionError(f"{path} is {what}, which does not take {' or '.join(useless)}")

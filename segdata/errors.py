@@ -20,6 +20,7 @@ Code = Literal[
     "record_damaged",
     # Files.
     "missing_image",
+    "image_prefix",
     "missing_label",
     "outside_root",
     "empty_file",
@@ -50,14 +51,24 @@ Code = Literal[
     "bad_box",
     "box_mismatch",
     "crowd_polygon",
+    "only_crowds",
     "no_iscrowd",
+    "no_area",
+    # Quality of images.
+    "dark",
+    "bright",
+    "low_contrast",
+    "blurry",
+    "odd_aspect",
     # Samples compared with each other.
     "duplicate_content",
+    "near_duplicate",
     "same_file",
     "label_conflict",
     "overlap",
     "overlap_name",
     "overlap_content",
+    "overlap_near",
     # Faults that only their message describes.
     "invalid",
 ]

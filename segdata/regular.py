@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -20,6 +21,10 @@ _KINDS = {
 }
 
 
+#: A FIFO or a device opens at once.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
 def check_regular(path: Path) -> None:
     """Check that `path` is a regular file, or a link to one, without opening it.
 
@@ -27,10 +32,16 @@ def check_regular(path: Path) -> None:
         InvalidInputError: when it is anything else; the caller names the file.
         OSError: when there is no such file, or its folder cannot be read.
     """
-    mode = path.stat().st_mode
-    if not stat.S_ISREG(mode):
-        kind = _KINDS.get(stat.S_IFMT(mode), "a special file")
-        raise InvalidInputError(f"is {kind}; expected a regular file", "unreadable")
+    _check_mode(path.stat())
+
+
+def read_start(path: Path, size: int) -> bytes:
+    """Return the first `size` bytes of a regular file, or all if it has fewer; see `read_regular` for errors."""
+    descriptor, _ = _open(path)
+    try:
+        return os.read(descriptor, size)
+    finally:
+        os.close(descriptor)
 
 
 def read_regular(path: Path, *, at_most: int | None = None) -> bytes:
@@ -40,14 +51,44 @@ def read_regular(path: Path, *, at_most: int | None = None) -> bytes:
         InvalidInputError: when the file has more than `at_most` bytes; see also `check_regular`.
         OSError: when the file cannot be read.
     """
-    check_regular(path)
-    if at_most is None:
-        return path.read_bytes()
-    with path.open("rb") as file:
-        content = file.read(min(path.stat().st_size, at_most) + 1)
-    if len(content) > at_most:
+    descriptor, size = _open(path)
+    try:
+        content = os.read(descriptor, (size if at_most is None else min(size, at_most)) + 1)
+        # The system reads a file that nobody changes up to its end; very long ones in several parts.
+        if len(content) != size and (at_most is None or len(content) <= at_most):
+            content += _rest(descriptor, None if at_most is None else at_most + 1 - len(content))
+    finally:
+        os.close(descriptor)
+    if at_most is not None and len(content) > at_most:
         raise InvalidInputError(
-            f"has {path.stat().st_size} bytes; expected at most {at_most}, so it is another file or damaged",
-            "too_large",
+            f"has {size} bytes; expected at most {at_most}, so it is another file or damaged", "too_large"
         )
     return content
+
+
+def _rest(descriptor: int, at_most: int | None) -> bytes:
+    with open(descriptor, "rb", closefd=False) as file:
+        return file.read(-1 if at_most is None else at_most)
+
+
+def _open(path: Path) -> tuple[int, int]:
+    """Return the descriptor of a regular file and its size."""
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except OSError:
+        # A socket cannot be opened.
+        check_regular(path)
+        raise
+    try:
+        status = os.fstat(descriptor)
+        _check_mode(status)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor, status.st_size
+
+
+def _check_mode(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
+        raise InvalidInputError(f"is {kind}; expected a regular file", "unreadable")

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from segdata.coco.annotations import Entry, measure
-from segdata.coco.file import Image
 from segdata.encoded import Encoded
 from segdata.errors import Fault
 from segdata.images.reading import read_image
 from segdata.images.values import ValueRange
 from segdata.labels.masks import decode_index_png
+from segdata.records.entry import stored_entry
 from segdata.records.instance import Instances, make_instances
-from segdata.records.schema import unpack_masks
+
+DatasetKind = Literal["list", "coco", "records"]
 
 
 class Objects(Protocol):
@@ -86,24 +86,7 @@ class StoredObjects:
 
     def entry(self) -> Entry:
         """Return the image with its instances as annotations, numbered from 1."""
-        row = self.stored
-        annotations = [
-            {
-                "id": number,
-                "segmentation": {"size": [row.height, row.width], "counts": counts.decode("latin-1")},
-                "bbox": [x1, y1, x2 - x1, y2 - y1],
-                "iscrowd": crowd,
-            }
-            for number, (counts, (x1, y1, x2, y2), crowd) in enumerate(
-                zip(unpack_masks(row.masks), row.boxes.tolist(), row.iscrowd.tolist(), strict=True), start=1
-            )
-        ]
-        return Entry(
-            image=Image(row.image_id, row.file_name, row.height, row.width),
-            annotations=tuple(map(msgspec.json.encode, annotations)),
-            labels=row.labels,
-            iscrowd=row.iscrowd,
-        )
+        return stored_entry(self.stored)
 
     def instances(self, height: int, width: int, faults: list[Fault]) -> Instances:
         """Return the instances: all of a record set are usable."""

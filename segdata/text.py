@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from segdata.errors import FaultsError, InvalidInputError
+from segdata.regular import read_regular
 
 #: The control characters of ASCII and Latin-1, some of which terminals obey, except tab and line feed.
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
@@ -52,10 +53,12 @@ def text_lines(path: Path) -> list[tuple[int, str]]:
     Blank lines and ``#`` comments are skipped. The text is UTF-8, with or without a byte order mark, with LF or CRLF.
 
     Raises:
-        InvalidInputError: when the file cannot be read or is not UTF-8.
+        InvalidInputError: when it is not a regular file, cannot be read or is not UTF-8.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_regular(path).decode("utf-8-sig")
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{path}: {error}", error.code) from error
     except OSError as error:
         raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -80,3 +83,12 @@ def plural(count: int, noun: str) -> str:
     ('1 image', '2 images')
     """
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def megabytes(size: int) -> str:
+    """Return a number of bytes as text.
+
+    >>> megabytes(1_540_000)
+    '1.5 MB'
+    """
+    return f"{size / 1e6:.1f} MB"

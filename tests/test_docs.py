@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import runpy
 import subprocess
@@ -14,14 +15,16 @@ import click
 import pytest
 from plain_english import foreign
 
+import segdata
+
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "cli_docs.py"))
 COMMANDS: list[tuple[str, click.Command]] = SCRIPT["commands"]()
 
 
-def test_the_command_reference_is_what_help_says() -> None:
-    text = (ROOT / "docs" / "cli.md").read_text()
-    assert text == SCRIPT["render"](), "run: python scripts/cli_docs.py"
+@pytest.mark.parametrize("page", SCRIPT["PAGES"])
+def test_the_generated_pages_are_up_to_date(page: str) -> None:
+    assert (ROOT / "docs" / page).read_text() == SCRIPT["PAGES"][page](), "run: python scripts/cli_docs.py"
 
 
 @pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[name for name, _ in COMMANDS])
@@ -37,8 +40,36 @@ def test_every_command_is_in_the_readme(name: str, command: click.Command) -> No
     assert f"`{name}`" in (ROOT / "README.md").read_text()
 
 
+def test_the_page_of_json_reports_has_every_command_and_keys_that_exist() -> None:
+    import segdata
+    import segtrain
+    from segtrain.distributed.rank_table import RankTableReport
+
+    others = {"RankTableReport": RankTableReport}
+    page = (ROOT / "docs" / "json.md").read_text()
+    rows = [
+        [re.findall(r"`([^`]+)`", cell) for cell in row.split("|")] for row in re.findall(r"^\|(.*)\|$", page, re.M)
+    ]
+    rows = [row for row in rows if row[0] and row[0][0].startswith("seg")]
+    assert {name for commands, _, _ in rows for name in commands} == {name for name, _ in COMMANDS} - {"segdata sample"}
+    for _, classes, keys in rows:
+        for name in classes:
+            try:
+                kind = getattr(segdata, name, None) or others.get(name) or getattr(segtrain, name)
+            except segdata.SegDataError:
+                continue  # Without MindSpore, most of segtrain's classes cannot be imported.
+            assert {*keys} & {*inspect.signature(kind).parameters}, name
+
+
+def test_results_go_to_dst_path_whatever_else_it_is_called() -> None:
+    for name, command in COMMANDS:
+        options = {option: parameter for parameter in command.params for option in parameter.opts}
+        for other in {"--out", "--train_dir", "--html"} & {*options}:
+            assert "--dst_path" in options, f"{name} {other}"
+
+
 def test_links_in_the_documentation_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    for page in [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]:
         for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
@@ -51,18 +82,55 @@ def test_help_is_plain_english(name: str, command: click.Command) -> None:
 @pytest.mark.parametrize("program", ["segdata", "segtrain"])
 def test_help_needs_none_of_the_heavy_libraries(program: str) -> None:
     heavy = ("mindspore", "scipy", "pycocotools", "matplotlib", "distributed", "cv2", "PIL.Image", "tifffile")
+    list_of_commands = (*heavy, "numpy", "msgspec", "sqlite3", "filelock", "concurrent.futures")
     code = (
-        f"import sys; from click.testing import CliRunner; from {program}.cli import main;"
-        "result = CliRunner().invoke(main, ['--help']); assert result.exit_code == 0, result.output;"
+        f"import sys; from click.testing import CliRunner; from {program}.cli import main\n"
+        "result = CliRunner().invoke(main, ['--help']); assert result.exit_code == 0, result.output\n"
+        f"print([name for name in {list_of_commands!r} if name in sys.modules])\n"
+        "for command in main.commands:\n"
+        "    result = CliRunner().invoke(main, [command, '--help']); assert result.exit_code == 0, result.output\n"
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.split("\n") == ["[]", "[]", ""]
+
+
+def test_the_citation_has_the_version_and_the_license_of_the_package() -> None:
+    import yaml
+
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["version"], citation["license"]) == (segdata.__version__, "Apache-2.0")
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+
+
+def test_workflow_and_hooks_run_scripts_of_the_repository() -> None:
+    import yaml
+
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text())
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    run = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
+    run += [hook["entry"] for repository in hooks["repos"] for hook in repository["hooks"]]
+    assert len(run) == 4
+    for command in run:
+        program, script = command.split()
+        assert (program, (ROOT / script).is_file()) == ("bash", True), command
+
+
+@pytest.mark.parametrize("package", ["segdata", "segtrain"])
+def test_every_file_of_a_package_is_in_the_wheel(package: str) -> None:
+    listed = re.search(rf"^{package} = (\[.*\])$", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert listed
+    shipped = {path for pattern in json.loads(listed[1]) for path in (ROOT / package).glob(pattern)}
+    files = {path for path in (ROOT / package).rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert {path for path in files if path.suffix != ".py"} == shipped
+    folders = {path.parent for path in files if path.suffix == ".py"}
+    assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
 
 
 def test_the_python_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from segdata.miniature.voc import write_devkit
-    from segdata.sources.voc import voc_decolor, voc_list
+    from segdata.sources.voc import voc_list
+    from segdata.sources.voc_decolor import voc_decolor
 
     write_devkit(tmp_path / "data", train=8, val=1)
     voc_decolor(tmp_path / "data")

@@ -14,7 +14,7 @@ FILES = module_files(ROOT, ("segdata", "segtrain"))
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 PAGES = [
     path
-    for pattern in ("*.md", "docs/*.md", "benchmarks/*.md", "segtrain/config/recipes/*.yaml", "segdata/**/*.html")
+    for pattern in ("*.md", "docs/**/*.md", "benchmarks/*.md", "segtrain/config/recipes/*.yaml", "segdata/**/*.html")
     for path in sorted(ROOT.glob(pattern))
 ]
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import segdata.cli
 import segtrain.cli
@@ -78,7 +79,9 @@ def _parse(program: str, name: str, *options: str) -> dict[str, Any]:
     """Return the parameters that click parses from a command line; raise for unknown options and values."""
     group = GROUPS[program]
     with click.Context(group, info_name=program, **group.context_settings) as context:
-        return group.commands[name].make_context(name, list(options), parent=context).params
+        command = group.get_command(context, name)
+        assert command
+        return command.make_context(name, list(options), parent=context).params
 
 
 def _started_by_msrun(words: list[str], monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -169,6 +172,53 @@ def test_a_missing_parameter_is_a_sentence(script: str, missing: str, places: di
     assert done.stdout == ""
     assert f" {missing}: set it to " in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("script", "names"), NEEDS.items())
+def test_all_missing_parameters_are_named_at_once(script: str, names: tuple[str, ...]) -> None:
+    done = _bash(script, DRY_RUN="1")
+    assert (done.returncode != 0, done.stdout) == (True, "")
+    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == [*names]
+
+
+def test_the_published_variable_gives_the_number_of_devices(
+    places: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (words,) = [shlex.split(_bash("run_distribute_train_s8_r1.sh", DRY_RUN="1", RANK_SIZE="4", **places).stdout)]
+    launch = _started_by_msrun(words, monkeypatch)
+    assert (launch.worker_num, launch.local_worker_num) == (4, 4)
+
+
+@pytest.mark.parametrize("given", ["", "1"])
+def test_mindspore_warnings_are_off_in_a_distributed_training_unless_asked_for(
+    given: str, places: dict[str, str], tmp_path: Path
+) -> None:
+    msrun = tmp_path / "bin" / "msrun"
+    msrun.parent.mkdir()
+    msrun.write_text('#!/bin/sh\necho "GLOG_v is $GLOG_v"\n')
+    msrun.chmod(0o755)
+    path = f"{msrun.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = _bash("run_distribute_train_s16_r1.sh", **places, PATH=path, GLOG_v=given)
+    assert done.stdout.splitlines()[-1] == f"GLOG_v is {given or 3}"
+
+
+def test_the_record_sets_are_made_twice(tmp_path: Path) -> None:
+    from segdata.miniature.sbd import write_release
+    from segdata.miniature.voc import write_devkit
+
+    write_devkit(tmp_path, train=8, val=8)
+    write_release(tmp_path, voc_train=8, voc_val=8)
+    places = {"DATA_ROOT": str(tmp_path), "DST_PATH": str(tmp_path / "records")}
+    outputs = []
+    for options in ((), (), ("--overwrite",)):
+        done = []
+        for words in _commands("get_dataset_mindrecord.sh", places, *options):
+            result = CliRunner().invoke(segdata.cli.main, words[1:])
+            assert result.exit_code == 0, result.output
+            done.append(result.output)
+        outputs.append("".join(done))
+    assert [output.count("an earlier run finished this conversion") for output in outputs] == [0, 3, 0]
+    assert [output.count(" shards, intact") for output in outputs] == [3, 3, 3]
 
 
 def test_a_command_that_fails_ends_the_script_with_its_status(places: dict[str, str]) -> None:

@@ -5,7 +5,9 @@ Each one is run twice: the first result is there before a fault, the second is w
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -111,6 +113,21 @@ COMMANDS = (
         ("out/pages",),
     ),
     Command(
+        "labelme",
+        ("labelme", "labelme", "--dst_path", "out/labelme.json"),
+        ("--ignore-label", "triangle"),
+        (),
+        ("out/labelme.json", "out/labelme_images"),
+    ),
+    Command("yolo-seg", ("yolo-seg", "yolo", "--dst_path", "out/yolo"), (), (), ("out/yolo",)),
+    Command(
+        "masks-to-coco",
+        ("masks-to-coco", "cells/masks", "--images", "cells/images", "--dst_path", "out/cells.json"),
+        ("--min_area", "500"),
+        (),
+        ("out/cells.json",),
+    ),
+    Command(
         "to-mindrecord",
         ("to-mindrecord", VOC, "--dst_path", "out/records", "--num_shards", "4"),
         ("--seed", "1"),
@@ -164,6 +181,14 @@ def make_data(folder: Path) -> None:
     segdata = [sys.executable, "-m", "segdata"]
     for kind in ("voc", "coco", "sbd", "tif"):
         checked([*segdata, "sample", kind, "--kind", kind], folder)
+    for name, kind in (("labelme", "labelme"), ("yolo", "yolo"), ("cells", "instance-masks")):
+        checked([*segdata, "sample", name, "--kind", kind, "--train", "6", "--val", "2"], folder)
+    for image in (folder / "labelme").glob("*.jpg"):
+        # Images that are only in their JSONs become a second result.
+        described = json.loads(image.with_suffix(".json").read_text())
+        described["imageData"] = base64.b64encode(image.read_bytes()).decode()
+        image.with_suffix(".json").write_text(json.dumps(described))
+        image.unlink()
     for root in ("voc", "sbd"):
         checked([*segdata, "voc-decolor", "--data_root", root], folder)
     checked([*segdata, "voc-list", "--data_root", "voc"], folder)

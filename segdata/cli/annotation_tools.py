@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
+from segdata.coco.file import CrowdMeaning
 from segdata.console.options import (
     ANY_PATH,
     EXISTING_DIR,
     EXISTING_FILE,
     dry_run_option,
     json_option,
+    names_in_file,
     on_error_option,
     overwrite_option,
     workers_option,
 )
 from segdata.console.render import emit, progress_bar
 from segdata.errors import name_first
-from segdata.labels.colormap import read_class_names
 from segdata.sources.coco_export import AnnotationsReport
 from segdata.sources.instance_masks.convert import masks_to_coco
 from segdata.sources.instance_masks.meaning import MaskKind
@@ -30,17 +31,13 @@ from segdata.text import plural
 _dst_json_option = click.option("--dst_path", type=ANY_PATH, required=True, metavar="JSON", help="COCO JSON to write")
 
 
-def _names(_context: click.Context, _parameter: click.Parameter, file: Path | None) -> tuple[str, ...] | None:
-    return read_class_names(file) if file else None
-
-
 @click.command("labelme")
 @click.argument("src_path", metavar="DIR", type=EXISTING_DIR)
 @_dst_json_option
 @click.option(
     "--class_names",
     type=EXISTING_FILE,
-    callback=_names,
+    callback=names_in_file,
     help="Categories in the order of their ids, one per line, such as labelme's labels.txt [default: labels, sorted]",
 )
 @click.option(
@@ -121,7 +118,7 @@ def yolo_seg_command(as_json: bool, **options: Any) -> None:
 @click.option(
     "--class_names",
     type=EXISTING_FILE,
-    callback=_names,
+    callback=names_in_file,
     help="For class ids: names from 0, the background, one per line [default: VOC's 21]",
 )
 @click.option("--mask_suffix", help="Ending of mask names, such as _masks [default: none; _gtFine_instanceIds]")
@@ -130,6 +127,13 @@ def yolo_seg_command(as_json: bool, **options: Any) -> None:
     "--min_area", type=click.IntRange(min=1), default=1, show_default=True, help="Leave out smaller objects, in pixels"
 )
 @click.option("--polygons", is_flag=True, help="Write polygons; objects with holes stay RLE")
+@click.option(
+    "--crowd",
+    type=click.Choice(get_args(CrowdMeaning)),
+    default="crowd",
+    show_default=True,
+    help="For --cityscapes: a group of objects is a crowd, or one object",
+)
 @on_error_option
 @workers_option
 @overwrite_option

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 from typing import Any
 
 import click
 
-from segdata.console.options import EXISTING_DIR, cluster_options, json_option, source_options
-from segdata.console.render import FAILED, emit, progress_bar, table
+from segdata.console.options import (
+    ANY_PATH,
+    EXISTING_DIR,
+    cluster_options,
+    json_option,
+    overwrite_option,
+    source_options,
+)
+from segdata.console.render import FAILED, emit, not_known, progress_bar, table
+from segdata.errors import Fault
+from segdata.files.ownership import check_target_file
+from segdata.files.publishing import write_file
 from segdata.inspect.check import CheckReport, check as check_dataset
 from segdata.inspect.check.findings import Finding
 from segdata.inspect.check.overlap import open_other
@@ -27,8 +39,12 @@ from segdata.text import plural
 @click.option("--against_images", type=EXISTING_DIR, help="Folder of the images of --against JSONs [default: --images]")
 @click.option("--hash", is_flag=True, help="Compare the contents of images, not only their names")
 @click.option("--decode", is_flag=True, help="Decode every image, to find truncated ones")
+@click.option("--near", is_flag=True, help="Find similar images: resized, cropped a little, mirrored or turned")
+@click.option("--quality", is_flag=True, help="Find dark, bright, flat, blurry and very long images")
 @click.option("--strict", is_flag=True, help="Exit with status 1 on warnings too")
+@click.option("--out", "--dst_path", type=ANY_PATH, metavar="FILE.csv", help="Also write all faults, one per line")
 @cluster_options
+@overwrite_option
 @json_option
 @click.pass_context
 def check_command(
@@ -38,36 +54,58 @@ def check_command(
     against: tuple[Path, ...],
     against_images: Path | None,
     strict: bool,
+    out: Path | None,
+    overwrite: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Find every problem in a list file, a COCO JSON or a record set; exit with status 1 on errors.
 
     Finds missing, damaged and rotated files, color labels, label values outside the classes, invalid masks and boxes,
-    duplicate images, and images that are also in --against. The report counts each kind of problem, names the first
-    cases and says what to do. docs/check.md lists all kinds. Nothing is written.
+    duplicate images, and images that are also in --against. With --near, copies that were compressed again, resized,
+    cropped a little, mirrored or turned count too. The report counts each kind of problem, names the first
+    cases and says what to do; --json and --out have all cases. docs/check.md lists all kinds. segdata fix writes the
+    list or the JSON without them.
 
     \b
     Example:
       segdata check data/voc_train_lst.txt --against data/voc_val_lst.txt --hash --decode
     """
     roots = {"data_root": options["data_root"], "images": against_images or options["images"]}
-    others = [open_other(other, **roots) for other in against]
-    report = check_dataset(path, against=others, progress=progress_bar, **options)
+    others = [open_other(other, **roots, strip_prefix=options["strip_prefix"]) for other in against]
+    if out:
+        check_target_file(out, overwrite=overwrite)
+    every: list[Fault] | None = [] if as_json or out else None
+    report = check_dataset(path, against=others, every=every, progress=progress_bar, **options)
+    if out:
+        write_file(out, _csv(report), overwrite=overwrite)
     emit(report, as_json, _check_text)
     context.exit(0 if report.ok(strict=strict) else FAILED)
+
+
+def _csv(report: CheckReport) -> bytes:
+    """Return all faults as CSV in UTF-8 (RFC 4180), with a header."""
+    severity = {finding.code: finding.severity for finding in report.findings}
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(("code", "severity", "where", "what"))
+    writer.writerows((fault.code, severity[fault.code], fault.where, fault.what) for fault in report.faults)
+    return text.getvalue().encode("utf-8", "backslashreplace")
 
 
 def _check_text(report: CheckReport) -> str:
     depth = "images decoded" if report.decoded else "image headers read"
     compared = ", contents compared" if report.hashed else ""
+    compared += ", similar images searched for" if report.near else ""
+    compared += ", quality judged" if report.quality else ""
     against = f", against {', '.join(report.against)}" if report.against else ""
     totals = (
         f"{report.path}: {plural(report.errors, 'error')}, "
         f"{plural(report.warnings, 'warning')} "
         f"in {plural(report.samples, 'sample')}"
     )
-    return "\n\n".join([*_kinds(report.findings), f"{totals} ({depth}{compared}{against})"])
+    lines = [f"{totals} ({depth}{compared}{against})", *not_known(report.unknown)]
+    return "\n\n".join([*_kinds(report.findings), "\n".join(lines)])
 
 
 def _kinds(findings: tuple[Finding, ...]) -> list[str]:

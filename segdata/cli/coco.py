@@ -12,10 +12,12 @@ from segdata.console.options import (
     ANY_PATH,
     EXISTING_DIR,
     EXISTING_FILE,
+    crowd_option,
     dry_run_option,
     json_option,
     on_error_option,
     overwrite_option,
+    strip_prefix_option,
     workers_option,
 )
 from segdata.console.render import emit, progress_bar, table
@@ -52,12 +54,14 @@ annotations_option = click.option("--annotations", type=EXISTING_FILE, required=
     type=click.Choice(get_args(Crowd)),
     default="keep",
     show_default=True,
-    help="Keep or drop crowd annotations, or keep only those",
+    help="Keep or drop crowd annotations, keep only those, or make each an object (iscrowd 0)",
 )
 @click.option("--keep-empty", is_flag=True, help="Keep images without annotations too")
 @click.option(
     "--min_area", type=click.FloatRange(min=0), default=0, help="Drop annotations with a smaller area in pixels"
 )
+@click.option("--drop-unused", is_flag=True, help="Drop categories without annotations from the list")
+@strip_prefix_option
 @click.option("--remap-ids", is_flag=True, help="Renumber the categories 1..K and write category_map.json")
 @click.option(
     "--media",
@@ -134,6 +138,8 @@ def _counts(what: str, counts: dict[str, int]) -> str:
     metavar="NAME|ID",
     help="Category for class 1, then for class 2, … [default: all, by id]",
 )
+@strip_prefix_option
+@crowd_option
 @on_error_option
 @workers_option
 @overwrite_option
@@ -142,9 +148,10 @@ def _counts(what: str, counts: dict[str, int]) -> str:
 def coco_to_masks_command(as_json: bool, **options: Any) -> None:
     """Turn COCO instances into index masks, with a list file and a file of class names.
 
-    Where annotations overlap, the one with fewer pixels is visible. Crowds become 255 where there is no single object,
-    and categories that are not named become background, class 0. Every image in the file gets a mask. The paths in the
-    list are relative to the nearest folder above both images and masks; the report names this folder.
+    Where annotations overlap, the one with fewer pixels is visible. Crowds become 255 where there is no single object;
+    CVAT writes each mask of a brush as a crowd, which --crowd object reads as an object. Categories that are not named
+    become background, class 0. Every image in the file gets a mask. The paths in the list are relative to the nearest
+    folder above both images and masks; the report names this folder.
 
     Every image, and every annotation of these categories, is checked first, as check does. With --on-error skip, the
     box of a bad annotation becomes 255, with everything in it, so that no pixel of its object becomes background. An
@@ -169,6 +176,8 @@ def _masks_text(report: MasksReport) -> str:
         f"masks without objects: {report.empty_masks}",
         _counts("annotations left out", report.left_out),
     ]
+    if report.annotations and report.annotations == report.crowds:
+        lines.append("no mask shows an object: if each crowd is one object, use --crowd object")
     if report.ignored_boxes:
         lines.append(f"boxes set to ignore instead: {report.ignored_boxes}")
     if report.without_mask:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
-from segdata.console.options import ANY_PATH, EXISTING_DIR, dry_run_option, json_option, overwrite_option
+from segdata.console.options import (
+    ANY_PATH,
+    EXISTING_DIR,
+    EXISTING_FILE,
+    dry_run_option,
+    json_option,
+    overwrite_option,
+)
 from segdata.console.render import emit, progress_bar
 from segdata.sources import folders
 from segdata.text import plural
@@ -20,8 +27,20 @@ from segdata.text import plural
 @click.option(
     "--data_root", type=EXISTING_DIR, help="Folder that the list's paths are relative to [default: nearest above both]"
 )
+@click.option(
+    "--ids", type=EXISTING_FILE, help="List only these: a file with one name per line, without prefix and suffix"
+)
+@click.option("--image_prefix", default="", help="Start of image names, such as img_ [default: any]")
 @click.option("--image_suffix", default="", help="Ending of image names, such as _rgb or _rgb.png [default: any]")
+@click.option("--label_prefix", default="", help="Start of label names, such as mask_ [default: any]")
 @click.option("--label_suffix", default="", help="Ending of label names, such as _mask or _mask.png [default: any]")
+@click.option(
+    "--unpaired",
+    type=click.Choice(get_args(folders.Unpaired)),
+    default="error",
+    show_default=True,
+    help="On images without a label and labels without an image: stop, or leave them out and count them",
+)
 @click.option("--recursive", is_flag=True, help="Search subfolders too, also linked ones")
 @overwrite_option
 @dry_run_option
@@ -29,9 +48,11 @@ from segdata.text import plural
 def pair_list_command(as_json: bool, images: Path, labels: Path, dst_path: Path, **options: Any) -> None:
     """Write a list file from two folders, pairing images and labels of the same name.
 
-    Finds JPEG, PNG, BMP, TIFF and WebP files by their extension in upper or lower case. Suffixes are removed before
-    names are compared. Unpaired files, names shared by several files, damaged files and pairs of different sizes are
-    errors; all of them are reported at once.
+    Finds JPEG, PNG, BMP, TIFF and WebP files by their extension in upper or lower case. Prefixes, suffixes and
+    extensions are removed before names are compared. Unpaired files, names shared by several files, damaged files,
+    GIFs and pairs of different sizes are errors; all of them are reported at once.
+
+    With --ids, each line of the file must name an image: its path in the folder, without prefix, suffix and extension.
 
     --recursive searches a folder once: a link to a folder that is searched anyway is left out and named. Folders that
     cannot be read are errors. Hidden files and folders are left out.
@@ -56,11 +77,14 @@ def _pair_list_text(report: folders.FolderReport) -> str:
     if others:
         lines.append(
             f"hint: class ids are read from {folders.INDEX_KIND} labels, but {others} "
-            f"label{'s have' if others != 1 else ' has'} another format; voc-decolor converts PNG masks in color"
+            f"label{'s have' if others != 1 else ' has'} another format; mask-map converts masks of any kind"
         )
     if report.left_out:
         endings = ", ".join(f"{ending}: {count}" for ending, count in report.left_out.items())
         lines.append(f"left out, neither images nor labels: {endings}")
+    lines += [f"left out, {what}: {count}" for what, count in report.unpaired.items()]
+    if report.unlisted:
+        lines.append(f"left out, not among the ids: {report.unlisted}")
     if report.left_out_folders:
         lines.append(f"left out, links to folders that were searched: {', '.join(report.left_out_folders)}")
     return "\n".join(lines)

@@ -10,26 +10,32 @@ import click
 
 from segdata.console.options import ANY_PATH, json_option
 from segdata.console.render import emit
+from segdata.miniature.tool_exports import ToolKind
 
-_Kind = Literal["voc", "sbd", "coco", "tif", "labelme", "yolo", "instance-masks"]
+_Own = Literal["voc", "sbd", "coco", "tif"]
 
 
 @click.command("sample")
 @click.argument("directory", metavar="DIR", type=ANY_PATH)
 @click.option(
-    "--kind", type=click.Choice(get_args(_Kind)), default="voc", show_default=True, help="Raw data set to imitate"
+    "--kind",
+    type=click.Choice([*get_args(_Own), *get_args(ToolKind)]),
+    default="voc",
+    show_default=True,
+    help="Raw data set to imitate",
 )
 @click.option("--train", type=click.IntRange(min=2), default=24, show_default=True, help="Images in the train split")
 @click.option("--val", type=click.IntRange(min=1), default=8, show_default=True, help="Images in the val split")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same files")
 @json_option
-def sample_command(directory: Path, kind: _Kind, train: int, val: int, seed: int, as_json: bool) -> None:
+def sample_command(directory: Path, kind: _Own | ToolKind, train: int, val: int, seed: int, as_json: bool) -> None:
     """Write a miniature of a raw data set: colored shapes on a textured background.
 
     All images are drawn from --seed. voc is a VOC devkit with palette masks; sbd adds a benchmark_RELEASE that overlaps
     it; coco is an instances JSON with images; tif is a stack of images and a stack of labels, cells and their
-    membranes. labelme, yolo and instance-masks are exports of annotation tools. Those without splits get as many images
-    as both splits together.
+    membranes. The others are exports of annotation tools, in their layout and with their oddities: cvat has masks of
+    the brush, all of them crowds; label-studio was made on Windows; roboflow has a root category. Those without splits
+    get as many images as both splits together.
 
     \b
     Example:
@@ -38,19 +44,15 @@ def sample_command(directory: Path, kind: _Kind, train: int, val: int, seed: int
     emit(_write(kind, directory, train, val, seed), as_json, lambda report: _sample_text(directory, report))
 
 
-def _write(kind: _Kind, directory: Path, train: int, val: int, seed: int) -> dict[str, Any]:
+def _write(kind: _Own | ToolKind, directory: Path, train: int, val: int, seed: int) -> dict[str, Any]:
     from segdata.miniature import coco, sbd, tif, tool_exports, voc
 
     if kind == "coco":
         return asdict(coco.write_coco(directory, images=train + val, seed=seed))
     if kind == "tif":
         return asdict(tif.write_stacks(directory, pages=train + val, seed=seed))
-    if kind == "labelme":
-        return asdict(tool_exports.write_labelme(directory, images=train + val, seed=seed))
-    if kind == "yolo":
-        return asdict(tool_exports.write_yolo(directory, train=train, val=val, seed=seed))
-    if kind == "instance-masks":
-        return asdict(tool_exports.write_instance_masks(directory, images=train + val, seed=seed))
+    if kind != "voc" and kind != "sbd":
+        return asdict(tool_exports.write_export(directory, kind, train=train, val=val, seed=seed))
     devkit = asdict(voc.write_devkit(directory, train=train, val=val, seed=seed))
     if kind == "voc":
         return devkit

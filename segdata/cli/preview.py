@@ -15,7 +15,7 @@ from segdata.console.options import (
     png_name,
     workers_option,
 )
-from segdata.console.render import emit, progress_bar
+from segdata.console.render import emit, not_known, progress_bar
 from segdata.errors import name_first
 from segdata.inspect.preview import MAX_COUNT, PreviewReport, preview as show
 from segdata.text import plural
@@ -24,7 +24,7 @@ from segdata.text import plural
 @click.command("preview")
 @dataset_options
 @click.option("--out", type=ANY_PATH, callback=png_name, metavar="FILE.png", help="Contact sheet to write")
-@click.option("--html", type=ANY_PATH, metavar="DIR", help="Directory to write the page, index.html, to")
+@click.option("--html", "--dst_path", type=ANY_PATH, metavar="DIR", help="Directory to write the page, index.html, to")
 @click.option("--count", type=click.IntRange(1, MAX_COUNT), default=16, show_default=True, help="Samples to show")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed for choosing samples")
 @click.option(
@@ -65,6 +65,7 @@ def _preview_text(report: PreviewReport) -> str:
     lines = [f"{len(report.shown)} of {samples}{of_class} shown in {targets}"]
     if report.classes:
         lines.append(f"classes: {', '.join(report.classes)}")
+    lines += not_known(report.unknown)
     left_out = {
         f"sample{'s' if len(report.unreadable) != 1 else ''} cannot be read": report.unreadable,
         f"invalid annotation{'s' if len(report.annotations_left_out) != 1 else ''} not drawn": (

@@ -1,8 +1,9 @@
-"""Commands that write and inspect record sets."""
+"""Commands that write and verify record sets."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,23 +17,26 @@ from segdata.console.options import (
     EXISTING_FILE,
     class_options,
     cluster_options,
+    crowd_option,
     dry_run_option,
+    images_option,
     json_option,
     on_error_option,
     overwrite_option,
     read_classes,
+    strip_prefix_option,
     value_range_option,
 )
-from segdata.console.render import FAILED, emit, progress_bar, table
-from segdata.dataset import CocoDataset, ListDataset, RecordDataset, open_dataset
+from segdata.console.render import FAILED, emit, not_known, progress_bar
+from segdata.dataset import CocoDataset, ListDataset, open_dataset
 from segdata.errors import Code, Fault, name_first
 from segdata.mindrecord.header import SHARDS_MAX
+from segdata.recorded import ForeignDataset, RecordDataset
 from segdata.records.convert import ConvertReport, to_mindrecord
-from segdata.records.fetch import info
-from segdata.records.manifest import ClassInfo, Manifest
+from segdata.records.manifest import ClassInfo
 from segdata.records.verify import VerifyReport, verify
 from segdata.store.url import Location
-from segdata.text import plural
+from segdata.text import megabytes, plural
 
 
 @click.command("to-mindrecord")
@@ -44,9 +48,9 @@ from segdata.text import plural
     type=EXISTING_DIR,
     help="For a list: folder that its paths are relative to [default: the list's folder]",
 )
-@click.option(
-    "--images", type=EXISTING_DIR, help="For a JSON: folder of its images [default: images next to its folder]"
-)
+@images_option
+@strip_prefix_option
+@crowd_option
 @location_option("--dst_path", required=True, help="Directory to write the record set to")
 @click.option("--num_shards", type=click.IntRange(1, SHARDS_MAX), default=8, show_default=True, help="Number of shards")
 @click.option(
@@ -65,7 +69,7 @@ from segdata.text import plural
 )
 @on_error_option
 @click.option("--decode", is_flag=True, help="Decode every image, to find truncated ones")
-@click.option("--resume", is_flag=True, help="Keep the shards that an interrupted run of this command finished")
+@click.option("--resume", is_flag=True, help="Keep the shards, or the set, that an earlier run finished")
 @cluster_options
 @work_dir_option
 @overwrite_option
@@ -86,11 +90,14 @@ def to_mindrecord_command(dst_path: Location, as_json: bool, **options: Any) -> 
     """
     dataset = _open(**{name: options.pop(name) for name in _DATASET}, workers=options["workers"])
     report = to_mindrecord(dataset, dst_path, progress=progress_bar, **options)
-    emit(report, as_json, _convert_text)
+    emit(report, as_json, partial(_convert_text, unknown=dataset.unknown))
 
 
 #: The options that name the data set and say how to open it.
-_DATASET = ("path", "data_lst", "annotations", "data_root", "images", "value_range", *CLASS_OPTIONS)
+_DATASET = (
+    *("path", "data_lst", "annotations", "data_root", "images", "strip_prefix", "crowd", "value_range"),
+    *CLASS_OPTIONS,
+)
 
 
 def _open(
@@ -101,7 +108,7 @@ def _open(
     class_names: Path | None,
     ignore_label: int | None,
     **places: Any,
-) -> ListDataset | CocoDataset | RecordDataset:
+) -> ListDataset | CocoDataset | RecordDataset | ForeignDataset:
     """Open the one data set that is named, in any of the three ways."""
     named = [name for name in (path, data_lst, annotations) if name]
     if len(named) != 1:
@@ -111,24 +118,25 @@ def _open(
     return open_dataset(named[0], classes=classes, faults=[], progress=progress_bar, **places)
 
 
-def _convert_text(report: ConvertReport) -> str:
+def _convert_text(report: ConvertReport, unknown: Sequence[str]) -> str:
     shards = len(report.shard_rows)
     rows = f"{plural(report.rows, 'row')} in {plural(shards, 'shard')}"
     lines = [f"{rows} would be written to {report.target}"]
-    if report.written:
+    if report.finished:
+        lines = [f"{rows} in {report.target} already: an earlier run finished this conversion; nothing was written"]
+    elif report.written:
         lines = [
-            f"{rows} written to {report.target}: {_megabytes(report.bytes_on_disk)} "
-            f"for {_megabytes(report.payload_bytes)} of images and labels"
+            f"{rows} written to {report.target}: {megabytes(report.bytes_on_disk)} "
+            f"for {megabytes(report.payload_bytes)} of images and labels"
         ]
     if report.shards_kept:
         lines.append(f"kept {plural(report.shards_kept, 'shard')} of an interrupted run")
-    unused = [each.name for each in report.classes if not each.pixels]
-    if unused:
-        lines.append(f"classes without pixels ({len(unused)} of {len(report.classes)}): {', '.join(unused)}")
+    lines += unused_classes(report.classes)
     if report.empty:
         lines.append(f"{plural(report.empty, 'image')} without instances left out")
     if report.value_range:
         lines.append(f"value range {report.value_range}: these samples become black and white")
+    lines += not_known(unknown)
     lines += _warning_lines(report.warnings)
     if report.faults:
         lines.append(f"{report.rows} of {plural(report.samples, 'sample')} written; left out:")
@@ -136,9 +144,16 @@ def _convert_text(report: ConvertReport) -> str:
     return "\n".join(lines)
 
 
+def unused_classes(classes: Sequence[ClassInfo]) -> list[str]:
+    """Return the line about classes without pixels, if there are any."""
+    unused = [each.name for each in classes if not each.pixels]
+    return [f"classes without pixels ({len(unused)} of {len(classes)}): {', '.join(unused)}"] if unused else []
+
+
 def _warning_lines(warnings: Sequence[Fault]) -> list[str]:
     heads: dict[Code, str] = {
         "rotated": "images stored rotated, kept as stored",
+        "only_crowds": "nothing to train on; if each crowd is one object, use --crowd object",
         "box_mismatch": "boxes that contradict their masks, kept as stated (--boxes masks makes boxes from the masks)",
     }
     lines = []
@@ -146,10 +161,6 @@ def _warning_lines(warnings: Sequence[Fault]) -> list[str]:
         if found := [fault for fault in warnings if fault.code == code]:
             lines += [f"{head} ({len(found)}):", name_first(found)]
     return lines
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
 
 
 @click.command("verify")
@@ -190,53 +201,3 @@ def _verify_text(report: VerifyReport) -> str:
         return f"{report.directory}: {rows} in {shards}, intact ({depth} checked)"
     problems = plural(len(report.problems), "problem")
     return f"{report.directory}: {problems}\n{name_first(report.problems)}"
-
-
-@click.command("info")
-@click.argument("record_set", metavar="SET", callback=read_location)
-@json_option
-def info_command(record_set: Location, as_json: bool) -> None:
-    """Show the rows, classes, shards and sizes of a record set, read from its manifest alone.
-
-    \b
-    Example:
-      segdata info records/voc_train
-    """
-    emit(info(record_set), as_json, _info_text)
-
-
-def _info_text(manifest: Manifest) -> str:
-    size = sum(shard.bytes + shard.index_bytes for shard in manifest.shards)
-    rows = sorted({shard.rows for shard in manifest.shards})
-    shards = plural(len(manifest.shards), "shard")
-    written_by = ", ".join(f"{name} {version}" for name, version in manifest.program.items())
-    lines = [
-        f"{manifest.name}: {manifest.task} record set, written by {written_by}",
-        f"rows      {manifest.rows} in {shards} of {' or '.join(map(str, rows))}",
-        f"size      {_megabytes(size)} for {_megabytes(manifest.payload_bytes)} of images and labels",
-        f"order     {'seed ' + str(manifest.options['seed']) if manifest.options['shuffle'] else 'as listed'}",
-    ]
-    if manifest.images:
-        kinds = ", ".join(f"{count} {dtype}" for dtype, count in manifest.images.samples.items())
-        lines.append(f"images    {kinds}; {manifest.images.color} in color")
-    if manifest.image_range:
-        lines.append(f"range     {manifest.image_range} become black and white")
-    total = sum(each.pixels for each in manifest.classes) + manifest.ignore_pixels
-    if manifest.ignore_label is not None:
-        share = _share(manifest.ignore_pixels, total)
-        lines.append(f"ignored   label {manifest.ignore_label}, {share} of the pixels")
-    return "\n".join([*lines, "", _class_table(manifest.classes, total)])
-
-
-def _class_table(classes: tuple[ClassInfo, ...], total: int) -> str:
-    """Return the table of classes, with instances and original ids if the set has them."""
-    rows: list[tuple[str, ...]] = [("id", "class", "pixels", "share", "images", "instances", "original id")]
-    for each in classes:
-        pixels = (str(each.pixels), _share(each.pixels, total), str(each.images))
-        rows.append((str(each.id), each.name, *pixels, str(each.instances), str(each.original_id)))
-    instance = any(each.instances is not None for each in classes)
-    return table(rows if instance else [row[:5] for row in rows], right=(0, 2, 3, 4, 5, 6))
-
-
-def _share(pixels: int, total: int) -> str:
-    return f"{pixels / max(total, 1):.2%}"

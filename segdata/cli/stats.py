@@ -17,11 +17,12 @@ from segdata.console.options import (
     overwrite_option,
     png_name,
 )
-from segdata.console.render import emit, progress_bar, table
+from segdata.console.render import emit, not_known, progress_bar, table
 from segdata.draw.figures import to_png
 from segdata.errors import name_first
 from segdata.files.ownership import check_target_file
 from segdata.files.publishing import write_file
+from segdata.inspect.inputs import input_files
 from segdata.inspect.stats import ClassStats, SizeCount, StatsReport, plots, stats as count
 from segdata.text import plural
 
@@ -49,7 +50,7 @@ def stats_command(plot: Path | None, overwrite: bool, as_json: bool, **options: 
       segdata stats data/voc_train_lst.txt --plot voc_train.png
     """
     if plot:
-        check_target_file(plot, overwrite=overwrite)
+        check_target_file(plot, overwrite=overwrite, inputs=input_files(options["dataset"]))
     report = count(progress=progress_bar, **options)
     if plot:
         write_file(plot, to_png(plots.figure(report)), overwrite=overwrite)
@@ -72,6 +73,7 @@ def _stats_text(report: StatsReport, plot: Path | None) -> str:
     ]
     if plot:
         lines.append(f"plot       {plot}")
+    lines += not_known(report.unknown)
     left_out = {"sample": report.left_out, "annotation": report.annotations_left_out}
     for what, faults in left_out.items():
         if faults:

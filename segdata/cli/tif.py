@@ -15,6 +15,7 @@ from segdata.console.options import (
     cluster_options,
     dry_run_option,
     json_option,
+    names_in_file,
     overwrite_option,
     value_range_option,
 )
@@ -22,9 +23,15 @@ from segdata.console.render import emit, progress_bar
 from segdata.errors import InvalidInputError, SegDataError
 from segdata.images.tiff_directories import axes_words
 from segdata.images.values import Percentiles, ValueRange, parse_value_range
+from segdata.labels.map_file import load_map
+from segdata.labels.map_pixels import Unknown
+from segdata.labels.value_map import ValueMap
 from segdata.lists.folds import Fold, LastBlock, Order
-from segdata.sources.tif.slice import SliceReport, tif_slice
-from segdata.sources.tif.values import Depth, Format, UnmappedLabelsError
+from segdata.sources.instance_masks.convert import DEFAULT_CLASS
+from segdata.sources.tif.meaning import MAX_BORDER, UnmappedLabelsError
+from segdata.sources.tif.report import SliceReport
+from segdata.sources.tif.slice import tif_slice
+from segdata.sources.tif.values import Depth, Format
 from segdata.text import plural
 
 
@@ -41,18 +48,8 @@ def _pages(_context: click.Context, _parameter: click.Parameter, text: str | Non
     return pages
 
 
-def _label_map(_context: click.Context, _parameter: click.Parameter, text: str | None) -> dict[int, int] | None:
-    if text is None:
-        return None
-    label_map: dict[int, int] = {}
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(-?\d+):(\d+)\s*", part)
-        if match is None:
-            raise click.BadParameter(f"{part!r}; expected VALUE:CLASS, as in 0:0,255:1")
-        if int(match[1]) in label_map:
-            raise click.BadParameter(f"value {match[1]} appears twice")
-        label_map[int(match[1])] = int(match[2])
-    return label_map
+def _map(_context: click.Context, _parameter: click.Parameter, text: str | None) -> ValueMap | None:
+    return None if text is None else load_map(text)
 
 
 def _old_range(
@@ -68,7 +65,31 @@ def _old_range(
 @click.option("--images", type=EXISTING_FILE, required=True, metavar="STACK", help="TIFF of the images")
 @click.option("--labels", type=EXISTING_FILE, metavar="STACK", help="TIFF of the labels")
 @click.option("--dst_path", type=ANY_PATH, required=True, metavar="OUT", help="Directory to create")
-@click.option("--label_map", callback=_label_map, metavar="VALUE:CLASS,…", help="Class id for each label value")
+@click.option(
+    "--map", callback=_map, metavar="VALUE:CLASS,…|FILE|NAME", help="Class of each label value [default: the value]"
+)
+@click.option("--label_map", "old_map", callback=_map, hidden=True, help="Earlier name of --map")
+@click.option(
+    "--unknown",
+    type=click.Choice(get_args(Unknown)),
+    default="error",
+    show_default=True,
+    help="Label values that the map does not name: an error, or the ignore label 255",
+)
+@click.option("--instances", is_flag=True, help="Label values number objects: write a COCO JSON")
+@click.option(
+    "--border",
+    type=click.IntRange(1, MAX_BORDER),
+    metavar="N",
+    help="Label values number objects: write index masks, and a class up to N pixels from two objects",
+)
+@click.option("--class_name", metavar="NAME", help=f"Class of all objects, without a map [default: {DEFAULT_CLASS}]")
+@click.option(
+    "--class_names",
+    type=EXISTING_FILE,
+    callback=names_in_file,
+    help="Names of the classes of --map from 0, one per line",
+)
 @click.option("--axes", metavar="TZYX", help="Axes of the images, such as T2Z5YX [default: from the metadata]")
 @click.option("--label_axes", metavar="ZYX", help="Axes of the labels [default: from the metadata]")
 @click.option("--channel", metavar="N|NAME", help="Channel to slice, counted from 0")
@@ -102,6 +123,7 @@ def _old_range(
 @json_option
 def tif_slice_command(
     images: Path,
+    old_map: ValueMap | None,
     folds: int | None,
     fold: int | None,
     order: Order | None,
@@ -115,19 +137,26 @@ def tif_slice_command(
     Images and labels are paired by their axes (T, Z, C), from OME, ImageJ and other metadata or from --axes and
     --label_axes. Slices are numbered along T, then Z, then other axes. Of several channels, --channel chooses one.
 
-    Samples keep their values unless --depth 8bit is given; it scales all slices alike, by --value_range. --label_map
-    turns label values into class ids; a value that is not in the map is an error.
+    Samples keep their values unless --depth 8bit is given; it scales all slices alike, by --value_range. --map turns
+    label values into class ids, as in mask-map: 0:0,255:1, 1-300:1 or *:1, a file, or a name such as binary.
+
+    If label values number objects, 0 is background. --instances writes a COCO JSON, instances_all.json, beside the
+    slices. --border N writes index masks: 0 background, 1 objects, 2 what is up to N pixels from two objects; this
+    separates touching cells. With --map, the numbers have several classes, and the border is the class after them.
 
     Neighboring slices are similar, so --folds uses contiguous blocks; --order course shuffles pages as the U-Net course
-    does. The lists are all_lst.txt, or train_lst.txt and val_lst.txt.
+    does. The lists are all_lst.txt, or train_lst.txt and val_lst.txt; the JSONs are named alike.
 
     \b
     Example:
-      segdata tif-slice --images train-volume.tif --labels train-labels.tif --label_map 0:0,255:1 --dst_path isbi
+      segdata tif-slice --images train-volume.tif --labels train-labels.tif --map 0:0,255:1 --dst_path isbi
       segdata tif-slice --images cells.ome.tif --channel DAPI --depth 8bit --value_range auto --dst_path cells
+      segdata tif-slice --images nuclei.tif --labels ids.tif --instances --class_name nucleus --dst_path nuclei
+      segdata tif-slice --images nuclei.tif --labels ids.tif --border 2 --dst_path nuclei
     """
     options["value_range"] = options["value_range"] or old_range
-    for label_option in ("label_map", "label_axes"):
+    options["map"] = options["map"] or old_map
+    for label_option in ("map", "instances", "border", "label_axes"):
         if options[label_option] and not options["labels"]:
             raise click.UsageError(f"--{label_option} needs --labels")
     if options["value_range"] and options["depth"] == "keep":
@@ -137,7 +166,7 @@ def tif_slice_command(
         report = tif_slice(images, split=split, progress=progress_bar, **options)
     except UnmappedLabelsError as error:
         proposal = ",".join(f"{value}:{id_}" for value, id_ in error.proposal.items())
-        raise SegDataError(f"{error} (--label_map {proposal})") from error
+        raise SegDataError(f"{error} (--map {proposal})") from error
     emit(report, as_json, _slice_text)
 
 
@@ -168,11 +197,19 @@ def _slice_text(report: SliceReport) -> str:
         total = sum(report.label_pixels.values())
         shares = ", ".join(f"{id_}: {count / total:.1%}" for id_, count in report.label_pixels.items())
         lines.append(f"label pixels by class id: {shares}")
+    if report.border_class is not None:
+        lines.append(f"between touching objects: class {report.border_class}")
+    if report.objects:
+        categories = ", ".join(f"{name}: {count}" for name, count in report.objects.items())
+        lines.append(f"{plural(sum(report.objects.values()), 'object')} by category: {categories}")
+        lines.append(f"image folder, to use with the JSON: --images {report.target}")
+    if report.class_names:
+        lines.append(f"class names, for --class_names: {report.class_names}")
     if report.split:
         lines.append(f"split: {report.split}; val pages {_ranges(report.split_pages['val'])}")
     for part, path in report.lists.items():
         samples = len(report.split_pages[part])
-        lines.append(f"{plural(samples, 'sample')} in {path}")
+        lines.append(f"{plural(samples, 'image' if report.objects else 'sample')} in {path}")
     return "\n".join(lines)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Raw
 
-from segdata.coco.file import Coco, Image, decode_object, object_id
+from segdata.coco.file import Coco, Image
+from segdata.coco.objects import decode_object, object_id
 from segdata.coco.rle import Rle, to_rle
 from segdata.errors import Fault, FaultsError, InvalidInputError, collecting
 from segdata.text import plain_path, plural
@@ -159,63 +159,6 @@ def _plain_name(image: Image) -> str:
     return plain_path(image.file_name) if "/" in image.file_name else image.file_name
 
 
-#: Start of an annotation in the files of COCO: its first member is a list of lists.
-_POLYGONS_FIRST = re.compile(rb'\{\s*"segmentation"\s*:\s*\[\s*\[')
-
-
-class _Runs(msgspec.Struct, gc=False):
-    counts: Raw = Raw()
-
-
-class _Form(msgspec.Struct, gc=False):
-    segmentation: list[Raw] | _Runs | None = None
-
-
-def malformed(coco: Coco, rows: npt.NDArray[np.int64], faults: list[Fault]) -> list[int]:
-    """Return those of the annotations `rows` that are unusable at a glance; append their faults.
-
-    They have no mask, or a flat list instead of polygons, or a box that is not four numbers or has no area inside the
-    image. This parses no polygon and takes less than a hundredth of the time of `measure`, which finds all faults.
-    """
-    decoder = msgspec.json.Decoder(_Form)
-    columns = coco.annotations
-    odd = dict.fromkeys(rows[_without_area(coco, rows)].tolist())
-    for row in rows.tolist():
-        raw = columns.raw[row]
-        if not (_POLYGONS_FIRST.match(raw) or _has_form(decoder.decode(raw).segmentation)):
-            odd[row] = None
-    found: list[int] = []
-    for row in sorted(odd):
-        image = coco.images[columns.image[row]]
-        entry = Entry(image, (bytes(columns.raw[row]),), np.zeros(1, np.int32), np.zeros(1, np.int32))
-        # Without a size, no box is outside the image.
-        height, width = image.height or _ANY_SIZE, image.width or _ANY_SIZE
-        found += [row for one in measure(entry, height, width, faults) if one.shape is None]
-    return found
-
-
-#: Side of the largest square image.
-_ANY_SIZE = 1 << 14
-
-
-def _without_area(coco: Coco, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Return which boxes `_box` would refuse."""
-    sizes = np.array([(image.width or _ANY_SIZE, image.height or _ANY_SIZE) for image in coco.images]).reshape(-1, 2)
-    box, size = coco.annotations.box[rows], sizes[coco.annotations.image[rows]]
-    with np.errstate(invalid="ignore", over="ignore"):
-        near = np.clip(box[:, :2], 0, size).astype(np.float32)
-        far = np.clip(box[:, :2] + box[:, 2:], 0, size).astype(np.float32)
-        usable = (near < far).all(1)
-    flags: npt.NDArray[np.bool_] = ~usable & ~np.isnan(box).any(1)
-    return flags
-
-
-def _has_form(segmentation: list[Raw] | _Runs | None) -> bool:
-    if isinstance(segmentation, list):
-        return bool(segmentation) and bytes(segmentation[0]).startswith(b"[")
-    return segmentation is not None and bool(bytes(segmentation.counts))
-
-
 def measure(
     entry: Entry, height: int, width: int, faults: list[Fault], *, boxes: Boxes = "json"
 ) -> Iterator[Annotation]:
@@ -228,11 +171,32 @@ def measure(
         with collecting(found, ""):
             # Reading the file skipped segmentation and box.
             members = decode_object(text, decoder)
+            _check_place(text, members)
             shape = _shape(members, height, width, boxes)
         members = members or Members(object_id(text) or 0)
         name = f"annotation {members.id} ({entry.image.file_name})"
         faults += (replace(fault, where=name) for fault in found)
         yield Annotation(name, members, label, crowd, shape)
+
+
+def _check_place(text: bytes, members: Members) -> None:
+    """Refuse an annotation without a mask, and say what it has instead.
+
+    Raises:
+        InvalidInputError: naming another member with run lengths, or the box.
+    """
+    if members.segmentation not in (None, []):
+        return
+    others = msgspec.json.decode(text, type=dict[str, Raw])
+    if keys := [key for key, value in others.items() if "rle" in key.lower() or b'"counts"' in bytes(value)]:
+        raise InvalidInputError(
+            f"no segmentation, but {keys[0]!r}; expected the mask in 'segmentation'. Rename the member",
+            "no_segmentation",
+        )
+    if members.bbox:
+        raise InvalidInputError(
+            "has only a box, without a mask; expected a segmentation of polygons or run lengths", "no_segmentation"
+        )
 
 
 def _shape(members: Members, height: int, width: int, boxes: Boxes) -> Shape:

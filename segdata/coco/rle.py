@@ -64,6 +64,12 @@ def decode_rle(rle: Rle) -> npt.NDArray[np.uint8]:
 def _from_polygons(polygons: Sequence[object], height: int, width: int) -> Rle:
     from pycocotools import mask
 
+    if polygons and all(isinstance(part, (int, float)) for part in polygons):
+        raise InvalidInputError(
+            f"found a list of {len(polygons)} numbers; expected a list of polygons. Put brackets around it, as in "
+            "[[x0, y0, x1, y1, …]]",
+            "bad_polygon",
+        )
     if not polygons:
         raise InvalidInputError("the list of polygons is empty; expected at least 1 polygon", "no_segmentation")
     short: list[npt.NDArray[np.float64]] = []

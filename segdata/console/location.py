@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import click
 
-from segdata.console.options import EXISTING_FILE
 from segdata.errors import InvalidInputError
 from segdata.store.url import Location, parse_location
 
@@ -29,9 +28,9 @@ def location_option(*names: str, help: str, required: bool = False) -> Callable[
 
 
 def check_existing(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Return `value` if it is a URL or the path of an existing file."""
+    """Return `value` if it is a URL or the path of an existing file or directory."""
     if isinstance(read_location(context, parameter, value), Path):
-        EXISTING_FILE.convert(value or "", parameter, context)
+        click.Path(exists=True).convert(value or "", parameter, context)
     return value
 
 

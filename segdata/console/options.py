@@ -1,4 +1,4 @@
-"""Options and settings that several commands share.
+"""Options that several commands share.
 
 `workers_option`, `cluster_options` and `json_option` mean the same in every command that has them. Every command that
 writes has `overwrite_option` and `dry_run_option`.
@@ -14,22 +14,16 @@ from typing import Any, TypeVar, get_args
 import click
 
 from segdata.cluster import Cluster
+from segdata.coco.file import CrowdMeaning
 from segdata.console.render import progress_bar
 from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError, OnError
 from segdata.images.values import Percentiles, ValueRange, parse_value_range
-from segdata.labels.classes import Classes
-from segdata.labels.colormap import IGNORE, VOC_CLASSES, read_class_names
+from segdata.labels.classes import Classes, read_class_names
+from segdata.labels.colormap import IGNORE, VOC_CLASSES
 from segdata.parallel import default_workers
 
 _C = TypeVar("_C", bound=Callable[..., Any])
-
-#: Accept both spellings of an option: the model zoo writes ``--num_shards``, click users write ``--num-shards``.
-CONTEXT: dict[str, Any] = {
-    "help_option_names": ["-h", "--help"],
-    "token_normalize_func": lambda token: token.replace("_", "-"),
-    "max_content_width": 110,
-}
 
 EXISTING_DIR = click.Path(exists=True, file_okay=False, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -45,6 +39,11 @@ def png_name(_context: click.Context, _parameter: click.Parameter, value: Path |
     if value and value.suffix.lower() != ".png":
         raise click.BadParameter(f"{value}: not a PNG; expected a name that ends in .png")
     return value
+
+
+def names_in_file(_context: click.Context, _parameter: click.Parameter, file: Path | None) -> tuple[str, ...] | None:
+    """Return the class names in `file`; a callback for options."""
+    return read_class_names(file) if file else None
 
 
 workers_option = click.option(
@@ -98,6 +97,37 @@ value_range_option = click.option(
 )
 
 
+crowd_option = click.option(
+    "--crowd",
+    type=click.Choice(get_args(CrowdMeaning)),
+    default="crowd",
+    show_default=True,
+    help="For a JSON: iscrowd 1 is a crowd, or an object, as CVAT writes masks of a brush",
+)
+images_option = click.option(
+    "--images",
+    type=EXISTING_DIR,
+    help="For a JSON: folder of its images [default: images next to its folder, or its own folder]",
+)
+strip_prefix_option = click.option(
+    "--strip_prefix", metavar="PREFIX", default="", help="For a JSON: remove this start of its image names"
+)
+
+
+def field_options(command: _C) -> _C:
+    """Add --image_field and --label_field, which say what the rows of a set without a manifest mean."""
+    for option in (
+        click.option(
+            "--label_field", metavar="FIELD", help="For a set without a manifest: field of its labels [default: label]"
+        ),
+        click.option(
+            "--image_field", metavar="FIELD", help="For a set without a manifest: field of its images [default: data]"
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 #: The options that define what the labels of a list mean; `read_classes` reads them.
 CLASS_OPTIONS = ("num_classes", "class_names", "ignore_label")
 
@@ -123,14 +153,15 @@ def read_classes(num_classes: int | None, class_names: Path | None, ignore_label
     """Return the classes that the `CLASS_OPTIONS` define; None if none of them was given."""
     if num_classes is None and class_names is None and ignore_label is None:
         return None
-    return Classes(_names(num_classes, class_names), IGNORE if ignore_label is None else ignore_label)
+    ignore = IGNORE if ignore_label is None else ignore_label
+    return Classes(_names(num_classes, class_names, ignore), ignore)
 
 
-def _names(num_classes: int | None, file: Path | None) -> tuple[str, ...]:
+def _names(num_classes: int | None, file: Path | None, ignore_label: int) -> tuple[str, ...]:
     if file is None:
         count = num_classes or len(VOC_CLASSES)
         return VOC_CLASSES if count == len(VOC_CLASSES) else tuple(f"class_{id_}" for id_ in range(count))
-    names = read_class_names(file)
+    names = read_class_names(file, ignore_label)
     if num_classes not in (None, len(names)):
         raise click.UsageError(
             f"--num_classes is {num_classes}, but {file} names {len(names)} class{'es' if len(names) != 1 else ''}"
@@ -138,12 +169,16 @@ def _names(num_classes: int | None, file: Path | None) -> tuple[str, ...]:
     return names
 
 
+#: Options of `source_options` that `open_dataset` takes.
+_PLACES = ("data_root", "images", "classes", "value_range", "crowd", "strip_prefix", "image_field", "label_field")
+
+
 def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of `source_options`; the command receives the opened `dataset` instead."""
 
     @wraps(command)
     def opening(path: Path, **options: Any) -> Any:
-        places = {name: options.pop(name) for name in ("data_root", "images", "classes", "value_range")}
+        places = {name: options.pop(name) for name in _PLACES}
         dataset = open_dataset(path, **places, workers=options["workers"], progress=progress_bar)
         return command(dataset=dataset, **options)
 
@@ -163,9 +198,10 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         value_range_option,
         class_options,
-        click.option(
-            "--images", type=EXISTING_DIR, help="For a JSON: folder of its images [default: images next to its folder]"
-        ),
+        field_options,
+        crowd_option,
+        strip_prefix_option,
+        images_option,
         click.option(
             "--data_root",
             type=EXISTING_DIR,

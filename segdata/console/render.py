@@ -8,19 +8,20 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-import msgspec
 
+from segdata.console.lazy import LazyGroup
 from segdata.console.streams import prepare_streams, quiet_if_unread, say
-from segdata.errors import SegDataError, TargetExistsError
-from segdata.parallel import Advance
-from segdata.records.convert import UnfinishedError
-from segdata.records.resume import PlanChangedError
+from segdata.errors import Fault, FaultsError, SegDataError, TargetExistsError
 from segdata.text import printable
+
+if TYPE_CHECKING:
+    from segdata.parallel import Advance
 
 _R = TypeVar("_R")
 
@@ -35,35 +36,47 @@ class Terminated(KeyboardInterrupt):
     """Raised on SIGTERM."""
 
 
-class CommandGroup(click.Group):
+@dataclass(frozen=True)
+class Failure:
+    """Report of a command that failed, which --json prints on standard output.
+
+    Attributes:
+        error: the message. Of several faults, it is the headline.
+        faults: all faults, in input order; empty if the message is about something else. `where` is empty if `what`
+            names the place.
+    """
+
+    error: str
+    faults: tuple[Fault, ...]
+
+
+class CommandGroup(LazyGroup):
     """Group whose commands report bad input with a message and an exit status, never a traceback."""
 
-    def main(self, *args: Any, **extra: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run the command line and exit with one of the statuses above."""
         prepare_streams()
+        given = list(sys.argv[1:] if args is None else args)
         try:
             # Damage is reported in our own messages.
             logging.getLogger("tifffile").setLevel(logging.CRITICAL)
             with _terminable():
                 # Without standalone mode, click returns the status of `Context.exit` instead of exiting with it.
-                sys.exit(super().main(*args, **{**extra, "standalone_mode": False}) or 0)
+                sys.exit(super().main(given, *rest, **{**extra, "standalone_mode": False}) or 0)
         except click.ClickException as error:
             shown = io.StringIO()
             error.show(shown)
-            say(shown.getvalue().rstrip("\n"))
-            sys.exit(error.exit_code)
+            _fail(error, error.format_message(), given, error.exit_code, shown=shown.getvalue().rstrip("\n"))
         except (click.Abort, KeyboardInterrupt) as error:
             # click turns an interrupt into an `Abort`.
             cause = error.__cause__ if isinstance(error, click.Abort) else error
             resume = f"; {cause}. Use --resume to continue." if str(cause or "") else ""
-            say(f"Interrupted{resume}")
-            sys.exit(TERMINATED if isinstance(cause, Terminated) else INTERRUPTED)
+            text = f"Interrupted{resume}"
+            _fail(error, text, given, TERMINATED if isinstance(cause, Terminated) else INTERRUPTED, shown=text)
         except SegDataError as error:
-            say(f"Error: {error}{_hint(error)}")
-            sys.exit(FAILED)
+            _fail(error, f"{error}{_hint(error)}", given, FAILED)
         except OSError as error:
-            say(f"Error: {_os_error(error)}")
-            sys.exit(FAILED)
+            _fail(error, _os_error(error), given, FAILED)
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """Parse the command line; this is where help is printed."""
@@ -74,6 +87,29 @@ class CommandGroup(click.Group):
         """Run the command."""
         with quiet_if_unread():
             return super().invoke(ctx)
+
+
+def _fail(error: BaseException, text: str, arguments: Sequence[str], status: int, *, shown: str | None = None) -> None:
+    """Report a failure, as JSON too if the command line asks for it, and exit.
+
+    The arguments decide and not the parsed option: the parser itself may have refused them.
+    """
+    say(shown or f"Error: {text}")
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    if "--json" in options:
+        what = error.what if isinstance(error, FaultsError) else text
+        # The message is on standard error, and the status says the rest.
+        with suppress(OSError):
+            click.echo(_json(Failure(what, tuple(_faults(error)))))
+    sys.exit(status)
+
+
+def _faults(error: BaseException) -> Iterator[Fault]:
+    """Yield the faults of an error, or of the one that caused it: a failed upload adds its own message."""
+    if isinstance(error, FaultsError):
+        yield from (fault if isinstance(fault, Fault) else Fault(error.code, "", fault) for fault in error.faults)
+    elif error.__cause__:
+        yield from _faults(error.__cause__)
 
 
 @contextmanager
@@ -94,6 +130,9 @@ def _terminate(_signal: int, _frame: object) -> None:
 
 
 def _hint(error: SegDataError) -> str:
+    from segdata.records.convert import UnfinishedError
+    from segdata.records.resume import PlanChangedError
+
     if isinstance(error, TargetExistsError) and error.replaceable:
         return " (--overwrite replaces it)"
     if isinstance(error, UnfinishedError):
@@ -122,12 +161,19 @@ def emit(report: _R, as_json: bool, text: Callable[[_R], str]) -> None:
 
 def _json(report: object) -> str:
     """Return `report` as JSON, with escapes if its names are not valid Unicode or standard output cannot encode it."""
+    import msgspec
+
     try:
         text = msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
         return json.dumps(msgspec.to_builtins(report), indent=2)
     return text
+
+
+def not_known(unknown: Sequence[str]) -> list[str]:
+    """Return the lines about what a data set does not say."""
+    return [f"not known  {fact}" for fact in unknown]
 
 
 def table(rows: list[tuple[str, ...]], *, right: Iterable[int] = ()) -> str:

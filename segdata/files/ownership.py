@@ -5,16 +5,19 @@ Only what this program provably wrote is replaced or removed: a marker file in e
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError, name_first
+from segdata.files.locks import lock_file
 from segdata.files.paths import is_plain_file, real
 
 #: Name of the file in a result directory that lists all other files in it.
@@ -129,8 +132,17 @@ def _facts(directory: Path, prefix: str = "") -> Iterator[tuple[str, int | str |
 
 
 def write_marker(directory: Path) -> None:
-    """Write the `RESULT_MARKER` of a complete result."""
+    """Write the `RESULT_MARKER` of a complete result.
+
+    Locks of files in it that could not be removed after they were written are removed now.
+
+    Raises:
+        OSError: when a lock cannot be removed, or the marker cannot be written.
+    """
     files = dict(sorted(_facts(directory)))
+    for name in fnmatch.filter(files, f"*{lock_file(directory / '*').name}"):
+        (directory / name).unlink()
+        del files[name]
     # Names need not be valid Unicode: json escapes what UTF-8 cannot represent, msgspec refuses it.
     (directory / RESULT_MARKER).write_text(
         json.dumps({"version": 1, "files": files}, separators=(",", ":")), encoding="ascii"
@@ -164,13 +176,39 @@ def _is_mount_point(path: Path) -> bool:
     return os.fsencode(path) in points
 
 
-def check_target_file(path: Path, *, overwrite: bool) -> None:
+def check_target_file(path: Path, *, overwrite: bool, inputs: Iterable[Path | None] = ()) -> None:
     """Reject a file that must not be replaced.
+
+    Args:
+        path: the file to write; it may be missing.
+        overwrite: whether an existing file may be replaced.
+        inputs: files that the command reads. None of them is replaced, also if `path` is another name of it.
 
     Raises:
         TargetExistsError: when `path` exists and `overwrite` is false, or when it is not a file.
-        SegDataError: when its directory cannot be written to.
+        InvalidInputError: when `path` is one of `inputs`.
+        SegDataError: when its directory cannot be written to, or it is a mount point.
     """
-    if path.exists() and not (overwrite and path.is_file()):
+    if not path.exists():
+        if path.is_symlink():
+            # Also refuses a link to itself.
+            raise TargetExistsError(
+                f"{path}: is a link to {real(path)}, which is missing; expected a file or nothing. Remove the link or "
+                "choose another path.",
+                replaceable=False,
+            )
+        check_writable(path)
+        return
+    if not (overwrite and path.is_file()):
         raise TargetExistsError(f"{path}: already exists", replaceable=path.is_file())
+    if _is_mount_point(real(path)):
+        raise SegDataError(f"{path}: is a mount point, which a rename cannot replace. Choose another path.")
     check_writable(path)
+    there = path.stat()
+    for each in inputs:
+        with suppress(OSError):
+            if each and os.path.samestat(each.stat(), there):
+                raise InvalidInputError(
+                    f"{path}: is an input of this command ({each}), which would be replaced; expected another file. "
+                    "Choose another path."
+                )

@@ -161,8 +161,10 @@ def write_file(path: Path, data: bytes, *, overwrite: bool) -> None:
         try:
             write_new(staged, data, named=path)
             staged.replace(path)
-        except BaseException:
+        except BaseException as error:
             staged.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                error.filename = str(path)
             raise
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segdata.errors import Code, InvalidInputError
-from segdata.regular import check_regular
+from segdata.regular import read_start
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -27,6 +27,9 @@ TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 #: Pillow's names of the formats that it may open: none that runs another program, as EPS does with Ghostscript.
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TGA", "PCX", "SGI", "PPM", "JPEG2000")
 
+#: Bytes that are read to find the format of an image; the headers of most JPEG files have fewer.
+_HEAD = 1024
+
 #: Tag 0x0112 of EXIF 2.32: how to rotate the stored pixels for display; 1 means no rotation.
 _ORIENTATION = 0x0112
 
@@ -34,6 +37,9 @@ _ORIENTATION = 0x0112
 _EIGHT_BIT = {"1": 1, "L": 1, "LA": 1, "P": 3, "PA": 3, "RGB": 3, "RGBA": 3, "RGBX": 3}
 _DEEP = {"I;16": "uint16", "I;16B": "uint16", "I;16L": "uint16", "I": "int32", "F": "float32"}
 _WORDS = {"CMYK": "CMYK", "YCbCr": "YCbCr", "LAB": "CIE L*a*b*", "HSV": "HSV", "RGBa": "premultiplied alpha"}
+
+#: File name extensions of formats that have another name.
+_SUFFIXES = {"JPEG": ".jpg", "JPEG2000": ".jp2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,11 @@ class ImageHeader:
         return self.height, self.width
 
     @property
+    def suffix(self) -> str:
+        """Return the usual end of the name of such a file: ``.jpg``, ``.png``, ``.tiff``."""
+        return _SUFFIXES.get(self.format, f".{self.format.lower()}")
+
+    @property
     def deep(self) -> bool:
         """Return whether samples have more than 8 bits, a sign or a fraction: a value range must say what they mean."""
         return self.dtype != "uint8"
@@ -99,17 +110,15 @@ def check_size(found: Sequence[int], stated: Sequence[int | None], source: str, 
 
 
 def head_of(image: Path | bytes) -> bytes:
-    """Return the first 32 bytes of an image, which tell its format.
+    """Return the first bytes of an image, which tell its format and are the header of most JPEG files.
 
     Raises:
         FileNotFoundError: when there is no such file.
         InvalidInputError: when it is not a regular file.
     """
     if isinstance(image, bytes):
-        return image[:32]
-    check_regular(image)
-    with image.open("rb") as file:
-        return file.read(32)
+        return image[:_HEAD]
+    return read_start(image, _HEAD)
 
 
 def open_pillow(image: Path | bytes) -> Image:

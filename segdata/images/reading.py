@@ -25,7 +25,7 @@ from segdata.images.header import (
     open_pillow,
     pillow_header,
 )
-from segdata.images.jpeg import read_jpeg
+from segdata.images.jpeg import jpeg_header, read_jpeg
 from segdata.images.tiff import open_stack
 from segdata.images.values import ValueRange
 
@@ -53,6 +53,8 @@ def read_image_header(image: Path | bytes, *, decode: bool = False) -> ImageHead
         if head.startswith(TIFF_STARTS):
             with open_stack(image, max_page_mb=MAX_PAGE_MB, named=False) as stack:
                 header = stack.header()
+        elif found := jpeg_header(head):
+            header = found
         else:
             with open_pillow(image) as opened:
                 header = pillow_header(opened, head)

@@ -28,7 +28,7 @@ from segdata.images.tiff_directories import (
     read_layout,
     reduced_offsets,
 )
-from segdata.images.tiff_pixels import PageForm, as_image, naming_file, page_form
+from segdata.images.tiff_pixels import PageForm, as_image, naming_file, page_form, palette_colors
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -171,6 +171,11 @@ class Stack:
         with self.naming(index):
             page = self._page(index)
             return as_image(self._stored(page, index, expected), expected, page)
+
+    def palette(self, index: int) -> npt.NDArray[np.uint8]:
+        """Return the colors of the values of page `index` ``(N, 3)``, whose form says that it has a palette."""
+        with self.naming(index):
+            return palette_colors(self._page(index))
 
     def _only_form(self) -> PageForm:
         if len(self) != 1:

@@ -118,9 +118,7 @@ def as_image(stored: npt.NDArray[Any], form: PageForm, page: TiffPage) -> npt.ND
     if form.samples in (2, 4):
         stored = stored[..., 0] if form.samples == 2 else stored[..., :3]
     if form.color == "palette":
-        # Section 5: 16 bits for each color, of which the high byte is used, as by Pillow.
-        colors = (np.asarray(page.colormap) >> 8).astype(np.uint8).T
-        return np.ascontiguousarray(colors[stored])
+        return np.ascontiguousarray(palette_colors(page)[stored])
     highest = 2**form.bits - 1
     if "0 is white" in form.color:
         if form.dtype.kind not in "bu":
@@ -131,6 +129,14 @@ def as_image(stored: npt.NDArray[Any], form: PageForm, page: TiffPage) -> npt.ND
     if form.bits < 8:
         stored = np.rint(stored * (255 / highest)).astype(np.uint8)
     return np.ascontiguousarray(stored)
+
+
+def palette_colors(page: TiffPage) -> npt.NDArray[np.uint8]:
+    """Return the palette of a page ``(N, 3)``.
+
+    Section 5: 16 bits for each color, of which the high byte is used, as by Pillow.
+    """
+    return (np.asarray(page.colormap) >> 8).astype(np.uint8).T
 
 
 @contextmanager

@@ -1,17 +1,24 @@
-"""The classes of a data set: class names and the ignore label."""
+"""The classes of a data set: class names, the files that name them, and the ignore label."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import Fault, InvalidInputError
-from segdata.labels.colormap import IGNORE, VOC_CLASSES, voc_colormap
+from segdata.images.header import IMAGE_SUFFIXES
+from segdata.labels.colormap import IGNORE, IGNORE_NAMES, VOC_CLASSES
+from segdata.labels.map_file import check_class_count, has_colors, read_map
 from segdata.labels.masks import first_pixel
-from segdata.text import plural
+from segdata.labels.value_map import voc_colormap
+from segdata.text import plural, quoted, text_lines
+
+#: File of the class names beside index masks.
+CLASS_NAMES = "classes.txt"
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,8 @@ class Classes:
         foreign = values[~self.allowed()[values]]
         if not len(foreign):
             return
-        if gray := voc_colormap().gray_diagnosis(values):
+        # The colors of other classes are not known here.
+        if self.names == VOC_CLASSES and (gray := voc_colormap().gray_diagnosis(values)):
             raise InvalidInputError(gray, "gray_from_color")
         expected = f"expected 0 to {len(self.names) - 1} or {self.ignore_label}"
         count = plural(len(foreign), "such value")
@@ -56,3 +64,52 @@ class Classes:
             found = f"hold only 0 and {IGNORE}, and {IGNORE} is the ignore label; only class 0 is left"
             return [Fault("binary_mask", "all labels", found)]
         return []
+
+
+def read_class_names(path: Path, ignore_label: int = IGNORE) -> tuple[str, ...]:
+    """Read class names by id: one per line, or a map file with colors.
+
+    Lines named ``void``, ``ignore``, ``ignored`` or ``__ignore__`` are not counted, as in a map file: their pixels have
+    the ignore label. labelme's ``labels.txt`` begins with such a line. One in the place of the id `ignore_label` stays:
+    it names this label.
+
+    Args:
+        path: the file.
+        ignore_label: label of pixels without a class.
+
+    Raises:
+        InvalidInputError: when the file cannot be read, has no classes, more than 255 or duplicate ones, or is a list
+            of images.
+    """
+    lines = [line for _, line in text_lines(path)]
+    if any(has_colors(line) for line in lines):
+        return read_map(path).names
+    names: list[str] = []
+    if paths := [line for line in lines if line.lower().endswith(IMAGE_SUFFIXES)]:
+        raise InvalidInputError(
+            f"{path}: {len(paths)} of {plural(len(lines), 'line')} name an image: {quoted(paths[0])}; expected class "
+            "names, one per line. This is a list of samples, not of classes."
+        )
+    for line in lines:
+        if line.lower() not in IGNORE_NAMES or len(names) == ignore_label:
+            names.append(line)
+    check_class_count(path, len(names))
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InvalidInputError(f"{path}: duplicate class {quoted(repeated[0])}")
+    return tuple(names)
+
+
+def write_class_names(path: Path, names: tuple[str, ...], ignore_label: int = IGNORE) -> None:
+    """Write class names, one per line.
+
+    Raises:
+        InvalidInputError: when `read_class_names` would read others, such as a name that means no class.
+    """
+    path.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    try:
+        found = read_class_names(path, ignore_label)
+    except InvalidInputError:
+        found = ()
+    if found != names:
+        raise InvalidInputError(f"{path.name}: cannot hold these names, one per line: {', '.join(names)}. Rename them.")

@@ -39,7 +39,7 @@ def read_list(path: Path, *, faults: list[Fault] | None = None) -> list[Pair]:
     broken: list[Fault] = []
     lone = 0
     for number, line in text_lines(path):
-        fields = [field.strip() for field in line.split("\t") if field.strip()] if "\t" in line else line.split()
+        fields = line_fields(line)
         if len(fields) == 2:
             pairs.append(Pair(*map(plain_path, fields)))
         else:
@@ -62,6 +62,15 @@ def read_list(path: Path, *, faults: list[Fault] | None = None) -> list[Pair]:
         return _first_of_each(pairs, faults)
     check_unique((pair.image for pair in pairs), f"{path}: duplicate images")
     return pairs
+
+
+def line_fields(line: str) -> list[str]:
+    """Return the paths of a line of a list file; see `read_list` for the separator.
+
+    >>> line_fields("a b.jpg\\ta b.png")
+    ['a b.jpg', 'a b.png']
+    """
+    return [field.strip() for field in line.split("\t") if field.strip()] if "\t" in line else line.split()
 
 
 def _first_of_each(pairs: Sequence[Pair], faults: list[Fault]) -> list[Pair]:
@@ -100,16 +109,21 @@ def write_list(path: Path, pairs: Sequence[Pair], *, overwrite: bool) -> None:
     write_file(path, format_list(pairs).encode(), overwrite=overwrite)
 
 
-def read_ids(path: Path) -> list[str]:
+def read_ids(path: Path, *, folders: bool = False) -> list[str]:
     """Read an id list (VOC ``ImageSets/Segmentation/train.txt``): one id per line, stripped, without blank lines.
+
+    Args:
+        path: id list.
+        folders: accept ids with spaces and sub-folders, such as ``ride 1/frame 07``.
 
     Raises:
         InvalidInputError: when the file cannot be read, is not UTF-8 or contains no ids.
-        FaultsError: when a line has more than one word or an id is not a plain file name.
+        FaultsError: when an id is not a plain file name of one word or, with `folders`, not a path below its folder.
     """
     ids, faults = [], []
     for number, line in text_lines(path):
-        if len(line.split()) > 1 or "/" in line or "\\" in line or line in (".", ".."):
+        unfit = "\\" in line or {"", ".", ".."} & set(line.split("/"))
+        if unfit or not (folders or ("/" not in line and len(line.split()) == 1)):
             faults.append(Fault("broken_line", f"line {number}", f"expected one id, found {quoted(line)}"))
         else:
             ids.append(line)

@@ -1,4 +1,4 @@
-"""Write list files that belong together, such as a training and a validation list: all of them or none."""
+"""Write files that belong together, such as a training and a validation list: all of them or none."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from segdata.errors import InvalidInputError, TargetExistsError
 from segdata.files.locks import lock_file, locked
@@ -14,8 +15,16 @@ from segdata.files.ownership import check_target_file
 from segdata.files.publishing import close_staging, open_staging, write_new
 from segdata.lists import read_list
 
-#: Hidden directory in which the lists of one folder are staged, and the file in it that names them.
+#: Hidden directory in which the files of one folder are staged, and the file in it that names them.
 _STAGING, _JOURNAL = ".lists.staging", "lists.json"
+
+
+class CheckTargets(Protocol):
+    """Reject files that must not be replaced, as `check_target_lists` does."""
+
+    def __call__(self, paths: Collection[Path], *, overwrite: bool) -> None:
+        """Check each of `paths`."""
+        ...
 
 
 def check_target_lists(paths: Collection[Path], *, overwrite: bool) -> None:
@@ -38,32 +47,35 @@ def check_target_lists(paths: Collection[Path], *, overwrite: bool) -> None:
                 ) from error
 
 
-def write_lists(folder: Path, files: Mapping[str, bytes], *, overwrite: bool) -> None:
+def write_together(
+    folder: Path, files: Mapping[str, bytes], *, overwrite: bool, check: CheckTargets = check_target_lists
+) -> None:
     """Write all `files` or none of them; a new file is never beside the old version of another.
 
     All files are staged in the hidden directory ``.lists.staging`` first, so that a full disk changes nothing. Then the
     old files are moved there, before the first new one gets its name. When anything fails, the new files are removed
-    and the old ones get their names back. After a kill, the next command that writes lists to `folder` does so.
+    and the old ones get their names back. After a kill, the next command that writes such files to `folder` does so.
 
     Args:
         folder: directory of the files.
         files: content by name.
-        overwrite: replace existing list files.
+        overwrite: replace existing files.
+        check: rejects files that must not be replaced: by default, those that are not lists.
 
     Raises:
-        TargetExistsError: see `check_target_lists`.
-        InUseError: when another run is writing lists to `folder`.
+        TargetExistsError: see `check`.
+        InUseError: when another run is writing such files to `folder`.
         OSError: when a file cannot be written or renamed.
     """
     targets = [folder / name for name in files]
-    check_target_lists(targets, overwrite=overwrite)
+    check(targets, overwrite=overwrite)
     folder.mkdir(parents=True, exist_ok=True)
     staging = folder / _STAGING
     with locked(lock_file(staging), folder):
         open_staging(staging)
         _undo(staging, folder)
         close_staging(staging)
-        check_target_lists(targets, overwrite=overwrite)
+        check(targets, overwrite=overwrite)
         open_staging(staging)
         try:
             _replace(staging, folder, files)
@@ -104,7 +116,7 @@ def _undo(staging: Path, folder: Path) -> None:
         return
     for name in placed:
         path, back = folder / name, name in journal["replaced"] and not os.path.lexists(old / name)
-        # Somebody may have written another list since.
+        # Somebody may have written another file since.
         if not back and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == digests[name]:
             path.unlink()
     for name in journal["replaced"]:

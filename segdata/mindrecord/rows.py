@@ -7,7 +7,6 @@ content of bytes fields, before any file is read.
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -120,8 +119,11 @@ def _scalar(value: Any) -> bytes:
 
 def mark_row(schema: RowSchema, row: Mapping[str, Any]) -> dict[str, FieldMark]:
     """Return length and CRC-32 of every field of a row."""
+    # A tenth of the time of zlib's.
+    from imagecodecs import zlibng_crc32
+
     data = ((name, value_bytes(form, plain_scalar(row[name]))) for name, form in schema.fields.items())
-    return {name: FieldMark(len(value), zlib.crc32(value)) for name, value in data}
+    return {name: FieldMark(len(value), zlibng_crc32(value)) for name, value in data}
 
 
 def decode_blob(schema: RowSchema, blob: bytes | memoryview, names: Sequence[str], *, packed: bool) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def _scene(rng: np.random.Generator, index: int, *, last: bool) -> tuple[npt.NDA
     for id_, _, _ in SHAPES:
         mask = label == id_
         if index == 1:
-            found += [_annotation(id_, mask, _runs(mask), crowd=1)] if mask.any() else []
+            found += [_annotation(id_, mask, uncompressed_rle(mask), crowd=1)] if mask.any() else []
             continue
         for part in [mask] if index == 0 else _connected(mask):
             if polygons := _polygons(part):
@@ -111,13 +111,11 @@ def _behind_a_pole(
 
 
 def _annotation(id_: int, mask: npt.NDArray[np.bool_], segmentation: object, *, crowd: int) -> dict[str, Any]:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    left, top, right, bottom = (float(end) for end in (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
     return {
         "segmentation": segmentation,
         "area": float(mask.sum()),
         "iscrowd": crowd,
-        "bbox": [left, top, right - left, bottom - top],
+        "bbox": box_of(mask),
         "category_id": CATEGORY_IDS[id_],
     }
 
@@ -137,7 +135,14 @@ def _polygons(mask: npt.NDArray[np.bool_]) -> list[list[float]]:
     return [outline.ravel().astype(float).tolist() for outline in outlines if len(outline) >= 3]
 
 
-def _runs(mask: npt.NDArray[np.bool_]) -> dict[str, list[int]]:
+def box_of(mask: npt.NDArray[np.bool_]) -> list[float]:
+    """Return the box of a mask ``(H, W)``: x, y, width and height in pixels."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    left, top, right, bottom = (float(end) for end in (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
+    return [left, top, right - left, bottom - top]
+
+
+def uncompressed_rle(mask: npt.NDArray[np.bool_]) -> dict[str, list[int]]:
     """Return a mask as uncompressed RLE: run lengths down the columns, starting with zeros."""
     pixels = mask.ravel(order="F")
     changes = np.flatnonzero(np.diff(pixels, prepend=False))

@@ -1,23 +1,26 @@
-"""Miniature exports of annotation tools: labelme, YOLO and masks of instance ids."""
+"""Miniature exports of annotation tools: labelme, YOLO, masks of instance ids, Cityscapes, and COCO JSONs of tools."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from segdata.files.publishing import staged_directory
-from segdata.labels.colormap import IGNORE
-from segdata.miniature.scene import SHAPES, draw
+from segdata.miniature.tool_jsons import write_cvat, write_label_studio, write_roboflow
+from segdata.miniature.tool_scenes import NAMES, Scene, draw_scenes
 from segdata.miniature.voc import save_jpeg
-from segdata.sources.instance_masks.regions import number_parts
-from segdata.sources.instance_masks.values import Values
 
-_NAMES = {id_: name for id_, name, _ in SHAPES}
+#: Tools whose exports `write_export` imitates.
+ToolKind = Literal["labelme", "yolo", "instance-masks", "cityscapes", "cvat", "label-studio", "roboflow"]
+
+#: Cityscapes' class id and color of each drawn class, and of the ground and the void outlines.
+_CITYSCAPES = {1: (26, (0, 0, 142)), 2: (24, (220, 20, 60)), 3: (33, (119, 11, 32)), 0: (7, (128, 64, 128))}
+_VOID = (0, (0, 0, 0))
 
 
 @dataclass(frozen=True)
@@ -30,71 +33,12 @@ class ToolSampleReport:
     categories: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Scene:
-    """An image ``(H, W, 3)``, its objects numbered from 1 ``(H, W)``, and the class of each."""
-
-    name: str
-    image: npt.NDArray[np.uint8]
-    parts: Values
-    class_of: list[int]
-
-    def outlines(self) -> Iterator[tuple[int, npt.NDArray[np.int32]]]:
-        """Yield the class and the outline ``(N, 2)``, x and y, of each object."""
-        import cv2
-
-        for number, id_ in enumerate(self.class_of, start=1):
-            part = (self.parts == number).astype(np.uint8)
-            found, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-            if len(found[0]) >= 3:
-                yield id_, found[0].reshape(-1, 2)
-
-
-def write_labelme(root: Path, *, images: int = 32, seed: int = 0) -> ToolSampleReport:
-    """Write images with labelme's JSON beside each, and its ``labels.txt``.
+def write_export(root: Path, kind: ToolKind, *, train: int = 24, val: int = 8, seed: int = 0) -> ToolSampleReport:
+    """Write a miniature export of an annotation tool, in its layout.
 
     Args:
         root: directory to create.
-        images: number of images.
-        seed: the same seed gives the same files.
-
-    Raises:
-        TargetExistsError: when `root` exists and is not empty.
-    """
-    objects = 0
-    with staged_directory(root, overwrite=False, ours=()) as staging:
-        for scene in _scenes(images, seed):
-            save_jpeg(staging / f"{scene.name}.jpg", scene.image)
-            shapes = [
-                {
-                    "label": _NAMES[id_],
-                    "points": outline.tolist(),
-                    "group_id": None,
-                    "shape_type": "polygon",
-                    "flags": {},
-                }
-                for id_, outline in scene.outlines()
-            ]
-            objects += len(shapes)
-            document: dict[str, object] = {
-                "version": "5.5.0",
-                "flags": {},
-                "shapes": shapes,
-                "imagePath": f"{scene.name}.jpg",
-                "imageData": None,
-                "imageHeight": scene.image.shape[0],
-                "imageWidth": scene.image.shape[1],
-            }
-            (staging / f"{scene.name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2))
-        (staging / "labels.txt").write_text("\n".join(("__ignore__", "_background_", *_NAMES.values(), "")))
-    return ToolSampleReport(str(root), images, objects, tuple(_NAMES.values()))
-
-
-def write_yolo(root: Path, *, train: int = 24, val: int = 8, seed: int = 0) -> ToolSampleReport:
-    """Write ``data.yaml``, ``images`` and ``labels`` of a YOLO segmentation data set.
-
-    Args:
-        root: directory to create.
+        kind: the tool. Exports without splits contain the images of both.
         train: number of images in the train split.
         val: number of images in the val split.
         seed: the same seed gives the same files.
@@ -102,51 +46,106 @@ def write_yolo(root: Path, *, train: int = 24, val: int = 8, seed: int = 0) -> T
     Raises:
         TargetExistsError: when `root` exists and is not empty.
     """
-    objects = 0
+    scenes = draw_scenes(train, val, seed)
     with staged_directory(root, overwrite=False, ours=()) as staging:
-        for folder in ("images", "labels"):
-            for split in ("train", "val"):
-                (staging / folder / split).mkdir(parents=True)
-        for index, scene in enumerate(_scenes(train + val, seed)):
-            split = "train" if index < train else "val"
-            save_jpeg(staging / "images" / split / f"{scene.name}.jpg", scene.image)
-            height, width = scene.parts.shape
-            lines = [
-                " ".join([str(id_ - 1), *(f"{share:.6f}" for share in (outline / (width, height)).ravel())])
-                for id_, outline in scene.outlines()
-            ]
-            objects += len(lines)
-            (staging / "labels" / split / f"{scene.name}.txt").write_text("".join(f"{line}\n" for line in lines))
-        names = "".join(f"  {id_ - 1}: {name}\n" for id_, name in _NAMES.items())
-        (staging / "data.yaml").write_text(f"train: images/train\nval: images/val\nnames:\n{names}")
-    return ToolSampleReport(str(root), train + val, objects, tuple(_NAMES.values()))
+        objects = _WRITERS[kind](staging, scenes)
+    categories = {"instance-masks": ("object",), "cityscapes": ("car", "person", "bicycle")}
+    return ToolSampleReport(str(root), len(scenes), objects, categories.get(kind, tuple(NAMES.values())))
 
 
-def write_instance_masks(root: Path, *, images: int = 32, seed: int = 0) -> ToolSampleReport:
-    """Write ``images``, and ``masks`` of 16 bits in which each value is an object.
+def _labelme(root: Path, scenes: Sequence[Scene]) -> int:
+    """Write images with labelme's JSON beside each, and its ``labels.txt``; return the number of objects."""
+    objects = 0
+    for scene in scenes:
+        save_jpeg(root / f"{scene.name}.jpg", scene.image)
+        shapes = [
+            {
+                "label": NAMES[id_],
+                "points": outline.tolist(),
+                "group_id": None,
+                "shape_type": "polygon",
+                "flags": {},
+            }
+            for id_, outline in scene.outlines()
+        ]
+        objects += len(shapes)
+        document: dict[str, object] = {
+            "version": "5.5.0",
+            "flags": {},
+            "shapes": shapes,
+            "imagePath": f"{scene.name}.jpg",
+            "imageData": None,
+            "imageHeight": scene.image.shape[0],
+            "imageWidth": scene.image.shape[1],
+        }
+        (root / f"{scene.name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2))
+    (root / "labels.txt").write_text("\n".join(("__ignore__", "_background_", *NAMES.values(), "")))
+    return objects
 
-    Args:
-        root: directory to create.
-        images: number of images.
-        seed: the same seed gives the same files.
 
-    Raises:
-        TargetExistsError: when `root` exists and is not empty.
-    """
+def _yolo(root: Path, scenes: Sequence[Scene]) -> int:
+    """Write ``data.yaml``, ``images`` and ``labels``; return the number of objects."""
+    objects = 0
+    for scene in scenes:
+        images, labels = (root / folder / scene.split for folder in ("images", "labels"))
+        for folder in (images, labels):
+            folder.mkdir(parents=True, exist_ok=True)
+        save_jpeg(images / f"{scene.name}.jpg", scene.image)
+        height, width = scene.parts.shape
+        lines = [
+            " ".join([str(id_ - 1), *(f"{share:.6f}" for share in (outline / (width, height)).ravel())])
+            for id_, outline in scene.outlines()
+        ]
+        objects += len(lines)
+        (labels / f"{scene.name}.txt").write_text("".join(f"{line}\n" for line in lines))
+    names = "".join(f"  {id_ - 1}: {name}\n" for id_, name in NAMES.items())
+    (root / "data.yaml").write_text(f"train: images/train\nval: images/val\nnames:\n{names}")
+    return objects
+
+
+def _instance_masks(root: Path, scenes: Sequence[Scene]) -> int:
+    """Write ``images``, and ``masks`` of 16 bits in which each value is an object; return the number of objects."""
     from PIL import Image
 
-    objects = 0
-    with staged_directory(root, overwrite=False, ours=()) as staging:
-        for folder in ("images", "masks"):
-            (staging / folder).mkdir()
-        for scene in _scenes(images, seed):
-            save_jpeg(staging / "images" / f"{scene.name}.jpg", scene.image)
-            Image.fromarray(scene.parts.astype(np.uint16)).save(staging / "masks" / f"{scene.name}.png")
-            objects += len(scene.class_of)
-    return ToolSampleReport(str(root), images, objects, ("object",))
+    for folder in ("images", "masks"):
+        (root / folder).mkdir()
+    for scene in scenes:
+        save_jpeg(root / "images" / f"{scene.name}.jpg", scene.image)
+        Image.fromarray(scene.parts.astype(np.uint16)).save(root / "masks" / f"{scene.name}.png")
+    return sum(len(scene.class_of) for scene in scenes)
 
 
-def _scenes(count: int, seed: int) -> Iterator[_Scene]:
-    for index in range(count):
-        image, label = draw(np.random.default_rng((seed, index)))
-        yield _Scene(f"{index + 1:06}", image, *number_parts(label.astype(np.int32), IGNORE))
+def _cityscapes(root: Path, scenes: Sequence[Scene]) -> int:
+    """Write ``leftImg8bit`` and ``gtFine``; return the number of objects, without the group in the first image."""
+    from PIL import Image
+
+    for index, scene in enumerate(scenes):
+        ids = np.full(scene.label.shape, _VOID[0], np.int32)
+        colors = np.zeros((*scene.label.shape, 3), np.uint8)
+        for id_, (class_id, color) in _CITYSCAPES.items():
+            ids[scene.label == id_], colors[scene.label == id_] = class_id, color
+        objects = ids.copy()
+        for number, id_ in enumerate(scene.class_of, start=1):
+            class_id, _ = _CITYSCAPES[id_]
+            is_group = index == 0 and number == 1
+            objects[scene.parts == number] = class_id if is_group else 1000 * class_id + number
+        images, masks = (root / folder / scene.split / "town" for folder in ("leftImg8bit", "gtFine"))
+        for folder in (images, masks):
+            folder.mkdir(parents=True, exist_ok=True)
+        name = f"town_{scene.name}_000019"
+        Image.fromarray(scene.image).save(images / f"{name}_leftImg8bit.png")
+        Image.fromarray(ids.astype(np.uint8)).save(masks / f"{name}_gtFine_labelIds.png")
+        Image.fromarray(objects.astype(np.uint16)).save(masks / f"{name}_gtFine_instanceIds.png")
+        Image.fromarray(colors).save(masks / f"{name}_gtFine_color.png")
+    return sum(len(scene.class_of) for scene in scenes) - bool(scenes[0].class_of)
+
+
+_WRITERS: dict[ToolKind, Callable[[Path, Sequence[Scene]], int]] = {
+    "labelme": _labelme,
+    "yolo": _yolo,
+    "instance-masks": _instance_masks,
+    "cityscapes": _cityscapes,
+    "cvat": write_cvat,
+    "label-studio": write_label_studio,
+    "roboflow": write_roboflow,
+}

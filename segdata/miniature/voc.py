@@ -10,9 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.files.publishing import staged_directory
-from segdata.labels.colormap import VOC_CLASSES, voc_palette
+from segdata.labels.colormap import IGNORE, VOC_CLASSES, voc_palette
 from segdata.miniature.scene import SHAPES, draw
+from segdata.sources.instance_masks.regions import number_parts
 from segdata.sources.voc import COLOR_DIR, ID_LISTS, IMAGE_DIR
+
+#: Folder of the masks whose values are objects.
+_OBJECT_DIR = "SegmentationObject"
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class VocMiniature:
 def write_devkit(root: Path, *, train: int = 24, val: int = 8, seed: int = 0) -> VocMiniature:
     """Write a miniature VOC devkit: colored shapes on a textured background, and palette masks with void borders.
 
+    The masks of `COLOR_DIR` have class ids, those of ``SegmentationObject`` numbers of objects.
+
     Args:
         root: directory to create; contains ``VOCdevkit/VOC2012``.
         train: number of images in the train split.
@@ -40,12 +46,15 @@ def write_devkit(root: Path, *, train: int = 24, val: int = 8, seed: int = 0) ->
     names = [image_id(index) for index in range(train + val)]
     with staged_directory(root, overwrite=False, ours=()) as staging:
         devkit = staging / "VOCdevkit" / "VOC2012"
-        for folder in (IMAGE_DIR, COLOR_DIR, ID_LISTS):
+        for folder in (IMAGE_DIR, COLOR_DIR, _OBJECT_DIR, ID_LISTS):
             (devkit / folder).mkdir(parents=True)
         for index, name in enumerate(names):
             image, label = draw(np.random.default_rng((seed, index)))
             save_jpeg(devkit / IMAGE_DIR / f"{name}.jpg", image)
             save_palette_png(devkit / COLOR_DIR / f"{name}.png", label)
+            objects, _ = number_parts(label.astype(np.int32), IGNORE)
+            objects[label == IGNORE] = IGNORE
+            save_palette_png(devkit / _OBJECT_DIR / f"{name}.png", objects.astype(np.uint8))
         for split, ids in (("train", names[:train]), ("val", names[train:]), ("trainval", names)):
             write_ids(devkit / ID_LISTS / f"{split}.txt", ids)
     return VocMiniature(str(root), train, val, tuple(VOC_CLASSES[id_] for id_, _, _ in SHAPES))

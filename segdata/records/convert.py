@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +21,7 @@ from segdata.images.values import ValueRange
 from segdata.parallel import Progress, default_workers, silent
 from segdata.records.manifest import MANIFEST, ClassInfo, ImageInfo, Manifest, read_manifest, write_manifest
 from segdata.records.plan import Plan, make_plan, set_name
-from segdata.records.resume import finished_shards, open_work
+from segdata.records.resume import finished_set, finished_shards, open_work
 from segdata.records.rows import Rows, read_checked
 from segdata.records.writer import ShardJob, ShardResult, move_shards, write_shards
 from segdata.store.access import writing
@@ -37,7 +37,10 @@ RECORD_SET = Product("set", MANIFEST, lambda directory, _sizes: read_manifest(di
 
 @dataclass(frozen=True)
 class ConvertReport:
-    """Report of a conversion or, on a dry run, of what it would do. Bytes on disk are apparent sizes."""
+    """Report of a conversion or, on a dry run, of what it would do. Bytes on disk are apparent sizes.
+
+    With `finished`, an earlier run of the same conversion had finished the set, and nothing was written.
+    """
 
     target: str
     written: bool
@@ -55,6 +58,7 @@ class ConvertReport:
     warnings: tuple[Fault, ...]
     images: ImageInfo
     value_range: ValueRange | None
+    finished: bool = False
 
 
 class Convertible(Protocol[_T]):
@@ -108,7 +112,8 @@ def to_mindrecord(
         workers: number of processes for checking (from a few thousand pairs) and of threads for writing, one per
             processor by default; or a cluster that sees the samples and the set under the same paths.
         overwrite: replace an existing record set at `dst_path`.
-        resume: keep the shards that an interrupted run of the same conversion finished; otherwise write them again.
+        resume: keep the shards that an interrupted run of the same conversion finished, and a set at the path
+            `dst_path` that it finished; otherwise write them again.
         dry_run: check everything, write nothing.
         work_dir: directory for the set before its upload; by default ``~/.cache/segdata``.
         progress: reports progress.
@@ -129,12 +134,18 @@ def to_mindrecord(
         # What a failed upload left in the working directory is replaced.
         overwrite = overwrite or directory != place
         ours = _old_files(directory)
-        check_target_directory(directory, overwrite=overwrite, ours=ours)
+        finished = resume and not overwrite and bool(ours)
+        if not finished:
+            check_target_directory(directory, overwrite=overwrite, ours=ours)
         name = set_name(directory)
         workers = workers or default_workers()
         rows = dataset.check_rows(decode=decode, drop_empty=drop_empty, boxes=boxes, workers=workers, progress=progress)
         _stop_at_faults(dataset.path, rows, on_error)
         plan = make_plan(rows, name, num_shards=num_shards, seed=seed if shuffle else None)
+        if finished:
+            manifest = finished_set(directory, plan, rows, _options(plan, rows))
+            disk = sum(shard.bytes + shard.index_bytes for shard in manifest.shards)
+            return replace(_report(str(place), plan, rows, []), bytes_on_disk=disk, finished=True)
         results: list[ShardResult] = []
         if not dry_run:
             with staged_directory(directory, overwrite=overwrite, ours=ours, keep=True) as staging:

@@ -38,12 +38,8 @@ class _Found:
         return files
 
 
-def info(location: Location) -> Manifest:
+def find_manifest(location: Location) -> Manifest:
     """Return the manifest of the set at `location`: a directory, manifest or any single shard, as a path or a URL.
-
-    Example:
-        >>> info("s3://bucket/records/train").rows
-        1464
 
     Raises:
         InvalidInputError: when there is no set, or its manifest is damaged or has a newer format.
@@ -54,7 +50,7 @@ def info(location: Location) -> Manifest:
 
 
 def set_location(location: Location) -> Path | Url:
-    """Return the directory or the prefix of the set that `location` names; see `info` for the errors raised."""
+    """Return the directory or the prefix of the set that `location` names; see `find_manifest` for errors."""
     place = parse_location(location)
     return open_set(place).directory if isinstance(place, Path) else _find(place).url
 

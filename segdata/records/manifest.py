@@ -22,6 +22,9 @@ from segdata.text import plural
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 3
 
+#: Option of a set that another program wrote and `segdata adopt` described.
+ADOPTED = "adopted"
+
 #: First format version with a digest of the manifest itself.
 _DIGEST_VERSION = 3
 
@@ -113,6 +116,11 @@ class Manifest:
         return ValueRange(*self.value_range) if self.value_range else None
 
     @property
+    def adopted(self) -> bool:
+        """Whether another program wrote the shards."""
+        return bool(self.options.get(ADOPTED))
+
+    @property
     def num_classes(self) -> int:
         """Number of classes: ids ``0 … K - 1`` (semantic), ``1 … K`` (instance)."""
         return len(self.classes)
@@ -131,8 +139,13 @@ class Manifest:
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     """Write `manifest` with its digest to `directory`; call this after all other files are written."""
+    (directory / MANIFEST).write_bytes(encode_manifest(manifest))
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Return the text of a manifest with its digest."""
     text = msgspec.json.format(msgspec.json.encode(replace(manifest, sha256=_NO_DIGEST)), indent=2)
-    (directory / MANIFEST).write_bytes(_put(text, _NO_DIGEST, hashlib.sha256(text).hexdigest()) + b"\n")
+    return _put(text, _NO_DIGEST, hashlib.sha256(text).hexdigest()) + b"\n"
 
 
 def _put(text: bytes, old: str, new: str) -> bytes:
@@ -151,7 +164,8 @@ def read_manifest(path: Path, *, named: Path | None = None) -> Manifest:
         text = read_regular(path, at_most=DESCRIPTION_BYTES)
     except OSError as error:
         raise InvalidInputError(
-            f"{named or path}: no record set; expected {path}. Name a set written by segdata to-mindrecord."
+            f"{named or path}: no record set; expected {path}. Name a set written by segdata to-mindrecord, or adopt "
+            "MindRecord files of another program with segdata adopt."
         ) from error
     except InvalidInputError as error:
         raise InvalidInputError(f"{path}: {error}", error.code) from error

@@ -12,7 +12,7 @@ from typing import overload
 from segdata.errors import InvalidInputError, SegDataError
 from segdata.mindrecord.shards import SetReader
 from segdata.records.manifest import MANIFEST, Manifest, read_manifest
-from segdata.records.schema import ROW_SCHEMAS, Row
+from segdata.records.schema import ROW_SCHEMAS, Row, TaskName
 
 #: Files that a process has open besides those of a record set: libraries, pipes, outputs; 32 were counted.
 _OTHER_FILES = 64
@@ -63,9 +63,18 @@ class RecordSet(Sequence[Row]):
         return read_rows(self)
 
     @property
+    def task(self) -> TaskName:
+        """The task of the rows."""
+        return self.manifest.task
+
+    @property
     def shard_paths(self) -> list[Path]:
         """Paths of the shards, in row order."""
         return [self.directory / shard.file for shard in self.manifest.shards]
+
+    def names(self) -> Iterator[str]:
+        """Yield the name of every row's image; only this column is read."""
+        return (row["file_name"] for row in read_rows(self, fields=["file_name"]))
 
     def check_unchanged(self) -> None:
         """Check that the set on disk still is the one that was opened.
@@ -105,10 +114,11 @@ class RecordSet(Sequence[Row]):
 
 
 def _state(directory: Path, manifest: Manifest) -> tuple[FileState, ...]:
-    return tuple(_file_state(directory / name) for name in manifest.files)
+    return tuple(file_state(directory / name) for name in manifest.files)
 
 
-def _file_state(path: Path) -> FileState:
+def file_state(path: Path) -> FileState:
+    """Return the state of a file; None if it is missing."""
     try:
         found = path.stat()
     except OSError:
@@ -142,7 +152,7 @@ def open_set(path: Path) -> RecordSet:
         InvalidInputError: when there is no set, or its manifest is damaged, was changed or has a newer format.
     """
     directory = path if path.is_dir() else path.parent
-    before = _file_state(directory / MANIFEST)
+    before = file_state(directory / MANIFEST)
     manifest = read_manifest(directory / MANIFEST, named=path)
     if path not in (directory, directory / MANIFEST) and path.name not in manifest.files:
         raise InvalidInputError(f"{path}: not a file of the record set in {directory}")

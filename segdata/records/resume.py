@@ -1,4 +1,4 @@
-"""Resume interrupted conversions.
+"""Resume interrupted conversions, and recognize finished ones.
 
 An interrupted conversion leaves one folder in the staging directory, named after its plan. The folder contains the plan
 and a subfolder for each finished shard. A run can resume only if it computes the same plan.
@@ -16,10 +16,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from segdata.errors import SegDataError
+from segdata.errors import SegDataError, TargetExistsError
 from segdata.files.publishing import empty, staging_directory
+from segdata.records.manifest import MANIFEST, Manifest, read_manifest
 from segdata.records.plan import Plan
 from segdata.records.rows import Rows
+from segdata.records.verify import verify
 
 _T = TypeVar("_T")
 
@@ -102,6 +104,38 @@ def _difference(left: Path, now: _Saved, change_marks: npt.NDArray[np.uint64], k
             return f"{start}: {name} was {before!r} and is now {value!r}"
     changed = int(np.argmax(old != change_marks)) if len(old) == len(change_marks) else 0
     return f"{start}: {keys[changed]} (sample {changed + 1}) differs; it was modified or replaced"
+
+
+def finished_set(directory: Path, plan: Plan, rows: Rows[_T], options: dict[str, Any]) -> Manifest:
+    """Return the manifest of the set that an earlier run of the same conversion finished in `directory`.
+
+    Pixel counts, sizes and options are compared, and the names, sizes and headers of the files; no row is read.
+
+    Raises:
+        TargetExistsError: when the set there is another one, or files are missing or have another size.
+    """
+    found = read_manifest(directory / MANIFEST)
+    wanted = {
+        "task": rows.task,
+        "options": options,
+        "classes": rows.classes,
+        "ignore_label": rows.ignore_label,
+        "ignore_pixels": rows.ignore_pixels,
+        "rows": len(rows.items),
+        "payload_bytes": rows.payload_bytes,
+        "images": rows.images,
+        "name": plan.name,
+    }
+    for name, value in msgspec.to_builtins(wanted).items():
+        if (before := msgspec.to_builtins(getattr(found, name))) != value:
+            raise TargetExistsError(
+                f"{directory}: already exists, and is not what this conversion would write: {name} is {before!r} there "
+                f"and would be {value!r}",
+                replaceable=True,
+            )
+    if problems := verify(directory, quick=True).problems:
+        raise TargetExistsError(f"{directory}: already exists, and is damaged: {problems[0]}", replaceable=True)
+    return found
 
 
 def finished_shards(target: Path) -> int:

@@ -32,7 +32,7 @@ from segdata.records.schema import ROW_SCHEMAS, SEMANTIC, Row
 from segdata.text import plural
 
 #: Minimum number of pairs for worker processes; fewer are checked before a process has started.
-PROCESSES_FROM = 2000
+PROCESSES_FROM = 5000
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from segdata.errors import TargetExistsError, name_first
-from segdata.files.paths import file_digest
+from segdata.errors import InvalidInputError, TargetExistsError, name_first
+from segdata.files.paths import file_digest, resolve
 from segdata.parallel import Progress, silent
-from segdata.regular import DESCRIPTION_BYTES
+from segdata.regular import DESCRIPTION_BYTES, read_regular
 from segdata.store.product import Product
 from segdata.store.transfer import fetched, objects, remove, upload
 from segdata.store.url import Url
@@ -37,7 +37,7 @@ class _Upload:
     """
 
     format: Literal["segdata upload"]
-    index: str
+    index: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     files: tuple[str, ...]
     done: tuple[str, ...]
 
@@ -62,7 +62,7 @@ def find_published(url: Url, product: Product) -> Published:
 
     Raises:
         TargetExistsError: when there are objects that this program did not write.
-        InvalidInputError: when the index is damaged.
+        InvalidInputError: when the index or the note about an upload is damaged.
         SegDataError: when the store cannot be reached or denies access.
     """
     sizes = {name: size for name, size in objects(url) if product.takes(name) or name == UPLOAD}
@@ -70,7 +70,7 @@ def find_published(url: Url, product: Product) -> Published:
         name: sizes[name] for name in (product.index, UPLOAD) if sizes.get(name, DESCRIPTION_BYTES) < DESCRIPTION_BYTES
     }
     with fetched(url, described) as found:
-        note, index = _read_note(found / UPLOAD), None
+        note, index = _read_note(found / UPLOAD, product), None
         ours = {UPLOAD, *note.files} if note else set[str]()
         if product.index in described:
             index = file_digest(found / product.index)
@@ -150,12 +150,36 @@ def publish(
     remove(url, [UPLOAD])
 
 
-def _read_note(path: Path) -> _Upload | None:
-    """Return the content of the note; ``None`` if the file is missing or is not a note."""
+def _read_note(path: Path, product: Product) -> _Upload | None:
+    """Return the content of the note, or None if it is missing.
+
+    Raises:
+        InvalidInputError: when it is damaged, or something else has its name.
+    """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Upload)
-    except (FileNotFoundError, msgspec.DecodeError):
+        note = msgspec.json.decode(read_regular(path), type=_Upload)
+    except FileNotFoundError:
         return None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _no_note(path, str(error)) from error
+    for name in (*note.files, *note.done):
+        try:
+            resolve(path.parent, name)
+        except InvalidInputError as error:
+            raise _no_note(path, f"files: {error}") from error
+        if not product.takes(name):
+            raise _no_note(path, f"files: {name!r} is not a file of a {product.what}")
+    if unknown := sorted(set(note.done).difference(note.files)):
+        raise _no_note(path, f"done: {unknown[0]!r} is not in files")
+    return note
+
+
+def _no_note(path: Path, reason: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"{path}: not the note of an upload: {reason}. If an upload of this program was interrupted there, remove this "
+        "object and the others beside it; otherwise choose another URL.",
+        "record_damaged",
+    )
 
 
 def _write_note(url: Url, note: _Upload) -> None:

@@ -14,20 +14,23 @@ from segdata.miniature.coco import write_coco
 from segdata.miniature.sbd import write_release
 from segdata.miniature.tif import write_stacks
 from segdata.miniature.voc import write_devkit
-from segdata.sources.voc import voc_decolor, voc_list
+from segdata.sources.voc import voc_list
+from segdata.sources.voc_decolor import voc_decolor
 
 COCO = "--annotations coco/annotations/instances.json --images coco/images"
-STACKS = "--images tif/train-volume.tif --labels tif/train-labels.tif --label_map 0:0,255:1"
+STACKS = "--images tif/train-volume.tif --labels tif/train-labels.tif --map 0:0,255:1"
 VOC = "--data_root . --data_lst voc_train_lst.txt"
 
 #: Command lines by command, to be run in a copy of `write_inputs`'s directory; those that write, write to ``out``.
 SEGDATA = {
     "sample": "out",
     "voc-decolor": "--data_root . --dst_path out",
+    "mask-map": "masks --map *:1 --dst_path out",
     "voc-list": "--data_root plain --dst_path out",
     "sbd-merge": "--data_root .",
     "pair-list": "--images pngs --labels masks --dst_path out",
     "split": "voc_train_lst.txt --ratio 0.5",
+    "merge": "set --num_shards 2 --dst_path out",
     "tif-slice": f"{STACKS} --dst_path out",
     "labelme": "labelme --dst_path out",
     "yolo-seg": "yolo --dst_path out",
@@ -35,9 +38,12 @@ SEGDATA = {
     "coco-subset": f"{COCO} --dst_path out",
     "coco-to-masks": f"{COCO} --dst_path out",
     "to-mindrecord": f"{VOC} --num_shards 2 --dst_path out",
+    "unpack": "set --dst_path out",
+    "adopt": "bare",
     "verify": "set",
     "info": "set",
     "check": "voc_train_lst.txt",
+    "fix": "voc_train_lst.txt --dst_path out",
     "stats": "voc_train_lst.txt",
     "preview": "voc_train_lst.txt --out out.png",
 }
@@ -67,3 +73,4 @@ def write_inputs(root: Path) -> None:
     (root / "yolo" / "classes.txt").write_text("cell\n")
     source = segdata.open_dataset(root / "voc_train_lst.txt", data_root=root)
     segdata.to_mindrecord(source, root / "set", num_shards=2)
+    shutil.copytree(root / "set", root / "bare", ignore=shutil.ignore_patterns("manifest.json"))

@@ -21,6 +21,9 @@ FORMER: dict[str, Any] = {
     "mask_rcnn": None, "unet": None, "device_target": "CPU", "seed": 1, "workers": None,
 }  # fmt: skip
 
+#: Settings that came later.
+NEWER = {"early_stopping"}
+
 #: Former names of the choices.
 CHOICES = {"model.name": "model", "model.loss.name": "loss", "schedule.name": "lr_type", "optimizer.name": "optimizer"}
 
@@ -30,5 +33,7 @@ def former(config: Config) -> dict[str, Any]:
     values, group = dict(FORMER), {}
     for path, value in flat(msgspec.to_builtins(config)):
         name = CHOICES.get(path, path.rpartition(".")[2])
+        if name in NEWER:
+            continue
         (values if name in FORMER else group)[name] = value
     return values | {config.model.FAMILY: group or None} if group else values

@@ -70,12 +70,14 @@ def mask_by_scipy(path: str) -> object:
 
 def memory_to_decode(png: bytes) -> int:
     """Return how many bytes it takes to read a mask, whatever it is: asked for in Python or really used."""
-    from segdata.labels.colormap import voc_colormap
-    from segdata.labels.masks import decode_index_png, to_index_png
+    from segdata.labels.map_pixels import MaskMapping
+    from segdata.labels.mapping import to_index_png
+    from segdata.labels.masks import decode_index_png
+    from segdata.labels.value_map import voc_colormap
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     tracemalloc.start()
-    for decode in (decode_index_png, partial(to_index_png, colormap=voc_colormap())):
+    for decode in (decode_index_png, partial(to_index_png, mapping=MaskMapping(voc_colormap()))):
         with suppress(InvalidInputError):
             decode(png)
     used = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10

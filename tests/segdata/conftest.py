@@ -10,7 +10,8 @@ from segdata.dataset import open_dataset
 from segdata.miniature.coco import write_coco
 from segdata.miniature.voc import write_devkit
 from segdata.records.convert import to_mindrecord
-from segdata.sources.voc import voc_decolor, voc_list
+from segdata.sources.voc import voc_list
+from segdata.sources.voc_decolor import voc_decolor
 
 
 @pytest.fixture(scope="session")

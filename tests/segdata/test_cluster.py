@@ -166,7 +166,7 @@ def test_commands_write_the_same_files_there_as_here(
                     "--labels",
                     root / "stacks" / "train-labels.tif",
                 ),
-                *("--label_map", "0:0,255:1", "--dst_path", root / "sliced"),
+                *("--map", "0:0,255:1", "--dst_path", root / "sliced"),
             ),
         ):
             result = segdata(*command, *options)

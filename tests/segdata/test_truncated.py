@@ -18,7 +18,8 @@ from segdata.miniature.sbd import write_release
 from segdata.miniature.tif import write_stacks
 from segdata.miniature.voc import write_devkit
 from segdata.records.reader import read_rows
-from segdata.sources.voc import voc_decolor, voc_list
+from segdata.sources.voc import voc_list
+from segdata.sources.voc_decolor import voc_decolor
 
 Run = Callable[..., Result]
 
@@ -45,7 +46,7 @@ def to_mindrecord(data_lst: str, *options: str) -> tuple[str, ...]:
 
 
 COCO = ("--annotations", "coco/annotations/instances.json", "--images", "coco/images", *OUT)
-STACKS = ("--images", "tif/train-volume.tif", "--labels", "tif/train-labels.tif", "--label_map", "0:0,255:1")
+STACKS = ("--images", "tif/train-volume.tif", "--labels", "tif/train-labels.tif", "--map", "0:0,255:1")
 
 #: The file that is cut, and the command that reads it.
 READERS: dict[str, tuple[str, tuple[str, ...]]] = {

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from segdata.cluster import Workers
-from segdata.dataset import Dataset, DatasetKind, dataset_kind, open_dataset
+from segdata.coco.file import CrowdMeaning
+from segdata.dataset import Dataset, dataset_kind, open_dataset
 from segdata.errors import Fault, InvalidInputError, OptionError
 from segdata.images.values import Percentiles, ValueRange
 from segdata.inspect.check.findings import Finding, Findings
+from segdata.inspect.check.mask_map_advice import mask_map_advice
+from segdata.inspect.check.near import NearCopies
 from segdata.inspect.check.overlap import read_other
-from segdata.inspect.check.sample import SampleReport, inspect_annotated, inspect_labeled
+from segdata.inspect.check.sample import CheckDepth, SampleReport, inspect_annotated, inspect_labeled
 from segdata.inspect.check.whole_set import WholeSet
 from segdata.labels.classes import Classes
 from segdata.parallel import Progress, default_workers, if_worth, progress_map, silent
 from segdata.records.schema import TaskName
 from segdata.records.semantic import PROCESSES_FROM
-from segdata.samples import Sample
+from segdata.samples import DatasetKind, Sample
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,11 @@ class CheckReport:
         against: paths of the data sets it was compared with.
         hashed: whether image contents were compared too.
         decoded: whether images were decoded.
+        near: whether similar images were searched for.
+        quality: whether the quality of images was judged.
+        unknown: what the data set does not say, such as the names of its classes.
+        faults: all faults, in the order of the data set, if `check` was asked for `every` one; findings have ten of
+            each type.
     """
 
     path: str
@@ -46,6 +55,10 @@ class CheckReport:
     against: tuple[str, ...]
     hashed: bool
     decoded: bool
+    near: bool = False
+    quality: bool = False
+    unknown: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
     @property
     def errors(self) -> int:
@@ -69,9 +82,16 @@ def check(
     images: Path | None = None,
     classes: Classes | None = None,
     value_range: ValueRange | Percentiles | None = None,
+    crowd: CrowdMeaning = "crowd",
+    strip_prefix: str = "",
+    image_field: str | None = None,
+    label_field: str | None = None,
     against: Sequence[Dataset] = (),
     hash: bool = False,
     decode: bool = False,
+    near: bool = False,
+    quality: bool = False,
+    every: list[Fault] | None = None,
     workers: Workers | None = None,
     progress: Progress = silent,
 ) -> CheckReport:
@@ -83,13 +103,22 @@ def check(
     Args:
         source: path of a list file, COCO JSON or record set, or an open data set. For a path, invalid lines, invalid
             objects and a file that is not a data set are reported as findings.
-        data_root: see `open_dataset`; this and the next three apply only to a path.
+        data_root: see `open_dataset`; this and the next seven apply only to a path.
         images: see `open_dataset`.
         classes: see `open_dataset`.
         value_range: see `open_dataset`.
+        crowd: see `open_dataset`.
+        strip_prefix: see `open_dataset`.
+        image_field: see `open_dataset`.
+        label_field: see `open_dataset`.
         against: data sets that must not contain the same images, usually those used for evaluation.
         hash: also compare image contents, within the data set and with `against`.
         decode: decode every image, to find damage after the header.
+        near: also find similar images, within the data set and in `against`: compressed again, resized, cropped by up
+            to about a tenth, mirrored or turned. Implies `decode`.
+        quality: also judge the quality of images: dark, bright, low contrast, blurry, odd aspect. Implies `decode`.
+        every: if given, all faults are appended to this list, in the order of the data set; findings keep only the
+            first ten of each type.
         workers: number of processes, by default one per processor, or a cluster. Processes are used for thousands of
             samples or with `decode`.
         progress: reports progress.
@@ -103,21 +132,27 @@ def check(
     if dataset is None:
         workers = workers or default_workers()
         places = {"data_root": data_root, "images": images, "classes": classes, "value_range": value_range}
-        dataset = _open(path, faults, workers=workers, progress=progress, **places)
-    findings = Findings()
+        names = {"crowd": crowd, "strip_prefix": strip_prefix, "image_field": image_field, "label_field": label_field}
+        dataset = _open(path, faults, workers=workers, progress=progress, **places, **names)
+    findings = Findings(every)
     findings.add(faults)
     if dataset is not None:
-        look = partial(_look, hash=hash, decode=decode, workers=workers or default_workers(), progress=progress)
+        depth = CheckDepth(hash=hash, decode=decode, near=near, quality=quality)
+        look = partial(_look, depth=depth, workers=workers or default_workers(), progress=progress)
         findings.add(look(dataset, against, complete=not faults))
     return CheckReport(
         path=str(path),
         kind=dataset_kind(path),
         task=None if dataset is None else dataset.task,
         samples=0 if dataset is None else len(dataset),
-        findings=findings.result(),
+        findings=findings.result({} if dataset is None else mask_map_advice(dataset)),
         against=tuple(str(other.path) for other in against),
         hashed=hash,
-        decoded=decode,
+        decoded=decode or near or quality,
+        near=near,
+        quality=quality,
+        unknown=() if dataset is None else dataset.unknown,
+        faults=tuple(every or ()),
     )
 
 
@@ -137,8 +172,7 @@ def _look(
     against: Sequence[Dataset],
     *,
     complete: bool,
-    hash: bool,
-    decode: bool,
+    depth: CheckDepth,
     workers: Workers,
     progress: Progress,
 ) -> Iterator[Fault]:
@@ -151,27 +185,32 @@ def _look(
     if any(problem.code == "record_damaged" for problem in problems):
         return
     names = [name for name, _ in dataset.files()] if against else []
-    others = [read_other(other, names, hash=hash, workers=workers, progress=progress) for other in against]
+    others = [read_other(other, names, hash=depth.hash, workers=workers, progress=progress) for other in against]
     whole = WholeSet(dataset, complete=complete)
+    copies = NearCopies(dataset, against, workers=workers, progress=progress) if depth.near else None
     for seen in progress_map(
-        _inspection(dataset, hash, decode),
+        _inspection(dataset, depth),
         dataset.samples(),
         total=len(dataset),
         label="check",
         progress=progress,
-        workers=if_worth(workers, decode or len(dataset) >= PROCESSES_FROM),
+        workers=if_worth(workers, depth.pixels or len(dataset) >= PROCESSES_FROM),
         kind=dataset.worker_kind,
         chunk=32,
     ):
         yield from seen.faults
-        yield from whole.add(seen)
-        for other in others:
-            yield from other.shared(seen)
+        repeated = tuple(whole.add(seen))
+        shared = [tuple(other.shared(seen)) for other in others]
+        yield from chain(repeated, *shared)
+        if copies:
+            copies.add(seen.signature, repeated, shared)
     yield from whole.finish()
+    if copies:
+        yield from copies.finish()
 
 
-def _inspection(dataset: Dataset, hash: bool, decode: bool) -> Callable[[Sample], SampleReport]:
+def _inspection(dataset: Dataset, depth: CheckDepth) -> Callable[[Sample], SampleReport]:
     """Return the function that checks one sample of a data set."""
     if dataset.classes:
-        return partial(inspect_labeled, dataset.classes, hash, decode)
-    return partial(inspect_annotated, hash, decode)
+        return partial(inspect_labeled, dataset.classes, depth)
+    return partial(inspect_annotated, depth)

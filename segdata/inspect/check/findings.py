@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +20,7 @@ ERRORS: dict[Code, str] = {
     "duplicate_image": "Keep one line, or one image object, per image.",
     "record_damaged": "Write the set again with to-mindrecord; the contents of its rows were not checked.",
     "missing_image": "Restore the files, or set their folder with --data_root or --images.",
+    "image_prefix": "Remove this prefix from the image names with --strip_prefix.",
     "missing_label": "Restore the files, create the labels with voc-decolor, or set their folder with --data_root.",
     "outside_root": "Choose a data root above all files, and write the paths relative to it.",
     "empty_file": "Download or unpack the files again.",
@@ -33,12 +34,18 @@ ERRORS: dict[Code, str] = {
     "size_mismatch": (
         "Resize image and label to the same size, labels without interpolation; in a JSON, correct the size."
     ),
-    "label_mode": "Convert color masks to class ids with voc-decolor, and list them with pair-list.",
+    "label_mode": (
+        "Convert the labels to class ids with segdata mask-map LABELS --map MAP --dst_path NEW, and list NEW with "
+        "pair-list."
+    ),
     "gray_from_color": "Start again from the color masks, and convert them with voc-decolor.",
     "value_outside_classes": (
-        "Define the values with --num_classes, --class_names or --ignore_label, or fix the labels."
+        "Define the values with --num_classes, --class_names or --ignore_label, or map them with segdata mask-map "
+        "LABELS --map CLASSES,VALUE:CLASS --dst_path NEW."
     ),
-    "binary_mask": "Make 255 a class: for a stack with tif-slice --label_map 0:0,255:1, otherwise store it as 1.",
+    "binary_mask": (
+        "Make 255 a class with segdata mask-map LABELS --map binary --dst_path NEW, and list NEW with pair-list."
+    ),
     "orphan_annotation": "Remove these annotations, or add the images and categories they refer to.",
     "no_segmentation": "Draw the masks, or remove these annotations.",
     "bad_polygon": "Redraw these polygons with at least three points, x and y in pixels, or remove the annotations.",
@@ -48,6 +55,9 @@ ERRORS: dict[Code, str] = {
     "label_conflict": "Decide which label is correct, and keep only the image that has it.",
     "overlap": "Remove these images from one of the sets; training images must not be used for evaluation.",
     "overlap_content": "Remove these images from one of the sets; training images must not be used for evaluation.",
+    "overlap_near": (
+        "Compare both images, and remove one if they show the same; training images must not be used for evaluation."
+    ),
     "invalid": "Fix the problem that the message describes.",
 }
 
@@ -67,10 +77,18 @@ WARNINGS: dict[Code, str] = {
     "area_mismatch": "Compute the areas from the masks again; evaluation by object size uses them.",
     "box_mismatch": "Compute the boxes from the masks again, or remove them; to-mindrecord --boxes masks does that.",
     "crowd_polygon": "Store crowds as RLE; programs that read COCO expect that.",
+    "only_crowds": "If each of them is one object, read them as objects with --crowd object; training ignores crowds.",
     "no_iscrowd": "Add iscrowd, 0 or 1, to each annotation; many programs need it.",
+    "no_area": "Add the area of each mask in pixels; evaluation by object size needs it.",
     "overlap_name": "Check with --hash whether they are the same image; folders often use the same numbering.",
     "same_file": "Keep one of these names if both mean one image; --hash compares their contents.",
     "duplicate_content": "Keep one copy of each image; every copy counts in training.",
+    "near_duplicate": "Compare both images, and keep one if they show the same, or both in the same part of a split.",
+    "dark": "Check the exposure; images of more than 8 bits may need another --value_range.",
+    "bright": "Check the exposure; images of more than 8 bits may need another --value_range.",
+    "low_contrast": "Check that the image shows something; images of more than 8 bits may need another --value_range.",
+    "blurry": "Leave the image out if its objects cannot be told apart.",
+    "odd_aspect": "Check that the image is not a strip or a montage; crop or tile it.",
 }
 
 
@@ -96,8 +114,9 @@ class Finding:
 class Findings:
     """Counter of faults by type; keeps only the first few of each type in memory."""
 
-    def __init__(self) -> None:
-        """Start without faults."""
+    def __init__(self, every: list[Fault] | None = None) -> None:
+        """Start without faults; all of them are appended to `every`, if it is given."""
+        self._every = every
         self._counts: Counter[Code] = Counter()
         self._examples: dict[Code, list[Fault]] = {}
 
@@ -105,15 +124,17 @@ class Findings:
         """Count `faults`."""
         for fault in faults:
             self._counts[fault.code] += 1
+            if self._every is not None:
+                self._every.append(fault)
             if self._counts[fault.code] <= NAMED:
                 self._examples.setdefault(fault.code, []).append(fault)
 
-    def result(self) -> tuple[Finding, ...]:
-        """Return the findings, errors first, then by code."""
-        found = [self._finding(code) for code in self._counts]
+    def result(self, advice: Mapping[Code, str] | None = None) -> tuple[Finding, ...]:
+        """Return the findings, errors first, then by code; `advice` takes the place of the general one."""
+        found = [self._finding(code, advice or {}) for code in self._counts]
         return tuple(sorted(found, key=lambda finding: (finding.severity, finding.code)))
 
-    def _finding(self, code: Code) -> Finding:
+    def _finding(self, code: Code, own: Mapping[Code, str]) -> Finding:
         severity: Severity = "error" if code in ERRORS else "warning"
-        advice = ERRORS[code] if code in ERRORS else WARNINGS[code]
+        advice = own.get(code) or (ERRORS[code] if code in ERRORS else WARNINGS[code])
         return Finding(code, severity, self._counts[code], tuple(self._examples[code]), advice)

@@ -8,7 +8,7 @@ from operator import attrgetter
 from pathlib import Path, PurePosixPath
 
 from segdata.cluster import Workers
-from segdata.dataset import CocoDataset, Dataset, dataset_kind, images_beside, open_dataset
+from segdata.dataset import CocoDataset, Dataset, dataset_kind, open_dataset
 from segdata.errors import Fault, FaultsError
 from segdata.inspect.check.same_file import FileNames, file_names
 from segdata.inspect.check.sample import SampleReport, digest
@@ -47,7 +47,9 @@ class OverlapIndex:
             yield Fault("overlap_name", look.name, f"has the same file name as {theirs} in {self.path}")
 
 
-def open_other(path: Path, *, data_root: Path | None = None, images: Path | None = None) -> Dataset:
+def open_other(
+    path: Path, *, data_root: Path | None = None, images: Path | None = None, strip_prefix: str = ""
+) -> Dataset:
     """Open a data set to compare with; ignore options that do not apply. Images need not exist.
 
     Raises:
@@ -55,7 +57,7 @@ def open_other(path: Path, *, data_root: Path | None = None, images: Path | None
     """
     kind = dataset_kind(path)
     if kind == "coco":
-        return CocoDataset(path, (images or images_beside(path)).absolute())
+        return CocoDataset(path, images, strip_prefix=strip_prefix)
     return open_dataset(path, data_root=data_root if kind == "list" else None)
 
 

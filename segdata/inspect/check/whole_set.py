@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from segdata.dataset import Dataset
+from segdata.coco.hints import only_crowds, prefix_hint, root_category
+from segdata.dataset import CocoDataset, Dataset
 from segdata.errors import Fault
 from segdata.inspect.check.same_file import FileNames
 from segdata.inspect.check.sample import SampleReport
@@ -25,6 +26,12 @@ _MODES = {
 }
 
 
+_UNUSED = "appears in no sample"
+
+#: Said of the category that Roboflow writes above all others.
+_UNUSED_ROOT = "contains the other categories and has no objects; coco-subset --drop-unused leaves it out"
+
+
 class WholeSet:
     """Checks across all samples; takes the reports on samples in order, and keeps only what the checks need."""
 
@@ -37,6 +44,8 @@ class WholeSet:
         self._names: set[str] = set()
         self._files = FileNames()
         self._contents: dict[bytes, SampleReport] = {}
+        self._faults: list[Fault] = []
+        self._objects = self._crowds = 0
 
     def add(self, look: SampleReport) -> Iterator[Fault]:
         """Add the next report; yield a fault if it repeats an earlier sample."""
@@ -44,6 +53,9 @@ class WholeSet:
             self._complete = False
         else:
             self._labels |= look.labels
+        self._faults += (fault for fault in look.faults if fault.where == look.name)
+        self._objects += look.objects
+        self._crowds += look.crowds
         if look.mode:
             self._modes.append((look.name, look.mode))
         name = plain_path(look.name)
@@ -60,6 +72,9 @@ class WholeSet:
     def finish(self) -> Iterator[Fault]:
         """Yield faults that only all samples together show."""
         yield from self._mixed_modes()
+        yield from only_crowds(self._dataset.path, self._objects, self._crowds)
+        if isinstance(self._dataset, CocoDataset):
+            yield from prefix_hint(self._dataset.images, self._faults, len(self._dataset))
         # The values of an unreadable label are unknown, so a missing value cannot be reported.
         if not self._complete:
             return
@@ -67,9 +82,10 @@ class WholeSet:
         if binary := classes.check_all(self._labels) if classes else []:
             yield from binary
         # VOC's classes are the default; unused ones are not reported then.
-        elif tuple(labels.values()) != VOC_CLASSES:
-            unused = [name for id_, name in labels.items() if id_ not in self._labels]
-            yield from (Fault("class_unused", f"class {name!r}", "appears in no sample") for name in unused)
+        elif tuple(labels.values()) != VOC_CLASSES and not self._dataset.numbered:
+            root = root_category(self._dataset.coco.categories) if isinstance(self._dataset, CocoDataset) else None
+            for name in (name for id_, name in labels.items() if id_ not in self._labels):
+                yield Fault("class_unused", f"class {name!r}", _UNUSED_ROOT if root and root.name == name else _UNUSED)
 
     def _mixed_modes(self) -> Iterator[Fault]:
         counts = Counter(mode for _, mode in self._modes)

@@ -7,25 +7,23 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from segdata.dataset import Dataset, DatasetKind
-from segdata.errors import Fault, FaultsError, InvalidInputError, TargetExistsError
+from segdata.dataset import Dataset
+from segdata.draw.page import PAGE, check_page, write_page
+from segdata.draw.pictures import LegendEntry
+from segdata.errors import Fault, FaultsError, InvalidInputError
 from segdata.files.ownership import check_target_file
 from segdata.files.publishing import write_file
 from segdata.inspect.check import check
+from segdata.inspect.inputs import input_files
 from segdata.inspect.preview.choice import PreviewChoice, choose, find_classes
-from segdata.inspect.preview.page import PageContent, is_page, render_page
-from segdata.inspect.preview.pictures import LegendEntry, Tile, View, draw_samples, make_legend
+from segdata.inspect.preview.page import PROGRAM, PageContent, render_page
+from segdata.inspect.preview.pictures import Tile, View, draw_samples, make_legend
 from segdata.inspect.preview.sheet import TILE_HEIGHT, TILE_WIDTH, draw_sheet
 from segdata.inspect.stats import stats
 from segdata.parallel import Progress, default_workers, silent
 from segdata.records.schema import TaskName
+from segdata.samples import DatasetKind
 from segdata.text import plural
-
-#: File name of the page in its directory.
-PAGE = "index.html"
-
-#: Bytes of a page that are read to recognize it.
-_HEAD = 2048
 
 #: Longest side of a picture on the page, in pixels.
 PAGE_SIDE = 640
@@ -51,6 +49,7 @@ class PreviewReport:
         classes: names of the classes in the pictures, by id.
         unreadable: faults of the samples that cannot be read; those in `shown` have a tile with the message.
         annotations_left_out: faults of annotations of the samples shown.
+        unknown: what the data set does not say, such as the names of its classes.
     """
 
     path: str
@@ -65,6 +64,7 @@ class PreviewReport:
     classes: tuple[str, ...]
     unreadable: tuple[Fault, ...]
     annotations_left_out: tuple[Fault, ...]
+    unknown: tuple[str, ...] = ()
 
 
 def preview(
@@ -98,7 +98,8 @@ def preview(
         progress: reports progress.
 
     Raises:
-        InvalidInputError: when there is nothing to write or to show, a class is unknown, or `count` is out of range.
+        InvalidInputError: when there is nothing to write or to show, a class is unknown, `count` is out of range, or
+            `out` is an input.
         FaultsError: when a page is requested and no sample of the data set can be read.
         TargetExistsError: when `out` or the page already exists.
     """
@@ -106,11 +107,10 @@ def preview(
         raise InvalidInputError("nothing to write; expected a contact sheet, a directory for the page, or both")
     if not 1 <= count <= MAX_COUNT:
         raise InvalidInputError(f"{plural(count, 'sample')}; expected 1 to {MAX_COUNT}")
-    page = html / PAGE if html else None
     if out:
-        check_target_file(out, overwrite=overwrite)
-    if page:
-        _check_page(page, overwrite=overwrite)
+        check_target_file(out, overwrite=overwrite, inputs=input_files(dataset))
+    if html:
+        check_page(html, PROGRAM, overwrite=overwrite)
     workers = workers or default_workers()
     wanted = find_classes(dataset, classes)
     choice = choose(dataset, count=count, seed=seed, classes=wanted, workers=workers, progress=progress)
@@ -118,32 +118,21 @@ def preview(
         raise _nothing(dataset, choice, wanted)
     subtitle = _subtitle(dataset, choice, wanted, seed)
     look = partial(_look_at, dataset, choice, workers=workers, progress=progress)
-    files: dict[Path, bytes] = {}
+    sheet = text = None
     if out:
         tiles, legend = look(width=TILE_WIDTH, height=TILE_HEIGHT, enlarge=True)
         title = dataset.path.resolve().name
-        files[out] = draw_sheet(tiles, legend, title=title, subtitle=subtitle, alpha=alpha)
-    if page:
+        sheet = draw_sheet(tiles, legend, title=title, subtitle=subtitle, alpha=alpha)
+    if html:
         tiles, legend = look(width=PAGE_SIDE, height=PAGE_SIDE, enlarge=False)
         figures = stats(dataset, workers=workers, progress=progress)
         findings = check(dataset, workers=workers, progress=progress)
-        files[page] = render_page(figures, findings, PageContent(tiles, legend, subtitle, alpha)).encode(
-            errors="backslashreplace"
-        )
-    for path, data in files.items():
-        write_file(path, data, overwrite=overwrite)
-    return _report(dataset, choice, tiles, legend, out=out, html=page, seed=seed)
-
-
-def _check_page(page: Path, *, overwrite: bool) -> None:
-    """Reject a page that must not be replaced: the user names its directory, so it must be one of ours."""
-    check_target_file(page, overwrite=overwrite)
-    if page.exists() and not is_page(page.read_bytes()[:_HEAD]):
-        raise TargetExistsError(
-            f"{page}: exists, and this command did not write it, so it is not replaced. Move it away or choose another "
-            "directory.",
-            replaceable=False,
-        )
+        text = render_page(figures, findings, PageContent(tiles, legend, subtitle, alpha))
+    if out and sheet:
+        write_file(out, sheet, overwrite=overwrite)
+    if html and text:
+        write_page(html, text, overwrite=overwrite)
+    return _report(dataset, choice, tiles, legend, out=out, html=html / PAGE if html else None, seed=seed)
 
 
 def _look_at(
@@ -201,4 +190,5 @@ def _report(
         classes=tuple(entry.name for entry in legend if entry.id is not None),
         unreadable=(*choice.unreadable, *(fault for tile in tiles if not tile.picture for fault in tile.faults)),
         annotations_left_out=tuple(fault for tile in tiles if tile.picture for fault in tile.faults),
+        unknown=dataset.unknown,
     )

@@ -1,32 +1,25 @@
-"""Render an HTML page of a data set: findings, pictures and statistics in a single file that needs no network.
-
-File and class names come from the data set and are not trusted: all text is escaped, and the page's content security
-policy allows only its own script, identified by its digest, and loads nothing else.
-"""
+"""Render an HTML page of a data set: findings, pictures and statistics in a single file that needs no network."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib.resources import files
 from pathlib import PurePath
-from string import Template
-from typing import TYPE_CHECKING
 
-from segdata.draw.figures import to_svg
+from segdata.draw.page import Section, page_html, pictures_html, plot_html, table_html
+from segdata.draw.page_tiles import chip, swatch
+from segdata.draw.pictures import LegendEntry, class_color
 from segdata.errors import NAMED, Fault
 from segdata.inspect.check import CheckReport
 from segdata.inspect.check.findings import Finding
-from segdata.inspect.preview.page_tiles import chip, swatch, tile_html
-from segdata.inspect.preview.pictures import LegendEntry, Tile, class_color
+from segdata.inspect.preview.page_tiles import tile_html
+from segdata.inspect.preview.pictures import Tile
 from segdata.inspect.stats import ClassStats, StatsReport, plots
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+#: Command that makes the page; it replaces only its own pages.
+PROGRAM = "segdata preview"
 
 _KINDS = {"list": "List file", "coco": "COCO JSON", "records": "Record set"}
 _TASKS = {"semantic": "semantic segmentation", "instance": "instance segmentation"}
@@ -49,35 +42,26 @@ class PageContent:
     alpha: float
 
 
-def is_page(start: bytes) -> bool:
-    """Return whether a file that begins with `start` is a page of this program."""
-    return b'<meta name="generator" content="segdata preview">' in start
-
-
 def render_page(stats: StatsReport, check: CheckReport, show: PageContent) -> str:
     """Return the HTML of the page; the same reports and pictures give the same text."""
-    here = files("segdata.inspect.preview")
-    script = here.joinpath("page.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return Template(here.joinpath("page.html").read_text(encoding="utf-8")).substitute(
-        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
-        "base-uri 'none'; form-action 'none'",
-        title=escape(PurePath(stats.path).name or stats.path),
-        what=f"{_KINDS[stats.kind]} for {_TASKS[stats.task]}: {escape(stats.path)}",
-        facts=_facts(stats, check),
-        findings=_findings(check),
-        choice=escape(show.choice),
-        chips=_chips(show),
-        tiles="\n".join(tile_html(tile, show.legend) for tile in show.tiles),
-        classes=_classes(stats),
-        images=_images(stats),
-        strength=f"{show.alpha:g}",
-        percent=f"{100 * show.alpha:.0f}",
-        script=script,
+    tiles = [tile_html(tile, show.legend) for tile in show.tiles]
+    sections = [
+        Section("findings", "Findings", _findings(check)),
+        Section("pictures", "Pictures", pictures_html(show.choice, _chips(show), {"": tiles}, alpha=show.alpha)),
+        Section("classes", "Classes", _classes(stats)),
+        Section("images", "Images", _images(stats)),
+    ]
+    return page_html(
+        PROGRAM,
+        PurePath(stats.path).name or stats.path,
+        f"{_KINDS[stats.kind]} for {_TASKS[stats.task]}: {stats.path}",
+        _facts(stats, check),
+        sections,
+        alpha=show.alpha,
     )
 
 
-def _facts(stats: StatsReport, check: CheckReport) -> str:
+def _facts(stats: StatsReport, check: CheckReport) -> dict[str, str]:
     used = sum(item.images > 0 for item in stats.classes)
     facts = {"Samples": f"{stats.samples:,}", "Classes in use": f"{used} of {len(stats.classes)}"}
     if stats.task == "instance":
@@ -85,8 +69,7 @@ def _facts(stats: StatsReport, check: CheckReport) -> str:
         facts["Crowds"] = f"{stats.crowds:,}"
     else:
         facts["Pixels ignored"] = f"{stats.ignore_share:.2%}"
-    facts |= {"Errors": f"{check.errors:,}", "Warnings": f"{check.warnings:,}"}
-    return "\n".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
+    return facts | {"Errors": f"{check.errors:,}", "Warnings": f"{check.warnings:,}"}
 
 
 def _findings(check: CheckReport) -> str:
@@ -120,24 +103,22 @@ def _details(summary: str, faults: Sequence[Fault], count: int) -> str:
     return f"<details><summary>{summary}</summary><ul>{items}</ul></details>" if named else ""
 
 
-def _chips(show: PageContent) -> str:
+def _chips(show: PageContent) -> list[str]:
     count = Counter(id_ for tile in show.tiles if tile.picture for id_ in tile.picture.keys)
-    return "\n".join(chip(entry, count[entry.id]) for entry in show.legend)
+    return [chip(entry, count[entry.id]) for entry in show.legend]
 
 
 def _classes(stats: StatsReport) -> str:
     instance = stats.task == "instance"
     titles = ["id", "class", "pixels", "share", "images", "instances" if instance else "weight"]
-    rows = "\n".join(_class_row(item, instance=instance) for item in stats.classes)
-    head = "".join(f'<th scope="col">{title}</th>' for title in titles)
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    plot = _plot(plots.class_figure(stats), "Share of pixels and number of images per class")
-    return f'{plot}<div class="scroll" tabindex="0" role="region" aria-label="Table of classes">{table}</div>'
+    rows = [(not item.images, _class_cells(item, instance=instance)) for item in stats.classes]
+    plot = plot_html(plots.class_figure(stats), "Share of pixels and number of images per class")
+    return plot + table_html("Table of classes", titles, rows)
 
 
-def _class_row(item: ClassStats, *, instance: bool) -> str:
+def _class_cells(item: ClassStats, *, instance: bool) -> list[str]:
     last = item.instances if instance else item.weight
-    cells = [
+    return [
         str(item.id),
         f"{swatch(class_color(item.id))}{escape(item.name)}",
         f"{item.pixels:,}",
@@ -145,8 +126,6 @@ def _class_row(item: ClassStats, *, instance: bool) -> str:
         f"{item.images:,}",
         "–" if last is None else f"{last:,}" if instance else f"{last:.3f}",
     ]
-    unseen = "" if item.images else ' class="unseen"'
-    return f"<tr{unseen}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
 def _images(stats: StatsReport) -> str:
@@ -156,9 +135,9 @@ def _images(stats: StatsReport) -> str:
         f"or {', '.join(f'{value / 255:.4f}' for value in values)} (0 to 1)</p>"
         for what, values in colors.items()
     ]
-    figures = _plot(plots.size_figure(stats), "Images by width and height")
+    figures = plot_html(plots.size_figure(stats), "Images by width and height")
     if stats.instances_per_image is not None:
-        figures += _plot(plots.instance_figure(stats), "Images by number of instances")
+        figures += plot_html(plots.instance_figure(stats), "Images by number of instances")
     left_out = {
         "unreadable sample": stats.left_out,
         "invalid annotation": stats.annotations_left_out,
@@ -167,7 +146,3 @@ def _images(stats: StatsReport) -> str:
         plural = "s" if len(faults) != 1 else ""
         lines.append(_details(f"{len(faults):,} {what}{plural}, not counted here", faults, len(faults)))
     return "\n".join([f'<div class="plots">{figures}</div>', *lines])
-
-
-def _plot(figure: Figure, title: str) -> str:
-    return f'<div class="scroll" tabindex="0" role="img" aria-label="{title}">{to_svg(figure)}</div>'

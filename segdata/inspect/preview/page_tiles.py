@@ -1,46 +1,13 @@
-"""Tiles of the page: a photograph, two overlay layers and a drawing of the boxes, all embedded in the HTML."""
+"""Tiles of the page: a sample's name and its picture, or the reason why it is missing."""
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from html import escape
 
-import numpy as np
-import numpy.typing as npt
-
-from segdata.draw.overlay import Box
-from segdata.inspect.preview.pictures import LegendEntry, Picture, Tile
-from segdata.labels.colormap import Color
-
-_JPEG_QUALITY = 85
-
-#: Key of pixels without a class, in the page's script.
-_IGNORED = "ignored"
-
-
-def chip(entry: LegendEntry, count: int) -> str:
-    """Return a filter button: a class, its color, and the number of pictures that show it."""
-    return (
-        f'<label class="chip"><input type="checkbox" value="{_key(entry.id)}">{swatch(entry.color, entry.hatched)}'
-        f'<span>{escape(entry.name)}</span><span class="count">{count}</span></label>'
-    )
-
-
-def swatch(color: Color | None, hatched: bool = False) -> str:
-    """Return a small square of a color; without a color, it is empty."""
-    filled = f' style="background:{_css(color)}"' if color else ""
-    return f'<span class="swatch{" hatched" if hatched else ""}"{filled}></span>'
-
-
-def _key(id_: int | None) -> str:
-    return _IGNORED if id_ is None else str(id_)
-
-
-def _css(color: Color) -> str:
-    red, green, blue = color
-    return f"#{red:02x}{green:02x}{blue:02x}"
+from segdata.draw.page_tiles import breakable, keys_html, stack
+from segdata.draw.pictures import LegendEntry
+from segdata.inspect.preview.pictures import Tile
 
 
 def tile_html(tile: Tile, legend: Sequence[LegendEntry]) -> str:
@@ -49,63 +16,14 @@ def tile_html(tile: Tile, legend: Sequence[LegendEntry]) -> str:
     if picture is None:
         return (
             f'<figure class="tile" data-classes=""><div class="problem">{escape(tile.problem)}</div>'
-            f'<figcaption class="name">{_breakable(name)}</figcaption></figure>'
+            f'<figcaption class="name">{breakable(name)}</figcaption></figure>'
         )
     entries = [entry for entry in legend if entry.id in picture.keys]
     names = escape(", ".join(entry.name for entry in entries if entry.id))
     about = f"{picture.width} × {picture.height}{': ' if names else ''}{names}"
     return (
-        f'<figure class="tile" data-classes="{" ".join(_key(entry.id) for entry in entries)}">'
-        f'<button type="button" class="open" aria-label="Enlarge {name}">{_stack(picture, f"{name}, {about}")}</button>'
-        f'<figcaption><span class="name">{_breakable(name)}</span><br><span class="about muted">{about}</span>'
+        f'<figure class="tile" data-classes="{keys_html(entries)}">'
+        f'<button type="button" class="open" aria-label="Enlarge {name}">{stack(picture, f"{name}, {about}")}</button>'
+        f'<figcaption><span class="name">{breakable(name)}</span><br><span class="about muted">{about}</span>'
         "</figcaption></figure>"
     )
-
-
-def _breakable(path: str) -> str:
-    """Let the browser break a path after each slash."""
-    return path.replace("/", "/<wbr>")
-
-
-def _stack(picture: Picture, description: str) -> str:
-    height, width = picture.image.shape[:2]
-    overlay = picture.overlay
-    boxes = "".join(_box(box) for box in overlay.boxes)
-    return (
-        f'<span class="stack" style="--ratio:{width / height:.4f}">'
-        f'<img src="{_photograph(picture.image)}" alt="{description}">'
-        f'<img class="layer fill" src="{_layer(overlay.fill, overlay.colors)}" alt="">'
-        f'<img class="layer" src="{_layer(overlay.lines, overlay.colors)}" alt="">'
-        f'<svg class="layer boxes" viewBox="0 0 {width} {height}" aria-hidden="true">{boxes}</svg></span>'
-    )
-
-
-def _box(box: Box) -> str:
-    x1, y1, x2, y2 = box.corners
-    return (
-        f'<rect x="{x1:.1f}" y="{y1:.1f}" width="{x2 - x1:.1f}" height="{y2 - y1:.1f}" stroke="{_css(box.color)}"/>'
-        f'<text x="{x1 + 4:.1f}" y="{y1 + 14:.1f}">{escape(box.text)}</text>'
-    )
-
-
-def _photograph(image: npt.NDArray[np.uint8]) -> str:
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=_JPEG_QUALITY)
-    return _data_uri("image/jpeg", file.getvalue())
-
-
-def _layer(indices: npt.NDArray[np.uint8], colors: npt.NDArray[np.uint8]) -> str:
-    """Return ``(H, W)`` indices as a palette PNG with 0 transparent, as a data URI."""
-    from PIL import Image
-
-    layer = Image.fromarray(indices)
-    layer.putpalette(colors.tobytes())
-    file = io.BytesIO()
-    layer.save(file, "PNG", transparency=0, optimize=True)
-    return _data_uri("image/png", file.getvalue())
-
-
-def _data_uri(kind: str, data: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"

@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from segdata.coco.rle import Rle, decode_rle, to_rle
 from segdata.dataset import Dataset
-from segdata.draw.overlay import Box, Overlay, instance_colors, instance_overlay, label_overlay
+from segdata.draw.overlay import Box, instance_colors, instance_overlay, label_overlay
+from segdata.draw.pictures import LegendEntry, Picture, fitted, legend_of, scaled_ids, scaled_image
 from segdata.errors import Fault, collecting, faults_at
 from segdata.images.header import check_size
 from segdata.images.reading import as_picture
-from segdata.labels.colormap import Color, voc_palette
 from segdata.labels.masks import count_values
 from segdata.parallel import Progress, progress_map
 from segdata.records.instance import Instances
@@ -40,32 +40,6 @@ class View:
     width: int
     height: int
     enlarge: bool
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A sample ready for display.
-
-    Attributes:
-        width: width of the original image in pixels.
-        height: height of the original image in pixels.
-        image: RGB, ``(h, w, 3)`` uint8, scaled to the view.
-        overlay: overlay of the same size.
-        classes: class ids in the label or of the instances, ascending, without the ignore label.
-        ignored: whether any pixel has the ignore label.
-    """
-
-    width: int
-    height: int
-    image: npt.NDArray[np.uint8]
-    overlay: Overlay
-    classes: tuple[int, ...]
-    ignored: bool = False
-
-    @property
-    def keys(self) -> tuple[int | None, ...]:
-        """Ids of its legend entries."""
-        return (*self.classes, None) if self.ignored else self.classes
 
 
 @dataclass(frozen=True)
@@ -117,8 +91,8 @@ def _draw_label(view: View, sample: Sample, _faults: list[Fault]) -> Picture:
     return Picture(
         width=width,
         height=height,
-        image=_resize(image, *size),
-        overlay=label_overlay(_nearest(label, *size), view.ignore_label),
+        image=scaled_image(image, *size),
+        overlay=label_overlay(scaled_ids(label, *size), view.ignore_label),
         classes=tuple(id_ for id_ in values if id_ != view.ignore_label),
         ignored=view.ignore_label in values,
     )
@@ -133,7 +107,7 @@ def _draw_instances(view: View, sample: Sample, faults: list[Fault]) -> Picture:
     return Picture(
         width=width,
         height=height,
-        image=_resize(image, *size),
+        image=scaled_image(image, *size),
         overlay=instance_overlay(_masks(found, *size), _boxes(view, found, *size), *size),
         classes=tuple(sorted(set(found.labels.tolist()))),
     )
@@ -148,7 +122,7 @@ def _masks(found: Instances, height: int, width: int) -> Iterator[tuple[int, npt
         to_rle({**size, "counts": counts}, found.height, found.width) for counts in unpack_masks(found.masks)
     ]
     for number in sorted(range(len(rles)), key=lambda number: -int(mask.area(rles[number]))):
-        yield number, _nearest(decode_rle(rles[number]), height, width) > 0
+        yield number, scaled_ids(decode_rle(rles[number]), height, width) > 0
 
 
 def _boxes(view: View, found: Instances, height: int, width: int) -> list[Box]:
@@ -163,52 +137,11 @@ def _boxes(view: View, found: Instances, height: int, width: int) -> list[Box]:
 
 
 def _fit(view: View, height: int, width: int) -> tuple[int, int]:
-    """Return the height and width of a picture that fits the view, with the aspect ratio of the image."""
-    scale = min(view.width / width, view.height / height)
-    if not view.enlarge:
-        scale = min(scale, 1.0)
-    return max(round(height * scale), 1), max(round(width * scale), 1)
-
-
-def _resize(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
-
-
-def _nearest(ids: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(ids).resize((width, height), Image.Resampling.NEAREST))
-
-
-@dataclass(frozen=True)
-class LegendEntry:
-    """Color of a class: id None stands for pixels without a class, color None for an image without tint."""
-
-    id: int | None
-    name: str
-    color: Color | None
-
-    @property
-    def hatched(self) -> bool:
-        """Whether its pixels are hatched instead of filled."""
-        return self.id is None
-
-
-def class_color(id_: int) -> Color | None:
-    """Return the color of a class; None for class 0, which does not tint the image."""
-    red, green, blue = voc_palette()[id_ % 256].tolist()
-    return (red, green, blue) if id_ else None
+    """Return the height and width of a picture that fits the view."""
+    return fitted(height, width, view.height, view.width, enlarge=view.enlarge)
 
 
 def make_legend(tiles: Sequence[Tile], view: View) -> tuple[LegendEntry, ...]:
-    """Return an entry for each class in the pictures, by id, and one for pixels without a class."""
+    """Return the legend of the pictures of `tiles`."""
     keys = {key for tile in tiles if tile.picture for key in tile.picture.keys}
-    entries = [
-        LegendEntry(id_, view.labels.get(id_, f"{id_} (not a class)"), class_color(id_))
-        for id_ in sorted(key for key in keys if key is not None)
-    ]
-    if None in keys:
-        entries.append(LegendEntry(None, f"ignored ({view.ignore_label})", None))
-    return tuple(entries)
+    return legend_of(keys, view.labels, view.ignore_label)

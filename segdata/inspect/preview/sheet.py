@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from segdata.draw.lettering import drawable, load_font, shorten, text_width, wrap
 from segdata.draw.overlay import blend, draw_boxes, hatching
-from segdata.inspect.preview.pictures import LegendEntry, Tile
+from segdata.draw.pictures import LegendEntry
+from segdata.inspect.preview.pictures import Tile
 from segdata.labels.colormap import Color
 
 if TYPE_CHECKING:

@@ -11,11 +11,12 @@ from operator import attrgetter
 from statistics import median
 
 from segdata.cluster import Workers
-from segdata.dataset import Dataset, DatasetKind
+from segdata.dataset import Dataset
 from segdata.errors import Fault, FaultsError, InvalidInputError
 from segdata.inspect.stats.counts import ClassCounts, count_annotated, count_labeled
 from segdata.parallel import Progress, default_workers, if_worth, map_faults, silent
 from segdata.records.schema import TaskName
+from segdata.samples import DatasetKind
 from segdata.text import plural
 
 #: Least number of samples for several processes; fewer are counted faster than a process starts.
@@ -76,6 +77,7 @@ class StatsReport:
         std: standard deviation of the colors over the same pixels.
         left_out: faults of the samples that cannot be read.
         annotations_left_out: faults of annotations.
+        unknown: what the data set does not say, such as the names of its classes.
     """
 
     path: str
@@ -93,6 +95,7 @@ class StatsReport:
     std: Rgb
     left_out: tuple[Fault, ...]
     annotations_left_out: tuple[Fault, ...]
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass
@@ -188,7 +191,7 @@ def _report(dataset: Dataset, totals: _Totals) -> StatsReport:
         kind=dataset.kind,
         task=dataset.task,
         samples=len(dataset),
-        classes=_classes(dataset.labels, totals, instance=instance),
+        classes=_classes(_labels(dataset, totals), totals, instance=instance),
         ignore_label=dataset.ignore_label,
         ignore_pixels=ignored,
         ignore_share=ignored / every,
@@ -202,7 +205,14 @@ def _report(dataset: Dataset, totals: _Totals) -> StatsReport:
         std=std,
         left_out=tuple(totals.left_out),
         annotations_left_out=tuple(totals.faults),
+        unknown=dataset.unknown,
     )
+
+
+def _labels(dataset: Dataset, totals: _Totals) -> dict[int, str]:
+    """Return the classes to report: of numbered ones, those up to the last that was seen."""
+    last = max(totals.pixels, default=0) if dataset.numbered else max(dataset.labels, default=0)
+    return {id_: name for id_, name in dataset.labels.items() if id_ <= last}
 
 
 def _classes(labels: Mapping[int, str], totals: _Totals, *, instance: bool) -> tuple[ClassStats, ...]:

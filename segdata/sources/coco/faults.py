@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from segdata.coco.annotations import check_image_objects, malformed, orphans
+from segdata.coco.annotations import check_image_objects, orphans
 from segdata.coco.file import Coco, Image
-from segdata.errors import Fault, FaultsError, OnError
+from segdata.coco.malformed import malformed
+from segdata.errors import Fault, FaultsError, InvalidInputError, OnError
 from segdata.sources.coco.media import Medium
 from segdata.sources.coco.select import Choice, Selection, Unusable, select
 from segdata.text import plural
@@ -68,7 +69,12 @@ def select_usable(
     faults = orphans(coco)
     unusable = Unusable(np.zeros(len(coco.images), bool), np.zeros(len(coco.annotations.raw), bool))
     while True:
-        selection = select(coco, choice, unusable)
+        try:
+            selection = select(coco, choice, unusable)
+        except InvalidInputError as error:
+            if unusable.images.any():
+                raise FaultsError(str(error), faults) from error
+            raise
         rows = np.flatnonzero(selection.images)
         check_image_objects(coco, rows)
         media = check({row: coco.images[row] for row in rows.tolist()}, faults)

@@ -13,12 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.coco.annotations import check_image_objects, orphans
-from segdata.coco.file import Coco, Image, read_coco
+from segdata.coco.file import Coco, CrowdMeaning, Image, read_coco
+from segdata.coco.hints import prefix_hint
 from segdata.errors import Fault, FaultsError, InvalidInputError, OnError
 from segdata.files.ownership import check_inputs_outside, check_target_directory
 from segdata.files.paths import normal
 from segdata.files.publishing import staged_directory
-from segdata.labels.colormap import IGNORE, read_class_names
+from segdata.labels.classes import CLASS_NAMES, write_class_names
+from segdata.labels.colormap import IGNORE
 from segdata.lists import Pair, write_list
 from segdata.parallel import Progress, default_workers, progress_map, silent
 from segdata.sources.coco.faults import stop_at_faults
@@ -28,7 +30,6 @@ from segdata.text import check_unique
 
 MASKS = "masks"
 _LIST = "coco_lst.txt"
-CLASS_NAMES = "classes.txt"
 BACKGROUND = "background"
 
 
@@ -70,6 +71,8 @@ def coco_to_masks(
     dst_path: Path,
     *,
     categories: Sequence[str] = (),
+    crowd: CrowdMeaning = "crowd",
+    strip_prefix: str = "",
     on_error: OnError = "fail",
     workers: int | None = None,
     overwrite: bool = False,
@@ -92,6 +95,8 @@ def coco_to_masks(
         dst_path: directory to write.
         categories: names or ids, in the order of the classes 1, 2, …; others are not painted. By default, all
             categories in the order of their ids.
+        crowd: what `iscrowd` 1 means: a crowd, or one ``object``, as CVAT writes it for each mask of a brush.
+        strip_prefix: start of the image names in the file to remove.
         on_error: ``fail`` stops at faults; ``skip`` ignores the boxes of annotations that have them, leaves out images
             that have them, and counts both.
         workers: number of threads; all processors by default.
@@ -109,7 +114,7 @@ def coco_to_masks(
     """
     check_inputs_outside(dst_path, annotations, images)
     check_target_directory(dst_path, overwrite=overwrite)
-    coco = read_coco(annotations)
+    coco = read_coco(annotations, crowd=crowd, strip_prefix=strip_prefix)
     rows = find_categories(coco, categories) if categories else coco.label_order()
     names = _class_names(coco, rows)
     check_image_objects(coco)
@@ -126,7 +131,7 @@ def coco_to_masks(
     else:
         with staged_directory(dst_path, overwrite=overwrite) as staging:
             painted = run(staging / MASKS, strict)
-            _write_class_names(staging / CLASS_NAMES, names)
+            write_class_names(staging / CLASS_NAMES, names)
             folders = normal(images).relative_to(root), normal(dst_path / MASKS).relative_to(root)
             pairs = [_pair(*folders, one.image) for one in painted if not one.without_mask]
             write_list(staging / _LIST, pairs, overwrite=False)
@@ -142,7 +147,7 @@ def coco_to_masks(
         left_out=_left_out(coco, class_of, painted),
         ignored_boxes=sum(one.ignored_boxes for one in painted),
         without_mask=tuple(one.without_mask for one in painted if one.without_mask),
-        faults=tuple(_faults(coco, painted)),
+        faults=tuple(_faults(coco, images, painted)),
         written=not dry_run,
     )
 
@@ -162,17 +167,19 @@ def _paint_all(
     painted = list(
         progress_map(paint, entries, total=len(coco.images), label="masks", progress=progress, workers=workers)
     )
-    faults = _faults(coco, painted)
+    faults = _faults(coco, images, painted)
     if strict:
         stop_at_faults(coco.path, faults)
     without_mask = [one.without_mask for one in painted if one.without_mask]
     if painted and len(without_mask) == len(painted):
-        raise FaultsError(f"{coco.path}: no image is left that can have a mask", without_mask)
+        hint = prefix_hint(images, without_mask, len(painted))
+        raise FaultsError(f"{coco.path}: no image is left that can have a mask", [*hint, *without_mask])
     return painted
 
 
-def _faults(coco: Coco, painted: Sequence[PaintedImage]) -> list[Fault]:
-    return [*orphans(coco), *(fault for one in painted for fault in one.faults)]
+def _faults(coco: Coco, images: Path, painted: Sequence[PaintedImage]) -> list[Fault]:
+    found = [fault for one in painted for fault in one.faults]
+    return [*prefix_hint(images, found, len(painted)), *orphans(coco), *found]
 
 
 def _left_out(coco: Coco, class_of: npt.NDArray[np.int32], painted: Sequence[PaintedImage]) -> dict[str, int]:
@@ -206,11 +213,3 @@ def _class_names(coco: Coco, rows: Sequence[int]) -> tuple[str, ...]:
         )
     check_unique(names, f"{coco.path}: several classes have the same name; select categories by id, or rename them")
     return names
-
-
-def _write_class_names(path: Path, names: tuple[str, ...]) -> None:
-    path.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-    if read_class_names(path) != names:
-        raise InvalidInputError(
-            f"{CLASS_NAMES}: cannot hold these names, one per line: {', '.join(names[1:])}. Rename the categories."
-        )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from segdata.coco.file import Image
+from segdata.coco.hints import prefix_hint
 from segdata.encoded import File
 from segdata.errors import Fault, SegDataError, collecting
 from segdata.files.paths import resolve
@@ -56,17 +57,20 @@ def check_media(
     folder: Path, images: Mapping[int, Image], faults: list[Fault], *, workers: int, progress: Progress
 ) -> dict[int, Medium]:
     """Run `read_medium` on each image; return the usable ones and append the faults of the others."""
+    own: list[Fault] = []
     found = map_faults(
         partial(_read_numbered, partial(read_medium, folder)),
         images.items(),
-        faults,
+        own,
         name=_file_name,
         total=len(images),
         label="images",
         progress=progress,
         workers=workers,
     )
-    return dict(found)
+    usable = dict(found)
+    faults += [*prefix_hint(folder, own, len(images)), *own]
+    return usable
 
 
 def check_names(folder: Path, images: Mapping[int, Image], faults: list[Fault]) -> dict[int, Medium]:

@@ -17,7 +17,7 @@ from segdata.lists import read_ids
 from segdata.seeded import seeded_order
 
 CategoryMatch = Literal["any", "all"]
-Crowd = Literal["keep", "drop", "only"]
+Crowd = Literal["keep", "drop", "only", "object"]
 
 Flags = npt.NDArray[np.bool_]
 
@@ -33,9 +33,10 @@ class Choice:
         image_ids: ids of the only images to consider; all by default.
         max_images: maximum number of images, drawn at random with `seed`.
         seed: seed of that draw.
-        crowd: keep annotations with `iscrowd`, drop them, or keep only them.
+        crowd: keep annotations with `iscrowd` 1, drop them, keep only them, or keep them as objects, with `iscrowd` 0.
         keep_empty: also keep images without annotations; an image with other categories only is not empty.
         min_area: drop annotations with a smaller `area`, in pixels.
+        drop_unused: drop categories without kept annotations, except chosen ones.
     """
 
     categories: Sequence[str] = ()
@@ -47,6 +48,7 @@ class Choice:
     crowd: Crowd = "keep"
     keep_empty: bool = False
     min_area: float = 0
+    drop_unused: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def select(coco: Coco, choice: Choice, unusable: Unusable | None = None) -> Sele
     if unusable:
         annotations.drop(unusable.annotations, "unusable")
         images.drop(unusable.images, "unusable")
-    if choice.crowd != "keep":
+    if choice.crowd in ("drop", "only"):
         annotations.drop(table.crowd == (choice.crowd == "drop"), "crowd" if choice.crowd == "drop" else "not_crowd")
     if choice.min_area > 0:
         annotations.drop(_smaller(coco, annotations.left, choice.min_area), "below_min_area")
@@ -116,7 +118,7 @@ def select(coco: Coco, choice: Choice, unusable: Unusable | None = None) -> Sele
         annotations.drop(~np.isin(table.category, chosen), "other_category")
     annotations.drop(~images.left[table.image], "image_left_out")
     categories = np.ones(len(coco.categories), bool)
-    if chosen:
+    if chosen or choice.drop_unused:
         categories = _marked(table.category[annotations.left], len(coco.categories))
         categories[chosen] = True
     return Selection(images.left, annotations.left, categories, images.out, annotations.out)

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import chain, compress, repeat
+from itertools import compress
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 import numpy as np
 from msgspec import Raw
 
-from segdata.coco.file import Coco, read_coco
+from segdata.coco.file import Coco, Image, read_coco
+from segdata.coco.writing import json_parts, replace_values
 from segdata.errors import Fault, InvalidInputError, OnError
 from segdata.files.ownership import check_inputs_outside, check_target_directory
 from segdata.files.publishing import staged_directory
 from segdata.parallel import Progress, default_workers, silent
 from segdata.sources.coco.faults import select_usable
 from segdata.sources.coco.media import Media, check_media, check_names, count_unknown_files, place_images
-from segdata.sources.coco.select import Choice, Selection
+from segdata.sources.coco.select import Choice, Crowd, Selection
 
 #: Contents of a subset directory. `SUBSET` is the report; a directory without it was not written by this program.
 INSTANCES = Path("annotations", "instances.json")
@@ -68,6 +68,7 @@ def coco_subset(
     *,
     choice: Choice | None = None,
     remap_ids: bool = False,
+    strip_prefix: str = "",
     media: Media = "copy",
     on_error: OnError = "fail",
     workers: int | None = None,
@@ -87,6 +88,7 @@ def coco_subset(
         dst_path: directory to write.
         choice: what to keep; by default, all images with annotations.
         remap_ids: renumber the kept categories 1..K in the order of their old ids, and write ``category_map.json``.
+        strip_prefix: start of the image names in the file to remove.
         media: how to place the images; files are never re-encoded.
         on_error: ``fail`` stops at faults; ``skip`` leaves out the images and annotations that have them and counts
             them. Images are chosen by the annotations that are left.
@@ -107,7 +109,7 @@ def coco_subset(
     check_inputs_outside(dst_path, annotations, images)
     check_target_directory(dst_path, overwrite=overwrite)
     workers = workers or default_workers()
-    coco, choice = read_coco(annotations), choice or Choice()
+    coco, choice = read_coco(annotations, strip_prefix=strip_prefix), choice or Choice()
     check = partial(check_names, images or Path())
     if images and media != "none":
         check = partial(check_media, images, workers=workers, progress=progress)
@@ -137,7 +139,8 @@ def coco_subset(
     )
     if not dry_run:
         with staged_directory(dst_path, overwrite=overwrite) as staging:
-            _write_json(staging / INSTANCES, coco, selection, categories if remap_ids else ())
+            kept_objects = _kept_objects(coco, selection, categories if remap_ids else (), choice.crowd)
+            _write_json(staging / INSTANCES, coco, kept_objects)
             if images and media != "none":
                 names = [image.file_name for image in kept]
                 place_images(images, staging / MEDIA_DIR, names, media, workers=workers, progress=progress)
@@ -172,48 +175,46 @@ def _categories(coco: Coco, selection: Selection, remap_ids: bool) -> tuple[Subs
     )
 
 
-def _write_json(path: Path, coco: Coco, selection: Selection, remapped: Sequence[SubsetCategory]) -> None:
-    kept = _kept_objects(coco, selection, remapped)
+def _write_json(path: Path, coco: Coco, kept: Mapping[str, Iterable[Raw]]) -> None:
     path.parent.mkdir()
     with path.open("wb") as file:
-        separator = b"{"
-        for key, value in coco.members.items():
-            file.write(separator + msgspec.json.encode(key) + b": ")
-            separator = b", "
-            if key in kept:
-                _write_list(file, kept[key])
-            else:
-                file.write(msgspec.json.encode(value))
-        file.write(b"}\n")
+        file.writelines(json_parts(coco.members, kept))
 
 
-def _kept_objects(coco: Coco, selection: Selection, remapped: Sequence[SubsetCategory]) -> dict[str, Iterable[Raw]]:
+def _kept_objects(
+    coco: Coco, selection: Selection, remapped: Sequence[SubsetCategory], crowd: Crowd
+) -> dict[str, Iterable[Raw]]:
     flags = {
         "images": selection.images,
         "annotations": selection.annotations,
         "categories": selection.categories,
     }
     kept: dict[str, Iterable[Raw]] = {key: compress(coco.members[key], flags[key].tolist()) for key in flags}
+    kept["images"] = map(_with_name, kept["images"], compress(coco.images, flags["images"].tolist()))
+    if crowd == "object":
+        crowds = coco.annotations.crowd[selection.annotations].tolist()
+        kept["annotations"] = map(_as_object, kept["annotations"], crowds)
     if remapped:
         by_original = {item.original_id: Raw(str(item.id).encode()) for item in remapped}
         new = [by_original.get(category.id, Raw()) for category in coco.categories]
         used = coco.annotations.category[selection.annotations]
-        kept["annotations"] = map(partial(_replace, "category_id"), kept["annotations"], (new[row] for row in used))
-        kept["categories"] = map(partial(_replace, "id"), kept["categories"], compress(new, flags["categories"]))
+        kept["annotations"] = map(partial(_with, "category_id"), kept["annotations"], (new[row] for row in used))
+        kept["categories"] = map(partial(_with, "id"), kept["categories"], compress(new, flags["categories"]))
     return kept
 
 
-def _replace(key: str, raw: Raw, value: Raw) -> Raw:
-    """Return the object with one value replaced; the text and order of the others do not change."""
-    members = msgspec.json.decode(raw, type=dict[str, Raw])
-    members[key] = value
-    return Raw(msgspec.json.encode(members))
+def _with(key: str, raw: Raw, value: Raw) -> Raw:
+    return replace_values(raw, {key: value})
 
 
-def _write_list(file: BinaryIO, objects: Iterable[Raw]) -> None:
-    file.write(b"[")
-    file.writelines(chain.from_iterable(zip(chain([b"\n"], repeat(b",\n")), objects, strict=False)))
-    file.write(b"\n]")
+def _with_name(raw: Raw, image: Image) -> Raw:
+    """Return an image object with the name as read: with slashes, and without the prefix to remove."""
+    same = msgspec.json.decode(raw, type=Image).file_name == image.file_name
+    return raw if same else _with("file_name", raw, Raw(msgspec.json.encode(image.file_name)))
+
+
+def _as_object(raw: Raw, crowd: bool) -> Raw:
+    return _with("iscrowd", raw, Raw(b"0")) if crowd else raw
 
 
 def _category_map(categories: Sequence[SubsetCategory]) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from segdata.coco.file import CrowdMeaning
 from segdata.errors import Fault, OnError, OptionError, collecting
 from segdata.files.publishing import write_file
 from segdata.images.header import ImageHeader, check_size
@@ -49,6 +50,7 @@ def masks_to_coco(
     image_suffix: str | None = None,
     min_area: int = 1,
     polygons: bool = False,
+    crowd: CrowdMeaning = "crowd",
     on_error: OnError = "fail",
     workers: int | None = None,
     overwrite: bool = False,
@@ -72,6 +74,7 @@ def masks_to_coco(
         image_suffix: the same of images; for Cityscapes ``_leftImg8bit``.
         min_area: leave out smaller objects, in pixels.
         polygons: write polygons along the edges of the pixels; objects with holes stay run lengths.
+        crowd: what the groups of Cityscapes become: crowds, or one ``object`` each.
         on_error: ``fail`` stops at faults, ``skip`` leaves out and counts the images that have them.
         workers: number of threads; all processors by default.
         overwrite: replace `dst_path`.
@@ -84,7 +87,7 @@ def masks_to_coco(
         FaultsError: when there are faults, unless skipped, or no image is left.
         TargetExistsError: when `dst_path` already exists; only a COCO JSON is replaced.
     """
-    _check_options(kind, class_masks, class_folders, class_name, class_names)
+    _check_options(kind, class_masks, class_folders, class_name, class_names, crowd)
     places = [masks] if isinstance(masks, Path) else list(masks)
     if not dry_run:
         check_target_json(dst_path, overwrite=overwrite)
@@ -97,7 +100,7 @@ def masks_to_coco(
     unpaired: list[Fault] = []
     others = Counter[str]()
     paired = pair_masks(places, images, class_masks, names, unpaired, others)
-    reader = _Reader(kind, tuple(class_names or VOC_CLASSES), class_name or DEFAULT_CLASS, min_area, polygons)
+    reader = _Reader(kind, tuple(class_names or VOC_CLASSES), class_name or DEFAULT_CLASS, min_area, polygons, crowd)
     results = progress_map(
         reader, paired, total=len(paired), label="masks", progress=progress, workers=workers or default_workers()
     )
@@ -117,6 +120,7 @@ def _check_options(
     class_folders: bool,
     class_name: str | None,
     class_names: Sequence[str] | None,
+    crowd: CrowdMeaning,
 ) -> None:
     given = {"class_masks": class_masks, "class_folders": class_folders, "class_name": class_name}
     sources = [name for name, value in given.items() if value]
@@ -126,6 +130,8 @@ def _check_options(
         raise OptionError(f"{' and '.join(sources)}: each names the classes; expected only one of them")
     if class_names is not None and kind != "components" and not class_masks:
         raise OptionError("class_names: these masks have no class ids; expected components, or class_masks")
+    if crowd != "crowd" and kind != "cityscapes":
+        raise OptionError("crowd: only Cityscapes' masks have groups, which are crowds; expected cityscapes")
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,7 @@ class _Reader:
     class_name: str
     min_area: int
     polygons: bool
+    crowd: CrowdMeaning
 
     def categories(self, class_masks: Path | None) -> tuple[str, ...]:
         """Return the names of the categories; empty if folders tell them."""
@@ -161,7 +168,8 @@ class _Reader:
         if self.kind == "components":
             return connected_objects(values, self.class_names)
         if self.kind == "cityscapes":
-            return cityscapes_objects(values)
+            groups = cityscapes_objects(values)
+            return groups if self.crowd == "crowd" else replace(groups, crowds=frozenset())
         if class_mask is None:
             return objects_of_one(values, folder or self.class_name)
         return objects_by_class(values, _values(class_mask, header), self.class_names)

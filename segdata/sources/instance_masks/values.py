@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InvalidInputError
-from segdata.images.header import TIFF_STARTS, head_of, image_error, open_pillow
+from segdata.images.header import TIFF_STARTS, head_of, image_error
+from segdata.images.stored import read_stored
 from segdata.images.tiff import open_stack
 from segdata.labels import png
 
@@ -18,10 +19,6 @@ MASK_SUFFIXES = (".png", ".tif", ".tiff", ".npy")
 
 _NPY_START = b"\x93NUMPY"
 _MAX_PAGE_MB = 1024
-
-#: What Pillow multiplies the samples of a gray PNG of few bits with.
-_STRETCHED = {2: 85, 4: 17}
-
 
 #: Values of a mask, ``(H, W)``.
 Values = npt.NDArray[np.signedinteger[Any]]
@@ -51,7 +48,7 @@ def read_values(path: Path) -> Values:
     except Exception as error:
         # Decoders may raise any exception on damaged data.
         raise image_error(error, path) from error
-    return _integers(values)
+    return as_ids(values)
 
 
 def _read_npy(path: Path) -> npt.NDArray[Any]:
@@ -80,15 +77,19 @@ def _read_png(path: Path) -> npt.NDArray[Any]:
     if header.color_type not in (png.GRAY, png.PALETTE):
         raise InvalidInputError(
             f"{header.kind} PNG; expected one id in each pixel: gray or a palette. Convert class colors with segdata "
-            "voc-decolor.",
+            "voc-decolor, and COCO's panoptic PNGs (red + 256 green + 65536 blue) with "
+            "panoptic2detection_coco_format.py of panopticapi.",
             "label_mode",
         )
-    with open_pillow(path) as image:
-        values = np.asarray(image)
-    return values // _STRETCHED.get(header.depth, 1) if header.color_type == png.GRAY else values
+    return read_stored(path).samples
 
 
-def _integers(values: npt.NDArray[Any]) -> Values:
+def as_ids(values: npt.NDArray[Any]) -> Values:
+    """Return stored values ``(H, W)`` as int32 if they fit and else as int64.
+
+    Raises:
+        InvalidInputError: when there are several bands, or values that are not integers of 0 or more.
+    """
     if values.ndim != 2:
         raise InvalidInputError(f"has {values.shape[2]} bands; expected one id in each pixel", "label_mode")
     if values.dtype.kind not in "buif":

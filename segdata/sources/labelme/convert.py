@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,6 +26,9 @@ BACKGROUND_LABEL = "_background_"
 
 #: Ends the name of the folder of images that only the JSON files contained.
 _EMBEDDED = "_images"
+
+#: What the report calls them.
+_TAKEN_OUT = "images taken out of a JSON"
 
 
 def labelme(
@@ -100,11 +102,11 @@ def labelme(
     if inner:
         check_target_directory(embedded, overwrite=overwrite)
     if not dry_run:
-        with ExitStack() as open_files:
-            if inner:
-                staging = open_files.enter_context(staged_directory(embedded, overwrite=overwrite))
+        if inner:
+            with staged_directory(embedded, overwrite=overwrite) as staging:
                 _write_images({staging / path.relative_to(embedded): file for path, file in inner.items()})
-            write_file(dst_path, data, overwrite=overwrite)
+        # Last: a run that is killed here leaves images that no new JSON names.
+        write_file(dst_path, data, overwrite=overwrite)
     return report
 
 
@@ -147,7 +149,8 @@ class _Reader:
                 return None
             path, header, found = self._image(document, file, name)
             check_size(header.shape, (document.image_height, document.image_width), "its JSON is for")
-            embedded = None if path.is_file() else file
+            # Written again if it is there: it may be from an earlier run, and the image in the JSON another one now.
+            embedded = file if found[_TAKEN_OUT] else None
             image = AnnotatedImage(path, *header.shape, found=found, embedded=embedded)
             return self._with_objects(image, document, name.as_posix())
         return AnnotatedImage(file, faults=tuple(faults), usable=False)
@@ -168,8 +171,11 @@ class _Reader:
                 "missing_image",
             )
         header = read_upright(embedded_image(document))
-        suffix = {"JPEG": ".jpg"}.get(header.format, f".{header.format.lower()}")
-        return self.embedded / name.with_name(name.stem + suffix), header, Counter({"images taken out of a JSON": 1})
+        return (
+            self.embedded / name.with_name(name.stem + header.suffix),
+            header,
+            Counter({_TAKEN_OUT: 1}),
+        )
 
     def _with_objects(self, image: AnnotatedImage, document: Document, name: str) -> AnnotatedImage:
         instances: list[Instance] = []

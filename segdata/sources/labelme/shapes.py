@@ -96,7 +96,7 @@ def _draw(shape: ToolShape, height: int, width: int, line_width: int) -> npt.NDA
         corners = _corners(shape)
         draw.rectangle((corners[0], corners[2]), fill=1, outline=1)
     elif shape.kind in _LINES:
-        draw.line(shape.points, fill=1, width=line_width, joint="curve" if shape.kind == "linestrip" else None)
+        draw.line(shape.points, fill=1, width=line_width)
     else:
         draw.polygon(shape.points, fill=1, outline=1)
     return np.asarray(image) > 0

@@ -21,7 +21,7 @@ from segdata.errors import Fault, FaultsError, InvalidInputError
 from segdata.files.ownership import check_inputs_outside, check_target_directory, check_target_file
 from segdata.files.paths import below, normal
 from segdata.files.publishing import staged_directory
-from segdata.images.header import ImageHeader, check_size
+from segdata.images.header import IMAGE_SUFFIXES, ImageHeader, check_size
 from segdata.images.reading import read_image_header
 from segdata.labels.colormap import VOC_CLASSES
 from segdata.labels.masks import encode_index_png, first_pixel
@@ -31,7 +31,7 @@ from segdata.regular import check_regular
 from segdata.sources.finder import IdFiles
 from segdata.sources.sbd.mat5 import read_field
 from segdata.sources.sbd.splits import USUAL_COUNT, SplitCounts, find_release, read_splits
-from segdata.sources.voc import COLOR_DIR, ID_LISTS, IMAGE_DIR, INDEX_DIR, VOC_IMAGE_SUFFIXES, find_devkit
+from segdata.sources.voc import COLOR_DIR, ID_LISTS, IMAGE_DIR, INDEX_DIR, find_devkit
 from segdata.text import plural
 
 MAT_DIR = "cls"
@@ -102,14 +102,14 @@ def sbd_merge(
             f"{devkit / INDEX_DIR}: no such folder; expected a folder of index masks. "
             f"Make it from {COLOR_DIR} with voc-decolor."
         )
-    image_of = IdFiles(root, dataset / SBD_IMAGE_DIR, VOC_IMAGE_SUFFIXES)
+    image_of = IdFiles(root, dataset / SBD_IMAGE_DIR, IMAGE_SUFFIXES)
     mat_of = IdFiles(root, dataset / MAT_DIR, (".mat",))
-    voc_image_of = IdFiles(root, devkit / IMAGE_DIR, VOC_IMAGE_SUFFIXES)
+    voc_image_of = IdFiles(root, devkit / IMAGE_DIR, IMAGE_SUFFIXES)
     voc_mask_of = IdFiles(root, devkit / INDEX_DIR, (".png",))
     finders = (mat_of, image_of, voc_mask_of, voc_image_of)
     check_inputs_outside(target, *(root / finder.folder for finder in finders))
-    images = image_of.names.keys() | voc_image_of.names.keys()
-    splits.check_images(devkit, dataset, images, missing=bool(voc_image_of.names) or not dry_run)
+    images = image_of.ids() | voc_image_of.ids()
+    splits.check_images(devkit, dataset, images, missing=bool(voc_image_of.ids()) or not dry_run)
 
     sources = [_Source(id_, mat_of(id_), image_of(id_)) for id_ in splits.only_sbd()]
     masks = target.relative_to(root)

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.errors import FaultsError, InvalidInputError
-from segdata.images.header import IMAGE_SUFFIXES
 from segdata.lists import read_ids
+from segdata.sources.finder import near_id, no_image
 from segdata.sources.voc import ID_LISTS
-from segdata.text import check_unique, plural, quoted
+from segdata.text import check_unique, plural
 
 #: Number of samples that the official lists of VOC 2012 and SBD give.
 USUAL_COUNT = 10_582
-
-#: Number of ids that a message shows.
-_SHOWN = 3
-
-#: Endings that some copies of the lists put after an id.
-_ENDINGS = (*IMAGE_SUFFIXES, ".mat")
 
 
 def find_release(root: Path) -> Path:
@@ -88,10 +82,10 @@ class Splits:
         lowered = {image.lower(): image for image in images}
         lists = (self.voc_train, self.voc_val, self.sbd_train, self.sbd_val)
         for path, ids in zip(_list_paths(devkit, dataset), lists, strict=True):
-            near = {id_: _near(id_, lowered) for id_ in ids if id_ not in images}
+            near = {id_: near_id(id_, lowered) for id_ in ids if id_ not in images}
             wrong = [id_ for id_ in near if near[id_] or (missing and ids is self.voc_val)]
             if wrong:
-                faults.append(f"{path}: {_no_image(wrong, len(ids), next(filter(None, near.values()), ''))}")
+                faults.append(f"{path}: {no_image(wrong, len(ids), next(filter(None, near.values()), ''))}")
         if faults:
             raise FaultsError(f"ids in {plural(len(faults), 'list')} match no image", faults)
 
@@ -138,19 +132,3 @@ def read_splits(devkit: Path, dataset: Path) -> Splits:
 
 def _list_paths(devkit: Path, dataset: Path) -> list[Path]:
     return [devkit / ID_LISTS / "train.txt", devkit / ID_LISTS / "val.txt", dataset / "train.txt", dataset / "val.txt"]
-
-
-def _near(id_: str, images: Mapping[str, str]) -> str:
-    """Return the id that `id_` probably means, given all ids by their lower case; or an empty text.
-
-    An ending is wrong even if the image itself is not there.
-    """
-    stem, dot, ending = id_.rpartition(".")
-    known = images.get(id_.lower()) or images.get(stem.lower())
-    return known or (stem if f"{dot}{ending}".lower() in _ENDINGS else "")
-
-
-def _no_image(wrong: list[str], count: int, near: str) -> str:
-    shown = ", ".join(map(quoted, wrong[:_SHOWN])) + (", …" if len(wrong) > _SHOWN else "")
-    cure = f"such as {near!r}. Correct the ids." if near else "of images. Correct the ids, or restore the images."
-    return f"{len(wrong)} of {plural(count, 'id')} match no image ({shown}); expected ids {cure}"

@@ -11,6 +11,9 @@ from segdata.sources.tif.values import Format
 
 _IMAGE_DIR, _LABEL_DIR = "images", "labels"
 
+#: COCO JSON of each split of objects.
+SLICE_JSONS = {"all": "instances_all.json", "train": "instances_train.json", "val": "instances_val.json"}
+
 #: List file of each split.
 SLICE_LISTS = {"all": "all_lst.txt", "train": "train_lst.txt", "val": "val_lst.txt"}
 

@@ -49,16 +49,24 @@ def stack_planes(stack: Stack, axes: str | None, option: str) -> Planes:
     return canonical_planes(where, named_layout(axes, f"{where}: {option}", known))
 
 
-def label_form(masks: Stack, first: int, stack: Stack, form: PageForm) -> PageForm:
+def label_form(masks: Stack, first: int, stack: Stack, form: PageForm, *, colors: bool) -> PageForm:
     """Return the form of the label pages; refuse pages that do not match those of the images.
 
+    Args:
+        masks: the labels.
+        first: one of their pages.
+        stack: the images.
+        form: the form of these.
+        colors: whether labels may be colors.
+
     Raises:
-        InvalidInputError: when they have another size, or several samples per pixel.
+        InvalidInputError: when they have another size, or several samples per pixel that are not colors.
     """
     mask_form = masks.form(first)
-    if mask_form.samples != 1:
+    if mask_form.samples != 1 and not colors:
         raise InvalidInputError(
-            f"{masks.path}: {mask_form}; expected labels with one sample per pixel. Convert them first.", "label_mode"
+            f"{masks.path}: {mask_form}; expected labels with one sample per pixel, or a --map of colors",
+            "label_mode",
         )
     if (mask_form.width, mask_form.height) != (form.width, form.height):
         raise InvalidInputError(

@@ -2,84 +2,36 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from segdata.cluster import Workers
-from segdata.errors import InvalidInputError
+from segdata.errors import InvalidInputError, OptionError
 from segdata.files.ownership import check_inputs_outside, check_target_directory
+from segdata.files.paths import normal
 from segdata.files.publishing import staged_directory
 from segdata.images.tiff import Stack
+from segdata.images.tiff_pixels import PageForm
 from segdata.images.values import Percentiles, ValueRange
+from segdata.labels.classes import CLASS_NAMES, write_class_names
+from segdata.labels.map_pixels import Unknown
 from segdata.labels.masks import encode_index_png
+from segdata.labels.value_map import ValueMap
 from segdata.lists.folds import Fold, LastBlock
 from segdata.parallel import Progress, default_workers, silent
+from segdata.sources.coco_export import encode_coco
+from segdata.sources.instances import AnnotatedImage, Instance
 from segdata.sources.tif.axes import Planes, find_channel, label_channel, partners
-from segdata.sources.tif.names import SLICE_LISTS, SliceNames
+from segdata.sources.tif.meaning import LabelMeaning, label_meaning
+from segdata.sources.tif.names import SLICE_JSONS, SLICE_LISTS, SliceNames
+from segdata.sources.tif.report import Pairing, SliceReport
 from segdata.sources.tif.selection import choose_range, label_form, open_at_level, stack_planes
 from segdata.sources.tif.tracks import Track, slice_all
-from segdata.sources.tif.values import (
-    Depth,
-    Format,
-    UnmappedLabelsError,
-    ValueCounts,
-    check_depth,
-    encode_png,
-    encode_tif,
-    to_class_ids,
-    to_eight_bits,
-)
-
-#: How labels were assigned to images: by the coordinates of their planes, or by order if an axis is not known.
-Pairing = Literal["axes", "order"]
-
-
-@dataclass(frozen=True)
-class SliceReport:
-    """Report of `tif_slice`.
-
-    Attributes:
-        stack_pages: number of planes of the stack, or of the chosen channel of it.
-        axes: axes of the image stack in the order of the slices, the slowest first.
-        sizes: size of each axis.
-        channel: number and name of the chosen channel; None if there is one.
-        level: resolution: 0 is the full one.
-        pairing: how labels were assigned to images; None without labels.
-        form: size in pixels, data type and color of every page.
-        scaled: the values that became 0 and 255; None if values were kept.
-        clipped: number of samples outside this range.
-        label_pixels: number of pixels by class id, over all pages.
-        split: how the pages were divided; None if all are in one list.
-        lists: list file of each split.
-        split_pages: positions (from 0) of each split, in the order of its list.
-    """
-
-    images: str
-    labels: str | None
-    target: str
-    stack_pages: int
-    axes: str
-    sizes: tuple[int, ...]
-    channel: str | None
-    level: int
-    pairing: Pairing | None
-    form: str
-    scaled: tuple[float, float] | None
-    clipped: int
-    label_pixels: dict[int, int]
-    split: str | None
-    lists: dict[str, str]
-    split_pages: dict[str, list[int]]
-    written: bool
-
-    @property
-    def pages(self) -> int:
-        """Return the number of sliced pages."""
-        return sum(map(len, self.split_pages.values()))
+from segdata.sources.tif.values import Depth, Format, check_depth, encode_png, encode_tif, to_eight_bits
 
 
 def tif_slice(
@@ -87,7 +39,12 @@ def tif_slice(
     *,
     dst_path: Path,
     labels: Path | None = None,
-    label_map: Mapping[int, int] | None = None,
+    map: ValueMap | None = None,
+    unknown: Unknown = "error",
+    instances: bool = False,
+    border: int | None = None,
+    class_name: str | None = None,
+    class_names: Sequence[str] | None = None,
     pages: Sequence[int] | None = None,
     axes: str | None = None,
     label_axes: str | None = None,
@@ -108,13 +65,24 @@ def tif_slice(
     NAME is the file name of `images` without its suffix; the number is the position of the plane in canonical order
     (`segdata.sources.tif.axes`), from 0. Images are read as everywhere (``docs/images.md``): 0-is-white inverted, a
     palette applied, alpha dropped, 1 to 7 bits stretched; labels keep their stored values. Memory use does not grow
-    with the number of pages.
+    with the number of pages, but with that of instances.
+
+    Values of labels are class ids, or mean what `map` says. With `instances` or `border`, they number objects, and 0
+    is background; the same number on several planes is an object on each. Only `instances` writes COCO JSONs,
+    ``instances_all.json`` in `dst_path`, in place of index PNGs and list files.
 
     Args:
         images: the stack: a TIFF with gray, palette or RGB pages of one form.
         dst_path: directory to create.
         labels: stack of labels with the same axes, or fewer; without it, the list files name images only.
-        label_map: class id of each label value; by default, the values are the ids.
+        map: class of each label value or color, see `load_map`; by default, the values are the ids. Of objects, the
+            class of each number, of which 0 is background; by default, all numbers but 0 are class 1.
+        unknown: ``error`` refuses values that `map` does not name, ``ignore`` gives them its ignore label.
+        instances: write objects as RLE, with the boxes and areas of their masks.
+        border: give pixels within this Euclidean distance of two different objects, in pixels, a class of its own: the
+            id after all others, which is 2 without `map`.
+        class_name: without `map`, class of all objects; ``object`` by default.
+        class_names: names of the classes of `map` from 0, if it has none.
         pages: positions of the planes to slice, from 0; all by default.
         axes: axes of the pages of `images` in the order of the file, such as ``"TZYX"`` or ``"T2Z5YX"``; by default,
             those in the metadata of the file.
@@ -135,12 +103,17 @@ def tif_slice(
     Raises:
         InvalidInputError: when a stack cannot be read, the two stacks do not match, a channel must be chosen, samples
             need a value range, or an option does not fit the data.
-        UnmappedLabelsError: when the labels contain only 0 and 255 and there is no `label_map`.
+        OptionError: when options of labels contradict each other, or there are no labels.
+        UnmappedLabelsError: when the labels contain only 0 and 255 and there is no `map`.
         FaultsError: when pages are damaged, differ in form from the first or have labels that are not classes; names
             each. Nothing is written.
         TargetExistsError: when `dst_path` already exists.
     """
-    _check_label_map(labels, label_map)
+    if labels is None and (map or instances or border is not None):
+        raise OptionError("--map, --instances and --border: say what labels mean; expected --labels")
+    meaning = label_meaning(
+        map, unknown, instances=instances, border=border, class_name=class_name, class_names=class_names
+    )
     check_inputs_outside(dst_path, images, labels)
     workers = workers or default_workers()
     with ExitStack() as files:
@@ -159,15 +132,24 @@ def tif_slice(
             masks = open_at_level(files, labels, level, max_page_mb, optional=True)
             mask_planes = label_channel(stack_planes(masks, label_axes, "--label_axes"), planes, channel_index)
             pairing = "order" if slices.unknown or mask_planes.unknown else "axes"
-            tracks.append(_label_track(masks, mask_planes, slices, track, names, label_map))
+            tracks.append(_label_track(masks, mask_planes, slices, track, names, meaning))
         if dry_run:
             check_target_directory(dst_path, overwrite=overwrite)
         staging = None if dry_run else files.enter_context(staged_directory(dst_path, overwrite=overwrite))
-        clipped, *label_pixels = slice_all(tracks, chosen, staging, workers=workers, progress=progress)
-        if labels and label_map is None:
-            _check_not_binary(labels, *label_pixels)
+        sliced = slice_all(tracks, chosen, staging, meaning.cure, workers=workers, progress=progress)
+        clipped, *label_pixels = sliced.counts
+        if labels:
+            meaning.check_classes(labels, *label_pixels)
+        jsons = _encode_jsons(split_pages, names, track.form, sliced.instances, meaning) if instances else {}
+        class_file = CLASS_NAMES if meaning.names and not instances else None
         if staging:
-            names.write_lists(staging, split_pages, labeled=labels is not None)
+            for name, data in jsons.items():
+                (staging / name).write_bytes(data)
+            if not instances:
+                names.write_lists(staging, split_pages, labeled=labels is not None)
+            if class_file:
+                write_class_names(staging / class_file, meaning.names, meaning.mapping.map.ignore_label)
+    objects = Counter(instance.category for found in sliced.instances.values() for instance in found)
     return SliceReport(
         images=str(images),
         labels=str(labels) if labels else None,
@@ -182,8 +164,11 @@ def tif_slice(
         scaled=(scale.low, scale.high) if scale else None,
         clipped=int(clipped.sum()),
         label_pixels={id_: count for ids in label_pixels for id_, count in enumerate(ids.tolist()) if count},
+        border_class=meaning.border_class,
+        objects={name: objects[name] for name in meaning.categories} if instances else {},
+        class_names=str(dst_path / class_file) if class_file else None,
         split=str(split) if split else None,
-        lists={part: str(dst_path / SLICE_LISTS[part]) for part in split_pages},
+        lists={part: str(dst_path / (SLICE_JSONS if instances else SLICE_LISTS)[part]) for part in split_pages},
         split_pages=split_pages,
         written=not dry_run,
     )
@@ -204,7 +189,7 @@ def _image_track(
     form = stack.form(first)
     with stack.naming(first):
         check_depth(form, depth, ranged=value_range is not None, image_format=image_format)
-    return Track(stack, True, form, pages, names.image, encode_png if image_format == "png" else encode_tif)
+    return Track(stack, form, pages, names.image, encode_png if image_format == "png" else encode_tif)
 
 
 def _label_track(
@@ -213,23 +198,32 @@ def _label_track(
     slices: Planes,
     track: Track,
     names: SliceNames,
-    label_map: Mapping[int, int] | None,
+    meaning: LabelMeaning,
 ) -> Track:
     chosen = list(track.pages)
     pages = dict(zip(chosen, partners(slices, chosen, mask_planes), strict=True))
-    form = label_form(masks, pages[chosen[0]], track.stack, track.form)
-    convert = partial(to_class_ids, label_map=label_map)
-    return Track(masks, False, form, pages, names.label, encode_index_png, convert)
+    colors = meaning.mapped and not meaning.objects
+    form = label_form(masks, pages[chosen[0]], track.stack, track.form, colors=colors)
+    return Track(masks, form, pages, names.label, encode_index_png, meaning.convert(), meaning.take())
 
 
-def _check_label_map(labels: Path | None, label_map: Mapping[int, int] | None) -> None:
-    if label_map is None:
-        return
-    if labels is None:
-        raise InvalidInputError("a label map needs labels. Name their stack with --labels.")
-    beyond = [id_ for id_ in label_map.values() if not 0 <= id_ <= 255]
-    if beyond:
-        raise InvalidInputError(f"the label map contains class id {beyond[0]}; expected 0 to 255")
+def _encode_jsons(
+    split_pages: Mapping[str, Sequence[int]],
+    names: SliceNames,
+    form: PageForm,
+    instances: Mapping[int, tuple[Instance, ...]],
+    meaning: LabelMeaning,
+) -> dict[str, bytes]:
+    """Return the COCO JSON of each split by its name; image names are relative to the target."""
+    root = normal(Path())
+    jsons = {}
+    for split, positions in split_pages.items():
+        images = [
+            AnnotatedImage(root / names.image(position), form.height, form.width, instances[position])
+            for position in positions
+        ]
+        jsons[SLICE_JSONS[split]] = encode_coco(images, root, meaning.categories, "TIFF stack")
+    return jsons
 
 
 def _choose(pages: Sequence[int] | None, slices: Planes) -> list[int]:
@@ -247,8 +241,3 @@ def _split(chosen: list[int], split: Fold | LastBlock | None) -> dict[str, list[
         return {"all": chosen}
     train, val = split.split(len(chosen))
     return {"train": [chosen[index] for index in train], "val": [chosen[index] for index in val]}
-
-
-def _check_not_binary(labels: Path, pixels: ValueCounts) -> None:
-    if pixels[255] and not pixels[1:255].any():
-        raise UnmappedLabelsError(str(labels))

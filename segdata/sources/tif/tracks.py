@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from segdata.images.tiff import Stack
 from segdata.images.tiff_pixels import PageForm
 from segdata.images.values import Percentiles, ValueRange
 from segdata.parallel import Progress, map_faults, progress_map
-from segdata.sources.tif.values import PagePixels, ValueCounts, keep_values
+from segdata.sources.instances import Instance
+from segdata.sources.tif.values import PagePixels, PageResult, ValueCounts, keep_values
 from segdata.text import plural
 
 
@@ -26,43 +28,44 @@ class Track:
 
     Attributes:
         stack: the pages.
-        as_image: read pages as images; otherwise their stored values, as those of labels.
         form: the form that every page must have.
         pages: page in the file of each position.
         name: maps a position to a path below the target.
         encode: maps pixels to the bytes of a file.
-        convert: maps pixels to the pixels to write, and to counts ``(N,)`` that are summed over all pages.
+        convert: maps what was read to the pixels to write, or None to write none, and to the result of the page.
+        take: reads a page, as an image or as stored.
     """
 
     stack: Stack
-    as_image: bool
     form: PageForm
     pages: Mapping[int, int]
     name: Callable[[int], str]
     encode: Callable[[PagePixels], bytes]
-    convert: Callable[[PagePixels], tuple[PagePixels, ValueCounts]] = keep_values
+    convert: Callable[[Any], tuple[PagePixels | None, PageResult]] = keep_values
+    take: Callable[[Stack, int, PageForm], Any] = Stack.read_page
 
-    def read(self, position: int) -> PagePixels:
-        """Return the pixels of the page at `position`.
+    def read(self, position: int) -> Any:
+        """Return what `take` reads of the page at `position`.
 
         Raises:
             InvalidInputError: when the page cannot be read; names the file and the page.
         """
-        page = self.pages[position]
-        return self.stack.read_page(page, self.form) if self.as_image else self.stack.read(page, self.form)
+        return self.take(self.stack, self.pages[position], self.form)
 
-    def slice(self, position: int, staging: Path | None) -> ValueCounts:
-        """Write one page below `staging`, or only check it; return its counts.
+    def slice(self, position: int, staging: Path | None) -> PageResult:
+        """Write one page below `staging`, or only check it.
 
         Raises:
             InvalidInputError: when the page cannot be read or converted; names the file and the page.
         """
-        pixels = self.read(position)
+        stored = self.read(position)
         with self.stack.naming(self.pages[position]):
-            converted, counts = self.convert(pixels)
-        if staging:
-            (staging / self.name(position)).write_bytes(self.encode(converted))
-        return counts
+            converted, result = self.convert(stored)
+        if staging and converted is not None:
+            path = staging / self.name(position)
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(self.encode(converted))
+        return result
 
     def count(self, position: int, *, by_value: bool) -> SampleCounts:
         """Return the samples of the page at `position` for `find_value_range`."""
@@ -90,22 +93,42 @@ def track_range(
     return find_value_range(counts, wanted)
 
 
+@dataclass(frozen=True)
+class SlicedPages:
+    """All pages after conversion: the sums of their counts by track, and their objects by position."""
+
+    counts: list[ValueCounts]
+    instances: dict[int, tuple[Instance, ...]]
+
+
 def slice_all(
-    tracks: Sequence[Track], positions: Sequence[int], staging: Path | None, *, workers: Workers, progress: Progress
-) -> list[ValueCounts]:
-    """Write the pages of all tracks at `positions` below `staging`, or only check them; return the counts by track.
+    tracks: Sequence[Track],
+    positions: Sequence[int],
+    staging: Path | None,
+    value_cure: str,
+    *,
+    workers: Workers,
+    progress: Progress,
+) -> SlicedPages:
+    """Write the pages of all tracks at `positions` below `staging`, or only check them.
+
+    Args:
+        tracks: images and labels.
+        positions: the pages.
+        staging: directory to write to; None only checks.
+        value_cure: what to do about label values without a class.
+        workers: number of threads, or a cluster.
+        progress: reports progress.
 
     Raises:
         FaultsError: when pages cannot be read or converted; names each.
     """
     if staging:
         check_shared(workers, staging)
-        for track in tracks:
-            (staging / track.name(0)).parent.mkdir()
     totals: list[ValueCounts] = [np.zeros(1, np.int64) for _ in tracks]
+    instances: dict[int, tuple[Instance, ...]] = {}
     faults: list[Fault] = []
-    sliced = 0
-    for counts in map_faults(
+    for position, results in map_faults(
         partial(_slice_position, tracks, staging),
         positions,
         faults,
@@ -115,32 +138,33 @@ def slice_all(
         progress=progress,
         workers=workers,
     ):
-        sliced += 1
-        totals = [total + count for total, count in zip(totals, counts, strict=True)]
+        totals = [total + result.counts for total, result in zip(totals, results, strict=True)]
+        instances[position] = sum((result.instances for result in results), ())
     if faults:
-        bad = len(positions) - sliced
-        raise FaultsError(f"{bad} of {plural(len(positions), 'page')} cannot be sliced", faults)
-    return totals
+        bad = len(positions) - len(instances)
+        cure = f". {value_cure}" if any(fault.code == "value_outside_classes" for fault in faults) else ""
+        raise FaultsError(f"{bad} of {plural(len(positions), 'page')} cannot be sliced{cure}", faults)
+    return SlicedPages(totals, instances)
 
 
-def _slice_position(tracks: Sequence[Track], staging: Path | None, position: int) -> list[ValueCounts]:
-    """Slice one page of each track; return its counts.
+def _slice_position(tracks: Sequence[Track], staging: Path | None, position: int) -> tuple[int, list[PageResult]]:
+    """Slice one page of each track; return the position and the results.
 
     Raises:
         FaultsError: when pages cannot be read or converted; says the position if it is not the number of the page.
     """
-    counts: list[ValueCounts] = []
+    results: list[PageResult] = []
     faults: list[Fault] = []
     for track in tracks:
         found: list[Fault] = []
         page = track.pages[position]
         where = f"{track.stack.path.name}, page {page}"
         with collecting(found, where):
-            counts.append(track.slice(position, staging))
+            results.append(track.slice(position, staging))
         elsewhere = f" (slice {position})" if page != position else ""
         # The stack names the page in its errors, since most of them are not collected.
         texts = [fault.what.removeprefix(f"{where}: ") for fault in found]
         faults += (replace(fault, what=f"{text}{elsewhere}") for fault, text in zip(found, texts, strict=True))
     if faults:
         raise FaultsError(f"slice {position} cannot be written", faults)
-    return counts
+    return position, results

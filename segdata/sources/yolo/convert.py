@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -89,7 +90,8 @@ def _read_image(names: Sequence[str], path: Path) -> AnnotatedImage:
         header = read_upright(path)
         image = AnnotatedImage(path, *header.shape)
         label = label_path(path)
-        if not label.is_file():
+        # A link that leads nowhere, or a FIFO, is a fault and not an image without objects.
+        if not os.path.lexists(label):
             image.found["images without a label file"] += 1
             return image
         return read_objects(image, label, names)

@@ -54,6 +54,8 @@ def read_objects(image: AnnotatedImage, label: Path, names: Sequence[str]) -> An
 def _text(label: Path) -> str:
     try:
         return read_regular(label, at_most=_LABEL_BYTES).decode("utf-8-sig")
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{label.name} {error}", error.code) from error
     except OSError as error:
         raise InvalidInputError(f"{label.name} cannot be read: {error.strerror}", "unreadable") from error
     except UnicodeDecodeError as error:

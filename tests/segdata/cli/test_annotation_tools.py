@@ -11,20 +11,20 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
-from segdata.miniature.tool_exports import write_instance_masks, write_labelme, write_yolo
+from segdata.miniature.tool_exports import write_export
 
 Run = Callable[..., Result]
 
 
 @pytest.fixture
 def labelme_export(tmp_path: Path) -> Path:
-    write_labelme(tmp_path / "export", images=4)
+    write_export(tmp_path / "export", "labelme", train=2, val=2)
     return tmp_path / "export"
 
 
 @pytest.fixture
 def masks(tmp_path: Path) -> Path:
-    write_instance_masks(tmp_path / "export", images=4)
+    write_export(tmp_path / "export", "instance-masks", train=2, val=2)
     return tmp_path / "export"
 
 
@@ -81,7 +81,7 @@ def test_an_existing_json_is_kept(segdata: Run, labelme_export: Path, tmp_path: 
 
 
 def test_yolo_writes_a_json_for_each_split(segdata: Run, tmp_path: Path) -> None:
-    write_yolo(tmp_path / "set", train=3, val=2)
+    write_export(tmp_path / "set", "yolo", train=3, val=2)
     done = segdata("yolo-seg", tmp_path / "set", "--dst_path", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert f"3 images written to {tmp_path}/out/instances_train.json" in done.output

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +13,13 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
+from segdata.errors import Fault
 from segdata.inspect.check import CheckReport, check
 from segdata.lists import read_list
 from segdata.miniature.coco import write_coco
 from segdata.miniature.voc import write_devkit
-from segdata.sources.voc import voc_decolor, voc_list
+from segdata.sources.voc import voc_list
+from segdata.sources.voc_decolor import voc_decolor
 
 Run = Callable[..., Result]
 
@@ -50,8 +54,10 @@ def test_a_clean_list_is_one_line(segdata: Run, root: Path) -> None:
     result = segdata("check", path)
     assert (result.exit_code, result.output.strip()) == (
         0,
-        f"{path}: 0 errors, 0 warnings in 5 samples (image headers read)",
+        f"{path}: 0 errors, 0 warnings in 5 samples (image headers read)\n"
+        "not known  names of the classes: VOC's 21 are assumed; --class_names or --num_classes names others",
     )
+    assert "not known" not in segdata("check", path, "--num_classes", 21).output
 
 
 def test_each_kind_has_a_line_its_cases_and_what_to_do(segdata: Run, root: Path) -> None:
@@ -88,7 +94,32 @@ def test_the_json_is_the_whole_report(segdata: Run, root: Path) -> None:
     path = root / "voc_train_lst.txt"
     result = segdata("check", path, "--json", "--decode", "--hash")
     assert result.exit_code == 1
-    assert msgspec.json.decode(result.output, type=CheckReport) == check(path, decode=True, hash=True)
+    every: list[Fault] = []
+    assert msgspec.json.decode(result.output, type=CheckReport) == check(path, decode=True, hash=True, every=every)
+    assert len(every) == 1
+
+
+def test_json_and_csv_have_all_faults(segdata: Run, root: Path, tmp_path: Path) -> None:
+    (root / "l.txt").write_text("".join(f"{n}.jpg {n}.png\n" for n in range(13)))
+    table = tmp_path / "faults.csv"
+    result = segdata("check", root / "l.txt", "--json", "--dst_path", table)
+    assert result.exit_code == 1
+    faults = json.loads(result.output)["faults"]
+    assert [fault["where"] for fault in faults if fault["code"] == "missing_image"] == [f"{n}.jpg" for n in range(13)]
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["code"], row["where"], row["what"]) for row in rows] == [tuple(fault.values()) for fault in faults]
+    assert {row["severity"] for row in rows} == {"error"}
+    # It replaces nothing on its own, and says so before it checks.
+    table.write_text("mine")
+    refused = segdata("check", root / "l.txt", "--out", table)
+    assert (refused.exit_code, "already exists" in refused.output, "missing_image" in refused.output) == (
+        1,
+        True,
+        False,
+    )
+    segdata("check", root / "l.txt", "--out", table, "--overwrite")
+    assert table.read_text().startswith("code,severity,where,what")
 
 
 def test_training_and_validation_are_held_against_each_other(segdata: Run, root: Path) -> None:
@@ -125,7 +156,7 @@ def test_the_images_of_a_json_to_compare_with_are_named(segdata: Run, tmp_path: 
         (("{root}/voc_train_lst.txt", "--against", "{root}/none.txt"), 2, "does not exist"),
         (("{root}/voc_train_lst.txt", "--images", "{root}"), 1, "does not take images"),
         (("{root}/voc_train_lst.txt", "--num_classes", "2"), 1, "value_outside_classes"),
-        (("{root}/voc_train_lst.txt", "--data_root", "{root}/VOCdevkit"), 1, "missing_image"),
+        (("{root}/voc_train_lst.txt", "--data_root", "{root}/VOCdevkit"), 1, "all are below {root}. Use --data_root"),
         (("{root}/VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt",), 1, "an id list"),
         (("{root}",), 1, "no record set"),
         (("{root}/voc_train_lst.txt", "--against", "{root}"), 1, "no record set"),
@@ -137,5 +168,5 @@ def test_bad_input_gets_a_sentence_and_a_status(
     segdata: Run, clean: Path, arguments: tuple[str, ...], status: int, sentence: str
 ) -> None:
     result = segdata("check", *(argument.format(root=clean) for argument in arguments))
-    assert (result.exit_code, sentence in result.output) == (status, True), result.output
+    assert (result.exit_code, sentence.format(root=clean) in result.output) == (status, True), result.output
     assert "Traceback" not in result.output

@@ -60,7 +60,7 @@ def test_every_choice_reaches_the_subset(subset, tmp_path):
     done = subset(
         "--category", "1", "--category", "rectangle", "--category", "triangle", "--match", "any", "--image_ids",
         tmp_path / "ids.txt", "--max_images", 2, "--seed", 3, "--crowd", "drop", "--min_area", 10, "--media", "symlink",
-        "--workers", 1, "--json", "--dry-run",
+        "--drop-unused", "--workers", 1, "--json", "--dry-run",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     report = json.loads(done.stdout)
@@ -74,6 +74,7 @@ def test_every_choice_reaches_the_subset(subset, tmp_path):
         "crowd": "drop",
         "keep_empty": False,
         "min_area": 10.0,
+        "drop_unused": True,
     }
     assert (report["images"], report["media"], report["written"]) == (2, "symlink", False)
     assert not (tmp_path / "out").exists()

@@ -37,8 +37,8 @@ def test_the_report_names_the_data_root_and_hints_at_color(segdata: Run, root: P
         f"2 samples written to {root}/list.txt",
         f"data root, to use with the list: {root}",
         "labels by format: 8-bit gray PNG: 1, 1-bit palette PNG: 1",
-        "hint: class ids are read from 8-bit gray PNG labels, but 1 label has another format; voc-decolor converts PNG "
-        "masks in color",
+        "hint: class ids are read from 8-bit gray PNG labels, but 1 label has another format; mask-map converts masks "
+        "of any kind",
         "left out, neither images nor labels: .json: 1",
     ]
     assert (root / "list.txt").read_text() == "images/a.JPG labels/a_mask.png\nimages/b.JPG labels/b_mask.png\n"
@@ -61,6 +61,8 @@ def test_the_report_as_json(segdata: Run, root: Path) -> None:
         "samples": 2,
         "labels": {"8-bit gray PNG": 1, "1-bit palette PNG": 1},
         "left_out": {".json": 1},
+        "unpaired": {},
+        "unlisted": 0,
         "left_out_folders": [],
         "written": False,
     }
@@ -78,3 +80,16 @@ def test_names_that_never_meet_end_with_a_hint(segdata: Run, root: Path) -> None
     result = segdata(*arguments(root))
     assert result.exit_code == 1
     assert "images are named like a, labels like a_mask" in result.output
+
+
+def test_ids_and_files_without_a_counterpart_are_counted(segdata: Run, root: Path) -> None:
+    (root / "labels" / "b_mask.png").unlink()
+    Image.new("RGB", (6, 4)).save(root / "images" / "c.JPG")
+    (root / "ids.txt").write_text("a\nb\n")
+    result = segdata(*arguments(root), "--label_suffix", "_mask", "--ids", root / "ids.txt", "--unpaired", "skip")
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[-2:] == [
+        "left out, images without a label: 1",
+        "left out, not among the ids: 1",
+    ]
+    assert (root / "list.txt").read_text() == "images/a.JPG labels/a_mask.png\n"

@@ -30,7 +30,7 @@ Run = Callable[..., Result]
         (
             "tif",
             [
-                ("tif-slice", "--images", "{0}/train-volume.tif", "--labels", "{0}/train-labels.tif", "--label_map",
+                ("tif-slice", "--images", "{0}/train-volume.tif", "--labels", "{0}/train-labels.tif", "--map",
                  "0:0,255:1", "--dst_path", "{0}-sliced"),
                 ("to-mindrecord", "--data_root", "{0}-sliced", "--data_lst", "{0}-sliced/all_lst.txt", "--num_classes",
                  "2", "--dst_path", "{0}-records", "--num_shards", "2"),
@@ -67,6 +67,50 @@ Run = Callable[..., Result]
                 ("to-mindrecord", "--annotations", "{0}.json", "--images", "{0}/images", "--dst_path", "{0}-records",
                  "--num_shards", "2"),
                 ("verify", "{0}-records"),
+            ],
+        ),
+        (
+            "voc",
+            [
+                ("masks-to-coco", "{0}/VOCdevkit/VOC2012/SegmentationObject", "--class_masks",
+                 "{0}/VOCdevkit/VOC2012/SegmentationClass", "--images", "{0}/VOCdevkit/VOC2012/JPEGImages",
+                 "--dst_path", "{0}.json"),
+                ("check", "{0}.json", "--images", "{0}/VOCdevkit/VOC2012/JPEGImages"),
+            ],
+        ),
+        (
+            "cityscapes",
+            [
+                ("masks-to-coco", "{0}/gtFine", "--cityscapes", "--images", "{0}/leftImg8bit", "--dst_path",
+                 "{0}.json"),
+                ("check", "{0}.json", "--images", "{0}/leftImg8bit"),
+            ],
+        ),
+        (
+            "cvat",
+            [
+                ("check", "{0}/annotations/instances_default.json", "--images", "{0}/images/default", "--strict",
+                 "--crowd", "object"),
+                ("coco-to-masks", "--annotations", "{0}/annotations/instances_default.json", "--images",
+                 "{0}/images/default", "--crowd", "object", "--dst_path", "{0}-masks"),
+                ("check", "{0}-masks/coco_lst.txt", "--class_names", "{0}-masks/classes.txt", "--data_root", "{0}/.."),
+            ],
+        ),
+        (
+            "label-studio",
+            [
+                ("check", "{0}/result.json", "--strict"),
+                ("to-mindrecord", "{0}/result.json", "--dst_path", "{0}-records", "--num_shards", "2"),
+                ("verify", "{0}-records"),
+            ],
+        ),
+        (
+            "roboflow",
+            [
+                ("check", "{0}/train/_annotations.coco.json", "--against", "{0}/valid/_annotations.coco.json"),
+                ("coco-subset", "--annotations", "{0}/train/_annotations.coco.json", "--images", "{0}/train",
+                 "--drop-unused", "--remap-ids", "--dst_path", "{0}-subset"),
+                ("check", "{0}-subset/annotations/instances.json", "--strict"),
             ],
         ),
     ],

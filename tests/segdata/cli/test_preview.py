@@ -7,7 +7,8 @@ from PIL import Image
 
 from segdata.miniature.coco import write_coco
 from segdata.miniature.voc import write_devkit
-from segdata.sources.voc import voc_decolor, voc_list
+from segdata.sources.voc import voc_list
+from segdata.sources.voc_decolor import voc_decolor
 
 
 @pytest.fixture

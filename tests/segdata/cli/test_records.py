@@ -15,7 +15,8 @@ Run = Callable[..., Result]
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from segdata.miniature.voc import write_devkit
-    from segdata.sources.voc import voc_decolor, voc_list
+    from segdata.sources.voc import voc_list
+    from segdata.sources.voc_decolor import voc_decolor
 
     root = tmp_path_factory.mktemp("cli") / "data"
     write_devkit(root, train=5, val=2)
@@ -75,7 +76,7 @@ def test_pairs_that_are_left_out_are_said(segdata: Run, root: Path, tmp_path: Pa
         (("--num_classes", "2"), 1, "expected 0 to 1 or 255"),
         (("--class_names", "{root}/none.txt"), 2, "does not exist"),
         (("--data_lst", "{root}/VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt"), 1, "an id list"),
-        (("--data_root", "{root}/VOCdevkit"), 1, "missing"),
+        (("--data_root", "{root}/VOCdevkit"), 1, "none of 5 images is below"),
         (("--dst_path", "{root}"), 1, "would delete"),
         (("--dst_path", "{root}/voc_train_lst.txt"), 1, "is a file"),
         (("--num_shard", "2"), 2, "Did you mean"),

@@ -1,4 +1,7 @@
-"""SIGINT and SIGTERM in the middle of every command that works for long: the usual status, and nothing is written."""
+"""SIGINT and SIGTERM in the middle of every command that works for long: the usual status, and nothing is written.
+
+A worker process that is killed, as the kernel does if memory runs out, and a program that is stopped and continued.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from command_lines import SEGDATA, write_inputs
+
+import segdata
 
 #: Sends itself a signal after the first item of the first task.
 PROGRAM = """
@@ -38,10 +43,31 @@ if __name__ == "__main__":
     main(sys.argv[2:])
 """
 
+#: Kills the first of its worker processes.
+KILLER = """
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+
+def kill():
+    while not (workers := multiprocessing.active_children()):
+        time.sleep(0.001)
+    os.kill(workers[0].pid, signal.SIGKILL)
+
+if __name__ == "__main__":
+    threading.Thread(target=kill, daemon=True).start()
+    from segdata.cli import main
+
+    main(sys.argv[1:])
+"""
+
 #: Those that work for long.
 COMMANDS = [
     *("voc-decolor", "sbd-merge", "tif-slice", "labelme", "masks-to-coco", "coco-subset", "coco-to-masks"),
-    *("to-mindrecord", "check", "stats", "verify", "preview"),
+    *("to-mindrecord", "check", "stats", "verify", "preview", "unpack"),
 ]
 
 
@@ -50,6 +76,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("inputs") / "data"
     write_inputs(root)
     (root.parent / "program.py").write_text(PROGRAM)
+    (root.parent / "killer.py").write_text(KILLER)
     return root
 
 
@@ -77,3 +104,38 @@ def test_an_interrupted_command_says_so_and_writes_nothing(
     assert ended.stderr.splitlines()[-1].startswith("Interrupted")
     assert ended.stdout == ""
     assert contents(tmp_path / "data") == contents(inputs)
+
+
+@pytest.mark.parametrize("command", ["to-mindrecord", "check"])
+def test_a_killed_worker_process_is_a_sentence_and_nothing_is_written(
+    command: str, inputs: Path, tmp_path: Path
+) -> None:
+    # All other commands have threads only.
+    shutil.copytree(inputs, tmp_path / "data")
+    line = [command, *SEGDATA[command].split(), "--decode", "--workers", "2"]
+    ended = subprocess.run(
+        [sys.executable, str(inputs.parent / "killer.py"), *line],
+        cwd=tmp_path / "data", capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(Path.cwd())},
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("Error: a worker process was killed before it finished; either memory ran out")
+    assert len(ended.stderr.splitlines()) == 1
+    assert contents(tmp_path / "data") == contents(inputs)
+
+
+def test_a_program_that_is_stopped_and_continued_writes_the_same_bytes(inputs: Path, tmp_path: Path) -> None:
+    shutil.copytree(inputs, tmp_path / "data")
+    program = subprocess.Popen(
+        [
+            sys.executable, str(inputs.parent / "program.py"), str(int(signal.SIGSTOP)),
+            "to-mindrecord", *SEGDATA["to-mindrecord"].split(), "--workers", "2",
+        ],
+        cwd=tmp_path / "data", env=os.environ | {"PYTHONPATH": str(Path.cwd())}, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert os.WIFSTOPPED(os.waitpid(program.pid, os.WUNTRACED)[1])
+    assert not (tmp_path / "data" / "out").exists()
+    program.send_signal(signal.SIGCONT)
+    assert program.wait() == 0
+    source = segdata.open_dataset(inputs / "voc_train_lst.txt")
+    segdata.to_mindrecord(source, tmp_path / "out", num_shards=2, workers=1)
+    assert contents(tmp_path / "data" / "out") == contents(tmp_path / "out")

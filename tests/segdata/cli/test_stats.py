@@ -137,7 +137,7 @@ def test_a_plot_that_stands_there_is_replaced_only_when_asked(segdata: Run, data
         (("{root}/none.txt",), 2, "does not exist"),
         (("{root}",), 1, "no record set"),
         (("{list}", "--num_classes", "1"), 0, "1_label.png: pixel (x=2, y=0) has value 2; expected 0 to 0 or 255"),
-        (("{list}", "--data_root", "/"), 1, "none of its 3 samples can be read:\n  0.png: missing"),
+        (("{list}", "--data_root", "/"), 1, "none of 3 images is below /; all are below"),
         (("{root}/names.txt",), 1, "an id list or an image list"),
     ],
 )

@@ -87,7 +87,11 @@ def test_a_folder_that_is_not_ours_is_refused_and_no_flag_is_recommended(
         (("voc-decolor", "--data_root", "{root}", "--colormap", "{root}/none.txt"), 1, "none.txt: cannot be read"),
         (("voc-decolor", "--data_root", "{root}/VOCdevkit/VOC2012/ImageSets"), 1, "no VOC devkit"),
         (("voc-list", "--data_root", "{root}"), 1, "Make it from SegmentationClass with voc-decolor"),
-        (("voc-list", "--data_root", "{root}", "--split", "test"), 2, "'test' is not one of"),
+        (
+            ("voc-list", "--data_root", "{root}", "--split", "test"),
+            1,
+            "test.txt: no such id list; expected one of train",
+        ),
         (("sample", "{root}"), 1, "would delete"),
         (("voc-decolorize",), 2, "No such command"),
     ],

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import example, given, strategies as st
 
-from segdata.coco.annotations import duplicate_images, entries, malformed, measure, orphans, stated_box
+from segdata.coco.annotations import duplicate_images, entries, measure, orphans, stated_box
 from segdata.coco.file import read_coco
+from segdata.coco.malformed import malformed
 from segdata.errors import Fault
 
 HEIGHT, WIDTH = 12, 16

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from segdata.coco.annotations import Members
-from segdata.coco.file import Image, decode_object, read_coco
+from segdata.coco.file import Image, read_coco
+from segdata.coco.objects import decode_object
 from segdata.errors import FaultsError, InvalidInputError
 
 MEMBERS = {

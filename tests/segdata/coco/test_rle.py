@@ -64,7 +64,7 @@ def test_long_runs_are_counted_rightly(runs):
         ([[1, 1, 3, 3]], "polygon 1 has 2 points; expected 3 or more"),
         ([[1, 1, 5, 1, 5, 5], [1, 1, 3, 3]], "polygon 2 has 2 points"),
         ([[1, 1, 5, 1, 5, 5, 1]], "expected pairs of numbers"),
-        ([1, 1, 5, 1, 5, 5], "polygon 1: found 1; expected pairs"),
+        ([1, 1, 5, 1, 5, 5], "found a list of 6 numbers; expected a list of polygons"),
         ([["a", "b"]], "expected numbers"),
         ([[1, 1, 5, 1, 5, float("nan")]], "far outside"),
         ([[1, 1, 5, 1, 5, 1e12]], "far outside"),

@@ -15,7 +15,7 @@ from published import publish, texts
 
 from segdata.errors import SegDataError, TargetExistsError
 from segdata.files.locks import InUseError, lock_file, locked
-from segdata.files.ownership import RESULT_MARKER
+from segdata.files.ownership import RESULT_MARKER, marked_files
 from segdata.files.publishing import staged_directory, staged_file, staging_directory, write_file
 
 
@@ -33,6 +33,14 @@ def test_a_failing_block_leaves_nothing_behind(tmp_path: Path) -> None:
         (staging / "a").write_text("1")
         raise ZeroDivisionError
     assert os.listdir(tmp_path) == []
+
+
+def test_a_lock_that_could_not_be_removed_is_not_published(tmp_path: Path) -> None:
+    with staged_directory(tmp_path / "set", overwrite=False) as staging:
+        write_file(staging / "list.txt", b"a", overwrite=False)
+        lock_file(staging / "list.txt").touch()
+    assert sorted(os.listdir(tmp_path / "set")) == [RESULT_MARKER, "list.txt"]
+    assert list(marked_files(tmp_path / "set")) == ["list.txt"]
 
 
 def staging_of(target: Path) -> Path:

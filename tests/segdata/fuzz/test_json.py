@@ -15,14 +15,16 @@ from hypothesis import example, given, settings, strategies as st
 
 import segdata
 from segdata.coco.annotations import Members
-from segdata.coco.file import decode_object, read_coco
+from segdata.coco.file import read_coco
+from segdata.coco.objects import decode_object
 from segdata.coco.rle import decode_rle, to_rle
 from segdata.errors import InvalidInputError
 from segdata.mindrecord.header import read_shard_header
 from segdata.miniature.voc import write_devkit
 from segdata.records.manifest import read_manifest
 from segdata.records.reader import open_set
-from segdata.sources.voc import voc_decolor, voc_list
+from segdata.sources.voc import voc_list
+from segdata.sources.voc_decolor import voc_decolor
 
 COCO = {
     "info": {"year": 2017},

@@ -18,9 +18,12 @@ from PIL import Image
 from worker_functions import memory_to_decode
 
 from segdata.errors import InvalidInputError
-from segdata.labels.colormap import ColorMap, voc_colormap, voc_palette
-from segdata.labels.masks import decode_index_png, to_index_png
+from segdata.labels.colormap import voc_palette
+from segdata.labels.map_pixels import MaskMapping
+from segdata.labels.mapping import to_index_png
+from segdata.labels.masks import decode_index_png
 from segdata.labels.png import SIGNATURE
+from segdata.labels.value_map import ValueMap, voc_colormap
 
 Chunk = tuple[bytes, bytes]
 
@@ -32,7 +35,7 @@ FORMS = [(color, depth) for color, depths in DEPTHS.items() for depth in depths]
 #: Column and row of the first pixel and steps between pixels, for each of the seven passes (specification, section 8).
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
-OWN = ColorMap(("ground", "road"), {0: (0, 0, 0), 1: (128, 64, 128), 255: (255, 255, 255)})
+OWN = ValueMap(("ground", "road"), colors={(0, 0, 0): 0, (128, 64, 128): 1, (255, 255, 255): 255})
 
 #: Chunks that do not affect pixel values.
 ANCILLARY: list[Chunk] = [
@@ -96,7 +99,7 @@ def _rows(width: int, height: int, bits: int, interlaced: bool) -> list[int]:
 
 
 def _palettes(count: int) -> st.SearchStrategy[bytes]:
-    colors = st.sampled_from([bytes(color) for color in (*OWN.colors.values(), (128, 0, 0), (1, 2, 3))])
+    colors = st.sampled_from([bytes(color) for color in (*OWN.colors, (128, 0, 0), (1, 2, 3))])
     return st.lists(colors, min_size=count, max_size=count).map(b"".join)
 
 
@@ -170,13 +173,17 @@ def outcome(decode: Callable[[bytes], Any], data: bytes) -> Any:
         return None
 
 
-def expected_ids(data: bytes, colormap: ColorMap) -> np.ndarray[Any, Any] | None:
+def expected_ids(data: bytes, colormap: ValueMap) -> np.ndarray[Any, Any] | None:
     """Return the class ids of a mask by Pillow's colors or samples; None where it has others."""
     pixels = by_pillow(data)
     depth, color = data[24], data[25]
-    if pixels is None or color == GRAY_ALPHA or (depth == 16 and color != GRAY):
+    if pixels is None or (depth == 16 and color != GRAY):
         return None
-    if color == GRAY:
+    if color == GRAY_ALPHA:
+        if not ((pixels[..., 1] == 255) | ~pixels.any(axis=2)).all():
+            return None
+        pixels = pixels[..., 0]
+    if color in (GRAY, GRAY_ALPHA):
         ids = pixels.astype(np.int64) // {1: 1, 2: 85, 4: 17, 8: 1, 16: 1}[depth]
         return ids if np.isin(ids, [*range(len(colormap.names)), 255]).all() else None
     colors = pixels
@@ -186,7 +193,7 @@ def expected_ids(data: bytes, colormap: ColorMap) -> np.ndarray[Any, Any] | None
         if pixels.max() >= len(palette):
             return None
         colors = palette[pixels]
-    table = {rgb: id_ for id_, rgb in colormap.colors.items()}
+    table: dict[tuple[int, ...], int] = {**colormap.colors}
     if color == RGBA:
         table = {(*rgb, 255): id_ for rgb, id_ in table.items()} | {(0, 0, 0, 0): table[0, 0, 0]}
     found = [table.get(tuple(pixel)) for pixel in colors.reshape(-1, colors.shape[-1]).tolist()]
@@ -206,18 +213,22 @@ def test_a_whole_index_png_is_pillows_pixels_and_another_form_a_sentence(chunks:
 
 @settings(max_examples=300)
 @given(chunk_lists(), st.sampled_from([voc_colormap(), OWN]))
-def test_a_mask_becomes_the_classes_of_its_colors_or_a_sentence(chunks: list[Chunk], colormap: ColorMap) -> None:
+def test_a_mask_becomes_the_classes_of_its_colors_or_a_sentence(chunks: list[Chunk], colormap: ValueMap) -> None:
     data = assembled(chunks)
     expected = expected_ids(data, colormap)
-    found = outcome(lambda data: to_index_png(data, colormap), data)
-    if found is not None and found[1] == "rewritten":
-        # Not decoded: an index without a class stays unchanged.
-        assert np.array_equal(by_pillow(found[0]), by_pillow(data))
-    elif expected is None:
+    found = outcome(lambda data: to_index_png(data, MaskMapping(colormap)), data)
+    if expected is None:
         assert found is None
     else:
-        assert np.array_equal(decode_index_png(found[0]), expected)
-        assert np.array_equal(by_pillow(found[0]), expected)
+        assert np.array_equal(decode_index_png(found.data), expected)
+        assert np.array_equal(by_pillow(found.data), expected)
+        assert sum(found.counts.values()) == expected.size
+    rewritten = outcome(lambda data: to_index_png(data, MaskMapping(colormap), count=False), data)
+    if rewritten is not None and rewritten.method == "rewritten" and not rewritten.counts:
+        # Not decoded: an index without a class stays unchanged.
+        assert np.array_equal(by_pillow(rewritten.data), by_pillow(data))
+    else:
+        assert (rewritten and rewritten.data) == (found and found.data)
 
 
 @settings(max_examples=500)
@@ -226,16 +237,16 @@ def test_damage_is_a_sentence_or_changes_no_pixel(data: bytes) -> None:
     found = outcome(decode_index_png, data)
     if found is not None:
         assert np.array_equal(found, by_pillow(data))
-    converted = outcome(lambda data: to_index_png(data, OWN), data)
+    converted = outcome(lambda data: to_index_png(data, MaskMapping(OWN), count=False), data)
     if converted is not None:
-        expected = by_pillow(data) if converted[1] == "rewritten" else expected_ids(data, OWN)
-        ids = outcome(decode_index_png, converted[0])
+        expected = by_pillow(data) if converted.method == "rewritten" else expected_ids(data, OWN)
+        ids = outcome(decode_index_png, converted.data)
         assert (ids is None and expected is None) or np.array_equal(ids, expected)
 
 
 MASK = [header(2, 1, 8, GRAY), (b"IDAT", zlib.compress(b"\0\0\1")), (b"IEND", b"")]
 FILTERED = [header(2, 1, 8, GRAY), (b"IDAT", zlib.compress(b"\1\0\1")), (b"IEND", b"")]
-COLORS = b"\0\0\0" + bytes(OWN.colors[1])
+COLORS = b"\0\0\0" + bytes([*OWN.colors][1])
 
 
 @pytest.mark.parametrize(

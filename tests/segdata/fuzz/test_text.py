@@ -10,7 +10,9 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from segdata.errors import InvalidInputError
-from segdata.labels.colormap import IGNORE, IGNORE_NAMES, read_class_names, read_colormap
+from segdata.labels.classes import read_class_names
+from segdata.labels.colormap import IGNORE, IGNORE_NAMES
+from segdata.labels.map_file import read_map
 from segdata.lists import read_ids, read_list
 from segdata.text import text_lines
 
@@ -77,17 +79,18 @@ def test_every_line_of_an_id_list_becomes_one_plain_name(path: Path, data: bytes
 @example(data=b"road" + b" " * 100_000 + b"x")
 @example(data=b"road" + b" 1" * 100_000 + b"x")
 def test_a_label_map_has_names_and_colors_that_are_all_different(path: Path, data: bytes) -> None:
-    colormap = read(read_colormap, path, data)
+    colormap = read(read_map, path, data)
     if colormap is None:
         return
-    ignored = IGNORE in colormap.colors
     assert 1 <= len(colormap.names) <= 255
-    assert sorted(colormap.colors) == [*range(len(colormap.names)), *([IGNORE] if ignored else [])]
+    ids = {*colormap.colors.values(), *(span.id for span in colormap.spans), colormap.other} - {None, IGNORE}
+    assert ids == {*range(len(colormap.names))}
     assert len({*colormap.names}) == len(colormap.names)
     assert not {*IGNORE_NAMES} & {name.lower() for name in colormap.names}
-    assert len({*colormap.colors.values()}) == len(colormap.colors) == len(text_lines(path))
-    assert all(0 <= value <= 255 for color in colormap.colors.values() for value in color)
-    assert read_class_names(path) == colormap.names
+    assert len(colormap.colors) + len(colormap.spans) + (colormap.other is not None) <= len(text_lines(path))
+    assert all(0 <= value <= 255 for color in colormap.colors for value in color)
+    if colormap.colors:
+        assert read_class_names(path) == colormap.names
 
 
 @settings(max_examples=200)

@@ -57,3 +57,40 @@ def test_more_folds_than_pages_are_refused() -> None:
 def test_a_block_that_leaves_nothing_is_refused(samples: int) -> None:
     with pytest.raises(InvalidInputError, match=f"{samples} of 5 pages for validation: expected 1 to 4"):
         LastBlock(samples).split(5)
+
+
+def test_a_block_of_one_page_is_the_least() -> None:
+    assert LastBlock(1).split(2) == ([0], [1])
+
+
+@pytest.mark.parametrize(
+    ("division", "text"),
+    [
+        (Fold(5, 1), "fold 1 of 5, contiguous blocks"),
+        (Fold(5, 1, "course"), "fold 1 of 5, shuffled course order"),
+        (LastBlock(1), "last page for validation"),
+        (LastBlock(3), "last 3 pages for validation"),
+    ],
+)
+def test_a_division_says_which_pages_validate(division: Fold | LastBlock, text: str) -> None:
+    assert str(division) == text
+
+
+@pytest.mark.parametrize(
+    ("pages", "message"),
+    [
+        (0, "5 folds of 0 pages: expected at least one page per fold"),
+        (1, "5 folds of 1 page: expected at least one page per fold"),
+        (2, "5 folds of 2 pages: expected at least one page per fold"),
+    ],
+)
+def test_the_message_about_too_few_pages_counts_them(pages: int, message: str) -> None:
+    with pytest.raises(InvalidInputError) as error:
+        Fold(5, 0).split(pages)
+    assert str(error.value) == message
+
+
+def test_the_message_about_a_fold_names_the_last_one() -> None:
+    with pytest.raises(InvalidInputError) as error:
+        Fold(5, 5)
+    assert str(error.value) == "fold 5 of 5: expected at least 2 folds, numbered from 0 to 4"

@@ -120,7 +120,97 @@ def test_ids_are_stripped_of_everything_around_them(tmp_path: Path) -> None:
     ]
 
 
+def test_ids_with_spaces_and_folders_are_accepted_where_they_can_be_found(tmp_path: Path) -> None:
+    assert read_ids(written(tmp_path, "ride 1/frame 07 \na b\nc\n"), folders=True) == ["ride 1/frame 07", "a b", "c"]
+
+
 @pytest.mark.parametrize("line", ["a b", "../a", "x/y", ".."])
 def test_an_id_that_is_no_plain_name_is_refused(tmp_path: Path, line: str) -> None:
     with pytest.raises(FaultsError, match="line 2"):
         read_ids(written(tmp_path, f"good\n{line}\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "headline"),
+    [
+        ("a.jpg a.png\nb.jpg\n", "1 line is not a sample"),
+        ("a.jpg a.png\nb.jpg\nc.jpg c.png d.png\n", "2 lines are not samples"),
+        # Lines with two paths or more are not names, whatever is beside them.
+        ("b.jpg\nc.jpg c.png d.png\n", "2 lines are not samples"),
+    ],
+)
+def test_the_headline_counts_the_broken_lines_of_a_list(tmp_path: Path, text: str, headline: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(FaultsError) as error:
+        read_list(path)
+    assert error.value.what == f"{path}: {headline}"
+    found = "expected an image path and a label path, found 1 path: 'b.jpg'"
+    number = text.splitlines().index("b.jpg") + 1
+    assert Fault("broken_line", f"line {number}", found) in error.value.faults
+
+
+@pytest.mark.parametrize(
+    ("text", "headline"),
+    [("a\nb c\n", "1 line is not an id"), ("b c\na\nd/..\n.\n", "3 lines are not ids")],
+)
+def test_the_headline_counts_the_broken_lines_of_an_id_list(tmp_path: Path, text: str, headline: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(FaultsError) as error:
+        read_ids(path)
+    assert error.value.what == f"{path}: {headline}"
+    number = text.splitlines().index("b c") + 1
+    assert Fault("broken_line", f"line {number}", "expected one id, found 'b c'") in error.value.faults
+
+
+def test_an_id_with_a_backslash_is_a_path_of_another_system(tmp_path: Path) -> None:
+    with pytest.raises(FaultsError, match=r"line 1: expected one id, found 'a\\\\b'"):
+        read_ids(written(tmp_path, "a\\b\n"))
+
+
+def test_a_list_without_samples_or_ids_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, "# nothing\n")
+    for read, missing in ((read_list, "samples"), (read_ids, "ids")):
+        with pytest.raises(InvalidInputError) as error:
+            read(path)
+        assert str(error.value) == f"{path}: contains no {missing}"
+
+
+def test_broken_lines_and_images_that_appear_again_are_collected_together(tmp_path: Path) -> None:
+    faults: list[Fault] = []
+    path = written(tmp_path, "a.jpg a.png\nb.jpg\nc.jpg c.png\na.jpg d.png\na.jpg a.png\n")
+    assert read_list(path, faults=faults) == [Pair("a.jpg", "a.png"), Pair("c.jpg", "c.png")]
+    assert faults == [
+        Fault("broken_line", "line 2", "expected an image path and a label path, found 1 path: 'b.jpg'"),
+        Fault("duplicate_image", "a.jpg", "appears 3 times; only the first is checked"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "headline"),
+    [
+        (("a.jpg", "#a.png"), "1 file name cannot be used in a list file; rename the files"),
+        (("a.jpg ", "a\n.png"), "2 file names cannot be used in a list file; rename the files"),
+    ],
+)
+def test_the_headline_counts_names_that_a_list_cannot_have(names: tuple[str, str], headline: str) -> None:
+    with pytest.raises(FaultsError) as error:
+        format_list([Pair("b.jpg", "b.png"), Pair(*names)])
+    assert error.value.what == headline
+    assert error.value.faults == tuple(repr(name) for name in names if name != "a.jpg")
+
+
+@pytest.mark.parametrize("name", ["a\rb.png", "caf\udce9.png"])
+def test_a_name_that_a_list_cannot_spell_is_not_written(name: str) -> None:
+    with pytest.raises(FaultsError, match="1 file name cannot be used in a list file"):
+        format_list([Pair("a.jpg", name)])
+
+
+def test_a_list_without_faults_is_read_the_same_whether_they_are_collected(tmp_path: Path) -> None:
+    faults: list[Fault] = []
+    path = written(tmp_path, "a.jpg a.png\nb.jpg b.png\n")
+    assert read_list(path, faults=faults) == read_list(path) == [Pair("a.jpg", "a.png"), Pair("b.jpg", "b.png")]
+    assert faults == []
+
+
+def test_paths_are_separated_by_a_space_unless_one_has_a_space() -> None:
+    assert format_list([Pair("a.jpg", "a.png"), Pair("b.jpg", "b.png")]) == "a.jpg a.png\nb.jpg b.png\n"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +14,18 @@ import pytest
 from click.testing import Result
 from hypothesis import assume, given, strategies as st
 
-from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
+from segdata.errors import Fault, FaultsError, InvalidInputError, TargetExistsError
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, read_list, write_list
-from segdata.lists.split import split_list, stratified_groups
+from segdata.lists.draw import Draw, side_shares
+from segdata.lists.split import split_list
 from segdata.miniature.voc import write_devkit
-from segdata.sources.voc import INDEX_DIR, voc_decolor, voc_list
+from segdata.sources.voc import INDEX_DIR, voc_list
+from segdata.sources.voc_decolor import voc_decolor
 
 Run = Callable[..., Result]
 
-paths = st.from_regex(r"[a-d]{1,3}/[a-z0-9]{1,4}\.jpg", fullmatch=True)
+paths = st.builds("{}/{}.jpg".format, st.sampled_from("abcd"), st.integers(0, 999))
 path_lists = st.lists(paths, min_size=8, max_size=60, unique=True)
 ratios = st.floats(0.2, 0.8)
 
@@ -50,7 +53,7 @@ def sides(folder: Path, images: Sequence[str], **options: object) -> dict[str, s
     except InvalidInputError as error:
         assume("side is empty" not in str(error))
         raise
-    return {pair.image: side for side, path in report.lists.items() for pair in read_list(Path(path))}
+    return {pair.image: side for side, path in report.files.items() for pair in read_list(Path(path))}
 
 
 @pytest.fixture
@@ -63,7 +66,7 @@ IMAGES = [f"{video}/{frame}.jpg" for video in "abcdefgh" for frame in range(12)]
 
 def test_every_sample_comes_to_one_list_and_keeps_its_place(tmp_path: Path) -> None:
     report = split_list(listed(tmp_path / "l.txt", IMAGES), ratio=0.75)
-    train, val = (read_list(Path(report.lists[side])) for side in ("train", "val"))
+    train, val = (read_list(Path(report.files[side])) for side in ("train", "val"))
     assert sorted([*train, *val], key=lambda pair: IMAGES.index(pair.image)) == read_list(tmp_path / "l.txt")
     for found in (train, val):
         assert found == sorted(found, key=lambda pair: IMAGES.index(pair.image))
@@ -72,30 +75,38 @@ def test_every_sample_comes_to_one_list_and_keeps_its_place(tmp_path: Path) -> N
     assert (report.written, report.classes) == (True, ())
 
 
+def side_of(
+    images: Sequence[str], ratio: float, seed: int = 0, classes: Sequence[frozenset[int]] | None = None
+) -> dict[str, str]:
+    """Return the side of each group. Skip examples with an empty side."""
+    try:
+        sides = Draw(side_shares(ratio), seed, exact=False).sides(Path("l.txt"), images, classes)
+    except InvalidInputError:
+        assume(False)
+    return dict(zip(images, sides, strict=True))
+
+
 @given(data=st.data(), images=path_lists, ratio=ratios, seed=st.integers())
 def test_no_sample_changes_sides_when_others_come_or_go(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, images: list[str], ratio: float, seed: int
+    data: st.DataObject, images: list[str], ratio: float, seed: int
 ) -> None:
-    folder = tmp_path_factory.mktemp("split")
     few = data.draw(st.lists(st.sampled_from(images), min_size=2, unique=True))
-    whole, part = (sides(folder, some, ratio=ratio, seed=seed) for some in (images, few))
-    assert part == {image: whole[image] for image in few}
+    every, part = (side_of(some, ratio, seed) for some in (images, few))
+    assert part == {image: every[image] for image in few}
 
 
-@given(images=path_lists, ratio=ratios, stratified=st.booleans())
-def test_a_group_is_never_divided(
-    tmp_path_factory: pytest.TempPathFactory, images: list[str], ratio: float, stratified: bool
-) -> None:
-    folder = tmp_path_factory.mktemp("split")
-    if stratified:
-        label = encode_index_png(np.zeros((1, 1), np.uint8))
-        for image in images:
-            (folder / image).parent.mkdir(exist_ok=True)
-            (folder / f"{image}.png").write_bytes(label)
-    found = sides(folder, images, ratio=ratio, group="^([a-d]+)/", stratify=stratified, workers=1)
-    assert len({(image.split("/")[0], side) for image, side in found.items()}) == len(
-        {image.split("/")[0] for image in images}
-    )
+@pytest.mark.parametrize(
+    "options", [{}, {"exact": True}, {"stratify": True}, {"exact": True, "stratify": True}], ids=str
+)
+@pytest.mark.parametrize("ratio", [0.5, (0.4, 0.3, 0.3)])
+def test_a_group_is_never_divided(tmp_path: Path, options: dict[str, bool], ratio: float) -> None:
+    source = labeled(tmp_path, [[index % 3] for index in range(60)])
+    report = split_list(source, ratio=ratio, group=r"/\d(\d\d)", workers=1, **options)
+    assert sum(report.groups.values()) == 60
+    report = split_list(source, ratio=ratio, group=r"(\d)\.jpg", workers=1, overwrite=True, **options)
+    assert sum(report.groups.values()) == 10
+    sides = [{pair.image[-5] for pair in read_list(Path(path))} for path in report.files.values()]
+    assert sum(map(len, sides)) == len(set().union(*sides)) == 10
 
 
 @given(
@@ -107,10 +118,11 @@ def test_a_new_group_moves_at_most_one_other_of_its_stratum_and_none_of_the_rest
     groups: list[tuple[str, int]], new: str, ratio: float
 ) -> None:
     # One class per image: rarity does not matter, and the class is the stratum.
-    before = stratified_groups([key for key, _ in groups], [frozenset({id_}) for _, id_ in groups], ratio=ratio, seed=0)
-    grown = [*groups, (new, 3)]
-    after = stratified_groups([key for key, _ in grown], [frozenset({id_}) for _, id_ in grown], ratio=ratio, seed=0)
-    moved = [id_ for key, id_ in groups if (key in before) != (key in after)]
+    before, after = (
+        side_of([key for key, _ in some], ratio, classes=[frozenset({id_}) for _, id_ in some])
+        for some in (groups, [*groups, (new, 3)])
+    )
+    moved = [id_ for key, id_ in groups if before[key] != after[key]]
     assert moved in ([], [3])
 
 
@@ -133,7 +145,11 @@ def test_a_stratified_split_takes_the_ratio_of_each_stratum(tmp_path: Path) -> N
     report = split_list(labeled(tmp_path, classes), ratio=0.6, stratify=True)
     assert report.samples == {"train": 3 + 6 + 12 + 1, "val": 2 + 4 + 8}
     assert [(item.id, item.images) for item in report.classes] == [(0, 35), (3, 15), (7, 5)]
-    assert [(item.train, item.val) for item in report.classes] == [(21 / 22, 1.0), (9 / 22, 6 / 14), (3 / 22, 2 / 14)]
+    assert [tuple(item.shares.values()) for item in report.classes] == [
+        (21 / 22, 1),
+        (9 / 22, 6 / 14),
+        (3 / 22, 2 / 14),
+    ]
 
 
 def test_a_groups_stratum_is_the_rarest_class_of_all_its_images(tmp_path: Path) -> None:
@@ -141,7 +157,8 @@ def test_a_groups_stratum_is_the_rarest_class_of_all_its_images(tmp_path: Path) 
     classes = [[0, 5] if index % 20 == 7 else [0] for index in range(100)]
     report = split_list(labeled(tmp_path, classes), ratio=0.6, stratify=True, group=r"/(\d\d)")
     assert report.groups == {"train": 6, "val": 4}
-    assert [(item.id, item.train, item.val) for item in report.classes] == [(0, 1.0, 1.0), (5, 3 / 60, 2 / 40)]
+    shares = [(item.id, item.shares) for item in report.classes]
+    assert shares == [(0, {"train": 1.0, "val": 1.0}), (5, {"train": 3 / 60, "val": 2 / 40})]
 
 
 def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
@@ -151,7 +168,7 @@ def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
     other = split_list(source, ratio=0.7, stratify=True, workers=4, dst_path=tmp_path / "more")
     assert (report.samples, report.classes) == (other.samples, other.classes)
     for side in ("train", "val"):
-        assert Path(report.lists[side]).read_bytes() == Path(other.lists[side]).read_bytes()
+        assert Path(report.files[side]).read_bytes() == Path(other.files[side]).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -161,7 +178,7 @@ def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
 def test_the_lists_are_named_after_the_list(tmp_path: Path, name: str, stem: str) -> None:
     report = split_list(listed(tmp_path / name, IMAGES), ratio=0.5, dst_path=tmp_path / "made")
     assert sorted(path.name for path in (tmp_path / "made").iterdir()) == [f"{stem}_train.txt", f"{stem}_val.txt"]
-    assert report.lists["val"] == str(tmp_path / "made" / f"{stem}_val.txt")
+    assert report.files["val"] == str(tmp_path / "made" / f"{stem}_val.txt")
 
 
 def test_a_dry_run_says_the_same_and_writes_nothing(tmp_path: Path) -> None:
@@ -204,7 +221,7 @@ def test_the_spelling_of_a_path_does_not_change_its_side(tmp_path: Path) -> None
         split_list(source, ratio=0.5) for source in (listed(tmp_path / "l.txt", IMAGES), tmp_path / "dots.txt")
     )
     for side in ("train", "val"):
-        assert read_list(Path(dots.lists[side])) == read_list(Path(plain.lists[side]))
+        assert read_list(Path(dots.files[side])) == read_list(Path(plain.files[side]))
 
 
 def test_when_the_second_list_cannot_be_replaced_the_first_is_the_old_one(
@@ -284,7 +301,7 @@ def test_real_classes_are_as_frequent_on_both_sides(real_data: Path, tmp_path: P
     report = split_list(tmp_path / "l.txt", ratio=0.8, stratify=True)
     assert sum(report.samples.values()) == 150
     assert [item.id for item in report.classes] == [0, 1, 3, 5, 7, 8, 9, 10, 11, 12, 13, 15, 16, 17, 18, 20]
-    assert max(abs(item.train - item.val) for item in report.classes) < 0.1
+    assert max(abs(item.shares["train"] - item.shares["val"]) for item in report.classes) < 0.1
 
 
 @pytest.fixture
@@ -307,7 +324,7 @@ def test_the_command_shows_the_share_of_every_class(segdata: Run, root: Path) ->
     options = ("--ratio", 0.5, "--stratify", "--group", r"(\d)\.jpg", "--dst-path", root / "halves", "--dry_run")
     result = segdata("split", root / "voc_train_lst.txt", *options)
     assert result.exit_code == 0, result.output
-    assert "samples in 5 groups (50.0%) would be written to" in result.output
+    assert "samples in 5 groups (50.0%, requested 50%) would be written to" in result.output
     assert "class  images  of train  of val\n    0      20    100.0%  100.0%" in result.output
     assert not (root / "halves").exists()
 
@@ -318,16 +335,18 @@ def test_the_report_as_json(segdata: Run, root: Path, tmp_path: Path) -> None:
     result = segdata("split", moved, "--ratio", 0.5, "--stratify", "--data_root", root, "--json")
     assert result.exit_code == 0, result.output
     report = json.loads(result.output)
-    assert report["lists"]["train"] == str(tmp_path / "lists" / "l_train.txt")
+    assert report["files"]["train"] == str(tmp_path / "lists" / "l_train.txt")
     assert sum(report["samples"].values()) == 20
-    assert report["classes"][0] == {"id": 0, "images": 20, "train": 1.0, "val": 1.0}
+    assert report["classes"][0] == {"id": 0, "name": None, "images": 20, "shares": {"train": 1.0, "val": 1.0}}
 
 
 @pytest.mark.parametrize(
     ("options", "status", "sentence"),
     [
         ((), 2, "Missing option '--ratio'"),
-        (("--ratio", "1"), 2, "is not in the range 0<x<1"),
+        (("--ratio", "1"), 2, "ratio 1: expected a share for training between 0 and 1, exclusive"),
+        (("--ratio", "0.8,0.1"), 2, "ratio 0.8,0.1: expected a share for training"),
+        (("--ratio", "0.8;0.2"), 2, "'0.8;0.2': expected numbers with commas between them, such as 0.8,0.1,0.1"),
         (("--ratio", "0.5", "--group", "("), 1, "'(': is not a valid regular expression: missing )"),
         (("--ratio", "0.5", "--group", "cat"), 1, "'cat': finds no group in 20 of 20 image paths"),
         (("--ratio", "0.5", "--stratify", "--data_root", "{root}/VOCdevkit"), 1, "20 of 20 labels cannot be read"),
@@ -356,3 +375,38 @@ def test_an_id_list_is_refused(segdata: Run, root: Path) -> None:
     ids = root / "VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt"
     result = segdata("split", ids, "--ratio", 0.5)
     assert (result.exit_code, "an id list or an image list" in result.output) == (1, True), result.output
+
+
+def test_the_seed_is_0_if_none_is_given(folder: Path) -> None:
+    images = [f"v/{index}.jpg" for index in range(30)]
+    assert sides(folder, images, ratio=0.5) == sides(folder, images, ratio=0.5, seed=0)
+
+
+def test_the_seed_chooses_another_stratified_split(tmp_path: Path) -> None:
+    path = labeled(tmp_path, [[index % 2] for index in range(40)])
+    texts = []
+    for seed in (0, 1, 1):
+        report = split_list(path, ratio=0.5, seed=seed, stratify=True, overwrite=True)
+        texts.append(Path(report.files["train"]).read_text())
+    assert texts[0] != texts[1] == texts[2]
+
+
+def test_labels_are_counted_while_they_are_read(tmp_path: Path) -> None:
+    shown: list[tuple[int, str]] = []
+    done: list[int] = []
+
+    @contextmanager
+    def progress(*, total: int, label: str) -> Iterator[Callable[[int], None]]:
+        shown.append((total, label))
+        yield done.append
+
+    split_list(labeled(tmp_path, [[0, 1]] * 9), ratio=0.5, stratify=True, progress=progress)
+    assert (shown, sum(done)) == ([(9, "labels")], 9)
+
+
+def test_a_label_that_is_not_there_is_a_missing_label(tmp_path: Path) -> None:
+    path = labeled(tmp_path, [[0]] * 5)
+    (tmp_path / "labels/003.png").unlink()
+    with pytest.raises(FaultsError) as error:
+        split_list(path, ratio=0.5, stratify=True)
+    assert error.value.faults == (Fault("missing_label", "labels/003.png", "missing"),)

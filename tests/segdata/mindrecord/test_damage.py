@@ -84,6 +84,7 @@ def read_all(files: Files, shard: bytes, index: bytes) -> None:
             check_row(rows.schema, rows[number])
         except InvalidInputError as error:
             assert str(error).startswith(f"{files.path}: row {number} in page ")
+            assert error.code == "record_damaged"
     rows.close()
 
 

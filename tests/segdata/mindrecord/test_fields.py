@@ -71,8 +71,9 @@ def test_any_bytes_are_integers_or_refused(data: bytes) -> None:
     ],
 )
 def test_integers_with_a_false_length_are_refused(data: bytes, sentence: str) -> None:
-    with pytest.raises(InvalidInputError, match=sentence):
+    with pytest.raises(InvalidInputError, match=f"^{sentence}$") as error:
         unpack_integers(data)
+    assert error.value.code == "record_damaged"
 
 
 def test_old_files_do_not_pack_integers() -> None:
@@ -88,11 +89,14 @@ def test_old_files_do_not_pack_integers() -> None:
         (FieldForm(type="float32", shape=(-1, 4)), bytes(12), r"has 3 values; expected shape \[-1, 4\]"),
         (FieldForm(type="float32", shape=(2, 2)), bytes(12), r"has 3 values; expected shape \[2, 2\]"),
         (FieldForm(type="int32", shape=(-1,)), pack_integers(np.array([2**40])), "has a value outside int32"),
+        (FieldForm(type="int32", shape=(-1,)), pack_integers(np.array([2**31])), "has a value outside int32"),
+        (FieldForm(type="int32", shape=(-1,)), pack_integers(np.array([0, -(2**31) - 1])), "has a value outside int32"),
     ],
 )
 def test_a_damaged_array_is_refused(form: FieldForm, data: bytes, sentence: str) -> None:
-    with pytest.raises(InvalidInputError, match=sentence):
+    with pytest.raises(InvalidInputError, match=f"^{sentence}$") as error:
         decode_blob_field(form, data, packed=True)
+    assert error.value.code == "record_damaged"
 
 
 @pytest.mark.parametrize(
@@ -130,3 +134,12 @@ def test_a_value_of_another_type_is_named(form: FieldForm, value: Any, sentence:
 def test_the_bytes_of_a_field_do_not_depend_on_the_machine(form: FieldForm, value: Any, expected: bytes) -> None:
     assert check_value(form, value) is None
     assert value_bytes(form, value) == expected
+
+
+@pytest.mark.parametrize("name", ["int32", "int64"])
+def test_the_ends_of_a_type_belong_to_it(name: str) -> None:
+    ends = np.array([np.iinfo(name).min, np.iinfo(name).max], name)
+    form = FieldForm(type=name, shape=(-1,))
+    assert np.array_equal(decode_blob_field(form, pack_integers(ends), packed=True), ends)
+    for value in ends.tolist():
+        assert check_value(FieldForm(type=name), value) is None

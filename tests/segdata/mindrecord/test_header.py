@@ -161,6 +161,7 @@ def test_a_truncated_shard_says_where_it_ends(pair_set: Path) -> None:
         (struct.pack("<Q", 9000) + b"[" * 9000, "damaged MindRecord header"),
         (gzip.compress(b"x" * 100), "a file compressed with gzip; expected a MindRecord file. Decompress it."),
         (b"\x02\x00\x00\x1c" + b"e" * 100 + b"AES-GCMENCRYPT", "an encrypted MindRecord file"),
+        (b"ENCRYPT", "an encrypted MindRecord file"),
     ],
 )
 def test_another_file_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:

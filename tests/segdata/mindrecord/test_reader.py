@@ -118,8 +118,11 @@ def test_shards_of_different_sets_are_refused(pair_set: Path, tmp_path: Path, wr
     write(other, {"file_name": {"type": "string"}}, [[{"file_name": "a"}]] * 3)
     for suffix in ("", ".db"):
         shutil.copy(other / f"x1{suffix}", pair_set.with_name(f"x1{suffix}"))
-    with pytest.raises(InvalidInputError, match="x0 expects shard 1 of 3 with the same schema, sizes and files"):
+    with pytest.raises(
+        InvalidInputError, match="x0 expects shard 1 of 3 with the same schema, sizes and files"
+    ) as error:
         SetReader(pair_set)
+    assert error.value.code == "record_damaged"
 
 
 def test_shards_that_name_only_themselves_are_not_joined_silently(tmp_path: Path, write: Write) -> None:
@@ -196,3 +199,23 @@ def test_a_file_that_shrinks_while_it_is_read_is_named(pair_set: Path, pairs: li
     os.truncate(pair_set, (16 << 10) + 100)
     with pytest.raises(InvalidInputError, match="x0: row 3 in page 1 has length 0 in the page"):
         rows[3]
+
+
+def test_a_row_in_another_blob_page_is_refused(tmp_path: Path, pairs: list[Row], write: Write) -> None:
+    kinds = {"file_name": {"type": "string"}, "data": {"type": "bytes"}, "label": {"type": "bytes"}}
+    write(tmp_path, kinds, [pairs], name="many")
+    with closing(sqlite3.connect(tmp_path / "many.db")) as connection:
+        connection.execute("UPDATE INDEXES SET PAGE_ID_BLOB = 1 WHERE ROW_ID = 2")
+        connection.commit()
+    with pytest.raises(InvalidInputError, match="has row 2 in blob page 1, where the header") as error:
+        ShardReader(tmp_path / "many")
+    assert error.value.code == "record_damaged"
+
+
+def test_a_damaged_length_of_an_empty_row_is_named(tmp_path: Path, write: Write) -> None:
+    write(tmp_path, {"data": {"type": "bytes"}}, [[{"data": b""}, {"data": b"a"}]])
+    damage(tmp_path / "x", 16 << 10, b"\1")
+    rows = SetReader(tmp_path / "x")
+    assert rows[1] == {"data": b"a"}
+    with pytest.raises(InvalidInputError, match="x: row 0 in page 0 has length 1 in the page; its index has 0"):
+        rows[0]

@@ -125,6 +125,7 @@ def test_any_bytes_are_a_blob_or_refused(data: bytes) -> None:
         fields = decode_blob(schema, data, ["b", "c"], packed=True)
     except InvalidInputError as error:
         assert "bytes of blob" in str(error)
+        assert error.code == "record_damaged"
     else:
         assert b"".join(encode_blob(schema, fields)) == data
 
@@ -136,3 +137,42 @@ def test_any_bytes_are_scalars_or_refused(data: bytes) -> None:
         assert set(decode_raw(schema, data, ["i"])) == {"i"}
     except InvalidInputError as error:
         assert str(error).startswith(("has no readable scalars", "has no value for field 'i'", "field 'i' is"))
+        assert error.code == "record_damaged"
+
+
+@pytest.mark.parametrize(
+    ("raw", "sentence"),
+    [
+        (b"\xc1", "has no readable scalars: MessagePack data is malformed: invalid opcode '\\\\xc1' .byte 0."),
+        (b"\x80", "has no value for field 'i'"),
+        (b"\x81\xa1i\xc3", "field 'i' is bool; expected an integer"),
+        (b"\x81\xa1i\xce\x80\0\0\0", r"field 'i' is 2147483648; expected -2147483648 to 2147483647 \(int32\)"),
+    ],
+)
+def test_damaged_scalars_say_what_is_wrong(raw: bytes, sentence: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"^{sentence}$") as error:
+        decode_raw(row_schema({"i": {"type": "int32"}}), raw, ["i"])
+    assert error.value.code == "record_damaged"
+
+
+@pytest.mark.parametrize(
+    ("blob", "sentence"),
+    [
+        (bytes(7) + b"\1", "has a field that ends after its 8 bytes of blob"),
+        (bytes(15), "has a field that ends after its 15 bytes of blob"),
+        (bytes(17), "has 17 bytes of blob; expected 16"),
+        (b"", "has a field that ends after its 0 bytes of blob"),
+    ],
+)
+def test_a_damaged_blob_says_what_is_wrong(blob: bytes, sentence: str) -> None:
+    schema = row_schema({"b": {"type": "bytes"}, "c": {"type": "bytes"}})
+    with pytest.raises(InvalidInputError, match=f"^{sentence}$") as error:
+        decode_blob(schema, blob, ["b", "c"], packed=True)
+    assert error.value.code == "record_damaged"
+
+
+def test_a_damaged_array_in_a_blob_is_named() -> None:
+    schema = row_schema({"a": {"type": "float32", "shape": [-1]}})
+    with pytest.raises(InvalidInputError, match=r"^field 'a' has 3 bytes; expected a multiple of 4$") as error:
+        decode_blob(schema, bytes(3), ["a"], packed=True)
+    assert error.value.code == "record_damaged"

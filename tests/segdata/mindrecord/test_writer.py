@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import tracemalloc
 import zlib
 from pathlib import Path
@@ -141,3 +142,17 @@ def test_memory_does_not_grow_with_the_shard(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert peak < 40 << 20
     assert SetReader(tmp_path / "x")[-1] == row
+
+
+def test_scalars_wait_in_the_folder_of_the_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The folder of temporary files may be on a smaller disk.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    schema = row_schema({"text": {"type": "string"}})
+    form = SetForm(schema=schema, addresses=("x",), index_fields=(), header_size=16 << 10, page_size=1 << 20)
+    row = {"text": "a" * 1_000_000}
+    with ShardWriter(tmp_path / "x", form, 0, [measure_row(schema, row)] * 18) as writer:
+        for _ in range(18):
+            writer.write(row)
+        writer.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x", "x.db"]
+    assert SetReader(tmp_path / "x")[17] == row

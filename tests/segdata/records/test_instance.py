@@ -116,7 +116,7 @@ def test_images_without_instances_are_counted_or_kept(coco: Callable[..., Any], 
     ("faulty", "sentence"),
     [
         (annotation(9, segmentation=[[1, 1, 5, 5]]), "polygon 1 has 2 points"),
-        (annotation(9, segmentation=[]), "the list of polygons is empty"),
+        (annotation(9, segmentation=[]), "has only a box, without a mask"),
         (annotation(9, segmentation=[[1.2, 1.2, 1.3, 1.2, 1.3, 1.3]]), "the mask is empty"),
         (annotation(9, segmentation={"size": [9, 9], "counts": [81]}), r"expected [20, 30]"),
         (annotation(9, bbox=[40, 2, 5, 5]), "has no area inside the image"),
@@ -233,3 +233,12 @@ def test_boxes_can_be_made_from_the_masks_whatever_the_json_says(coco: Callable[
     assert (report.faults, report.warnings) == ((), ())
     assert rows_of(tmp_path / "set")[1]["boxes"].tolist() == [[2, 2, 12, 12]] * 3
     assert open_set(tmp_path / "set").manifest.options["boxes"] == "masks"
+
+
+def test_an_image_that_is_stored_rotated_is_reported(coco: Callable[..., Any], tmp_path: Path) -> None:
+    source = coco(annotation(1))
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.new("RGB", (30, 20)).save(source[1] / "1.jpg", exif=exif)
+    report = convert(source, tmp_path / "set")
+    assert [(fault.code, str(fault)) for fault in report.warnings] == [("rotated", "1.jpg: EXIF orientation 3")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,13 @@ from segdata.errors import OptionError
 from segdata.parallel import silent
 from segdata.records import judge
 from segdata.records.convert import to_mindrecord
-from segdata.records.reader import open_set
+from segdata.records.reader import RecordSet, open_set
+from segdata.records.schema import Row
 from segdata.records.verify import verify
 
 COMMANDS = """
 import sys
+from collections.abc import Iterator
 from click.testing import CliRunner
 from segdata.cli import main
 for command in sys.argv[1:]:
@@ -73,3 +76,34 @@ def test_no_command_of_segdata_imports_mindspore(devkit: Path, coco: Path, tmp_p
     command = [sys.executable, "-c", COMMANDS, *commands]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr[-2000:]) == ("False\n", "")
+
+
+@pytest.mark.parametrize(("rows", "problem"), [(9, "it has more than 10 rows"), (11, "it has fewer than 10 rows")])
+def test_another_number_of_rows_is_named(
+    pristine: Path, monkeypatch: pytest.MonkeyPatch, rows: int, problem: str
+) -> None:
+    pytest.importorskip("mindspore")
+    all_rows = list(open_set(pristine))
+    monkeypatch.setattr(judge, "read_rows", lambda found, fields: iter([*all_rows, all_rows[0]][:rows]))
+    assert next(judge.judge(open_set(pristine), silent)) == f"train.mindrecord0: opened by MindSpore, {problem}"
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("\n----\nException: no\n[ERROR] the header is damaged\n----", "the header is damaged"),
+        ("\n----\n  the header is damaged\nmore", "the header is damaged"),
+        ("\n----\n", "RuntimeError"),
+    ],
+)
+def test_the_line_of_mindspores_message_that_says_something_is_shown(
+    pristine: Path, monkeypatch: pytest.MonkeyPatch, message: str, line: str
+) -> None:
+    pytest.importorskip("mindspore")
+
+    def fail(found: RecordSet, fields: list[str]) -> Iterator[Row]:
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(judge, "read_rows", fail)
+    problems = list(judge.judge(open_set(pristine), silent))
+    assert problems[0] == f"train.mindrecord0: opened by MindSpore, it cannot be read ({line})"

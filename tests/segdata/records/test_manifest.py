@@ -108,3 +108,13 @@ def test_truncated_json_is_a_sentence(record_set: Path) -> None:
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(InvalidInputError, match="not a manifest"):
         open_set(record_set)
+
+
+def test_the_message_about_class_ids_names_the_first_ones_that_belong_there(record_set: Path) -> None:
+    path = edit(record_set, "classes.1.id", 7)
+    with pytest.raises(InvalidInputError) as refused:
+        open_set(record_set)
+    assert str(refused.value) == (
+        f"{path}: not a manifest of a record set: classes: the ids are [0, 7, 2, 3, 4, 5, 6, 7, 8, 9]; "
+        "expected 0, 1, … in this order"
+    )

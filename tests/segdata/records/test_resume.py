@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from segdata.dataset import open_dataset
-from segdata.errors import SegDataError
+from segdata.errors import SegDataError, TargetExistsError
 from segdata.files.publishing import staged_directory
 from segdata.labels.classes import Classes
 from segdata.labels.masks import decode_index_png, encode_index_png
@@ -31,7 +32,7 @@ from segdata.records.verify import verify
 SHARDS = 8
 
 
-def convert(root: Path, target: Path, **options: object) -> ConvertReport:
+def convert(root: Path, target: Path, **options: Any) -> ConvertReport:
     source = open_dataset(root / "list.txt", data_root=root, classes=options.pop("classes", Classes()))
     return to_mindrecord(source, target, **({"num_shards": SHARDS, "workers": 1} | options))
 
@@ -99,6 +100,44 @@ def test_without_resume_all_is_written_anew(root: Path, interrupted: Path, undis
 def test_resume_may_be_given_where_nothing_was_interrupted(root: Path, tmp_path: Path) -> None:
     assert convert(root, tmp_path / "out" / "set", resume=True).shards_kept == 0
     assert verify(tmp_path / "out" / "set").ok
+
+
+def test_a_finished_set_is_kept_by_resume(root: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out" / "set"
+    first = convert(root, target)
+    before = contents(target)
+    again = convert(root, target, resume=True)
+    assert (again.finished, again.written, again.rows, again.bytes_on_disk) == (True, False, 13, first.bytes_on_disk)
+    assert contents(target) == before
+    assert not first.finished
+    # With overwrite, it is written again.
+    assert convert(root, target, resume=True, overwrite=True).written
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"num_shards": 4}, "options is "), ({"seed": 3}, "options is "), ({"shuffle": False}, "options is ")],
+)
+def test_a_finished_set_of_another_conversion_is_not_resumed(
+    root: Path, tmp_path: Path, options: dict[str, Any], words: str
+) -> None:
+    convert(root, tmp_path / "set")
+    before = contents(tmp_path / "set")
+    with pytest.raises(TargetExistsError, match=f"already exists, and is not what .*: {words}") as caught:
+        convert(root, tmp_path / "set", resume=True, **options)
+    assert caught.value.replaceable
+    assert contents(tmp_path / "set") == before
+
+
+def test_a_finished_set_of_fewer_samples_or_with_a_missing_file_is_not_resumed(root: Path, tmp_path: Path) -> None:
+    convert(root, tmp_path / "set")
+    next((tmp_path / "set").glob("*.db")).unlink()
+    with pytest.raises(TargetExistsError, match=r"already exists, and is damaged: .*missing"):
+        convert(root, tmp_path / "set", resume=True)
+    lines = (root / "list.txt").read_text().splitlines(keepends=True)
+    (root / "list.txt").write_text("".join(lines[1:]))
+    with pytest.raises(TargetExistsError, match="already exists, and is not what this conversion would write"):
+        convert(root, tmp_path / "set", resume=True)
 
 
 def test_a_finished_shard_that_was_damaged_since_is_written_anew(

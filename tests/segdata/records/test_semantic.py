@@ -11,12 +11,13 @@ import pytest
 from PIL import Image
 
 from segdata.errors import InvalidInputError
+from segdata.images.values import ValueRange
 from segdata.labels.classes import Classes
 from segdata.labels.colormap import voc_palette
 from segdata.lists import Pair
 from segdata.parallel import silent
 from segdata.records.rows import Rows
-from segdata.records.semantic import check_pairs, read_pair_row
+from segdata.records.semantic import check_pairs, inspect_pair, pair_files, read_pair_row
 
 IDS = np.array([[0, 1, 1, 255], [0, 0, 20, 255]], np.uint8)
 
@@ -142,3 +143,75 @@ def test_an_image_stored_turned_is_reported(root: Path) -> None:
     rows = check(root)
     assert rows.faults == ()
     assert [str(fault) for fault in rows.warnings] == ["a.jpg: EXIF orientation 3"]
+
+
+def test_two_pairs_add_up(root: Path) -> None:
+    Image.new("L", (3, 1), 5).save(root / "b.png")
+    Image.fromarray(np.array([[1, 1, 255]], np.uint8)).save(root / "b_label.png")
+    pairs = [Pair("a.jpg", "a.png"), Pair("missing.jpg", "a.png"), Pair("b.png", "b_label.png")]
+    rows = check_pairs(pairs, root, Classes(), value_range=None, decode=False, workers=1, progress=silent)
+    good = [pairs[0], pairs[2]]
+    names = [(root / name).stat().st_size for pair in good for name in (pair.image, pair.label)]
+    assert (rows.items, rows.keys, rows.samples, rows.empty) == (tuple(good), ("a.jpg", "b.png"), 3, 0)
+    assert rows.payload_bytes == sum(names)
+    assert {info.id: (info.pixels, info.images) for info in rows.classes if info.pixels} == {
+        0: (3, 1),
+        1: (4, 2),
+        20: (1, 1),
+    }
+    assert [info.name for info in rows.classes] == list(Classes().names)
+    assert [info.original_id for info in rows.classes] == list(range(21))
+    assert (rows.ignore_label, rows.ignore_pixels) == (255, 3)
+    assert (rows.images.samples, rows.images.color) == ({"uint8": 2}, 1)
+    assert [fault.where for fault in rows.faults] == ["missing.jpg"]
+    assert rows.sizes.shape == (2, 3) and rows.sizes.dtype == np.int64
+    # The blob has the length of the row and of each of its two files, in 8 bytes each, and the files.
+    assert rows.sizes[:, 0].tolist() == [24 + sum(names[:2]), 24 + sum(names[2:])]
+
+
+def test_the_row_of_a_pair_has_both_files_and_the_mark_of_its_check(root: Path) -> None:
+    rows = check(root)
+    row, mark = rows.read(rows.items[0])
+    assert row == {
+        "file_name": "a.jpg",
+        "data": (root / "a.jpg").read_bytes(),
+        "label": (root / "a.png").read_bytes(),
+    }
+    assert mark == rows.change_marks[0]
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_a_file_that_changed_after_the_check_changes_the_mark(root: Path, name: str) -> None:
+    rows = check(root)
+    (root / name).write_bytes((root / name).read_bytes() + b"x")
+    assert rows.read(rows.items[0])[1] != rows.change_marks[0]
+
+
+def test_a_file_that_is_gone_after_the_check_is_named(root: Path) -> None:
+    for name in ("a.png", "a.jpg"):
+        (root / name).unlink()
+        with pytest.raises(InvalidInputError, match=rf"^{name}: "):
+            read_pair_row(root, Pair("a.jpg", "a.png"))
+
+
+def test_labels_of_black_and_white_masks_are_fatal(root: Path) -> None:
+    Image.fromarray(np.where(IDS == 0, 0, 255).astype(np.uint8)).save(root / "a.png")
+    assert [fault.code for fault in check(root).fatal] == ["binary_mask"]
+    assert check(root).faults == ()
+
+
+def test_an_image_of_16_bits_needs_a_value_range(root: Path) -> None:
+    Image.fromarray(np.full((2, 4), 1000, np.uint16)).save(root / "deep.png")
+    assert [fault.code for fault in check(root, "deep.png").faults] == ["no_value_range"]
+    pairs = [Pair("deep.png", "a.png")]
+    given = ValueRange(0, 4095)
+    rows = check_pairs(pairs, root, Classes(), value_range=given, decode=False, workers=1, progress=silent)
+    assert (rows.faults, rows.items, rows.value_range) == ((), tuple(pairs), given)
+    assert rows.images.samples == {"uint16": 1}
+
+
+def test_a_pair_without_a_label_has_counts_of_zero(root: Path) -> None:
+    image, label = pair_files(root, Pair("a.jpg", "missing.png"))
+    found = inspect_pair(image, label, Classes(), decode=False)
+    assert (found.label, found.pixels.tolist(), found.encoded) == (None, [0] * 256, b"")
+    assert [str(fault) for fault in found.faults] == ["missing.png: missing"]

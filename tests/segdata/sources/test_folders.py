@@ -269,6 +269,8 @@ def test_kinds_of_labels_and_what_was_left_out_are_counted(tmp_path: Path) -> No
         samples=6,
         labels={"8-bit gray PNG": 2, "1-bit palette PNG": 1, "8-bit RGB PNG": 1, "1-bit gray PNG": 1, "TIFF L": 1},
         left_out={".json": 2, ".db": 1, "README": 1},
+        unpaired={},
+        unlisted=0,
         left_out_folders=(),
         written=True,
     )
@@ -288,10 +290,10 @@ def test_a_dry_run_checks_and_writes_nothing(tmp_path: Path) -> None:
 def test_a_list_is_replaced_only_when_asked(tmp_path: Path) -> None:
     picture(tmp_path / "images" / "a.jpg")
     picture(tmp_path / "labels" / "a.png", mode="L")
-    (tmp_path / "list.txt").write_text("mine\n")
+    (tmp_path / "list.txt").write_text("old.jpg old.png\n")
     with pytest.raises(TargetExistsError):
         pair_list(tmp_path / "images", tmp_path / "labels", tmp_path / "list.txt")
-    assert (tmp_path / "list.txt").read_text() == "mine\n"
+    assert (tmp_path / "list.txt").read_text() == "old.jpg old.png\n"
     assert len(pairs(tmp_path)) == 1
 
 
@@ -299,3 +301,100 @@ def test_a_real_devkit_pairs_as_two_folders(real_data: Path, tmp_path: Path) -> 
     devkit = real_data / "voc2012" / "VOCdevkit" / "VOC2012"
     report = pair_list(devkit / "JPEGImages", devkit / "SegmentationClass", tmp_path / "list.txt")
     assert (report.samples, report.labels) == (150, {"8-bit palette PNG": 150})
+
+
+def test_only_the_ids_of_a_file_are_listed(tmp_path: Path) -> None:
+    for name in ("a", "b", "ride 1/c", "ride 1/d"):
+        both(tmp_path, name)
+    picture(tmp_path / "images" / "no label.jpg")
+    (tmp_path / "ids.txt").write_text("ride 1/d\na\n")
+    found = pairs(tmp_path, ids=tmp_path / "ids.txt", recursive=True)
+    assert found == [("images/a.jpg", "labels/a.png"), ("images/ride 1/d.jpg", "labels/ride 1/d.png")]
+    report = pair_list(
+        tmp_path / "images", tmp_path / "labels", tmp_path / "l.txt", ids=tmp_path / "ids.txt", recursive=True
+    )
+    assert (report.samples, report.unlisted, report.unpaired) == (2, 3, {})
+
+
+def test_ids_that_match_no_image_are_shown_with_a_near_form(tmp_path: Path) -> None:
+    for name in "abcde":
+        both(tmp_path, name)
+    (tmp_path / "ids.txt").write_text("a\nB.jpg\nc.png\nimages/d\ne.jpg\n")
+    with pytest.raises(InvalidInputError) as error:
+        pairs(tmp_path, ids=tmp_path / "ids.txt", unpaired="skip")
+    assert str(error.value) == (
+        f"{tmp_path}/ids.txt: 4 of 5 ids match no image ('B.jpg', 'c.png', 'images/d', …); expected ids such as 'b'. "
+        "Correct the ids."
+    )
+    assert not (tmp_path / "list.txt").exists()
+
+
+def test_an_id_without_a_label_or_twice_in_the_file_is_an_error(tmp_path: Path) -> None:
+    both(tmp_path, "a")
+    picture(tmp_path / "images" / "b.jpg")
+    (tmp_path / "ids.txt").write_text("a\nb\n")
+    assert list(map(str, faults(tmp_path, ids=tmp_path / "ids.txt").faults)) == ["images/b.jpg: no label"]
+    (tmp_path / "ids.txt").write_text("a\nb\na\n")
+    assert "duplicate ids:\n  a (2 times)" in str(faults(tmp_path, ids=tmp_path / "ids.txt"))
+
+
+@pytest.mark.parametrize("prefixes", [("img_", "mask_"), ("", "mask_"), ("IMG_", "Mask_")])
+def test_a_prefix_is_cut_off_before_names_are_compared(tmp_path: Path, prefixes: tuple[str, str]) -> None:
+    image = f"{prefixes[0].lower()}1.jpg"
+    picture(tmp_path / "images" / image)
+    picture(tmp_path / "labels" / "mask_1.png", mode="L")
+    picture(tmp_path / "labels" / "overlay_1.png")
+    found = pairs(tmp_path, image_prefix=prefixes[0], label_prefix=prefixes[1])
+    assert found == [(f"images/{image}", "labels/mask_1.png")]
+
+
+def test_a_prefix_and_a_suffix_are_both_cut_off_and_tell_files_of_one_folder_apart(tmp_path: Path) -> None:
+    picture(tmp_path / "scan_1.png")
+    picture(tmp_path / "gt_scan_1_v2.png", mode="L")
+    pair_list(tmp_path, tmp_path, tmp_path / "list.txt", label_prefix="gt_", label_suffix="_v2.png")
+    assert read_list(tmp_path / "list.txt") == [Pair("scan_1.png", "gt_scan_1_v2.png")]
+
+
+def test_a_name_that_is_only_a_prefix_or_shorter_is_not_paired(tmp_path: Path) -> None:
+    both(tmp_path, "a")
+    picture(tmp_path / "labels" / "a_a.png", mode="L")
+    picture(tmp_path / "labels" / "a_.png", mode="L")
+    assert pairs(tmp_path, label_prefix="a_") == [("images/a.jpg", "labels/a_a.png")]
+
+
+def test_masks_that_are_gifs_are_refused_with_a_sentence(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        picture(tmp_path / "images" / f"{name}.jpg")
+        picture(tmp_path / "labels" / f"{name}_mask.gif", mode="L")
+    error = faults(tmp_path, label_suffix="_mask")
+    assert error.what == "0 valid pairs, but also unsupported files (2)"
+    assert str(error.faults[0]) == (
+        "labels/a_mask.gif: is a GIF, which segdata does not read; expected .jpg, .jpeg, .png, .bmp, .tif, .tiff, "
+        ".webp. Convert it to PNG, for example with mogrify -format png"
+    )
+
+
+def test_gifs_that_are_not_in_a_pair_are_left_out_and_counted(tmp_path: Path) -> None:
+    both(tmp_path, "a")
+    picture(tmp_path / "images" / "a.gif", mode="L")
+    picture(tmp_path / "labels" / "preview.gif", mode="L")
+    report = pair_list(tmp_path / "images", tmp_path / "labels", tmp_path / "list.txt")
+    assert (report.samples, report.left_out) == (1, {".gif": 2})
+
+
+def test_files_without_a_counterpart_are_left_out_and_counted_when_asked(tmp_path: Path) -> None:
+    both(tmp_path, "a")
+    for name in ("b", "c"):
+        picture(tmp_path / "images" / f"{name}.jpg")
+    picture(tmp_path / "labels" / "d.png", mode="L")
+    assert pairs(tmp_path, unpaired="skip") == [("images/a.jpg", "labels/a.png")]
+    report = pair_list(tmp_path / "images", tmp_path / "labels", tmp_path / "l.txt", unpaired="skip")
+    assert report.unpaired == {"images without a label": 2, "labels without an image": 1}
+    assert len(faults_of_damage(tmp_path)) == 1
+
+
+def faults_of_damage(root: Path) -> tuple[object, ...]:
+    """Damage the image of the pair; files without a counterpart stay left out, and the damage is an error."""
+    (root / "images" / "a.jpg").write_bytes(b"no image")
+    (root / "list.txt").unlink()
+    return faults(root, unpaired="skip").faults

@@ -224,6 +224,11 @@ def test_cityscapes(save: Save, convert: Any) -> None:
     found, report = convert(kind="cityscapes")
     assert [(item["name"], item["iscrowd"]) for item in found] == [("person", 1), ("car", 0), ("car", 0)]
     assert list(report.objects) == list(CITYSCAPES.values())
+    found, report = convert(kind="cityscapes", crowd="object")
+    assert ([(item["name"], item["iscrowd"]) for item in found], report.crowds) == (
+        [("person", 0), ("car", 0), ("car", 0)],
+        0,
+    )
     assert report.left_out == {"images without a mask": 1, "masks not named *_gtFine_instanceIds": 1}
     save(ids(7001), name, image="train/jena/jena_0_leftImg8bit.png")
     (fault,) = faults_of(convert, kind="cityscapes")
@@ -260,7 +265,7 @@ def stack(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("a.png", rgb, "8-bit RGB PNG; expected one id in each pixel"),
+        ("a.png", rgb, "COCO's panoptic PNGs (red + 256 green + 65536 blue) with panoptic2detection"),
         ("a.png", jpeg_named_png, "not a PNG, TIFF or NPY file"),
         ("a.png", lambda path: path.write_bytes(b""), "is empty"),
         ("a.png", lambda path: path.write_bytes(path.read_bytes()[:60]), "not a readable image"),
@@ -323,6 +328,7 @@ def test_masks_and_images_that_do_not_pair(save: Save, convert: Any, tmp_path: P
     [
         {"kind": "components", "class_name": "x"},
         {"kind": "cityscapes", "class_folders": True},
+        {"crowd": "object"},
         {"class_folders": True, "class_name": "x"},
         {"class_names": ("ground", "x")},
         {"kind": "cityscapes", "class_names": ("ground", "x")},

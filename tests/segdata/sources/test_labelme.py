@@ -19,7 +19,7 @@ from segdata.coco.rle import decode_rle, to_rle
 from segdata.dataset import open_dataset
 from segdata.errors import Fault, FaultsError, InvalidInputError, TargetExistsError
 from segdata.inspect.check import check
-from segdata.labels.colormap import read_class_names
+from segdata.labels.classes import read_class_names
 from segdata.records.convert import to_mindrecord
 from segdata.sources.coco_export import AnnotationsReport
 from segdata.sources.labelme.convert import labelme
@@ -101,7 +101,7 @@ def drawn(kind: str, points: Any, line_width: int = 10) -> np.ndarray:
     elif kind == "rectangle":
         draw.rectangle(xy, outline=1, fill=1)
     elif kind in ("line", "linestrip"):
-        draw.line(xy, fill=1, width=line_width, **({"joint": "curve"} if kind == "linestrip" else {}))
+        draw.line(xy, fill=1, width=line_width)
     else:
         draw.polygon(xy, outline=1, fill=1)
     return np.asarray(image) > 0

@@ -15,7 +15,8 @@ from segdata.files.ownership import RESULT_MARKER
 from segdata.labels.colormap import voc_palette
 from segdata.lists import Pair, read_list
 from segdata.miniature.voc import write_devkit
-from segdata.sources.voc import find_devkit, voc_decolor, voc_list
+from segdata.sources.voc import find_devkit, voc_list
+from segdata.sources.voc_decolor import voc_decolor
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_all_faulty_masks_are_named_and_nothing_is_written(root: Path) -> None:
         "(1, 2, 3)" in str(error.value.faults[1]),
     ] == [True, True]
     assert "gray made from color" in str(error.value.faults[2])
-    assert sorted(os.listdir(devkit(root))) == ["ImageSets", "JPEGImages", "SegmentationClass"]
+    assert sorted(os.listdir(devkit(root))) == ["ImageSets", "JPEGImages", "SegmentationClass", "SegmentationObject"]
 
 
 def test_files_that_are_no_png_are_counted_as_left_out(root: Path) -> None:
@@ -105,7 +106,7 @@ def test_masks_are_replaced_as_a_whole_but_only_when_asked(root: Path) -> None:
     after = contents(devkit(root) / "SegmentationClassGray")
     assert {**after, RESULT_MARKER: b""} == {**before, RESULT_MARKER: b""}
     assert sorted(os.listdir(devkit(root))) == [
-        "ImageSets", "JPEGImages", "SegmentationClass", "SegmentationClassGray"
+        "ImageSets", "JPEGImages", "SegmentationClass", "SegmentationClassGray", "SegmentationObject"
     ]  # fmt: skip
 
 
@@ -158,7 +159,8 @@ def test_masks_of_an_earlier_run_are_not_replaced_while_they_are_the_source(root
 def test_the_target_may_be_a_folder_below_the_masks(root: Path) -> None:
     target = devkit(root) / "SegmentationClass" / "gray"
     assert voc_decolor(root, dst_path=target).masks == 6
-    assert voc_decolor(root, dst_path=target, overwrite=True).left_out == ("gray",)
+    again = voc_decolor(root, dst_path=target, overwrite=True)
+    assert (again.masks, again.left_out) == (6, ())
 
 
 def test_the_lists_are_relative_to_the_given_root(root: Path) -> None:
@@ -237,3 +239,103 @@ def test_the_real_cut_gives_90_and_60_pairs_with_the_same_pixels(real_data: Path
     for path in (devkit(tmp_path) / "SegmentationClass").iterdir():
         gray = np.asarray(Image.open(devkit(tmp_path) / "SegmentationClassGray" / path.name))
         assert np.array_equal(gray, np.asarray(Image.open(path)))
+
+
+def devkit_of(root: Path, lists: dict[str, str], images: list[str], masks: list[str]) -> Path:
+    """Make a devkit of these id lists in ImageSets, empty images in JPEGImages and empty index masks."""
+    for name, text in lists.items():
+        (devkit(root) / "ImageSets" / name).parent.mkdir(parents=True, exist_ok=True)
+        (devkit(root) / "ImageSets" / name).write_text(text)
+    for folder, names in (("JPEGImages", images), ("SegmentationClassAug", masks)):
+        for name in names:
+            (devkit(root) / folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (devkit(root) / folder / name).touch()
+    return root
+
+
+def listed(root: Path, split: str | Path) -> dict[str, list[tuple[str, str]]]:
+    """List a split; return its samples by the name of the list, without the folder of the devkit."""
+    report = voc_list(root, split=split, label_dir="SegmentationClassAug")
+    start = len("VOCdevkit/VOC2012/")
+    return {
+        Path(path).name: [(pair.image[start:], pair.label[start:]) for pair in read_list(Path(path))]
+        for path in report.lists.values()
+    }
+
+
+def test_any_id_list_of_the_devkit_is_a_split(tmp_path: Path) -> None:
+    lists = {
+        "Segmentation/train.txt": "0\n",
+        "Segmentation/val.txt": "1\n2\n",
+        "Segmentation/trainaug.txt": "0\n3\n4\n",
+    }
+    root = devkit_of(
+        tmp_path,
+        {**lists, "Main/trainaug.txt": "4\n", "extra.txt": "3\n"},
+        [f"{index}.jpg" for index in range(6)],
+        [f"{index}.png" for index in range(5)],
+    )
+    pairs = {index: (f"JPEGImages/{index}.jpg", f"SegmentationClassAug/{index}.png") for index in range(5)}
+    expected = {"voc_trainaug_lst.txt": [pairs[0], pairs[3], pairs[4]]}
+    assert listed(root, "trainaug") == expected
+    assert listed(root, "Main/trainaug") == {"voc_Main_trainaug_lst.txt": [pairs[4]]}
+    assert listed(root, "extra") == {"voc_extra_lst.txt": [pairs[3]]}
+    assert set(voc_list(root, label_dir="SegmentationClassAug").lists) == {"train", "val"}
+    (tmp_path / "mine.txt").write_text("2\n")
+    assert listed(root, tmp_path / "mine.txt") == {"voc_mine_lst.txt": [pairs[2]]}
+
+
+def test_the_path_of_a_list_in_the_devkit_is_its_name(tmp_path: Path) -> None:
+    root = devkit_of(tmp_path, {"Segmentation/default.txt": "a\n"}, ["a.jpg"], ["a.png"])
+    for split in ("default", "default.txt", devkit(root) / "ImageSets" / "Segmentation" / "default.txt"):
+        assert list(voc_list(root, split=split, label_dir="SegmentationClassAug", dry_run=True).lists) == ["default"]
+
+
+def test_ids_may_have_spaces_and_folders_and_images_any_format(tmp_path: Path) -> None:
+    ids = ["ride 1/frame 07", "ride 2/frame 07", "my photo", "scan.v2", "drawing"]
+    images = ["ride 1/frame 07.png", "ride 2/frame 07.JPG", "my photo.bmp", "scan.v2.tif", "drawing.webp"]
+    root = devkit_of(tmp_path, {"Segmentation/default.txt": "\n".join(ids)}, images, [f"{id_}.png" for id_ in ids])
+    found = listed(root, "default")["voc_default_lst.txt"]
+    assert found == [
+        (f"JPEGImages/{image}", f"SegmentationClassAug/{id_}.png") for image, id_ in zip(images, ids, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("line", ["../a", "/a", "x//a", "x\\a", "./a"])
+def test_ids_outside_the_folder_are_refused(tmp_path: Path, line: str) -> None:
+    root = devkit_of(tmp_path, {"Segmentation/default.txt": f"a\n{line}\n"}, ["a.jpg"], ["a.png"])
+    with pytest.raises(FaultsError, match=r"default\.txt: 1 line is not an id:\n  line 2: expected one id, found"):
+        listed(root, "default")
+
+
+def test_a_list_of_one_class_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    root = devkit_of(tmp_path, {"Main/cat_train.txt": "a  1\nb -1\nc  0\n"}, ["a.jpg", "b.jpg", "c.jpg"], ["a.png"])
+    with pytest.raises(InvalidInputError, match=r"Main_cat_train: has 1, 0 or -1 after each id, .* such as Main/train"):
+        listed(root, "Main/cat_train")
+
+
+def test_names_that_end_with_a_number_are_ids(tmp_path: Path) -> None:
+    root = devkit_of(tmp_path, {"Segmentation/all.txt": "a 1\na 0\n"}, ["a 1.jpg", "a 0.jpg"], ["a 1.png", "a 0.png"])
+    (devkit(root) / "ImageSets/Segmentation/all.txt").rename(devkit(root) / "ImageSets/Segmentation/frames.txt")
+    assert len(listed(root, "frames")["voc_frames_lst.txt"]) == 2
+
+
+def test_ids_in_another_form_are_named_with_the_form_that_matches(tmp_path: Path) -> None:
+    images = ["Photo_1.jpg", "Photo_2.jpg", "Photo_3.jpg", "Photo_4.jpg"]
+    lines = "photo_1\nPhoto_2.jpg\nJPEGImages/Photo_3\nPhoto_4 1\nPhoto_5\n"
+    root = devkit_of(tmp_path, {"Segmentation/default.txt": lines}, images, ["Photo_5.png"])
+    with pytest.raises(FaultsError) as error:
+        listed(root, "default")
+    assert [str(fault) for fault in error.value.faults] == [
+        "default.txt: 4 of 5 ids match no image ('photo_1', 'Photo_2.jpg', 'JPEGImages/Photo_3', …); expected ids such "
+        "as 'Photo_1'. Correct the ids.",
+        "VOCdevkit/VOC2012/JPEGImages/Photo_5.jpg: missing",
+    ]
+
+
+def test_an_unknown_split_names_near_ones(tmp_path: Path) -> None:
+    root = devkit_of(
+        tmp_path, {"Segmentation/trainaug.txt": "a\n", "Segmentation/val.txt": "b\n"}, ["a.jpg"], ["a.png"]
+    )
+    with pytest.raises(InvalidInputError, match=r"train_aug\.txt: no such id list; did you mean trainaug\?"):
+        listed(root, "train_aug")

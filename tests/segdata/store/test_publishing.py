@@ -19,7 +19,8 @@ from segdata.records import fetch
 from segdata.records.convert import RECORD_SET, to_mindrecord
 from segdata.records.reader import open_set
 from segdata.store import transfer
-from segdata.store.publishing import UPLOAD, publish
+from segdata.store.product import Product
+from segdata.store.publishing import UPLOAD, check_free, publish
 from segdata.store.transfer import upload
 from segdata.store.url import Url, local_place
 
@@ -246,3 +247,34 @@ def test_a_set_that_may_not_be_written_to_the_store_is_kept(
     reconnect(AWS_ACCESS_KEY_ID=writer, AWS_SECRET_ACCESS_KEY=right)
     assert convert(segdata, devkit, url).exit_code == 0
     assert not kept.exists()
+
+
+NOTE = {"format": "segdata upload", "index": "0" * 64, "files": ["a.png"], "done": []}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "Input data was truncated"),
+        (b'{"x":' + b"[" * 5000, "maximum recursion depth|Input data was truncated"),
+        (b"\xff" * 20, "invalid"),
+        (json.dumps([NOTE]).encode(), "Expected `object`, got `array`"),
+        (json.dumps(NOTE | {"format": "mine"}).encode(), r"Invalid enum value 'mine'"),
+        (json.dumps(NOTE | {"index": "0"}).encode(), r"Expected `str` matching regex"),
+        (json.dumps(NOTE | {"files": "a.png"}).encode(), r"Expected `array`, got `str` - at `\$\.files`"),
+        (json.dumps(NOTE | {"files": [1]}).encode(), r"Expected `str`, got `int` - at `\$\.files"),
+        (json.dumps(NOTE | {"files": ["../a.png"]}).encode(), r"'\.\./a\.png': is outside"),
+        (json.dumps(NOTE | {"files": ["/a.png"]}).encode(), "'/a.png': is outside"),
+        (json.dumps(NOTE | {"files": ["a.txt"]}).encode(), "'a.txt' is not a file of a picture"),
+        (json.dumps(NOTE | {"done": ["b.png"]}).encode(), "'b.png' is not in files"),
+    ],
+)
+def test_a_damaged_note_of_an_upload_is_a_sentence_and_nothing_is_changed(
+    content: bytes, reason: str, url: Url
+) -> None:
+    put(url, "upload.json", content)
+    put(url, "a.png", b"mine")
+    product = Product("picture", "index.png", lambda _directory, sizes: list(sizes), lambda name: name.endswith("png"))
+    with pytest.raises(InvalidInputError, match=rf"{url}/upload\.json: not the note of an upload: .*({reason})"):
+        check_free(url, product, overwrite=True)
+    assert names(url) == ["a.png", "upload.json"]

@@ -16,11 +16,12 @@ from chromium import browser_page, find_browser
 from PIL import Image
 
 from segdata.draw.overlay import Box, instance_overlay, label_overlay
+from segdata.draw.pictures import Picture
 from segdata.errors import Fault
 from segdata.inspect.check import CheckReport
 from segdata.inspect.check.findings import Finding
 from segdata.inspect.preview.page import PageContent, render_page
-from segdata.inspect.preview.pictures import Picture, Tile, View, make_legend
+from segdata.inspect.preview.pictures import Tile, View, make_legend
 from segdata.inspect.stats import ClassStats, SizeCount, StatsReport
 
 if TYPE_CHECKING:

@@ -154,7 +154,7 @@ def test_annotations_that_are_no_instances_are_named(tmp_path: Path) -> None:
 
 def test_a_list_and_its_record_set_hold_the_same(devkit: Path, voc_records: Path) -> None:
     listed, recorded = (stats(open_dataset(path)) for path in (devkit / "voc_train_lst.txt", voc_records))
-    assert replace(recorded, path=listed.path, kind="list") == listed
+    assert replace(recorded, path=listed.path, kind="list", unknown=listed.unknown) == listed
     assert listed.samples == 10
 
 
@@ -224,7 +224,7 @@ def test_a_json_without_images_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_real_voc_cut_has_the_pixels_that_numpy_counts(tmp_path: Path, real_data: Path) -> None:
-    from segdata.sources.voc import voc_decolor
+    from segdata.sources.voc_decolor import voc_decolor
 
     devkit = real_data / "voc2012" / "VOCdevkit" / "VOC2012"
     (tmp_path / "images").symlink_to(devkit / "JPEGImages")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from segdata.coco.rle import to_rle
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
-from segdata.labels.colormap import read_class_names
+from segdata.labels.classes import read_class_names
 from segdata.labels.masks import decode_index_png
 from segdata.lists import read_list
 from segdata.miniature.coco import write_coco
@@ -115,12 +115,18 @@ def test_the_order_of_annotations_of_different_sizes_does_not_matter(order):
 
 #: One annotation for each way to be unusable, all of them with the box that `boxed` gives, and the sentence of each.
 UNUSABLE = {
-    "no polygon": ({"segmentation": []}, "the list of polygons is empty; expected at least 1 polygon"),
-    "a flat list": ({"segmentation": [5, 5, 9, 5, 9, 9]}, "polygon 1: found 5; expected pairs of numbers"),
+    "no polygon": (
+        {"segmentation": []},
+        "has only a box, without a mask; expected a segmentation of polygons or run lengths",
+    ),
+    "a flat list": ({"segmentation": [5, 5, 9, 5, 9, 9]}, "found a list of 6 numbers; expected a list of polygons"),
     "one part with two points": ({"segmentation": [*box(5, 5, 9, 9), [1, 1, 2, 2]]}, "polygon 2 has 2 points"),
     "runs of another size": ({"segmentation": {"size": [1, 1], "counts": [1]}}, "run lengths have size [1, 1]"),
     "a mask outside the image": ({"segmentation": box(50, 50, 60, 60)}, "the mask is empty; expected at least 1 pixel"),
-    "no mask": ({"segmentation": None}, "segmentation: found None; expected a list of polygons or run lengths"),
+    "no mask": (
+        {"segmentation": None},
+        "has only a box, without a mask; expected a segmentation of polygons or run lengths",
+    ),
     "a category not in the file": ({"category_id": 99}, "belongs to a category that is not in the file"),
 }
 

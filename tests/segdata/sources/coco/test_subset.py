@@ -349,7 +349,10 @@ def faulty(id_=7, **more):
 UNUSABLE = {
     "no polygon": ({"segmentation": []}, "annotation 7 (3.png): the list of polygons is empty"),
     "no mask": ({"segmentation": None}, "annotation 7 (3.png): segmentation: found None"),
-    "a flat list": ({"segmentation": SQUARE[0]}, "annotation 7 (3.png): polygon 1: found 1.0; expected pairs"),
+    "a flat list": (
+        {"segmentation": SQUARE[0]},
+        "annotation 7 (3.png): found a list of 8 numbers; expected a list of polygons",
+    ),
     "no runs": ({"segmentation": {"size": [6, 8]}}, "annotation 7 (3.png): run lengths: found None"),
     "an image not in the file": ({"image_id": 99}, "annotation 7: belongs to an image that is not in the file"),
     "a category not in the file": ({"category_id": 99}, "annotation 7: belongs to a category that is not in the file"),

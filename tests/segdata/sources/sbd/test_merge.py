@@ -20,7 +20,7 @@ from segdata.miniature.sbd import to_mat, write_release
 from segdata.miniature.voc import write_devkit
 from segdata.sources.sbd.merge import read_mask, sbd_merge
 from segdata.sources.sbd.splits import SplitCounts, Splits, find_release, read_splits
-from segdata.sources.voc import voc_decolor
+from segdata.sources.voc_decolor import voc_decolor
 
 #: The miniature's lists: VOC train 0 to 5, VOC val 6 to 8, and these.
 SBD_TRAIN = [3, 6, 9, 10, 11, 13, 14]

@@ -13,17 +13,18 @@ import pytest
 import tifffile
 from PIL import Image
 
-from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
+from segdata.errors import FaultsError, InvalidInputError, OptionError, TargetExistsError
 from segdata.images.reading import read_samples
 from segdata.images.values import ValueRange, parse_value_range
+from segdata.labels.map_file import load_map
 from segdata.lists import Pair, read_list
 from segdata.lists.folds import Fold, LastBlock
 from segdata.miniature.tif import write_stacks
+from segdata.sources.tif.meaning import UnmappedLabelsError
 from segdata.sources.tif.slice import tif_slice
-from segdata.sources.tif.values import UnmappedLabelsError
 
 Pixels = npt.NDArray[Any]
-BINARY = {0: 0, 255: 1}
+BINARY = load_map("0:0,255:1")
 
 
 def noise(shape: tuple[int, ...], dtype: str = "uint8", high: int = 256) -> Pixels:
@@ -62,7 +63,7 @@ def digests(folder: Path) -> dict[str, str]:
 def test_images_labels_and_list_of_the_miniature(tmp_path: Path) -> None:
     stacks = write_stacks(tmp_path / "stacks", pages=5, size=48)
     images, labels = Path(stacks.images), Path(stacks.labels)
-    report = tif_slice(images, labels=labels, label_map=BINARY, dst_path=tmp_path / "out")
+    report = tif_slice(images, labels=labels, map=BINARY, dst_path=tmp_path / "out")
     assert (report.pages, report.stack_pages, report.form) == (5, 5, "48 x 48 uint8 gray")
     np.testing.assert_array_equal(read_folder(tmp_path / "out/images"), tifffile.imread(images))
     np.testing.assert_array_equal(read_folder(tmp_path / "out/labels"), tifffile.imread(labels) // 255)
@@ -181,7 +182,7 @@ def test_workers_do_not_change_a_byte(tmp_path: Path) -> None:
         tif_slice(
             Path(stacks.images),
             labels=Path(stacks.labels),
-            label_map=BINARY,
+            map=BINARY,
             dst_path=tmp_path / str(workers),
             workers=workers,
             split=Fold(3, 1, "course"),
@@ -293,7 +294,7 @@ def test_a_range_without_scaling_is_refused(tmp_path: Path) -> None:
 def test_label_values_become_class_ids(tmp_path: Path, dtype: str) -> None:
     images = write(tmp_path / "a.tif", noise((2, 3, 2)))
     labels = write(tmp_path / "b.tif", np.array([[[0, 3], [100, 3], [0, 0]]] * 2, dtype))
-    report = tif_slice(images, labels=labels, label_map={0: 255, 3: 0, 100: 1, 99: 7}, dst_path=tmp_path / "out")
+    report = tif_slice(images, labels=labels, map=load_map("0:255,3:0,100:1,99:7"), dst_path=tmp_path / "out")
     assert read(tmp_path / "out/labels/a_0001.png").tolist() == [[255, 0], [1, 0], [255, 255]]
     assert report.label_pixels == {0: 4, 1: 2, 255: 6}
 
@@ -303,9 +304,9 @@ def test_a_value_beyond_the_map_is_named_with_page_and_pixel(tmp_path: Path) -> 
     values[1, 2, 3] = values[1, 3, 0] = 9
     images, labels = write(tmp_path / "a.tif", noise((3, 4, 5))), write(tmp_path / "b.tif", values)
     with pytest.raises(FaultsError) as error:
-        tif_slice(images, labels=labels, label_map=BINARY, dst_path=tmp_path / "out")
+        tif_slice(images, labels=labels, map=BINARY, dst_path=tmp_path / "out")
     assert tuple(map(str, error.value.faults)) == (
-        "b.tif, page 1: pixel (x=3, y=2) has value 9; expected one of 0, 255 (2 such pixels)",
+        "b.tif, page 1: pixel (x=3, y=2) has value 9; expected 0 or 255 (2 such pixels)",
     )
     assert not (tmp_path / "out").exists()
 
@@ -314,9 +315,8 @@ def test_a_value_beyond_the_map_is_named_with_page_and_pixel(tmp_path: Path) -> 
 def test_a_value_that_is_no_class_id_is_named(tmp_path: Path, value: float, dtype: str) -> None:
     images, labels = write(tmp_path / "a.tif", noise((1, 1, 2))), tmp_path / "b.tif"
     write(labels, np.array([[[1, value]]], dtype))
-    with pytest.raises(
-        FaultsError, match=rf"page 0: pixel \(x=1, y=0\) has value {value}; expected class ids 0 to 255"
-    ):
+    found = "is not a number" if np.isnan(value) else rf"has value {value}; expected 0 to 255"
+    with pytest.raises(FaultsError, match=rf"page 0: pixel \(x=1, y=0\) {found}"):
         tif_slice(images, labels=labels, dst_path=tmp_path / "out")
 
 
@@ -325,7 +325,7 @@ def test_black_and_white_labels_need_a_map_that_is_proposed(tmp_path: Path) -> N
     for dry_run in (True, False):
         with pytest.raises(UnmappedLabelsError, match="contains no values other than 0 and 255") as error:
             tif_slice(Path(stacks.images), labels=Path(stacks.labels), dst_path=tmp_path / "out", dry_run=dry_run)
-        assert error.value.proposal == BINARY
+        assert error.value.proposal == {0: 0, 255: 1}
         assert not (tmp_path / "out").exists()
 
 
@@ -349,12 +349,11 @@ def test_labels_of_other_pages_are_refused(tmp_path: Path, shape: tuple[int, ...
         tif_slice(images, labels=labels, dst_path=tmp_path / "out")
 
 
-def test_a_map_without_labels_or_to_no_class_is_refused(tmp_path: Path) -> None:
+def test_a_meaning_without_labels_is_refused(tmp_path: Path) -> None:
     images = write(tmp_path / "a.tif", noise((1, 8, 9)))
-    with pytest.raises(InvalidInputError, match="a label map needs labels"):
-        tif_slice(images, label_map=BINARY, dst_path=tmp_path / "out")
-    with pytest.raises(InvalidInputError, match="contains class id 256; expected 0 to 255"):
-        tif_slice(images, labels=images, label_map={1: 256}, dst_path=tmp_path / "out")
+    for options in ({"map": BINARY}, {"instances": True}, {"border": 1}):
+        with pytest.raises(OptionError, match="say what labels mean; expected --labels"):
+            tif_slice(images, dst_path=tmp_path / "out", **options)
 
 
 # Pages and splits
@@ -432,7 +431,7 @@ def test_the_same_size_in_another_color_is_another_form(tmp_path: Path) -> None:
 
 def test_a_dry_run_finds_the_same_and_writes_nothing(tmp_path: Path) -> None:
     stacks = write_stacks(tmp_path / "stacks", pages=4, size=32)
-    options: dict[str, Any] = {"labels": Path(stacks.labels), "label_map": BINARY, "dst_path": tmp_path / "out"}
+    options: dict[str, Any] = {"labels": Path(stacks.labels), "map": BINARY, "dst_path": tmp_path / "out"}
     dry = tif_slice(Path(stacks.images), dry_run=True, **options)
     assert not (tmp_path / "out").exists()
     wet = tif_slice(Path(stacks.images), **options)
@@ -471,7 +470,7 @@ def test_a_folder_with_other_images_is_never_replaced(tmp_path: Path) -> None:
 
 def test_isbi_is_sliced_pixel_by_pixel(tmp_path: Path, real_data: Path) -> None:
     images, labels = real_data / "isbi2012/train-volume.tif", real_data / "isbi2012/train-labels.tif"
-    report = tif_slice(images, labels=labels, label_map=BINARY, dst_path=tmp_path / "out", split=Fold(5, 1, "course"))
+    report = tif_slice(images, labels=labels, map=BINARY, dst_path=tmp_path / "out", split=Fold(5, 1, "course"))
     np.testing.assert_array_equal(read_folder(tmp_path / "out/images"), tifffile.imread(images))
     np.testing.assert_array_equal(read_folder(tmp_path / "out/labels"), tifffile.imread(labels) // 255)
     order = [25, 3, 0, 21, 15, 12, 2, 28, 13, 10, 26, 24, 27, 11, 17, 22, 5, 16, 8, 14, 23, 20, 1, 29]

@@ -32,7 +32,7 @@ function setOverlay(shown) {
 
 function enlarge(tile) {
   current = tile;
-  stage.replaceChildren(one(".stack", tile).cloneNode(true));
+  stage.replaceChildren(one(".open", tile).firstElementChild.cloneNode(true));
   one("#viewer-name").textContent = one(".name", tile).textContent;
   one("p", viewer).textContent = one(".about", tile).textContent;
   if (!viewer.open) viewer.showModal();

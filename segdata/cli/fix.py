@@ -1,0 +1,141 @@
+"""Command that cures faults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from segdata.console.options import (
+    ANY_PATH,
+    EXISTING_DIR,
+    EXISTING_FILE,
+    class_options,
+    dry_run_option,
+    images_option,
+    json_option,
+    overwrite_option,
+    read_classes,
+    value_range_option,
+    workers_option,
+)
+from segdata.console.render import emit, progress_bar, table
+from segdata.errors import Code
+from segdata.inspect.check.overlap import open_other
+from segdata.inspect.fix import FixedCode, FixReport, fix
+from segdata.inspect.fix.upright import JPEG_QUALITY, Upright
+from segdata.labels.map_file import load_map
+from segdata.sources.coco.media import Media
+from segdata.text import plural
+
+
+@click.command("fix")
+@click.argument("source", metavar="LIST|JSON", type=EXISTING_FILE)
+@click.option("--dst_path", type=ANY_PATH, required=True, help="List or JSON to write")
+@click.option(
+    "--data_root",
+    type=EXISTING_DIR,
+    help="For a list: folder that its paths are relative to [default: the list's folder]",
+)
+@images_option
+@class_options
+@value_range_option
+@click.option(
+    "--only", type=click.Choice(get_args(Code)), multiple=True, metavar="CODE", help="Cure only this; can be repeated"
+)
+@click.option(
+    "--drop",
+    type=click.Choice(get_args(Code)),
+    multiple=True,
+    metavar="CODE",
+    help="Where no cure is certain, drop the sample or annotation; can be repeated",
+)
+@click.option(
+    "--against",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    metavar="LIST|JSON|SET",
+    help="Data set that must not share images with this one; can be repeated",
+)
+@click.option(
+    "--drop-from", type=EXISTING_FILE, metavar="LIST|JSON", help="Drop shared images: the data set that loses them"
+)
+@click.option(
+    "--upright",
+    type=click.Choice(get_args(Upright)),
+    help=f"Save turned images upright (JPEG with quality {JPEG_QUALITY}); turn or keep labels and annotations",
+)
+@click.option("--resize-labels", is_flag=True, help="Resize labels of an exact multiple or fraction, by nearest pixel")
+@click.option("--map", "map_text", metavar="VALUE:CLASS,…|FILE|NAME", help="For a list: class of each label value")
+@click.option("--hash", is_flag=True, help="Compare the contents of images, not only their names")
+@click.option("--decode", is_flag=True, help="Decode every image, to find truncated ones")
+@click.option("--near", is_flag=True, help="Find similar images: resized, cropped a little, mirrored or turned")
+@click.option("--quality", is_flag=True, help="Find dark, bright, flat, blurry and very long images")
+@click.option(
+    "--media",
+    type=click.Choice(get_args(Media)[:-1]),
+    default="copy",
+    show_default=True,
+    help="How unchanged files get into the folder of changed ones",
+)
+@workers_option
+@overwrite_option
+@dry_run_option
+@json_option
+def fix_command(
+    against: tuple[Path, ...],
+    map_text: str | None,
+    num_classes: int | None,
+    class_names: Path | None,
+    ignore_label: int | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Write a list file or a COCO JSON without the faults that check finds, where one cure is certain.
+
+    The source does not change. Lines and objects without a fault keep their text; without any fault, the result has the
+    same bytes. What is not certain is left, with the question that you must answer. With --drop CODE, its samples or
+    annotations are dropped instead. docs/check.md lists all cures.
+
+    Images and labels get other pixels only with --upright, --resize-labels or --map, or if labels have VOC's colors or
+    more than 8 bits. They are in the folder NAME_files beside the list or JSON, with all other files of the set.
+
+    \b
+    Example:
+      segdata fix annotations/instances.json --dst_path annotations/fixed.json
+      segdata fix train_lst.txt --dst_path train_fixed_lst.txt --against val_lst.txt --drop-from train_lst.txt
+    """
+    roots = {"data_root": options["data_root"], "images": options["images"]}
+    classes = read_classes(num_classes, class_names, ignore_label)
+    value_map = load_map(map_text, classes.ignore_label if classes else 255) if map_text else None
+    others = [open_other(other, **roots) for other in against]
+    report = fix(against=others, classes=classes, map=value_map, progress=progress_bar, **options)
+    emit(report, as_json, _text)
+
+
+def _text(report: FixReport) -> str:
+    verb = "written to" if report.written else "would be written to"
+    lines = [
+        f"{plural(report.samples, 'sample')} {verb} {report.target}: "
+        f"{plural(report.cured, 'fault')} cured, {report.left} left",
+        f"folder of the files, to use with it: {'--images' if report.kind == 'coco' else '--data_root'} {report.root}",
+    ]
+    if report.new_files:
+        lines.append(f"files with other pixels: {report.new_files}")
+    rows = [(one.code, one.severity, *map(str, (one.found, one.cured, one.left))) for one in report.codes]
+    if not rows:
+        return "\n".join(["no faults found; the result has the same bytes", *lines])
+    header, *cells = table([("code", "severity", "found", "cured", "left"), *rows], right=(2, 3, 4)).split("\n")
+    blocks = ["\n".join((line, *_details(one))) for line, one in zip(cells, report.codes, strict=True)]
+    if report.left:
+        lines.append("what is left can be dropped with --drop CODE, where it is about a sample or an annotation")
+    return "\n\n".join([header, *blocks, "\n".join(lines)])
+
+
+def _details(one: FixedCode) -> list[str]:
+    more = one.left - len(one.examples)
+    cured = [f"  ✓ {one.cure}"] if one.cure else []
+    unnamed = [f"  … and {more} more"] if more else []
+    question = [f"  ? {one.question}"] if one.question else []
+    return [*cured, *(f"  {example}" for example in one.examples), *unnamed, *question]

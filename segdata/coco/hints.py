@@ -1,0 +1,87 @@
+"""Traits of COCO JSONs that tools write: prefixes of image names, crowds from brushes, root categories, folders."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from segdata.coco.file import Category, Coco
+from segdata.errors import Code, Fault
+
+#: Faults of images that are not where their names say.
+_NOT_THERE: tuple[Code, ...] = ("missing_image", "outside_root")
+
+#: Number of missing images whose names are searched for a prefix, and of images that tell whether a folder is theirs.
+_SEARCHED = 20
+
+#: Folder of the images beside the JSON or its folder, as `coco-subset` and many tools name it.
+_IMAGES = "images"
+
+
+def find_image_folder(coco: Coco) -> Path:
+    """Return the folder of the images when nobody names it.
+
+    It is ``images`` next to the JSON's folder; or, if the first images are there instead, the JSON's own folder or
+    ``images`` in it.
+    """
+    inner = coco.path.absolute().parent
+    usual = inner.parent / _IMAGES
+    names = [image.file_name for image in coco.images[:_SEARCHED]]
+    found = (folder for folder in (usual, inner, inner / _IMAGES) if any((folder / name).is_file() for name in names))
+    return next(found, usual)
+
+
+def prefix_hint(folder: Path, faults: Iterable[Fault], images: int) -> list[Fault]:
+    """Return a fault if images are missing in `folder`, but exist under their names without a common prefix.
+
+    Args:
+        folder: folder that image names are relative to.
+        faults: faults of images, named by `where`.
+        images: number of all images.
+    """
+    names = list(dict.fromkeys(fault.where for fault in faults if fault.code in _NOT_THERE))
+    prefix = common_prefix(folder, names)
+    if not prefix:
+        return []
+    found = sum(name.startswith(prefix) and (folder / name[len(prefix) :]).is_file() for name in names)
+    missing = f"all {images} images are" if len(names) == images else f"{len(names)} of {images} images are"
+    missing = "the only image is" if images == 1 else missing
+    what = f"{missing} missing; with --strip_prefix {shlex.quote(prefix)}, {found} of {len(names)} exist"
+    return [Fault("image_prefix", str(folder), what)]
+
+
+def common_prefix(folder: Path, names: Sequence[str]) -> str:
+    """Return the start of the most of the first `names` without which the files exist in `folder`; or an empty text."""
+    counts = Counter(prefix for name in names[:_SEARCHED] for prefix in _prefixes_of(folder, name))
+    return counts.most_common(1)[0][0] if counts else ""
+
+
+def _prefixes_of(folder: Path, name: str) -> Iterator[str]:
+    """Yield the shortest start of a name without which the file exists: folders, or the rest of a URL up to ``=``."""
+    for end, character in enumerate(name, start=1):
+        if character in "/=" and name[end:] and not name[end:].startswith("/") and (folder / name[end:]).is_file():
+            yield name[:end]
+            return
+
+
+def only_crowds(path: Path, objects: int, crowds: int) -> list[Fault]:
+    """Return a fault if all objects of a data set are crowds, which no training learns from."""
+    if not crowds or objects > crowds:
+        return []
+    every = f"all {crowds} annotations are crowds" if crowds > 1 else "the only annotation is a crowd"
+    return [Fault("only_crowds", str(path), f"{every} (iscrowd 1), as tools write masks of a brush")]
+
+
+def root_category(categories: Sequence[Category]) -> Category | None:
+    """Return the category that contains all others, as Roboflow writes it; None if there is no such category.
+
+    It has the first id, the supercategory ``none``, and its name is the supercategory of all others.
+    """
+    if not categories:
+        return None
+    first, *others = sorted(categories, key=lambda category: category.id)
+    if first.supercategory == "none" and others and all(one.supercategory == first.name for one in others):
+        return first
+    return None

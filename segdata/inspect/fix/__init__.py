@@ -1,0 +1,261 @@
+"""Cure the faults that `check` finds in a list or a COCO JSON, as far as one cure is certain; the source stays."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from segdata.coco.file import read_coco
+from segdata.coco.hints import find_image_folder
+from segdata.dataset import Dataset, dataset_kind
+from segdata.errors import Code, Fault, InvalidInputError, OptionError
+from segdata.files.ownership import check_inputs_outside, check_target_directory
+from segdata.files.publishing import staged_directory, write_file
+from segdata.images.values import Percentiles, ValueRange
+from segdata.inspect.check import CheckReport
+from segdata.inspect.check.findings import ERRORS, Severity
+from segdata.inspect.fix.files import NewFiles
+from segdata.inspect.fix.rounds import Rounds, Wishes
+from segdata.inspect.fix.text import readable
+from segdata.inspect.fix.texts import CURES, QUESTIONS
+from segdata.inspect.fix.upright import Upright
+from segdata.labels.classes import Classes
+from segdata.labels.value_map import ValueMap
+from segdata.lists.publish import check_target_lists
+from segdata.parallel import Progress, default_workers, silent, temporary_folder
+from segdata.samples import DatasetKind
+from segdata.sources.coco.media import Media
+from segdata.sources.coco_export import check_target_json
+
+
+@dataclass(frozen=True)
+class FixedCode:
+    """Outcome for all faults of one type.
+
+    Attributes:
+        code: type of the fault; ``docs/check.md`` explains each.
+        severity: error or warning.
+        found: number of faults, with those that the cure of another one brought to light.
+        cured: number of faults that are gone.
+        left: number of faults of the result.
+        cure: what was done; empty if nothing was cured.
+        question: what a person must answer; empty if nothing is left.
+        examples: the first faults that are left.
+    """
+
+    code: Code
+    severity: Severity
+    found: int
+    cured: int
+    left: int
+    cure: str
+    question: str
+    examples: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class FixReport:
+    """Report of `fix`; without codes, the data set was clean, and the result has the same bytes.
+
+    Attributes:
+        source: the list or JSON.
+        target: the new one.
+        kind: ``list`` or ``coco``.
+        root: folder that the names in the result are relative to; `--data_root` or `--images` of later commands.
+        samples: number of samples of the result.
+        codes: what became of each type of fault, errors first.
+        new_files: number of images and labels whose pixels changed; they are in `root`, with all others.
+        written: false after a dry run.
+    """
+
+    source: str
+    target: str
+    kind: DatasetKind
+    root: str
+    samples: int
+    codes: tuple[FixedCode, ...]
+    new_files: int
+    written: bool
+
+    @property
+    def cured(self) -> int:
+        """Total number of faults that are gone."""
+        return sum(code.cured for code in self.codes)
+
+    @property
+    def left(self) -> int:
+        """Total number of faults of the result."""
+        return sum(code.left for code in self.codes)
+
+
+def fix(
+    source: Path,
+    dst_path: Path,
+    *,
+    data_root: Path | None = None,
+    images: Path | None = None,
+    classes: Classes | None = None,
+    value_range: ValueRange | Percentiles | None = None,
+    only: Collection[Code] = (),
+    drop: Collection[Code] = (),
+    against: Sequence[Dataset] = (),
+    drop_from: Path | None = None,
+    upright: Upright | None = None,
+    resize_labels: bool = False,
+    map: ValueMap | None = None,
+    hash: bool = False,
+    decode: bool = False,
+    near: bool = False,
+    quality: bool = False,
+    media: Media = "copy",
+    workers: int | None = None,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> FixReport:
+    """Write a list or a COCO JSON without the faults of `source` whose cure is certain; ``docs/check.md`` lists them.
+
+    The source does not change. Lines and objects without a fault keep their text; without any fault, the result has the
+    same bytes. If images or labels need other pixels, they are in the folder ``NAME_files`` beside ``NAME.txt`` or
+    ``NAME.json``, with all other files of the set.
+
+    Args:
+        source: list file or COCO JSON.
+        dst_path: list or JSON to write.
+        data_root: see `open_dataset`.
+        images: see `open_dataset`.
+        classes: see `open_dataset`.
+        value_range: see `open_dataset`.
+        only: codes of the faults to cure; all by default.
+        drop: codes of the faults whose samples and annotations are dropped if no cure is certain.
+        against: see `check`.
+        drop_from: the data set that images of `against` are dropped from; only `source` can be.
+        upright: save images with an EXIF orientation upright; ``turn`` turns labels and annotations with them, ``keep``
+            keeps them. Where their size tells what they fit, it decides.
+        resize_labels: resize labels whose size is an exact multiple or fraction of that of the image.
+        map: class of each value of the labels of a list; applied to all labels if one of them has other values.
+        hash: see `check`.
+        decode: see `check`.
+        near: see `check`.
+        quality: see `check`.
+        media: how unchanged files get into the folder of new ones.
+        workers: number of processes, by default one per processor.
+        overwrite: replace an earlier result.
+        dry_run: check and cure a copy, write nothing.
+        progress: reports progress.
+
+    Raises:
+        OptionError: when the source does not take an option.
+        InvalidInputError: when `source` is a record set, or `dst_path` is of another type.
+        TargetExistsError: when the target exists.
+
+    Example:
+        >>> report = fix(Path("instances.json"), Path("fixed.json"), images=Path("images"))
+        >>> [(code.code, code.cured, code.left) for code in report.codes]
+        [('bad_polygon', 3, 0), ('no_iscrowd', 90, 0)]
+    """
+    kind = _check_target(source, dst_path, overwrite=overwrite)
+    _check_options(source, kind, drop_from, data_root=data_root, images=images, map=map, resize_labels=resize_labels)
+    folder = dst_path.with_name(f"{dst_path.stem}_files")
+    wishes = Wishes({*only, *drop} if only else (), drop, drop_from is not None, upright, resize_labels, map)
+    places: dict[str, Any] = {"value_range": value_range, "against": against, "hash": hash, "decode": decode}
+    places |= {"near": near, "quality": quality, "workers": workers, "progress": progress} | (
+        {"classes": classes} if kind == "list" else {}
+    )
+    with TemporaryDirectory(prefix="segdata-fix-", dir=temporary_folder("cures")) as work:
+        copy = Path(work, source.name)
+        shutil.copyfile(source, copy)
+        root = (data_root or source.parent).absolute() if kind == "list" else _image_folder(source, copy, images)
+        shutil.copyfile(source, copy)
+        rounds = Rounds(copy, NewFiles(root, Path(work, "files")), classes or Classes(), wishes, places)
+        result = rounds.run()
+        new_files = len(rounds.files.names.intersection(rounds.names))
+        if new_files:
+            check_inputs_outside(folder, root)
+            check_target_directory(folder, overwrite=overwrite)
+        if not dry_run and new_files:
+            with staged_directory(folder, overwrite=overwrite) as staging:
+                rounds.files.publish(
+                    staging, rounds.names, media, workers=workers or default_workers(), progress=progress
+                )
+        if not dry_run:
+            write_file(dst_path, copy.read_bytes(), overwrite=overwrite)
+    return FixReport(
+        source=str(source),
+        target=str(dst_path),
+        kind=kind,
+        root=str(folder.absolute() if new_files else root),
+        samples=result.samples,
+        codes=_fixed_codes(rounds, result, {str(copy): str(dst_path), str(rounds.files.root): str(root)}),
+        new_files=new_files,
+        written=not dry_run,
+    )
+
+
+def _check_target(source: Path, target: Path, *, overwrite: bool) -> DatasetKind:
+    kind = dataset_kind(source)
+    if kind == "records":
+        raise InvalidInputError(
+            f"{source}: is a record set, whose rows were checked when they were written; expected a list or a COCO "
+            "JSON. Fix its source, and write it again with to-mindrecord."
+        )
+    if dataset_kind(target) != kind:
+        suffix = "a name that ends in .json" if kind == "coco" else "a path such as fixed_lst.txt"
+        raise InvalidInputError(f"{target}: is not a name for the type of {source}; expected {suffix}")
+    check_inputs_outside(target, source)
+    if kind == "coco":
+        check_target_json(target, overwrite=overwrite)
+    else:
+        check_target_lists([target], overwrite=overwrite)
+    return kind
+
+
+def _check_options(source: Path, kind: DatasetKind, drop_from: Path | None, **given: object) -> None:
+    useless = ("images",) if kind == "list" else ("data_root", "map", "resize_labels")
+    if names := [name for name in useless if given[name]]:
+        what = "a list file" if kind == "list" else "a COCO JSON"
+        raise OptionError(f"{source} is {what}, which does not take {' or '.join(names)}")
+    if drop_from is not None and drop_from.absolute() != source.absolute():
+        raise OptionError(
+            f"{drop_from}: is not the data set to fix, {source}; expected it, because only it is written. Run segdata "
+            f"fix {drop_from} --against {source} --drop-from {drop_from}."
+        )
+
+
+def _image_folder(source: Path, copy: Path, images: Path | None) -> Path:
+    """Return the folder of the images of a JSON, of which `copy` may be changed to find it."""
+    if images is not None:
+        return images.absolute()
+    for _ in range(2):
+        try:
+            return find_image_folder(replace(read_coco(copy, faults=[]), path=source)).absolute()
+        except InvalidInputError:
+            if (text := readable(copy)) is not None:
+                copy.write_bytes(text)
+    return source.absolute().parent
+
+
+def _fixed_codes(rounds: Rounds, result: CheckReport, names: dict[str, str]) -> tuple[FixedCode, ...]:
+    left = {finding.code: finding for finding in result.findings}
+    codes = []
+    for code, found in rounds.found.items():
+        finding = left.get(code)
+        count = finding.count if finding else 0
+        examples = finding.examples if finding else ()
+        codes.append(
+            FixedCode(
+                code=code,
+                severity="error" if code in ERRORS else "warning",
+                found=found,
+                cured=found - count,
+                left=count,
+                cure=CURES.get(code, "gone with the cure of another fault") if found > count else "",
+                question=QUESTIONS[code] if count else "",
+                examples=tuple(replace(one, where=names.get(one.where, one.where)) for one in examples),
+            )
+        )
+    return tuple(sorted(codes, key=lambda one: (one.severity, one.code)))

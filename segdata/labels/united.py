@@ -1,0 +1,80 @@
+"""Classes of several data sets, united by name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from segdata.errors import Fault, FaultsError
+from segdata.labels.map_pixels import Unknown
+from segdata.text import check_unique, plural
+
+
+@dataclass(frozen=True)
+class PartClasses:
+    """The classes of one data set among several.
+
+    Attributes:
+        where: name of the data set in messages.
+        names: name of each class.
+        used: its number of pixels or objects.
+        unit: what is counted, such as ``"pixel"``.
+    """
+
+    where: str
+    names: Sequence[str]
+    used: Sequence[int]
+    unit: str
+
+
+def unite_classes(parts: Sequence[PartClasses], wanted: Sequence[str] | None, *, unknown: Unknown) -> tuple[str, ...]:
+    """Return the names of the classes of all data sets, those of the first one first; or `wanted`.
+
+    >>> parts = [PartClasses("a", ["cat", "dog"], [9, 9], "pixel"), PartClasses("b", ["dog", "cow"], [9, 0], "pixel")]
+    >>> unite_classes(parts, None, unknown="error")
+    ('cat', 'dog', 'cow')
+
+    Args:
+        parts: the data sets.
+        wanted: the names to return.
+        unknown: ``error`` refuses a class with pixels or objects that is not among `wanted`.
+
+    Raises:
+        FaultsError: when a data set has two classes of one name, `wanted` names a class twice, or a class is refused.
+    """
+    repeated = [
+        Fault("duplicate_category", part.where, f"{count} classes have the name {name!r}")
+        for part in parts
+        for name, count in Counter(part.names).items()
+        if count > 1
+    ]
+    if repeated:
+        raise FaultsError(
+            "Classes are united by name; expected each name once in a data set. Give each class a name of its own",
+            repeated,
+        )
+    if wanted is None:
+        return tuple(dict.fromkeys(name for part in parts for name in part.names))
+    check_unique(wanted, "Class names that appear several times")
+    other = [
+        Fault("invalid", part.where, f"class {name!r} has {plural(count, part.unit)}")
+        for part in parts
+        for name, count in zip(part.names, part.used, strict=True)
+        if count and name not in wanted
+    ]
+    if other and unknown == "error":
+        raise FaultsError(
+            "Classes in use that --class_names does not have. Add them, or leave out their pixels or objects with "
+            "--unknown ignore",
+            other,
+        )
+    return tuple(wanted)
+
+
+def classes_left_out(parts: Sequence[PartClasses], names: Sequence[str]) -> dict[str, int]:
+    """Return the number of pixels or objects of each class that is not among `names`."""
+    found = Counter[str]()
+    for part in parts:
+        found.update({name: count for name, count in zip(part.names, part.used, strict=True) if name not in names})
+    return dict(found)

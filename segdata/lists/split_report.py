@@ -1,0 +1,85 @@
+"""The report of a split, of a list or of a COCO JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ClassShare:
+    """The number of images that contain a class, and their share of each side, 0 to 1; the name is None in a list."""
+
+    id: int
+    name: str | None
+    images: int
+    shares: dict[str, float]
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """Report of `split_list` and `split_coco`; the sides are ``"train"``, ``"val"`` and, of three, ``"test"``.
+
+    Attributes:
+        files: path of the list or COCO JSON of each side.
+        ratio: requested share of each side, 0 to 1.
+        samples: number of images on each side.
+        reached: share of the images on each side, 0 to 1.
+        groups: number of groups on each side; without a group expression, every image is a group.
+        annotations: number of annotations on each side; None for lists.
+        classes: shares of each class, by id; empty unless the split is stratified.
+        written: false after a dry run.
+    """
+
+    files: dict[str, str]
+    ratio: dict[str, float]
+    samples: dict[str, int]
+    reached: dict[str, float]
+    groups: dict[str, int]
+    annotations: dict[str, int] | None
+    classes: tuple[ClassShare, ...]
+    written: bool
+
+
+def split_report(
+    files: Mapping[str, Path],
+    shares: Mapping[str, float],
+    sides: Sequence[str],
+    groups: Sequence[str],
+    classes: Sequence[frozenset[int]] | None,
+    *,
+    written: bool,
+    names: Mapping[int, str] | None = None,
+    annotations: Mapping[str, int] | None = None,
+) -> SplitReport:
+    """Return the report of a split, given the side, the group and, if they were read, the classes of each image."""
+    counts = Counter(sides)
+    samples = {side: counts[side] for side in files}
+    group_sides = Counter(dict(zip(groups, sides, strict=True)).values())
+    return SplitReport(
+        files={side: str(path) for side, path in files.items()},
+        ratio=dict(shares),
+        samples=samples,
+        reached={side: count / len(sides) for side, count in samples.items()},
+        groups={side: group_sides[side] for side in files},
+        annotations=dict(annotations) if annotations else None,
+        classes=_class_shares(sides, classes, samples, names or {}) if classes else (),
+        written=written,
+    )
+
+
+def _class_shares(
+    sides: Sequence[str], classes: Sequence[frozenset[int]], samples: Mapping[str, int], names: Mapping[int, str]
+) -> tuple[ClassShare, ...]:
+    images = Counter((id_, side) for side, found in zip(sides, classes, strict=True) for id_ in found)
+    return tuple(
+        ClassShare(
+            id=id_,
+            name=names.get(id_),
+            images=sum(images[id_, side] for side in samples),
+            shares={side: images[id_, side] / count for side, count in samples.items()},
+        )
+        for id_ in sorted({id_ for id_, _ in images})
+    )

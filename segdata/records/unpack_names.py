@@ -1,0 +1,107 @@
+"""Names of the files that a record set is taken apart to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from itertools import chain, count
+from pathlib import Path, PurePosixPath
+
+from segdata.errors import Fault, InvalidInputError, collecting
+from segdata.files.paths import resolve
+from segdata.text import plain_path
+
+_LABELS = "labels"
+
+
+@dataclass(frozen=True)
+class NamePlan:
+    """Names that keep those of the rows where possible.
+
+    Attributes:
+        images: names of images that cannot keep that of their row, by number of the row.
+        shared: names without suffix that several images have.
+        folder: folder of the labels, which contains no image.
+        renamed: one entry for each of `images`.
+    """
+
+    images: dict[int, str] = field(default_factory=dict)
+    shared: frozenset[str] = frozenset()
+    folder: str = _LABELS
+    renamed: tuple[Fault, ...] = ()
+
+    def image(self, number: int, name: str) -> str:
+        """Return the path of the image of a row."""
+        return self.images.get(number) or plain_path(name)
+
+    def label(self, image: str, suffix: str) -> str:
+        """Return the path of the label beside the path of its image."""
+        stem = _stem(image)
+        return f"{self.folder}/{image if stem in self.shared else stem}{suffix}"
+
+
+def plan_names(names: Iterable[str], root: Path, faults: list[Fault], *, taken: Collection[str] = ()) -> NamePlan:
+    """Choose the paths of the images below `root`; of rows with one name, the later ones get a number.
+
+    Args:
+        names: name of each row.
+        root: folder of the files.
+        faults: list to append names to that no file below `root` can have.
+        taken: names that no image may have.
+
+    >>> found = []
+    >>> plan_names(["a.jpg", "b/c.jpg", "a.jpg"], Path("x"), found).images
+    {2: 'a_2.jpg'}
+    """
+    rows: dict[str, int] = {}
+    repeated: list[tuple[int, str]] = []
+    for number, name in enumerate(names):
+        with collecting(faults, f"row {number}"):
+            plain = _checked(root, name, taken)
+            if plain in rows:
+                repeated.append((number, plain))
+            rows.setdefault(plain, number)
+    every = set(rows)
+    images = {number: _numbered(name, every) for number, name in repeated}
+    parents = {parent.as_posix() for name in every for parent in PurePosixPath(name).parents}
+    faults += (
+        Fault("invalid", f"row {rows[name]}", f"file name {name!r} is also a folder of others")
+        for name in sorted(every & parents)
+    )
+    stems = Counter(map(_stem, every))
+    tops = {name.partition("/")[0] for name in every}
+    folders = chain([_LABELS], (f"{_LABELS}_{n}" for n in count(2)))
+    folder = next(name for name in folders if name not in tops)
+    renamed = tuple(
+        Fault(
+            "duplicate_image",
+            f"row {number}",
+            f"has the file name of row {rows[name]}, {name}; written as {images[number]}",
+        )
+        for number, name in repeated
+    )
+    return NamePlan(images, frozenset(stem for stem, images_of in stems.items() if images_of > 1), folder, renamed)
+
+
+def _checked(root: Path, name: str, taken: Collection[str]) -> str:
+    """Return the plain form of a name that a file below `root` can have."""
+    resolve(root, name)
+    plain = plain_path(name)
+    if plain in ("", "."):
+        raise InvalidInputError(f"file name {name!r}; expected the path of a file", "outside_root")
+    if plain in taken:
+        raise InvalidInputError(f"file name {name!r}: segdata unpack writes a file of this name", "outside_root")
+    return plain
+
+
+def _numbered(name: str, every: set[str]) -> str:
+    """Return a name that is not among `every`, and add it."""
+    suffix = PurePosixPath(name).suffix
+    free = next(new for n in count(2) if (new := f"{_stem(name)}_{n}{suffix}") not in every)
+    every.add(free)
+    return free
+
+
+def _stem(name: str) -> str:
+    return name.removesuffix(PurePosixPath(name).suffix)

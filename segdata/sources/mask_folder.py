@@ -1,0 +1,137 @@
+"""Find the masks in a folder, and convert each to an index mask."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from segdata.cluster import Workers, check_shared
+from segdata.encoded import File
+from segdata.errors import Fault, FaultsError, InvalidInputError
+from segdata.files.paths import real
+from segdata.images.header import IMAGE_SUFFIXES
+from segdata.labels.colormap import IGNORE
+from segdata.labels.map_pixels import MaskMapping, SourceCounts
+from segdata.labels.mapping import Method, to_index_png
+from segdata.parallel import Progress, default_workers, map_faults
+from segdata.sources.finder import files_below
+from segdata.text import plural
+
+_UNKNOWN_CURE = (
+    "Give unknown values a class in the map; mask-map also ignores them (--unknown ignore), or maps anti-aliased "
+    "colors to the nearest class (--nearest N)"
+)
+
+
+def find_masks(source: Path, target: Path, mask_suffix: str = "") -> tuple[list[str], list[str]]:
+    """Return the masks below `source` and all other files, relative to it; `target` is not searched.
+
+    Raises:
+        InvalidInputError: when there are no masks.
+        FaultsError: when two masks would get the same name.
+    """
+    if not source.is_dir():
+        raise InvalidInputError(f"{source}: no such folder; expected a folder of masks")
+    files = files_below(source)
+    written = real(target)
+    if written.is_relative_to(real(source)):
+        files = [path for path in files if not real(path).is_relative_to(written)]
+    names: list[str] = []
+    others: list[str] = []
+    for path in files:
+        mask = path.suffix.lower() in IMAGE_SUFFIXES and path.stem.endswith(mask_suffix)
+        (names if mask else others).append(path.relative_to(source).as_posix())
+    if not names:
+        ending = f"{mask_suffix}.png"
+        raise InvalidInputError(f"{source}: contains no masks; expected files that end in {ending}, or TIFF or BMP")
+    by_target: dict[str, list[str]] = {}
+    for name in names:
+        by_target.setdefault(index_name(name), []).append(name)
+    faults = [
+        Fault("duplicate_image", name, f"would be the index mask of {' and '.join(several)}; expected one mask")
+        for name, several in by_target.items()
+        if len(several) > 1
+    ]
+    if faults:
+        raise FaultsError(f"{source}: masks would get the same name", faults)
+    return names, others
+
+
+def index_name(name: str) -> str:
+    """Return the name of the index mask of a mask.
+
+    >>> index_name("a/b.tif")
+    'a/b.png'
+    """
+    return PurePosixPath(name).with_suffix(".png").as_posix()
+
+
+@dataclass(frozen=True)
+class Converted:
+    """Masks that were converted: their number by method, and their pixels by value and class."""
+
+    methods: Counter[Method]
+    counts: SourceCounts
+
+
+def convert_masks(
+    source: Path,
+    names: Sequence[str],
+    mapping: MaskMapping,
+    target: Path | None,
+    *,
+    count: bool = True,
+    workers: Workers | None,
+    progress: Progress,
+) -> Converted:
+    """Convert the masks `names` below `source`; write them below `target`, unless it is None.
+
+    Raises:
+        FaultsError: when masks cannot be converted; names each.
+    """
+    workers = workers or default_workers()
+    if target:
+        check_shared(workers, target)
+    faults: list[Fault] = []
+    methods: Counter[Method] = Counter()
+    counts: SourceCounts = Counter()
+    found_ids: set[int] = set()
+    for method, mask_counts, ids in map_faults(
+        partial(_convert, source, mapping, target, count),
+        names,
+        faults,
+        name=str,
+        total=len(names),
+        label="masks",
+        progress=progress,
+        workers=workers,
+        chunk=32,
+    ):
+        methods[method] += 1
+        counts.update(mask_counts)
+        found_ids |= ids
+    if faults:
+        unknown = any(fault.code == "value_outside_classes" for fault in faults)
+        cure = f". {_UNKNOWN_CURE}" if unknown else ""
+        raise FaultsError(f"{len(faults)} of {plural(len(names), 'mask')} cannot be converted{cure}", faults)
+    if IGNORE in found_ids and found_ids <= {0, IGNORE} and mapping.map.ignore_label == IGNORE:
+        raise InvalidInputError(
+            f"{source}: gray masks hold only 0 and 255, and 255 is the ignore label; no class but 0 is left. Make 255 "
+            f"a class with segdata mask-map {source} --map binary --dst_path NEW.",
+            "binary_mask",
+        )
+    return Converted(methods, counts)
+
+
+def _convert(
+    source: Path, mapping: MaskMapping, target: Path | None, count: bool, name: str
+) -> tuple[Method, SourceCounts, frozenset[int]]:
+    made = to_index_png(File(source, name, "missing_label").read(), mapping, count=count)
+    if target:
+        path = target / index_name(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(made.data)
+    return made.method, made.counts, made.ids_found

@@ -1,0 +1,160 @@
+"""Convert a folder of masks of any kind to index masks, by a map of their values or colors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from segdata.cluster import Workers
+from segdata.errors import OptionError
+from segdata.files.ownership import check_inputs_outside, check_target_directory
+from segdata.files.publishing import staged_directory
+from segdata.labels.classes import CLASS_NAMES, write_class_names
+from segdata.labels.colormap import IGNORE
+from segdata.labels.map_pixels import MaskMapping, SourceCounts, Unknown
+from segdata.labels.value_map import ValueMap, threshold_map
+from segdata.parallel import Progress, silent
+from segdata.sources.mask_folder import convert_masks, find_masks
+
+
+@dataclass(frozen=True)
+class MappedValue:
+    """Pixels of a set of masks that had one value or color.
+
+    Attributes:
+        source: what they had: ``"255"``, ``"(128, 0, 0)"``, or ``"other colors"``.
+        id: the class id that they get, or the ignore label.
+        name: name of the class.
+        pixels: their number.
+    """
+
+    source: str
+    id: int
+    name: str
+    pixels: int
+
+
+@dataclass(frozen=True)
+class MaskMapReport:
+    """Report of `mask_map`.
+
+    Attributes:
+        source: folder of the masks.
+        target: folder of the index masks.
+        masks: number of masks.
+        rewritten: number of those whose palette was removed without encoding the pixels again.
+        mapped: number of those whose values or colors were mapped.
+        copied: number of those that were index masks already.
+        values: what became what, by value.
+        class_names: file of the class names in `target`; None if the map has no names.
+        left_out: number of other files by extension, and of masks without the suffix.
+        written: false after a dry run.
+    """
+
+    source: str
+    target: str
+    masks: int
+    rewritten: int
+    mapped: int
+    copied: int
+    values: tuple[MappedValue, ...]
+    class_names: str | None
+    left_out: dict[str, int]
+    written: bool
+
+
+def mask_map(
+    src_path: Path,
+    dst_path: Path,
+    *,
+    map: ValueMap | None = None,
+    threshold: int | None = None,
+    nearest: float | None = None,
+    unknown: Unknown = "error",
+    mask_suffix: str = "",
+    ignore_label: int = IGNORE,
+    workers: Workers | None = None,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> MaskMapReport:
+    """Convert the masks in a folder and its sub-folders to index PNGs: 8-bit gray, pixel = class id.
+
+    Masks are PNG, TIFF or BMP files: gray, with a palette, RGB or RGBA, of 1 to 16 bits, or TIFFs of any integers.
+    Their names and sub-folders are kept. With `nearest` or `threshold`, JPEG and WebP are accepted too.
+
+    Args:
+        src_path: folder of masks.
+        dst_path: folder to write.
+        map: class of each value or color, see `load_map`; its ignore label counts.
+        threshold: instead of `map`: gray values from here on are class 1, lower ones class 0.
+        nearest: largest difference of gray values, or Euclidean distance of colors in RGB, at which an unknown value
+            takes the class of the nearest known one.
+        unknown: ``error`` refuses values without a class, ``ignore`` gives them the ignore label.
+        mask_suffix: ending of the names of masks before the extension, such as ``_labelIds``; other files are left out.
+        ignore_label: label of pixels without a class, for `threshold`.
+        workers: number of threads, all processors by default; or a cluster.
+        overwrite: replace the masks of an earlier run.
+        dry_run: read and check everything, but write nothing.
+        progress: reports progress.
+
+    Raises:
+        OptionError: when not exactly one of `map` and `threshold` is given, or `nearest` with `threshold`.
+        InvalidInputError: when there are no masks, or they are in `dst_path`, which would be replaced.
+        FaultsError: when masks are damaged, not opaque, or have a value without a class, or two would get one name;
+            names each. Nothing is written.
+        TargetExistsError: when `dst_path` already exists.
+    """
+    mapping = _mapping(map, threshold, nearest, unknown, ignore_label)
+    check_inputs_outside(dst_path, src_path)
+    names, left_out = find_masks(src_path, dst_path, mask_suffix)
+    class_names = mapping.map.names
+    if dry_run:
+        check_target_directory(dst_path, overwrite=overwrite)
+        converted = convert_masks(src_path, names, mapping, None, workers=workers, progress=progress)
+    else:
+        with staged_directory(dst_path, overwrite=overwrite) as staging:
+            converted = convert_masks(src_path, names, mapping, staging, workers=workers, progress=progress)
+            if class_names:
+                write_class_names(staging / CLASS_NAMES, class_names)
+    return MaskMapReport(
+        source=str(src_path),
+        target=str(dst_path),
+        masks=len(names),
+        rewritten=converted.methods["rewritten"],
+        mapped=converted.methods["mapped"],
+        copied=converted.methods["copied"],
+        values=_values(converted.counts, mapping.map),
+        class_names=str(dst_path / CLASS_NAMES) if class_names else None,
+        left_out=dict(Counter(_kind(name) for name in left_out).most_common()),
+        written=not dry_run,
+    )
+
+
+def _mapping(
+    map: ValueMap | None, threshold: int | None, nearest: float | None, unknown: Unknown, ignore_label: int
+) -> MaskMapping:
+    if (map is None) == (threshold is None):
+        raise OptionError("expected either a map or a threshold. Give --map or --threshold.")
+    if map is not None:
+        return MaskMapping(map, nearest, unknown)
+    if nearest is not None:
+        raise OptionError("a threshold has a class for each value; expected no --nearest with --threshold")
+    assert threshold is not None
+    return MaskMapping(threshold_map(threshold, ignore_label), None, unknown, shown=True)
+
+
+def _values(counts: SourceCounts, value_map: ValueMap) -> tuple[MappedValue, ...]:
+    """Return numbers first, then colors, then words; each in order."""
+    ordered = sorted(counts.items(), key=lambda item: (isinstance(item[0][0], str), *_as_tuple(item[0][0])))
+    return tuple(MappedValue(str(source), id_, value_map.name(id_), pixels) for (source, id_), pixels in ordered)
+
+
+def _as_tuple(source: object) -> tuple[object, ...]:
+    return (1, source) if isinstance(source, tuple) else (0, source)
+
+
+def _kind(name: str) -> str:
+    path = PurePosixPath(name)
+    return f"*{path.suffix.lower()}" if path.suffix.lower() else path.name

@@ -1,0 +1,84 @@
+"""Convert PASCAL VOC color masks to index masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from segdata.cluster import Workers
+from segdata.files.ownership import check_inputs_outside, check_target_directory
+from segdata.files.publishing import staged_directory
+from segdata.labels.map_pixels import MaskMapping
+from segdata.labels.value_map import ValueMap, voc_colormap
+from segdata.parallel import Progress, silent
+from segdata.sources.mask_folder import convert_masks, find_masks
+from segdata.sources.voc import COLOR_DIR, INDEX_DIR, find_devkit
+
+
+@dataclass(frozen=True)
+class DecolorReport:
+    """Report of `voc_decolor`: number of masks by method, and the files in the folder that are not masks."""
+
+    source: str
+    target: str
+    masks: int
+    rewritten: int
+    by_color: int
+    copied: int
+    left_out: tuple[str, ...]
+    written: bool
+
+
+def voc_decolor(
+    data_root: Path,
+    *,
+    src_path: Path | None = None,
+    dst_path: Path | None = None,
+    colormap: ValueMap | None = None,
+    workers: Workers | None = None,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> DecolorReport:
+    """Convert every mask in `SegmentationClass` and its sub-folders to an index PNG in `SegmentationClassGray`.
+
+    `mask_map` does the same for any folder, and counts what became what. Here, masks whose palette is the color map are
+    not even decoded.
+
+    Args:
+        data_root: see `find_devkit`; used only for a path that is not given.
+        src_path: folder of masks, instead of the devkit's.
+        dst_path: folder to write, instead of the devkit's.
+        colormap: class colors; VOC's by default.
+        workers: number of threads, all processors by default; or a cluster.
+        overwrite: replace the masks of an earlier run.
+        dry_run: read and check everything, but write nothing.
+        progress: reports progress.
+
+    Raises:
+        InvalidInputError: when the masks are in `dst_path`, which would be replaced, or all gray masks are black and
+            white, whose 255 would be ignored.
+        FaultsError: when masks are damaged, or have a color or value without a class; names each. Nothing is written.
+        TargetExistsError: when `dst_path` already exists.
+    """
+    source = (src_path or find_devkit(data_root) / COLOR_DIR).absolute()
+    target = dst_path or find_devkit(data_root) / INDEX_DIR
+    check_inputs_outside(target, source)
+    masks, left_out = find_masks(source, target)
+    mapping = MaskMapping(colormap or voc_colormap())
+    if dry_run:
+        check_target_directory(target, overwrite=overwrite)
+        converted = convert_masks(source, masks, mapping, None, count=False, workers=workers, progress=progress)
+    else:
+        with staged_directory(target, overwrite=overwrite) as staging:
+            converted = convert_masks(source, masks, mapping, staging, count=False, workers=workers, progress=progress)
+    return DecolorReport(
+        source=str(source),
+        target=str(target),
+        masks=len(masks),
+        rewritten=converted.methods["rewritten"],
+        by_color=converted.methods["mapped"],
+        copied=converted.methods["copied"],
+        left_out=tuple(left_out),
+        written=not dry_run,
+    )

@@ -1,0 +1,59 @@
+"""Fix as a user types it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def copy(coco: Path, tmp_path: Path) -> Path:
+    """A JSON with an annotation without iscrowd, and an image without annotations, which is a question."""
+    shutil.copytree(coco, tmp_path / "data")
+    path = tmp_path / "data" / "annotations" / "instances.json"
+    members = json.loads(path.read_text())
+    del members["annotations"][-1]["iscrowd"]
+    path.write_text(json.dumps(members))
+    return path
+
+
+def test_the_report_says_what_was_cured_and_asks_about_the_rest(segdata: Run, copy: Path) -> None:
+    result = segdata("fix", copy, "--dst_path", copy.with_name("fixed.json"), "--workers", 1)
+    assert result.exit_code == 0, result.output
+    assert "no_iscrowd     warning       1      1     0\n  ✓ iscrowd 0 added\n" in result.output
+    assert "  ? Does the image show none of the classes, or are its annotations missing?\n" in result.output
+    assert f"12 samples written to {copy.with_name('fixed.json')}: 1 fault cured, 1 left\n" in result.output
+    assert f"--images {copy.parents[1] / 'images'}\n" in result.output
+    again = segdata(
+        "fix", copy.with_name("fixed.json"), "--dst_path", copy.with_name("b.json"), "--drop", "no_annotation"
+    )
+    assert "11 samples written to" in again.output
+    clean = segdata("fix", copy.with_name("b.json"), "--dst_path", copy.with_name("c.json"), "--dry-run")
+    assert clean.output.startswith("no faults found; the result has the same bytes\n11 samples would be written to")
+
+
+def test_a_report_as_json(segdata: Run, copy: Path) -> None:
+    result = segdata(
+        "fix", copy, "--dst_path", copy.with_name("fixed.json"), "--dry-run", "--json", "--only", "no_area"
+    )
+    report = json.loads(result.stdout)
+    assert (report["written"], report["samples"]) == (False, 12)
+    assert {code["code"]: code["left"] for code in report["codes"]} == {"no_annotation": 1, "no_iscrowd": 1}
+
+
+def test_a_list_loses_what_another_one_has(segdata: Run, devkit: Path, tmp_path: Path) -> None:
+    train, both, target = (devkit / f"voc_{name}_lst.txt" for name in ("train", "trainval", "fixed"))
+    options = ("--data_root", devkit, "--against", train, "--drop-from", both, "--map", "voc")
+    result = segdata("fix", both, "--dst_path", tmp_path / "fixed.txt", *options)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "fixed.txt").read_bytes() == (devkit / "voc_val_lst.txt").read_bytes()
+    assert not target.exists()
+    refused = segdata("fix", both, "--dst_path", tmp_path / "x.txt", "--drop-from", train)
+    assert (refused.exit_code, "Run segdata fix" in refused.output) == (1, True)

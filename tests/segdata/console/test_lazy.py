@@ -1,0 +1,33 @@
+"""The list of commands; tests/test_docs.py tests what it does not import."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from segdata.cli import main as segdata_main
+from segdata.console.lazy import LazyGroup
+from segtrain.cli import main as segtrain_main
+
+
+@pytest.mark.parametrize("program", [segdata_main, segtrain_main])
+def test_the_list_has_the_first_sentence_of_each_command(program: LazyGroup) -> None:
+    listed = {name: command.get_short_help_str(1000) for name, command in program.commands.items()}
+    loaded = {name: program.get_command(click.Context(program), name) for name in listed}
+    assert {name: command and command.get_short_help_str(1000) for name, command in loaded.items()} == listed
+    assert {name: command and command.name for name, command in loaded.items()} == {name: name for name in listed}
+
+
+def test_a_command_is_imported_when_it_is_used() -> None:
+    group = LazyGroup("program")
+    group.list_command("sample", "segdata.cli.miniature:sample_command", f"Draw {'and write ' * 20}.", "Try it")
+    output = CliRunner().invoke(group, ["--help"]).output
+    assert "Try it:\n  sample  Draw" in output
+    assert output.count("write") == 20
+    context = click.Context(group)
+    command = group.get_command(context, "sample")
+    assert command
+    assert command is group.get_command(context, "sample")
+    assert any("--json" in parameter.opts for parameter in command.params)
+    assert group.get_command(context, "other") is None

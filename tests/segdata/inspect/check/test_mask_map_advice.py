@@ -1,0 +1,67 @@
+"""What check advises about labels is a command that works."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+from PIL import Image
+
+from segdata.errors import Code
+from segdata.inspect.check import check
+from segdata.labels.classes import Classes
+
+MASK = np.kron(np.array([[0, 1], [1, 0]], np.uint8), np.ones((6, 8), np.uint8))
+
+
+def write(root: Path, label: Image.Image | np.ndarray) -> Path:
+    for folder in ("images", "my labels"):
+        (root / folder).mkdir()
+    Image.fromarray(np.dstack([MASK] * 3)).save(root / "images" / "a.png")
+    (label if isinstance(label, Image.Image) else Image.fromarray(label)).save(root / "my labels" / "a.png")
+    (root / "lst.txt").write_text("images/a.png\tmy labels/a.png\n")
+    return root / "lst.txt"
+
+
+def advice(path: Path, classes: Classes, code: Code) -> str:
+    report = check(path, classes=classes)
+    return next(finding.advice for finding in report.findings if finding.code == code)
+
+
+@pytest.mark.parametrize(
+    ("label", "code", "classes", "expected"),
+    [
+        (MASK * 255, "binary_mask", ("a", "b"), "binary"),
+        (MASK * 7, "value_outside_classes", ("a", "b"), "0-1:0-1,255:255,VALUE:CLASS"),
+        (MASK * 7, "value_outside_classes", ("a",), "0:0,255:255,VALUE:CLASS"),
+        (MASK.astype(np.uint16), "label_mode", ("a", "b"), "0-1:0-1,255:255"),
+        (np.dstack([MASK * 128, MASK * 0, MASK * 0]), "label_mode", Classes().names, "voc"),
+    ],
+)
+def test_the_advice_is_a_command_that_makes_index_masks(
+    segdata: Callable[..., Result],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    label: np.ndarray,
+    code: Code,
+    classes: tuple[str, ...],
+    expected: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = advice(write(tmp_path, label), Classes(classes), code)
+    command = text.partition("segdata ")[2].partition(", and")[0].rstrip(".")
+    arguments = shlex.split(command)
+    assert arguments == ["mask-map", "my labels", "--map", expected, "--dst_path", "NEW"]
+    result = segdata(*arguments[:3], arguments[3].replace("VALUE:CLASS", "7:1"), *arguments[4:])
+    assert result.exit_code == 0, result.output
+    assert np.array_equal(np.asarray(Image.open("NEW/a.png")), MASK)
+
+
+def test_labels_outside_the_working_directory_are_named_in_full(tmp_path: Path) -> None:
+    assert f"mask-map '{tmp_path / 'my labels'}' --map binary" in advice(
+        write(tmp_path, MASK * 255), Classes(("a", "b")), "binary_mask"
+    )

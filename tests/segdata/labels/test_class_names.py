@@ -1,0 +1,57 @@
+"""Files of class names: plain lists, maps with colors, labelme's labels.txt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from segdata.console.options import read_classes
+from segdata.errors import InvalidInputError
+from segdata.labels.classes import read_class_names, write_class_names
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "names.txt"
+
+
+def test_a_label_has_room_for_255_classes(path: Path) -> None:
+    path.write_text("\n".join(f"c{index}" for index in range(255)))
+    assert len(read_class_names(path)) == 255
+    path.write_text("\n".join(f"c{index}" for index in range(256)))
+    with pytest.raises(InvalidInputError, match="256 classes"):
+        read_class_names(path)
+
+
+def test_class_names_come_from_plain_names_or_from_a_map(path: Path) -> None:
+    path.write_text("background\nroad marking\n")
+    assert read_class_names(path) == ("background", "road marking")
+    path.write_text("background:0,0,0::\npotted plant:0,64,0:leaf,pot:\nvoid:255,255,255::\n")
+    assert read_class_names(path) == ("background", "potted plant")
+    path.write_text("cell\ncell\n")
+    with pytest.raises(InvalidInputError, match="duplicate class 'cell'"):
+        read_class_names(path)
+
+
+@pytest.mark.parametrize("void", ["__ignore__", "void", "Ignore", "ignored"])
+def test_void_has_no_class_id_as_in_a_map(path: Path, void: str) -> None:
+    path.write_text(f"{void}\n_background_\ncat\n")
+    assert read_class_names(path) == ("_background_", "cat")
+
+
+def test_void_in_the_place_of_the_ignore_label_names_it(path: Path) -> None:
+    path.write_text("void\ncell\nnucleus\n")
+    classes = read_classes(None, path, 0)
+    assert classes is not None and (classes.names, classes.ignore_label) == (("void", "cell", "nucleus"), 0)
+    path.write_text("cell\nnucleus\nvoid\n")
+    assert read_class_names(path, ignore_label=2) == ("cell", "nucleus", "void")
+    assert read_class_names(path) == ("cell", "nucleus")
+
+
+def test_names_that_would_be_read_as_others_are_not_written(path: Path) -> None:
+    write_class_names(path, ("background", "cell"))
+    assert read_class_names(path) == ("background", "cell")
+    for names in (("background", "void"), ("a", "b 1 2 3"), ("#1",)):
+        with pytest.raises(InvalidInputError, match=r"^names\.txt: cannot hold these names"):
+            write_class_names(path, names)

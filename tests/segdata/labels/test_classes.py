@@ -1,0 +1,61 @@
+"""The label values of a data set, and messages about others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segdata.errors import Fault, InvalidInputError
+from segdata.labels.classes import Classes, read_class_names
+from segdata.labels.masks import count_values
+
+FOUR = Classes(("ground", "road", "tree", "house"), ignore_label=100)
+
+
+def test_the_ids_of_classes_and_the_ignore_label_are_allowed() -> None:
+    allowed = FOUR.allowed()
+    assert (allowed.shape, np.flatnonzero(allowed).tolist()) == ((256,), [0, 1, 2, 3, 100])
+
+
+def test_a_label_of_allowed_values_has_no_fault() -> None:
+    label = np.array([[0, 1, 2], [3, 100, 0]], np.uint8)
+    FOUR.check(label, count_values(label))
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ([[0, 3], [4, 4]], "pixel (x=0, y=1) has value 4; expected 0 to 3 or 100 (1 such value)"),
+        ([[255, 0], [9, 4]], "pixel (x=1, y=1) has value 4; expected 0 to 3 or 100 (3 such values)"),
+    ],
+)
+def test_the_first_pixel_of_the_smallest_other_value_is_named(label: list[list[int]], message: str) -> None:
+    values = np.array(label, np.uint8)
+    with pytest.raises(InvalidInputError) as error:
+        FOUR.check(values, count_values(values))
+    assert (str(error.value), error.value.code) == (message, "value_outside_classes")
+
+
+def test_gray_made_from_vocs_colors_is_named_for_what_it_is() -> None:
+    label = np.array([[0, 38], [220, 0]], np.uint8)
+    with pytest.raises(InvalidInputError, match="gray made from color: 220 is the luminance of void") as error:
+        Classes().check(label, count_values(label))
+    assert error.value.code == "gray_from_color"
+
+
+def test_black_and_white_masks_are_a_fault_if_white_is_the_ignore_label() -> None:
+    found = Fault("binary_mask", "all labels", "hold only 0 and 255, and 255 is the ignore label; only class 0 is left")
+    two = Classes(("ground", "road"))
+    assert two.check_all([0, 255]) == [found]
+    assert two.check_all([0, 1, 255]) == two.check_all([0]) == two.check_all([1, 255]) == []
+    assert Classes(("ground", "road"), ignore_label=100).check_all([0, 255]) == []
+    assert Classes(("ground",)).check_all([0, 255]) == []
+
+
+@pytest.mark.parametrize("text", ["images/a.jpg labels/a.png\nimages/b.jpg labels/b.png\n", "a.PNG\n", "x\ny\nb.tif\n"])
+def test_a_list_of_images_is_not_a_file_of_class_names(tmp_path: Path, text: str) -> None:
+    (tmp_path / "list.txt").write_text(text)
+    with pytest.raises(InvalidInputError, match=r"name an image: .* This is a list of samples, not of classes"):
+        read_class_names(tmp_path / "list.txt")

@@ -1,0 +1,44 @@
+"""Classes of several data sets become one list of names."""
+
+from __future__ import annotations
+
+import pytest
+
+from segdata.errors import FaultsError, InvalidInputError
+from segdata.labels.united import PartClasses, classes_left_out, unite_classes
+
+PETS = PartClasses("pets", ["cat", "dog"], [5, 3], "pixel")
+FARM = PartClasses("farm", ["dog", "cow"], [1, 0], "pixel")
+
+
+def test_the_names_of_the_first_data_set_come_first_and_each_name_once() -> None:
+    assert unite_classes([PETS, FARM], None, unknown="error") == ("cat", "dog", "cow")
+    assert unite_classes([FARM, PETS], None, unknown="error") == ("dog", "cow", "cat")
+
+
+def test_chosen_names_are_taken_in_their_order_and_unused_classes_may_be_left_out() -> None:
+    assert unite_classes([PETS, FARM], ["horse", "dog", "cat"], unknown="error") == ("horse", "dog", "cat")
+
+
+def test_classes_of_one_name_in_a_data_set_cannot_be_united() -> None:
+    twins = PartClasses("twins", ["dog", "cat", "dog", "dog"], [1, 1, 1, 1], "object")
+    with pytest.raises(FaultsError, match="expected each name once in a data set") as error:
+        unite_classes([PETS, twins], None, unknown="ignore")
+    assert [(fault.code, fault.where, fault.what) for fault in error.value.faults] == [
+        ("duplicate_category", "twins", "3 classes have the name 'dog'")
+    ]
+
+
+def test_a_class_in_use_that_is_not_chosen_is_refused_or_counted() -> None:
+    with pytest.raises(FaultsError, match=r"--class_names does not have\. Add them, or .* --unknown ignore") as error:
+        unite_classes([PETS, FARM], ["dog"], unknown="error")
+    assert [(fault.code, fault.where, fault.what) for fault in error.value.faults] == [
+        ("invalid", "pets", "class 'cat' has 5 pixels")
+    ]
+    assert unite_classes([PETS, FARM], ["dog"], unknown="ignore") == ("dog",)
+    assert classes_left_out([PETS, FARM, PETS], ["dog"]) == {"cat": 10, "cow": 0}
+
+
+def test_a_chosen_name_that_appears_twice_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="Class names that appear several times"):
+        unite_classes([PETS], ["cat", "dog", "cat"], unknown="ignore")

@@ -1,0 +1,59 @@
+"""A list with the wrong data root names the right one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from segdata.dataset import open_dataset
+from segdata.errors import InvalidInputError
+from segdata.lists import Pair
+from segdata.lists.root import check_root
+
+
+def _list(folder: Path, names: list[str]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "list.txt").write_text("".join(f"{name} {name}.png\n" for name in names))
+    return folder / "list.txt"
+
+
+@pytest.mark.parametrize(
+    ("right", "given"),
+    [("data", "data/images"), ("data", "."), ("data/raw", "data"), ("lists", "data"), (".", "data/images/deep")],
+)
+def test_the_folder_that_has_all_images_is_named(tmp_path: Path, right: str, given: str) -> None:
+    for folder in ("data/images/deep", "data/raw", "lists"):
+        (tmp_path / folder).mkdir(parents=True)
+    path = _list(tmp_path / "lists", ["a/0.jpg", "a/1.jpg"])
+    root = tmp_path / right
+    (root / "a").mkdir(parents=True, exist_ok=True)
+    for number in range(2):
+        (root / "a" / f"{number}.jpg").touch()
+    with pytest.raises(InvalidInputError) as caught:
+        open_dataset(path, data_root=tmp_path / given)
+    assert str(caught.value) == (
+        f"{path}: none of 2 images is below {tmp_path / given}; all are below {root}. Use --data_root {root}."
+    )
+    assert len(open_dataset(path, data_root=root)) == 2
+
+
+def test_missing_images_are_left_to_the_samples(tmp_path: Path) -> None:
+    path = _list(tmp_path, ["0.jpg", "1.jpg"])
+    # No image is anywhere; then one of them is in another folder, and then one is in the named one.
+    assert len(open_dataset(path)) == 2
+    (tmp_path / "near").mkdir()
+    (tmp_path / "near" / "0.jpg").touch()
+    assert len(open_dataset(path)) == 2
+    (tmp_path / "near" / "1.jpg").touch()
+    with pytest.raises(InvalidInputError, match="all are below"):
+        open_dataset(path)
+    (tmp_path / "0.jpg").touch()
+    assert len(open_dataset(path)) == 2
+
+
+def test_names_and_folders_that_cannot_be_read_do_no_harm(tmp_path: Path) -> None:
+    check_root(tmp_path / "list.txt", tmp_path / "none", [Pair("x" * 5000, "a.png"), Pair("/abs.jpg", "b.png")])
+    with pytest.raises(InvalidInputError, match=r"its only image is not below .*; it is below"):
+        (tmp_path / "a.jpg").touch()
+        check_root(tmp_path / "list.txt", tmp_path / "none", [Pair("a.jpg", "a.png")])
