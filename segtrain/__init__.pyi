@@ -43,6 +43,11 @@ from .config.recipes import (
     recipe_summaries as recipe_summaries,
     write_config as write_config,
 )
+from .config.reference import (
+    SettingInfo as SettingInfo,
+    all_settings as all_settings,
+    settings_named as settings_named,
+)
 from .config.unet import (
     UNet as UNet,
     UNetSimple as UNetSimple,

@@ -22,7 +22,7 @@ from segdata.files.publishing import file_mode, staged_file, write_file
 from segdata.images.values import ValueRange
 from segdata.regular import DESCRIPTION_BYTES, read_regular
 from segdata.text import plural
-from segtrain.checkpoints.naming import BACKBONE, OWN, averaged, backbone_prefix, recognize
+from segtrain.checkpoints.naming import averaged
 from segtrain.checkpoints.weights import Parameters, read_parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import config_of
@@ -207,6 +207,11 @@ def read_info(path: Path) -> CheckpointInfo:
     """
     if not path.is_file():
         raise InvalidInputError(f"{path}: no such checkpoint")
+    return read_side_file(path)
+
+
+def read_side_file(path: Path) -> CheckpointInfo:
+    """Read the side file of the checkpoint at `path`, which need not be here itself; see `read_info`."""
     side = side_file(path)
     try:
         return _decode(read_regular(side, at_most=DESCRIPTION_BYTES))
@@ -250,7 +255,7 @@ def read_checkpoint(path: Path) -> tuple[CheckpointInfo, Parameters]:
         InvalidInputError: when either is missing or damaged.
     """
     info = read_info(path)
-    _check_digest(path, info)
+    check_digest(path, info)
     parameters = read_parameters(path)
     if GLOBAL_STEP in parameters:
         step = int(parameters[GLOBAL_STEP].asnumpy()[0])
@@ -259,7 +264,8 @@ def read_checkpoint(path: Path) -> tuple[CheckpointInfo, Parameters]:
     return info, parameters
 
 
-def _check_digest(path: Path, info: CheckpointInfo) -> None:
+def check_digest(path: Path, info: CheckpointInfo) -> None:
+    """Raise `InvalidInputError` unless the checkpoint at `path` is the one that its side file describes."""
     if info.sha256 and file_digest(path) not in info.sha256:
         raise InvalidInputError(
             f"{path}: is damaged, or does not belong to {side_file(path).name}: its SHA-256 differs; expected "
@@ -299,42 +305,6 @@ def restore(train_step: nn.Cell, parameters: Parameters) -> None:
         raise InvalidInputError(
             f"the checkpoint lacks {plural(len(missing), 'value')} of the training state (first: {missing[0]})"
         )
-
-
-def load_pretrained(network: nn.Cell, path: Path) -> LoadReport:
-    """Initialize `network` from the file at `path`, preferring averages to weights, and report every key.
-
-    The file may hold only a backbone, or be the checkpoint of another network: one with a different output stride,
-    which has the same parameters, or one for different classes, whose head has another shape and is not loaded.
-
-    Raises:
-        InvalidInputError: when nothing in the file fits the backbone, or its names show that it comes from another
-            program and must be converted first; or when the file is damaged.
-    """
-    try:
-        beside = read_info(path)
-    except InvalidInputError:
-        # A file from elsewhere has no side file.
-        beside = None
-    if beside:
-        _check_digest(path, beside)
-    parameters = averaged(read_parameters(path))
-    naming = recognize(parameters)
-    if naming not in (OWN, None):
-        raise InvalidInputError(
-            f"{path}: uses the parameter names of {naming.title}. Convert it first: segtrain convert-checkpoint "
-            f"{path} backbone.ckpt --to backbone"
-        )
-    if backbone_prefix(parameters) == "":
-        parameters = {f"{BACKBONE}{name}": value for name, value in parameters.items()}
-    report = fill(network, parameters)
-    wanted = [name for name in (*report.loaded, *report.missing, *report.mismatched) if name.startswith(BACKBONE)]
-    if not set(wanted or report.loaded) & set(report.loaded):
-        raise InvalidInputError(
-            f"{path}: no parameter fits {'the backbone' if wanted else 'the network'} (first in the file: "
-            f"{', '.join(list(parameters)[:3]) or 'none'}; first expected: {', '.join((*wanted, *report.missing)[:3])})"
-        )
-    return report
 
 
 def load_network(path: Path) -> tuple[nn.Cell, CheckpointInfo, LoadReport]:

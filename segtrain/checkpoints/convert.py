@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import get_args
 
 import mindspore as ms
 import numpy as np
 
-from segdata.errors import FaultsError, InvalidInputError
+from segdata.errors import FaultsError, InvalidInputError, OptionError
 from segdata.files.ownership import check_target_file
+from segdata.labels.classes import Classes
 from segdata.text import plural
+from segtrain.checkpoints.backbones import TRACKED, Shapes, backbone_shapes, nearest_backbone
 from segtrain.checkpoints.checkpoint import (
     GLOBAL_STEP,
     TRAINING_STATE,
+    CheckpointInfo,
     read_info,
     shape_text,
     side_file,
     write_parameters,
 )
+from segtrain.checkpoints.heads import complete, zoo_head
 from segtrain.checkpoints.naming import (
     BACKBONE,
     OWN,
+    ZOO_DEEPLAB,
     Goal,
     InputOrder,
     ParameterNames,
@@ -34,12 +37,7 @@ from segtrain.checkpoints.naming import (
     recognize,
 )
 from segtrain.checkpoints.weights import Weights, read_weights
-from segtrain.config.networks import Backbone
-from segtrain.models.resnet import BACKBONES, ResNet
-
-#: Names of a ResNet's feature extractor; all names next to them belong to a classifier.
-_BODY = re.compile(r"(conv1|bn1|layer\d+)\.")
-_TRACKED = "num_batches_tracked"
+from segtrain.config.networks import Backbone, ZooModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +74,8 @@ def convert_checkpoint(
     to: Goal = "backbone",
     backbone: Backbone | None = None,
     input_order: InputOrder | None = None,
+    model: ZooModel | None = None,
+    classes: Classes | None = None,
     overwrite: bool = False,
 ) -> ConversionReport:
     """Convert the weights in `source` to a checkpoint with segtrain's parameter names.
@@ -89,28 +89,35 @@ def convert_checkpoint(
             checkpoint it also keeps the head and the side file, and drops only the optimizer's state.
         backbone: ResNet that `source` must hold; None accepts any.
         input_order: color order of the source's input; None takes that of its family. Networks here take RGB.
+        model: network in `source`, if it is a DeepLab of MindSpore's model zoo and `classes` are given.
+        classes: classes of this DeepLab: its head is kept, and a side file written, so that it can be evaluated.
         overwrite: replace `target` if it exists.
 
     Raises:
-        InvalidInputError: when `source` cannot be read or its names follow no known scheme.
-        FaultsError: naming the backbone parameters that are missing, unexpected or have another shape.
+        InvalidInputError: when `source` cannot be read, is `target`, or its names follow no known scheme.
+        OptionError: when `classes` are given for a file whose head is not kept, or that has them beside it.
+        FaultsError: naming the parameters that are missing, unexpected or have another shape.
         TargetExistsError: when `target` exists and `overwrite` is false.
     """
     if target.suffix != ".ckpt":
         raise InvalidInputError(f"{target}: not a checkpoint name; expected one that ends in .ckpt")
-    check_target_file(target, overwrite=overwrite)
+    check_target_file(target, overwrite=overwrite, inputs=[source])
     weights = averaged(read_weights(source))
     naming, prefix = _recognize(source, weights)
     names = {naming.rename(name.removeprefix(prefix)): name for name in weights if name.startswith(prefix)}
     found = _check_backbone(source, {name: weights[original].shape for name, original in names.items()}, backbone)
-    body = {name: weights[names[name]].astype(np.float32) for name in _shapes(found)}
+    body = {name: weights[names[name]].astype(np.float32) for name in backbone_shapes(found)}
     order = input_order or naming.input_order
     if order == "bgr":
         body["conv1.weight"] = np.ascontiguousarray(body["conv1.weight"][:, ::-1])
-    head = _head(weights) if to == "model" and naming is OWN and prefix == BACKBONE else {}
     before = BACKBONE if to == "model" else ""
-    values = {**{f"{before}{name}": value for name, value in body.items()}, **head}
-    _write(source, target, values, with_side_file=bool(head) and side_file(source).is_file(), overwrite=overwrite)
+    values = {f"{before}{name}": value for name, value in body.items()}
+    head = _head(source, weights, naming, to=to, prefix=prefix, classes=classes)
+    values |= {name: weights[original] for name, original in head.items()}
+    info = read_info(source) if head and side_file(source).is_file() and not classes else None
+    if classes:
+        values, info = complete(source, values, found, model=model, classes=classes)
+    _write(source, target, values, info, overwrite=overwrite)
     return ConversionReport(
         source=str(source),
         target=str(target),
@@ -120,7 +127,7 @@ def convert_checkpoint(
         input_order=order,
         mapped=len(body),
         head=len(head),
-        left_out=_by_kind(set(weights) - {names[name] for name in body} - set(head), prefix),
+        left_out=_by_kind(set(weights) - {names[name] for name in body} - set(head.values()), prefix),
     )
 
 
@@ -140,20 +147,9 @@ def _recognize(source: Path, weights: Weights) -> tuple[ParameterNames, str]:
     return naming, prefix
 
 
-def _check_backbone(source: Path, shapes: dict[str, tuple[int, ...]], wanted: Backbone | None) -> Backbone:
+def _check_backbone(source: Path, shapes: Shapes, wanted: Backbone | None) -> Backbone:
     """Return the ResNet that has exactly these parameters."""
-    body = {name: shape for name, shape in shapes.items() if _BODY.match(name) and not name.endswith(_TRACKED)}
-    candidates: tuple[Backbone, ...] = (wanted,) if wanted else get_args(Backbone)
-    differences = {candidate: body.keys() ^ _shapes(candidate).keys() for candidate in candidates}
-    nearest = min(candidates, key=lambda candidate: len(differences[candidate]))
-    expected = _shapes(nearest)
-    faults = [f"{name}: missing" for name in expected if name not in body]
-    faults += [f"{name}: not in a {nearest}" for name in body if name not in expected]
-    faults += [
-        f"{name}: {shape_text(body[name])} in the file; expected {shape_text(shape)}"
-        for name, shape in expected.items()
-        if name in body and body[name] != shape
-    ]
+    nearest, faults = nearest_backbone(shapes, (wanted,) if wanted else get_args(Backbone))
     if faults:
         raise FaultsError(
             f"{source}: not a complete {nearest}; {len(faults)} parameter{'s do' if len(faults) != 1 else ' does'} "
@@ -163,23 +159,27 @@ def _check_backbone(source: Path, shapes: dict[str, tuple[int, ...]], wanted: Ba
     return nearest
 
 
-@cache
-def _shapes(backbone: Backbone) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of a backbone's parameters by name; they do not depend on the output stride."""
-    return {parameter.name: parameter.shape for parameter in ResNet(BACKBONES[backbone], 16).get_parameters()}
+def _head(
+    source: Path, weights: Weights, naming: ParameterNames, *, to: Goal, prefix: str, classes: Classes | None
+) -> dict[str, str]:
+    """Return the names in the file of all values to keep besides the backbone, by segtrain's names."""
+    if classes and (to != "model" or naming is not ZOO_DEEPLAB):
+        raise OptionError(
+            f"{source}: has the names of {naming.title}. Class names, for a side file that is new, are only for --to "
+            f"model from {ZOO_DEEPLAB.title}; no other head is converted"
+        )
+    if classes:
+        return zoo_head(weights)
+    if to == "model" and naming is OWN and prefix == BACKBONE:
+        others = (BACKBONE, *TRAINING_STATE)
+        return {name: name for name in weights if name == GLOBAL_STEP or not name.startswith(others)}
+    return {}
 
 
-def _head(weights: Weights) -> Weights:
-    """Return the values of a complete network other than its backbone, and its count of training steps."""
-    others = (BACKBONE, *TRAINING_STATE)
-    return {name: value for name, value in weights.items() if name == GLOBAL_STEP or not name.startswith(others)}
-
-
-def _write(source: Path, target: Path, values: Weights, *, with_side_file: bool, overwrite: bool) -> None:
+def _write(source: Path, target: Path, values: Weights, info: CheckpointInfo | None, *, overwrite: bool) -> None:
     if broken := [name for name, value in values.items() if not np.isfinite(value).all()]:
         raise InvalidInputError(f"{source}: holds {plural(len(broken), 'non-finite parameter')} (first: {broken[0]})")
     target.parent.mkdir(parents=True, exist_ok=True)
-    info = read_info(source) if with_side_file else None
     if info:
         check_target_file(side_file(target), overwrite=overwrite)
     write_parameters(target, {name: ms.Tensor(value) for name, value in values.items()}, info)
@@ -189,8 +189,8 @@ def _by_kind(names: set[str], prefix: str) -> dict[str, int]:
     """Count `names` by the part of the network they belong to."""
 
     def kind(name: str) -> str:
-        if name.endswith(_TRACKED):
-            return _TRACKED
+        if name.endswith(TRACKED):
+            return TRACKED
         parts = name.split(".")
         # The prefix that a name shares with the backbone says nothing about its part.
         return ".".join(parts[: 2 if prefix.startswith(f"{parts[0]}.") else 1])

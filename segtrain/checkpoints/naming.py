@@ -50,6 +50,9 @@ class ParameterNames:
 
 OWN = ParameterNames("segtrain", r"\bdownsample\.1\.gamma$")
 
+# research/cv/deeplabv3plus/src/dataset.py decodes with OpenCV, which returns BGR.
+ZOO_DEEPLAB = ParameterNames("DeepLab of MindSpore's model zoo", r"^network\.aspp\.", input_order="bgr")
+
 KNOWN_NAMES = (
     # torchvision's networks take RGB (its documentation: "mini-batches of 3-channel RGB images"), and so do timm's
     # (`pretrained_cfg` of each has ImageNet's mean in this order).
@@ -71,8 +74,14 @@ KNOWN_NAMES = (
     ),
     # mindcv/models/resnet.py; also uses MindSpore's Decode.
     ParameterNames("MindCV", r"\bdown_sample\.", ((r"\bdown_sample\b", "downsample"),)),
-    # research/cv/deeplabv3plus/src/dataset.py decodes with OpenCV, which returns BGR.
-    ParameterNames("DeepLab of MindSpore's model zoo", r"^network\.aspp\.", input_order="bgr"),
+    # official/cv/maskrcnn/src/maskrcnn/resnet50.py, and convert_checkpoint.py of the tutorials, which renames the model
+    # zoo's ResNet without a change of its input.
+    ParameterNames(
+        "Mask R-CNN of MindSpore's model zoo and tutorials",
+        r"\bconv_down_sample\b",
+        ((r"\bconv_down_sample\b", "downsample.0"), (r"\bbn_down_sample\b", "downsample.1")),
+    ),
+    ZOO_DEEPLAB,
     # research/cv/deeplabv3plus/src/tools/get_pretrained_model.py uses torchvision's weights unchanged, in RGB.
     ParameterNames("backbone for the DeepLab of MindSpore's model zoo", r"^network\.resnet\."),
     OWN,
@@ -87,9 +96,10 @@ def recognize(names: Collection[str]) -> ParameterNames | None:
 def backbone_prefix(names: Collection[str]) -> str | None:
     """Return the prefix of the backbone's names among `names`; None if they include no ResNet.
 
-    An optimizer's state repeats every name with an extra prefix, so the shortest prefix wins.
+    An optimizer's state repeats names with an extra prefix, which is not that of the backbone.
     """
-    found = [name.removesuffix(_LANDMARK) for name in names if re.search(rf"(^|\.){re.escape(_LANDMARK)}$", name)]
+    landmark = re.compile(rf"(?!moments?[12]?\.)(.*\.)?{re.escape(_LANDMARK)}")
+    found = [name.removesuffix(_LANDMARK) for name in names if landmark.fullmatch(name)]
     return min(found, key=len, default=None)
 
 

@@ -6,17 +6,57 @@ from typing import Any
 
 import click
 
-from segdata.console.options import CONTEXT
+from segdata.console.lazy import CONTEXT
 from segdata.console.render import CommandGroup
-from segtrain.cli.convert import convert_checkpoint_command
-from segtrain.cli.cross_validate import cross_validate_command
-from segtrain.cli.evaluate import eval_command
-from segtrain.cli.export import export_command
-from segtrain.cli.fit import fit_command
-from segtrain.cli.predict import predict_command
-from segtrain.cli.rank_table import rank_table_command
-from segtrain.cli.recipes import recipes_command
 from segtrain.requirements import naming_the_extra
+
+#: The commands in the order of the way, by heading in the help: module and name of each in this package, and the first
+#: sentence of its help.
+_COMMANDS = {
+    "Before a training": {
+        "recipes": (
+            "recipes:recipes_command",
+            "List the recipes for fit, or print the recipe NAME as YAML.",
+        ),
+        "settings": (
+            "settings:settings_command",
+            "List the training settings, or explain the setting or choice NAME.",
+        ),
+        "convert-checkpoint": (
+            "convert:convert_checkpoint_command",
+            "Convert a checkpoint of another program into one that segtrain can start training from.",
+        ),
+        "rank-table": (
+            "rank_table:rank_table_command",
+            "Write the rank table of a run on Ascend, for launching without msrun.",
+        ),
+    },
+    "Training and scores": {
+        "fit": (
+            "fit:fit_command",
+            "Train a network on a record set.",
+        ),
+        "cross-validate": (
+            "cross_validate:cross_validate_command",
+            "Train on all folds but one, evaluate on that fold, and repeat for each; report mean and standard "
+            "deviation.",
+        ),
+        "eval": (
+            "evaluate:eval_command",
+            "Evaluate a checkpoint on every row of a record set, or every sample of a list file.",
+        ),
+    },
+    "Use of a trained network": {
+        "predict": (
+            "predict:predict_command",
+            "Segment images, each at its original size.",
+        ),
+        "export": (
+            "export:export_command",
+            "Export the network of a checkpoint as a single file for other programs: MindIR, ONNX or AIR.",
+        ),
+    },
+}
 
 
 class _Commands(CommandGroup):
@@ -34,14 +74,6 @@ def main() -> None:
     """Train, evaluate and use segmentation networks on record sets."""
 
 
-for _command in (
-    fit_command,
-    eval_command,
-    predict_command,
-    cross_validate_command,
-    export_command,
-    convert_checkpoint_command,
-    recipes_command,
-    rank_table_command,
-):
-    main.add_command(_command)
+for _section, _commands in _COMMANDS.items():
+    for _name, (_place, _summary) in _commands.items():
+        main.list_command(_name, f"segtrain.cli.{_place}", _summary, _section)

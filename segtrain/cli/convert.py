@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from segdata.console.options import ANY_PATH, EXISTING_FILE, json_option, overwrite_option
+from segdata.console.options import ANY_PATH, EXISTING_FILE, json_option, overwrite_option, read_classes
 from segdata.console.render import emit
 from segdata.text import plural
 from segtrain.checkpoints.naming import Goal, InputOrder
-from segtrain.config.networks import Backbone
+from segtrain.config.networks import Backbone, ZooModel
 
 if TYPE_CHECKING:
     from segtrain.checkpoints.convert import ConversionReport
@@ -34,22 +34,45 @@ if TYPE_CHECKING:
     type=click.Choice(get_args(InputOrder)),
     help="Color order of SRC's input [default: that of its family]",
 )
+@click.option(
+    "--model",
+    type=click.Choice(get_args(ZooModel)),
+    metavar=f"[{'|'.join(get_args(ZooModel))}]",
+    help="With --class_names: network in SRC, whose output stride its weights do not tell",
+)
+@click.option(
+    "--class_names",
+    type=EXISTING_FILE,
+    help="Keep the head of a DeepLab of the model zoo: names of its classes in id order, one per line, or a label map",
+)
+@click.option(
+    "--ignore_label", type=click.IntRange(0, 255), help="With --class_names: label that SRC ignores [default: 255]"
+)
 @overwrite_option
 @json_option
-def convert_checkpoint_command(source: Path, target: Path, as_json: bool, **options: Any) -> None:
+def convert_checkpoint_command(
+    source: Path, target: Path, class_names: Path | None, ignore_label: int | None, as_json: bool, **options: Any
+) -> None:
     """Convert a checkpoint of another program into one that segtrain can start training from.
 
     SRC is a ResNet from torchvision or timm (.safetensors, or .pth if PyTorch is installed), from MindSpore's model zoo
     or MindCV (.ckpt), or a segtrain checkpoint, from which --to backbone extracts the backbone. The naming scheme is
     detected and reported; an incomplete backbone is an error.
 
+    With --class_names, a DeepLab of the model zoo is converted with its head, and can be evaluated.
+
     \b
     Example:
       segtrain convert-checkpoint resnet101.safetensors resnet101.ckpt --to backbone
+      segtrain convert-checkpoint deeplabv3_s8.ckpt zoo.ckpt --to model --model DeepLabV3_s8 \\
+          --class_names voc_names.txt
     """
     from segtrain.checkpoints import convert
 
-    report = convert.convert_checkpoint(source, target, **options)
+    if class_names is None and (ignore_label is not None or options["model"]):
+        raise click.UsageError("--model and --ignore_label are for --class_names, which keeps the head")
+    classes = read_classes(None, class_names, ignore_label)
+    report = convert.convert_checkpoint(source, target, classes=classes, **options)
     emit(report, as_json, _text)
 
 
@@ -61,7 +84,7 @@ def _text(report: ConversionReport) -> str:
     ]
     if report.to == "model":
         others = f"{plural(report.head, 'parameter')} outside the backbone"
-        head = f"{others} written too" if report.head else "no head; fit initializes it from scratch"
+        head = f"{others} written too" if report.head else "no head written; fit initializes it from scratch"
         lines.append(head)
     if report.left_out:
         lines.append("left out: " + ", ".join(f"{count} of {kind}" for kind, count in report.left_out.items()))

@@ -34,7 +34,13 @@ if TYPE_CHECKING:
 @click.option("--data_lst", type=EXISTING_FILE, required=True, help="List file of all samples, in their natural order")
 @class_options
 @value_range_option
-@click.option("--train_dir", type=ANY_PATH, required=True, help="Directory to write to; each fold gets a subdirectory")
+@click.option(
+    "--train_dir",
+    "--dst_path",
+    type=ANY_PATH,
+    required=True,
+    help="Directory to write to; each fold gets a subdirectory",
+)
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Number of folds")
 @click.option(
     "--order",

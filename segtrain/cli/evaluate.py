@@ -14,7 +14,7 @@ from segdata.console.render import emit, progress_bar, table
 from segdata.files.ownership import check_target_file
 from segdata.files.publishing import write_file
 from segdata.text import plural
-from segtrain.cli.instances import instance_scores
+from segtrain.cli.instances import instance_scores, trained_on, written_files
 from segtrain.cli.options import INFERENCE, MODEL_METAVAR, once, options_of, with_settings
 from segtrain.config.config import Model
 
@@ -44,6 +44,14 @@ if TYPE_CHECKING:
     "--freeze_bn", is_flag=True, expose_value=False, help="No effect: evaluation never changes the statistics"
 )
 @click.option("--plot", type=ANY_PATH, callback=png_name, metavar="FILE.png", help="Also plot the confusion matrix")
+@click.option(
+    "--html",
+    "--dst_path",
+    type=ANY_PATH,
+    metavar="DIR",
+    help="Also write a page, index.html, with the worst and best images",
+)
+@click.option("--per_image", type=ANY_PATH, metavar="FILE.csv", help="Also write the scores of each image")
 @click.option("--membrane", metavar="CLASS", help="Also score how well this class separates cells (ISBI 2012 scores)")
 @click.option("--annotations", type=EXISTING_FILE, help="Instances: take the ground truth from this COCO JSON")
 @click.option("--results", type=ANY_PATH, metavar="FILE.json", help="Instances: also write a COCO results file")
@@ -69,6 +77,9 @@ def eval_command(
 
     Mask R-CNN: COCO average precision of boxes and masks, computed by pycocotools.
 
+    --html writes one file that needs no network: scores, confusion matrix or precision and recall, and the worst and
+    best images with their ground truth, prediction and errors side by side.
+
     \b
     Example:
       segtrain eval --data_file records/voc_val --ckpt_path runs/voc/best.ckpt --scales 0.75 --scales 1.0 --flip
@@ -78,18 +89,25 @@ def eval_command(
     data = _data(data_file, data_root, data_lst)
     if plot:
         check_target_file(plot, overwrite=overwrite)
+        _check_confusion(ckpt_path, options["work_dir"])
     options["expected"] = {key: options.pop(key) for key in ("model", "num_classes", "ignore_label")}
-    if options["results"]:
-        options["overwrite"] = overwrite
-    report = programs.evaluate(ckpt_path, data, progress=progress_bar, **with_settings(options))
+    report = programs.evaluate(ckpt_path, data, overwrite=overwrite, progress=progress_bar, **with_settings(options))
     if report.task == "instance":
         once(emit, report, as_json, instance_scores)
-        if plot:
-            raise click.UsageError("nothing was plotted: --plot needs a confusion matrix, which instances do not have")
         return
     if plot:
         once(_draw, report, plot, overwrite)
     once(emit, report, as_json, partial(_eval_text, plot=plot))
+
+
+def _check_confusion(ckpt_path: Location, work_dir: Path | None) -> None:
+    """Refuse to plot the scores of a network for instances before anything is evaluated."""
+    from segtrain.checkpoints.reading import reading_info
+    from segtrain.config.networks import SemanticNetwork
+
+    model = reading_info(ckpt_path, work_dir=work_dir).config.model
+    if not isinstance(model, SemanticNetwork):
+        raise click.UsageError(f"--plot needs a confusion matrix, which instances, those of {model.name}, do not have")
 
 
 def _data(data_file: Location | None, data_root: Path | None, data_lst: Path | None) -> Location | SampleList:
@@ -104,7 +122,7 @@ def _data(data_file: Location | None, data_root: Path | None, data_lst: Path | N
 
 def _draw(report: EvalReport, path: Path, overwrite: bool) -> None:
     from segdata.draw.figures import to_png
-    from segtrain.evaluation.plots import confusion_figure
+    from segtrain.evaluation.semantic.confusion_plot import confusion_figure
 
     title = f"{report.model} on {Path(report.data).name}, {plural(report.rows, 'image')}"
     write_file(path, to_png(confusion_figure(report.scores, title)), overwrite=overwrite)
@@ -115,19 +133,20 @@ def _eval_text(report: EvalReport, plot: Path | None) -> str:
     images = plural(report.rows, "image")
     scales = f"scale{'s' if len(settings.scales) != 1 else ''} " + ", ".join(f"{scale:g}" for scale in settings.scales)
     flip = (", also mirrored" if settings.flip else "") + (", also rotated" if settings.turn else "")
-    drawn = [f"plot            {plot}"] if plot else []
     return "\n".join(
         [
             f"{report.model}, {report.checkpoint} (epoch {report.epoch}, step {report.step}, "
             f"all {report.loaded} parameters loaded) on {report.data}",
             f"{images}, {scales} {_fit(settings)}{flip}; {report.images_per_s:.1f} images/s",
+            *trained_on(report),
             "",
             _score_table(report.scores),
             "",
             f"mIoU            {report.scores.mean_iou:.2%}",
             f"pixel accuracy  {report.scores.pixel_accuracy:.2%}",
+            *([] if report.scores.loss is None else [f"loss            {report.scores.loss:.4f}"]),
             *_cell_lines(report.scores),
-            *drawn,
+            *written_files({"plot": plot, "page": report.html, "images": report.per_image}),
         ]
     )
 

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="File format",
 )
-@click.option("--out", type=ANY_PATH, required=True, help="File to write; its extension must be the name of the format")
+@click.option(
+    "--out",
+    "--dst_path",
+    type=ANY_PATH,
+    required=True,
+    help="File to write; its extension must be the name of the format",
+)
 @click.option("--crop_size", type=int, help="Height and width of the input [default: as in training]")
 @click.option("--batch_size", type=click.IntRange(min=1), default=1, show_default=True, help="Images per input batch")
 @click.option(

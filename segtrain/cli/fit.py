@@ -12,11 +12,13 @@ import click
 from segdata.console.location import check_existing, location_option, work_dir_option
 from segdata.console.options import ANY_PATH, json_option, overwrite_option, png_name
 from segdata.console.render import emit, progress_bar
+from segdata.console.sections import SectionedCommand
 from segdata.errors import InvalidInputError
 from segdata.files.ownership import check_target_file
 from segdata.files.publishing import write_file
 from segdata.text import plural
 from segtrain.cli.options import MODEL_METAVAR, once, options_of, resume_hint, several
+from segtrain.cli.published import published_flags
 from segtrain.config.config import Amp, DeviceTarget, Model
 from segtrain.config.recipes import override, recipe, recipe_names
 from segtrain.config.settings import choice_names
@@ -41,13 +43,15 @@ _SETTINGS = (
     click.option(
         "--ckpt_pre_trained",
         "--checkpoint_url",
+        "--pre_trained",
         metavar="PATH|URL",
         callback=check_existing,
-        help="Checkpoint to load weights from",
+        help="Checkpoint to load weights from, or the directory of a training or of one checkpoint",
     ),
-    click.option("--save_steps", type=int, help="Steps between numbered checkpoints"),
+    click.option("--save_steps", metavar="INT|epoch", help="Steps between numbered checkpoints, or one for each epoch"),
     click.option("--keep_checkpoint_max", type=int, help="Number of numbered checkpoints to keep"),
-    click.option("--freeze_bn", is_flag=True, default=None, help="Freeze the batch normalization statistics"),
+    click.option("--early_stopping", type=int, metavar="N", help="Stop after N evaluations without a better score"),
+    click.option("--freeze_bn/--no-freeze_bn", default=None, help="Freeze the batch normalization statistics"),
     click.option(
         "--freeze",
         metavar="PART",
@@ -60,6 +64,7 @@ _SETTINGS = (
     ),
     click.option("--loss_scale", metavar="FLOAT|dynamic", help="Loss scale, fixed or dynamic"),
     click.option("--device_target", type=click.Choice(get_args(DeviceTarget)), help="Device to run the network on"),
+    click.option("--workers", type=int, help="Parallel image workers [default: all processors]"),
 )
 
 
@@ -70,11 +75,21 @@ def _check_launched(_context: click.Context, _parameter: click.Parameter, wanted
         raise click.UsageError("this process was not started as one of several. Start segtrain with msrun.")
 
 
-@click.command("fit")
+#: Headings of the options in the help, by the one that is first.
+_SECTIONS = {
+    "recipe_name": "Recipe, data and results",
+    "model": "Settings",
+    "is_distributed": "Course of the training and reports",
+}
+
+
+@click.command("fit", cls=SectionedCommand, sections=_SECTIONS)
 @click.option("--recipe", "recipe_name", metavar="NAME", help=f"Published settings: {', '.join(recipe_names())}")
 # The labs on ModelArts use --data_url, --train_url and --checkpoint_url.
 @location_option("--data_file", "--data_url", required=True, help="Training set: directory, manifest or any shard")
-@location_option("--train_dir", "--train_url", required=True, help="Directory for checkpoints and metrics")
+@location_option(
+    "--train_dir", "--train_url", "--dst_path", required=True, help="Directory for checkpoints and metrics"
+)
 @location_option("--eval_data_file", help="Record set to evaluate on after each epoch")
 @options_of(_SETTINGS)
 @click.option(
@@ -86,6 +101,8 @@ def _check_launched(_context: click.Context, _parameter: click.Parameter, wanted
 )
 @click.option(
     "--is_distributed",
+    "--distribute",
+    "--run_distribute",
     is_flag=True,
     expose_value=False,
     callback=_check_launched,
@@ -99,15 +116,18 @@ def _check_launched(_context: click.Context, _parameter: click.Parameter, wanted
     metavar="FILE.png",
     help="Plot loss, learning rate and scores at the end",
 )
+@click.option("--tensorboard", is_flag=True, help="Also write loss, learning rate and scores for TensorBoard")
 @click.option("--resume", is_flag=True, help="Continue where the training run in --train_dir stopped")
 @work_dir_option
 @overwrite_option
 @json_option
+@published_flags
 def fit_command(
     recipe_name: str | None,
     settings: tuple[str, ...],
     log_steps: int | None,
     plot: Path | None,
+    tensorboard: bool,
     resume: bool,
     overwrite: bool,
     as_json: bool,
@@ -121,7 +141,7 @@ def fit_command(
     \b
     Example:
       segtrain fit --recipe deeplabv3plus_cpu --data_file records/voc_train --train_dir runs/voc \\
-          --eval_data_file records/voc_val --train_epochs 100 --set workers=2
+          --eval_data_file records/voc_val --train_epochs 100 --workers 2
     """
     places = {name: options.pop(name) for name in ("data_file", "train_dir", "eval_data_file", "work_dir")}
     if plot and not isinstance(places["train_dir"], Path):
@@ -139,9 +159,15 @@ def fit_command(
 
     from segtrain.cli.progress import TrainingBar
     from segtrain.remote import programs
+    from segtrain.training.events import tell_all
+    from segtrain.training.tensorboard import EventFile
 
-    with resume_hint(), TrainingBar(log_steps) as bar:
-        report = programs.fit(config, **places, resume=resume, overwrite=overwrite, observe=bar, progress=progress_bar)
+    observers = [EventFile()] if tensorboard else []
+    with resume_hint(), TrainingBar(log_steps, recipe_name) as bar:
+        observe = tell_all(bar, *observers)
+        report = programs.fit(
+            config, **places, resume=resume, overwrite=overwrite, observe=observe, progress=progress_bar
+        )
     if plot:
         once(_draw, places["train_dir"], plot)
     once(emit, report, as_json, _fit_text)
@@ -149,7 +175,7 @@ def fit_command(
 
 def _draw(train_dir: Path, path: Path) -> None:
     from segdata.draw.figures import to_png
-    from segtrain.evaluation.plots import training_figure
+    from segtrain.training.curves import training_figure
     from segtrain.training.train_dir import TrainDir
 
     write_file(path, to_png(training_figure(TrainDir(train_dir).metrics(), train_dir.name)), overwrite=True)
@@ -168,14 +194,16 @@ def _config(
         elif resumed:
             base = resumed()
         else:
-            raise click.UsageError(f"--recipe is missing; expected one of {', '.join(recipe_names())}")
+            model = flags["model"]
+            names = [name for name in recipe_names() if model in (None, recipe(name).model.name)]
+            raise click.UsageError(f"--recipe is missing; expected one of {', '.join(names)}")
         return override(base, flags, settings)
     except InvalidInputError as error:
         raise click.UsageError(str(error)) from error
 
 
 def _fit_text(report: FitReport) -> str:
-    from segtrain.cli.progress import TITLES
+    from segtrain.training.events import TITLES
 
     speed = f", {report.images_per_s:.1f} images/s" if report.images_per_s else ""
     steps = plural(report.steps, "step")
@@ -185,6 +213,9 @@ def _fit_text(report: FitReport) -> str:
     if report.skipped_steps:
         skipped = plural(report.skipped_steps, "step")
         lines.append(f"{skipped} skipped: gradients overflowed the loss scale")
+    if report.stopped_early:
+        waited = plural(report.started.config.early_stopping or 0, "evaluation")
+        lines.append(f"stopped early: no better {TITLES[report.score]} in the last {waited}")
     if report.best_score is not None:
         lines.append(f"best {TITLES[report.score]} {report.best_score:.2%}")
     return "\n".join(lines)

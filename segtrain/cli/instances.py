@@ -1,8 +1,8 @@
-"""Text reports for instances."""
+"""Text reports for instances, and what those of both tasks share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from segdata.console.render import table
@@ -12,6 +12,7 @@ from segdata.text import plural
 if TYPE_CHECKING:
     from segtrain.evaluation.instance.coco import AveragePrecision
     from segtrain.evaluation.instance.evaluate import InstanceEvalReport
+    from segtrain.evaluation.semantic.evaluate import EvalReport
     from segtrain.inference.instance.predict import InstancePredictReport
 
 #: COCO's names of its twelve metrics.
@@ -44,14 +45,25 @@ def instance_scores(report: InstanceEvalReport) -> str:
             f"{report.model}, {report.checkpoint} (epoch {report.epoch}, step {report.step}, "
             f"all {report.loaded} parameters loaded) on {report.data}",
             f"{images} fitted into {width} x {height}; {report.images_per_s:.1f} images/s",
+            *trained_on(report),
             f"{instances}{crowds}; {detections}",
             "",
             table([("class", "instances", "box AP", "mask AP"), *rows], right=(1, 2, 3)),
             "",
             table([("", "box", "mask"), *_precisions(scores.box, scores.mask)], right=(1, 2)),
-            *([f"results         {report.results}"] if report.results else []),
+            *written_files({"results": report.results, "page": report.html, "images": report.per_image}),
         ]
     )
+
+
+def trained_on(report: EvalReport | InstanceEvalReport) -> list[str]:
+    """Return a line if a network was evaluated on its training set."""
+    return ["this is the training set: the scores say nothing about new images"] if report.trained_on else []
+
+
+def written_files(files: Mapping[str, object]) -> list[str]:
+    """Return a line for each file that was written, by what it is; None stands for none."""
+    return [f"{what:<16}{path}" for what, path in files.items() if path]
 
 
 def _precisions(box: AveragePrecision, mask: AveragePrecision) -> list[tuple[str, str, str]]:

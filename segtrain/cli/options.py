@@ -38,7 +38,12 @@ TEST_TIME_AUGMENTATION = (
 
 #: Options that `eval` and `predict` share.
 INFERENCE = (
-    location_option("--ckpt_path", "--checkpoint_url", required=True, help="Checkpoint, with its .json next to it"),
+    location_option(
+        "--ckpt_path",
+        "--checkpoint_url",
+        required=True,
+        help="Checkpoint, with its .json next to it, or the directory of a training",
+    ),
     *TEST_TIME_AUGMENTATION,
     click.option("--crop_size", type=int, help="Input size at scale 1 [default: as in training]"),
     click.option(

@@ -17,15 +17,41 @@ if TYPE_CHECKING:
     from segtrain.inference.semantic.predict import PredictReport
 
 
+def _thresholds(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, float] | None:
+    """Return the probability by class; a class name may have colons. None if no threshold was given."""
+    found = {}
+    for value in values:
+        name, _, share = value.rpartition(":")
+        try:
+            found[name] = float(share)
+        except ValueError as error:
+            raise click.BadParameter(f"{value}: expected CLASS:P, such as cell:0.3") from error
+    return found or None
+
+
 @click.command("predict")
-@location_option("--images", required=True, help="Directory of images, image list or single image")
+@location_option(
+    "--images", required=True, help="Directory of images, image list, single image, record set or COCO JSON"
+)
 @click.option(
     "--data_root",
     type=EXISTING_DIR,
     help="For a list: folder that its paths are relative to [default: the list's folder]",
 )
-@location_option("--out", required=True, help="Directory to write to")
+@location_option("--out", "--dst_path", required=True, help="Directory to write to")
+@click.option("--recursive", is_flag=True, default=None, help="Directory: also the images in its subfolders")
 @options_of(INFERENCE)
+@click.option(
+    "--threshold",
+    "thresholds",
+    metavar="CLASS:P",
+    multiple=True,
+    callback=_thresholds,
+    help="Semantic: a pixel has this class from probability P on; can be repeated [default: the likeliest class]",
+)
+@click.option("--probabilities", is_flag=True, default=None, help="Semantic: also write those of all classes as .npy")
 @click.option("--score", type=float, help="Instances: lowest score to keep [default: 0.5]")
 @click.option("--cutout", is_flag=True, default=None, help="Instances: also cut them out of the background")
 @work_dir_option
@@ -37,6 +63,9 @@ def predict_command(context: click.Context, /, as_json: bool, **options: Any) ->
 
     Semantic networks write class ids, color masks and overlays to the folders index, palette and overlay in --out. Mask
     R-CNN writes the folders overlay and, with --cutout, cutout; results.json has boxes and masks as COCO results.
+
+    classes.txt has the class names by id, legend.png their colors. Class ids of a TIFF are also written as TIFF, with
+    its resolution and GeoTIFF tags.
 
     An image list has one path per line; from a list file, only the images are used. Images that cannot be read or are
     too large for the memory are listed at the end, and the exit status is 1.

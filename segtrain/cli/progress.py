@@ -11,31 +11,26 @@ from tqdm import tqdm
 from segdata.console.streams import say
 from segdata.errors import name_first
 from segdata.text import plural
+from segtrain.config.published import differences
 from segtrain.config.unet import UNet
-from segtrain.training.events import Event, Started, StepDone
+from segtrain.training.events import EVAL_LOSS, TITLES, Event, Started, StepDone
 
 if TYPE_CHECKING:
     from segtrain.checkpoints.checkpoint import LoadReport
     from segtrain.training.events import Evaluated
 
-#: Names of scores in text.
-TITLES = {
-    "miou": "mIoU",
-    "pixel_accuracy": "pixel accuracy",
-    "soft_dice": "soft dice",
-    "mask_ap": "mask AP",
-    "mask_ap50": "mask AP50",
-    "box_ap": "box AP",
-}
-
 
 class TrainingBar:
     """A bar on standard error if it is a terminal, and lines for epochs and, on request, for steps."""
 
-    def __init__(self, log_steps: int | None = None) -> None:
-        """Print a line every `log_steps` steps; the bar starts with the event `Started`."""
+    def __init__(self, log_steps: int | None = None, recipe_name: str | None = None) -> None:
+        """Print a line every `log_steps` steps, and say how the training differs from that of a published recipe.
+
+        The bar starts with the event `Started`.
+        """
         self._bar: tqdm[Any] | None = None
         self._log_steps = log_steps
+        self._recipe_name = recipe_name
         self._done: list[StepDone] = []
 
     def __enter__(self) -> TrainingBar:
@@ -70,12 +65,15 @@ class TrainingBar:
             f"{plural(config.train_epochs, 'epoch')} of {started.steps_per_epoch} "
             f"step{'s' if started.steps_per_epoch != 1 else ''}{left_out}, into {started.train_dir}"
         )
-        for sentence in started.left_out:
+        for sentence in (*started.left_out, *started.notes):
             say(sentence)
         if started.first_step:
             say(f"resuming after step {started.first_step} of {started.total_steps}")
+        elif self._recipe_name:
+            for sentence in differences(self._recipe_name, config, started.devices):
+                say(sentence)
         if started.pretrained:
-            say(_loaded(started.pretrained))
+            say(_loaded(started.pretrained, started.pretrained_file))
         self._bar = tqdm(
             total=started.total_steps,
             initial=started.first_step,
@@ -106,7 +104,10 @@ class TrainingBar:
             self._done.clear()
 
     def _evaluated(self, done: Evaluated) -> None:
-        scores = (f"{TITLES[name]} {value:.2%}" for name, value in done.scores.items())
+        scores = (
+            f"loss {value:.4f}" if name == EVAL_LOSS else f"{TITLES[name]} {value:.2%}"
+            for name, value in done.scores.items()
+        )
         self._line(f"epoch {done.epoch}: {', '.join(scores)}")
 
     def _line(self, text: str) -> None:
@@ -122,10 +123,10 @@ def _losses(done: list[StepDone]) -> str:
     return f"{sum(each.loss for each in done) / count:.4f}{listed}"
 
 
-def _loaded(report: LoadReport) -> str:
+def _loaded(report: LoadReport, file: str | None) -> str:
     """Report what was loaded from a checkpoint, and what was not."""
     total = len(report.loaded) + len(report.missing) + len(report.mismatched)
-    lines = [f"{len(report.loaded)} of {total} parameters loaded"]
+    lines = [f"{len(report.loaded)} of {total} parameters loaded from {file}"]
     for what, names in (
         ("not in the file, initialized from scratch", report.missing),
         ("with a different shape, initialized from scratch", report.mismatched),

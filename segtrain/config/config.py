@@ -43,8 +43,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             published on Ascend; auto: float16 for operators that benefit from it. Weights and loss are always float32.
         loss_scale: factor on the loss, divided out of the gradients; ``dynamic``: as large as float16 allows.
         ckpt_pre_trained: checkpoint to load weights from; None: start from new weights.
-        save_steps: steps between two numbered checkpoints.
+        save_steps: steps between two numbered checkpoints; ``epoch``: one at the end of each epoch.
         keep_checkpoint_max: number of numbered checkpoints to keep.
+        early_stopping: number of evaluations without a better score after which training ends; None: it goes to the
+            last epoch.
         device_target: device to run the network on.
         seed: seed for weights, data order, augmentation and dropout.
         workers: number of parallel image workers, at most one per processor; None: one per processor.
@@ -63,8 +65,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     amp: Amp = "O0"
     loss_scale: Positive | Literal["dynamic"] = 1.0
     ckpt_pre_trained: str | None = None
-    save_steps: Count
+    save_steps: Count | Literal["epoch"]
     keep_checkpoint_max: Count
+    early_stopping: Count | None = None
     device_target: DeviceTarget = "CPU"
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = 1
     workers: Count | None = None

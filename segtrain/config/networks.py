@@ -13,6 +13,9 @@ from segtrain.config.values import Count, Positive
 
 Backbone = Literal["resnet18", "resnet50", "resnet101"]
 
+#: Networks that MindSpore's model zoo has too, with the same parameters.
+ZooModel = Literal["DeepLabV3_s16", "DeepLabV3_s8", "DeepLabV3plus_s16", "DeepLabV3plus_s8"]
+
 #: Smallest side of a semantic network's input in pixels.
 MIN_CROP = 33
 

@@ -1,27 +1,28 @@
-"""Settings by name: where each one is in a `Config`, which choices read it, and how values are set."""
+"""Settings by name: the value of one, and a configuration from names and values."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
-from segdata.errors import InvalidInputError, suggest
+from segdata.errors import InvalidInputError
 from segtrain.config.config import Config
 from segtrain.config.group import Group
+from segtrain.config.names import (
+    FAMILIES,
+    Place,
+    choices_of,
+    fields_of,
+    is_group,
+    name_of,
+    owner,
+    place_of,
+    readers,
+)
 from segtrain.config.networks import AnyNetwork
-
-#: Names of the groups from `Config` down to a setting, and the setting's own name. A choice has the path of its group.
-Place = tuple[str, ...]
-
-#: Published names of settings that are called differently in a `Config`.
-_PUBLISHED = {"lr_type": "schedule"}
-
-#: Published groups of settings, which are those of a network.
-_FAMILIES = ("mask_rcnn", "unet")
 
 #: Settings that earlier versions wrote even if they had no value, which no recipe does. They mark a file with all
 #: settings side by side, those without effect included.
@@ -43,7 +44,7 @@ def flat(values: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 def choice_names(group: str) -> list[str]:
     """Return the published names of the choices for a group of `Config`, such as ``schedule``."""
-    return list(_choices(_hints(Config)[group]))
+    return list(choices_of(fields_of(Config)[group]))
 
 
 def setting(config: Config, key: str) -> Any:
@@ -52,7 +53,7 @@ def setting(config: Config, key: str) -> Any:
     Raises:
         InvalidInputError: when there is no such setting, or the network does not read it.
     """
-    path = _resolve(key)
+    path = place_of(key)
     value: Any = config
     for depth, part in enumerate(path, start=1):
         if part not in value.__struct_fields__:
@@ -76,20 +77,20 @@ def build(values: dict[str, Any], given: Iterable[tuple[str, Any]]) -> Config:
         InvalidInputError: for an unknown name, a setting that nothing would read, a value of the wrong type or out of
             range, a setting given twice with different values, or missing settings.
     """
-    places = [(_resolve(key), key, value) for key, value in given if not (key in _FAMILIES and value is None)]
+    places = [(place_of(key), key, value) for key, value in given if not (key in FAMILIES and value is None)]
     former = not values and {key for _, key, _ in places} >= _ALWAYS_WRITTEN
     if "model" not in values and ("model",) not in {path for path, _, _ in places}:
         raise InvalidInputError("missing setting: model")
     done: dict[Place, Any] = {}
     # Choices first, and the network before its loss: they decide which other settings there are.
-    for path, key, value in sorted(places, key=lambda place: (not _is_group(place[0]), len(place[0]))):
+    for path, key, value in sorted(places, key=lambda place: (not is_group(place[0]), len(place[0]))):
         try:
             kind, group = _group_of(values, path, key)
         except _UnreadError:
             if former:
                 continue
             raise
-        found = _assign(group, path[-1], _hints(kind)[path[-1]], key, value)
+        found = _assign(group, path[-1], fields_of(kind)[path[-1]], key, value)
         if done.setdefault(path, found) != found:
             raise InvalidInputError(f"{key} is given twice: {done[path]!r} and {found!r}")
     for path in done:
@@ -102,75 +103,14 @@ def build(values: dict[str, Any], given: Iterable[tuple[str, Any]]) -> Config:
     return msgspec.convert(values, Config)
 
 
-@cache
-def _hints(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    hints = get_type_hints(kind, include_extras=True)
-    return {field: hints[field] for field in kind.__struct_fields__}
-
-
-def _choices(hint: Any) -> dict[str, type[Group]]:
-    """Return the groups that a field may hold, by name; no other field holds a group."""
-    kinds = (kind for kind in get_args(hint) if isinstance(kind, type) and issubclass(kind, Group))
-    return {_name(kind): kind for kind in kinds}
-
-
-def _name(kind: type[Group]) -> str:
-    return str(kind.__struct_config__.tag)
-
-
-@cache
-def _readers() -> dict[Place, tuple[str, ...]]:
-    """Return what reads each setting: networks by name, and other choices such as "optimizer adam"."""
-    found: dict[Place, list[str]] = {}
-    for path, kind in _walk(Config, ()):
-        found.setdefault(path, []).append(_label(kind, path))
-    return {path: tuple(dict.fromkeys(labels)) for path, labels in found.items()}
-
-
-def _walk(kind: type[msgspec.Struct], above: Place) -> Iterator[tuple[Place, type[msgspec.Struct]]]:
-    for field, hint in _hints(kind).items():
-        yield (*above, field), kind
-        for choice in _choices(hint).values():
-            yield from _walk(choice, (*above, field))
-
-
-def _label(kind: type[msgspec.Struct], path: Place) -> str:
-    if not issubclass(kind, Group):
-        return ""
-    return _name(kind) if issubclass(kind, AnyNetwork) else f"{path[-2]} {_name(kind)}"
-
-
-def _is_group(path: Place) -> bool:
-    return any(len(other) > len(path) and other[: len(path)] == path for other in _readers())
-
-
-def _resolve(key: str) -> Place:
-    """Return the path of a setting or choice; the message on an unknown one suggests similar names."""
-    group, dot, rest = _PUBLISHED.get(key, key).removesuffix(".name").partition(".")
-    short = {path[-1]: path for path in _readers()}
-    path = ("model" if group in _FAMILIES else group, *rest.split(".")) if dot else short.get(group, ())
-    if path in _readers():
-        return path
-    known = [*short, *_PUBLISHED]
-    if group in _FAMILIES:
-        known = [
-            f"{group}.{each[1]}"
-            for each, labels in _readers().items()
-            if any(label.startswith(group) for label in labels)
-        ]
-    elif dot:
-        known = [".".join(each) for each in _readers()]
-    raise InvalidInputError(f"unknown setting {key!r}; {suggest(key, known)}")
-
-
 def _group_of(values: dict[str, Any], path: Place, key: str) -> tuple[type[msgspec.Struct], dict[str, Any]]:
     """Return the type and the values of the group that a setting is in, according to the choices made."""
     kind: type[msgspec.Struct] = Config
     for depth, part in enumerate(path, start=1):
-        if part not in _hints(kind) or _belongs_elsewhere(key, kind):
+        if part not in fields_of(kind) or _belongs_elsewhere(key, kind):
             raise _unread(key, path[:depth], kind)
         if depth < len(path):
-            choices = _choices(_hints(kind)[part])
+            choices = choices_of(fields_of(kind)[part])
             values = values.setdefault(part, {})
             kind = choices[values.setdefault("name", next(iter(choices)))]
     return kind, values
@@ -178,15 +118,19 @@ def _group_of(values: dict[str, Any], path: Place, key: str) -> tuple[type[msgsp
 
 def _belongs_elsewhere(key: str, kind: type[msgspec.Struct]) -> bool:
     family = key.partition(".")[0]
-    return family in _FAMILIES and issubclass(kind, AnyNetwork) and family != kind.FAMILY
+    return family in FAMILIES and issubclass(kind, AnyNetwork) and family != kind.FAMILY
 
 
 def _unread(key: str, path: Place, kind: type[msgspec.Struct]) -> _UnreadError:
-    readers = _readers()[path]
+    having, here = readers()[path], owner(kind, path)
     return _UnreadError(
-        f"{key}: not a setting of {_label(kind, path)}; only {_listed(readers)} "
-        f"{'has' if len(readers) == 1 else 'have'} it"
+        f"{key}: not a setting of {here}; only {_listed(having)} {'has' if len(having) == 1 else 'have'} it. "
+        f"`segtrain settings {here.rpartition(' ')[2]}` lists what {here} has."
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def _shown(value: Any) -> str:
@@ -195,18 +139,14 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 100 else f"{text[:99]}…"
 
 
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
-
-
 def _assign(group: dict[str, Any], field: str, hint: Any, key: str, value: Any) -> Any:
     """Set a field to a value or choice, and return the value, converted to the field's type, or the choice's name."""
-    if choices := _choices(hint):
+    if choices := choices_of(hint):
         if not isinstance(value, str) or value not in choices:
             raise InvalidInputError(f"{key} = {_shown(value)}: expected one of {', '.join(choices)}")
         before = group.get(field, {})
         _check_family(choices.get(before.get("name")), choices[value], key)
-        group[field] = {"name": value} | {name: before[name] for name in _hints(choices[value]) if name in before}
+        group[field] = {"name": value} | {name: before[name] for name in fields_of(choices[value]) if name in before}
         return value
     try:
         group[field] = msgspec.convert(value, hint, strict=False)
@@ -221,7 +161,7 @@ def _assign(group: dict[str, Any], field: str, hint: Any, key: str, value: Any) 
 def _check_family(before: type[Group] | None, now: type[Group], key: str) -> None:
     if before and issubclass(before, AnyNetwork) and issubclass(now, AnyNetwork) and before.FAMILY != now.FAMILY:
         raise InvalidInputError(
-            f"{key} = {_name(now)}: these are settings of {_name(before)}, which {_name(now)} does not share. "
+            f"{key} = {name_of(now)}: these are settings of {name_of(before)}, which {name_of(now)} does not share. "
             "Start from another recipe."
         )
 
@@ -229,7 +169,7 @@ def _check_family(before: type[Group] | None, now: type[Group], key: str) -> Non
 def _missing(kind: type[msgspec.Struct], values: dict[str, Any]) -> Iterator[str]:
     """Yield the settings without a value or default; a group of which nothing is given is that of its first choice."""
     for field in msgspec.structs.fields(kind):
-        if choices := _choices(_hints(kind)[field.name]):
+        if choices := choices_of(fields_of(kind)[field.name]):
             if field.required or field.name in values:
                 group = values.setdefault(field.name, {})
                 yield from _missing(choices[group.setdefault("name", next(iter(choices)))], group)

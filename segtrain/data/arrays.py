@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InvalidInputError
-from segdata.labels.masks import count_values
 
 #: 8-bit images are uint8; deep ones float32, scaled by the value range of their set to 0 … 255.
 RgbImage = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
@@ -42,16 +41,25 @@ def window(side: int, scale: float, size: int, rng: np.random.Generator) -> tupl
 def normalize(image: RgbImage, mean: npt.ArrayLike, std: npt.ArrayLike, planes: Pixels) -> None:
     """Fill `planes` ``(3, H, W)`` with ``(image - mean) / std`` per channel, and 0 (the mean) beyond the image.
 
-    The image ``(h, w, 3)`` is at the top left; `mean` and `std` are on the scale 0 to 255.
+    The image ``(h, w, 3)`` is at the top left; `mean` and `std` are on the scale 0 to 255. An axis of `planes`
+    must not be reversed.
     """
     height, width = image.shape[:2]
-    inside = planes[:, :height, :width]
-    # In place and plane by plane, this is several times as fast as on (h, w, 3).
-    inside[:] = image.transpose(2, 0, 1)
-    inside -= np.asarray(mean, np.float32)[:, None, None]
-    inside /= np.asarray(std, np.float32)[:, None, None]
     planes[:, height:] = 0
     planes[:, :height, width:] = 0
+    inside = planes[:, :height, :width]
+    means, stds = np.asarray(mean, np.float32), np.asarray(std, np.float32)
+    if image.dtype == np.uint8:
+        # A table of the 256 results takes half the time of computing each pixel: the planes are written only once.
+        values = np.arange(256, dtype=np.float32)
+        for channel, plane in enumerate(inside):
+            table = (values - means[channel]) / stds[channel]
+            cv2.LUT(cv2.extractChannel(image, channel), table, plane)
+        return
+    # In place and plane by plane, this is several times as fast as on (h, w, 3).
+    inside[:] = image.transpose(2, 0, 1)
+    inside -= means[:, None, None]
+    inside /= stds[:, None, None]
 
 
 def resize_long_side(image: RgbImage, target: int) -> RgbImage:
@@ -75,11 +83,10 @@ def check_label(label: Label, shape: tuple[int, ...], *, num_classes: int, ignor
             f"the image is {shape[1]} x {shape[0]} pixels, but its label is {label.shape[1]} x {label.shape[0]}; "
             "expected the same size"
         )
-    counts = count_values(label)
-    counts[:num_classes] = counts[ignore_label] = 0
-    if counts.any():
+    foreign = (label >= num_classes) & (label != ignore_label)
+    if foreign.any():
         raise InvalidInputError(
-            f"the label holds value {counts.nonzero()[0][0]}; expected 0 to {num_classes - 1} or {ignore_label}"
+            f"the label holds value {label[foreign].min()}; expected 0 to {num_classes - 1} or {ignore_label}"
         )
 
 
@@ -118,10 +125,17 @@ def augment(
     scale = rng.uniform(min_scale, max_scale)
     rows, height = window(image.shape[0], scale, len(labels), rng)
     columns, width = window(image.shape[1], scale, len(labels), rng)
-    if rng.random() < 0.5:
-        pixels, labels = pixels[..., ::-1], labels[:, ::-1]
+    mirrored = rng.random() < 0.5
     seen = cv2.resize(image[rows, columns], (width, height), interpolation=cv2.INTER_CUBIC)
+    ids = cv2.resize(label[rows, columns], (width, height), interpolation=cv2.INTER_NEAREST)
+    left = len(labels) - width if mirrored else 0
+    if mirrored:
+        # In place, and before a byte becomes float32 or int32: the least memory is moved.
+        cv2.flip(seen, 1, seen)
+        cv2.flip(ids, 1, ids)
     # The cubic filter overshoots; of uint8 OpenCV cuts that off itself.
-    normalize(np.clip(seen, 0, 255) if seen.dtype == np.float32 else seen, mean, std, pixels)
-    labels[:] = ignore_label
-    labels[:height, :width] = cv2.resize(label[rows, columns], (width, height), interpolation=cv2.INTER_NEAREST)
+    normalize(np.clip(seen, 0, 255) if seen.dtype == np.float32 else seen, mean, std, pixels[..., left:])
+    pixels[..., :left] = 0
+    if ids.shape != labels.shape:
+        labels[:] = ignore_label
+    labels[:height, left : left + width] = ids

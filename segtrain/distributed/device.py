@@ -38,7 +38,8 @@ def prepare_device(target: DeviceTarget, *, seed: int) -> None:
         except (RuntimeError, ValueError) as error:
             reason = str(error).strip().split(". ")[0]
             raise SegDataError(
-                f"device {target} cannot be used on this machine: {reason}; check that its driver is installed"
+                f"device {target} cannot be used on this machine: {reason}. Check that its driver is installed, or use "
+                "the processor: --device_target CPU, in fit with --amp O0."
             ) from error
     join()
     ms.set_context(mode=ms.GRAPH_MODE)

@@ -77,7 +77,7 @@ def write_rank_table(
         InvalidInputError: when device numbers or addresses are invalid, duplicate, missing or too many.
         TargetExistsError: when `path` exists.
     """
-    check_target_file(path, overwrite=overwrite)
+    check_target_file(path, overwrite=overwrite, inputs=hccn_confs)
     ids = parse_devices(devices)
     if device_ips and hccn_confs:
         raise InvalidInputError("device addresses are given twice, as device_ips and as hccn_confs; choose one")

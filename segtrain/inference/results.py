@@ -11,26 +11,28 @@ import cv2
 from PIL import Image as Pillow
 
 from segtrain.data.arrays import RgbImage
-from segtrain.data.images import Page, shown
 
 
 @contextmanager
-def named_failures(faults: list[str], path: Path | Page, image: RgbImage) -> Iterator[None]:
-    """Add a fault if there is not enough memory for an image, or OpenCV cannot represent its size."""
+def named_failures(faults: list[str], where: str, image: RgbImage) -> Iterator[None]:
+    """Add a fault of the image `where` if memory is not enough for it, or OpenCV cannot represent its size."""
     try:
         yield
     except (MemoryError, cv2.error) as error:
         height, width = image.shape[:2]
         reason = getattr(error, "err", "") or str(error) or "not enough memory"
         what = f"{width} x {height} pixels are too many here: {reason.rstrip('.')}. Cut the image into parts."
-        faults.append(f"{shown(path)}: {what}")
+        faults.append(f"{where}: {what}")
 
 
 def write_pictures(directory: Path, name: str, pictures: Mapping[str, Pillow.Image | bytes]) -> None:
     """Write ``KIND/NAME.png`` to `directory` for each picture, once all of them are encoded."""
     encoded = {kind: picture if isinstance(picture, bytes) else _png(picture) for kind, picture in pictures.items()}
     for kind, data in encoded.items():
-        (directory / kind / f"{name}.png").write_bytes(data)
+        path = directory / kind / f"{name}.png"
+        # Images of a subfolder have its name in theirs.
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
 
 
 def _png(picture: Pillow.Image) -> bytes:

@@ -86,11 +86,14 @@ def _bring_in(url: Url, local: Path, resume: bool, overwrite: bool, progress: Pr
     there = find_published(url, TRAINING)
     # Files that could not be uploaded, or that a killed program left behind, are newer than the store.
     left = _stamp(local / CONFIG)
-    if (left or there.sizes) and not (resume or overwrite):
+    # Without a checkpoint, nothing is lost; those of an upload in progress may be the files that are still to come.
+    waiting = left and any(local.glob("*.ckpt"))
+    held = [name for name in there.sizes if name.endswith(".ckpt") or there.upload]
+    if (waiting or held) and not (resume or overwrite):
         what = (
             f"has a training run that was not uploaded, in {local}"
-            if left
-            else f"already holds a training run ({min(there.sizes)})"
+            if waiting
+            else f"already holds a training run ({min(held)})"
         )
         raise TargetExistsError(f"{url} {what}. Resume it or choose another directory.", replaceable=True)
     seen = msgspec.json.encode(there.sizes, order="sorted")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from segdata.records.fetch import local_set
 from segdata.store.access import reading, writing
 from segdata.store.product import RESULTS
 from segdata.store.url import Location, Url, parse_location
-from segtrain.checkpoints.reading import reading_checkpoint
+from segtrain.checkpoints.reading import find_checkpoint, reading_checkpoint
 from segtrain.config.config import Config
 from segtrain.inference.settings import AS_IN_TRAINING, EvalSettings
 from segtrain.remote.outputs import training_directory
@@ -102,6 +103,7 @@ def evaluate(
         OptionError: when an option is for networks of the other task.
         SegDataError: when the store cannot be reached or denies access.
     """
+    ckpt_path = find_checkpoint(ckpt_path)
     with reading_checkpoint(ckpt_path, work_dir=work_dir, progress=progress) as checkpoint:
         task = _task(checkpoint, "evaluate", options)
         here = data
@@ -137,7 +139,7 @@ def predict(
     with (
         writing(place, RESULTS, overwrite=overwrite, **copying) as target,
         reading_checkpoint(ckpt_path, **copying) as checkpoint,
-        reading(images, _is_image, **copying) as path,
+        reading(images, partial(_is_image, recursive=bool(options.get("recursive"))), **copying) as path,
     ):
         task = _task(checkpoint, "predict", options)
         # What a failed upload left in the working directory is replaced.
@@ -156,5 +158,6 @@ def _task(checkpoint: Path, function: str, options: Iterable[str]) -> Task:
     return task
 
 
-def _is_image(name: str) -> bool:
-    return "/" not in name and not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)
+def _is_image(name: str, *, recursive: bool) -> bool:
+    hidden = any(part.startswith(".") for part in name.split("/"))
+    return (recursive or "/" not in name) and not hidden and name.lower().endswith(IMAGE_SUFFIXES)

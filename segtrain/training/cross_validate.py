@@ -15,6 +15,7 @@ from segdata.parallel import Progress, silent
 from segdata.records.convert import to_mindrecord
 from segtrain.config.config import Config
 from segtrain.config.networks import SemanticNetwork
+from segtrain.data.classes import class_id
 from segtrain.data.semantic.crops import SampleList
 from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate_semantic
 from segtrain.inference.settings import AS_IN_TRAINING, EvalSettings
@@ -82,8 +83,8 @@ def cross_validate(
         progress: reports the progress of everything but training.
 
     Raises:
-        InvalidInputError: when there are fewer samples than folds, a fold does not exist, or the network is for
-            instance segmentation.
+        InvalidInputError: when there are fewer samples than folds, a fold or the class `membrane` does not exist, or
+            the network is for instance segmentation.
         SegDataError: as for `segdata.to_mindrecord`, `segtrain.training.fit.train` and `evaluate_semantic`.
     """
     if not isinstance(config.model, SemanticNetwork):
@@ -94,6 +95,8 @@ def cross_validate(
     wanted = sorted(set(only)) or list(range(folds))
     if beyond := [fold for fold in wanted if not 0 <= fold < folds]:
         raise InvalidInputError(f"fold {beyond[0]} does not exist; expected 0 to {folds - 1}")
+    if membrane is not None:
+        class_id(membrane, tuple(dataset.labels.values()))
     pairs = dataset.pairs
     reports = {}
     for number in wanted:

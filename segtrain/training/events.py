@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from segtrain.checkpoints.checkpoint import LoadReport
     from segtrain.config.config import Config
+
+#: Names of scores in text.
+TITLES = {
+    "miou": "mIoU",
+    "pixel_accuracy": "pixel accuracy",
+    "soft_dice": "soft dice",
+    "mask_ap": "mask AP",
+    "mask_ap50": "mask AP50",
+    "box_ap": "box AP",
+}
+
+#: Name of the loss on the evaluation set, among the scores.
+EVAL_LOSS = "eval_loss"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +37,10 @@ class Started:
         total_steps: number of steps over all epochs.
         dropped_rows: rows per epoch that do not fill a batch; they differ from epoch to epoch.
         left_out: parts of the training set that are used in no epoch, one sentence each.
+        notes: what makes the result of this training worth less than it may seem, one sentence each.
         parameters: number of trainable values in the network.
         pretrained: report on loading the configured checkpoint, if any.
+        pretrained_file: name of its file; the setting may name only a directory.
     """
 
     train_dir: str
@@ -35,8 +51,10 @@ class Started:
     total_steps: int
     dropped_rows: int
     left_out: tuple[str, ...]
+    notes: tuple[str, ...]
     parameters: int
     pretrained: LoadReport | None
+    pretrained_file: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +87,7 @@ class StepDone:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluated:
-    """The network was evaluated at the end of an epoch; scores by name, 0 to 1."""
+    """The network was evaluated at the end of an epoch; scores by name, 0 to 1, and `EVAL_LOSS`."""
 
     epoch: int
     step: int
@@ -86,3 +104,13 @@ Event = Started | StepDone | Evaluated
 
 def ignore(event: Event) -> None:
     """Ignore the event; the default observer."""
+
+
+def tell_all(*observers: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Return an observer that passes each event on to all `observers`, in this order."""
+
+    def tell(event: Event) -> None:
+        for observe in observers:
+            observe(event)
+
+    return tell

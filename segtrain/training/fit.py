@@ -7,16 +7,16 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.errors import SegDataError
-from segdata.records.reader import RecordSet
-from segtrain.checkpoints.checkpoint import RATES, CheckpointInfo
 from segtrain.config.config import Config
 from segtrain.distributed.device import stop_requests
 from segtrain.tasks.task import Scores
-from segtrain.training.events import Evaluated, Event, Started, StepDone, ignore
+from segtrain.training.events import Event, Started, StepDone, ignore
+from segtrain.training.log import Clock, Log
+from segtrain.training.memory import enough_memory
 from segtrain.training.run import Run, prepare
 from segtrain.training.step import skipped_steps
 
@@ -33,6 +33,7 @@ class FitReport:
         images_per_s: throughput of this run without its first step, which compiles; None if there was only one step.
         loss: mean loss over the steps of the last epoch; None if nothing was left to do.
         skipped_steps: steps since training began that were skipped because gradients overflowed the loss scale.
+        stopped_early: whether epochs were left when the score no longer rose; see `Config.early_stopping`.
         score: name of the score that decides which checkpoint is the best.
         best_score: highest value of that score over all evaluations, 0 to 1; None if there was no evaluation.
         scores: last evaluation; None if there was no evaluation in this run.
@@ -45,6 +46,7 @@ class FitReport:
     images_per_s: float | None
     loss: float | None
     skipped_steps: int
+    stopped_early: bool
     score: str
     best_score: float | None
     scores: Scores | None
@@ -91,7 +93,7 @@ def train(
 
     Raises:
         SegDataError: when settings, record sets and directory do not match, a row cannot be used, the record set is
-            replaced meanwhile, or the loss or a parameter is no longer finite.
+            replaced meanwhile, memory is short, or the loss or a parameter is no longer finite.
         InUseError: when another run trains in `train_dir`.
         TrainingInterrupted: after SIGINT or SIGTERM to any process, at the end of the step, once the checkpoint is
             written.
@@ -110,8 +112,9 @@ def train(
         )
         observe = observe if run.ranks.is_main else ignore
         observe(run.started)
-        log, clock = _Log(run, observe), _Clock(run.config.batch_size * run.ranks.size)
-        step, loss = _train_epochs(run, log, clock)
+        log, clock = Log(run, observe), Clock(run.config.batch_size * run.ranks.size)
+        with enough_memory(run.config):
+            step, loss = _train_epochs(run, log, clock)
         return FitReport(
             train_dir=str(train_dir),
             started=run.started,
@@ -120,13 +123,14 @@ def train(
             images_per_s=clock.images_per_s(),
             loss=loss,
             skipped_steps=skipped_steps(run.train_step),
+            stopped_early=step < run.started.total_steps,
             score=run.task.SCORE,
             best_score=log.best_score,
             scores=log.scores,
         )
 
 
-def _train_epochs(run: Run, log: _Log, clock: _Clock) -> tuple[int, float | None]:
+def _train_epochs(run: Run, log: Log, clock: Clock) -> tuple[int, float | None]:
     """Train to the end, and return the number of steps since training began and the mean loss of the last epoch."""
     config, ranks, epoch_steps, step = run.config, run.ranks, run.started.steps_per_epoch, run.started.first_step
     losses: list[float] = []
@@ -134,6 +138,8 @@ def _train_epochs(run: Run, log: _Log, clock: _Clock) -> tuple[int, float | None
         if run.evaluation and step and step % epoch_steps == 0 and not run.evaluated:
             log.evaluate(run.evaluation, step)
         for epoch in range(step // epoch_steps, config.train_epochs):
+            if log.stops_early():
+                break
             run.set_train()
             losses = []
             clock.restart()
@@ -149,7 +155,8 @@ def _train_epochs(run: Run, log: _Log, clock: _Clock) -> tuple[int, float | None
                 speed = clock.tick()
                 log.tell(StepDone(epoch=epoch + 1, step=step, loss=loss, parts=by_name, lr=rate, images_per_s=speed))
                 stopping = ranks.any(requested() is not None)
-                if step % config.save_steps == 0 or step % epoch_steps == 0 or stopping:
+                due = config.save_steps != "epoch" and step % config.save_steps == 0
+                if due or step % epoch_steps == 0 or stopping:
                     log.save(step)
                 if stopping:
                     _interrupt(run, step, requested())
@@ -172,88 +179,3 @@ def _interrupt(run: Run, step: int, requested: int | None) -> None:
     """Stop after `step`, unless it was the last one."""
     if step < run.started.total_steps:
         raise TrainingInterrupted(step, run.started.total_steps, run.directory.last, requested or signal.SIGINT)
-
-
-class _Log:
-    """Writes files and notifies the observer on rank 0; the other ranks take part in evaluations."""
-
-    def __init__(self, run: Run, observe: Callable[[Event], None]) -> None:
-        self.directory = run.directory
-        self.records = run.records
-        self.network = run.network
-        self.train_step = run.train_step
-        self.info = run.info
-        self.epoch_steps = run.started.steps_per_epoch
-        self.ranks = run.ranks
-        self.observe = observe
-        self.score = run.task.SCORE
-        self.best_score = run.directory.best_score(run.task.SCORE)
-        self.scores: Scores | None = None
-        self.evaluator = run.task.evaluator(run.network, run.config, run.info.class_names)
-
-    def save(self, step: int) -> None:
-        """Write the last checkpoint on rank 0 while the other ranks wait: if one of them exited, all would end."""
-        self.records.check_unchanged()
-        if self.ranks.is_main:
-            self._save(step)
-        self.ranks.wait()
-
-    def _save(self, step: int) -> None:
-        """Write the last checkpoint, and a numbered one if it is due."""
-        config, info = self.info.config, self._info(step)
-        parameters = [each for each in self.train_step.get_parameters() if each.name != RATES]
-        self.directory.save_last(parameters, info)
-        if step % config.save_steps == 0:
-            in_epoch = step - (info.epoch - 1) * self.epoch_steps
-            self.directory.keep_last(config.model.name, info.epoch, in_epoch, config.keep_checkpoint_max)
-
-    def evaluate(self, records: RecordSet, step: int) -> None:
-        """Evaluate the network, and save it if it is the best so far."""
-        with self.train_step.averages_in_place():
-            self.scores = self._evaluate(records, step)
-
-    def _evaluate(self, records: RecordSet, step: int) -> Scores:
-        # Each rank has moving statistics of its own batches; checkpoints contain those of rank 0.
-        self.ranks.broadcast(each for each in self.network.get_parameters() if not each.requires_grad)
-        scores = self.evaluator(records, self.ranks)
-        reached = scores.metrics[self.score]
-        if self.best_score is None or reached > self.best_score:
-            self.best_score = reached
-            if self.ranks.is_main:
-                counter = self.train_step.optimizer.global_step
-                self.directory.save_best([*self.network.get_parameters(), counter], self._info(step))
-        self.tell(Evaluated(epoch=-(-step // self.epoch_steps), step=step, scores=scores.metrics))
-        return scores
-
-    def tell(self, done: StepDone | Evaluated) -> None:
-        """Log the metrics, and notify the observer."""
-        if self.ranks.is_main:
-            self.directory.log(done.metrics)
-            self.observe(done)
-
-    def _info(self, step: int) -> CheckpointInfo:
-        return replace(self.info, epoch=-(-step // self.epoch_steps), step=step, best_score=self.best_score)
-
-
-class _Clock:
-    """Measures throughput; the mean excludes the first step of a run, which compiles."""
-
-    def __init__(self, batch_size: int) -> None:
-        self.batch_size = batch_size
-        self.times: list[float] = []
-        self.restart()
-
-    def restart(self) -> None:
-        """Exclude the time between two epochs."""
-        self.last = time.perf_counter()
-
-    def tick(self) -> float:
-        """Return images per second for the step that ends now."""
-        now = time.perf_counter()
-        self.times.append(now - self.last)
-        self.last = now
-        return self.batch_size / self.times[-1]
-
-    def images_per_s(self) -> float | None:
-        times = self.times[1:]
-        return self.batch_size * len(times) / sum(times) if times else None

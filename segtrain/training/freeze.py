@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
+import mindspore as ms
 from mindspore import nn
 
-from segdata.errors import InvalidInputError, suggest
+from segdata.errors import FaultsError, InvalidInputError, suggest
+from segdata.text import plural
 
 
 def freeze(network: nn.Cell, parts: Iterable[str]) -> list[nn.Cell]:
@@ -37,3 +39,31 @@ def freeze(network: nn.Cell, parts: Iterable[str]) -> list[nn.Cell]:
     if frozen and not network.trainable_params():
         raise InvalidInputError("every part of the network is frozen, so nothing is left to train. Freeze fewer parts.")
     return frozen
+
+
+def check_loaded(parts: Sequence[str], frozen: Iterable[nn.Cell], loaded: Collection[str] | None) -> None:
+    """Check that no frozen part keeps random weights, from which the other parts could learn nothing.
+
+    Args:
+        parts: names of the frozen parts, for the message.
+        frozen: these parts, as `freeze` returned them.
+        loaded: names of the parameters that come from a checkpoint; None if training starts without one.
+
+    Raises:
+        InvalidInputError: when training starts without a checkpoint.
+        FaultsError: naming the frozen weights that the checkpoint lacks.
+    """
+    # Counters, such as dropout's, are not weights.
+    weights = [each.name for part in frozen for each in part.get_parameters() if each.dtype == ms.float32]
+    listed = ", ".join(parts)
+    if weights and loaded is None:
+        raise InvalidInputError(
+            f"freeze = {listed}: there is no checkpoint to start from, so these parts would keep random weights. Name "
+            "one with --ckpt_pre_trained, or train all parts with --set freeze=[]."
+        )
+    if loaded is not None and (random := [name for name in weights if name not in loaded]):
+        raise FaultsError(
+            f"freeze = {listed}: {plural(len(random), 'weight')} of these parts would stay random; expected a "
+            "checkpoint that has all of them, in the same shapes",
+            random,
+        )

@@ -10,15 +10,19 @@ import numpy as np
 import numpy.typing as npt
 from mindspore import nn
 
+from segdata.errors import InvalidInputError
 from segdata.records.manifest import Manifest
 from segdata.records.reader import RecordSet, open_set
-from segtrain.checkpoints.checkpoint import CheckpointInfo, load_pretrained, restore
+from segtrain.checkpoints.checkpoint import CheckpointInfo, restore
+from segtrain.checkpoints.pretrained import load_pretrained
+from segtrain.checkpoints.reading import local_checkpoint
 from segtrain.config.config import Config
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.networks import DeepLab, SemanticNetwork
 from segtrain.config.recipes import write_config
 from segtrain.config.unet import UNetSimple
 from segtrain.data.classes import check_classes, check_value_range
+from segtrain.data.overlap import shared_images
 from segtrain.data.rows import steps_per_epoch
 from segtrain.distributed.device import prepare_device
 from segtrain.distributed.ranks import Ranks, current
@@ -27,7 +31,7 @@ from segtrain.models.normalization import synchronize
 from segtrain.tasks import task_of
 from segtrain.tasks.task import Task, TrainingSet
 from segtrain.training.events import Started
-from segtrain.training.freeze import freeze
+from segtrain.training.freeze import check_loaded, freeze
 from segtrain.training.schedules import learning_rates
 from segtrain.training.step import TrainStep, average_gradients, build_train_step
 from segtrain.training.train_dir import TrainDir
@@ -85,6 +89,7 @@ class _Inputs:
     data: RecordSet
     training_set: TrainingSet
     evaluation: RecordSet | None
+    notes: tuple[str, ...]
 
     def epoch_steps(self, devices: int = 1) -> int:
         others = self.data.manifest.rows - self.training_set.rows
@@ -116,7 +121,7 @@ def prepare(
     """
     directory = TrainDir(train_dir)
     if config.ckpt_pre_trained and not pretrained:
-        pretrained = Path(config.ckpt_pre_trained)
+        pretrained = local_checkpoint(Path(config.ckpt_pre_trained))
     if not resume:
         directory.check_free(overwrite=overwrite, model=config.model.name, pretrained=pretrained)
     inputs = _open(config, data_file, eval_data_file)
@@ -135,10 +140,16 @@ def _open(config: Config, data_file: Path, eval_data_file: Path | None) -> _Inpu
     data, evaluation = open_set(data_file), open_set(eval_data_file) if eval_data_file else None
     task = task_of(config)
     config = task.resolve_config(config, data.manifest)
+    if config.early_stopping and not evaluation:
+        raise InvalidInputError(
+            f"early_stopping = {config.early_stopping}: there is no record set to evaluate on; expected one "
+            "(--eval_data_file)"
+        )
     if evaluation:
         check_classes(data.manifest.class_names, evaluation.manifest)
         check_value_range(data.manifest.value_range, evaluation.manifest)
-    inputs = _Inputs(config, task, data, task.training_set(data, config), evaluation)
+    notes = shared_images(data, evaluation) if evaluation else ()
+    inputs = _Inputs(config, task, data, task.training_set(data, config), evaluation, notes)
     inputs.epoch_steps()
     return inputs
 
@@ -150,7 +161,7 @@ def _build(inputs: _Inputs, directory: TrainDir, ranks: Ranks, *, pretrained: Pa
     info = _info(config, manifest, rows=inputs.training_set.rows, devices=ranks.size)
     step, loaded = 0, None
     if resume:
-        step, parameters = directory.resume(config, info)
+        step, parameters = directory.resume(config, info, rates)
     network = build_network(config, num_classes=manifest.num_classes)
     frozen = freeze(network, config.freeze)
     if isinstance(config.model, DeepLab | UNetSimple | MaskRcnn) and config.model.sync_bn and ranks.size > 1:
@@ -159,8 +170,9 @@ def _build(inputs: _Inputs, directory: TrainDir, ranks: Ranks, *, pretrained: Pa
     average_gradients(train_step, ranks)
     if resume:
         restore(train_step, parameters)
-    elif pretrained:
-        loaded = load_pretrained(network, pretrained)
+    else:
+        loaded = load_pretrained(network, pretrained) if pretrained else None
+        check_loaded(config.freeze, frozen, loaded.loaded if loaded else None)
     evaluated = directory.evaluated(step, task.SCORE)
     _agree(inputs, ranks, step=step, evaluated=evaluated)
     ranks.broadcast(train_step.get_parameters())
@@ -189,8 +201,10 @@ def _build(inputs: _Inputs, directory: TrainDir, ranks: Ranks, *, pretrained: Pa
             total_steps=len(rates),
             dropped_rows=inputs.draws % (config.batch_size * ranks.size),
             left_out=inputs.training_set.left_out,
+            notes=inputs.notes if not resume else (),
             parameters=sum(parameter.size for parameter in network.trainable_params()),
             pretrained=loaded,
+            pretrained_file=pretrained.name if loaded and pretrained else None,
         ),
     )
 

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import mindspore as ms
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError, name_first
 from segdata.files.locks import lock_file, locked
@@ -17,7 +19,6 @@ from segdata.files.ownership import check_writable
 from segdata.files.publishing import write_file
 from segdata.regular import check_regular
 from segdata.store.product import Product
-from segdata.text import plural
 from segtrain.checkpoints.checkpoint import (
     CheckpointInfo,
     clear_staged,
@@ -30,15 +31,20 @@ from segtrain.checkpoints.checkpoint import (
 from segtrain.checkpoints.weights import Parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import write_config
-from segtrain.config.settings import flat
 from segtrain.training.own_files import OWN_FILES, OwnFiles
+from segtrain.training.resuming import check_same_training
 
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
 LAST = "last.ckpt"
 BEST = "best.ckpt"
 
-_FILES = re.compile(rf"config\.yaml|metrics\.jsonl|{re.escape(OWN_FILES)}|(last|best|[^/.][^/]*-\d+_\d+)\.(ckpt|json)")
+#: The metrics for TensorBoard, which reads files with ``tfevents`` in their names.
+EVENTS = "events.out.tfevents.segtrain"
+
+_FILES = re.compile(
+    rf"config\.yaml|metrics\.jsonl|{re.escape(EVENTS)}|{re.escape(OWN_FILES)}|(last|best|[^/.][^/]*-\d+_\d+)\.(ckpt|json)"
+)
 _NUMBERED = re.compile(r"[^.].*-(\d+)_(\d+)\.ckpt")
 
 #: The files of a training run. A reader must never find a checkpoint whose side file is still missing.
@@ -49,10 +55,6 @@ TRAINING = Product(
     takes=lambda name: _FILES.fullmatch(name) is not None,
     late=".ckpt",
 )
-
-#: Settings that do not affect what is learned, so that they may change when training is resumed.
-_WITHOUT_EFFECT = ("workers", "save_steps", "keep_checkpoint_max")
-
 
 #: Bytes of the longest line of metrics that is read: a line has some twenty numbers.
 _LONGEST_LINE = 1 << 16
@@ -122,7 +124,9 @@ class TrainDir:
 
     def _check_foreign(self, own: list[Path], model: str) -> None:
         """Refuse files that are not in `own` and have the names of those that training writes."""
-        wanted = re.compile(rf"config\.yaml|metrics\.jsonl|(last|best|{re.escape(model)}-\d+_\d+)\.(ckpt|json)")
+        wanted = re.compile(
+            rf"config\.yaml|metrics\.jsonl|{re.escape(EVENTS)}|(last|best|{re.escape(model)}-\d+_\d+)\.(ckpt|json)"
+        )
         names = sorted(path.name for path in self.path.iterdir()) if self.path.is_dir() else []
         known = {path.name for path in own}
         if foreign := [name for name in names if wanted.fullmatch(name) and name not in known]:
@@ -156,10 +160,18 @@ class TrainDir:
                 write_file(self.path / METRICS, "".join(map(_line, kept)).encode(), overwrite=True)
             write_file(self.path / CONFIG, write_config(config).encode(), overwrite=True)
         if resumed_at is None:
-            self.own.forget(*(path for path in removed if path.suffix in (".ckpt", ".json")))
+            self.own.forget(*(path for path in removed if path.name not in (CONFIG, METRICS)))
 
-    def resume(self, config: Config, info: CheckpointInfo) -> tuple[int, Parameters]:
-        """Return step and parameters of the last checkpoint, if it matches `config` and the record set in `info`.
+    def resume(self, config: Config, info: CheckpointInfo, rates: npt.NDArray[np.float32]) -> tuple[int, Parameters]:
+        """Return step and parameters of the last checkpoint, if it is one of the training that is described here.
+
+        Only the number of epochs may differ, if the steps that are done had the learning rates that they would have had
+        with the other number.
+
+        Args:
+            config: settings.
+            info: record set and devices.
+            rates: learning rate of every step, float32 ``(steps,)``.
 
         Raises:
             InvalidInputError: when there is no such checkpoint, or naming the first setting that differs.
@@ -167,21 +179,7 @@ class TrainDir:
         if not self.last.is_file():
             raise InvalidInputError(f"{self.path}: no {LAST} to resume from. To begin, run it without --resume.")
         found, parameters = read_checkpoint(self.last)
-        trained, wanted = (dict(flat(msgspec.to_builtins(each))) for each in (found.config, config))
-        for name in trained | wanted:
-            before, now = trained.get(name), wanted.get(name)
-            if before != now and name not in _WITHOUT_EFFECT:
-                raise InvalidInputError(f"{self.path}: was trained with {name} = {before!r}, not {now!r}")
-        if found.devices != info.devices:
-            raise InvalidInputError(
-                f"{self.path}: was trained on {plural(found.devices, 'device')}, not {info.devices}"
-            )
-        for what in ("rows", "class_names", "inputs"):
-            before, now = getattr(found, what), getattr(info, what)
-            if before != now:
-                raise InvalidInputError(
-                    f"{self.path}: was trained on a different record set ({what}: {before}, not {now})"
-                )
+        check_same_training(self.last, found, config, info, rates)
         return found.step, parameters
 
     def log(self, metrics: dict[str, Any]) -> None:
@@ -217,6 +215,11 @@ class TrainDir:
     def evaluated(self, step: int, name: str) -> bool:
         """Return whether the network at `step` was already evaluated, with a score called `name`."""
         return any(name in line and line["step"] == step for line in self.metrics())
+
+    def waited(self, name: str) -> int:
+        """Return the number of evaluations since the one with the highest score called `name`."""
+        scores = [line[name] for line in self.metrics() if line.get(name) is not None]
+        return len(scores) - 1 - scores.index(max(scores)) if scores else 0
 
     def save_last(self, parameters: Iterable[ms.Parameter], info: CheckpointInfo) -> None:
         """Save the checkpoint to resume from."""

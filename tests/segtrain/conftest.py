@@ -18,7 +18,8 @@ from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
 from segdata.miniature.voc import write_devkit
 from segdata.records.convert import to_mindrecord
-from segdata.sources.voc import voc_decolor, voc_list
+from segdata.sources.voc import voc_list
+from segdata.sources.voc_decolor import voc_decolor
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, recipe
 from segtrain.training.events import Event
@@ -59,7 +60,7 @@ def miniature(tmp_path_factory: pytest.TempPathFactory) -> Miniature:
 def small() -> Config:
     """Settings with which a step takes a tenth of a second; 10 rows give 2 steps an epoch and 2 rows left over."""
     settings = {"batch_size": 4, "crop_size": 33, "train_epochs": 3, "min_scale": 0.5, "max_scale": 1.0}
-    return override(recipe("deeplabv3plus_cpu"), {**settings, "save_steps": 2, "keep_checkpoint_max": 2})
+    return override(recipe("deeplabv3plus_cpu"), {**settings, "save_steps": "epoch", "keep_checkpoint_max": 2})
 
 
 @pytest.fixture(scope="session")
@@ -104,12 +105,21 @@ class Trained:
     events: list[Event]
 
 
+def _train(config: Config, miniature: Miniature, directory: Path) -> Trained:
+    events: list[Event] = []
+    report = train(config, miniature.train, directory, eval_data_file=miniature.val, observe=events.append)
+    return Trained(directory, report, events)
+
+
 @pytest.fixture(scope="session")
 def trained(miniature: Miniature, small: Config, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    directory = tmp_path_factory.mktemp("trained") / "run"
-    events: list[Event] = []
-    report = train(small, miniature.train, directory, eval_data_file=miniature.val, observe=events.append)
-    return Trained(directory, report, events)
+    return _train(small, miniature, tmp_path_factory.mktemp("trained") / "run")
+
+
+@pytest.fixture(scope="session")
+def quick_run(miniature: Miniature, quick: Config, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Return a training for what every network has: this one is compiled and evaluated in the shortest time."""
+    return _train(quick, miniature, tmp_path_factory.mktemp("quick_run") / "run")
 
 
 @pytest.fixture

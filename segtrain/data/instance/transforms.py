@@ -74,11 +74,11 @@ def fill_input(image: RgbImage, place: Placement, mean: npt.ArrayLike, std: npt.
     `mean` and `std` are on the scale 0 to 255. The area around the image is 0, the mean color.
     """
     resized = cv2.resize(image, (place.width, place.height), interpolation=cv2.INTER_LINEAR)
-    content = planes[:, : place.content_height, : place.content_width]
+    left = place.left
     if place.mirrored:
-        content = content[..., ::-1]
+        resized, left = cv2.flip(resized, 1), place.content_width - left - place.width
     planes[:] = 0
-    normalize(resized, mean, std, content[:, place.top :, place.left :])
+    normalize(resized, mean, std, planes[:, place.top : place.content_height, left : place.content_width])
 
 
 def move_boxes(boxes: npt.NDArray[np.float32], height: int, width: int, place: Placement) -> npt.NDArray[np.float32]:

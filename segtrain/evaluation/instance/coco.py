@@ -1,4 +1,4 @@
-"""COCO average precision of boxes and masks, computed by `pycocotools`.
+"""COCO average precision of boxes and masks, as `pycocotools` computes it.
 
 Average precision (AP) is averaged over the IoU thresholds 0.50 to 0.95 and over the classes; see Lin et al. 2014,
 "Microsoft COCO", and cocodataset.org, "Detection Evaluation".
@@ -6,15 +6,14 @@ Average precision (AP) is averaged over the IoU thresholds 0.50 to 0.95 and over
 
 from __future__ import annotations
 
-import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from segdata.coco.annotations import Boxes, entries, measure
 from segdata.coco.file import read_coco
@@ -23,6 +22,7 @@ from segdata.errors import InvalidInputError
 from segdata.records.manifest import ClassInfo
 from segdata.records.reader import RecordSet, read_rows
 from segtrain.data.instance.batches import check_instance_set, row_masks
+from segtrain.evaluation.instance.library import evaluated
 from segtrain.inference.instance.detections import Result, rle_text
 
 #: A COCO instances file as `json` would decode it.
@@ -107,6 +107,27 @@ class InstanceReport:
         return {"mask_ap": self.mask.ap or 0.0, "mask_ap50": self.mask.ap50 or 0.0, "box_ap": self.box.ap or 0.0}
 
 
+@dataclass(frozen=True)
+class PrecisionTable:
+    """Precision of detections over recall.
+
+    Attributes:
+        scores: COCO's metrics.
+        precision: precision by IoU threshold (0.50 to 0.95), recall (0.00 to 1.00) and class, for instances of any size
+            and 100 detections, ``(10, 101, K)``; NaN for a class without instances.
+    """
+
+    scores: AveragePrecision
+    precision: npt.NDArray[np.float64]
+
+    def by_class(self) -> list[float | None]:
+        """Return the average precision of each class; None for a class without instances."""
+        return [
+            None if np.isnan(table).all() else float(np.mean(table[~np.isnan(table)]))
+            for table in self.precision.transpose(2, 0, 1)
+        ]
+
+
 def ground_truth(records: RecordSet) -> Truth:
     """Return the ground truth of a record set; areas are those of the masks in pixels.
 
@@ -165,7 +186,13 @@ def read_ground_truth(annotations: Path, records: RecordSet) -> Truth:
 
 
 def score_results(truth: Truth, results: Iterable[Result]) -> InstanceReport:
-    """Return the scores of detections, as `pycocotools` computes them for a file of these results.
+    """Return the scores of detections; see `precision_tables`."""
+    results = [*results]
+    return report_of(truth, results, *precision_tables(truth, results))
+
+
+def precision_tables(truth: Truth, results: Sequence[Result]) -> tuple[PrecisionTable, PrecisionTable]:
+    """Return the precision of detections by boxes and by masks, as `pycocotools` computes it for a file of these.
 
     Each detection has a box and a mask. `pycocotools` then takes the size of a detection, small to large, from its box
     even for masks. It considers the 100 best detections per image and class.
@@ -173,21 +200,23 @@ def score_results(truth: Truth, results: Iterable[Result]) -> InstanceReport:
     Raises:
         InvalidInputError: when the image or the category of a detection is not in the ground truth.
     """
-    results = [*results]
     _check_known(truth, results)
-    box, box_classes = _evaluate(truth, results, "bbox")
-    mask, mask_classes = _evaluate(truth, results, "segm")
+    return _table(truth, results, "bbox"), _table(truth, results, "segm")
+
+
+def report_of(truth: Truth, results: Sequence[Result], box: PrecisionTable, mask: PrecisionTable) -> InstanceReport:
+    """Return the report of detections whose precision by boxes and by masks is known."""
     counted = Counter(item["category_id"] for item in truth["annotations"] if not item["iscrowd"])
     return InstanceReport(
         images=len(truth["images"]),
         instances=counted.total(),
         crowds=len(truth["annotations"]) - counted.total(),
         detections=len(results),
-        box=box,
-        mask=mask,
+        box=box.scores,
+        mask=mask.scores,
         classes=tuple(
             ClassPrecision(category["name"], counted[category["id"]], box_ap, mask_ap)
-            for category, box_ap, mask_ap in zip(truth["categories"], box_classes, mask_classes, strict=True)
+            for category, box_ap, mask_ap in zip(truth["categories"], box.by_class(), mask.by_class(), strict=True)
         ),
     )
 
@@ -227,35 +256,13 @@ def _check_known(truth: Truth, results: Sequence[Result]) -> None:
             )
 
 
-def _evaluate(
-    truth: Truth, results: Sequence[Result], what: Literal["bbox", "segm"]
-) -> tuple[AveragePrecision, Iterator[float | None]]:
-    """Return the scores over all classes, and the average precision of each."""
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    with redirect_stdout(io.StringIO()):
-        expected = _index(COCO(), {**truth, "annotations": [{**item} for item in truth["annotations"]]})
-        # COCO.loadRes needs a first result, and modifies each one.
-        found = (
-            expected.loadRes([{**item} for item in results])
-            if results
-            else _index(COCO(), {**truth, "annotations": []})
-        )
-        evaluation = COCOeval(expected, found, what)
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
+def _table(truth: Truth, results: Sequence[Result], what: Literal["bbox", "segm"]) -> PrecisionTable:
+    found = evaluated(truth, results, what)
     # Axes: thresholds, recalls, classes, sizes, limits. Take all sizes and 100 detections; -1 means no ground truth.
-    precision = evaluation.eval["precision"][:, :, :, 0, 2]
-    by_class = (np.mean(table[table > -1]) if (table > -1).any() else -1 for table in precision.transpose(2, 0, 1))
-    return AveragePrecision(*map(_share, evaluation.stats)), map(_share, by_class)
-
-
-def _index(coco: Any, dataset: Truth) -> Any:
-    coco.dataset = dataset
-    coco.createIndex()
-    return coco
+    precision = np.asarray(found.eval["precision"])[:, :, :, 0, 2]
+    return PrecisionTable(
+        AveragePrecision(*map(_share, list(found.stats)[:12])), np.where(precision < 0, np.nan, precision)
+    )
 
 
 def _share(value: float) -> float | None:

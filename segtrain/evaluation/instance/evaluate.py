@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from segdata.draw.page import PAGE
 from segdata.errors import InvalidInputError, OptionError
 from segdata.files.ownership import check_target_file
 from segdata.parallel import Progress, silent
@@ -25,7 +26,18 @@ from segtrain.data.instance.batches import EvalSample, check_instance_set, eval_
 from segtrain.data.rows import in_batches
 from segtrain.data.semantic.crops import SampleList
 from segtrain.distributed.ranks import ALONE, Ranks, current
-from segtrain.evaluation.instance.coco import InstanceReport, ground_truth, read_ground_truth, score_results
+from segtrain.evaluation.instance.coco import (
+    InstanceReport,
+    Truth,
+    ground_truth,
+    precision_tables,
+    read_ground_truth,
+    report_of,
+    score_results,
+)
+from segtrain.evaluation.instance.images import image_table, match_images
+from segtrain.evaluation.instance.page import instance_facts, instance_sections
+from segtrain.evaluation.results import ResultFiles
 from segtrain.inference.instance.detections import RawDetections, Result, locate, result_entries, write_results
 from segtrain.inference.instance.detector import load_detector
 from segtrain.inference.settings import AS_IN_TRAINING, EvalSettings
@@ -42,9 +54,12 @@ class InstanceEvalReport:
         data: data set that it was evaluated on.
         image_size: height and width of the network's input, in pixels.
         rows: number of evaluated images.
+        trained_on: whether this is the record set that the network was trained on.
         images_per_s: throughput, including compilation.
         results: COCO result file that was written, if any.
         scores: average precision of boxes and masks.
+        html: page that was written, if any.
+        per_image: table of all images that was written, if any.
     """
 
     task: Literal["instance"] = "instance"
@@ -56,9 +71,12 @@ class InstanceEvalReport:
     data: str
     image_size: tuple[int, int]
     rows: int
+    trained_on: bool
     images_per_s: float
     results: str | None
     scores: InstanceReport
+    html: str | None = None
+    per_image: str | None = None
 
 
 #: Maps images, float32 ``(N, 3, H, W)``, and the sizes of their contents, float32 ``(N, 2)``, to detections.
@@ -73,11 +91,13 @@ def evaluate_instances(
     device_target: DeviceTarget = "CPU",
     annotations: Path | None = None,
     results: Path | None = None,
+    html: Path | None = None,
+    per_image: Path | None = None,
     overwrite: bool = False,
     expected: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> InstanceEvalReport:
-    """Evaluate a checkpoint on every image of a record set; see `score_detector`.
+    """Evaluate a checkpoint on every image of a record set; see `truth_and_results`.
 
     Args:
         ckpt_path: checkpoint, with its side file next to it.
@@ -86,15 +106,20 @@ def evaluate_instances(
         device_target: device to run the network on.
         annotations: COCO JSON with the ground truth; None uses that of the record set.
         results: COCO result file to write, too.
-        overwrite: replace an existing `results` file.
+        html: directory of a page with the scores, the worst and the best images, ``index.html``, to write, too.
+        per_image: CSV file to write, too, with the number of matched, missed and false instances of each image.
+        overwrite: replace an existing `results` or `per_image` file and an earlier page.
         expected: settings that the checkpoint must have been trained with.
         progress: reports the number of finished images.
 
     Raises:
-        OptionError: when `data` is a list file, or another setting than `batch_size` is given.
+        OptionError: when `data` is a list file, another setting than `batch_size` is given, or several processes are
+            to write a page or a table of the images.
         InvalidInputError: when checkpoint and data do not match, or naming the first invalid image.
-        TargetExistsError: when `results` already exists.
+        TargetExistsError: when a file to write already exists.
     """
+    files = ResultFiles(html, per_image, overwrite)
+    files.check(current(), ckpt_path, annotations)
     if isinstance(data, SampleList):
         raise OptionError(f"{data.data_lst}: a list file has no instances; expected a record set for {ckpt_path}")
     settings.check_only(["batch_size"], read_info(ckpt_path).config.model.name)
@@ -106,7 +131,7 @@ def evaluate_instances(
     check_value_range(info.value_range, records.manifest)
     input_size = info.config.model_as(MaskRcnn)
     started = time.perf_counter()
-    scores = score_detector(
+    truth, found = truth_and_results(
         detector,
         records,
         info.config,
@@ -118,6 +143,18 @@ def evaluate_instances(
         ranks=current(),
         progress=progress,
     )
+    trained_on = records.manifest.inputs == info.inputs
+    tables = precision_tables(truth, found)
+    scores = report_of(truth, found, *tables)
+    elapsed = time.perf_counter() - started
+    if html or per_image:
+        images = match_images(truth, found)
+        files.write_table(*image_table(images))
+    if html:
+        what = f"{info.config.model.name}, {ckpt_path.name} (epoch {info.epoch}, step {info.step})"
+        what += "; this is the training set" if trained_on else ""
+        sections = instance_sections(scores, tables, images, records)
+        files.write_page(Path(data).name, what, instance_facts(scores, images), sections)
     return InstanceEvalReport(
         checkpoint=str(ckpt_path),
         epoch=info.epoch,
@@ -127,13 +164,23 @@ def evaluate_instances(
         data=str(data),
         image_size=(input_size.image_height, input_size.image_width),
         rows=records.manifest.rows,
-        images_per_s=records.manifest.rows / (time.perf_counter() - started),
+        trained_on=trained_on,
+        images_per_s=records.manifest.rows / elapsed,
         results=str(results) if results else None,
         scores=scores,
+        html=str(html / PAGE) if html else None,
+        per_image=str(per_image) if per_image else None,
     )
 
 
 def score_detector(
+    detect: Detect, records: RecordSet, config: Config, settings: MaskRcnn, *, ranks: Ranks = ALONE
+) -> InstanceReport:
+    """Evaluate a network on every image of a record set; see `truth_and_results`."""
+    return score_results(*truth_and_results(detect, records, config, settings, ranks=ranks))
+
+
+def truth_and_results(
     detect: Detect,
     records: RecordSet,
     config: Config,
@@ -145,10 +192,10 @@ def score_detector(
     overwrite: bool = False,
     ranks: Ranks = ALONE,
     progress: Progress = silent,
-) -> InstanceReport:
-    """Evaluate a network on every image of a record set.
+) -> tuple[Truth, list[Result]]:
+    """Return the ground truth of a record set and what a network finds in every image.
 
-    When several processes evaluate together, each handles its share of the images, and all return the same scores.
+    When several processes evaluate together, each handles its share of the images, and all return the same results.
     Besides a batch of images, memory holds the detections of the complete set, with masks as RLE.
 
     Args:
@@ -169,13 +216,13 @@ def score_detector(
         TargetExistsError: when `results` already exists.
     """
     if results:
-        check_target_file(results, overwrite=overwrite)
+        check_target_file(results, overwrite=overwrite, inputs=[annotations])
     truth = read_ground_truth(annotations, records) if annotations else ground_truth(records)
     size = batch_size or config.batch_size
     entries = detect_all(detect, records, config, settings, batch_size=size, ranks=ranks, progress=progress)
     if results and ranks.is_main:
         write_results(results, entries, overwrite=overwrite)
-    return score_results(truth, entries)
+    return truth, entries
 
 
 def detect_all(
@@ -190,7 +237,7 @@ def detect_all(
 ) -> list[Result]:
     """Return a network's detections in every image of a record set, sorted by image and identical on all ranks.
 
-    See `score_detector`.
+    See `truth_and_results`.
     """
     entries: list[Result] = []
     seen = 0

@@ -50,6 +50,7 @@ class SegmentationReport:
         confusion: counted pixels by true class (row) and predicted class (column).
         soft_dice: mean of `segtrain.evaluation.semantic.membranes.soft_dice` over the images; None if not requested.
         membranes: how well cells are separated; None if not requested.
+        loss: mean over the images of `segtrain.evaluation.semantic.log_loss.LogLoss`; None if not requested.
     """
 
     classes: tuple[ClassScore, ...]
@@ -59,12 +60,14 @@ class SegmentationReport:
     confusion: tuple[tuple[int, ...], ...]
     soft_dice: float | None = None
     membranes: MembraneReport | None = None
+    loss: float | None = None
 
     @property
     def metrics(self) -> dict[str, float]:
         """Scores that are tracked during training."""
-        dice = {} if self.soft_dice is None else {"soft_dice": self.soft_dice}
-        return {"miou": self.mean_iou, "pixel_accuracy": self.pixel_accuracy, **dice}
+        optional = {"soft_dice": self.soft_dice, "eval_loss": self.loss}
+        given = {name: value for name, value in optional.items() if value is not None}
+        return {"miou": self.mean_iou, "pixel_accuracy": self.pixel_accuracy, **given}
 
 
 class ConfusionMatrix:

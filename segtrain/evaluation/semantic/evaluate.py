@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from segdata.draw.page import PAGE
 from segdata.errors import InvalidInputError
 from segdata.lists import read_list
 from segdata.parallel import Progress, ordered_map, silent
@@ -19,7 +20,7 @@ from segdata.text import plural
 from segtrain.checkpoints.checkpoint import CheckpointInfo, check_expected
 from segtrain.config.config import DeviceTarget
 from segtrain.config.unet import UNet
-from segtrain.data.arrays import Label, Pixels
+from segtrain.data.arrays import Label, Pixels, RgbImage
 from segtrain.data.classes import check_classes, check_value_range, class_id
 from segtrain.data.rows import in_batches, worker_count
 from segtrain.data.semantic.crops import (
@@ -31,8 +32,12 @@ from segtrain.data.semantic.crops import (
     record_samples,
 )
 from segtrain.distributed.ranks import ALONE, Ranks, current
+from segtrain.evaluation.results import ResultFiles
 from segtrain.evaluation.semantic.confusion import ConfusionMatrix, SegmentationReport
+from segtrain.evaluation.semantic.images import ImageScores
+from segtrain.evaluation.semantic.log_loss import LogLoss
 from segtrain.evaluation.semantic.membranes import MeanScore, MembraneScores, SoftDice
+from segtrain.evaluation.semantic.page import semantic_facts, semantic_sections
 from segtrain.inference.semantic.segmenter import Segmenter, load_segmenter
 from segtrain.inference.semantic.strips import class_map
 from segtrain.inference.settings import AS_IN_TRAINING, EvalSettings
@@ -49,8 +54,11 @@ class EvalReport:
         data: data set that it was evaluated on.
         settings: settings of the evaluation, with the defaults that applied.
         rows: number of evaluated samples.
+        trained_on: whether this is the record set that the network was trained on.
         images_per_s: throughput, including compilation.
         scores: IoU by class, mean IoU, pixel accuracy.
+        html: page that was written, if any.
+        per_image: table of all images that was written, if any.
     """
 
     task: Literal["semantic"] = "semantic"
@@ -62,8 +70,11 @@ class EvalReport:
     data: str
     settings: EvalSettings
     rows: int
+    trained_on: bool
     images_per_s: float
     scores: SegmentationReport
+    html: str | None = None
+    per_image: str | None = None
 
 
 def evaluate_semantic(
@@ -72,32 +83,43 @@ def evaluate_semantic(
     settings: EvalSettings = AS_IN_TRAINING,
     *,
     membrane: str | None = None,
+    html: Path | None = None,
+    per_image: Path | None = None,
     device_target: DeviceTarget = "CPU",
+    overwrite: bool = False,
     expected: dict[str, object] | None = None,
     progress: Progress = silent,
 ) -> EvalReport:
     """Evaluate a checkpoint on every row of a record set, or on every sample of a list file.
 
-    When several processes evaluate together, each handles its share of the samples, and all return the same scores.
+    When several processes evaluate together, each handles its share of the samples, and all return the same scores;
+    then there is no page and no table of the images.
 
     Args:
         ckpt_path: checkpoint, with its side file next to it.
         data: list file, or record set, given as its directory, its manifest or one of its shards.
         settings: input size, scales, test-time augmentation, way of fitting.
         membrane: class that separates cells, to score how well they are separated; None skips this score.
+        html: directory of a page with the scores, the worst and the best images, ``index.html``, to write, too.
+        per_image: CSV file with the scores of each image to write, too.
         device_target: device to run the network on.
+        overwrite: replace an earlier page and an existing `per_image` file.
         expected: settings that the checkpoint must have been trained with.
         progress: reports the number of finished samples.
 
     Raises:
         InvalidInputError: when checkpoint and data do not match, or naming the first invalid sample.
         OptionError: when a setting has no effect on this network, or is out of range for it.
+        TargetExistsError: when the page or the `per_image` file already exists.
     """
+    ranks = current()
+    results = ResultFiles(html, per_image, overwrite)
+    results.check(ranks, ckpt_path, data.data_lst if isinstance(data, SampleList) else None)
     segmenter, info, loaded = load_segmenter(ckpt_path, settings, device_target)
     config = info.config
     check_expected(ckpt_path, config, expected or {})
-    ranks = current()
-    ignore_label, rows, samples = _open(data, info, ranks)
+    ignore_label, rows, trained_on, samples = _open(data, info, ranks)
+    images = ImageScores(info.class_names, ignore_label) if html or per_image else None
     started = time.perf_counter()
     scores = score_samples(
         segmenter,
@@ -106,10 +128,11 @@ def evaluate_semantic(
         ignore_label=ignore_label,
         names=info.class_names,
         membrane=None if membrane is None else class_id(membrane, info.class_names),
+        images=images,
         ranks=ranks,
         progress=progress,
     )
-    return EvalReport(
+    report = EvalReport(
         checkpoint=str(ckpt_path),
         epoch=info.epoch,
         step=info.step,
@@ -118,9 +141,19 @@ def evaluate_semantic(
         data=str(data.data_lst if isinstance(data, SampleList) else data),
         settings=segmenter.settings,
         rows=rows,
+        trained_on=trained_on,
         images_per_s=rows / (time.perf_counter() - started),
         scores=scores,
+        html=str(html / PAGE) if html else None,
+        per_image=str(per_image) if per_image else None,
     )
+    if images:
+        what = f"{config.model.name}, {ckpt_path.name} (epoch {info.epoch}, step {info.step})"
+        what += "; this is the training set" if trained_on else ""
+        sections = semantic_sections(scores, images, ignore_label)
+        results.write_page(Path(report.data).name, what, semantic_facts(scores, rows), sections)
+        results.write_table(*images.table())
+    return report
 
 
 def score_samples(
@@ -131,6 +164,7 @@ def score_samples(
     ignore_label: int,
     names: tuple[str, ...],
     membrane: int | None = None,
+    images: ImageScores | None = None,
     ranks: Ranks = ALONE,
     progress: Progress = silent,
 ) -> SegmentationReport:
@@ -138,26 +172,31 @@ def score_samples(
 
     `samples` are this rank's share of them. The counts of all ranks are added exactly; only rank 0 reports progress.
     The scores of a U-Net include the soft dice of its publications. If the class id of a `membrane` is given, those of
-    any network include the cell scores of `segtrain.evaluation.semantic.membranes`.
+    any network include the cell scores of `segtrain.evaluation.semantic.membranes`. The samples are added to `images`,
+    if given: a few numbers for each.
 
     Raises:
         InvalidInputError: naming the first invalid sample, or when the number of samples is not `rows`.
     """
     matrix = ConfusionMatrix(len(names), ignore_label)
     membranes = None if membrane is None else MembraneScores(membrane, ignore_label)
-    dice, with_dice = MeanScore(), isinstance(segmenter.config.model, UNet)
-    decode = partial(decode_sample, num_classes=len(names), ignore_label=ignore_label)
+    dice, losses, with_dice = MeanScore(), MeanScore(), isinstance(segmenter.config.model, UNet)
+    decode = partial(_decode, num_classes=len(names), ignore_label=ignore_label)
     decoded = ordered_map(decode, samples, workers=worker_count(segmenter.config))
     counted = 0
     with (progress if ranks.is_main else silent)(total=len(ranks.share(rows)), label="evaluate") as advance:
         for batch in in_batches(decoded, segmenter.together):
-            found = segmenter.strips([image for image, _ in batch])
-            for (_, label), strips in zip(batch, found, strict=True):
-                agreement = SoftDice()
-                prediction = class_map(_counted(strips, label, agreement) if with_dice else strips)
+            found = segmenter.strips([image for _, image, _ in batch])
+            for (name, image, label), strips in zip(batch, found, strict=True):
+                agreement, loss = SoftDice(), LogLoss(ignore_label)
+                prediction = class_map(_counted(strips, label, [loss, agreement] if with_dice else [loss]))
                 matrix.update(label, prediction)
+                if images:
+                    images.add(name, image, label, prediction)
                 if with_dice:
                     dice.update(agreement.score())
+                if (mean := loss.mean()) is not None:
+                    losses.update(mean)
                 if membranes:
                     membranes.update(label, prediction)
             counted += len(batch)
@@ -167,31 +206,46 @@ def score_samples(
         raise InvalidInputError(
             f"read {plural(counted, 'sample')}; expected {rows}. Check the record set with segdata verify."
         )
-    dice.sums = ranks.sum(dice.sums)
+    dice.sums, losses.sums = ranks.sum(dice.sums), ranks.sum(losses.sums)
     if membranes:
         membranes.add_up(ranks.sum)
-    return replace(matrix.report(names), soft_dice=dice.mean(), membranes=membranes.report() if membranes else None)
+    return replace(
+        matrix.report(names),
+        soft_dice=dice.mean(),
+        membranes=membranes.report() if membranes else None,
+        loss=losses.mean(),
+    )
 
 
-def _counted(strips: Iterable[Pixels], label: Label, agreement: SoftDice) -> Iterator[Pixels]:
-    """Yield the strips of an image and add each to `agreement`."""
+def _decode(sample: EncodedSample, *, num_classes: int, ignore_label: int) -> tuple[str, RgbImage, Label]:
+    """Return the name of a sample, its image and its label; see `decode_sample`."""
+    return sample.name, *decode_sample(sample, num_classes=num_classes, ignore_label=ignore_label)
+
+
+def _counted(strips: Iterable[Pixels], label: Label, scores: Sequence[SoftDice | LogLoss]) -> Iterator[Pixels]:
+    """Yield the strips of an image and add each to `scores`."""
     top = 0
     for strip in strips:
-        agreement.update(strip, label[top : top + strip.shape[1]])
+        for score in scores:
+            score.update(strip, label[top : top + strip.shape[1]])
         top += strip.shape[1]
         yield strip
 
 
-def _open(data: Path | SampleList, info: CheckpointInfo, ranks: Ranks) -> tuple[int, int, Iterator[EncodedSample]]:
-    """Return the ignore label, the number of rows and this rank's samples."""
+def _open(
+    data: Path | SampleList, info: CheckpointInfo, ranks: Ranks
+) -> tuple[int, int, bool, Iterator[EncodedSample]]:
+    """Return the ignore label, the number of rows, whether it is the training set, and this rank's samples."""
     if isinstance(data, SampleList):
         assert info.ignore_label is not None
         return (
             info.ignore_label,
             len(read_list(data.data_lst)),
+            False,
             list_samples(data.data_root, data.data_lst, ranks, value_range=info.image_range),
         )
     records = open_set(data)
     check_classes(info.class_names, records.manifest)
     check_value_range(info.value_range, records.manifest)
-    return ignore_label_of(records.manifest), records.manifest.rows, record_samples(records, ranks)
+    manifest, samples = records.manifest, record_samples(records, ranks)
+    return ignore_label_of(manifest), manifest.rows, manifest.inputs == info.inputs, samples

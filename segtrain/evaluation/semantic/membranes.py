@@ -170,14 +170,17 @@ def cell_scores(truth: npt.NDArray[np.bool_], found: npt.NDArray[np.bool_]) -> C
     if truth.all():
         return None
     cells = label(~truth, connectivity=1)
-    # A prediction without cells counts as a single cell.
-    others = np.ones_like(cells) if found.all() else expand_labels(label(~found, connectivity=1), sum(truth.shape))
-    error, _, _ = adapted_rand_error(cells, others, ignore_labels=(0,))
+    # Where nothing can grow, all pixels keep the id 0: a prediction without cells counts as a single cell.
+    others = expand_labels(label(~found, connectivity=1), sum(truth.shape))
+    with np.errstate(invalid="ignore"):
+        error, _, _ = adapted_rand_error(cells, others, ignore_labels=(0,))
+    # Not a number if no two pixels share a cell in either of the two, which then agree.
+    rand = 1.0 if np.isnan(error) else 1 - float(error)
     split, merged = variation_of_information(cells, others, ignore_labels=(0,))
     inside = cells > 0
     whole = _entropy(cells[inside]) + _entropy(others[inside])
     # Two partitions into a single cell agree, although neither contains information.
-    return CellScores(1 - float(error), float((whole - split - merged) / whole) if whole else 1.0)
+    return CellScores(rand, float((whole - split - merged) / whole) if whole else 1.0)
 
 
 def _entropy(ids: Labels) -> float:

@@ -21,7 +21,7 @@ from segtrain.checkpoints.checkpoint import CheckpointInfo, read_info
 from segtrain.config.config import Config, DeviceTarget
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.data.arrays import RgbImage
-from segtrain.data.images import image_paths, read_images
+from segtrain.data.images import file_name, image_paths, read_images, shown
 from segtrain.data.instance.batches import network_input
 from segtrain.inference.instance.detections import Detections, Result, locate, result_entries, write_results
 from segtrain.inference.instance.detector import Detector, load_detector
@@ -61,6 +61,7 @@ def predict_instances(
     settings: EvalSettings = AS_IN_TRAINING,
     *,
     data_root: Path | None = None,
+    recursive: bool = False,
     score: float = 0.5,
     cutout: bool = False,
     device_target: DeviceTarget = "CPU",
@@ -70,11 +71,12 @@ def predict_instances(
     """Find instances in images at their original sizes, one at a time, so that memory does not grow with their number.
 
     Args:
-        images: image, directory of images, or image list (see `image_paths`).
+        images: image, directory of images, image list, record set or COCO JSON (see `image_paths`).
         ckpt_path: checkpoint, with its side file next to it.
         out: directory to write.
         settings: none has an effect; they are for semantic networks.
         data_root: directory that the paths of an image list are relative to; the list's directory by default.
+        recursive: also find the images in subfolders; results are in folders of the same names.
         score: lowest score of an instance to keep, 0 to 1; the network's own score threshold still applies.
         cutout: write pictures of the instances cut out of their background, too.
         device_target: device to run the network on.
@@ -89,7 +91,7 @@ def predict_instances(
     if not 0 <= score <= 1:
         raise OptionError(f"score is {score}; expected 0 to 1")
     settings.check_only([], read_info(ckpt_path).config.model.name)
-    paths = image_paths(images, data_root)
+    paths = image_paths(images, data_root, recursive=recursive)
     check_inputs_outside(out, images, ckpt_path)
     with staged_directory(out, overwrite=overwrite) as staging:
         detector, info, loaded = load_detector(ckpt_path, device_target)
@@ -103,13 +105,13 @@ def predict_instances(
         with progress(total=len(paths), label="predict") as advance:
             for number, (name, image) in enumerate(read_images(paths, faults, info.image_range), start=1):
                 if image is not None:
-                    with named_failures(faults, paths[name], image):
+                    with named_failures(faults, shown(name, paths[name]), image):
                         found = _likely(_detect(detector, image, info.config), score)
                         write_pictures(staging, name, _pictures(image, found, info.class_names, cutout=cutout))
                         counts.update(info.class_names[label - 1] for label in found.labels.tolist())
                         entries += result_entries(number, found, classes)
                         size = {"height": image.shape[0], "width": image.shape[1]}
-                        described.append({"id": number, "file_name": paths[name].name, **size})
+                        described.append({"id": number, "file_name": file_name(name, paths[name]), **size})
                 advance(1)
         if len(faults) == len(paths):
             raise FaultsError(f"no image can be segmented ({len(paths)} tried)", faults)

@@ -5,8 +5,9 @@ A strip is float32 ``(K, rows, W)``; the strips of an image follow each other fr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -95,6 +96,49 @@ def likeliest(strip: Pixels) -> Label:
     return ids
 
 
-def class_map(strips: Iterable[Pixels]) -> Label:
-    """Return the class ids of an image, uint8 ``(H, W)``."""
-    return np.concatenate([likeliest(strip) for strip in strips])
+def chosen(strip: Pixels, thresholds: Mapping[int, float]) -> Label:
+    """Return class ids ``(rows, W)``, where some classes have a threshold, 0 to 1, by id.
+
+    A pixel has such a class if its probability is at least the threshold, the likeliest if there are several. All other
+    pixels have the likeliest class without a threshold. If all classes have one, it is the likeliest of all.
+    """
+    others = [id_ for id_ in range(len(strip)) if id_ not in thresholds]
+    ids = np.asarray(others, np.uint8)[likeliest(strip[others])] if others else likeliest(strip)
+    best = np.full(strip.shape[1:], -1, np.float32)
+    for id_ in sorted(thresholds):
+        # Compared as float32, as the probabilities are: 0.3 is at least 0.3.
+        found = (strip[id_] >= np.float32(thresholds[id_])) & (strip[id_] > best)
+        ids[found], best[found] = id_, strip[id_][found]
+    return ids
+
+
+def class_map(strips: Iterable[Pixels], thresholds: Mapping[int, float] | None = None) -> Label:
+    """Return the class ids of an image, uint8 ``(H, W)``; see `chosen` for thresholds."""
+    return np.concatenate([chosen(strip, thresholds) if thresholds else likeliest(strip) for strip in strips])
+
+
+def kept(strips: Iterable[Pixels], path: Path, shape: tuple[int, ...]) -> Iterator[Pixels]:
+    """Yield the strips of an image of `shape` and write them to `path`, float16 ``(K, H, W)`` in NumPy's format.
+
+    The file is written as the strips are made, so that memory does not hold the probabilities of the entire image. It
+    is removed if they cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    height, width = shape[:2]
+    top = start = 0
+    try:
+        # Not by a memory map: a disk that is full would end the process.
+        with path.open("wb") as file:
+            for strip in strips:
+                if not top:
+                    form = {"descr": "<f2", "fortran_order": False, "shape": (len(strip), height, width)}
+                    np.lib.format.write_array_header_1_0(file, form)  # type: ignore[no-untyped-call]
+                    start = file.tell()
+                for id_, plane in enumerate(strip):
+                    file.seek(start + 2 * (id_ * height + top) * width)
+                    file.write(plane.astype("<f2").tobytes())
+                top += strip.shape[1]
+                yield strip
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise

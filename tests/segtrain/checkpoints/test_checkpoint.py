@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 from former_settings import former
 from mindspore import Parameter, Tensor, nn
-from tiny_networks import deeplab
 
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segtrain.checkpoints.checkpoint import (
@@ -23,13 +21,13 @@ from segtrain.checkpoints.checkpoint import (
     fill,
     link_checkpoint,
     load_network,
-    load_pretrained,
     read_checkpoint,
     read_info,
     remove_checkpoint,
     save_checkpoint,
     side_file,
 )
+from segtrain.checkpoints.pretrained import load_pretrained
 from segtrain.checkpoints.weights import read_parameters
 from segtrain.config.config import Config
 
@@ -175,79 +173,6 @@ def test_every_key_is_accounted_for() -> None:
     right = Parameter(Tensor(np.ones((2, 3), np.float32)), name="weight")
     assert fill(cell, {"weight": right}).loaded == ("weight",)
     assert (cell.weight.asnumpy() == 1).all()
-
-
-def _network(model: str = "DeepLabV3plus_s16", num_classes: int = 4) -> nn.Cell:
-    return deeplab(model, num_classes=num_classes, backbone="resnet18", atrous_rates=(6, 12, 18))
-
-
-def _save(path: Path, parameters: Iterable[Parameter], prefix: str = "") -> Path:
-    names = [
-        {"name": each.name.removeprefix(prefix), "data": each} for each in parameters if each.name.startswith(prefix)
-    ]
-    ms.save_checkpoint(names, str(path))
-    return path
-
-
-def test_a_checkpoint_of_the_other_output_stride_is_taken_whole(trained: Trained) -> None:
-    network = _network("DeepLabV3plus_s8")
-    report = load_pretrained(network, trained.directory / "last.ckpt")
-    assert (report.missing, report.unexpected, report.mismatched) == ((), (), ())
-    saved = read_parameters(trained.directory / "last.ckpt")
-    assert report.loaded == tuple(each.name for each in network.get_parameters())
-    assert all(np.array_equal(each.asnumpy(), saved[each.name].asnumpy()) for each in network.get_parameters())
-
-
-def test_of_a_checkpoint_for_other_classes_only_the_head_is_left_as_it_is(trained: Trained) -> None:
-    network = _network(num_classes=7)
-    head = network.decoder.classifier.weight.asnumpy().copy()
-    report = load_pretrained(network, trained.directory / "best.ckpt")
-    assert report.mismatched == (
-        "decoder.classifier.weight (4 x 256 x 1 x 1 in the file, 7 x 256 x 1 x 1 in the network)",
-    )
-    assert (report.missing, report.unexpected) == ((), ())
-    assert np.array_equal(network.decoder.classifier.weight.asnumpy(), head)
-
-
-def test_a_backbone_alone_is_taken_by_either_name(tmp_path: Path) -> None:
-    source, target = _network(), _network(num_classes=2)
-    parameters = list(source.get_parameters())
-    bare = load_pretrained(target, _save(tmp_path / "a.ckpt", source.backbone.get_parameters(), prefix="backbone."))
-    full = load_pretrained(target, _save(tmp_path / "b.ckpt", source.backbone.get_parameters()))
-    assert bare == full
-    assert bare.loaded == tuple(each.name for each in parameters if each.name.startswith("backbone."))
-    assert bare.missing == tuple(each.name for each in parameters if not each.name.startswith("backbone."))
-
-
-def test_pretrained_parameters_of_which_none_fits_the_backbone_are_an_error(tmp_path: Path) -> None:
-    head = _save(tmp_path / "a.ckpt", _network().aspp.get_parameters())
-    words = r"no parameter fits the backbone \(first in the file: aspp\..*; first expected: backbone\.conv1\.weight"
-    with pytest.raises(InvalidInputError, match=words):
-        load_pretrained(_network(), head)
-    other = _save(tmp_path / "b.ckpt", _parameters("other"))
-    with pytest.raises(
-        InvalidInputError, match=r"fits the network \(first in the file: other; first expected: weight, bias"
-    ):
-        load_pretrained(nn.Dense(3, 2), other)
-
-
-@pytest.mark.parametrize(
-    ("name", "naming"),
-    [
-        ("layer1.0.down_sample_layer.0.weight", "ResNet of MindSpore's model zoo"),
-        ("network.resnet.conv1.weight", "backbone for the DeepLab of MindSpore's model zoo"),
-        ("bn1.running_mean", "torchvision or timm"),
-    ],
-)
-def test_names_of_other_programs_are_told_with_the_command_that_changes_them(
-    tmp_path: Path, name: str, naming: str
-) -> None:
-    path = _save(tmp_path / "a.ckpt", _parameters("conv1.weight", name))
-    with pytest.raises(
-        InvalidInputError,
-        match=rf"uses the parameter names of {naming}\. Convert it first: segtrain convert-check",
-    ):
-        load_pretrained(_network(), path)
 
 
 def test_a_network_is_rebuilt_from_checkpoint_and_side_file_alone(trained: Trained, tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from tiny_networks import deeplab
 from torch_resnet import GOLDEN, LAYERS, image, numbered, seeded, shapes
 
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
-from segtrain.checkpoints.checkpoint import load_network, load_pretrained, side_file
+from segtrain.checkpoints.checkpoint import load_network, side_file
 from segtrain.checkpoints.convert import convert_checkpoint
+from segtrain.checkpoints.pretrained import load_pretrained
 from segtrain.checkpoints.weights import read_parameters
 from segtrain.distributed.device import prepare_device
 from segtrain.models.resnet import BACKBONES, ResNet
@@ -322,7 +323,7 @@ def test_a_training_starts_from_a_converted_backbone_and_says_what_is_new(
     assert (len(report["loaded"]), report["mismatched"], report["unexpected"]) == (100, [], [])
     missing = report["missing"]
     assert {name.split(".")[0] for name in missing} == {"aspp", "decoder"}
-    assert f"100 of {100 + len(missing)} parameters loaded\n" in done.stderr
+    assert f"100 of {100 + len(missing)} parameters loaded from b.ckpt\n" in done.stderr
     named = "".join(f"  {name}\n" for name in missing[:10]) + f"  … and {len(missing) - 10} more\n"
     assert f"{len(missing)} not in the file, initialized from scratch:\n{named}" in done.stderr
     before, after = _read(tmp_path / "b.ckpt"), _read(tmp_path / "run" / "last.ckpt")

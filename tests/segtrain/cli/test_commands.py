@@ -17,6 +17,7 @@ from PIL import Image
 
 from segtrain.checkpoints.checkpoint import load_network
 from segtrain.config.recipes import read_config
+from segtrain.training.train_dir import EVENTS
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Trained
@@ -98,10 +99,12 @@ def test_eval_and_predict_can_cut_tiles(segtrain: Run, trained: Trained, miniatu
     assert evaluated.exit_code == 0, evaluated.output
     assert "5 images, scale 1 in tiles of 257 that overlap by 48; " in evaluated.stdout
     image = next((miniature.root / "VOCdevkit" / "VOC2012" / "JPEGImages").iterdir())
-    predicted = segtrain("predict", "--images", image, "--out", tmp_path / "out", *tiles)
+    predicted = segtrain("predict", "--images", image, "--out", tmp_path / "out", *tiles, "--threshold", "bird:0")
     assert predicted.exit_code == 0, predicted.output
     with Image.open(image) as photo, Image.open(tmp_path / "out" / "index" / f"{image.stem}.png") as index:
         assert photo.size == index.size
+        # Every pixel is a bird with a probability of at least 0.
+        assert index.getextrema() == (3, 3)
 
 
 def test_steps_are_logged_and_drawn_and_those_whose_gradients_overflowed_counted(
@@ -110,9 +113,10 @@ def test_steps_are_logged_and_drawn_and_those_whose_gradients_overflowed_counted
     monkeypatch.setattr("segtrain.training.step.FIRST_SCALE", 3e38)
     result = segtrain(
         "fit", *QUICK, 1, "--data_file", miniature.train, "--train_dir", tmp_path / "run", "--loss_scale", "dynamic",
-        "--log_steps", 1, "--plot", tmp_path / "run.png",
+        "--log_steps", 1, "--plot", tmp_path / "run.png", "--tensorboard",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
+    assert (tmp_path / "run" / EVENTS).stat().st_size > 100
     assert re.search(r"^(1 step|2 steps) skipped: gradients overflowed", result.stdout, re.MULTILINE)
     assert re.search(r"^step 2 of 2: loss [\d.]+, lr [\d.e-]+, [\d.]+ images/s", result.stderr, re.MULTILINE)
     with Image.open(tmp_path / "run.png") as picture:
@@ -221,3 +225,13 @@ def test_bad_eval_calls_end_with_a_sentence_and_a_status(
     assert isinstance(result.exception, SystemExit)
     assert words in result.stderr
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("value", ["bird", "bird:", "bird:high"])
+def test_a_threshold_is_a_class_and_a_number(segtrain: Run, tmp_path: Path, value: str) -> None:
+    (tmp_path / "run.ckpt").touch()
+    result = segtrain(
+        "predict", "--images", tmp_path, "--ckpt_path", tmp_path / "run.ckpt", "--out", tmp_path / "out",
+        "--threshold", value,
+    )  # fmt: skip
+    assert (result.exit_code, "expected CLASS:P, such as cell:0.3" in result.output) == (2, True), result.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from collections.abc import Callable
@@ -123,9 +124,17 @@ def test_eval_gives_the_table_and_a_result_file_that_pycocotools_reads(
 ) -> None:
     result = segtrain(
         "eval", "--data_file", fitted.records.directory, "--ckpt_path", fitted.directory / "best.ckpt",
-        "--results", tmp_path / "results.json",
+        "--results", tmp_path / "results.json", "--html", tmp_path / "page", "--per_image", tmp_path / "images.csv",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
+    assert "this is the training set: the scores say nothing about new images" in result.stdout
+    with (tmp_path / "images.csv").open(newline="") as file:
+        images = list(csv.DictReader(file))
+    assert len(images) == fitted.records.manifest.rows
+    assert sum(int(image["instances"]) for image in images) == json.loads(fitted.result.stdout)["scores"]["instances"]
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert "Precision and recall" in page and "this is the training set" in page
+    assert page.count('class="panels"') == sum(image["f1"] != "" for image in images)
     for words in ("AP50", "AR 100", "mask AP", *fitted.records.manifest.class_names, "parameters loaded"):
         assert words in result.stdout
     entries = json.loads((tmp_path / "results.json").read_text())
@@ -183,6 +192,7 @@ def test_a_list_file_has_no_instances_to_be_evaluated(fitted: Fitted, segtrain: 
     ("command", "arguments", "words"),
     [
         ("eval", ["--flip", "--scales", "0.5"], "flip, scales: not available for mask_rcnn"),
+        ("eval", ["--plot", "a.png"], "--plot needs a confusion matrix, which instances, those of mask_rcnn, do not"),
         ("eval", ["--num_classes", "2"], "was trained with num_classes = 4, not 2"),
         ("predict", ["--score", "1.5"], "score is 1.5; expected 0 to 1"),
         ("predict", ["--crop_size", "65"], "crop_size: not available for mask_rcnn"),

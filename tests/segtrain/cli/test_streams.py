@@ -33,6 +33,7 @@ COMMANDS = {
     "export": ("--ckpt_path run/best.ckpt --out net.mindir", "net.mindir"),
     "convert-checkpoint": ("run/best.ckpt out/backbone.ckpt --to backbone", "out/backbone.ckpt"),
     "recipes": ("", ""),
+    "settings": ("batch_size", ""),
     "rank-table": ("out.json --server_ip 10.0.0.1 --devices 0 --device_ips 10.0.1.1", "out.json"),
 }
 

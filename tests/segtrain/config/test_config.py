@@ -166,7 +166,7 @@ def test_settings_of_a_group_are_checked_together() -> None:
         ("deeplabv3plus_cpu", "model=mask_rcnn", "Start from another recipe"),
         ("deeplabv3plus_cpu", "mask_rcnn.image_width=64", "only mask_rcnn has it"),
         ("deeplabv3plus_cpu", "unet.crop_size=64", "not a setting of DeepLabV3plus_s16"),
-        ("deeplabv3plus_cpu", "image_widht=64", "did you mean image_width"),
+        ("deeplabv3plus_cpu", "image_widht=64", "did you mean mask_rcnn.image_width"),
         ("deeplabv3plus_cpu", "seed.x=1", "unknown setting 'seed.x'; did you mean seed"),
         ("deeplabv3plus_cpu", "backbone=null", "backbone = None: expected one of resnet18"),
         ("deeplabv3plus_cpu", "warmup_start=0.5", "warmup_start = 0.5 has no effect while warmup_steps is 0"),

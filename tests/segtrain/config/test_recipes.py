@@ -62,6 +62,15 @@ def test_a_recipe_has_the_published_figures(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "save_steps", "kept"),
+    [("mask_rcnn_coco_subset", "epoch", 12), ("unet_isbi", 600, 10), ("mask_rcnn_coco", 7329, 12)],
+)
+def test_checkpoints_are_saved_as_published(name: str, save_steps: object, kept: int) -> None:
+    config = recipe(name)
+    assert (config.save_steps, config.keep_checkpoint_max) == (save_steps, kept)
+
+
+@pytest.mark.parametrize(
     ("name", "rows", "devices", "steps"),
     [
         ("deeplabv3_course", 1464, 1, 732),
@@ -127,5 +136,6 @@ def test_a_recipe_as_json_has_every_setting(segtrain: Run) -> None:
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_an_unknown_recipe_names_the_near_ones(segtrain: Run, form: list[str]) -> None:
     result = segtrain("recipes", "deeplabv3plus_s16", *form)
-    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.exit_code == 2
+    assert "did you mean deeplabv3plus_s16_r1" in (json.loads(result.stdout)["error"] if form else result.stderr)
     assert "unknown recipe 'deeplabv3plus_s16'; did you mean deeplabv3plus_s16_r1" in result.stderr

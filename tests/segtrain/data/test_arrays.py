@@ -40,6 +40,46 @@ def test_normalizing_gives_zero_at_the_mean_and_beyond_the_image() -> None:
     assert planes.tolist() == [[[0, 0], [0, 0]], [[0.5, 0], [0, 0]], [[1, 0], [0, 0]]]
 
 
+def _step_by_step(image: np.ndarray, label: np.ndarray, seed: int, **changes: object) -> tuple[np.ndarray, np.ndarray]:
+    """Return the crop of `_augment`, made by one operation of NumPy for each step."""
+    rng = np.random.default_rng(seed)
+    scale = rng.uniform(0.5, 2.0)
+    rows, height = arrays.window(image.shape[0], scale, 48, rng)
+    columns, width = arrays.window(image.shape[1], scale, 48, rng)
+    resized = cv2.resize(image[rows, columns], (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 255)
+    pixels, labels = np.zeros((48, 48, 3), np.float32), np.full((48, 48), 255, np.int32)
+    mean, std = (np.asarray(changes[name], np.float32) for name in ("mean", "std"))
+    pixels[:height, :width] = (resized.astype(np.float32) - mean) / std
+    labels[:height, :width] = cv2.resize(label[rows, columns], (width, height), interpolation=cv2.INTER_NEAREST)
+    if rng.random() < 0.5:
+        pixels, labels = pixels[:, ::-1], labels[:, ::-1]
+    return pixels.transpose(2, 0, 1), labels
+
+
+@given(st.integers(1, 130), st.integers(1, 130), st.sampled_from([np.uint8, np.float32]), st.integers(0, 999))
+def test_a_crop_is_to_the_bit_what_plain_steps_make(height: int, width: int, dtype: type, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (height, width, 3)).astype(dtype)
+    label = rng.integers(0, 4, (height, width), np.uint8)
+    form = {"mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}
+    for found, expected in zip(
+        _augment(image, label, seed, **form), _step_by_step(image, label, seed, **form), strict=True
+    ):
+        assert found.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("shape", [(5, 7, 3), (8, 9, 3), (1, 1, 3), (5, 1, 1), (1, 9, 1)])
+def test_normalizing_8_bits_or_the_same_fractions_gives_the_same_bits(shape: tuple[int, int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    mean, std = ((123.675, 116.28, 103.53)[: shape[2]], (58.395, 57.12, 57.375)[: shape[2]])
+    # A view, as a batch and the place of an image in an input have.
+    first, second = (np.full((2, shape[2], 10, 12), np.nan, np.float32)[1, :, 2:, 3:] for _ in range(2))
+    arrays.normalize(image, mean, std, first)
+    arrays.normalize(image.astype(np.float32), mean, std, second)
+    assert first.tobytes() == second.tobytes()
+    assert (first[:, : shape[0], : shape[1]].any()) and not first[:, shape[0] :].any()
+
+
 @pytest.mark.parametrize(("shape", "resized"), [((30, 60), (32, 65)), ((60, 30), (65, 32)), ((500, 1), (65, 1))])
 def test_the_long_side_gets_the_target_and_the_other_follows(shape: tuple[int, int], resized: tuple[int, int]) -> None:
     assert arrays.resize_long_side(np.zeros((*shape, 3), np.uint8), 65).shape == (*resized, 3)

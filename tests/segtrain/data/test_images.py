@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -8,7 +9,11 @@ import tifffile
 
 from segdata.errors import FaultsError, InvalidInputError, OptionError
 from segdata.images.values import ValueRange
-from segtrain.data.images import Page, image_paths, is_stack, read_images
+from segdata.miniature.coco import write_coco
+from segtrain.data.images import Page, image_paths, is_stack, read_images, shown
+
+if TYPE_CHECKING:
+    from tests.segtrain.conftest import Miniature
 
 
 @pytest.fixture
@@ -158,3 +163,45 @@ def test_a_damaged_tiff_is_told_when_its_turn_comes(tmp_path: Path) -> None:
     faults: list[str] = []
     assert [image for _, image in read_images(image_paths(path), faults, None)] == [None]
     assert len(faults) == 1
+
+
+def test_subfolders_are_part_of_the_names(tmp_path: Path) -> None:
+    for name in ("b.png", "north/b.png", "north/far/a.1.jpg", ".cache/c.png", "north/notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert image_paths(tmp_path) == {"b": tmp_path / "b.png"}
+    paths = image_paths(tmp_path, recursive=True)
+    assert {name: shown(name, path) for name, path in paths.items()} == {
+        "b": "b.png",
+        "north/b": "north/b.png",
+        "north/far/a.1": "north/far/a.1.jpg",
+    }
+    with pytest.raises(OptionError, match="recursive applies to such directories only"):
+        image_paths(tmp_path / "b.png", recursive=True)
+    (tmp_path / "north" / "b.jpg").touch()
+    with pytest.raises(FaultsError, match=r"north/b\.jpg and .*north/b\.png"):
+        image_paths(tmp_path, recursive=True)
+
+
+def test_a_record_set_gives_the_images_that_it_was_made_of(miniature: Miniature) -> None:
+    listed, recorded = image_paths(miniature.val_lst, miniature.root), image_paths(miniature.val)
+    assert set(recorded) == set(listed)
+    faults: list[str] = []
+    pixels = dict(read_images(listed, faults, None))
+    for name, image in read_images(recorded, faults, None):
+        assert image is not None and np.array_equal(image, pixels[name])
+        assert Path(shown(name, recorded[name])).stem == name
+    assert faults == []
+
+
+def test_a_coco_json_gives_its_images_and_names_those_that_are_missing(tmp_path: Path) -> None:
+    write_coco(tmp_path, images=3)
+    paths = image_paths(tmp_path / "annotations" / "instances.json")
+    first = next(iter(paths.values()))
+    (tmp_path / "images" / str(first)).unlink()
+    faults: list[str] = []
+    read = [image is not None for _, image in read_images(paths, faults, None)]
+    assert (read, len(faults)) == ([False, True, True], 1)
+    assert faults[0].startswith(f"{first}: ")
+    with pytest.raises(OptionError, match="recursive applies to such directories only"):
+        image_paths(tmp_path / "annotations" / "instances.json", recursive=True)

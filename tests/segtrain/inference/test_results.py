@@ -14,9 +14,9 @@ IMAGE = np.zeros((3, 5, 3), np.uint8)
 
 def test_too_little_memory_is_a_fault_of_the_image() -> None:
     faults: list[str] = []
-    with named_failures(faults, Path("wide.png"), IMAGE):
+    with named_failures(faults, "wide.png", IMAGE):
         np.zeros(2**60, np.uint8)
-    with named_failures(faults, Path("huge.png"), IMAGE):
+    with named_failures(faults, "huge.png", IMAGE):
         # The product of the sides does not fit into OpenCV's integers.
         cv2.resize(IMAGE, (2**30, 2**30))
     assert [fault.partition(" are too many here: ")[0] for fault in faults] == [
@@ -29,7 +29,7 @@ def test_too_little_memory_is_a_fault_of_the_image() -> None:
 
 def test_other_failures_are_not_hidden() -> None:
     faults: list[str] = []
-    with pytest.raises(ZeroDivisionError), named_failures(faults, Path("a.png"), IMAGE):
+    with pytest.raises(ZeroDivisionError), named_failures(faults, "a.png", IMAGE):
         _ = 1 // 0
     assert faults == []
 

@@ -38,7 +38,7 @@ Run = Callable[..., Result]
 
 BUCKET = Url("s3", "bucket", "")
 TRAIN, VAL = BUCKET / "records/train", BUCKET / "records/val"
-FIT = ("fit", "--recipe", "deeplabv3plus_cpu", "--train_url", "{run}")
+FIT = ("fit", "--recipe", "unet_isbi_cpu", "--train_url", "{run}")
 
 
 @pytest.fixture(scope="module")
@@ -98,14 +98,14 @@ def interrupt_after(step: int) -> Callable[[Event], None]:
 
 
 def test_an_interrupted_training_is_copied_out_and_goes_on_from_the_store(
-    segtrain: Run, small: Config, trained: Trained, run: Url, work: Path, sign_in: Callable[[tuple[str, str]], None]
+    segtrain: Run, quick: Config, quick_run: Trained, run: Url, work: Path, sign_in: Callable[[tuple[str, str]], None]
 ) -> None:
-    upload(trained.directory, ["best.ckpt", "best.json"], run.parent / "checkpoint")
-    config = override(small, {"ckpt_pre_trained": f"{run.parent}/checkpoint/"})
+    upload(quick_run.directory, ["best.ckpt", "best.json"], run.parent / "checkpoint")
+    config = override(quick, {"ckpt_pre_trained": f"{run.parent}/checkpoint/"})
     with pytest.raises(TrainingInterrupted, match=rf"^Stopped after step 3 of 6; {run}/last\.ckpt is complete\.$"):
         programs.fit(config, TRAIN, run, observe=interrupt_after(3), work_dir=work)
-    numbered = ["DeepLabV3plus_s16-1_2.ckpt", "DeepLabV3plus_s16-1_2.json"]
-    assert names(run) == [OWN_FILES, *numbered, "config.yaml", "last.ckpt", "last.json", "metrics.jsonl"]
+    numbered = ["unet_simple-1_2.ckpt", "unet_simple-1_2.json"]
+    assert names(run) == [OWN_FILES, "config.yaml", "last.ckpt", "last.json", "metrics.jsonl", *numbered]
     assert steps(run) == [1, 2, 3]
     assert not local_place(run, work).exists()
 
@@ -118,7 +118,7 @@ def test_an_interrupted_training_is_copied_out_and_goes_on_from_the_store(
     assert "access denied (AccessDenied). Check the credentials" in denied.stderr
     assert f"The results are in {left}." in denied.stderr
     assert steps(run) == [1, 2, 3]
-    taken = segtrain(*again, "--recipe", "deeplabv3plus_cpu")
+    taken = segtrain(*again, "--recipe", "unet_isbi_cpu")
     assert (taken.exit_code, f"not uploaded, in {left}. Resume it" in taken.stderr) == (1, True), taken.stderr
 
     sign_in(WRITER)
@@ -126,22 +126,22 @@ def test_an_interrupted_training_is_copied_out_and_goes_on_from_the_store(
     assert (done.exit_code, "resuming after step 6 of 6" in done.stderr) == (0, True), done.stderr
     assert json.loads(done.stdout)["train_dir"] == str(run)
     assert steps(run) == [1, 2, 3, 4, 5, 6]
-    kept = [name for name in names(run) if name.startswith("DeepLab")]
-    assert kept == [f"DeepLabV3plus_s16-{end}" for end in ("2_2.ckpt", "2_2.json", "3_2.ckpt", "3_2.json")]
+    kept = [name for name in names(run) if name.startswith("unet")]
+    assert kept == [f"unet_simple-{end}" for end in ("2_2.ckpt", "2_2.json", "3_2.ckpt", "3_2.json")]
     assert not left.exists()
-    taken = segtrain(*again, "--recipe", "deeplabv3plus_cpu")
+    taken = segtrain(*again, "--recipe", "unet_isbi_cpu")
     assert (taken.exit_code, f"{run} already holds a training run" in taken.stderr) == (1, True), taken.stderr
 
 
 def test_a_checkpoint_is_evaluated_and_used_straight_from_the_store(
-    segtrain: Run, miniature: Miniature, trained: Trained, run: Url, work: Path, tmp_path: Path
+    segtrain: Run, miniature: Miniature, quick_run: Trained, run: Url, work: Path, tmp_path: Path
 ) -> None:
-    upload(trained.directory, ["best.ckpt", "best.json"], run)
+    upload(quick_run.directory, ["best.ckpt", "best.json"], run)
     evaluated = segtrain("eval", "--data_url", VAL, "--checkpoint_url", run, "--json")
     assert evaluated.exit_code == 0, evaluated.output
     report = json.loads(evaluated.stdout)
     assert (report["data"], report["checkpoint"], report["rows"]) == (str(VAL), str(run), 5)
-    assert report["scores"]["mean_iou"] == pytest.approx(trained.report.best_score)
+    assert report["scores"]["mean_iou"] == pytest.approx(quick_run.report.best_score)
 
     exported = segtrain("export", "--checkpoint_url", run, "--out", tmp_path / "net.mindir")
     assert (exported.exit_code, (tmp_path / "net.mindir").is_file()) == (0, True), exported.output
@@ -151,7 +151,7 @@ def test_a_checkpoint_is_evaluated_and_used_straight_from_the_store(
     images = miniature.root / "VOCdevkit" / "VOC2012" / "JPEGImages"
     upload(images, files_below(images), run / "images")
     for source, checkpoint, out in (
-        (images, trained.directory / "best.ckpt", tmp_path / "out"),
+        (images, quick_run.directory / "best.ckpt", tmp_path / "out"),
         (run / "images", run / "best.ckpt", run / "out"),
     ):
         predicted = segtrain("predict", "--images", source, "--ckpt_path", checkpoint, "--out", out)
@@ -167,47 +167,47 @@ def fail_at_the_start(event: Event) -> None:
         raise SegDataError("the observer has seen enough")
 
 
-def test_what_there_is_of_a_failed_training_is_copied_out(small: Config, run: Url, work: Path) -> None:
+def test_what_there_is_of_a_failed_training_is_copied_out(quick: Config, run: Url, work: Path) -> None:
     with pytest.raises(SegDataError, match="seen enough"):
-        programs.fit(small, TRAIN, run, observe=fail_at_the_start, work_dir=work)
+        programs.fit(quick, TRAIN, run, observe=fail_at_the_start, work_dir=work)
     assert names(run) == [OWN_FILES, "config.yaml"]
     assert not local_place(run, work).exists()
 
 
 def test_a_training_that_cannot_begin_leaves_the_store_as_it_is(
-    small: Config, trained: Trained, run: Url, work: Path
+    quick: Config, quick_run: Trained, run: Url, work: Path
 ) -> None:
-    publish(trained.directory, run, TRAINING)
+    publish(quick_run.directory, run, TRAINING)
     remove(run, ["last.ckpt"])
     before = sorted(objects(run))
     with pytest.raises(InvalidInputError, match="num_classes = 7"):
-        programs.fit(override(small, {"num_classes": 7}), TRAIN, run, overwrite=True, work_dir=work)
+        programs.fit(override(quick, {"num_classes": 7}), TRAIN, run, overwrite=True, work_dir=work)
     with pytest.raises(InvalidInputError, match=rf"{run}: no last.ckpt to resume from"):
-        programs.fit(small, TRAIN, run, resume=True, work_dir=work)
+        programs.fit(quick, TRAIN, run, resume=True, work_dir=work)
     assert sorted(objects(run)) == before
     assert not local_place(run, work).exists()
 
 
 def test_results_that_wait_here_do_not_replace_newer_ones_in_the_store(
-    small: Config, trained: Trained, run: Url, work: Path
+    quick: Config, quick_run: Trained, run: Url, work: Path
 ) -> None:
-    publish(trained.directory, run, TRAINING)
+    publish(quick_run.directory, run, TRAINING)
     left = local_place(run, work)
     left.mkdir(parents=True)
-    (left / "config.yaml").write_bytes((trained.directory / "config.yaml").read_bytes())
+    (left / "config.yaml").write_bytes((quick_run.directory / "config.yaml").read_bytes())
     (left / ".store.json").write_text("{}")
     message = rf"{left} holds a training run that was not uploaded, but {run} has changed"
     with pytest.raises(SegDataError, match=message):
-        programs.fit(small, TRAIN, run, resume=True, work_dir=work)
+        programs.fit(quick, TRAIN, run, resume=True, work_dir=work)
     assert (left / "config.yaml").exists()
 
 
-def test_a_folder_names_its_only_checkpoint(trained: Trained, run: Url, work: Path) -> None:
-    upload(trained.directory, ["best.ckpt", "best.json"], run)
+def test_a_folder_names_its_only_checkpoint(quick_run: Trained, run: Url, work: Path) -> None:
+    upload(quick_run.directory, ["best.ckpt", "best.json"], run)
     with reading_checkpoint(run, work_dir=work) as local:
-        assert local.read_bytes() == (trained.directory / "best.ckpt").read_bytes()
-        assert local.with_name("best.json").read_bytes() == (trained.directory / "best.json").read_bytes()
-    upload(trained.directory, ["last.ckpt"], run)
+        assert local.read_bytes() == (quick_run.directory / "best.ckpt").read_bytes()
+        assert local.with_name("best.json").read_bytes() == (quick_run.directory / "best.json").read_bytes()
+    upload(quick_run.directory, ["last.ckpt"], run)
     with pytest.raises(
         InvalidInputError, match=r"contains 2 checkpoints; expected one. Name one of them:\n  best.ckpt\n  last.ckpt"
     ):
@@ -215,42 +215,43 @@ def test_a_folder_names_its_only_checkpoint(trained: Trained, run: Url, work: Pa
 
 
 def test_predictions_replace_only_predictions(
-    segtrain: Run, miniature: Miniature, trained: Trained, run: Url, work: Path, tmp_path: Path
+    segtrain: Run, miniature: Miniature, quick_run: Trained, run: Url, work: Path, tmp_path: Path
 ) -> None:
     image = next((miniature.root / "VOCdevkit" / "VOC2012" / "JPEGImages").iterdir())
     upload(image.parent, [image.name], run)
-    predict = ("predict", "--ckpt_path", trained.directory / "best.ckpt", "--images", run / image.name)
+    predict = ("predict", "--ckpt_path", quick_run.directory / "best.ckpt", "--images", run / image.name)
     out = run.parent / "out"
     assert segtrain(*predict, "--out", out).exit_code == 0
     result = segtrain(*predict, "--out", out)
     assert (result.exit_code, f"{out}: already exists (--overwrite" in result.stderr) == (1, True), result.stderr
     assert segtrain(*predict, "--out", out, "--overwrite").exit_code == 0
-    assert names(out) == [RESULT_MARKER, *(f"{kind}/{image.stem}.png" for kind in ("index", "overlay", "palette"))]
+    pictures = [f"{kind}/{image.stem}.png" for kind in ("index", "overlay", "palette")]
+    assert names(out) == sorted([RESULT_MARKER, "classes.txt", "legend.png", *pictures])
     put(out, "notes.txt")
     result = segtrain(*predict, "--out", out, "--overwrite")
     assert (result.exit_code, "would delete:\n  notes.txt" in result.stderr) == (1, True), result.stderr
     remove(out, ["notes.txt", RESULT_MARKER])
     result = segtrain(*predict, "--out", out, "--overwrite")
-    assert (result.exit_code, f"would delete:\n  index/{image.stem}.png" in result.stderr) == (1, True), result.stderr
+    assert (result.exit_code, "would delete:\n  classes.txt" in result.stderr) == (1, True), result.stderr
 
 
 def test_an_image_in_the_store_that_cannot_be_read_is_named(
-    segtrain: Run, trained: Trained, run: Url, work: Path, tmp_path: Path
+    segtrain: Run, quick_run: Trained, run: Url, work: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     upload(tmp_path, ["broken.jpg"], run)
     result = segtrain(
-        "predict", "--ckpt_path", trained.directory / "best.ckpt", "--images", run, "--out", tmp_path / "out"
+        "predict", "--ckpt_path", quick_run.directory / "best.ckpt", "--images", run, "--out", tmp_path / "out"
     )
     assert (result.exit_code, "\n  broken.jpg: not a readable image" in result.stderr) == (1, True), result.stderr
 
 
 def test_a_prefix_without_images_is_named_by_its_url(
-    segtrain: Run, trained: Trained, run: Url, work: Path, tmp_path: Path
+    segtrain: Run, quick_run: Trained, run: Url, work: Path, tmp_path: Path
 ) -> None:
     put(run, "notes.txt")
     result = segtrain(
-        "predict", "--ckpt_path", trained.directory / "best.ckpt", "--images", run, "--out", tmp_path / "out"
+        "predict", "--ckpt_path", quick_run.directory / "best.ckpt", "--images", run, "--out", tmp_path / "out"
     )
     assert (result.exit_code, f"{run}: contains no images; expected files" in result.stderr) == (1, True), result.stderr
 
@@ -288,12 +289,12 @@ def killed(*args: object) -> None:
 
 
 def test_killed_uploads_of_predictions_are_completed_by_running_again(
-    segtrain: Run, miniature: Miniature, trained: Trained, run: Url, work: Path
+    segtrain: Run, miniature: Miniature, quick_run: Trained, run: Url, work: Path
 ) -> None:
     images = miniature.root / "VOCdevkit" / "VOC2012" / "JPEGImages"
-    killed("predict", run, images, trained.directory / "best.ckpt", work)
+    killed("predict", run, images, quick_run.directory / "best.ckpt", work)
     assert (UPLOAD in names(run), RESULT_MARKER in names(run)) == (True, False)
-    again = segtrain("predict", "--images", images, "--ckpt_path", trained.directory / "best.ckpt", "--out", run)
+    again = segtrain("predict", "--images", images, "--ckpt_path", quick_run.directory / "best.ckpt", "--out", run)
     assert again.exit_code == 0, again.stderr
     stems = sorted(path.stem for path in images.iterdir())
     folders = ("index", "overlay", "palette")
@@ -302,9 +303,9 @@ def test_killed_uploads_of_predictions_are_completed_by_running_again(
 
 
 def test_a_killed_upload_of_a_training_is_completed_by_resuming(
-    segtrain: Run, small: Config, run: Url, work: Path, tmp_path: Path
+    segtrain: Run, quick: Config, run: Url, work: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "settings.yaml").write_text(write_config(small))
+    (tmp_path / "settings.yaml").write_text(write_config(quick))
     killed("fit", run, TRAIN, tmp_path / "settings.yaml", work)
     assert UPLOAD in names(run)
     assert not [name for name in names(run) if name.endswith(".ckpt")]
@@ -319,18 +320,18 @@ def test_a_killed_upload_of_a_training_is_completed_by_resuming(
     assert not local_place(run, work).exists()
 
 
-def test_objects_beside_a_training_are_left_alone(small: Config, run: Url, work: Path) -> None:
+def test_objects_beside_a_training_are_left_alone(quick: Config, run: Url, work: Path) -> None:
     put(run, "notes.txt", b"mine")
-    programs.fit(small, TRAIN, run, observe=lambda _event: None, work_dir=work)
-    programs.fit(override(small, {"train_epochs": 1}), TRAIN, run, overwrite=True, work_dir=work)
+    programs.fit(quick, TRAIN, run, observe=lambda _event: None, work_dir=work)
+    programs.fit(override(quick, {"train_epochs": 1}), TRAIN, run, overwrite=True, work_dir=work)
     assert steps(run) == [1, 2]
     assert "notes.txt" in names(run)
 
 
-def test_a_checkpoint_that_no_training_wrote_is_not_replaced(small: Config, run: Url, work: Path) -> None:
+def test_a_checkpoint_that_no_training_wrote_is_not_replaced(quick: Config, run: Url, work: Path) -> None:
     put(run, "best.ckpt", b"mine")
     with pytest.raises(TargetExistsError, match=r"would delete:\n  best\.ckpt"):
-        programs.fit(small, TRAIN, run, overwrite=True, work_dir=work)
+        programs.fit(quick, TRAIN, run, overwrite=True, work_dir=work)
     assert names(run) == ["best.ckpt"]
 
 
@@ -348,9 +349,9 @@ def test_a_checkpoint_that_no_training_wrote_is_not_replaced(small: Config, run:
     ],
 )  # fmt: skip
 def test_bad_urls_end_with_a_sentence_and_a_status(
-    segtrain: Run, trained: Trained, run: Url, work: Path, args: list[str], status: int, words: str
+    segtrain: Run, quick_run: Trained, run: Url, work: Path, args: list[str], status: int, words: str
 ) -> None:
-    places = {"run": run, "train": TRAIN, "best": trained.directory / "best.ckpt"}
+    places = {"run": run, "train": TRAIN, "best": quick_run.directory / "best.ckpt"}
     result = segtrain(*(arg.format(**places) for arg in args))
     assert isinstance(result.exception, SystemExit), result.output
     assert (result.exit_code, words.format(**places) in result.stderr) == (status, True), result.stderr

@@ -15,6 +15,7 @@ from PIL import Image
 from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError
 from segdata.labels.classes import Classes
+from segdata.labels.map_file import load_map
 from segdata.miniature.tif import write_stacks
 from segdata.records.convert import to_mindrecord
 from segdata.records.reader import open_set
@@ -60,7 +61,7 @@ def stacks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def records(stacks: Path) -> Path:
     images, labels = stacks / "train-volume.tif", stacks / "train-labels.tif"
-    tif_slice(images, labels=labels, label_map={0: 0, 255: 1}, dst_path=stacks / "slices")
+    tif_slice(images, labels=labels, map=load_map("0:0,255:1"), dst_path=stacks / "slices")
     source = open_dataset(stacks / "slices" / "all_lst.txt", data_root=stacks / "slices", classes=Classes(NAMES))
     to_mindrecord(source, stacks / "records", num_shards=1)
     return stacks / "records"

@@ -9,8 +9,9 @@ import mindspore as ms
 import pytest
 from mindspore import Parameter, Tensor, nn
 
-from segtrain.checkpoints.checkpoint import load_network, load_pretrained
+from segtrain.checkpoints.checkpoint import load_network
 from segtrain.checkpoints.naming import AVERAGE, averaged
+from segtrain.checkpoints.pretrained import load_pretrained
 from segtrain.checkpoints.weights import read_parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import override

@@ -8,6 +8,7 @@ from statistics import mean, stdev
 import pytest
 from click.testing import Result
 
+from segdata.labels.map_file import load_map
 from segdata.lists import read_list
 from segdata.miniature.tif import write_stacks
 from segdata.sources.tif.slice import tif_slice
@@ -23,7 +24,7 @@ def slices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stacks")
     write_stacks(folder, pages=4, size=70)
     images, labels = folder / "train-volume.tif", folder / "train-labels.tif"
-    tif_slice(images, labels=labels, label_map={0: 0, 255: 1}, dst_path=folder / "slices")
+    tif_slice(images, labels=labels, map=load_map("0:0,255:1"), dst_path=folder / "slices")
     (folder / "names.txt").write_text("membrane\ncell\n")
     return folder / "slices"
 
@@ -86,6 +87,7 @@ def test_one_fold_alone_has_no_deviation_and_is_gone_on_with(segtrain: Run, slic
             "mask_rcnn.max_instances: not a setting of unet_simple; only mask_rcnn has it",
         ),
         ([], 1, "5 folds of 4"),
+        (["--folds", 2, "--membrane", "membran"], 1, "unknown class 'membran'; did you mean membrane"),
     ],
 )
 def test_what_cannot_work_is_told(
@@ -93,6 +95,7 @@ def test_what_cannot_work_is_told(
 ) -> None:
     result = segtrain(*_arguments(slices, tmp_path / "folds", *more))
     assert (result.exit_code, words in result.stderr) == (status, True), result.output
+    assert not list(tmp_path.rglob("*.ckpt"))
 
 
 def test_instances_have_no_list_to_make_folds_of(segtrain: Run, slices: Path, tmp_path: Path) -> None:

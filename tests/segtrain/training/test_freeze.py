@@ -11,13 +11,13 @@ import pytest
 from click.testing import Result
 from tiny_networks import deeplab
 
-from segdata.errors import InvalidInputError
+from segdata.errors import FaultsError, InvalidInputError
 from segtrain.checkpoints.weights import read_parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, read_config
 from segtrain.training.events import Event, StepDone
 from segtrain.training.fit import FitReport, TrainingInterrupted, train
-from segtrain.training.freeze import freeze
+from segtrain.training.freeze import check_loaded, freeze
 
 if TYPE_CHECKING:
     from mindspore import nn
@@ -99,6 +99,32 @@ def test_an_unknown_part_is_told_with_the_near_ones(part: str) -> None:
 def test_something_must_be_left_to_train() -> None:
     with pytest.raises(InvalidInputError, match="nothing is left to train"):
         freeze(_network(), ["backbone", "aspp", "decoder"])
+
+
+def test_frozen_parts_never_keep_random_weights() -> None:
+    network = _network()
+    parts = ["backbone.layer1", "aspp"]
+    frozen = freeze(network, parts)
+    with pytest.raises(
+        InvalidInputError, match=r"freeze = backbone\.layer1, aspp: there is no checkpoint .*--ckpt_pre_"
+    ):
+        check_loaded(parts, frozen, None)
+    backbone = [each.name for each in network.backbone.get_parameters()]
+    with pytest.raises(FaultsError, match="weights of these parts would stay random") as caught:
+        check_loaded(parts, frozen, backbone)
+    # Dropout's counter need not be in the file.
+    weights = [each.name for each in network.aspp.get_parameters() if not each.name.endswith(".counter")]
+    assert caught.value.faults == tuple(weights)
+    check_loaded(parts, frozen, [*backbone, *weights])
+    check_loaded([], freeze(network, []), None)
+
+
+def test_a_frozen_part_without_a_checkpoint_is_refused_before_anything_is_written(
+    miniature: Miniature, quick: Config, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidInputError, match=r"freeze = down: there is no checkpoint to start from"):
+        train(override(quick, {"freeze": ("down",)}), miniature.train, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_flag_may_be_repeated_and_its_mistakes_are_told_before_anything_is_written(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -73,6 +75,17 @@ def test_padding_and_surroundings_are_zero_and_the_padding_is_right_and_below() 
         assert (planes[0] > 0).sum() == place.height * place.width
         assert not planes[:, place.content_height :].any()
         assert not planes[..., place.content_width :].any()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_mirrored_input_is_the_mirror_image_of_the_content_to_the_bit(dtype: type) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (60, 90, 3)).astype(dtype)
+    for place in _at_random(0, expand=True):
+        plain, mirrored = (np.full((3, 64, 64), np.nan, np.float32) for _ in range(2))
+        fill_input(image, replace(place, mirrored=False), (123.675, 116.28, 103.53), (58.395, 57.12, 57.375), plain)
+        fill_input(image, replace(place, mirrored=True), (123.675, 116.28, 103.53), (58.395, 57.12, 57.375), mirrored)
+        plain[..., : place.content_width] = plain[..., : place.content_width][..., ::-1].copy()
+        assert mirrored.tobytes() == plain.tobytes()
 
 
 BOXES = st.tuples(*[st.floats(0, 38)] * 2, *[st.floats(0.5, 40)] * 2).map(

@@ -18,7 +18,7 @@ from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.recipes import override, recipe
 from segtrain.distributed.ranks import Ranks
 from segtrain.evaluation.instance.coco import ground_truth, score_results
-from segtrain.evaluation.instance.evaluate import detect_all, score_detector
+from segtrain.evaluation.instance.evaluate import detect_all, score_detector, truth_and_results
 from segtrain.inference.instance.detections import RawDetections
 
 SETTINGS = MaskRcnn(image_height=96, image_width=160, max_detections=12)
@@ -73,7 +73,7 @@ def test_the_size_of_batches_changes_nothing_and_none_is_left_out(
 
     known = oracle(coco, SETTINGS)
     results = tmp_path / "results.json"
-    report = score_detector(detect, coco, CONFIG, SETTINGS, batch_size=batch_size, results=results)
+    report = score_results(*truth_and_results(detect, coco, CONFIG, SETTINGS, batch_size=batch_size, results=results))
     assert report == score_detector(oracle(coco, SETTINGS), coco, CONFIG, SETTINGS)
     assert shapes == {((batch_size, 3, 96, 160), (batch_size, 2))}
     entries = msgspec.json.decode(results.read_bytes())
@@ -102,7 +102,7 @@ def test_a_network_that_finds_nothing_scores_zero(coco: RecordSet) -> None:
 
 def test_the_source_may_be_the_ground_truth(coco: RecordSet, folder: Path) -> None:
     annotations = folder / "coco" / "annotations" / "instances.json"
-    report = score_detector(oracle(coco, SETTINGS), coco, CONFIG, SETTINGS, annotations=annotations)
+    report = score_results(*truth_and_results(oracle(coco, SETTINGS), coco, CONFIG, SETTINGS, annotations=annotations))
     assert report.box.ap == pytest.approx(1)
 
 
@@ -114,7 +114,7 @@ def test_progress_counts_the_images(coco: RecordSet) -> None:
         seen.extend([total, label])
         yield seen.append
 
-    score_detector(oracle(coco, SETTINGS), coco, CONFIG, SETTINGS, progress=progress)
+    truth_and_results(oracle(coco, SETTINGS), coco, CONFIG, SETTINGS, progress=progress)
     assert seen == [7, "evaluate", 3, 3, 1]
 
 
@@ -127,7 +127,7 @@ def test_results_are_not_written_over_and_nothing_is_detected_before_that_is_kno
         raise AssertionError("detected")
 
     with pytest.raises(TargetExistsError):
-        score_detector(detect, coco, CONFIG, SETTINGS, results=tmp_path / "results.json")
+        truth_and_results(detect, coco, CONFIG, SETTINGS, results=tmp_path / "results.json")
 
 
 def test_a_diverged_network_is_an_error_and_writes_nothing(coco: RecordSet, tmp_path: Path) -> None:
@@ -138,5 +138,5 @@ def test_a_diverged_network_is_an_error_and_writes_nothing(coco: RecordSet, tmp_
         return found
 
     with pytest.raises(InvalidInputError, match="detections are not finite"):
-        score_detector(detect, coco, CONFIG, SETTINGS, results=tmp_path / "results.json")
+        truth_and_results(detect, coco, CONFIG, SETTINGS, results=tmp_path / "results.json")
     assert not (tmp_path / "results.json").exists()

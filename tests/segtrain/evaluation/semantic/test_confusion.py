@@ -154,3 +154,97 @@ def test_every_class_needs_a_name() -> None:
 def test_sizes_out_of_range_are_refused(classes: int, ignore: int) -> None:
     with pytest.raises(SegDataError, match="expected"):
         ConfusionMatrix(classes, ignore)
+
+
+@pytest.mark.parametrize("period", [1, 8, 15, 16, 17, 64, 2000])
+def test_regions_of_any_size_are_counted(period: int) -> None:
+    pixels = np.arange(2000)
+    labels = (pixels // period % 3).astype(np.uint8).reshape(40, 50)
+    predictions = (pixels // (2 * period) % 3).reshape(40, 50)
+    labels[3, 7:9] = 255
+    matrix = ConfusionMatrix(3, 255)
+    matrix.update(labels, predictions)
+    counted = labels != 255
+    pairs = list(zip(labels[counted].tolist(), predictions[counted].tolist(), strict=True))
+    assert matrix.counts.tolist() == [[pairs.count((row, column)) for column in range(3)] for row in range(3)]
+
+
+def test_the_ignore_label_may_be_a_class_id() -> None:
+    matrix = ConfusionMatrix(2, 0)
+    matrix.update(np.array([0, 0, 1, 1], np.uint8), np.array([0, 1, 0, 1], np.uint8))
+    assert matrix.counts.tolist() == [[0, 0], [1, 1]]
+
+
+def test_ten_labels_are_named_and_dots_mean_others() -> None:
+    for count, dots in ((10, ""), (11, " …")):
+        labels = np.arange(30, 30 + count).astype(np.uint8)
+        with pytest.raises(SegDataError) as error:
+            ConfusionMatrix(21, 255).update(labels, np.zeros(count, np.uint8))
+        assert str(error.value) == (
+            f"ground truth has label 30, 31, 32, 33, 34, 35, 36, 37, 38, 39{dots}; expected 0 to 20, or 255 for pixels "
+            "to ignore"
+        )
+
+
+@pytest.mark.parametrize(
+    ("classes", "ignore", "message"),
+    [
+        (1, 255, "number of classes is 1; expected 2 to 256, background included"),
+        (257, 255, "number of classes is 257; expected 2 to 256, background included"),
+        (2, -1, "ignore label is -1; expected 0 to 255"),
+        (2, 256, "ignore label is 256; expected 0 to 255"),
+    ],
+)
+def test_the_message_about_a_size_says_what_is_possible(classes: int, ignore: int, message: str) -> None:
+    with pytest.raises(SegDataError) as error:
+        ConfusionMatrix(classes, ignore)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("labels", "predictions", "message"),
+    [
+        (
+            np.zeros(4, np.uint8),
+            np.zeros((2, 2), np.uint8),
+            "ground truth has shape (4,) and prediction (2, 2); expected the same shape. Resize the prediction to the "
+            "size of its image.",
+        ),
+        (
+            np.zeros(4, np.float64),
+            np.zeros(4, np.uint8),
+            "ground truth has values of type float64; expected integers",
+        ),
+        (np.zeros(4, np.uint8), np.zeros(4, bool), "prediction has values of type bool; expected integers"),
+        (np.zeros(2, np.uint8), np.array([2, -1]), "prediction has class -1, 2; expected 0 to 1"),
+        (np.zeros(2, np.uint8), np.array([2, 0], np.uint8), "prediction has class 2; expected 0 to 1"),
+    ],
+    ids=["shapes", "ground truth", "prediction", "classes", "class of 8 bits"],
+)
+def test_the_message_about_arrays_says_what_is_expected(
+    labels: np.ndarray, predictions: np.ndarray, message: str
+) -> None:
+    with pytest.raises(SegDataError) as error:
+        ConfusionMatrix(2, 255).update(labels, predictions)
+    assert str(error.value) == message
+
+
+def test_the_message_about_a_report_says_what_is_missing() -> None:
+    matrix = ConfusionMatrix(2, 255)
+    with pytest.raises(SegDataError) as error:
+        matrix.report(["a"])
+    assert str(error.value) == "got 1 class names; expected 2, one per class"
+    with pytest.raises(SegDataError) as error:
+        matrix.report(["a", "b"])
+    assert str(error.value) == (
+        "no pixel was counted: all pixels have the ignore label, or there are no images; expected at least one"
+    )
+
+
+def test_counts_of_noise_stay_exact_where_float32_ends() -> None:
+    pixels = 2**24 + 3
+    labels = np.zeros(pixels, np.uint8)
+    labels[1::2] = 1
+    matrix = ConfusionMatrix(2, 255)
+    matrix.update(labels, labels)
+    assert matrix.counts.tolist() == [[(pixels + 1) // 2, 0], [0, pixels // 2]]

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +12,15 @@ import numpy as np
 import pytest
 from mindspore import nn
 
-from segdata.errors import InvalidInputError
+from segdata.errors import InvalidInputError, TargetExistsError
 from segdata.labels.masks import decode_index_png
 from segdata.lists import Pair, read_list, write_list
+from segdata.records.reader import open_set
 from segtrain.config.config import Config
 from segtrain.data.rows import worker_count
-from segtrain.data.semantic.crops import EncodedSample, SampleList, list_samples
+from segtrain.data.semantic.crops import EncodedSample, SampleList, list_samples, record_samples
 from segtrain.distributed.device import prepare_device
-from segtrain.evaluation.semantic.confusion import ConfusionMatrix
+from segtrain.evaluation.semantic.confusion import ConfusionMatrix, SegmentationReport
 from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate_semantic, score_samples
 from segtrain.inference.semantic.predict import predict_semantic
 from segtrain.inference.semantic.segmenter import Segmenter, load_segmenter
@@ -25,6 +28,12 @@ from segtrain.inference.settings import EvalSettings, Fit
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Rows, Trained
+
+
+def _check_same(found: SegmentationReport, expected: SegmentationReport) -> None:
+    """Compare scores, all exactly but the loss, whose probabilities are rounded differently in another batch."""
+    assert found.loss == pytest.approx(expected.loss, rel=1e-5)
+    assert replace(found, loss=expected.loss) == expected
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +54,14 @@ def test_names_and_scores_are_those_of_the_evaluation_in_training(evaluated: Eva
     assert evaluated.scores == trained.report.scores
     assert (evaluated.epoch, evaluated.step, evaluated.model) == (3, 6, "DeepLabV3plus_s16")
     assert evaluated.images_per_s > 0
+    assert not evaluated.trained_on
 
 
 def test_the_batch_size_does_not_change_the_result(
     evaluated: EvalReport, trained: Trained, miniature: Miniature
 ) -> None:
-    assert (
-        evaluate_semantic(trained.directory / "last.ckpt", miniature.val, EvalSettings(batch_size=3)).scores
-        == evaluated.scores
-    )
+    scores = evaluate_semantic(trained.directory / "last.ckpt", miniature.val, EvalSettings(batch_size=3)).scores
+    _check_same(scores, evaluated.scores)
 
 
 def test_a_list_file_gives_what_its_record_set_gives(
@@ -169,7 +177,9 @@ def test_the_scores_are_those_of_the_class_maps_that_prediction_writes(
     for pair in pairs:
         predicted = tmp_path / "out" / "index" / f"{Path(pair.image).stem}.png"
         matrix.update(*(decode_index_png(path.read_bytes()) for path in (miniature.root / pair.label, predicted)))
-    assert report.scores == matrix.report([score.name for score in report.scores.classes])
+    expected = matrix.report([score.name for score in report.scores.classes])
+    # A class map has no probabilities, so there is no loss to compare with.
+    assert report.scores == replace(expected, loss=report.scores.loss)
     assert report.settings.fit == fit
 
 
@@ -180,5 +190,28 @@ def test_the_batch_of_tiles_does_not_change_the_result(trained: Trained, miniatu
         )
         for size in (1, 3)
     ]
-    assert reports[0].scores == reports[1].scores
+    _check_same(reports[0].scores, reports[1].scores)
     assert (reports[0].settings.overlap, reports[0].settings.batch_size) == (32, 1)
+
+
+def test_a_page_and_a_table_of_the_images_agree_with_the_scores(
+    quick_run: Trained, miniature: Miniature, tmp_path: Path
+) -> None:
+    page, table = tmp_path / "page", tmp_path / "images.csv"
+    checkpoint = quick_run.directory / "last.ckpt"
+    report = evaluate_semantic(checkpoint, miniature.val, html=page, per_image=table)
+    with table.open(newline="") as file:
+        images = list(csv.DictReader(file))
+    assert [image["image"] for image in images] == [sample.name for sample in record_samples(open_set(miniature.val))]
+    assert sum(int(image["pixels"]) for image in images) == report.scores.pixels
+    wrong = sum(int(image["wrong_pixels"]) for image in images)
+    assert report.scores.pixel_accuracy == pytest.approx(1 - wrong / report.scores.pixels)
+    assert (report.html, report.per_image) == (str(page / "index.html"), str(table))
+    text = (page / "index.html").read_text()
+    assert text.count('class="panels"') == len(images) == 5
+    assert f"{report.scores.mean_iou:.2%}" in text
+    # Before anything is evaluated, and thus before the data are read.
+    with pytest.raises(TargetExistsError, match=r"index\.html"):
+        evaluate_semantic(checkpoint, tmp_path / "nothing", html=page)
+    with pytest.raises(TargetExistsError, match=r"images\.csv"):
+        evaluate_semantic(checkpoint, tmp_path / "nothing", per_image=table)

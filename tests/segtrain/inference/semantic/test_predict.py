@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import tifffile
 from little_memory import predict_with_little_memory
 from PIL import Image
 
-from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
+from segdata.errors import FaultsError, InvalidInputError, OptionError, TargetExistsError
+from segdata.labels.classes import read_class_names
 from segdata.labels.colormap import voc_palette
 from segdata.lists import read_list
 from segtrain.inference.semantic.predict import predict_semantic
@@ -97,7 +100,7 @@ def test_a_place_that_is_taken_is_not_written_over(trained: Trained, miniature: 
     other = sorted(_images(miniature).iterdir())[-1]
     predict_semantic(other, trained.directory / "best.ckpt", out, overwrite=True)
     kinds = ("index", "overlay", "palette")
-    assert _files(out) == [f"{kind}/{other.stem}.png" for kind in kinds]
+    assert _files(out) == sorted([*(f"{kind}/{other.stem}.png" for kind in kinds), "classes.txt", "legend.png"])
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "index/drawn_by_hand.png"])
@@ -136,7 +139,7 @@ def test_images_and_checkpoint_are_not_replaced_by_their_results(
     predict_semantic(next(_images(miniature).iterdir()), checkpoint, tmp_path / "out")
     with pytest.raises(InvalidInputError, match="is in the target"):
         predict_semantic(tmp_path / "out" / "overlay", checkpoint, tmp_path / "out", overwrite=True)
-    assert len(_files(tmp_path / "out")) == 3
+    assert len(_files(tmp_path / "out")) == 5
 
 
 def test_images_must_be_there_and_have_names_of_their_own(trained: Trained, tmp_path: Path) -> None:
@@ -175,4 +178,64 @@ def test_an_image_too_large_for_the_memory_is_named_and_the_others_are_kept(
     images, fault = predict_with_little_memory(trained.directory / "best.ckpt", photo, tmp_path)
     assert images == "1"
     assert fault.startswith("huge.png: 9000 x 9000 pixels are too many here: ")
-    assert _files(tmp_path / "out") == [f"{kind}/small.png" for kind in ("index", "overlay", "palette")]
+    pictures = [f"{kind}/small.png" for kind in ("index", "overlay", "palette")]
+    assert _files(tmp_path / "out") == sorted([*pictures, "classes.txt", "legend.png"])
+
+
+def _geotiff(path: Path, pixels: np.ndarray) -> None:
+    """Write a TIFF with a resolution and a place on Earth."""
+    keys = (1, 1, 0, 1, 1024, 0, 1, 2)
+    extra = [(33550, "d", 3, (0.5, 0.5, 0.0), True), (34735, "H", len(keys), keys, True)]
+    extra += [(33922, "d", 6, (0.0, 0.0, 0.0, 7.5, 47.25, 0.0), True)]
+    tifffile.imwrite(path, pixels, photometric="rgb", resolution=(300, 150), resolutionunit=3, extratags=extra)
+
+
+def test_subfolders_and_what_is_written_beside_the_pictures(
+    quick_run: Trained, miniature: Miniature, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "images", tmp_path / "out"
+    for place in ("north", "south/7.5", ".hidden"):
+        (folder / place).mkdir(parents=True)
+    photo = next(_images(miniature).iterdir())
+    pixels = np.asarray(Image.open(photo))
+    (folder / "north" / "one.jpg").write_bytes(photo.read_bytes())
+    (folder / "north" / "bad.jpg").write_bytes(b"no image")
+    (folder / ".hidden" / "one.jpg").write_bytes(b"no image")
+    _geotiff(folder / "south" / "7.5" / "one.tif", pixels)
+    report = predict_semantic(
+        folder, quick_run.directory / "last.ckpt", out, recursive=True, probabilities=True, thresholds={"bird": 0.3}
+    )
+    assert (report.images, [fault.partition(": ")[0] for fault in report.faults]) == (2, ["north/bad.jpg"])
+    assert read_class_names(out / "classes.txt") == ("background", "aeroplane", "bicycle", "bird")
+    with Image.open(out / "legend.png") as legend:
+        assert {tuple(color) for color in voc_palette()[:4].tolist()} <= {color for _, color in legend.getcolors(9999)}
+    for name in ("north/one", "south/7.5/one"):
+        probabilities = np.load(out / "probabilities" / f"{name}.npy")
+        assert (probabilities.shape, probabilities.dtype) == ((4, *pixels.shape[:2]), np.float16)
+        np.testing.assert_allclose(probabilities.astype(np.float32).sum(0), 1, atol=5e-3)
+        index = np.asarray(Image.open(out / "index" / f"{name}.png"))
+        # Close to the threshold, float16 may round the other way.
+        sure = np.abs(probabilities[3] - np.float16(0.3)) > 1e-3
+        assert ((index == 3) == (probabilities[3] >= 0.3))[sure].all()
+    with tifffile.TiffFile(out / "tif" / "south" / "7.5" / "one.tif") as file:
+        tags = file.pages[0].tags
+        assert (tags[282].value, tags[283].value, tags[296].value) == ((300, 1), (150, 1), 3)
+        assert tags[33550].value == (0.5, 0.5, 0.0)
+        assert tags[33922].value == (0.0, 0.0, 0.0, 7.5, 47.25, 0.0)
+        assert tags[34735].value == (1, 1, 0, 1, 1024, 0, 1, 2)
+        assert (file.asarray() == np.asarray(Image.open(out / "index" / "south" / "7.5" / "one.png"))).all()
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "error", "words"),
+    [
+        ({"bird": 1.5}, OptionError, "threshold of bird: 1.5; expected a probability, 0 to 1"),
+        ({"birds": 0.5}, InvalidInputError, "unknown class 'birds'"),
+    ],
+)
+def test_a_threshold_needs_a_class_and_a_probability(
+    quick_run: Trained, miniature: Miniature, tmp_path: Path, thresholds: dict[str, float], error: type, words: str
+) -> None:
+    with pytest.raises(error, match=re.escape(words)):
+        predict_semantic(miniature.val, quick_run.directory / "last.ckpt", tmp_path / "out", thresholds=thresholds)
+    assert not (tmp_path / "out").exists()

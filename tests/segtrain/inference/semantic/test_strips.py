@@ -1,10 +1,22 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
-from segtrain.inference.semantic.strips import ROWS, Strips, class_map, in_strips, likeliest, mean_of, resized
+from segtrain.inference.semantic.strips import (
+    ROWS,
+    Strips,
+    class_map,
+    in_strips,
+    kept,
+    likeliest,
+    mean_of,
+    resized,
+)
 
 
 def _planes(height: int, width: int, classes: int = 3) -> np.ndarray:
@@ -48,3 +60,29 @@ def test_the_likeliest_class_is_the_first_of_the_highest() -> None:
     assert (likeliest(planes) == planes.argmax(0)).all()
     assert (class_map(in_strips(planes)) == planes.argmax(0)).all()
     assert class_map(in_strips(planes)).dtype == np.uint8
+
+
+def test_a_class_with_a_threshold_is_where_it_is_likely_enough() -> None:
+    strip = np.array([[0.5, 0.6, 0.2], [0.3, 0.29, 0.3], [0.2, 0.11, 0.5]], np.float32)[:, None]
+    assert class_map([strip]).tolist() == [[0, 0, 2]]
+    assert class_map([strip], {1: 0.3}).tolist() == [[1, 0, 1]]
+    # Too unlikely everywhere: the next class takes its place.
+    assert class_map([strip], {0: 0.9}).tolist() == [[1, 1, 2]]
+    # Of two that are likely enough, the likeliest; of none, the likeliest of all.
+    assert class_map([strip], {1: 0.25, 2: 0.25}).tolist() == [[1, 1, 2]]
+    assert class_map([strip], {0: 0.55, 1: 0.9, 2: 0.9}).tolist() == [[0, 0, 2]]
+
+
+def test_kept_strips_are_a_file_and_nothing_is_left_of_those_that_fail(tmp_path: Path) -> None:
+    planes = np.random.default_rng(0).random((3, 150, 5), np.float32)
+    path = tmp_path / "a" / "b.npy"
+    assert (np.concatenate(list(kept(in_strips(planes), path, (150, 5, 3))), 1) == planes).all()
+    assert (np.load(path) == planes.astype(np.float16)).all()
+
+    def failing() -> Iterator[np.ndarray]:
+        yield planes[:, :64]
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        list(kept(failing(), path, (150, 5, 3)))
+    assert not path.exists()

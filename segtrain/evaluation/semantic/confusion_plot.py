@@ -1,9 +1,8 @@
-"""Figures: the confusion matrix of an evaluation and the curves of a training run."""
+"""Figure of a confusion matrix."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
 
 #: Row color for a class without pixels.
 _ABSENT = "#e9eaeb"
+
+#: Color of numbers on pale cells; unlike `INK`, it does not take the color of a dark page.
+_CELL_INK = "#20252a"
 
 #: Largest number of classes for which cells show their numbers; with more, the numbers would be illegible.
 _MOST_NUMBERED = 40
@@ -66,7 +68,7 @@ def _draw_cells(axes: Axes, percent: npt.NDArray[np.float64]) -> AxesImage:
 def _number_cells(axes: Axes, percent: npt.NDArray[np.float64]) -> None:
     for row, column in np.argwhere(percent >= 0.5):
         value = percent[row, column]
-        ink = "white" if value > 45 else INK
+        ink = "white" if value > 45 else _CELL_INK
         axes.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=7, color=ink)
 
 
@@ -91,42 +93,3 @@ def _name_classes(axes: Axes, report: SegmentationReport) -> None:
 
 def _short(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
-
-
-def training_figure(metrics: Sequence[dict[str, Any]], title: str) -> Figure:
-    """Return the curves of a training run by step: the loss and its parts, the learning rate and the scores.
-
-    Args:
-        metrics: lines of ``metrics.jsonl``.
-        title: title of the figure.
-    """
-    from matplotlib.figure import Figure
-
-    steps = [line for line in metrics if "loss" in line]
-    scores = [line for line in metrics if "loss" not in line]
-    made = Figure(figsize=(9, 9 if scores else 6), layout="constrained")
-    made.suptitle(title, x=0.01, ha="left", fontsize=10, color=INK, parse_math=False)
-    panels = made.subplots(3 if scores else 2, 1, sharex=True)
-    _draw_lines(panels[0], steps, [name for name in steps[0] if name.startswith("loss")] if steps else [], "loss")
-    panels[0].set_yscale("log")
-    _draw_lines(panels[1], steps, ["lr"], "learning rate")
-    if scores:
-        names = [name for name in scores[-1] if name not in ("epoch", "step")]
-        _draw_lines(panels[2], scores, names, "score", marker=".")
-        panels[2].set_ylim(0, 1)
-    panels[-1].set_xlabel("step", color=INK, fontsize=9)
-    return made
-
-
-def _draw_lines(
-    axes: Axes, lines: Sequence[dict[str, Any]], names: Sequence[str], label: str, marker: str = ""
-) -> None:
-    # The older lines of a resumed training run may lack a part.
-    for name in names:
-        points = [(line["step"], line[name]) for line in lines if name in line]
-        axes.plot(*zip(*points, strict=True), marker=marker, linewidth=1, label=name)
-    axes.set_ylabel(label, color=INK, fontsize=9)
-    axes.tick_params(colors=INK, labelsize=8)
-    axes.grid(alpha=0.3, linewidth=0.5)
-    if len(names) > 1:
-        axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))

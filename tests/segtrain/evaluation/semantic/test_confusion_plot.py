@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from PIL import Image
 
 from segdata.draw.figures import to_png
-from segtrain.evaluation.plots import confusion_figure
 from segtrain.evaluation.semantic.confusion import ConfusionMatrix, SegmentationReport
+from segtrain.evaluation.semantic.confusion_plot import confusion_figure
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Trained

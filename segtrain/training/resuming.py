@@ -1,0 +1,71 @@
+"""Settings that must be the same when a training is resumed: all that decided the steps which are done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import InvalidInputError
+from segdata.text import plural
+from segtrain.checkpoints.checkpoint import CheckpointInfo
+from segtrain.config.config import Config
+from segtrain.config.settings import flat
+from segtrain.training.schedules import learning_rates
+
+#: Settings that do not affect what is learned, so that they may change when training is resumed.
+_WITHOUT_EFFECT = ("workers", "save_steps", "keep_checkpoint_max", "early_stopping")
+
+#: The setting that may change if the steps done had the rates that they would have had with the other value.
+_EPOCHS = "train_epochs"
+
+
+def check_same_training(
+    last: Path, found: CheckpointInfo, config: Config, info: CheckpointInfo, rates: npt.NDArray[np.float32]
+) -> None:
+    """Check that a training can be resumed with these settings, on this record set and these devices.
+
+    Args:
+        last: checkpoint to resume from.
+        found: its side file.
+        config: settings to resume with.
+        info: record set and devices to resume with.
+        rates: learning rate of every step, those that are done included, float32 ``(steps,)``.
+
+    Raises:
+        InvalidInputError: naming the first difference.
+    """
+    where = last.parent
+    trained, wanted = (dict(flat(msgspec.to_builtins(each))) for each in (found.config, config))
+    for name in trained | wanted:
+        before, now = trained.get(name), wanted.get(name)
+        if before != now and name not in (*_WITHOUT_EFFECT, _EPOCHS):
+            raise InvalidInputError(f"{where}: was trained with {name} = {before!r}, not {now!r}")
+    if found.devices != info.devices:
+        raise InvalidInputError(f"{where}: was trained on {plural(found.devices, 'device')}, not {info.devices}")
+    for what in ("rows", "class_names", "inputs"):
+        before, now = getattr(found, what), getattr(info, what)
+        if before != now:
+            raise InvalidInputError(f"{where}: was trained on a different record set ({what}: {before}, not {now})")
+    if found.config.train_epochs != config.train_epochs:
+        _check_epochs(last, found, config, rates)
+
+
+def _check_epochs(last: Path, found: CheckpointInfo, config: Config, rates: npt.NDArray[np.float32]) -> None:
+    """Check that the steps done would have been the same ones with the number of epochs in `config`."""
+    before, now = found.config.train_epochs, config.train_epochs
+    if found.step > len(rates):
+        raise InvalidInputError(
+            f"{last.parent}: was already trained for {plural(found.step, 'step')}, and {_EPOCHS} = {now} has only "
+            f"{len(rates)}; expected {found.epoch} epochs or more"
+        )
+    earlier = learning_rates(found.config.schedule, len(rates) // now * before)
+    if not np.array_equal(earlier[: found.step], rates[: found.step]):
+        raise InvalidInputError(
+            f"{last.parent}: was trained with {_EPOCHS} = {before}, not {now}, and the schedule "
+            f"{config.schedule.name} spreads the learning rates over all epochs: another number of them changes every "
+            f"step, those done included. To train longer, start another training from this one (--ckpt_pre_trained "
+            f"{last} and another --train_dir). Only the schedules constant and exp can be continued."
+        )

@@ -1,0 +1,42 @@
+"""Lines that a training prints, from the events of one that is over."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from segtrain.cli.progress import TrainingBar
+from segtrain.training.events import Started
+
+if TYPE_CHECKING:
+    from tests.segtrain.conftest import Trained
+
+
+def test_evaluations_tell_the_loss_and_a_published_recipe_what_differs(
+    quick_run: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started, *rest = quick_run.events
+    assert isinstance(started, Started)
+    with TrainingBar(None, "deeplabv3plus_s16_r1") as bar:
+        bar(replace(started, notes=("the evaluation set is the training set",)))
+        for event in rest:
+            bar(event)
+    lines = capsys.readouterr().err.splitlines()
+    assert "the evaluation set is the training set" in lines
+    assert sum("recipe deeplabv3plus_s16_r1 was published with weights to start from" in line for line in lines) == 1
+    evaluated = [line for line in lines if re.fullmatch(r"epoch \d: mIoU [\d.]+%, .*, loss \d\.\d{4}", line)]
+    assert len(evaluated) == 3
+
+
+def test_a_training_that_is_resumed_is_not_compared_with_its_recipe_again(
+    quick_run: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started = quick_run.events[0]
+    assert isinstance(started, Started)
+    with TrainingBar(None, "deeplabv3plus_s16_r1") as bar:
+        bar(replace(started, first_step=2))
+    text = capsys.readouterr().err
+    assert "resuming after step 2 of 6" in text and "was published" not in text
