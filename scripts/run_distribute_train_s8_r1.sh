@@ -4,4 +4,4 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/run.sh"
 
-train_on_8 deeplabv3plus_s8_r1 "$@"
+train_on_devices deeplabv3plus_s8_r1 "$@"

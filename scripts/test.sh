@@ -10,10 +10,7 @@ python=$(training_python)
 make_venv .venv "$python" '[train,dask,remote,test,lint]'
 before=$PATH
 export PATH="$PWD/.venv/bin:$PATH"
-ruff check
-ruff format --check
-lint-imports
-mypy
+bash scripts/lint.sh
 if [ $# -gt 0 ]; then
     pytest "$@"
     exit
@@ -24,14 +21,14 @@ newer=$(PATH=$before newer_python "$version") || echo "No Python newer than $ver
 [ -z "$newer" ] || make_venv .venv-light "$newer" '[dask,remote,test]'
 
 # Each part runs in its own process, because MindSpore keeps every compiled graph: a third of a gigabyte for a training
-# step. They run at once, since compiling uses one core. Job control is on because without it background processes ignore
-# Ctrl-C, which some of the tests send.
+# step. They run at once, since compiling uses one core; the longest part goes first. Job control is on because without it
+# background processes ignore Ctrl-C, which some of the tests send.
 set -m
 logs=$(mktemp -d)
-{ pytest tests/segdata tests/*.py && pytest tests/segtrain/models; } > "$logs/others" 2>&1 &
+{ nice pytest tests/segdata tests/*.py && nice pytest tests/segtrain/models; } > "$logs/others" 2>&1 &
 parts=($!)
 if [ -n "$newer" ]; then
-    PATH="$PWD/.venv-light/bin:$before" pytest tests/segdata tests/test_without_mindspore.py > "$logs/light" 2>&1 &
+    PATH="$PWD/.venv-light/bin:$before" nice pytest tests/segdata tests/test_without_mindspore.py > "$logs/light" 2>&1 &
     parts+=($!)
 fi
 finish() {
