@@ -228,7 +228,7 @@ def temporary_folder(user: str, otherwise: str = "") -> str:
         otherwise: what can be done without it.
 
     Raises:
-        SegDataError: when there is none.
+        SegDataError: when no such folder can be written to.
     """
     try:
         return tempfile.gettempdir()

@@ -18,6 +18,7 @@ from segdata.console.options import (
 from segdata.console.render import emit, not_known, progress_bar
 from segdata.errors import name_first
 from segdata.inspect.preview import MAX_COUNT, PreviewReport, preview as show
+from segdata.inspect.preview.similar import MAX_PAIRS, describe_similar
 from segdata.text import plural
 
 
@@ -33,6 +34,7 @@ from segdata.text import plural
 @click.option(
     "--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Opacity of the label colors, 0 to 1"
 )
+@click.option("--near", is_flag=True, help=f"Show similar images side by side on the page, the first {MAX_PAIRS} pairs")
 @workers_option
 @overwrite_option
 @json_option
@@ -46,7 +48,8 @@ def preview_command(
     segdata stats.
 
     The page is a single file that needs no network. It also contains the reports of segdata stats and segdata check for
-    the entire data set. Its images can be enlarged and filtered by class.
+    the entire data set. Its images can be enlarged and filtered by class. With --near, all images are decoded, and the
+    page shows in pairs those that segdata check --near finds similar.
 
     \b
     Example:
@@ -54,6 +57,8 @@ def preview_command(
     """
     if not out and not html:
         raise click.UsageError("give --out for a contact sheet, --html for a page, or both")
+    if options["near"] and not html:
+        raise click.UsageError("--near shows similar images on the page; give --html")
     report = show(out=out, html=html, classes=wanted, progress=progress_bar, **options)
     emit(report, as_json, _preview_text)
 
@@ -65,6 +70,8 @@ def _preview_text(report: PreviewReport) -> str:
     lines = [f"{len(report.shown)} of {samples}{of_class} shown in {targets}"]
     if report.classes:
         lines.append(f"classes: {', '.join(report.classes)}")
+    if report.similar is not None:
+        lines.append(describe_similar(len(report.similar)))
     lines += not_known(report.unknown)
     left_out = {
         f"sample{'s' if len(report.unreadable) != 1 else ''} cannot be read": report.unreadable,

@@ -50,8 +50,12 @@ def breakable(path: str) -> str:
 
 def stack(picture: Picture, description: str) -> str:
     """Return a picture as HTML: the photograph, and over it the layers of its overlay."""
-    photograph = f'<img src="{_photograph(picture.image)}" alt="{description}">'
-    return _layered(photograph, picture.overlay, *picture.image.shape[:2])
+    return _layered(photograph_html(picture.image, description), picture.overlay, *picture.image.shape[:2])
+
+
+def photograph_html(image: npt.NDArray[np.uint8], description: str) -> str:
+    """Return an RGB image ``(H, W, 3)`` uint8 as HTML, without an overlay."""
+    return f'<img src="{_photograph(image)}" alt="{description}">'
 
 
 def panels(image: npt.NDArray[np.uint8], overlays: Mapping[str, Overlay], description: str) -> str:

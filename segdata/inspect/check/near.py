@@ -26,14 +26,27 @@ from segdata.text import plural
 
 #: What `ORIENTATIONS` are called, the same from both images.
 _CALLED = (
-    *("", ", mirrored", ", mirrored", ", turned by a half"),
-    *(", turned and mirrored", ", turned by a quarter", ", turned by a quarter", ", turned and mirrored"),
+    *("", "mirrored", "mirrored", "turned by a half"),
+    *("turned and mirrored", "turned by a quarter", "turned by a quarter", "turned and mirrored"),
 )
 
 #: Faults that say that two images have the same content, or are the same file.
 _SAME: frozenset[Code] = frozenset(
     ("duplicate_image", "duplicate_content", "label_conflict", "overlap", "overlap_content")
 )
+
+
+@dataclass(frozen=True, slots=True)
+class NearFault(Fault):
+    """An image that is similar to another one.
+
+    Attributes:
+        other: name of the other image.
+        change: how one is changed from the other, such as "mirrored"; empty if neither mirrored nor turned.
+    """
+
+    other: str
+    change: str
 
 
 class Signatures:
@@ -231,8 +244,9 @@ def _likeness(code: Code, place: str, question: _Question) -> Fault | None:
             theirs = gray(thumbnail(other.read_image()))
             copy, original = (mine, theirs) if part else (theirs, mine)
             if alike(orient(copy, orientation), original):
-                what = f"is similar to {other.name}{place}{_CALLED[orientation]}"
-                return Fault(code, question.sample.name, what)
+                change = _CALLED[orientation]
+                what = f"is similar to {other.name}{place}{', ' if change else ''}{change}"
+                return NearFault(code, question.sample.name, what, other.name, change)
     except InvalidInputError as error:
         return Fault("invalid", question.sample.name, f"was modified while it was compared: {error}")
     return None

@@ -19,6 +19,7 @@ from segdata.inspect.preview.choice import PreviewChoice, choose, find_classes
 from segdata.inspect.preview.page import PROGRAM, PageContent, render_page
 from segdata.inspect.preview.pictures import Tile, View, draw_samples, make_legend
 from segdata.inspect.preview.sheet import TILE_HEIGHT, TILE_WIDTH, draw_sheet
+from segdata.inspect.preview.similar import draw_similar, similar_faults
 from segdata.inspect.stats import stats
 from segdata.parallel import Progress, default_workers, silent
 from segdata.records.schema import TaskName
@@ -50,6 +51,8 @@ class PreviewReport:
         unreadable: faults of the samples that cannot be read; those in `shown` have a tile with the message.
         annotations_left_out: faults of annotations of the samples shown.
         unknown: what the data set does not say, such as the names of its classes.
+        similar: faults of the images that are similar to an earlier one, also of those not shown. None if they were not
+            searched for: without `near`, or in a damaged record set.
     """
 
     path: str
@@ -65,6 +68,7 @@ class PreviewReport:
     unreadable: tuple[Fault, ...]
     annotations_left_out: tuple[Fault, ...]
     unknown: tuple[str, ...] = ()
+    similar: tuple[Fault, ...] | None = None
 
 
 def preview(
@@ -76,6 +80,7 @@ def preview(
     seed: int = 0,
     classes: Sequence[str] = (),
     alpha: float = 0.5,
+    near: bool = False,
     workers: int | None = None,
     overwrite: bool = False,
     progress: Progress = silent,
@@ -93,18 +98,21 @@ def preview(
         seed: seed of the selection; see `choose`.
         classes: names or ids; only samples that show at least one of these classes are shown.
         alpha: opacity of the overlay, 0 to 1.
+        near: also search all images for similar ones, and show the first 50 pairs on the page; see `check`.
         workers: number of threads, and of processes for the statistics; by default one per processor.
         overwrite: replace the files of an earlier run.
         progress: reports progress.
 
     Raises:
-        InvalidInputError: when there is nothing to write or to show, a class is unknown, `count` is out of range, or
-            `out` is an input.
+        InvalidInputError: when there is nothing to write or to show, a class is unknown, `count` is out of range,
+            `out` is an input, or `near` is set without `html`.
         FaultsError: when a page is requested and no sample of the data set can be read.
         TargetExistsError: when `out` or the page already exists.
     """
     if not out and not html:
         raise InvalidInputError("nothing to write; expected a contact sheet, a directory for the page, or both")
+    if near and not html:
+        raise InvalidInputError("similar images (near) are shown on the page; expected a directory for it (html)")
     if not 1 <= count <= MAX_COUNT:
         raise InvalidInputError(f"{plural(count, 'sample')}; expected 1 to {MAX_COUNT}")
     if out:
@@ -118,7 +126,7 @@ def preview(
         raise _nothing(dataset, choice, wanted)
     subtitle = _subtitle(dataset, choice, wanted, seed)
     look = partial(_look_at, dataset, choice, workers=workers, progress=progress)
-    sheet = text = None
+    sheet = text = similar = None
     if out:
         tiles, legend = look(width=TILE_WIDTH, height=TILE_HEIGHT, enlarge=True)
         title = dataset.path.resolve().name
@@ -126,13 +134,16 @@ def preview(
     if html:
         tiles, legend = look(width=PAGE_SIDE, height=PAGE_SIDE, enlarge=False)
         figures = stats(dataset, workers=workers, progress=progress)
-        findings = check(dataset, workers=workers, progress=progress)
-        text = render_page(figures, findings, PageContent(tiles, legend, subtitle, alpha))
+        findings = check(dataset, near=near, every=[] if near else None, workers=workers, progress=progress)
+        similar = similar_faults(findings)
+        pairs = None if similar is None else draw_similar(dataset, similar, workers=workers, progress=progress)
+        text = render_page(figures, findings, PageContent(tiles, legend, subtitle, alpha, pairs))
     if out and sheet:
         write_file(out, sheet, overwrite=overwrite)
     if html and text:
         write_page(html, text, overwrite=overwrite)
-    return _report(dataset, choice, tiles, legend, out=out, html=html / PAGE if html else None, seed=seed)
+    page = html / PAGE if html else None
+    return _report(dataset, choice, tiles, legend, out=out, html=page, seed=seed, similar=similar)
 
 
 def _look_at(
@@ -176,6 +187,7 @@ def _report(
     out: Path | None,
     html: Path | None,
     seed: int,
+    similar: tuple[Fault, ...] | None,
 ) -> PreviewReport:
     return PreviewReport(
         path=str(dataset.path),
@@ -191,4 +203,5 @@ def _report(
         unreadable=(*choice.unreadable, *(fault for tile in tiles if not tile.picture for fault in tile.faults)),
         annotations_left_out=tuple(fault for tile in tiles if tile.picture for fault in tile.faults),
         unknown=dataset.unknown,
+        similar=similar,
     )

@@ -16,6 +16,7 @@ from segdata.inspect.check import CheckReport
 from segdata.inspect.check.findings import Finding
 from segdata.inspect.preview.page_tiles import tile_html
 from segdata.inspect.preview.pictures import Tile
+from segdata.inspect.preview.similar import SimilarPairs, similar_html
 from segdata.inspect.stats import ClassStats, StatsReport, plots
 
 #: Command that makes the page; it replaces only its own pages.
@@ -34,12 +35,14 @@ class PageContent:
         legend: legend of the classes they show.
         choice: description of how they were chosen.
         alpha: opacity of the overlays, 0 to 1.
+        similar: pairs of similar images, if the check searched for them and could.
     """
 
     tiles: Sequence[Tile]
     legend: Sequence[LegendEntry]
     choice: str
     alpha: float
+    similar: SimilarPairs | None = None
 
 
 def render_page(stats: StatsReport, check: CheckReport, show: PageContent) -> str:
@@ -47,6 +50,7 @@ def render_page(stats: StatsReport, check: CheckReport, show: PageContent) -> st
     tiles = [tile_html(tile, show.legend) for tile in show.tiles]
     sections = [
         Section("findings", "Findings", _findings(check)),
+        *([Section("similar", "Similar images", similar_html(show.similar))] if check.near else []),
         Section("pictures", "Pictures", pictures_html(show.choice, _chips(show), {"": tiles}, alpha=show.alpha)),
         Section("classes", "Classes", _classes(stats)),
         Section("images", "Images", _images(stats)),
@@ -80,6 +84,7 @@ def _findings(check: CheckReport) -> str:
     left = {
         "truncated images (segdata check --decode)": check.decoded,
         "identical images under different names (segdata check --hash)": check.hashed,
+        "similar images (segdata preview --near)": check.near,
     }
     if missing := [what for what, done in left.items() if not done]:
         parts.append(f'<p class="muted">Not checked: {", ".join(missing)}.</p>')

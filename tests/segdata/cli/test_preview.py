@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -58,6 +59,24 @@ def test_samples_that_cannot_be_read_are_named(segdata, listed, tmp_path):
     assert done.exit_code == 0, done.output
     assert "1 sample cannot be read (run segdata check for details):" in done.output
     assert image.name in done.output
+
+
+def test_similar_images_are_on_the_page_and_counted(segdata, listed, tmp_path):
+    first = listed.read_text().splitlines()[0].split()
+    copy = tmp_path / "data" / first[0]
+    with Image.open(copy) as image:
+        image.resize((image.width // 2, image.height // 2)).save(copy.with_name("copy.jpg"))
+    (tmp_path / "data" / "two.txt").write_text(
+        f"{first[0]} {first[1]}\n{Path(first[0]).with_name('copy.jpg').as_posix()} {first[1]}\n"
+    )
+    done = segdata("preview", tmp_path / "data" / "two.txt", "--html", tmp_path / "page", "--near")
+    assert done.exit_code == 0, done.output
+    assert "1 pair of similar images\n" in done.output
+    page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    assert page.count('<figure class="pair">') == 1
+    refused = segdata("preview", listed, "--out", tmp_path / "sheet.png", "--near")
+    assert refused.exit_code == 2
+    assert "--near shows similar images on the page; give --html" in refused.output
 
 
 def test_options_are_spelled_with_dashes_too(segdata, listed, tmp_path):
