@@ -140,7 +140,7 @@ def test_a_checkpoint_is_evaluated_and_used_straight_from_the_store(
     evaluated = segtrain("eval", "--data_url", VAL, "--checkpoint_url", run, "--json")
     assert evaluated.exit_code == 0, evaluated.output
     report = json.loads(evaluated.stdout)
-    assert (report["data"], report["checkpoint"], report["rows"]) == (str(VAL), str(run), 5)
+    assert (report["data"], report["checkpoint"], report["rows"]) == (str(VAL), str(run / "best.ckpt"), 5)
     assert report["scores"]["mean_iou"] == pytest.approx(quick_run.report.best_score)
 
     exported = segtrain("export", "--checkpoint_url", run, "--out", tmp_path / "net.mindir")
@@ -297,8 +297,8 @@ def test_killed_uploads_of_predictions_are_completed_by_running_again(
     again = segtrain("predict", "--images", images, "--ckpt_path", quick_run.directory / "best.ckpt", "--out", run)
     assert again.exit_code == 0, again.stderr
     stems = sorted(path.stem for path in images.iterdir())
-    folders = ("index", "overlay", "palette")
-    assert names(run) == [RESULT_MARKER, *(f"{kind}/{stem}.png" for kind in folders for stem in stems)]
+    pictures = [f"{kind}/{stem}.png" for kind in ("index", "overlay", "palette") for stem in stems]
+    assert names(run) == sorted([RESULT_MARKER, "classes.txt", "legend.png", *pictures])
     assert not local_place(run, work).exists()
 
 
