@@ -20,17 +20,18 @@ version=$(version_of "$python")
 newer=$(PATH=$before newer_python "$version") || echo "No Python newer than $version: segdata is not tested without MindSpore."
 [ -z "$newer" ] || make_venv .venv-light "$newer" '[dask,remote,test]'
 
-# Each part runs in its own process, because MindSpore keeps every compiled graph: a third of a gigabyte for a training
-# step. They run at once, since compiling uses one core; the longest part goes first. Job control is on because without it
-# background processes ignore Ctrl-C, which some of the tests send.
+# The parts run at once, in processes of their own: compiling uses one core, and MindSpore keeps every compiled graph, a third
+# of a gigabyte for a training step. The longest part has the right of way. Job control is on because without it background
+# processes ignore Ctrl-C, which some of the tests send.
 set -m
 logs=$(mktemp -d)
-{ nice pytest tests/segdata tests/*.py && nice pytest tests/segtrain/models; } > "$logs/others" 2>&1 &
+without_mindspore() {
+    [ -z "$newer" ] || PATH="$PWD/.venv-light/bin:$before" nice pytest tests/segdata tests/test_without_mindspore.py
+}
+nice pytest tests/segdata tests/*.py > "$logs/segdata" 2>&1 &
 parts=($!)
-if [ -n "$newer" ]; then
-    PATH="$PWD/.venv-light/bin:$before" nice pytest tests/segdata tests/test_without_mindspore.py > "$logs/light" 2>&1 &
-    parts+=($!)
-fi
+{ without_mindspore && nice pytest tests/segtrain/models; } > "$logs/others" 2>&1 &
+parts+=($!)
 finish() {
     local part
     for part in "${parts[@]}"; do kill -- "-$part" 2> /dev/null || true; done

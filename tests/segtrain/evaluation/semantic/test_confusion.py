@@ -95,6 +95,7 @@ def test_a_report_is_json_as_it_is() -> None:
         "confusion": [[1, 0, 0], [0, 1, 0], [0, 0, 0]],
         "soft_dice": None,
         "membranes": None,
+        "loss": None,
     }
 
 
