@@ -161,7 +161,11 @@ def test_settings_of_a_training_that_is_resumed_need_not_be_repeated(
         (["--recipe", "deeplabv3plus"], 2, ["unknown recipe 'deeplabv3plus'", "deeplabv3plus_cpu"]),
         ([], 2, ["--recipe is missing", "deeplabv3plus_cpu"]),
         (["--recipe", "deeplabv3plus_cpu", "--set", "croop_size=65"], 2, ["croop_size", "did you mean crop_size"]),
-        (["--recipe", "deeplabv3plus_cpu", "--set", "image_widht=64"], 2, ["image_widht", "did you mean mask_rcnn.image_width"]),
+        (
+            ["--recipe", "deeplabv3plus_cpu", "--set", "image_widht=64"],
+            2,
+            ["image_widht", "mean mask_rcnn.image_width"],
+        ),
         (["--recipe", "mask_rcnn_cpu", "--crop_size", "65"], 2, ["crop_size: not a setting of mask_rcnn; only"]),
         (["--recipe", "deeplabv3plus_cpu", "--set", "momentum=fast"], 2, ["momentum = 'fast'", "float"]),
         (["--recipe", "deeplabv3plus_cpu", "--loss_scale", "fast"], 2, ["loss_scale = 'fast'", "a number or dynamic"]),
