@@ -1,6 +1,6 @@
 """Compare converting masks to index masks with Pillow and a NumPy lookup table, as one writes it by hand.
 
-    python benchmarks/mask_map.py VOC_ROOT [--masks 150] [--processor]
+    python benchmarks/mask_map.py VOC_ROOT [--masks 150]
 
 The devkit's masks are repeated up to the requested number, as palette PNGs, as RGB and as gray of other values. The
 results are compared.
@@ -11,13 +11,12 @@ from __future__ import annotations
 import argparse
 import itertools
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from timing import print_table, side_by_side
+from timing import costs_side_by_side, print_table
 
 from segdata.labels.colormap import voc_palette
 from segdata.labels.map_file import load_map
@@ -60,11 +59,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("voc_root", type=Path)
     parser.add_argument("--masks", type=int, default=150)
-    parser.add_argument("--processor", action="store_true", help="count processor seconds, for a busy machine")
     options = parser.parse_args()
-    clock = time.process_time if options.processor else time.perf_counter
     originals = sorted((find_devkit(options.voc_root) / "SegmentationClass").glob("*.png"))
-    rows = [("masks", "way", "s", "ms per mask", "times as fast")]
+    rows = [("masks", "way", "s", "processor, ms per mask", "times as fast")]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_sources(folder, originals, options.masks)
@@ -75,11 +72,11 @@ def main() -> None:
             "index masks": (by_palette, load_map("0-20:0-20,255:255"), False),
         }
         for case, (by_hand, value_map, colors) in cases.items():
-            seconds = compare(folder / case, folder, by_hand, value_map, colors, clock)
-            base = next(iter(seconds.values()))
-            for way, value in seconds.items():
-                row = (case, way, f"{value:.3f}", f"{value / options.masks * 1e3:.3f}", f"{base / value:.1f}")
-                rows.append(row)
+            costs = compare(folder / case, folder, by_hand, value_map, colors)
+            base = next(iter(costs.values()))[0]
+            for way, (seconds, processor) in costs.items():
+                per_mask = f"{processor / options.masks * 1e3:.3f}"
+                rows.append((case, way, f"{seconds:.3f}", per_mask, f"{base / seconds:.1f}"))
     print_table(rows)
     print(f"{options.masks} masks of each kind; pixels equal")
 
@@ -102,8 +99,7 @@ def compare(
     by_hand: Callable[[Path, Path], None],
     value_map: ValueMap,
     colors: bool,
-    clock: Callable[[], float],
-) -> dict[str, float]:
+) -> dict[str, tuple[float, float]]:
     targets = {way: folder / f"{source.name} {way}" for way in ("hand", "decolor 1", "decolor 2", "map 1", "map 2")}
     targets["hand"].mkdir()
 
@@ -118,12 +114,12 @@ def compare(
     if colors:
         ways |= {"voc-decolor, 1 worker": lambda: decolor(1), "voc-decolor, 2 workers": lambda: decolor(2)}
     ways |= {"mask-map, 1 worker": lambda: mapped(1), "mask-map, 2 workers": lambda: mapped(2)}
-    seconds = side_by_side(ways, clock=clock)
+    costs = costs_side_by_side(ways)
     for path in targets["hand"].iterdir():
         expected = np.asarray(Image.open(path))
         for target in targets.values():
             assert not target.exists() or np.array_equal(np.asarray(Image.open(target / path.name)), expected)
-    return seconds
+    return costs
 
 
 if __name__ == "__main__":
