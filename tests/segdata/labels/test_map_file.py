@@ -143,3 +143,19 @@ def test_the_other_maps_are_those_of_their_sources() -> None:
     assert voc.color_ids(pack_colors(voc_palette())).tolist() == [*range(21), *[-1] * 234, 255]
     assert load_map("binary").colors == {(0, 0, 0): 0, (255, 255, 255): 1}
     assert set(MAP_NAMES) == {"voc", "binary", "cityscapes", "ade20k", "pascal-context", "camvid"}
+
+
+def test_the_lines_that_are_not_classes_are_counted_and_each_has_a_code(tmp_path: Path) -> None:
+    file = tmp_path / "map.txt"
+    for text, message, codes in (
+        ("cat 1\ndog 300 0 0\n", "1 line is not a class", 1),
+        ("cat *\ndog *\nhorse 3-1\n", "2 lines are not classes", 2),
+    ):
+        file.write_text(text)
+        with pytest.raises(FaultsError, match=message) as error:
+            read_map(file)
+        assert [fault.code for fault in error.value.faults] == ["broken_line"] * codes
+
+
+def test_a_list_of_values_keeps_the_ignore_label() -> None:
+    assert load_map("0:0,1:1,9:7", 7).ignore_label == 7

@@ -28,6 +28,7 @@ VOC = MaskMapping(voc_colormap())
 OWN = MaskMapping(ValueMap(("ground", "road"), colors={(0, 0, 0): 0, (128, 64, 128): 1, (255, 255, 255): 255}))
 WHITE_CLASS = MaskMapping(ValueMap(("background", "object"), colors={(0, 0, 0): 0, (255, 255, 255): 1}))
 BINARY = MaskMapping(parse_value_map("0:0,255:1"))
+BINARY_IDS = MaskMapping(parse_value_map("0:0,1:1"))
 IDS = np.array([[0, 0, 1, 15], [20, 255, 255, 0]], np.uint8)
 BLACK_AND_WHITE = np.array([[0, 255], [255, 0]], np.uint8)
 
@@ -339,3 +340,9 @@ def test_the_report_says_how_a_mask_became_an_index_mask() -> None:
         (encoded(BLACK_AND_WHITE), BINARY),
     )]  # fmt: skip
     assert methods == ["copied", "rewritten", "mapped", "mapped"]
+
+
+def test_values_that_were_taken_as_class_ids_are_in_the_report() -> None:
+    assert to_index_png(encoded(IDS), VOC).ids_found == {0, 1, 15, 20, 255}
+    assert to_index_png(encoded(np.array([[0, 1]], np.uint8)), BINARY_IDS).ids_found == frozenset()
+    assert to_index_png(paletted(IDS, voc_palette().tobytes()), VOC).ids_found == frozenset()

@@ -112,3 +112,33 @@ def test_gray_made_from_color_is_named_for_what_it_is() -> None:
     assert voc_colormap().gray_diagnosis([0, 14, 255]) is None
     assert voc_colormap().gray_diagnosis([0, 14, 19]) is None, "boat and cat could be motorbike and train"
     assert voc_colormap().gray_diagnosis([0, 38, 39]) is None, "39 is not the luminance of any color"
+
+
+def test_a_range_of_classes_is_as_long_as_its_range_of_values() -> None:
+    assert ids(parse_value_map("5-7:10-12"), 5, 6, 7) == [10, 11, 12]
+    with pytest.raises(InvalidInputError, match="one class or as many classes"):
+        parse_value_map("5-7:10-13")
+
+
+def test_maps_keep_the_ignore_label_and_name_their_classes() -> None:
+    listed = parse_value_map("0:0,1:9,255:7", 7)
+    assert (listed.ignore_label, [listed.name(id_) for id_ in (0, 7, 9)]) == (7, ["class_0", "void", "class_9"])
+    threshold = threshold_map(100, 9)
+    assert (threshold.ignore_label, threshold.names) == (9, ("background", "foreground"))
+    assert ids(threshold, 0, 99, 100) == [0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("3:0", "3"), ("3:0,5:1", "3 or 5"), ("0:0,3:0,5-9:1", "0, 3 or 5 to 9")],
+)
+def test_the_values_with_a_class_are_named_in_words(text: str, words: str) -> None:
+    assert parse_value_map(text).expected_values() == words
+
+
+def test_colors_without_a_class_are_minus_one_or_have_the_class_of_all_others() -> None:
+    packed = np.array([0x000000, 0x050505, 0x102030], np.int32)
+    assert parse_value_map("0:4").color_ids(packed).tolist() == [4, -1, -1]
+    assert parse_value_map("0:4,*:6").color_ids(packed).tolist() == [4, 6, 6]
+    assert ValueMap(colors={(0, 0, 0): 3}, other=2).color_ids(packed).tolist() == [3, 2, 2]
+    assert parse_value_map("0:4").color_ids(packed).dtype == np.int16
