@@ -17,7 +17,7 @@ from segdata.lists import read_list
 from segdata.mindrecord.index import index_path
 from segdata.mindrecord.shards import SetReader
 from segdata.recorded import unknown_facts
-from segdata.records.fetch import find_manifest
+from segdata.records.fetch import find_set
 from segdata.records.fields import FieldNames, describe_form, find_fields
 from segdata.records.foreign import ForeignSet, is_foreign, open_shards, shards_name
 from segdata.records.manifest import Manifest
@@ -136,13 +136,13 @@ def info(
     """
     place = parse_location(location)
     if not isinstance(place, Path):
-        return find_manifest(place)
+        return find_set(place)[1]
     kind = dataset_kind(place)
     if kind == "list":
         return SourceInfo(str(place), kind, "semantic", len(read_list(place)))
     if kind == "coco":
         return _coco_info(read_coco(place))
-    return _foreign_info(place, image_field, label_field) if is_foreign(place) else find_manifest(place)
+    return _foreign_info(place, image_field, label_field) if is_foreign(place) else find_set(place)[1]
 
 
 def _coco_info(coco: Coco) -> SourceInfo:

@@ -38,21 +38,22 @@ class _Found:
         return files
 
 
-def find_manifest(location: Location) -> Manifest:
-    """Return the manifest of the set at `location`: a directory, manifest or any single shard, as a path or a URL.
+def find_set(location: Location) -> tuple[Path | Url, Manifest]:
+    """Return the directory or prefix, and the manifest, of the set at `location`.
+
+    Args:
+        location: the set's directory, manifest or any single shard, as a path or a URL.
 
     Raises:
         InvalidInputError: when there is no set, or its manifest is damaged or has a newer format.
         SegDataError: when the store cannot be reached or denies access.
     """
     place = parse_location(location)
-    return open_set(place).manifest if isinstance(place, Path) else _find(place).manifest
-
-
-def set_location(location: Location) -> Path | Url:
-    """Return the directory or the prefix of the set that `location` names; see `find_manifest` for errors."""
-    place = parse_location(location)
-    return open_set(place).directory if isinstance(place, Path) else _find(place).url
+    if isinstance(place, Path):
+        records = open_set(place)
+        return records.directory, records.manifest
+    found = _find(place)
+    return found.url, found.manifest
 
 
 def local_set(location: Location, *, work_dir: Path | None = None, progress: Progress = silent) -> Path:

@@ -13,7 +13,7 @@ from segdata.files.paths import real
 from segdata.labels.map_pixels import Unknown
 from segdata.parallel import Progress, silent
 from segdata.records.convert import ConvertReport, to_mindrecord
-from segdata.records.fetch import local_set, set_location
+from segdata.records.fetch import find_set, local_set
 from segdata.records.foreign import is_foreign
 from segdata.records.merged import MergedSets
 from segdata.records.reader import open_set
@@ -70,7 +70,7 @@ def merge_sets(
         InvalidInputError: when a set cannot be opened.
     """
     _check_ours(sets)
-    places = [set_location(each) for each in sets]
+    places = [find_set(each)[0] for each in sets]
     _check_not_target(places, parse_location(dst_path))
     prefixes = _prefixes(places) if prefix else [""] * len(sets)
     opened = {str(each): open_set(local_set(each, work_dir=work_dir, progress=progress)) for each in sets}

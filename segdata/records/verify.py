@@ -12,7 +12,7 @@ from segdata.files.paths import file_digest
 from segdata.mindrecord.header import read_shard_header
 from segdata.mindrecord.index import INDEX_SUFFIX
 from segdata.parallel import Progress, default_workers, progress_map, silent
-from segdata.records.fetch import find_manifest, set_location
+from segdata.records.fetch import find_set
 from segdata.records.judge import judge, require_mindspore
 from segdata.records.reader import RecordSet, open_set
 from segdata.records.recount import recount
@@ -71,18 +71,17 @@ def verify(
     """
     if with_mindspore:
         require_mindspore()
-    place, files = set_location(location), find_manifest(location).files
+    place, manifest = find_set(location)
 
     def belongs(name: str) -> bool:
         # Copy the objects that exist, not those that should: missing, oversized and foreign files are problems to name.
-        return "/" not in name and (name in files or ".mindrecord" in name)
+        return "/" not in name and (name in manifest.files or ".mindrecord" in name)
 
     with reading(place, belongs, work_dir=work_dir, progress=progress) as directory:
         found = open_set(directory)
         problems = _problems(found, quick=quick, progress=progress)
         if with_mindspore and not problems:
             problems += judge(found, progress)
-    manifest = found.manifest
     return VerifyReport(str(place), manifest.rows, len(manifest.shards), quick, with_mindspore, tuple(problems))
 
 

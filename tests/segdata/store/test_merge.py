@@ -10,7 +10,7 @@ from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError
 from segdata.merging import merge
 from segdata.records.convert import to_mindrecord
-from segdata.records.fetch import set_location
+from segdata.records.fetch import find_set
 from segdata.records.merge import SetMergeReport
 from segdata.records.verify import verify
 from segdata.store.url import Url
@@ -22,7 +22,7 @@ def test_parts_and_target_may_be_urls(url: Url, devkit: Path, tmp_path: Path) ->
     target = url.parent / "all"
     report = merge([f"{url}/manifest.json", tmp_path / "val"], str(target), num_shards=3, prefix=True)
     assert isinstance(report, SetMergeReport)
-    assert (report.result.rows, report.result.target, set_location(target)) == (13, str(target), target)
+    assert (report.result.rows, report.result.target, find_set(target)[0]) == (13, str(target), target)
     assert verify(target).ok
     with pytest.raises(InvalidInputError, match="is one of the sets to merge"):
         merge([url, tmp_path / "val"], url, overwrite=True)
