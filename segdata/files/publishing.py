@@ -22,6 +22,17 @@ _NEW, _OLD = "new", "old"
 
 
 @contextmanager
+def staged_unless(dry_run: bool, target: Path, *, overwrite: bool) -> Iterator[Path | None]:
+    """Yield a staging directory for `target`, see `staged_directory`; None in a dry run, after the same checks."""
+    if dry_run:
+        check_target_directory(target, overwrite=overwrite)
+        yield None
+    else:
+        with staged_directory(target, overwrite=overwrite) as staging:
+            yield staging
+
+
+@contextmanager
 def staged_directory(
     target: Path, *, overwrite: bool, ours: Collection[str] | None = None, keep: bool = False
 ) -> Iterator[Path]:

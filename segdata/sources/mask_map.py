@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from segdata.cluster import Workers
 from segdata.errors import OptionError
-from segdata.files.ownership import check_inputs_outside, check_target_directory
-from segdata.files.publishing import staged_directory
+from segdata.files.ownership import check_inputs_outside
+from segdata.files.publishing import staged_unless
 from segdata.labels.classes import CLASS_NAMES, write_class_names
 from segdata.labels.colormap import IGNORE
 from segdata.labels.map_pixels import MaskMapping, SourceCounts, Unknown
@@ -110,14 +110,10 @@ def mask_map(
     check_inputs_outside(dst_path, src_path)
     names, left_out = find_masks(src_path, dst_path, mask_suffix)
     class_names = mapping.map.names
-    if dry_run:
-        check_target_directory(dst_path, overwrite=overwrite)
-        converted = convert_masks(src_path, names, mapping, None, workers=workers, progress=progress)
-    else:
-        with staged_directory(dst_path, overwrite=overwrite) as staging:
-            converted = convert_masks(src_path, names, mapping, staging, workers=workers, progress=progress)
-            if class_names:
-                write_class_names(staging / CLASS_NAMES, class_names)
+    with staged_unless(dry_run, dst_path, overwrite=overwrite) as staging:
+        converted = convert_masks(src_path, names, mapping, staging, workers=workers, progress=progress)
+        if staging and class_names:
+            write_class_names(staging / CLASS_NAMES, class_names)
     return MaskMapReport(
         source=str(src_path),
         target=str(dst_path),

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.cluster import Workers
-from segdata.files.ownership import check_inputs_outside, check_target_directory
-from segdata.files.publishing import staged_directory
+from segdata.files.ownership import check_inputs_outside
+from segdata.files.publishing import staged_unless
 from segdata.labels.map_pixels import MaskMapping
 from segdata.labels.value_map import ValueMap, voc_colormap
 from segdata.parallel import Progress, silent
@@ -66,12 +66,8 @@ def voc_decolor(
     check_inputs_outside(target, source)
     masks, left_out = find_masks(source, target)
     mapping = MaskMapping(colormap or voc_colormap())
-    if dry_run:
-        check_target_directory(target, overwrite=overwrite)
-        converted = convert_masks(source, masks, mapping, None, count=False, workers=workers, progress=progress)
-    else:
-        with staged_directory(target, overwrite=overwrite) as staging:
-            converted = convert_masks(source, masks, mapping, staging, count=False, workers=workers, progress=progress)
+    with staged_unless(dry_run, target, overwrite=overwrite) as staging:
+        converted = convert_masks(source, masks, mapping, staging, count=False, workers=workers, progress=progress)
     return DecolorReport(
         source=str(source),
         target=str(target),

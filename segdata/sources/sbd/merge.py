@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from segdata.cluster import Workers, check_shared
 from segdata.errors import Fault, FaultsError, InvalidInputError
-from segdata.files.ownership import check_inputs_outside, check_target_directory, check_target_file
+from segdata.files.ownership import check_inputs_outside, check_target_file
 from segdata.files.paths import below, normal
-from segdata.files.publishing import staged_directory
+from segdata.files.publishing import staged_unless
 from segdata.images.header import IMAGE_SUFFIXES, ImageHeader, check_size
 from segdata.images.reading import read_image_header
 from segdata.labels.colormap import VOC_CLASSES
@@ -116,16 +116,12 @@ def sbd_merge(
     pairs = [Pair(source.image, (masks / f"{source.id_}.png").as_posix()) for source in sources]
     pairs += [Pair(voc_image_of(id_), voc_mask_of(id_)) for id_ in splits.voc_train]
     known = [fault for finder in finders for fault in finder.faults(missing=not dry_run)]
-    convert = partial(_convert_all, root, sources, known, workers or default_workers(), progress)
 
     list_path = root / list_file
     check_target_file(list_path, overwrite=overwrite)
-    if dry_run:
-        check_target_directory(target, overwrite=overwrite)
-        convert(None)
-    else:
-        with staged_directory(target, overwrite=overwrite) as staging:
-            convert(staging)
+    with staged_unless(dry_run, target, overwrite=overwrite) as staging:
+        _convert_all(root, sources, known, workers or default_workers(), progress, staging)
+    if not dry_run:
         write_list(list_path, pairs, overwrite=overwrite)
     return MergeReport(
         list=str(list_path),

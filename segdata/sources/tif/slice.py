@@ -11,9 +11,9 @@ from pathlib import Path
 
 from segdata.cluster import Workers
 from segdata.errors import InvalidInputError, OptionError
-from segdata.files.ownership import check_inputs_outside, check_target_directory
+from segdata.files.ownership import check_inputs_outside
 from segdata.files.paths import normal
-from segdata.files.publishing import staged_directory
+from segdata.files.publishing import staged_unless
 from segdata.images.tiff import Stack
 from segdata.images.tiff_pixels import PageForm
 from segdata.images.values import Percentiles, ValueRange
@@ -133,9 +133,7 @@ def tif_slice(
             mask_planes = label_channel(stack_planes(masks, label_axes, "--label_axes"), planes, channel_index)
             pairing = "order" if slices.unknown or mask_planes.unknown else "axes"
             tracks.append(_label_track(masks, mask_planes, slices, track, names, meaning))
-        if dry_run:
-            check_target_directory(dst_path, overwrite=overwrite)
-        staging = None if dry_run else files.enter_context(staged_directory(dst_path, overwrite=overwrite))
+        staging = files.enter_context(staged_unless(dry_run, dst_path, overwrite=overwrite))
         sliced = slice_all(tracks, chosen, staging, meaning.cure, workers=workers, progress=progress)
         clipped, *label_pixels = sliced.counts
         if labels:
