@@ -10,19 +10,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, islice
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
 
 from segdata.cluster import Workers
 from segdata.dataset import Dataset
-from segdata.errors import Code, Fault, FaultsError, InvalidInputError
+from segdata.errors import Code, Fault, InvalidInputError
 from segdata.inspect.check.near_hash import SIGNATURE_BYTES, alike, gray, orient, signature, thumbnail
 from segdata.inspect.check.near_index import PROPOSED, propose
-from segdata.parallel import Progress, default_workers, map_faults, progress_map
+from segdata.inspect.check.overlap import read_compared
+from segdata.parallel import Progress, default_workers, progress_map
 from segdata.samples import Sample
-from segdata.text import plural
 
 #: What `ORIENTATIONS` are called, the same from both images.
 _CALLED = (
@@ -133,25 +133,9 @@ def _read_signatures(dataset: Dataset, *, workers: Workers, progress: Progress) 
         FaultsError: when images cannot be read; lists them.
     """
     found = Signatures(dataset)
-    faults: list[Fault] = []
-    for row, read in enumerate(
-        map_faults(
-            _signature,
-            dataset.samples(),
-            faults,
-            name=attrgetter("name"),
-            total=len(dataset),
-            label="compare",
-            progress=progress,
-            workers=workers,
-            kind=dataset.worker_kind,
-            chunk=8,
-        )
-    ):
-        found.add(row, read)
-    if faults:
-        images = plural(len(faults), "image")
-        raise FaultsError(f"{dataset.path}: {images} to compare with cannot be read", faults)
+    read = read_compared(_signature, dataset, kind=dataset.worker_kind, workers=workers, progress=progress)
+    for row, each in enumerate(read):
+        found.add(row, each)
     return found
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from segdata.cluster import Workers
 from segdata.dataset import CocoDataset, Dataset, dataset_kind, open_dataset
 from segdata.errors import Fault, FaultsError
 from segdata.inspect.check.same_file import FileNames, file_names
 from segdata.inspect.check.sample import SampleReport, digest
-from segdata.parallel import Progress, map_faults
+from segdata.parallel import Progress, WorkerKind, map_faults
 from segdata.samples import Sample
 from segdata.text import plain_path, plural
+
+_R = TypeVar("_R")
 
 
 @dataclass(frozen=True)
@@ -97,11 +100,29 @@ def _only_ones(names: Iterable[str]) -> dict[str, str]:
     return {stem: found[0] for stem, found in by_stem.items() if len(found) == 1}
 
 
-def _read_contents(dataset: Dataset, workers: Workers, progress: Progress) -> dict[bytes, str]:
-    contents: dict[bytes, str] = {}
+def read_compared(
+    read: Callable[[Sample], _R],
+    dataset: Dataset,
+    *,
+    kind: WorkerKind = "threads",
+    workers: Workers,
+    progress: Progress,
+) -> Iterator[_R]:
+    """Yield what `read` returns for each sample of a data set to compare with, in its order.
+
+    Args:
+        read: reads an image; with worker processes, it is sent to them.
+        dataset: the data set to compare with.
+        kind: workers that suit `read`.
+        workers: their number, or a cluster.
+        progress: reports progress.
+
+    Raises:
+        FaultsError: after the last sample, when images cannot be read; lists them.
+    """
     faults: list[Fault] = []
-    for name, content in map_faults(
-        _content,
+    yield from map_faults(
+        read,
         dataset.samples(),
         faults,
         name=attrgetter("name"),
@@ -109,12 +130,18 @@ def _read_contents(dataset: Dataset, workers: Workers, progress: Progress) -> di
         label="compare",
         progress=progress,
         workers=workers,
+        kind=kind,
         chunk=8,
-    ):
-        contents.setdefault(content, name)
+    )
     if faults:
         images = plural(len(faults), "image")
         raise FaultsError(f"{dataset.path}: {images} to compare with cannot be read", faults)
+
+
+def _read_contents(dataset: Dataset, workers: Workers, progress: Progress) -> dict[bytes, str]:
+    contents: dict[bytes, str] = {}
+    for name, content in read_compared(_content, dataset, workers=workers, progress=progress):
+        contents.setdefault(content, name)
     return contents
 
 

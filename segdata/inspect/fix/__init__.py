@@ -169,8 +169,8 @@ def fix(
     with TemporaryDirectory(prefix="segdata-fix-", dir=temporary_folder("cures")) as work:
         copy = Path(work, source.name)
         shutil.copyfile(source, copy)
-        root = (data_root or source.parent).absolute() if kind == "list" else _image_folder(source, copy, images)
-        shutil.copyfile(source, copy)
+        root = (data_root or source.parent) if kind == "list" else (images or _image_folder(source, Path(work)))
+        root = root.absolute()
         rounds = Rounds(copy, NewFiles(root, Path(work, "files")), classes or Classes(), wishes, places)
         result = rounds.run()
         new_files = len(rounds.files.names.intersection(rounds.names))
@@ -226,17 +226,17 @@ def _check_options(source: Path, kind: DatasetKind, drop_from: Path | None, **gi
         )
 
 
-def _image_folder(source: Path, copy: Path, images: Path | None) -> Path:
-    """Return the folder of the images of a JSON, of which `copy` may be changed to find it."""
-    if images is not None:
-        return images.absolute()
-    for _ in range(2):
+def _image_folder(source: Path, work: Path) -> Path:
+    """Return the folder of the images of a JSON; if it cannot be parsed, a readable copy in `work` is."""
+    readable_copy = work / "readable.json"
+    for path in (source, readable_copy):
         try:
-            return find_image_folder(replace(read_coco(copy, faults=[]), path=source)).absolute()
+            return find_image_folder(replace(read_coco(path, faults=[]), path=source))
         except InvalidInputError:
-            if (text := readable(copy)) is not None:
-                copy.write_bytes(text)
-    return source.absolute().parent
+            if path == readable_copy or (text := readable(source)) is None:
+                break
+            readable_copy.write_bytes(text)
+    return source.parent
 
 
 def _fixed_codes(rounds: Rounds, result: CheckReport, names: dict[str, str]) -> tuple[FixedCode, ...]:
