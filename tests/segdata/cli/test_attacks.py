@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from command_lines import SEGDATA, write_inputs
+from command_lines import SEGDATA
 
 Run = Callable[..., Result]
 
@@ -22,13 +22,6 @@ VAL = "VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt"
 LABELME, YOLO = "labelme labelme --dst_path", "yolo-seg yolo --dst_path"
 MASKS = "masks-to-coco masks --images pngs --dst_path"
 BRACKETS = "[" * 5000 + "]" * 5000
-
-
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("inputs") / "data"
-    write_inputs(root)
-    return root
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_lines import SEGDATA, write_inputs
+from command_lines import SEGDATA
 from PIL import Image
 
 from segdata.records.reader import open_set, read_rows
@@ -102,13 +102,6 @@ def run_all(folder: Path, lines: list[str], *, before: str = "", program: str = 
     ended = shell(f"{before}{sys.executable} ../program.py {given}", folder, PYTHONPATH=os.getcwd())
     assert ended.returncode == 0, ended.stderr
     return [(status, text) for status, text in json.loads(ended.stdout)]
-
-
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("inputs") / "data"
-    write_inputs(root)
-    return root
 
 
 def test_without_a_temporary_folder_what_needs_one_is_refused_and_all_else_works(inputs: Path, tmp_path: Path) -> None:

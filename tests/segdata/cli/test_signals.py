@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_lines import SEGDATA, write_inputs
+from command_lines import SEGDATA
 
 import segdata
 
@@ -72,12 +72,11 @@ COMMANDS = [
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("inputs") / "data"
-    write_inputs(root)
-    (root.parent / "program.py").write_text(PROGRAM)
-    (root.parent / "killer.py").write_text(KILLER)
-    return root
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("programs")
+    (folder / "program.py").write_text(PROGRAM)
+    (folder / "killer.py").write_text(KILLER)
+    return folder
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -87,7 +86,7 @@ def contents(root: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_interrupted_command_says_so_and_writes_nothing(
-    command: str, sent: signal.Signals, status: int, inputs: Path, tmp_path: Path
+    command: str, sent: signal.Signals, status: int, inputs: Path, programs: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(inputs, tmp_path / "data")
     options = (
@@ -96,7 +95,7 @@ def test_an_interrupted_command_says_so_and_writes_nothing(
         else SEGDATA[command].split()
     )
     ended = subprocess.run(
-        [sys.executable, str(inputs.parent / "program.py"), str(int(sent)), command, *options],
+        [sys.executable, str(programs / "program.py"), str(int(sent)), command, *options],
         cwd=tmp_path / "data", capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(Path.cwd())},
     )  # fmt: skip
     assert ended.returncode == status, ended.stderr
@@ -108,13 +107,13 @@ def test_an_interrupted_command_says_so_and_writes_nothing(
 
 @pytest.mark.parametrize("command", ["to-mindrecord", "check"])
 def test_a_killed_worker_process_is_a_sentence_and_nothing_is_written(
-    command: str, inputs: Path, tmp_path: Path
+    command: str, inputs: Path, programs: Path, tmp_path: Path
 ) -> None:
     # All other commands have threads only.
     shutil.copytree(inputs, tmp_path / "data")
     line = [command, *SEGDATA[command].split(), "--decode", "--workers", "2"]
     ended = subprocess.run(
-        [sys.executable, str(inputs.parent / "killer.py"), *line],
+        [sys.executable, str(programs / "killer.py"), *line],
         cwd=tmp_path / "data", capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(Path.cwd())},
     )  # fmt: skip
     assert (ended.returncode, ended.stdout) == (1, "")
@@ -123,11 +122,13 @@ def test_a_killed_worker_process_is_a_sentence_and_nothing_is_written(
     assert contents(tmp_path / "data") == contents(inputs)
 
 
-def test_a_program_that_is_stopped_and_continued_writes_the_same_bytes(inputs: Path, tmp_path: Path) -> None:
+def test_a_program_that_is_stopped_and_continued_writes_the_same_bytes(
+    inputs: Path, programs: Path, tmp_path: Path
+) -> None:
     shutil.copytree(inputs, tmp_path / "data")
     program = subprocess.Popen(
         [
-            sys.executable, str(inputs.parent / "program.py"), str(int(signal.SIGSTOP)),
+            sys.executable, str(programs / "program.py"), str(int(signal.SIGSTOP)),
             "to-mindrecord", *SEGDATA["to-mindrecord"].split(), "--workers", "2",
         ],
         cwd=tmp_path / "data", env=os.environ | {"PYTHONPATH": str(Path.cwd())}, stdout=subprocess.DEVNULL,

@@ -12,16 +12,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from command_lines import SEGDATA, write_inputs
+from command_lines import SEGDATA
 
 from segdata.cli import main
-
-
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("inputs") / "data"
-    write_inputs(root)
-    return root
 
 
 @pytest.fixture
