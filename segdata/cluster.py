@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
@@ -122,6 +120,9 @@ def _check_answering(cluster: Cluster) -> None:
         raise SegDataError(
             f"{cluster.address!r}: not the address of a Dask scheduler; expected tcp://HOST:PORT or tls://HOST:PORT"
         ) from error
+    # Imported here: it would take a tenth of the time of a command without a cluster.
+    import asyncio
+
     try:
         asyncio.run(_greet(cluster.address))
     # TypeError: there are no certificates.
@@ -133,6 +134,8 @@ def _check_answering(cluster: Cluster) -> None:
 
 async def _greet(address: str) -> None:
     """Exchange greetings with a program of Dask; its `Client` would wait forever for another program's."""
+    import asyncio
+
     from distributed.comm import connect
     from distributed.security import Security
 
@@ -156,4 +159,6 @@ def _check_versions(client: Client, cluster: Cluster) -> None:
 
 def versions() -> dict[str, str]:
     """Return the versions of the packages that affect the output."""
+    from importlib import metadata
+
     return {name: metadata.version(name) for name in _PROGRAMS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,27 +13,31 @@ from typing import Protocol
 from segdata.cluster import Workers
 from segdata.coco.annotations import Boxes, entries, orphans
 from segdata.coco.file import Coco, CrowdMeaning, read_coco
-from segdata.coco.hints import find_image_folder
+from segdata.coco.hints import common_prefix, find_image_folder
 from segdata.encoded import File
-from segdata.errors import Fault, OptionError
+from segdata.errors import Fault, InvalidInputError, OptionError
+from segdata.files.root import check_root
 from segdata.images.values import Percentiles, ValueRange
 from segdata.labels.classes import Classes
 from segdata.lists import Pair, read_list
-from segdata.lists.root import check_root
 from segdata.mindrecord.index import index_path
 from segdata.parallel import Progress, WorkerKind, default_workers, silent
 from segdata.recorded import ForeignDataset, RecordDataset
 from segdata.records.foreign import is_foreign
 from segdata.records.instance import Instances
 from segdata.records.instance_check import check_annotated_images
+from segdata.records.manifest import MANIFEST
 from segdata.records.rows import Rows
 from segdata.records.schema import TaskName
 from segdata.records.semantic import check_pairs, pair_files
 from segdata.records.value_range import resolve_value_range
 from segdata.samples import CocoObjects, DatasetKind, Sample
+from segdata.text import option_names
+
+_log = logging.getLogger(__name__)
 
 #: Reports of a list repeat this if its classes are not given.
-_ASSUMED = "names of the classes: VOC's 21 are assumed; --class_names or --num_classes names others"
+_ASSUMED = "class names: VOC's 21 are assumed. Give others with --class_names or --num_classes"
 
 
 class Dataset(Protocol):
@@ -111,7 +116,7 @@ class ListDataset:
         """Run `check_pairs` on all samples."""
         for option, given in (("drop_empty", drop_empty), ("boxes", boxes != "json")):
             if given:
-                raise OptionError(f"{self.path} is a list file, which does not take {option}")
+                raise OptionError(f"{self.path} is a list file, which does not take {option_names([option])}")
         rows = check_pairs(
             self.pairs,
             self.root,
@@ -240,7 +245,7 @@ def open_dataset(
             by default.
         value_range: samples of deep images that mean black and white; percentiles are found by reading all images, but
             not in a set without a manifest. A record set with one knows its own.
-        crowd: what `iscrowd` 1 means in a JSON: a region of objects that cannot be told apart, or one ``object``, as
+        crowd: what `iscrowd` 1 means in a JSON: a region of objects that cannot be distinguished, or one ``object``, as
             CVAT writes it for each mask of a brush.
         strip_prefix: start of the image names in a JSON to remove.
         image_field: field of the encoded images in a set without a manifest; by default ``data``, or that of a form
@@ -252,12 +257,13 @@ def open_dataset(
         progress: reports their progress.
 
     Raises:
-        InvalidInputError: when the data set cannot be opened, its percentiles cannot be found, or all images of a list
-            are below another folder than its data root.
+        InvalidInputError: when the data set cannot be opened, its percentiles cannot be found, or all its images are
+            below another folder than the one that was named.
         OptionError: when the data set does not take a given option, or the image folder does not exist.
         FaultsError: when lines or members of the file are not samples.
     """
     kind = dataset_kind(path)
+    _log.info("open %s: %s", path, kind)
     of_a_json = {"images": images, "crowd": crowd if crowd != "crowd" else None, "strip_prefix": strip_prefix or None}
     fields = {"image_field": image_field, "label_field": label_field}
     foreign = kind == "records" and is_foreign(path)
@@ -267,17 +273,22 @@ def open_dataset(
         return ForeignDataset(path, classes=classes, value_range=value_range, **fields)
     find = partial(resolve_value_range, value_range, workers=workers or default_workers(), progress=progress)
     if kind == "records":
+        check_folder(path)
         return RecordDataset(path)
     if kind == "list":
         listed = ListDataset(path, (data_root or path.parent).absolute(), classes or Classes(), faults)
-        check_root(path, listed.root, listed.pairs)
+        names = [pair.image for pair in listed.pairs]
+        check_root(path, listed.root, names, "--data_root")
         listed.unknown = () if classes else (_ASSUMED,)
-        listed.value_range = find(listed.root, [pair.image for pair in listed.pairs])
+        listed.value_range = find(listed.root, names)
         return listed
     dataset = CocoDataset(path, images, faults, crowd=crowd, strip_prefix=strip_prefix)
+    names = [image.file_name for image in dataset.coco.images]
+    if not common_prefix(dataset.images, names):
+        check_root(path, dataset.images, names, "--images")
     if not dataset.images.is_dir():
         raise OptionError(f"{path}: image folder {dataset.images} does not exist. Name the folder with --images.")
-    dataset.value_range = find(dataset.images, [image.file_name for image in dataset.coco.images])
+    dataset.value_range = find(dataset.images, names)
     return dataset
 
 
@@ -286,6 +297,18 @@ def dataset_kind(path: Path) -> DatasetKind:
     if path.is_dir() or path.name == "manifest.json" or ".mindrecord" in path.name or index_path(path).is_file():
         return "records"
     return "coco" if path.suffix.lower() == ".json" else "list"
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a folder without a manifest: it may contain a list file or a COCO JSON, which must be named itself.
+
+    Raises:
+        InvalidInputError: when `path` is such a folder.
+    """
+    if path.is_dir() and not (path / MANIFEST).exists():
+        raise InvalidInputError(
+            f"{path}: a folder with no record set; expected a list file, a COCO JSON or a record set. Name the file."
+        )
 
 
 #: What `open_dataset` can be given: a name for messages, and the options that apply.
@@ -301,4 +324,4 @@ def _check_options(path: Path, kind: str, given: Mapping[str, object]) -> None:
     what, used = _OPTIONS[kind]
     useless = [name for name, value in given.items() if value is not None and name not in used]
     if useless:
-        raise OptionError(f"{path} is {what}, which does not take {' or '.join(useless)}")
+        raise OptionError(f"{path} is {what}, which does not take {option_names(useless)}")

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache, partial
 from itertools import islice
 from typing import Literal, Protocol, TypeVar
 
 from segdata.cluster import Cluster, Workers, cluster_map
-from segdata.errors import Fault, SegDataError, collecting
+from segdata.errors import Fault, collecting
+from segdata.processes import worker_processes
+from segdata.worker import Advance, begin, reporting
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
-#: Bytes of the longest temporary folder: a socket's path has at most 107 (unix(7)), and multiprocessing appends 32.
-_LONGEST_TEMPORARY = 75
-
 #: Bytes of an image or label that are kept for the next one after it was freed.
 _KEPT = 8 << 20
 
-WorkerKind = Literal["threads", "processes"]
+#: Minimum number of samples for worker processes, unless their images are decoded: fewer are read before a process has
+#: started.
+PROCESSES_FROM = 5000
 
-#: Takes the number of items finished since the last call; may be called from any thread.
-Advance = Callable[[int], object]
+WorkerKind = Literal["threads", "processes"]
 
 
 class Progress(Protocol):
@@ -60,25 +56,14 @@ def if_worth(workers: Workers, worth: bool) -> Workers:
     return workers if worth or isinstance(workers, Cluster) else 1
 
 
-class Stopped(Exception):
-    """Ends a thread whose result is no longer needed."""
-
-
-_thread = threading.local()
-
-
-def check_stopped() -> None:
-    """Raise `Stopped` in a thread of `ordered_map` if the caller failed or was interrupted.
-
-    Threads cannot be ended from outside, so long-running functions call this between steps.
-    """
-    stop: threading.Event | None = getattr(_thread, "stop", None)
-    if stop and stop.is_set():
-        raise Stopped
-
-
 def ordered_map(
-    function: Callable[[_T], _R], items: Iterable[_T], *, workers: Workers, kind: WorkerKind = "threads", chunk: int = 1
+    function: Callable[[_T], _R],
+    items: Iterable[_T],
+    *,
+    workers: Workers,
+    kind: WorkerKind = "threads",
+    chunk: int = 1,
+    advance: Advance | None = None,
 ) -> Iterator[_R]:
     """Yield ``function(item)`` in the order of `items`, for any number of workers.
 
@@ -86,13 +71,14 @@ def ordered_map(
     calling thread. Each worker gets `chunk` items at a time; use more than one if passing an item to a worker costs
     more than processing it.
 
-    Use threads for work that releases the GIL and processes for everything else. Processes are not forked, since the
-    libraries of this process have running threads, so a script must call this under ``if __name__ == "__main__":``. A
-    cluster gets the same chunks and ignores `kind`; function, items and results must be picklable, and its workers must
-    see all files under the same paths.
+    Use threads for work that releases the GIL for long, and processes for everything else; a script must start these
+    under ``if __name__ == "__main__":``. A cluster gets the same chunks and ignores `kind`; function, items and results
+    must be picklable, and its workers must see all files under the same paths.
+
+    `advance` gets what the function reports by `segdata.worker.report_progress`, but not from a cluster.
 
     Raises:
-        SegDataError: when a worker process dies (killed, out of memory); see also `cluster_map`.
+        SegDataError: when a worker process dies; see `worker_processes` and `cluster_map`.
     """
     if isinstance(workers, Cluster):
         for results in cluster_map(partial(_run, function), _chunks(items, chunk), workers):
@@ -100,26 +86,18 @@ def ordered_map(
         return
     _keep_freed_memory()
     if workers <= 1:
-        yield from map(function, items)
+        with reporting(advance):
+            yield from map(function, items)
         return
-    stop = threading.Event()
-    executor: Executor = _threads(workers, stop) if kind == "threads" else _processes(workers)
-    waiting: deque[Future[list[_R]]] = deque()
-    try:
+    started = worker_processes(workers, function, advance) if kind == "processes" else _worker_threads(workers, advance)
+    with started as executor:
+        waiting: deque[Future[list[_R]]] = deque()
         for part in _chunks(items, chunk):
             waiting.append(executor.submit(_run, function, part))
             if len(waiting) >= 4 * workers:
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()
-    except BrokenProcessPool as error:
-        raise SegDataError(
-            "a worker process was killed before it finished; either memory ran out, or the calling script lacks an "
-            '`if __name__ == "__main__":` guard'
-        ) from error
-    finally:
-        stop.set()
-        executor.shutdown(wait=True, cancel_futures=True)
 
 
 def progress_map(
@@ -196,54 +174,15 @@ def _attempt(function: Callable[[_T], _R], name: Callable[[_T], str], item: _T) 
     return results, faults
 
 
-def _threads(workers: int, stop: threading.Event) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(workers, initializer=setattr, initargs=(_thread, "stop", stop))
-
-
-def _processes(workers: int) -> ProcessPoolExecutor:
-    folder = temporary_folder("worker processes", ", or use 1 worker")
-    if len(os.fsencode(folder)) > _LONGEST_TEMPORARY:
-        raise SegDataError(
-            f"{folder}: too long for worker processes; expected a path of at most {_LONGEST_TEMPORARY} bytes for "
-            "temporary files. Set TMPDIR to a shorter path."
-        )
-    context = multiprocessing.get_context("forkserver")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
-
-
-def _end_with_parent() -> None:
-    """End a worker process together with its parent; if the parent is killed, the worker would wait forever.
-
-    Ctrl-C reaches all processes of the group; only the parent handles it.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_wait_for_parent, daemon=True).start()
-
-
-def temporary_folder(user: str, otherwise: str = "") -> str:
-    """Return the folder for temporary files.
-
-    Args:
-        user: what needs it, for the message.
-        otherwise: what can be done without it.
-
-    Raises:
-        SegDataError: when no such folder can be written to.
-    """
+@contextmanager
+def _worker_threads(workers: int, advance: Advance | None) -> Iterator[Executor]:
+    stop = threading.Event()
+    executor = ThreadPoolExecutor(workers, initializer=begin, initargs=(stop.is_set, advance))
     try:
-        return tempfile.gettempdir()
-    except FileNotFoundError as error:
-        raise SegDataError(
-            f"there is nowhere to write temporary files, which {user} need; expected one of the folders in TMPDIR, "
-            f"TEMP, TMP or /tmp. Set TMPDIR to a folder that can be written to{otherwise}."
-        ) from error
-
-
-def _wait_for_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+        yield executor
+    finally:
+        stop.set()
+        executor.shutdown(wait=True, cancel_futures=True)
 
 
 @cache

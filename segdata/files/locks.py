@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from segdata.errors import SegDataError
 
 
@@ -41,8 +39,11 @@ def locked(path: Path, target: Path, *, wait: bool = False) -> Iterator[None]:
         InUseError: when another run holds the lock.
         SegDataError: when something else has the name of the lock file.
     """
+    # Imported here: only commands that write need it, and it imports asyncio.
+    from filelock import FileLock, Timeout
+
     if _is_something_else(path):
-        raise SegDataError(f"{path}: is not a file; expected nothing there, because it is a lock. Move it away.")
+        raise SegDataError(f"{path}: is not a file; segdata needs this name for a lock file. Move it away.")
     lock = FileLock(path, thread_local=False)
     try:
         lock.acquire(timeout=-1 if wait else 0)

@@ -41,10 +41,7 @@ def check_inputs_outside(target: Path, *inputs: Path | None) -> None:
     for path in inputs:
         if path and real(path).is_relative_to(replaced):
             where = "the target itself" if real(path) == replaced else f"in the target {target}"
-            raise InvalidInputError(
-                f"{path}: is {where}, which would be replaced; expected an input outside the target. "
-                "Choose another target."
-            )
+            raise InvalidInputError(f"{path}: is {where}, which would be replaced. Choose another target.")
 
 
 def check_target_directory(target: Path, *, overwrite: bool, ours: Collection[str] | None = None) -> None:

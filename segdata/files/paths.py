@@ -20,7 +20,7 @@ def resolve(root: Path, relative: str) -> Path:
     """
     if relative.startswith("/") or ".." in relative.split("/") or "\0" in relative:
         raise InvalidInputError(
-            f"{relative!r}: is outside the data root {root}; expected a path below it", "outside_root"
+            f"{relative!r} is outside the data root {root}; expected a path below it", "outside_root"
         )
     return root / relative
 

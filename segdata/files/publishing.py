@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Collection, Iterator
@@ -13,6 +14,8 @@ from segdata.files.exchange import exchange
 from segdata.files.locks import lock_file, locked
 from segdata.files.ownership import check_target_directory, check_target_file, write_marker
 from segdata.files.paths import is_plain_file, real
+
+_log = logging.getLogger(__name__)
 
 #: Name of the empty file that marks a staging directory as one of ours.
 _MARK = ".segdata-staging"
@@ -70,6 +73,7 @@ def staged_directory(
             if ours is None:
                 write_marker(new)
             _publish(new, target)
+            _log.info("published %s", target)
         except BaseException as error:
             if isinstance(error, OSError) and error.filename is None:
                 # Python does not name the file that a write fails on.
@@ -172,6 +176,7 @@ def write_file(path: Path, data: bytes, *, overwrite: bool) -> None:
         try:
             write_new(staged, data, named=path)
             staged.replace(path)
+            _log.debug("wrote %s", path)
         except BaseException as error:
             staged.unlink(missing_ok=True)
             if isinstance(error, OSError):

@@ -61,7 +61,7 @@ class Classes:
     def check_all(self, values: Collection[int]) -> list[Fault]:
         """Return a fault if the `values` of all labels together are those of black-and-white masks."""
         if self.ignore_label == IGNORE and set(values) == {0, IGNORE} and len(self.names) > 1:
-            found = f"hold only 0 and {IGNORE}, and {IGNORE} is the ignore label; only class 0 is left"
+            found = f"contain only 0 and {IGNORE}, which is the ignore label; only class 0 is left"
             return [Fault("binary_mask", "all labels", found)]
         return []
 
@@ -112,4 +112,4 @@ def write_class_names(path: Path, names: tuple[str, ...], ignore_label: int = IG
     except InvalidInputError:
         found = ()
     if found != names:
-        raise InvalidInputError(f"{path.name}: cannot hold these names, one per line: {', '.join(names)}. Rename them.")
+        raise InvalidInputError(f"{path.name}: not valid as class names: {', '.join(names)}. Rename the classes.")

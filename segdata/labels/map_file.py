@@ -52,7 +52,7 @@ def load_map(text: str, ignore_label: int = IGNORE) -> ValueMap:
         found = read_map(_MAPS / f"{text}.txt", ignore_label)
     elif not Path(text).exists():
         raise InvalidInputError(
-            f"{text}: cannot be read: no such file; expected VALUE:CLASS entries, a file, or one of "
+            f"{text}: neither a file nor the name of a map; expected VALUE:CLASS entries, a file, or one of "
             f"{', '.join(MAP_NAMES)}"
         )
     else:

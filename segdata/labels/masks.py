@@ -18,6 +18,28 @@ def decode_index_png(data: bytes) -> npt.NDArray[np.uint8]:
     Raises:
         InvalidInputError: when the file is damaged, not a PNG file, or a color mask.
     """
+    return decode_bytes(_parse(data))
+
+
+def count_index_png(data: bytes) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Return the class ids as `decode_index_png` does, and their number of pixels as `count_values` does.
+
+    The ids may be a view of longer rows: counting these with their filter types spares a copy of all pixels.
+
+    Raises:
+        InvalidInputError: see `decode_index_png`.
+    """
+    file = _parse(data)
+    rows = file.unfiltered_rows()
+    if rows is None:
+        ids = _decode(file)
+        return ids, count_values(ids)
+    pixels = count_values(rows)
+    pixels[0] -= len(rows)
+    return rows[:, 1:], pixels
+
+
+def _parse(data: bytes) -> png.Png:
     if not data.startswith(png.SIGNATURE) and _is_image(data):
         raise InvalidInputError("not a PNG file", "label_mode")
     file = png.parse(data)
@@ -27,7 +49,7 @@ def decode_index_png(data: bytes) -> npt.NDArray[np.uint8]:
             "others with segdata mask-map.",
             "label_mode",
         )
-    return decode_bytes(file)
+    return file
 
 
 def count_values(label: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
@@ -52,9 +74,11 @@ def decode_bytes(file: png.Png) -> npt.NDArray[np.uint8]:
     Raises:
         InvalidInputError: when the file is damaged.
     """
-    pixels = file.unfiltered_bytes()
-    if pixels is not None:
-        return pixels
+    rows = file.unfiltered_rows()
+    return _decode(file) if rows is None else np.ascontiguousarray(rows[:, 1:])
+
+
+def _decode(file: png.Png) -> npt.NDArray[np.uint8]:
     from PIL import Image
 
     try:

@@ -61,11 +61,11 @@ class Png:
     palette: bytes
     image: tuple[tuple[int, int], ...]
 
-    def unfiltered_bytes(self) -> npt.NDArray[np.uint8] | None:
-        """Return the pixels of an 8-bit, one-channel file with unfiltered rows, ``(H, W)`` uint8; None for other files.
+    def unfiltered_rows(self) -> npt.NDArray[np.uint8] | None:
+        """Return the rows of an 8-bit, one-channel file if they are unfiltered, ``(H, 1 + W)`` uint8, otherwise None.
 
-        Section 9: each row begins with its filter type, 0 for none. Label masks usually have no other type, so that
-        inflating them is enough to decode them. zlib-ng takes a tenth of zlib's time for this.
+        Section 9: each row begins with its filter type, 0 for none; the pixels follow. Label masks usually have no
+        other type, so that inflating them is enough to decode them. zlib-ng takes a tenth of zlib's time for this.
 
         Raises:
             PngError: when the file has fewer rows than its header claims.
@@ -79,14 +79,13 @@ class Png:
         if room > _DEFLATE_MOST * len(packed):
             raise PngError(f"damaged: {len(packed)} bytes of image data; too few for {room} bytes of rows")
         try:
-            rows = np.frombuffer(zlibng_decode(packed, out=room), np.uint8)
+            inflated = np.frombuffer(zlibng_decode(packed, out=room), np.uint8)
         except ZlibngError:
             return None
-        if len(rows) != room:
-            raise PngError(f"damaged: {len(rows)} bytes of rows; expected {room} for the image size")
-        if rows[:: self.header.width + 1].any():
-            return None
-        return np.ascontiguousarray(rows.reshape(self.header.height, -1)[:, 1:])
+        if len(inflated) != room:
+            raise PngError(f"damaged: {len(inflated)} bytes of rows; expected {room} for the image size")
+        rows = inflated.reshape(self.header.height, -1)
+        return None if rows[:, 0].any() else rows
 
     def colors(self) -> npt.NDArray[np.uint8]:
         """Return the palette as ``(N, 3)`` uint8."""

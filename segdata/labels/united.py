@@ -51,7 +51,8 @@ def unite_classes(parts: Sequence[PartClasses], wanted: Sequence[str] | None, *,
     ]
     if repeated:
         raise FaultsError(
-            "Classes are united by name; expected each name once in a data set. Give each class a name of its own",
+            "Classes of the same name in one data set; expected different names, because classes are united by name. "
+            "Rename them",
             repeated,
         )
     if wanted is None:
@@ -65,7 +66,7 @@ def unite_classes(parts: Sequence[PartClasses], wanted: Sequence[str] | None, *,
     ]
     if other and unknown == "error":
         raise FaultsError(
-            "Classes in use that --class_names does not have. Add them, or leave out their pixels or objects with "
+            "Classes in use that --class_names does not list. Add them, or leave out their pixels or objects with "
             "--unknown ignore",
             other,
         )

@@ -189,16 +189,20 @@ def parse_value_map(text: str, ignore_label: int = IGNORE) -> ValueMap:
     for entry in text.split(","):
         match = _ENTRY.fullmatch(entry)
         if match is None:
-            raise InvalidInputError(f"{quoted(entry)}: expected VALUE:CLASS, such as 0:0, 1-300:1, 1-3:0-2 or *:1")
+            raise InvalidInputError(
+                f"map entry {quoted(entry)}: expected VALUE:CLASS, such as 0:0, 1-300:1, 1-3:0-2 or *:1"
+            )
         first, last = _bounds(match["class"])
         if last > 255 or (match["values"] == "*" and (other is not None or first != last)):
-            raise InvalidInputError(f"{quoted(entry)}: expected one entry for *, and classes of 0 to 255")
+            raise InvalidInputError(f"map entry {quoted(entry)}: expected one entry for *, and classes of 0 to 255")
         if match["values"] == "*":
             other = first
             continue
         low, high = _bounds(match["values"])
         if low > high or (first != last and last - first != high - low):
-            raise InvalidInputError(f"{quoted(entry)}: expected a rising range, and one class or as many classes")
+            raise InvalidInputError(
+                f"map entry {quoted(entry)}: expected a rising range, and one class or as many classes as values"
+            )
         spans.append(ValueSpan(low, high, first, rising=first != last))
     check_spans(spans)
     return ValueMap((), tuple(sorted(spans)), other=other, ignore_label=ignore_label)

@@ -114,7 +114,7 @@ def read_ids(path: Path, *, folders: bool = False) -> list[str]:
 
     Args:
         path: id list.
-        folders: accept ids with spaces and sub-folders, such as ``ride 1/frame 07``.
+        folders: accept ids with spaces and subfolders, such as ``ride 1/frame 07``.
 
     Raises:
         InvalidInputError: when the file cannot be read, is not UTF-8 or contains no ids.

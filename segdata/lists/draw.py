@@ -101,8 +101,8 @@ class Draw:
         for side, share in self.shares.items():
             if _log_chance(counts[side], total, share) < _IMPROBABLE:
                 raise InvalidInputError(
-                    f"{source}: {counts[side]} of {total} come to the {side} side; expected about "
-                    f"{round(share * total)}. The list was drawn with the same seed before. Choose another seed "
+                    f"{source}: the {side} side would get {counts[side]} of {total}; expected about "
+                    f"{round(share * total)}. An earlier split with the same seed wrote this list. Choose another seed "
                     "with --seed."
                 )
 
@@ -122,7 +122,7 @@ def side_shares(ratio: float | Sequence[float]) -> dict[str, float]:
     if len(shares) not in (2, 3) or not all(0 < share < 1 for share in shares) or not math.isclose(sum(shares), 1):
         raise InvalidInputError(
             f"ratio {','.join(f'{share:g}' for share in given)}: expected a share for training between 0 and 1, "
-            "exclusive, or two or three such shares that sum to 1, for train, val and test"
+            "such as 0.8, or the shares of train, val and test, such as 0.8,0.1,0.1, whose sum is 1"
         )
     return dict(zip(SIDES, shares, strict=False))
 
@@ -139,13 +139,15 @@ def group_keys(images: Sequence[str], expression: str | None) -> list[str]:
     try:
         pattern = re.compile(expression)
     except (re.error, OverflowError, RecursionError) as error:
-        raise InvalidInputError(f"{expression!r}: is not a valid regular expression: {error}") from error
+        raise InvalidInputError(f"--group {expression!r}: is not a valid regular expression: {error}") from error
     matches = [pattern.search(image) for image in images]
     keys = [match[min(pattern.groups, 1)] if match else None for match in matches]
     groups = [key for key in keys if key is not None]
     if len(groups) < len(images):
         unmatched = [image for image, key in zip(images, keys, strict=True) if key is None]
-        raise FaultsError(f"{expression!r}: finds no group in {len(unmatched)} of {len(images)} image paths", unmatched)
+        raise FaultsError(
+            f"--group {expression!r}: matches nothing in {len(unmatched)} of {len(images)} image paths", unmatched
+        )
     return groups
 
 

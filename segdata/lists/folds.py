@@ -9,6 +9,7 @@ import numpy as np
 
 from segdata.errors import InvalidInputError
 
+#: Assignment of samples to folds: contiguous blocks, or the shuffled order of U-Net courses.
 Order = Literal["blocks", "course"]
 
 

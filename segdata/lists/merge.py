@@ -21,16 +21,16 @@ class ListMergeReport:
     """Report about a merged list.
 
     Attributes:
-        list: path of the list.
-        data_root: folder that its paths are relative to.
+        path: path of the list.
+        root: folder that its paths are relative to; `--data_root` of later commands.
         parts: number of samples by list.
         samples: number of samples.
         repeated: number of samples that an earlier list had.
         written: false after a dry run.
     """
 
-    list: str
-    data_root: str
+    path: str
+    root: str
     parts: dict[str, int]
     samples: int
     repeated: int
@@ -89,8 +89,8 @@ def merge_lists(
     else:
         write_list(dst_path, merged, overwrite=overwrite)
     return ListMergeReport(
-        list=str(dst_path),
-        data_root=str(common),
+        path=str(dst_path),
+        root=str(common),
         parts=parts,
         samples=len(merged),
         repeated=sum(parts.values()) - len(merged),

@@ -11,7 +11,7 @@ import numpy as np
 from segdata.encoded import File
 from segdata.errors import Fault, FaultsError
 from segdata.labels.colormap import IGNORE
-from segdata.labels.masks import count_values, decode_index_png
+from segdata.labels.masks import count_index_png
 from segdata.lists import Pair, format_list, read_list
 from segdata.lists.draw import Draw, group_keys, side_files, side_shares
 from segdata.lists.publish import check_target_lists, write_together
@@ -110,7 +110,7 @@ def _read_classes(root: Path, pairs: Sequence[Pair], workers: int, progress: Pro
 
 def _classes_of(root: Path, label: str) -> frozenset[int]:
     """Return the classes in a label."""
-    counts = count_values(decode_index_png(File(root, label, "missing_label").read()))
+    _, counts = count_index_png(File(root, label, "missing_label").read())
     return frozenset(np.flatnonzero(counts).tolist()) - {IGNORE}
 
 

@@ -10,7 +10,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ClassShare:
-    """The number of images that contain a class, and their share of each side, 0 to 1; the name is None in a list."""
+    """The images that contain a class.
+
+    Attributes:
+        id: id of the class.
+        name: its name; None for lists.
+        images: number of images that contain it.
+        shares: their share of each side, 0 to 1.
+    """
 
     id: int
     name: str | None
@@ -23,6 +30,7 @@ class SplitReport:
     """Report of `split_list` and `split_coco`; the sides are ``"train"``, ``"val"`` and, of three, ``"test"``.
 
     Attributes:
+        path: folder of the lists or COCO JSONs.
         files: path of the list or COCO JSON of each side.
         ratio: requested share of each side, 0 to 1.
         samples: number of images on each side.
@@ -33,6 +41,7 @@ class SplitReport:
         written: false after a dry run.
     """
 
+    path: str
     files: dict[str, str]
     ratio: dict[str, float]
     samples: dict[str, int]
@@ -59,6 +68,7 @@ def split_report(
     samples = {side: counts[side] for side in files}
     group_sides = Counter(dict(zip(groups, sides, strict=True)).values())
     return SplitReport(
+        path=str(next(iter(files.values())).parent),
         files={side: str(path) for side, path in files.items()},
         ratio=dict(shares),
         samples=samples,

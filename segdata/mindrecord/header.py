@@ -166,7 +166,7 @@ def _refuse(path: Path, file: BinaryIO, start: bytes, size: int) -> NoReturn:
     elif kind := next((name for magic, name in _COMPRESSED.items() if start.startswith(magic)), None):
         what = f"a file compressed with {kind}; expected a MindRecord file. Decompress it."
     else:
-        what = "not a MindRecord file; expected the length of a header in its first 8 bytes"
+        what = "not a MindRecord file: it does not begin with a header; expected a file of a record set"
     raise InvalidInputError(f"{path}: {what}", "record_damaged")
 
 

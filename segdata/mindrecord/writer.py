@@ -111,7 +111,7 @@ class ShardWriter:
 
     def _write(self, row: Mapping[str, Any]) -> dict[str, FieldMark]:
         if self._rows == len(self._sizes):
-            raise InvalidInputError(f"a row too many; expected {len(self._sizes)}")
+            raise InvalidInputError(f"one row too many; expected {len(self._sizes)}")
         schema = self._form.schema
         check_row(schema, row)
         blob, raw = encode_blob(schema, row), encode_raw(schema, row)

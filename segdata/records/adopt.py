@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
+from segdata import __version__
 from segdata.errors import Fault, FaultsError, InvalidInputError, OptionError, SegDataError, TargetExistsError
 from segdata.files.ownership import check_target_file
 from segdata.files.paths import file_digest
@@ -36,13 +36,13 @@ class AdoptReport:
     """Report of `adopt`.
 
     Attributes:
-        directory: directory of the set.
+        path: directory of the set.
         manifest: the manifest, written or to be written.
         warnings: images that are stored rotated.
         written: false after a dry run.
     """
 
-    directory: str
+    path: str
     manifest: Manifest
     warnings: tuple[Fault, ...]
     written: bool
@@ -110,7 +110,7 @@ def adopt(
         options={"num_shards": len(shards), "shuffle": False, "seed": None, ADOPTED: True},
         images=totals.kinds.summary(),
         value_range=(value_range.low, value_range.high) if value_range else None,
-        program={"segdata": version("segdata")},
+        program={"segdata": __version__},
         shards=shards,
     )
     if _state(reader) != before:
@@ -125,8 +125,8 @@ def _check_free(directory: Path) -> None:
     target = directory / MANIFEST
     if target.exists():
         raise TargetExistsError(
-            f"{target}: already exists, so this set is described. Check it with segdata verify; to describe it again, "
-            "with other classes, remove this file first.",
+            f"{target}: already exists, so the set has a manifest. Check it with segdata verify; to adopt the set "
+            "again, with other classes, remove this file first.",
             replaceable=False,
         )
     check_target_file(target, overwrite=False)
@@ -183,7 +183,7 @@ def _count(path: Path, inspector: RowInspector, workers: int, progress: Progress
         faults += inspector.classes.check_all(totals.pixels.keys())
     if faults:
         found = plural(len(faults), "fault")
-        raise FaultsError(f"{path}: {found}; nothing was written. {_CURE} when they are corrected", faults)
+        raise FaultsError(f"{path}: {found}; nothing was written. {_CURE} without them", faults)
     return totals, inputs.hexdigest(), warnings
 
 

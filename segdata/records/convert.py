@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from segdata import __version__
 from segdata.cluster import Workers
 from segdata.coco.annotations import Boxes
 from segdata.errors import Fault, FaultsError, OnError, SegDataError
@@ -26,7 +26,8 @@ from segdata.records.rows import Rows, read_checked
 from segdata.records.writer import ShardJob, ShardResult, move_shards, write_shards
 from segdata.store.access import writing
 from segdata.store.product import Product
-from segdata.store.url import Location, parse_location
+from segdata.store.publishing import find_published
+from segdata.store.url import Location, Url, local_place, parse_location
 from segdata.text import plural
 
 _T = TypeVar("_T")
@@ -37,12 +38,29 @@ RECORD_SET = Product("set", MANIFEST, lambda directory, _sizes: read_manifest(di
 
 @dataclass(frozen=True)
 class ConvertReport:
-    """Report of a conversion or, on a dry run, of what it would do. Bytes on disk are apparent sizes.
+    """Report of a conversion or, on a dry run, of what it would do.
 
-    With `finished`, an earlier run of the same conversion had finished the set, and nothing was written.
+    Attributes:
+        path: the set's directory or URL.
+        written: false after a dry run, and with `finished`.
+        shards_kept: number of shards that an interrupted run had finished.
+        samples: number of samples of the source.
+        rows: number of rows; samples with faults have none.
+        shard_rows: number of rows of each shard.
+        payload_bytes: size of the images and labels.
+        bytes_on_disk: size of the shards and their indexes; 0 after a dry run.
+        classes: classes and their counts, by id.
+        ignore_label: label of pixels without a class; None in an instance set.
+        ignore_pixels: number of pixels with the ignore label.
+        empty: number of images left out because they have no instances.
+        faults: of the samples that ``on_error="skip"`` left out.
+        warnings: what is odd but was written.
+        images: kinds of image.
+        value_range: samples of deep images that mean black and white; None without deep images.
+        finished: whether an earlier run of the same conversion had finished the set, and nothing was written.
     """
 
-    target: str
+    path: str
     written: bool
     shards_kept: int
     samples: int
@@ -109,11 +127,11 @@ def to_mindrecord(
             where a detection on them counts as wrong; training leaves them out by itself.
         boxes: ``json`` takes the boxes of a COCO JSON, and reports those that contradict their masks; ``masks`` makes
             all boxes from the masks.
-        workers: number of processes for checking (from a few thousand pairs) and of threads for writing, one per
+        workers: number of processes (from a few thousand samples) or threads for checking and writing, one per
             processor by default; or a cluster that sees the samples and the set under the same paths.
         overwrite: replace an existing record set at `dst_path`.
-        resume: keep the shards that an interrupted run of the same conversion finished, and a set at the path
-            `dst_path` that it finished; otherwise write them again.
+        resume: keep the shards that an interrupted run of the same conversion finished, and a set at `dst_path`
+            that it finished; otherwise write them again.
         dry_run: check everything, write nothing.
         work_dir: directory for the set before its upload; by default ``~/.cache/segdata``.
         progress: reports progress.
@@ -127,25 +145,27 @@ def to_mindrecord(
         UnfinishedError: when writing failed; nothing is at `dst_path`, and finished shards are kept for `resume`.
         SegDataError: when a store cannot be reached or denies access. The finished set then stays in `work_dir`.
     """
+    workers = workers or default_workers()
+
+    def check(name: str) -> tuple[Rows[_T], Plan]:
+        rows = dataset.check_rows(decode=decode, drop_empty=drop_empty, boxes=boxes, workers=workers, progress=progress)
+        _stop_at_faults(dataset.path, rows, on_error)
+        return rows, make_plan(rows, name, num_shards=num_shards, seed=seed if shuffle else None)
+
     place = parse_location(dst_path)
+    if resume and not overwrite and _is_finished(place):
+        rows, plan = check(set_name(place if isinstance(place, Path) else local_place(place, work_dir)))
+        manifest = finished_set(place, plan, rows, _options(plan, rows))
+        disk = sum(shard.bytes + shard.index_bytes for shard in manifest.shards)
+        return replace(_report(str(place), plan, rows, []), bytes_on_disk=disk, finished=True)
     with writing(
         place, RECORD_SET, overwrite=overwrite, dry_run=dry_run, work_dir=work_dir, progress=progress
     ) as directory:
         # What a failed upload left in the working directory is replaced.
         overwrite = overwrite or directory != place
         ours = _old_files(directory)
-        finished = resume and not overwrite and bool(ours)
-        if not finished:
-            check_target_directory(directory, overwrite=overwrite, ours=ours)
-        name = set_name(directory)
-        workers = workers or default_workers()
-        rows = dataset.check_rows(decode=decode, drop_empty=drop_empty, boxes=boxes, workers=workers, progress=progress)
-        _stop_at_faults(dataset.path, rows, on_error)
-        plan = make_plan(rows, name, num_shards=num_shards, seed=seed if shuffle else None)
-        if finished:
-            manifest = finished_set(directory, plan, rows, _options(plan, rows))
-            disk = sum(shard.bytes + shard.index_bytes for shard in manifest.shards)
-            return replace(_report(str(place), plan, rows, []), bytes_on_disk=disk, finished=True)
+        check_target_directory(directory, overwrite=overwrite, ours=ours)
+        rows, plan = check(set_name(directory))
         results: list[ShardResult] = []
         if not dry_run:
             with staged_directory(directory, overwrite=overwrite, ours=ours, keep=True) as staging:
@@ -164,8 +184,9 @@ def _stop_at_faults(path: Path, rows: Rows[_T], on_error: OnError) -> None:
     faults = [*rows.fatal, *rows.faults[len(skipped) :]]
     if not faults:
         return
-    cure = "" if rows.fatal else ". Correct the samples, or leave them out with --on-error skip"
-    raise FaultsError(f"{path}: {plural(len(faults), 'fault')}; nothing was written{cure}", faults)
+    skip = "" if rows.fatal else ", or leave them out with --on-error skip"
+    cure = f"Correct the samples (segdata check says how){skip}"
+    raise FaultsError(f"{path}: {plural(len(faults), 'fault')}; nothing was written. {cure}", faults)
 
 
 class UnfinishedError(SegDataError):
@@ -206,7 +227,7 @@ def _options(plan: Plan, rows: Rows[_T]) -> dict[str, Any]:
 
 
 def _program() -> dict[str, str]:
-    return {"segdata": version("segdata")}
+    return {"segdata": __version__}
 
 
 def _manifest(plan: Plan, rows: Rows[_T], results: Sequence[ShardResult]) -> Manifest:
@@ -228,9 +249,9 @@ def _manifest(plan: Plan, rows: Rows[_T], results: Sequence[ShardResult]) -> Man
     )
 
 
-def _report(target: str, plan: Plan, rows: Rows[_T], results: Sequence[ShardResult]) -> ConvertReport:
+def _report(path: str, plan: Plan, rows: Rows[_T], results: Sequence[ShardResult]) -> ConvertReport:
     return ConvertReport(
-        target=target,
+        path=path,
         written=bool(results),
         shards_kept=sum(result.kept for result in results),
         samples=rows.samples,
@@ -247,6 +268,14 @@ def _report(target: str, plan: Plan, rows: Rows[_T], results: Sequence[ShardResu
         images=rows.images,
         value_range=rows.value_range,
     )
+
+
+def _is_finished(place: Path | Url) -> bool:
+    """Return whether there is a complete record set at `place`."""
+    if isinstance(place, Path):
+        return bool(_old_files(place))
+    there = find_published(place, RECORD_SET)
+    return bool(there.index) and there.upload is None
 
 
 def _old_files(target: Path) -> tuple[str, ...]:

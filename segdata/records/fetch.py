@@ -9,7 +9,6 @@ from segdata.errors import InvalidInputError, SegDataError, name_first
 from segdata.files.locks import locked
 from segdata.files.paths import file_digest
 from segdata.files.publishing import staged_directory
-from segdata.mindrecord.index import INDEX_SUFFIX
 from segdata.parallel import Progress, default_workers, ordered_map, silent
 from segdata.records.manifest import MANIFEST, Manifest
 from segdata.records.reader import open_set
@@ -31,11 +30,8 @@ class _Found:
     @property
     def files(self) -> dict[str, tuple[int, str]]:
         """Size in bytes and SHA-256 of all files of the set, by name."""
-        files = {MANIFEST: (self.manifest_bytes, self.digest)}
-        for shard in self.manifest.shards:
-            files[shard.file] = shard.bytes, shard.sha256
-            files[shard.file + INDEX_SUFFIX] = shard.index_bytes, shard.index_sha256
-        return files
+        shards = {name: (size, digest) for name, size, digest in self.manifest.shard_files}
+        return {MANIFEST: (self.manifest_bytes, self.digest), **shards}
 
 
 def find_set(location: Location) -> tuple[Path | Url, Manifest]:

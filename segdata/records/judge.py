@@ -62,7 +62,7 @@ def _compare(found: RecordSet, shard: Path, fields: Sequence[str]) -> str | None
                 return f"it has {'fewer' if columns is None else 'more'} than {len(found)} rows"
             for name in fields:
                 if not _is_same(columns[name], row[name]):
-                    return f"field {name!r} of row {number} is another one"
+                    return f"field {name!r} of row {number} differs"
     except (RuntimeError, ValueError) as error:
         return f"it cannot be read ({_error_line(error)})"
     return None

@@ -48,7 +48,16 @@ class _Options(msgspec.Struct):
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
-    """One shard file and the index next to it (``file + ".db"``); sizes in bytes, digests in hex."""
+    """One shard file and the index next to it (``file + ".db"``).
+
+    Attributes:
+        file: its name.
+        rows: number of its rows.
+        bytes: its size in bytes.
+        sha256: its SHA-256, in hex.
+        index_bytes: size of the index in bytes.
+        index_sha256: SHA-256 of the index, in hex.
+    """
 
     file: _Text
     rows: _Amount
@@ -60,9 +69,15 @@ class Shard:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassInfo:
-    """One class: its id in the labels, its name and id in the source, and its counts of pixels, images and instances.
+    """One class.
 
-    `instances` is ``None`` in a semantic set, whose pixels do not belong to instances.
+    Attributes:
+        id: its id in the labels.
+        name: its name.
+        original_id: its id in the source.
+        pixels: number of its pixels.
+        images: number of images that show it.
+        instances: number of its instances; None in a semantic set, whose pixels do not belong to instances.
     """
 
     id: _Amount
@@ -75,7 +90,12 @@ class ClassInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageInfo:
-    """Kinds of image in a set: number of images by data type of their samples, and number of images in color."""
+    """Kinds of image in a set.
+
+    Attributes:
+        samples: number of images by data type of their samples.
+        color: number of images in color.
+    """
 
     samples: dict[str, _Amount]
     color: _Amount
@@ -85,11 +105,27 @@ class ImageInfo:
 class Manifest:
     """Description of a record set, readable without opening its shards.
 
-    `inputs` is the SHA-256 over the fingerprints of all rows in set order (see ``docs/formats.md``); `options` are
-    those that affect the bytes of the set; `ignore_label` is ``None`` in an instance set. `value_range` has the samples
-    of deep images that mean black and white; sets of format version 1 lack it and `images`. `sha256` is the digest of
-    the manifest's own text, with 64 zeros in its place; sets of earlier versions than 3 lack it. The manifest contains
-    no time stamp and no absolute path, so the same inputs give the same manifest.
+    The manifest contains no time stamp and no absolute path, so the same inputs give the same manifest.
+
+    Attributes:
+        format: what the file is.
+        format_version: version of its format.
+        task: semantic or instance.
+        name: what the names of the shards begin with.
+        schema: type of each field of a row, as MindRecord has it.
+        classes: classes and their counts, by id.
+        ignore_label: label of pixels without a class; None in an instance set.
+        ignore_pixels: number of pixels with the ignore label.
+        rows: number of rows.
+        payload_bytes: size of the images and labels.
+        inputs: SHA-256 over the fingerprints of all rows in set order (see ``docs/formats.md``).
+        options: those that affect the bytes of the set.
+        images: kinds of image; sets of format version 1 lack it.
+        value_range: the samples of deep images that mean black and white; None without deep images, and in sets of
+            format version 1.
+        program: versions of the programs that wrote the set, by name.
+        shards: in row order.
+        sha256: digest of the manifest's own text, with 64 zeros in its place; sets of earlier versions than 3 lack it.
     """
 
     format: Literal["segdata record set"] = "segdata record set"
@@ -133,8 +169,19 @@ class Manifest:
     @property
     def files(self) -> tuple[str, ...]:
         """All files of the set, including the manifest."""
-        shards = [name for shard in self.shards for name in (shard.file, shard.file + INDEX_SUFFIX)]
-        return (*shards, MANIFEST)
+        return (*(name for name, _, _ in self.shard_files), MANIFEST)
+
+    @property
+    def shard_files(self) -> list[tuple[str, int, str]]:
+        """Name, size in bytes and SHA-256 of all files but the manifest."""
+        return [
+            file
+            for shard in self.shards
+            for file in (
+                (shard.file, shard.bytes, shard.sha256),
+                (shard.file + INDEX_SUFFIX, shard.index_bytes, shard.index_sha256),
+            )
+        ]
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:

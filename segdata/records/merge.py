@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,9 @@ from segdata.store.url import Location, Url, parse_location
 from segdata.text import check_unique
 
 
-@dataclass(frozen=True)
-class SetMergeReport:
-    """Report about a merged record set.
+@dataclass(frozen=True, kw_only=True)
+class SetMergeReport(ConvertReport):
+    """Report about a merged record set: that of its conversion, and what the merging did.
 
     Attributes:
         parts: number of rows by set.
@@ -31,7 +31,6 @@ class SetMergeReport:
         labels_changed: number of rows whose labels are encoded again, or renumbered, because ids of classes change.
         image_ids_changed: number of rows with a new image id.
         left_out: number of pixels (ignored now) or instances (left out) of other classes, by class.
-        result: about the set.
     """
 
     parts: dict[str, int]
@@ -39,7 +38,6 @@ class SetMergeReport:
     labels_changed: int
     image_ids_changed: int
     left_out: dict[str, int]
-    result: ConvertReport
 
 
 def merge_sets(
@@ -75,14 +73,14 @@ def merge_sets(
     prefixes = _prefixes(places) if prefix else [""] * len(sets)
     opened = {str(each): open_set(local_set(each, work_dir=work_dir, progress=progress)) for each in sets}
     merged = MergedSets(opened, class_names, unknown, prefixes)
-    result = to_mindrecord(merged, dst_path, work_dir=work_dir, progress=progress, **options)
+    converted = to_mindrecord(merged, dst_path, work_dir=work_dir, progress=progress, **options)
     return SetMergeReport(
+        **{field.name: getattr(converted, field.name) for field in fields(converted)},
         parts={where: len(records) for where, records in opened.items()},
         repeated=merged.repeated,
         labels_changed=merged.labels_changed,
         image_ids_changed=sum(len(part.image_ids) for part in merged.parts),
         left_out=merged.left_out,
-        result=result,
     )
 
 
@@ -118,7 +116,7 @@ def _prefixes(places: Sequence[Path | Url]) -> list[str]:
     names = [real(place).name if isinstance(place, Path) else place.name for place in places]
     check_unique(
         names,
-        "Sets in directories of one name; expected a name of its own for each, because --prefix puts it before the "
+        "Sets in directories of the same name; expected different names, because --prefix puts them before the "
         "file names. Rename a directory",
     )
     return [f"{name}/" for name in names]

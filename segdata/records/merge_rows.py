@@ -164,7 +164,8 @@ def check_alike(sets: Mapping[str, RecordSet]) -> None:
     tasks = {where: records.manifest.task for where, records in sets.items()}
     if len(set(tasks.values())) > 1:
         raise FaultsError(
-            "Sets of several tasks; expected one. Write semantic sets of all (segdata unpack, then coco-to-masks)",
+            "Sets of several tasks; expected one. Turn instance sets into semantic ones with segdata unpack, "
+            "coco-to-masks and to-mindrecord",
             [f"{where}: {task}" for where, task in tasks.items()],
         )
     ranges = {where: records.manifest.value_range for where, records in sets.items()}

@@ -197,7 +197,7 @@ class MergedSets:
             elif content == row.content:
                 self.repeated += 1
             else:
-                where = f"{self._wheres[owner]} and {self._wheres[number]} have other content for it"
+                where = f"its content differs in {self._wheres[owner]} and {self._wheres[number]}"
                 faults.append(Fault("duplicate_image", row.name, where))
         for where, part, found in zip(self._wheres, self.parts, inputs, strict=True):
             part.records.check_unchanged()

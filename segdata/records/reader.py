@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from segdata.errors import InvalidInputError, SegDataError
 from segdata.mindrecord.shards import SetReader
 from segdata.records.manifest import MANIFEST, Manifest, read_manifest
 from segdata.records.schema import ROW_SCHEMAS, Row, TaskName
+
+_log = logging.getLogger(__name__)
 
 #: Files that a process has open besides those of a record set: libraries, pipes, outputs; 32 were counted.
 _OTHER_FILES = 64
@@ -84,8 +87,8 @@ class RecordSet(Sequence[Row]):
         """
         if _state(self.directory, self.manifest) != self.state:
             raise SegDataError(
-                f"{self.directory}: the record set was replaced or changed while it was in use, so its rows may not be "
-                "those of the manifest that was read. Wait until the other program has finished, and start again."
+                f"{self.directory}: the record set was replaced or changed while it was in use. Wait until the other "
+                "program has finished, and start again."
             )
 
     @cached_property
@@ -138,9 +141,8 @@ def allow_open_files(directory: Path, files: int) -> None:
         return
     if hard != resource.RLIM_INFINITY and needed > hard:
         raise SegDataError(
-            f"{directory}: {files} files are open at once when it is read, and this process may open {hard}; expected "
-            f"a limit of {needed} or more (ulimit -n). Raise it, or write the set again with fewer shards "
-            "(--num_shards)."
+            f"{directory}: has {files} files, and this process may open {hard} at once; expected a limit of {needed} "
+            "or more. Raise it with ulimit -n, or write the set again with fewer shards (--num_shards)."
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
@@ -156,6 +158,7 @@ def open_set(path: Path) -> RecordSet:
     manifest = read_manifest(directory / MANIFEST, named=path)
     if path not in (directory, directory / MANIFEST) and path.name not in manifest.files:
         raise InvalidInputError(f"{path}: not a file of the record set in {directory}")
+    _log.info("opened %s: %d rows in %d files", directory, manifest.rows, len(manifest.files))
     # The manifest comes last: its state of before it was read shows whether all others belong to it.
     return RecordSet(directory, manifest, (*_state(directory, manifest)[:-1], before))
 

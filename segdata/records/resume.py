@@ -18,10 +18,13 @@ import numpy.typing as npt
 
 from segdata.errors import SegDataError, TargetExistsError
 from segdata.files.publishing import empty, staging_directory
-from segdata.records.manifest import MANIFEST, Manifest, read_manifest
+from segdata.records.fetch import find_set
+from segdata.records.manifest import Manifest
 from segdata.records.plan import Plan
 from segdata.records.rows import Rows
 from segdata.records.verify import verify
+from segdata.store.transfer import object_size
+from segdata.store.url import Url
 
 _T = TypeVar("_T")
 
@@ -95,26 +98,30 @@ def _difference(left: Path, now: _Saved, change_marks: npt.NDArray[np.uint64], k
         before = msgspec.to_builtins(getattr(then, name))
         if name == "change_marks":
             break
-        if isinstance(value, dict):
-            name, before, value = next(
-                ((key, before.get(key), value.get(key)) for key in before | value if before.get(key) != value.get(key)),
-                (name, 0, 0),
-            )
         if before != value:
+            name, before, value = _differing(name, before, value)
             return f"{start}: {name} was {before!r} and is now {value!r}"
     changed = int(np.argmax(old != change_marks)) if len(old) == len(change_marks) else 0
     return f"{start}: {keys[changed]} (sample {changed + 1}) differs; it was modified or replaced"
 
 
-def finished_set(directory: Path, plan: Plan, rows: Rows[_T], options: dict[str, Any]) -> Manifest:
-    """Return the manifest of the set that an earlier run of the same conversion finished in `directory`.
+def _differing(name: str, before: Any, value: Any) -> tuple[str, Any, Any]:
+    """Return a setting that differs; of an object, the first member that does."""
+    if isinstance(before, dict) and isinstance(value, dict):
+        name = next(key for key in before | value if before.get(key) != value.get(key))
+        return name, before.get(name), value.get(name)
+    return name, before, value
 
-    Pixel counts, sizes and options are compared, and the names, sizes and headers of the files; no row is read.
+
+def finished_set(place: Path | Url, plan: Plan, rows: Rows[_T], options: dict[str, Any]) -> Manifest:
+    """Return the manifest of the set that an earlier run of the same conversion finished at `place`.
+
+    Pixel counts, sizes and options are compared, and the names and sizes of the files; no row is read.
 
     Raises:
         TargetExistsError: when the set there is another one, or files are missing or have another size.
     """
-    found = read_manifest(directory / MANIFEST)
+    _, found = find_set(place)
     wanted = {
         "task": rows.task,
         "options": options,
@@ -128,14 +135,25 @@ def finished_set(directory: Path, plan: Plan, rows: Rows[_T], options: dict[str,
     }
     for name, value in msgspec.to_builtins(wanted).items():
         if (before := msgspec.to_builtins(getattr(found, name))) != value:
+            name, before, value = _differing(name, before, value)
             raise TargetExistsError(
-                f"{directory}: already exists, and is not what this conversion would write: {name} is {before!r} there "
+                f"{place}: already exists, and is not what this conversion would write: {name} is {before!r} there "
                 f"and would be {value!r}",
                 replaceable=True,
             )
-    if problems := verify(directory, quick=True).problems:
-        raise TargetExistsError(f"{directory}: already exists, and is damaged: {problems[0]}", replaceable=True)
+    if damage := _damage(place, found):
+        raise TargetExistsError(f"{place}: already exists, and is damaged: {damage}", replaceable=True)
     return found
+
+
+def _damage(place: Path | Url, manifest: Manifest) -> str | None:
+    """Return the first problem of the files at `place`; in a store, only names and sizes are compared."""
+    if isinstance(place, Path):
+        return next(iter(verify(place, quick=True).problems), None)
+    for name, size, _ in manifest.shard_files:
+        if (found := object_size(place / name)) != size:
+            return f"{name}: {'missing' if found is None else f'{found} bytes'}; the manifest says {size}"
+    return None
 
 
 def finished_shards(target: Path) -> int:

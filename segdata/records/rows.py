@@ -75,6 +75,11 @@ class ImageTotals:
         self._dtypes[header.dtype] += 1
         self._color += header.bands == 3
 
+    def update(self, other: ImageTotals) -> None:
+        """Add the counts of `other`."""
+        self._dtypes.update(other._dtypes)
+        self._color += other._color
+
     def summary(self) -> ImageInfo:
         """Return the counts."""
         return ImageInfo(samples=dict(sorted(self._dtypes.items())), color=self._color)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from array import array
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,18 +22,15 @@ from segdata.images.header import ImageHeader, check_size
 from segdata.images.reading import inspect_image
 from segdata.images.values import ValueRange
 from segdata.labels.classes import Classes
-from segdata.labels.masks import count_values, decode_index_png
+from segdata.labels.masks import count_index_png
 from segdata.lists import Pair
 from segdata.mindrecord.rows import RowSize, measure_row
-from segdata.parallel import Progress, if_worth, map_faults
+from segdata.parallel import PROCESSES_FROM, Progress, if_worth, map_faults
 from segdata.records.layout import row_faults
 from segdata.records.manifest import ClassInfo
 from segdata.records.rows import ImageTotals, Rows, change_mark, odd_image
 from segdata.records.schema import ROW_SCHEMAS, SEMANTIC, Row
 from segdata.text import plural
-
-#: Minimum number of pairs for worker processes; fewer are checked before a process has started.
-PROCESSES_FROM = 5000
 
 
 @dataclass(frozen=True)
@@ -62,13 +60,16 @@ class PairReport:
 
 @dataclass(frozen=True)
 class PairCheck:
-    """Summary of a valid pair: bytes of its files and of its row, change mark, label pixels by value, and header."""
+    """Summary of a valid pair: bytes of its files and of its row, change mark, label pixels by value, and header.
+
+    A process passes it to another one, which takes ten times as long with the pixels as an array.
+    """
 
     pair: Pair
     size: int
     row: RowSize
     change_mark: int
-    pixels: npt.NDArray[np.int64]
+    pixels: dict[int, int]
     header: ImageHeader
 
 
@@ -86,7 +87,7 @@ def check_pairs(
 
     Labels are always decoded (they are small); images only with `decode`, otherwise only their header is read.
     """
-    pixels, images = np.zeros(256, np.int64), np.zeros(256, np.int64)
+    pixels, images = Counter[int](), Counter[int]()
     good: list[Pair] = []
     sizes = array("q")
     payload = 0
@@ -105,7 +106,7 @@ def check_pairs(
         progress=progress,
         workers=if_worth(workers, decode or len(pairs) >= PROCESSES_FROM),
         kind="processes",
-        chunk=32,
+        chunk=128,
     ):
         good.append(check.pair)
         sizes.extend(check.row)
@@ -113,12 +114,13 @@ def check_pairs(
         change_marks.append(check.change_mark)
         warnings += odd_image(check.pair.image, check.header)
         images_of.add(check.header)
-        pixels += check.pixels
-        images += check.pixels > 0
-    values = set(np.flatnonzero(pixels).tolist())
+        for value, count in check.pixels.items():
+            pixels[value] += count
+            images[value] += 1
+    values = set(pixels)
     # Ignored pixels have no class, also if the ignore label is among the class ids (ADE20K: 0 is void).
-    ignored = int(pixels[classes.ignore_label])
-    pixels[classes.ignore_label] = images[classes.ignore_label] = 0
+    ignored = pixels.pop(classes.ignore_label, 0)
+    images.pop(classes.ignore_label, 0)
     return Rows(
         task="semantic",
         schema=SEMANTIC,
@@ -129,7 +131,7 @@ def check_pairs(
         change_marks=np.array(change_marks, np.uint64),
         payload_bytes=payload,
         classes=tuple(
-            ClassInfo(id=id_, name=name, original_id=id_, pixels=int(pixels[id_]), images=int(images[id_]))
+            ClassInfo(id=id_, name=name, original_id=id_, pixels=pixels[id_], images=images[id_])
             for id_, name in enumerate(classes.names)
         ),
         ignore_label=classes.ignore_label,
@@ -157,7 +159,8 @@ def check_pair(root: Path, classes: Classes, value_range: ValueRange | None, dec
         raise FaultsError(f"{pair.image}: {plural(len(look.faults), 'fault')}", look.faults)
     size = status.st_size + len(look.encoded)
     mark = change_mark(pair, size, status.st_mtime_ns, zlib.crc32(look.encoded))
-    return PairCheck(pair, size, look.row, mark, look.pixels, look.header)
+    pixels = {value: int(look.pixels[value]) for value in np.flatnonzero(look.pixels).tolist()}
+    return PairCheck(pair, size, look.row, mark, pixels, look.header)
 
 
 def pair_files(root: Path, pair: Pair) -> tuple[File, File]:
@@ -195,8 +198,7 @@ def inspect_pair(
         header = inspect_image(found, value_range, decode=decode)
     with collecting(faults, label.name):
         encoded = label.read()
-        ids = decode_index_png(encoded)
-        pixels = count_values(ids)
+        ids, pixels = count_index_png(encoded)
         classes.check(ids, pixels)
     with collecting(faults, image.name):
         if header and ids is not None:

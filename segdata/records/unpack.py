@@ -24,12 +24,12 @@ class UnpackReport:
     """Report of `unpack`.
 
     Attributes:
+        path: the directory or URL of the files.
         source: the record set.
-        target: the directory or URL of the files.
         task: semantic or instance.
         rows: number of rows, each with an image.
-        samples: the list file or the COCO JSON, relative to `target`.
-        class_names: the file of class names, relative to `target`; None in an instance set and if they are not known.
+        file: the list file or the COCO JSON, in `path`.
+        class_names_file: file of the class names, in `path`; None in an instance set and if they are not known.
         ignore_label: label of pixels without a class; None in an instance set and if it is not known.
         value_range: samples of deep images that mean black and white.
         instances: number of instances; None in a semantic set, and after a dry run.
@@ -38,12 +38,12 @@ class UnpackReport:
         written: false after a dry run.
     """
 
+    path: str
     source: str
-    target: str
     task: TaskName
     rows: int
-    samples: str
-    class_names: str | None
+    file: str
+    class_names_file: str | None
     ignore_label: int | None
     value_range: ValueRange | None
     instances: int | None
@@ -121,12 +121,12 @@ def unpack(
         manifest = job.manifest
         in_file = found.task == "semantic" and job.class_names and not any(fault.where == CLASSES for fault in odd)
         return UnpackReport(
+            path=str(place),
             source=str(location),
-            target=str(place),
             task=found.task,
             rows=len(found),
-            samples=job.samples,
-            class_names=CLASSES if in_file else None,
+            file=str(place / job.samples),
+            class_names_file=str(place / CLASSES) if in_file else None,
             ignore_label=manifest.ignore_label if manifest else None,
             value_range=manifest.image_range if manifest else None,
             instances=instances,

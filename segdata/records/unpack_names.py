@@ -66,7 +66,7 @@ def plan_names(names: Iterable[str], root: Path, faults: list[Fault], *, taken: 
     images = {number: _numbered(name, every) for number, name in repeated}
     parents = {parent.as_posix() for name in every for parent in PurePosixPath(name).parents}
     faults += (
-        Fault("invalid", f"row {rows[name]}", f"file name {name!r} is also a folder of others")
+        Fault("invalid", f"row {rows[name]}", f"file name {name!r} is also the folder of other rows")
         for name in sorted(every & parents)
     )
     stems = Counter(map(_stem, every))

@@ -22,9 +22,18 @@ from segdata.store.url import Location
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """Report of `verify`; there are no problems if the set is intact."""
+    """Report of `verify`; there are no problems if the set is intact.
 
-    directory: str
+    Attributes:
+        path: the set.
+        rows: number of rows.
+        shards: number of shards.
+        quick: whether only names, sizes and headers were checked.
+        with_mindspore: whether the rows that MindSpore reads were compared, too.
+        problems: one sentence each.
+    """
+
+    path: str
     rows: int
     shards: int
     quick: bool

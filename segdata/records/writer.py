@@ -11,7 +11,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -24,14 +23,19 @@ from segdata.files.paths import file_digest
 from segdata.mindrecord.form import SetForm
 from segdata.mindrecord.index import index_path
 from segdata.mindrecord.writer import ShardWriter
-from segdata.parallel import Advance, Progress, check_stopped, ordered_map
+from segdata.parallel import PROCESSES_FROM, Progress, WorkerKind, if_worth, ordered_map
 from segdata.records.manifest import Shard
 from segdata.records.resume import SHARD_PREFIX
 from segdata.records.schema import Row, row_fingerprint
+from segdata.worker import check_stopped, report_progress
 
 _T = TypeVar("_T")
 
 _RESULT = "result.msgpack"
+
+#: Bytes of the mean row from which on threads are worth it: reading, writing and digests release the GIL, but for short
+#: rows so briefly that two threads take longer than one.
+_THREADS_FROM = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -76,16 +80,23 @@ class ShardResult:
 
 
 def write_shards(jobs: Sequence[ShardJob[_T]], *, workers: Workers, progress: Progress) -> list[ShardResult]:
-    """Write all shards; local workers are threads, since reading, writing and digests release the GIL."""
-    with progress(total=sum(len(job.rows) for job in jobs), label="write") as advance:
+    """Write all shards; local workers of many rows are processes, and of a few long rows threads."""
+    rows = sum(len(job.rows) for job in jobs)
+    with progress(total=rows, label="write") as advance:
         if not isinstance(workers, Cluster):
-            return list(ordered_map(partial(write_shard, advance=advance), jobs, workers=workers))
+            kind: WorkerKind = "processes" if rows >= PROCESSES_FROM else "threads"
+            workers = if_worth(workers, kind == "processes" or _mean_bytes(jobs) >= _THREADS_FROM)
+            return list(ordered_map(write_shard, jobs, workers=workers, kind=kind, advance=advance))
         check_shared(workers, jobs[0].directory)
         results = []
         for job, result in zip(jobs, ordered_map(write_shard, jobs, workers=workers), strict=True):
             results.append(result)
             advance(len(job.rows))
         return results
+
+
+def _mean_bytes(jobs: Sequence[ShardJob[_T]]) -> float:
+    return float(np.concatenate([job.sizes[:, 0] for job in jobs]).mean())
 
 
 def move_shards(jobs: Sequence[ShardJob[_T]], directory: Path) -> None:
@@ -95,7 +106,7 @@ def move_shards(jobs: Sequence[ShardJob[_T]], directory: Path) -> None:
             path.rename(directory / path.name)
 
 
-def write_shard(job: ShardJob[_T], *, advance: Advance = lambda _rows: None) -> ShardResult:
+def write_shard(job: ShardJob[_T]) -> ShardResult:
     """Write one shard of a set; keep a shard that an earlier run finished if it is unchanged.
 
     Raises:
@@ -103,11 +114,11 @@ def write_shard(job: ShardJob[_T], *, advance: Advance = lambda _rows: None) -> 
         OSError: when the shard cannot be written.
     """
     if kept := _kept(job):
-        advance(len(job.rows))
+        report_progress(len(job.rows))
         return kept
     unfinished = Path(tempfile.mkdtemp(prefix=f"unfinished-{job.index:04}-", dir=job.directory))
     try:
-        result = _write(job, unfinished / job.name, advance)
+        result = _write(job, unfinished / job.name)
         (unfinished / _RESULT).write_bytes(msgspec.msgpack.encode(result))
         shutil.rmtree(job.folder, ignore_errors=True)
         unfinished.rename(job.folder)
@@ -137,13 +148,13 @@ def _kept(job: ShardJob[_T]) -> ShardResult | None:
     return replace(result, kept=True)
 
 
-def _write(job: ShardJob[_T], path: Path, advance: Advance) -> ShardResult:
+def _write(job: ShardJob[_T], path: Path) -> ShardResult:
     fingerprints = bytearray()
     with ShardWriter(path, job.form, job.index, job.sizes) as writer:
         for row in map(job.read_row, job.rows):
             check_stopped()
             fingerprints += row_fingerprint(writer.write(row), job.fields)
-            advance(1)
+            report_progress(1)
         done = writer.close()
     shard = Shard(
         file=path.name,

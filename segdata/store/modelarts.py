@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from segdata.errors import SegDataError
-from segdata.parallel import Advance
 from segdata.store.url import Url
+from segdata.worker import Advance
 
 
 def endpoint_named() -> bool:

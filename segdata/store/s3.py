@@ -11,9 +11,9 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from segdata.errors import SegDataError
-from segdata.parallel import Advance
 from segdata.store.modelarts import Moxing, endpoint_named, obs_options
 from segdata.store.url import Url
+from segdata.worker import Advance
 
 #: Concurrent files, concurrent requests per large file, and bytes per request: at most 160 MiB of memory. S3 accepts no
 #: parts smaller than 5 MiB.

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from segdata.errors import Fault, FaultsError, SegDataError, name_first
 from segdata.files.paths import resolve
-from segdata.parallel import Advance, Progress, silent
+from segdata.parallel import Progress, silent
 from segdata.store.url import Url
+from segdata.worker import Advance
 
 if TYPE_CHECKING:
     from segdata.store.s3 import Store

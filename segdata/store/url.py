@@ -11,6 +11,9 @@ from typing import TypeAlias
 
 from segdata.errors import InvalidInputError
 
+#: A URL with one slash or none: as a path, results would be written to a folder named ``s3:``.
+_MISTYPED = re.compile(r"(s3|obs):", re.IGNORECASE)
+
 _URL = re.compile(r"(s3|obs)://([^/]*)/*(.*?)/*", re.DOTALL)
 
 
@@ -52,15 +55,21 @@ def parse_location(text: Location) -> Path | Url:
     if not isinstance(text, str):
         return text
     if "://" not in text:
+        if mistyped := _MISTYPED.match(text):
+            raise InvalidInputError(
+                f"{text}: expected {mistyped[1]}://BUCKET/… for a URL. For a local path, put ./ before it."
+            )
         return Path(text)
-    if "@" in text.partition("://")[2].partition("/")[0]:
-        # Do not repeat the text: it may contain a secret.
+    # The text is not repeated: it may contain a secret, which may contain a slash.
+    if sign := next((sign for sign in "@:" if sign in text.partition("://")[2].partition("/")[0]), None):
         raise InvalidInputError(
-            "URL with '@' before its path: URLs must not contain credentials. Set them in the environment."
+            f"URL with {sign!r} before its path; expected s3://BUCKET/… without credentials or a port. Set them in the "
+            "environment."
         )
     match = _URL.fullmatch(text)
     if not match:
-        raise InvalidInputError(f"{text}: expected a path, s3://BUCKET/… or obs://BUCKET/…")
+        # What follows a question mark may be a signature.
+        raise InvalidInputError(f"{text.partition('?')[0]}: expected a path, s3://BUCKET/… or obs://BUCKET/…")
     scheme, bucket, key = match.groups()
     if not bucket or "\0" in text or (key and {"", ".", ".."} & set(key.split("/"))):
         raise InvalidInputError(f"{text}: expected {scheme}://BUCKET/PATH without empty parts, '.' or '..'")

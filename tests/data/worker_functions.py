@@ -14,6 +14,7 @@ from pathlib import Path
 from segdata.errors import InvalidInputError
 from segdata.mindrecord.shards import SetReader
 from segdata.parallel import ordered_map
+from segdata.worker import Stopped, check_stopped, report_progress
 
 
 def square_slowly_first(item: int) -> int:
@@ -42,6 +43,29 @@ def name_and_wait(item: int) -> None:
 def keep_two_workers_busy() -> None:
     for _ in ordered_map(name_and_wait, range(2), workers=2, kind="processes"):
         pass
+
+
+def count_to(parts: int) -> int:
+    for _ in range(parts):
+        report_progress(1)
+    return parts
+
+
+def fail_or_work_until_stopped(item: tuple[str, Path]) -> None:
+    task, state = item
+    if task == "fail":
+        # Not before the other one works.
+        while not state.exists():
+            time.sleep(0.01)
+        raise ValueError("a fault")
+    state.write_text("started")
+    try:
+        while True:
+            time.sleep(0.01)
+            check_stopped()
+    except Stopped:
+        state.write_text("stopped")
+        raise
 
 
 def fail_with_a_code(_item: int) -> None:

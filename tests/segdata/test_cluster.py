@@ -25,10 +25,11 @@ from segdata.miniature.coco import write_coco
 from segdata.miniature.sbd import write_release
 from segdata.miniature.tif import write_stacks
 from segdata.miniature.voc import write_devkit
-from segdata.parallel import Advance, ordered_map
+from segdata.parallel import ordered_map
 from segdata.records.convert import to_mindrecord
 from segdata.records.resume import finished_shards
 from segdata.records.verify import verify
+from segdata.worker import Advance
 
 pytest.importorskip("distributed")
 

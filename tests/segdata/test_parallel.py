@@ -11,10 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from worker_functions import die_at_three, double_if_even, fail_at_three, square_slowly_first
+from worker_functions import (
+    count_to,
+    die_at_three,
+    double_if_even,
+    fail_at_three,
+    fail_or_work_until_stopped,
+    square_slowly_first,
+)
 
 from segdata.errors import Fault, SegDataError
-from segdata.parallel import Advance, WorkerKind, map_faults, ordered_map
+from segdata.parallel import WorkerKind, map_faults, ordered_map
+from segdata.worker import Advance
 
 
 @pytest.mark.parametrize(("workers", "kind"), [(1, "threads"), (4, "threads"), (2, "processes")])
@@ -55,6 +63,25 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+@pytest.mark.parametrize(("workers", "kind"), [(1, "threads"), (4, "threads"), (2, "processes")])
+def test_long_items_report_their_parts(workers: int, kind: WorkerKind) -> None:
+    done: list[int] = []
+    results = ordered_map(count_to, [5, 0, 3, 9], workers=workers, kind=kind, advance=done.append)
+    assert list(results) == [5, 0, 3, 9]
+    assert sum(done) == 17
+    # Nobody is told outside the map.
+    count_to(2)
+    assert sum(done) == 17
+
+
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_long_items_end_when_the_caller_needs_no_more(tmp_path: Path, kind: WorkerKind) -> None:
+    tasks = [("fail", tmp_path / "state"), ("work", tmp_path / "state")]
+    with pytest.raises(ValueError, match="a fault"):
+        list(ordered_map(fail_or_work_until_stopped, tasks, workers=2, kind=kind))
+    assert (tmp_path / "state").read_text() == "stopped"
 
 
 def test_a_long_input_is_read_only_as_far_as_results_are_taken() -> None:

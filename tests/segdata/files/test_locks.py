@@ -79,7 +79,7 @@ def test_never_two_hold_it_although_its_file_is_removed_each_time(tmp_path: Path
 def test_something_else_of_that_name_is_refused(tmp_path: Path, kind: str) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / "lock").mkdir() if kind == "folder" else (tmp_path / "lock").symlink_to("precious")
-    with pytest.raises(SegDataError, match=r"lock: is not a file; expected nothing there"):
+    with pytest.raises(SegDataError, match=r"lock: is not a file; segdata needs this name for a lock file"):
         with locked(tmp_path / "lock", tmp_path):
             pass
     assert (tmp_path / "lock").exists()

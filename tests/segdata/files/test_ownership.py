@@ -234,8 +234,7 @@ def test_an_input_in_the_target_is_refused_by_whatever_name(
     with pytest.raises(InvalidInputError) as refused:
         check_inputs_outside(result, None, tmp_path, tmp_path / "other" / path)
     assert str(refused.value) == (
-        f"{tmp_path / 'other' / path}: is {where.format(result)}, which would be replaced; expected an input outside "
-        "the target. Choose another target."
+        f"{tmp_path / 'other' / path}: is {where.format(result)}, which would be replaced. Choose another target."
     )
 
 

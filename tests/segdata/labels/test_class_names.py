@@ -53,5 +53,5 @@ def test_names_that_would_be_read_as_others_are_not_written(path: Path) -> None:
     write_class_names(path, ("background", "cell"))
     assert read_class_names(path) == ("background", "cell")
     for names in (("background", "void"), ("a", "b 1 2 3"), ("#1",)):
-        with pytest.raises(InvalidInputError, match=r"^names\.txt: cannot hold these names"):
+        with pytest.raises(InvalidInputError, match=r"^names\.txt: not valid as class names"):
             write_class_names(path, names)

@@ -91,7 +91,7 @@ def test_a_class_must_not_have_the_ignore_label(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_nothing_lists_what_there_is() -> None:
-    with pytest.raises(InvalidInputError, match=r"^vok: cannot be read: no such file; .* one of voc, ade20k"):
+    with pytest.raises(InvalidInputError, match=r"^vok: neither a file nor the name of a map; .* one of voc, ade20k"):
         load_map("vok")
 
 

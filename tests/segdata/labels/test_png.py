@@ -198,8 +198,8 @@ def test_rows_are_read_without_a_decoder_if_they_are_bytes_without_filters() -> 
     rows = np.arange(8, dtype=np.uint8).reshape(2, 4)
     packed = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
     pieces = b"".join(chunk(b"IDAT", packed[at : at + 3]) for at in range(0, len(packed), 3))
-    pixels = parse(SIGNATURE + header() + pieces + END).unfiltered_bytes()
-    assert pixels is not None and pixels.tolist() == rows.tolist()
+    found = parse(SIGNATURE + header() + pieces + END).unfiltered_rows()
+    assert found is not None and found.tolist() == [[0, *row] for row in rows.tolist()]
 
 
 @pytest.mark.parametrize(
@@ -208,14 +208,14 @@ def test_rows_are_read_without_a_decoder_if_they_are_bytes_without_filters() -> 
     ids=["interlaced", "4 bits", "16 bits", "RGB"],
 )
 def test_all_other_rows_are_left_to_the_decoder(head: bytes) -> None:
-    assert parse(SIGNATURE + head + DATA + END).unfiltered_bytes() is None
+    assert parse(SIGNATURE + head + DATA + END).unfiltered_rows() is None
 
 
 def test_rows_that_the_data_cannot_hold_take_no_memory() -> None:
     with pytest.raises(PngError, match=r"^damaged: 12 bytes of image data; too few for 100010000 bytes of rows$"):
-        parse(SIGNATURE + header(10_000, 10_000) + chunk(b"IDAT", bytes(12)) + END).unfiltered_bytes()
+        parse(SIGNATURE + header(10_000, 10_000) + chunk(b"IDAT", bytes(12)) + END).unfiltered_rows()
 
 
 def test_bytes_behind_the_last_row_are_left_to_the_decoder() -> None:
     longer = chunk(b"IDAT", zlib.compress(bytes(3 * 5)))
-    assert parse(SIGNATURE + header() + longer + END).unfiltered_bytes() is None
+    assert parse(SIGNATURE + header() + longer + END).unfiltered_rows() is None

@@ -22,7 +22,7 @@ def test_chosen_names_are_taken_in_their_order_and_unused_classes_may_be_left_ou
 
 def test_classes_of_one_name_in_a_data_set_cannot_be_united() -> None:
     twins = PartClasses("twins", ["dog", "cat", "dog", "dog"], [1, 1, 1, 1], "object")
-    with pytest.raises(FaultsError, match="expected each name once in a data set") as error:
+    with pytest.raises(FaultsError, match="expected different names") as error:
         unite_classes([PETS, twins], None, unknown="ignore")
     assert [(fault.code, fault.where, fault.what) for fault in error.value.faults] == [
         ("duplicate_category", "twins", "3 classes have the name 'dog'")
@@ -30,7 +30,7 @@ def test_classes_of_one_name_in_a_data_set_cannot_be_united() -> None:
 
 
 def test_a_class_in_use_that_is_not_chosen_is_refused_or_counted() -> None:
-    with pytest.raises(FaultsError, match=r"--class_names does not have\. Add them, or .* --unknown ignore") as error:
+    with pytest.raises(FaultsError, match=r"--class_names does not list\. Add them, or .* --unknown ignore") as error:
         unite_classes([PETS, FARM], ["dog"], unknown="error")
     assert [(fault.code, fault.where, fault.what) for fault in error.value.faults] == [
         ("invalid", "pets", "class 'cat' has 5 pixels")

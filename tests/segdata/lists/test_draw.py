@@ -49,7 +49,7 @@ def test_a_third_draw_is_independent_of_the_second() -> None:
 
 def test_a_repeated_draw_under_another_name_is_refused() -> None:
     train = of_side(IMAGES, drawn(IMAGES, shares=side_shares(0.6)), "train")
-    with pytest.raises(InvalidInputError, match=r"mine\.txt: \d+ of \d+ come to the train side; .* with --seed\."):
+    with pytest.raises(InvalidInputError, match=r"mine\.txt: the train side would get \d+ of \d+; .* with --seed\."):
         drawn(train, "mine.txt", side_shares(0.3))
 
 

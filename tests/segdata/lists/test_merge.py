@@ -37,7 +37,7 @@ def test_a_list_in_two_parts_merges_to_itself(
     expected = read_list(write(folder / "list.txt", *names))
     report = merge(*parts, out=folder / "out.txt")
     assert read_list(folder / "out.txt") == expected
-    assert (report.samples, report.repeated, report.data_root) == (len(names), 0, str(folder))
+    assert (report.samples, report.repeated, report.root) == (len(names), 0, str(folder))
 
 
 def test_paths_are_relative_to_the_nearest_folder_above_all_roots(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_paths_are_relative_to_the_nearest_folder_above_all_roots(tmp_path: Path
     )
     report = merge(one, two, out=tmp_path / "out.txt")
     assert (tmp_path / "out.txt").read_text() == "a/x.jpg a/x.png\nb/c/x.jpg b/c/x.png\nb/c/y.jpg b/c/y.png\n"
-    assert report.data_root == str(tmp_path / "data")
+    assert report.root == str(tmp_path / "data")
     assert report.parts == {str(one): 1, str(two): 2}
 
 

@@ -259,7 +259,7 @@ def test_neither_list_is_written_when_one_cannot_be_told_in_a_list(tmp_path: Pat
 
 
 def test_paths_without_a_group_are_named(tmp_path: Path) -> None:
-    with pytest.raises(FaultsError, match=r"finds no group in 12 of 96 image paths:\n  c/0\.jpg\n") as error:
+    with pytest.raises(FaultsError, match=r"matches nothing in 12 of 96 image paths:\n  c/0\.jpg\n") as error:
         split_list(listed(tmp_path / "l.txt", IMAGES), ratio=0.5, group="^([abdefgh])|c/")
     assert len(tuple(map(str, error.value.faults))) == 12
 
@@ -344,11 +344,11 @@ def test_the_report_as_json(segdata: Run, root: Path, tmp_path: Path) -> None:
     ("options", "status", "sentence"),
     [
         ((), 2, "Missing option '--ratio'"),
-        (("--ratio", "1"), 2, "ratio 1: expected a share for training between 0 and 1, exclusive"),
+        (("--ratio", "1"), 2, "ratio 1: expected a share for training between 0 and 1, such as 0.8"),
         (("--ratio", "0.8,0.1"), 2, "ratio 0.8,0.1: expected a share for training"),
         (("--ratio", "0.8;0.2"), 2, "'0.8;0.2': expected numbers with commas between them, such as 0.8,0.1,0.1"),
         (("--ratio", "0.5", "--group", "("), 1, "'(': is not a valid regular expression: missing )"),
-        (("--ratio", "0.5", "--group", "cat"), 1, "'cat': finds no group in 20 of 20 image paths"),
+        (("--ratio", "0.5", "--group", "cat"), 1, "'cat': matches nothing in 20 of 20 image paths"),
         (("--ratio", "0.5", "--stratify", "--data_root", "{root}/VOCdevkit"), 1, "20 of 20 labels cannot be read"),
         (("--ratio", "0.5", "--seed", "x"), 2, "'x' is not a valid integer"),
     ],

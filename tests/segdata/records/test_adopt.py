@@ -183,7 +183,7 @@ def test_what_file_writer_wrote_is_adopted_and_taken_apart(rows: list[Row], tmp_
     writer.commit()
     shard = next((tmp_path / "zoo").glob("*3"))
     report = unpack(shard, tmp_path / "files")
-    assert (report.rows, report.samples) == (10, "voctrain_mindrecord_lst.txt")
+    assert (report.rows, report.file) == (10, str(tmp_path / "files" / "voctrain_mindrecord_lst.txt"))
     for row in rows:
         assert (tmp_path / "files" / row["file_name"]).read_bytes() == row["data"]
     manifest = adopt(shard).manifest

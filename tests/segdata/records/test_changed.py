@@ -13,9 +13,9 @@ import pytest
 from segdata.dataset import open_dataset
 from segdata.errors import SegDataError
 from segdata.lists import read_list
-from segdata.parallel import Advance
 from segdata.records.convert import UnfinishedError, to_mindrecord
 from segdata.records.verify import verify
+from segdata.worker import Advance
 
 
 @pytest.fixture

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +19,15 @@ from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.labels.classes import Classes
 from segdata.lists import read_list
 from segdata.mindrecord.header import PAGE_SIZES
-from segdata.records.convert import to_mindrecord
+from segdata.records import recount, semantic, writer
+from segdata.records.convert import UnfinishedError, to_mindrecord
 from segdata.records.manifest import ImageInfo
 from segdata.records.plan import make_plan
 from segdata.records.reader import open_set
 from segdata.records.rows import Rows
 from segdata.records.schema import SEMANTIC
 from segdata.records.verify import verify
+from segdata.worker import Advance
 
 
 def train(devkit: Path) -> ListDataset | CocoDataset | RecordDataset:
@@ -59,6 +64,41 @@ def test_the_bytes_do_not_depend_on_the_workers(
     target = tmp_path / "train"
     to_mindrecord(train(devkit), target, num_shards=3, workers=workers, decode=decode)
     assert contents(target) == contents(pristine)
+
+
+def test_processes_write_the_same_bytes_and_tell_how_far_they_are(
+    devkit: Path, pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (semantic, writer, recount):
+        monkeypatch.setattr(module, "PROCESSES_FROM", 0)
+    done = Counter[str]()
+
+    @contextmanager
+    def counting(*, total: int, label: str) -> Iterator[Advance]:
+        yield lambda count: done.update({f"{label} {total}": count})
+
+    to_mindrecord(train(devkit), tmp_path / "train", num_shards=3, workers=2, progress=counting)
+    assert contents(tmp_path / "train") == contents(pristine)
+    assert verify(tmp_path / "train", progress=counting).ok
+    assert done == {"check 10": 10, "write 10": 10, "files 3": 3, "rows 10": 10}
+
+
+def test_a_process_that_cannot_write_leaves_nothing(
+    devkit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(devkit, tmp_path / "data")
+    monkeypatch.setattr(writer, "PROCESSES_FROM", 0)
+
+    @contextmanager
+    def removing(*, total: int, label: str) -> Iterator[Advance]:
+        if label == "write":
+            for image in (tmp_path / "data").rglob("*.jpg"):
+                image.unlink()
+        yield lambda _count: None
+
+    with pytest.raises(UnfinishedError, match=r"jpg: missing after it was checked.* 0 of 3 shards finished"):
+        to_mindrecord(train(tmp_path / "data"), tmp_path / "out" / "set", num_shards=3, workers=2, progress=removing)
+    assert [path.name for path in (tmp_path / "out" / ".set.staging").rglob("unfinished*")] == []
 
 
 def test_shuffled_order_depends_on_the_seed_alone(devkit: Path, tmp_path: Path) -> None:

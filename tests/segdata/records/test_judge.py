@@ -49,7 +49,7 @@ def test_other_rows_are_named(pristine: Path, record_set: Path, monkeypatch: pyt
     rows[4]["label"] += b"\0"
     monkeypatch.setattr(judge, "read_rows", lambda found, fields: iter(rows))
     (problem,) = judge.judge(open_set(record_set), silent)
-    assert problem == "train.mindrecord0: opened by MindSpore, field 'label' of row 4 is another one"
+    assert problem == "train.mindrecord0: opened by MindSpore, field 'label' of row 4 differs"
 
 
 def test_without_mindspore_the_way_to_install_it_is_named(pristine: Path, monkeypatch: pytest.MonkeyPatch) -> None:

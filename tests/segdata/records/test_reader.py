@@ -43,8 +43,8 @@ def test_a_set_that_changes_is_a_sentence_before_the_first_or_after_the_last_row
     with pytest.raises(SegDataError) as refused:
         list(reading)
     assert str(refused.value) == (
-        f"{records}: the record set was replaced or changed while it was in use, so its rows may not be those of the "
-        "manifest that was read. Wait until the other program has finished, and start again."
+        f"{records}: the record set was replaced or changed while it was in use. Wait until the other program has "
+        "finished, and start again."
     )
     assert len(list(read_rows(open_set(records)))) == 10
 
@@ -80,8 +80,8 @@ except SegDataError as error:
         (
             256,
             256,
-            "set: 400 files are open at once when it is read, and this process may open 256; expected a limit of 464 "
-            "or more (ulimit -n). Raise it, or write the set again with fewer shards (--num_shards).",
+            "set: has 400 files, and this process may open 256 at once; expected a limit of 464 or more. Raise it with "
+            "ulimit -n, or write the set again with fewer shards (--num_shards).",
         ),
     ],
 )

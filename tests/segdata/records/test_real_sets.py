@@ -35,7 +35,7 @@ def check_pairs(path: Path, tmp_path: Path, classes: Classes | None = None) -> N
     """Check that a list and the files of its record set are equal, and that these give the same set."""
     to_mindrecord(open_dataset(path, classes=classes), tmp_path / "set", num_shards=3)
     files = tmp_path / "files"
-    listed = files / unpack(tmp_path / "set", files).samples
+    listed = Path(unpack(tmp_path / "set", files).file)
     labels = {pair.image: pair.label for pair in read_list(path)}
     assert {pair.image for pair in read_list(listed)} == set(labels)
     for pair in read_list(listed):
@@ -77,7 +77,7 @@ def test_isbi(real_data: Path, tmp_path: Path) -> None:
 def test_coco(real_data: Path, tmp_path: Path, name: str) -> None:
     images, files = real_data / JSONS[name], tmp_path / "files"
     to_mindrecord(open_dataset(real_data / name, images=images), tmp_path / "set", num_shards=3)
-    json = files / unpack(tmp_path / "set", files).samples
+    json = Path(unpack(tmp_path / "set", files).file)
     source, found = COCO(str(real_data / name)), COCO(str(json))
     assert {(each["id"], each["name"]) for each in source.dataset["categories"]} == {
         (each["id"], each["name"]) for each in found.dataset["categories"]
@@ -119,5 +119,5 @@ def test_images_and_labels_of_a_set_of_mindspore(real_data: Path, tmp_path: Path
     report = unpack(path, tmp_path / "files", image_field="img_data", label_field="label_data")
     assert (report.rows, len(report.odd)) == (5, 5)
     assert all("not a PNG file" in fault.what for fault in report.odd)
-    for pair in read_list(tmp_path / "files" / report.samples):
+    for pair in read_list(Path(report.file)):
         assert (tmp_path / "files" / pair.image).read_bytes().startswith(b"\xff\xd8\xff")

@@ -24,10 +24,10 @@ from segdata.files.publishing import staged_directory
 from segdata.labels.classes import Classes
 from segdata.labels.masks import decode_index_png, encode_index_png
 from segdata.lists import Pair, read_list, write_list
-from segdata.parallel import Advance
 from segdata.records.convert import ConvertReport, UnfinishedError, to_mindrecord
 from segdata.records.resume import PlanChangedError, finished_shards
 from segdata.records.verify import verify
+from segdata.worker import Advance
 
 SHARDS = 8
 
@@ -116,7 +116,7 @@ def test_a_finished_set_is_kept_by_resume(root: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"num_shards": 4}, "options is "), ({"seed": 3}, "options is "), ({"shuffle": False}, "options is ")],
+    [({"num_shards": 4}, "num_shards is "), ({"seed": 3}, "seed is 0"), ({"shuffle": False}, "shuffle is True")],
 )
 def test_a_finished_set_of_another_conversion_is_not_resumed(
     root: Path, tmp_path: Path, options: dict[str, Any], words: str

@@ -36,24 +36,25 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def test_a_semantic_set_gives_its_files_and_itself_again(devkit: Path, voc_records: Path, tmp_path: Path) -> None:
     report = unpack(voc_records, tmp_path / "files")
-    assert (report.task, report.rows, report.samples) == ("semantic", 10, "voc_train_lst.txt")
+    assert (report.task, report.rows) == ("semantic", 10)
+    assert report.file == str(tmp_path / "files" / "voc_train_lst.txt")
     assert (report.ignore_label, report.renamed, report.odd) == (255, (), ())
     labels = {pair.image: pair.label for pair in read_list(devkit / "voc_train_lst.txt")}
-    pairs = read_list(tmp_path / "files" / report.samples)
+    pairs = read_list(Path(report.file))
     assert {pair.image for pair in pairs} == set(labels)
     for pair in pairs:
         assert (tmp_path / "files" / pair.image).read_bytes() == (devkit / pair.image).read_bytes()
         assert (tmp_path / "files" / pair.label).read_bytes() == (devkit / labels[pair.image]).read_bytes()
     classes = Classes(read_class_names(tmp_path / "files" / "classes.txt"), report.ignore_label or 0)
-    listed = open_dataset(tmp_path / "files" / report.samples, classes=classes)
+    listed = open_dataset(Path(report.file), classes=classes)
     to_mindrecord(listed, tmp_path / "again" / voc_records.name, num_shards=3)
     assert content(tmp_path / "again" / voc_records.name) == content(voc_records)
 
 
 def test_an_instance_set_gives_its_json_and_itself_again(coco: Path, coco_records: Path, tmp_path: Path) -> None:
     report = unpack(coco_records, tmp_path / "files", workers=1)
-    assert (report.task, report.samples) == ("instance", "annotations/instances.json")
-    found = json.loads((tmp_path / "files" / report.samples).read_text())
+    assert (report.task, report.file) == ("instance", str(tmp_path / "files" / "annotations" / "instances.json"))
+    found = json.loads(Path(report.file).read_text())
     source = json.loads((coco / "annotations" / "instances.json").read_text())
     assert report.instances == len(found["annotations"]) == len(source["annotations"])
     for key in ("categories", "images"):
@@ -66,7 +67,7 @@ def test_an_instance_set_gives_its_json_and_itself_again(coco: Path, coco_record
         name = Path("images") / image["file_name"]
         assert (tmp_path / "files" / name).read_bytes() == (coco / name).read_bytes()
     again = tmp_path / "again" / coco_records.name
-    to_mindrecord(open_dataset(tmp_path / "files" / report.samples), again, num_shards=2)
+    to_mindrecord(open_dataset(Path(report.file)), again, num_shards=2)
     assert content(again) == content(coco_records)
 
 
@@ -167,7 +168,7 @@ def test_rows_of_one_name_are_told_apart_and_named(voc_records: Path, tmp_path: 
     assert (tmp_path / "files" / f"{stem}_2.jpg").read_bytes() == rows[3]["data"]
     assert (tmp_path / "files" / "labels" / f"{stem}_2.png").read_bytes() == rows[3]["label"]
     assert (tmp_path / "files" / "classes.txt").read_text() == "a\nb\n"
-    assert report.samples == "voc_lst.txt"
+    assert report.file == str(tmp_path / "files" / "voc_lst.txt")
 
 
 def test_a_name_outside_the_target_is_refused(voc_records: Path, tmp_path: Path) -> None:
@@ -183,7 +184,7 @@ def test_rows_without_names_are_numbered_with_the_suffix_of_their_bytes(voc_reco
     Image.new("RGB", (4, 4)).save(tmp_path / "x.png")
     rows[1]["data"], rows[2]["data"] = (tmp_path / "x.png").read_bytes(), b"no image"
     report = unpack(write_foreign(tmp_path / "zoo", rows, DATA_LABEL), tmp_path / "files")
-    names = [pair.image for pair in read_list(tmp_path / "files" / report.samples)]
+    names = [pair.image for pair in read_list(Path(report.file))]
     assert names[:4] == ["000000.jpg", "000001.png", "000002.bin", "000003.jpg"]
     assert [(tmp_path / "files" / name).read_bytes() for name in names] == [row["data"] for row in rows]
 
@@ -195,7 +196,7 @@ def test_fields_of_any_name_are_told(voc_records: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"no field 'data'.*picture \(bytes\).*--image_field"):
         unpack(shard, tmp_path / "files")
     report = unpack(shard, tmp_path / "files", image_field="picture", label_field="truth")
-    pair = read_list(tmp_path / "files" / report.samples)[9]
+    pair = read_list(Path(report.file))[9]
     assert (tmp_path / "files" / pair.label).read_bytes() == rows[9]["truth"]
 
 
@@ -212,7 +213,7 @@ def test_labels_that_are_not_index_pngs_are_written_and_named(voc_records: Path,
         "not a PNG file",
         "not an image",
     ]
-    labels = [pair.label for pair in read_list(tmp_path / "files" / report.samples)[:3]]
+    labels = [pair.label for pair in read_list(Path(report.file))[:3]]
     assert [Path(label).suffix for label in labels] == [".png", ".jpg", ".bin"]
     assert [(tmp_path / "files" / label).read_bytes() for label in labels] == [row["label"] for row in rows[:3]]
 
@@ -220,16 +221,16 @@ def test_labels_that_are_not_index_pngs_are_written_and_named(voc_records: Path,
 def test_raw_masks_of_the_model_zoo_become_a_json(coco_records: Path, tmp_path: Path) -> None:
     shard = write_foreign(tmp_path / "zoo", mask_rcnn_rows(coco_records), MASK_RCNN, name="MaskRcnn.mindrecord")
     report = unpack(shard, tmp_path / "files", class_names=["ellipse", "rectangle", "triangle", "unused"])
-    found = json.loads((tmp_path / "files" / report.samples).read_text())
+    found = json.loads(Path(report.file).read_text())
     assert [each["name"] for each in found["categories"]] == ["ellipse", "rectangle", "triangle", "unused"]
     assert [each["id"] for each in found["images"]] == list(range(1, 13))
     masks = [each["segmentation"]["counts"].encode() for each in found["annotations"]]
     assert masks == [counts for row in open_set(coco_records) for counts in unpack_masks(row["masks"])]
-    dataset = open_dataset(tmp_path / "files" / report.samples)
+    dataset = open_dataset(Path(report.file))
     assert not [finding for finding in check(dataset).findings if finding.severity == "error"]
     unnamed = unpack(shard, tmp_path / "numbered")
     assert unnamed.rows == 12
-    found = json.loads((tmp_path / "numbered" / report.samples).read_text())
+    found = json.loads(Path(unnamed.file).read_text())
     assert [each["name"] for each in found["categories"]] == ["class_1", "class_2", "class_3"]
 
 
@@ -255,5 +256,5 @@ def test_a_set_that_lost_its_manifest_is_taken_apart(coco_records: Path, tmp_pat
 def test_names_that_a_file_of_names_would_change_are_not_written(voc_records: Path, tmp_path: Path, first: str) -> None:
     shard = write_foreign(tmp_path / "zoo", zoo_rows(voc_records))
     report = unpack(shard, tmp_path / "files", class_names=[first, "dog"])
-    assert (report.class_names, [fault.where for fault in report.odd]) == (None, ["classes.txt"])
+    assert (report.class_names_file, [fault.where for fault in report.odd]) == (None, ["classes.txt"])
     assert not (tmp_path / "files" / "classes.txt").exists()

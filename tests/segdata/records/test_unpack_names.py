@@ -55,4 +55,5 @@ def test_a_name_that_no_image_can_have_is_refused_with_its_row(name: str, senten
 
 
 def test_a_file_cannot_be_a_folder_too() -> None:
-    assert [str(fault) for fault in plan("a/b.jpg", "a")[2]] == ["row 1: file name 'a' is also a folder of others"]
+    faults = [str(fault) for fault in plan("a/b.jpg", "a")[2]]
+    assert faults == ["row 1: file name 'a' is also the folder of other rows"]

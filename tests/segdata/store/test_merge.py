@@ -22,7 +22,7 @@ def test_parts_and_target_may_be_urls(url: Url, devkit: Path, tmp_path: Path) ->
     target = url.parent / "all"
     report = merge([f"{url}/manifest.json", tmp_path / "val"], str(target), num_shards=3, prefix=True)
     assert isinstance(report, SetMergeReport)
-    assert (report.result.rows, report.result.target, find_set(target)[0]) == (13, str(target), target)
+    assert (report.rows, report.path, find_set(target)[0]) == (13, str(target), target)
     assert verify(target).ok
     with pytest.raises(InvalidInputError, match="is one of the sets to merge"):
         merge([url, tmp_path / "val"], url, overwrite=True)

@@ -14,7 +14,6 @@ from s3_server import READER, WRITER, Server, kill_upload, names, put
 import segdata as api
 from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
-from segdata.parallel import Advance
 from segdata.records import fetch
 from segdata.records.convert import RECORD_SET, to_mindrecord
 from segdata.records.reader import open_set
@@ -23,6 +22,7 @@ from segdata.store.product import Product
 from segdata.store.publishing import UPLOAD, check_free, publish
 from segdata.store.transfer import upload
 from segdata.store.url import Url, local_place
+from segdata.worker import Advance
 
 Run = Callable[..., Result]
 
@@ -40,7 +40,7 @@ def test_a_set_is_published_verified_described_and_fetched_whole(
     assert f"10 rows in 10 shards written to {url}" in result.output
     assert names(url) == sorted(open_set(local).manifest.files)
     for name in ("", "/manifest.json", "/train.mindrecord7"):
-        assert json.loads(segdata("info", f"{url}{name}", "--json").output)["rows"] == 10
+        assert json.loads(segdata("info", f"{url}{name}", "--json").output)["manifest"]["rows"] == 10
     result = segdata("verify", url)
     assert (result.exit_code, f"{url}: 10 rows in 10 shards, intact" in result.output) == (0, True), result.output
     copy = fetch.local_set(url, work_dir=tmp_path / "work")
@@ -52,15 +52,15 @@ def test_a_set_is_published_verified_described_and_fetched_whole(
 def test_the_functions_take_urls_as_the_commands_do(url: Url, devkit: Path, tmp_path: Path) -> None:
     dataset, work = open_dataset(devkit / "voc_train_lst.txt"), tmp_path / "work"
     report = api.to_mindrecord(dataset, str(url), num_shards=2, work_dir=work)
-    assert (report.target, report.rows) == (str(url), 10)
+    assert (report.path, report.rows) == (str(url), 10)
     with pytest.raises(TargetExistsError, match=f"{url}: already exists"):
         api.to_mindrecord(dataset, url, num_shards=2, work_dir=work)
     checked = api.verify(f"{url}/train.mindrecord1", work_dir=work)
-    assert (checked.directory, checked.problems) == (str(url), ())
+    assert (checked.path, checked.problems) == (str(url), ())
     assert api.info(str(url)) == api.info(url / "manifest.json")
     local = tmp_path / "local" / "train"
-    assert api.to_mindrecord(dataset, str(local), num_shards=2).target == str(local)
-    assert api.info(local) == api.info(str(url))
+    assert api.to_mindrecord(dataset, str(local), num_shards=2).path == str(local)
+    assert api.info(local).manifest == api.info(str(url)).manifest
     with pytest.raises(TargetExistsError, match=f"{local}: already exists"):
         api.to_mindrecord(dataset, str(local), num_shards=2)
 
@@ -263,8 +263,8 @@ NOTE = {"format": "segdata upload", "index": "0" * 64, "files": ["a.png"], "done
         (json.dumps(NOTE | {"index": "0"}).encode(), r"Expected `str` matching regex"),
         (json.dumps(NOTE | {"files": "a.png"}).encode(), r"Expected `array`, got `str` - at `\$\.files`"),
         (json.dumps(NOTE | {"files": [1]}).encode(), r"Expected `str`, got `int` - at `\$\.files"),
-        (json.dumps(NOTE | {"files": ["../a.png"]}).encode(), r"'\.\./a\.png': is outside"),
-        (json.dumps(NOTE | {"files": ["/a.png"]}).encode(), "'/a.png': is outside"),
+        (json.dumps(NOTE | {"files": ["../a.png"]}).encode(), r"'\.\./a\.png' is outside"),
+        (json.dumps(NOTE | {"files": ["/a.png"]}).encode(), "'/a.png' is outside"),
         (json.dumps(NOTE | {"files": ["a.txt"]}).encode(), "'a.txt' is not a file of a picture"),
         (json.dumps(NOTE | {"done": ["b.png"]}).encode(), "'b.png' is not in files"),
     ],

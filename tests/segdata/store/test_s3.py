@@ -72,7 +72,7 @@ def test_what_goes_wrong_is_one_sentence_before_the_work_begins(
         (("info", "s3://bucket/none"), 1, "s3://bucket/none: no record set; expected s3://bucket/none/manifest.json."),
         (("verify", "s3://bucket"), 1, "s3://bucket: no record set"),
         (("verify", "gs://bucket/set"), 2, "expected a path, s3://BUCKET/… or obs://BUCKET/…"),
-        (("info", "s3://k:s@bucket/set"), 2, "URLs must not contain credentials"),
+        (("info", "s3://k:s@bucket/set"), 2, "without credentials or a port"),
     ],
 )
 def test_commands_on_what_is_no_set_end_with_a_sentence(

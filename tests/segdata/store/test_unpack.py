@@ -21,9 +21,9 @@ def test_from_a_url_to_a_url(url: Url, local: Path, tmp_path: Path) -> None:
     source, target = url / "set", url / "files"
     upload(local, [path.name for path in local.iterdir()], source)
     report = unpack(source / "train.mindrecord3", target)
-    assert (report.rows, report.target) == (10, str(target))
+    assert (report.rows, report.path) == (10, str(target))
     with reading(target) as copy:
-        pairs = read_list(copy / report.samples)
+        pairs = read_list(copy / Path(report.file).name)
         for pair, row in zip(pairs, open_set(local), strict=True):
             assert (copy / pair.image).read_bytes() == row["data"]
             assert (copy / pair.label).read_bytes() == row["label"]
@@ -40,7 +40,7 @@ def test_a_set_without_a_manifest_at_a_url(url: Url, voc_records: Path, tmp_path
     shard = write_foreign(tmp_path / "zoo", zoo_rows(voc_records))
     upload(shard.parent, [path.name for path in shard.parent.iterdir()], url)
     report = unpack(url / name if name else url, tmp_path / "files")
-    assert len(read_list(tmp_path / "files" / report.samples)) == 10
+    assert len(read_list(Path(report.file))) == 10
 
 
 def test_nothing_at_the_url_is_a_sentence(url: Url, tmp_path: Path) -> None:

@@ -1,15 +1,15 @@
-"""A list with the wrong data root names the right one."""
+"""A data set with the wrong folder of images names the right one."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError
-from segdata.lists import Pair
-from segdata.lists.root import check_root
+from segdata.files.root import check_root
 
 
 def _list(folder: Path, names: list[str]) -> Path:
@@ -38,6 +38,21 @@ def test_the_folder_that_has_all_images_is_named(tmp_path: Path, right: str, giv
     assert len(open_dataset(path, data_root=root)) == 2
 
 
+@pytest.mark.parametrize("given", ["raw", "gone", None], ids=["another folder", "no folder", "by default"])
+def test_the_image_folder_of_a_json_is_named(tmp_path: Path, given: str | None) -> None:
+    for folder in ("raw", "pictures", "annotations"):
+        (tmp_path / folder).mkdir()
+    path = tmp_path / "annotations" / "train.json"
+    images = [{"id": number, "file_name": f"{number}.jpg", "height": 2, "width": 2} for number in range(2)]
+    path.write_text(json.dumps({"images": images, "annotations": [], "categories": [{"id": 1, "name": "cat"}]}))
+    for number in range(2):
+        (tmp_path / "pictures" / f"{number}.jpg").touch()
+    root = tmp_path / "pictures"
+    with pytest.raises(InvalidInputError, match=f"none of 2 images is .*; all are below {root}. Use --images {root}."):
+        open_dataset(path, images=given and tmp_path / given)
+    assert len(open_dataset(path, images=root)) == 2
+
+
 def test_missing_images_are_left_to_the_samples(tmp_path: Path) -> None:
     path = _list(tmp_path, ["0.jpg", "1.jpg"])
     # No image is anywhere; then one of them is in another folder, and then one is in the named one.
@@ -53,7 +68,7 @@ def test_missing_images_are_left_to_the_samples(tmp_path: Path) -> None:
 
 
 def test_names_and_folders_that_cannot_be_read_do_no_harm(tmp_path: Path) -> None:
-    check_root(tmp_path / "list.txt", tmp_path / "none", [Pair("x" * 5000, "a.png"), Pair("/abs.jpg", "b.png")])
+    check_root(tmp_path / "list.txt", tmp_path / "none", ["x" * 5000, "/abs.jpg"], "--images")
     with pytest.raises(InvalidInputError, match=r"its only image is not below .*; it is below"):
         (tmp_path / "a.jpg").touch()
-        check_root(tmp_path / "list.txt", tmp_path / "none", [Pair("a.jpg", "a.png")])
+        check_root(tmp_path / "list.txt", tmp_path / "none", ["a.jpg"], "--images")

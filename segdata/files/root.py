@@ -1,0 +1,54 @@
+"""The folder of the images of a list or a COCO JSON: which one it is if it is not the one that was named."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from segdata.errors import InvalidInputError
+
+#: Number of folders above, and beside or below, that are tried.
+_ABOVE, _BELOW = 3, 1000
+
+
+def check_root(path: Path, root: Path, images: Sequence[str], option: str) -> None:
+    """Check that `root` is not the wrong folder for the images of a data set.
+
+    It is if none of the images is below it, and all of them are below another one near it: above, beside, directly
+    below, or around the list or JSON. Otherwise nothing is said: missing images are faults of samples.
+
+    Args:
+        path: the list or JSON.
+        root: folder that the names of its images are meant to be relative to.
+        images: these names.
+        option: the option that names the folder.
+
+    Raises:
+        InvalidInputError: when it is the wrong folder; the message names the right one.
+    """
+    names = [name for name in images if not Path(name).is_absolute()]
+    if not names or any(os.path.lexists(root / name) for name in names):
+        return
+    for folder in dict.fromkeys(_near([root, path.absolute().parent])):
+        if all(_is_file(folder / name) for name in names):
+            none = f"none of {len(names)} images is" if len(names) > 1 else "its only image is not"
+            every = "all are" if len(names) > 1 else "it is"
+            raise InvalidInputError(f"{path}: {none} below {root}; {every} below {folder}. Use {option} {folder}.")
+
+
+def _is_file(path: Path) -> bool:
+    # A name may be too long, or a folder closed.
+    with suppress(OSError, ValueError):
+        return path.is_file()
+    return False
+
+
+def _near(places: Iterable[Path]) -> Iterator[Path]:
+    for place in places:
+        yield place
+        yield from list(place.parents)[:_ABOVE]
+        for folder in (place, place.parent):
+            with suppress(OSError):
+                yield from sorted(folder.iterdir())[:_BELOW]
