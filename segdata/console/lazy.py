@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from segdata.console.flags import plain_flags
+from segdata.console.output import add_output_options
 
 #: Accept both spellings of an option: the model zoo writes ``--num_shards``, click users write ``--num-shards``.
 CONTEXT: dict[str, Any] = {
@@ -34,8 +35,14 @@ class _Listed(click.Command):
 class LazyGroup(click.Group):
     """Group that imports a command when it is used.
 
-    Most of the time of ``--help`` and of a wrong command line would be imports that the command does not need.
+    Most of the time of ``--help`` and of a wrong command line would be imports that the command does not need. The
+    group and each of its commands have the options of `add_output_options`.
     """
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        """Create the group."""
+        super().__init__(*args, **attributes)
+        add_output_options(self)
 
     def list_command(self, name: str, place: str, summary: str, section: str) -> None:
         """Add a command.
@@ -51,7 +58,11 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command and return it; None if no command has this name."""
         command = super().get_command(ctx, cmd_name)
-        return command.load() if isinstance(command, _Listed) else command
+        if isinstance(command, _Listed):
+            command = command.load()
+        if command:
+            add_output_options(command)
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -5,25 +5,31 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from segdata.console.lazy import LazyGroup
-from segdata.console.streams import prepare_streams, quiet_if_unread, say
+from segdata.console.log import logged
+from segdata.console.messages import SHOWN, say
+from segdata.console.progress import ProgressBar
+from segdata.console.streams import prepare_streams, quiet_if_unread
 from segdata.errors import Fault, FaultsError, SegDataError, TargetExistsError
 from segdata.text import printable
 
 if TYPE_CHECKING:
-    from segdata.parallel import Advance
+    from segdata.worker import Advance
 
 _R = TypeVar("_R")
+
+_log = logging.getLogger(__name__)
 
 #: Exit statuses: 1 for bad data or failed work. 2, for wrong usage, comes from click. 130 and 143 are what shells
 #: report after Ctrl-C and after SIGTERM, which schedulers send before they kill a process.
@@ -37,7 +43,7 @@ class Terminated(KeyboardInterrupt):
 
 
 @dataclass(frozen=True)
-class Failure:
+class ErrorReport:
     """Report of a command that failed, which --json prints on standard output.
 
     Attributes:
@@ -57,6 +63,10 @@ class CommandGroup(LazyGroup):
         """Run the command line and exit with one of the statuses above."""
         prepare_streams()
         given = list(sys.argv[1:] if args is None else args)
+        with logged(self.callback.__module__.partition(".")[0] if self.callback else "", given):
+            self._run(given, *rest, **extra)
+
+    def _run(self, given: list[str], *rest: Any, **extra: Any) -> Any:
         try:
             # Damage is reported in our own messages.
             logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -100,7 +110,7 @@ def _fail(error: BaseException, text: str, arguments: Sequence[str], status: int
         what = error.what if isinstance(error, FaultsError) else text
         # The message is on standard error, and the status says the rest.
         with suppress(OSError):
-            click.echo(_json(Failure(what, tuple(_faults(error)))))
+            click.echo(_json(ErrorReport(what, tuple(_faults(error)))))
     sys.exit(status)
 
 
@@ -147,28 +157,44 @@ def _os_error(error: OSError) -> str:
 
 @contextmanager
 def progress_bar(*, total: int, label: str) -> Iterator[Advance]:
-    """Show a progress bar on standard error if it is a terminal; the command line's `Progress`."""
-    from tqdm import tqdm
-
-    with tqdm(total=total, desc=label, unit="", file=sys.stderr, disable=None, dynamic_ncols=True) as bar:
-        yield bar.update
+    """Show the progress of work; the command line's `Progress`."""
+    with ProgressBar(total, label) as bar:
+        yield bar.advance
 
 
 def emit(report: _R, as_json: bool, text: Callable[[_R], str]) -> None:
-    """Print `report` on standard output, as JSON or as formatted by `text`."""
-    click.echo(_json(report) if as_json else printable(text(report)))
+    """Print `report`, a dataclass or several, on standard output, as JSON or as formatted by `text`."""
+    shown = _json(report) if as_json else printable(text(report))
+    if not as_json:
+        _log.info("%s", shown, extra=SHOWN)
+    click.echo(shown)
+
+
+def report_name(kind: type) -> str:
+    """Return the value of the key ``report`` in the JSON of a class of reports, from the name of the class.
+
+    >>> report_name(ErrorReport)
+    'error'
+    """
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__.removesuffix("Report")).lower()
 
 
 def _json(report: object) -> str:
     """Return `report` as JSON, with escapes if its names are not valid Unicode or standard output cannot encode it."""
     import msgspec
 
+    named = [_named(each) for each in report] if isinstance(report, list | tuple) else _named(report)
     try:
-        text = msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
+        text = msgspec.json.format(msgspec.json.encode(named), indent=2).decode()
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
-        return json.dumps(msgspec.to_builtins(report), indent=2)
+        return json.dumps(msgspec.to_builtins(named), indent=2)
     return text
+
+
+def _named(report: Any) -> dict[str, Any]:
+    """Return the members of `report`, a dataclass, after its name."""
+    return {"report": report_name(type(report)), **{each.name: getattr(report, each.name) for each in fields(report)}}
 
 
 def not_known(unknown: Sequence[str]) -> list[str]:

@@ -7,14 +7,14 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from typing import TextIO
 
 import click
 
-from segdata.text import printable
-
-#: The name of standard output in errors.
+#: The names of the streams in errors.
 _OUTPUT = "standard output"
+_ERRORS = "standard error"
 
 #: Exit status after the reader of standard output has gone, as in ``| head``: what shells report after SIGPIPE.
 _OUTPUT_CLOSED = 128 + 13
@@ -26,8 +26,7 @@ class _Stream(io.TextIOWrapper):
     After an error it continues on ``/dev/null``: otherwise, the interpreter fails again when it flushes it at exit.
     """
 
-    def __init__(self, number: int, title: str) -> None:
-        encoding = getattr((sys.stdin, sys.stdout, sys.stderr)[number], "encoding", "utf-8")
+    def __init__(self, number: int, title: str, encoding: str) -> None:
         super().__init__(
             io.BufferedWriter(io.FileIO(number, "w", closefd=False)),
             # ASCII is what a machine without settings says; its terminals show UTF-8.
@@ -70,18 +69,20 @@ def prepare_streams() -> None:
     if sys.stdin is None:
         sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     if sys.stdout is sys.__stdout__:
-        sys.stdout = _Stream(1, _OUTPUT)
+        sys.stdout = _Stream(1, _OUTPUT, getattr(sys.stdout, "encoding", "utf-8"))
     if sys.stderr is sys.__stderr__:
-        sys.stderr = _Stream(2, "standard error")
+        sys.stderr = _Stream(2, _ERRORS, getattr(sys.stderr, "encoding", "utf-8"))
 
 
-def say(text: str) -> None:
-    """Print a message on standard error, with control characters escaped.
+def is_prepared(stream: TextIO) -> bool:
+    """Return whether `prepare_streams` made this stream; a caller, as tests do, may have put another in its place."""
+    return isinstance(stream, _Stream)
 
-    If that cannot be written, do nothing: a full disk under the log must not end the work.
-    """
-    with suppress(OSError):
-        click.echo(printable(text), err=True)
+
+def second_errors() -> TextIO:
+    """Return a second stream to where standard error leads now; worker processes do not inherit it."""
+    sys.stderr.flush()
+    return _Stream(os.dup(2), _ERRORS, sys.stderr.encoding)
 
 
 @contextmanager

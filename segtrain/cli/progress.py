@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
-from segdata.console.streams import say
+from segdata.console.messages import notify
+from segdata.console.progress import ProgressBar
 from segdata.errors import name_first
 from segdata.text import plural
 from segtrain.config.published import differences
@@ -28,7 +26,7 @@ class TrainingBar:
 
         The bar starts with the event `Started`.
         """
-        self._bar: tqdm[Any] | None = None
+        self._bar: ProgressBar | None = None
         self._log_steps = log_steps
         self._recipe_name = recipe_name
         self._done: list[StepDone] = []
@@ -60,44 +58,37 @@ class TrainingBar:
         left_out = f", {rows} left out of each epoch" if started.dropped_rows else ""
         devices = f" on {started.devices} devices" if started.devices > 1 else ""
         backbone = "" if isinstance(config.model, UNet) else f", {config.model.backbone}"
-        say(
+        notify(
             f"{config.model.name}{backbone}, {started.parameters / 1e6:.1f} M parameters{devices}: "
             f"{plural(config.train_epochs, 'epoch')} of {started.steps_per_epoch} "
             f"step{'s' if started.steps_per_epoch != 1 else ''}{left_out}, into {started.train_dir}"
         )
         for sentence in (*started.left_out, *started.notes):
-            say(sentence)
+            notify(sentence)
         if started.first_step:
-            say(f"resuming after step {started.first_step} of {started.total_steps}")
+            notify(f"resuming after step {started.first_step} of {started.total_steps}")
         elif self._recipe_name:
             for sentence in differences(self._recipe_name, config, started.devices):
-                say(sentence)
+                notify(sentence)
         if started.pretrained:
-            say(_loaded(started.pretrained, started.pretrained_file))
-        self._bar = tqdm(
-            total=started.total_steps,
-            initial=started.first_step,
-            unit="step",
-            file=sys.stderr,
-            disable=None,
-            dynamic_ncols=True,
-        )
+            notify(_loaded(started.pretrained, started.pretrained_file))
+        self._bar = ProgressBar(started.total_steps, "training", unit="step", done=started.first_step)
 
     def _step(self, done: StepDone) -> None:
         assert self._bar is not None
         self._done.append(done)
-        self._bar.set_description(f"epoch {done.epoch}", refresh=False)
-        self._bar.set_postfix_str(
-            f"loss {done.loss:.4f}, lr {done.lr:.3g}, {done.images_per_s:.1f} images/s", refresh=False
-        )
-        self._bar.update()
-        if self._log_steps and done.step % self._log_steps == 0:
-            self._line(
+        detail = f"loss {done.loss:.4f}, lr {done.lr:.3g}, {done.images_per_s:.1f} images/s"
+        self._bar.describe(f"epoch {done.epoch}", detail)
+        logged = self._log_steps is not None and done.step % self._log_steps == 0
+        ended = done.step % self._started.steps_per_epoch == 0
+        self._bar.advance(told=logged or ended)
+        if logged:
+            self._bar.line(
                 f"step {done.step} of {self._started.total_steps}: loss {_losses([done])}, lr {done.lr:.3g}, "
                 f"{done.images_per_s:.1f} images/s"
             )
-        if done.step % self._started.steps_per_epoch == 0:
-            self._line(
+        if ended:
+            self._bar.line(
                 f"epoch {done.epoch} of {self._started.config.train_epochs}: mean loss {_losses(self._done)}, "
                 f"{done.images_per_s:.1f} images/s"
             )
@@ -108,11 +99,8 @@ class TrainingBar:
             f"loss {value:.4f}" if name == EVAL_LOSS else f"{TITLES[name]} {value:.2%}"
             for name, value in done.scores.items()
         )
-        self._line(f"epoch {done.epoch}: {', '.join(scores)}")
-
-    def _line(self, text: str) -> None:
-        with tqdm.external_write_mode(file=sys.stderr):
-            say(text)
+        assert self._bar is not None
+        self._bar.line(f"epoch {done.epoch}: {', '.join(scores)}")
 
 
 def _losses(done: list[StepDone]) -> str:

@@ -64,7 +64,7 @@ def test_a_failure_is_a_sentence_and_an_object(
     assert text in usual.stderr
     as_json = run(failing, error, "--json")
     assert (as_json.exit_code, as_json.stderr) == (status, usual.stderr)
-    assert json.loads(as_json.stdout) == {"error": text, "faults": []}
+    assert json.loads(as_json.stdout) == {"report": "error", "error": text, "faults": []}
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

@@ -33,6 +33,6 @@ def test_the_headings_of_fit_are_those_of_options_that_exist() -> None:
     output = CliRunner().invoke(fit_command, ["--help"]).output
     places = [
         output.index(text)
-        for text in ("\nRecipe,", "--eval_data_file PATH", "\nSettings:", "--set KEY", "\nCourse of", "--tensor")
+        for text in ("\nRecipe,", "--eval_data_file PATH", "\nSettings:", "--set KEY", "\nProgress and", "--tensor")
     ]
     assert places == sorted(places)

@@ -40,3 +40,16 @@ def test_a_training_that_is_resumed_is_not_compared_with_its_recipe_again(
         bar(replace(started, first_step=2))
     text = capsys.readouterr().err
     assert "resuming after step 2 of 6" in text and "was published" not in text
+
+
+def test_a_step_that_has_a_line_of_its_own_has_no_line_of_progress(
+    quick_run: Trained, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segdata.console.progress.SECONDS", 0)
+    for log_steps, shares in ((None, ["16", "50", "83"]), (1, [])):
+        with TrainingBar(log_steps) as bar:
+            for event in quick_run.events:
+                bar(event)
+        text = capsys.readouterr().err
+        assert re.findall(r"^epoch \d: (\d+) % \(\d of 6 steps\), .* left, loss \d", text, re.M) == shares
+        assert len(re.findall(r"^epoch \d of 3: mean loss", text, re.M)) == 3
