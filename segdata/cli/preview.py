@@ -16,6 +16,7 @@ from segdata.console.options import (
     workers_option,
 )
 from segdata.console.render import emit, not_known, progress_bar
+from segdata.draw.lettering import describe_without_font
 from segdata.errors import name_first
 from segdata.inspect.preview import MAX_COUNT, PreviewReport, preview as show
 from segdata.inspect.preview.similar import MAX_PAIRS, describe_similar
@@ -31,6 +32,7 @@ from segdata.text import plural
 @click.option(
     "--classes", "wanted", metavar="NAME|ID", multiple=True, help="Only samples with this class; can be repeated"
 )
+@click.option("--cover", is_flag=True, help="Show every class that occurs, or of --classes; others fill up to --count")
 @click.option(
     "--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Opacity of the label colors, 0 to 1"
 )
@@ -45,7 +47,7 @@ def preview_command(
 
     LIST, JSON or SET is a list file, a COCO JSON or a record set. The choice of samples depends only on their names and
     the seed: a list and the record set made from it show the same samples. --classes takes names, or ids as shown by
-    segdata stats.
+    segdata stats. With --cover, labels are read until all classes have been seen.
 
     The page is a single file that needs no network. It also contains the reports of segdata stats and segdata check for
     the entire data set. Its images can be enlarged and filtered by class. With --near, all images are decoded, and the
@@ -59,17 +61,24 @@ def preview_command(
         raise click.UsageError("give --out for a contact sheet, --html for a page, or both")
     if options["near"] and not html:
         raise click.UsageError("--near shows similar images on the page; give --html")
+    if options["cover"] and len(set(wanted)) == 1:
+        raise click.UsageError("--cover has no effect with one class: all samples show it; give several, or none")
     report = show(out=out, html=html, classes=wanted, progress=progress_bar, **options)
     emit(report, as_json, _preview_text)
 
 
 def _preview_text(report: PreviewReport) -> str:
-    targets = " and ".join(target for target in (report.out, report.html) if target)
+    targets = " and ".join(dict.fromkeys([report.path, *([report.html] if report.html else [])]))
     of_class = "" if report.found == report.samples else f" ({report.found} with one of the classes)"
     samples = plural(report.samples, "sample")
     lines = [f"{len(report.shown)} of {samples}{of_class} shown in {targets}"]
-    if report.classes:
-        lines.append(f"classes: {', '.join(report.classes)}")
+    if report.class_names:
+        lines.append(f"classes: {', '.join(report.class_names)}")
+    if report.not_found:
+        lines.append(f"no sample shows {', '.join(report.not_found)}")
+    if report.not_shown:
+        lines.append(f"not shown, as --count is too small: {', '.join(report.not_shown)}")
+    lines += describe_without_font(report.without_font)
     if report.similar is not None:
         lines.append(describe_similar(len(report.similar)))
     lines += not_known(report.unknown)

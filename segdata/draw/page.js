@@ -36,6 +36,16 @@ function enlarge(tile) {
   one("#viewer-name").textContent = one(".name", tile).textContent;
   one("p", viewer).textContent = one(".about", tile).textContent;
   if (!viewer.open) viewer.showModal();
+  setFull(false);
+  // Full size helps where the window makes the picture smaller than it is.
+  const picture = one(".stage > .stack", viewer);
+  one("#full").hidden = !picture || picture.offsetWidth >= parseInt(picture.style.getPropertyValue("--width"));
+}
+
+function setFull(on) {
+  stage.classList.toggle("full", on);
+  one("#full").setAttribute("aria-pressed", on);
+  if (on) stage.focus();
 }
 
 // Skip hidden tiles and samples without a picture; wrap around at either end.
@@ -56,7 +66,10 @@ one("#previous").addEventListener("click", () => step(-1));
 one("#next").addEventListener("click", () => step(1));
 one("#close").addEventListener("click", () => viewer.close());
 stage.addEventListener("click", event => { if (event.target === stage) viewer.close(); });
+one("#full").addEventListener("click", () => setFull(!stage.classList.contains("full")));
 viewer.addEventListener("keydown", event => {
+  // At full size, the arrows scroll.
+  if (stage.classList.contains("full")) return;
   if (event.key === "ArrowLeft") step(-1);
   if (event.key === "ArrowRight") step(1);
 });

@@ -1,4 +1,4 @@
-"""Pictures of a page: a photograph, two overlay layers and a drawing of the boxes, all embedded in the HTML."""
+"""Pictures of a page: a photograph, two overlay layers, and the boxes and their names, all embedded in the HTML."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 
-from segdata.draw.overlay import Box, Overlay
+from segdata.draw.overlay import Box, Overlay, ink_on
 from segdata.draw.pictures import LegendEntry, Picture
 from segdata.labels.colormap import Color
 
@@ -50,7 +50,9 @@ def breakable(path: str) -> str:
 
 def stack(picture: Picture, description: str) -> str:
     """Return a picture as HTML: the photograph, and over it the layers of its overlay."""
-    return _layered(photograph_html(picture.image, description), picture.overlay, *picture.image.shape[:2])
+    height, width = picture.image.shape[:2]
+    photograph = photograph_html(picture.image, description)
+    return _layered(photograph, picture.overlay, height, width, full=min(width, picture.width))
 
 
 def photograph_html(image: npt.NDArray[np.uint8], description: str) -> str:
@@ -73,13 +75,17 @@ def _named(description: str) -> str:
     return f'<span class="photo" role="img" aria-label="{description}"></span>'
 
 
-def _layered(photograph: str, overlay: Overlay, height: int, width: int) -> str:
+def _layered(photograph: str, overlay: Overlay, height: int, width: int, *, full: int = 0) -> str:
+    """Return the layers of a picture of `height` x `width`; at full size, it is `full` pixels wide."""
     boxes = "".join(_box(box) for box in overlay.boxes)
+    # Large boxes first, so that the pointer finds small ones on top of them.
+    names = "".join(_name(box, height, width) for box in sorted(overlay.boxes, key=_area, reverse=True))
     return (
-        f'<span class="stack" style="--ratio:{width / height:.4f}">{photograph}'
+        f'<span class="stack" style="--ratio:{width / height:.4f};--width:{full}px">{photograph}'
         f'<img class="layer fill" src="{_layer(overlay.fill, overlay.colors)}" alt="">'
-        f'<img class="layer" src="{_layer(overlay.lines, overlay.colors)}" alt="">'
-        f'<svg class="layer boxes" viewBox="0 0 {width} {height}" aria-hidden="true">{boxes}</svg></span>'
+        f'<img class="layer" src="{_layer(overlay.lines, overlay.colors_of_lines)}" alt="">'
+        f'<svg class="layer boxes" viewBox="0 0 {width} {height}" aria-hidden="true">{boxes}</svg>'
+        f'<span class="layer names" aria-hidden="true">{names}</span></span>'
     )
 
 
@@ -90,10 +96,25 @@ def keys_html(legend: Sequence[LegendEntry]) -> str:
 
 def _box(box: Box) -> str:
     x1, y1, x2, y2 = box.corners
-    return (
-        f'<rect x="{x1:.1f}" y="{y1:.1f}" width="{x2 - x1:.1f}" height="{y2 - y1:.1f}" stroke="{_css(box.color)}"/>'
-        f'<text x="{x1 + 4:.1f}" y="{y1 + 14:.1f}">{escape(box.text)}</text>'
-    )
+    return f'<rect x="{x1:.1f}" y="{y1:.1f}" width="{x2 - x1:.1f}" height="{y2 - y1:.1f}" stroke="{_css(box.color)}"/>'
+
+
+def _name(box: Box, height: int, width: int) -> str:
+    """Return the name of a box over a picture of `height` x `width`.
+
+    Letters have one size, whatever that of the picture. A box that is too small for letters shows its name to the
+    pointer only.
+    """
+    x1, y1, x2, y2 = box.corners
+    place = {"left": x1 / width, "top": y1 / height, "width": (x2 - x1) / width, "height": (y2 - y1) / height}
+    style = ";".join(f"{name}:{share:.2%}" for name, share in place.items())
+    text, colors = escape(box.text), f"background:{_css(box.color)};color:{_css(ink_on(box.color))}"
+    return f'<span style="{style}" title="{text}"><b style="{colors}">{text}</b></span>'
+
+
+def _area(box: Box) -> float:
+    x1, y1, x2, y2 = box.corners
+    return (x2 - x1) * (y2 - y1)
 
 
 def _photograph(image: npt.NDArray[np.uint8]) -> str:

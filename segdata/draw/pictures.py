@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from segdata.draw.overlay import Overlay
 from segdata.labels.colormap import Color, voc_palette
+
+#: Longest side, in pixels, up to which ``integer`` enlarges: browsers enlarge further without loss.
+_ENLARGED = 640
+
+#: How images that are smaller than their frame are enlarged; see `fitted`.
+Enlarge = Literal["never", "integer", "fill"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,9 @@ def legend_of(
     return tuple(entries)
 
 
-def fitted(height: int, width: int, most_height: int, most_width: int, *, enlarge: bool = False) -> tuple[int, int]:
+def fitted(
+    height: int, width: int, most_height: int, most_width: int, *, enlarge: Enlarge = "never"
+) -> tuple[int, int]:
     """Return the height and width of a picture of an image in a frame, with the aspect ratio of the image.
 
     Args:
@@ -85,11 +94,15 @@ def fitted(height: int, width: int, most_height: int, most_width: int, *, enlarg
         width: width of the image.
         most_height: height of the frame.
         most_width: width of the frame.
-        enlarge: whether to enlarge smaller images to the frame.
+        enlarge: ``fill`` enlarges smaller images to the frame; ``integer`` only by an integer, up to 640 pixels,
+            so that a pixel becomes a square and its edges are thin; ``never`` leaves them as they are.
+
+    >>> fitted(24, 24, 640, 640, enlarge="integer")
+    (624, 624)
     """
     scale = min(most_width / width, most_height / height)
-    if not enlarge:
-        scale = min(scale, 1.0)
+    if scale > 1 and enlarge != "fill":
+        scale = max(int(min(scale, _ENLARGED / max(height, width))), 1) if enlarge == "integer" else 1
     return max(round(height * scale), 1), max(round(width * scale), 1)
 
 
@@ -101,7 +114,15 @@ def scaled_image(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.N
 
 
 def scaled_ids(ids: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Return ids ``(H, W)`` uint8, resized to `height` x `width` by nearest neighbor."""
-    from PIL import Image
+    """Return ids ``(H, W)`` uint8, resized to `height` x `width` by nearest neighbor; the same array at the same size.
 
-    return np.asarray(Image.fromarray(ids).resize((width, height), Image.Resampling.NEAREST))
+    >>> scaled_ids(np.array([[1, 2]], np.uint8), 2, 4).tolist()
+    [[1, 1, 2, 2], [1, 1, 2, 2]]
+    """
+    if ids.shape == (height, width):
+        return ids
+    rows, columns = (
+        (2 * np.arange(size) + 1) * of // (2 * size) for size, of in zip((height, width), ids.shape, strict=True)
+    )
+    scaled: npt.NDArray[np.uint8] = ids[rows[:, None], columns]
+    return scaled

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from segdata.coco.file import Coco, read_coco
-from segdata.dataset import dataset_kind
+from segdata.dataset import check_folder, dataset_kind
 from segdata.errors import InvalidInputError
 from segdata.images.reading import read_image_header
 from segdata.lists import read_list
@@ -23,7 +23,7 @@ from segdata.records.foreign import ForeignSet, is_foreign, open_shards, shards_
 from segdata.records.manifest import Manifest
 from segdata.records.schema import TaskName
 from segdata.samples import DatasetKind
-from segdata.store.url import Location, parse_location
+from segdata.store.url import Location, Url, parse_location
 
 #: Rows of a set without a manifest that are shown, and characters of a text in them.
 _ROWS, _TEXT = 3, 200
@@ -34,7 +34,13 @@ _VALUES = 12
 
 @dataclass(frozen=True)
 class FieldInfo:
-    """One field of a set without a manifest: its name, its type, and its role: image, label, name or None."""
+    """One field of a set without a manifest.
+
+    Attributes:
+        name: its name.
+        type: its type.
+        role: image, label or name; None for any other field.
+    """
 
     name: str
     type: str
@@ -43,7 +49,14 @@ class FieldInfo:
 
 @dataclass(frozen=True)
 class ShardInfo:
-    """One shard of a set without a manifest; sizes in bytes."""
+    """One shard of a set without a manifest.
+
+    Attributes:
+        file: its name.
+        rows: number of its rows.
+        bytes: its size in bytes.
+        index_bytes: size of the index next to it, in bytes.
+    """
 
     file: str
     rows: int
@@ -82,7 +95,13 @@ class ForeignInfo:
 
 @dataclass(frozen=True)
 class CategoryInfo:
-    """One category of a COCO JSON and its number of annotations."""
+    """One category of a COCO JSON.
+
+    Attributes:
+        id: its id in the JSON.
+        name: its name.
+        annotations: number of its annotations.
+    """
 
     id: int
     name: str
@@ -114,9 +133,22 @@ class SourceInfo:
     categories: tuple[CategoryInfo, ...] = ()
 
 
+@dataclass(frozen=True)
+class SetInfo:
+    """Contents of a record set.
+
+    Attributes:
+        path: directory or URL of the set.
+        manifest: its manifest.
+    """
+
+    path: str
+    manifest: Manifest
+
+
 def info(
     location: Location, *, image_field: str | None = None, label_field: str | None = None
-) -> Manifest | ForeignInfo | SourceInfo:
+) -> SetInfo | ForeignInfo | SourceInfo:
     """Return the manifest of a record set, the fields and first rows of one without a manifest, or counts of a file.
 
     Args:
@@ -126,7 +158,7 @@ def info(
         label_field: field of the labels.
 
     Example:
-        >>> info("s3://bucket/records/train").rows
+        >>> info("s3://bucket/records/train").manifest.rows
         1464
 
     Raises:
@@ -136,13 +168,21 @@ def info(
     """
     place = parse_location(location)
     if not isinstance(place, Path):
-        return find_set(place)[1]
+        return _set_info(place)
     kind = dataset_kind(place)
     if kind == "list":
         return SourceInfo(str(place), kind, "semantic", len(read_list(place)))
     if kind == "coco":
         return _coco_info(read_coco(place))
-    return _foreign_info(place, image_field, label_field) if is_foreign(place) else find_set(place)[1]
+    if is_foreign(place):
+        return _foreign_info(place, image_field, label_field)
+    check_folder(place)
+    return _set_info(place)
+
+
+def _set_info(place: Path | Url) -> SetInfo:
+    found, manifest = find_set(place)
+    return SetInfo(str(found), manifest)
 
 
 def _coco_info(coco: Coco) -> SourceInfo:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from segdata.errors import OptionError
+from segdata.text import option_names
 
 #: How an image becomes an input of fixed size: resized by its longer side, or cut into overlapping tiles.
 Fit = Literal["longer_side", "tiles"]
@@ -52,11 +53,11 @@ class EvalSettings:
     def __post_init__(self) -> None:
         """Check values that need no network to be judged."""
         if not self.scales or not all(0 < scale < math.inf for scale in self.scales):
-            raise OptionError(f"scales: {list(self.scales)}; expected at least one number, each above 0")
+            raise OptionError(f"scales = {list(self.scales)}: expected at least one number, each above 0")
         if self.batch_size is not None and self.batch_size < 1:
-            raise OptionError(f"batch_size: {self.batch_size}; expected at least 1")
+            raise OptionError(f"batch_size = {self.batch_size}: expected at least 1")
         if self.overlap is not None and self.fit == "longer_side":
-            raise OptionError("overlap: has no effect with fit = longer_side; expected it with fit = tiles only")
+            raise OptionError("overlap: has no effect with --fit longer_side. Use --fit tiles, or leave --overlap out.")
 
     def check_only(self, names: Collection[str], model: str) -> None:
         """Check that no setting but `names` was given, since none of the others affects `model`.
@@ -66,7 +67,10 @@ class EvalSettings:
         """
         given = [each.name for each in fields(self) if getattr(self, each.name) != each.default]
         if foreign := sorted(set(given) - set(names)):
-            raise OptionError(f"{', '.join(foreign)}: not available for {model}, which is for another task")
+            raise OptionError(
+                f"{option_names(foreign)}: not available for {model}, a network for instance segmentation. Leave "
+                f"{'it' if len(foreign) == 1 else 'them'} out."
+            )
 
 
 #: Scale 1, without test-time augmentation.

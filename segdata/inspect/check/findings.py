@@ -87,7 +87,7 @@ WARNINGS: dict[Code, str] = {
     "dark": "Check the exposure; images of more than 8 bits may need another --value_range.",
     "bright": "Check the exposure; images of more than 8 bits may need another --value_range.",
     "low_contrast": "Check that the image shows something; images of more than 8 bits may need another --value_range.",
-    "blurry": "Leave the image out if its objects cannot be told apart.",
+    "blurry": "Leave the image out if its objects cannot be distinguished.",
     "odd_aspect": "Check that the image is not a strip or a montage; crop or tile it.",
 }
 

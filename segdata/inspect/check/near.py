@@ -26,8 +26,8 @@ from segdata.samples import Sample
 
 #: What `ORIENTATIONS` are called, the same from both images.
 _CALLED = (
-    *("", "mirrored", "mirrored", "turned by a half"),
-    *("turned and mirrored", "turned by a quarter", "turned by a quarter", "turned and mirrored"),
+    *("", "mirrored", "mirrored", "turned by 180°"),
+    *("turned and mirrored", "turned by 90°", "turned by 90°", "turned and mirrored"),
 )
 
 #: Faults that say that two images have the same content, or are the same file.

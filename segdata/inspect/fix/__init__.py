@@ -26,10 +26,15 @@ from segdata.inspect.fix.upright import Upright
 from segdata.labels.classes import Classes
 from segdata.labels.value_map import ValueMap
 from segdata.lists.publish import check_target_lists
-from segdata.parallel import Progress, default_workers, silent, temporary_folder
+from segdata.parallel import Progress, default_workers, silent
+from segdata.processes import temporary_folder
 from segdata.samples import DatasetKind
 from segdata.sources.coco.media import Media
 from segdata.sources.coco_export import check_target_json
+from segdata.text import option_names
+
+#: The types of data sets to fix, as messages name them.
+_KINDS = {"list": "a list file", "coco": "a COCO JSON"}
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,8 @@ class FixReport:
     """Report of `fix`; without codes, the data set was clean, and the result has the same bytes.
 
     Attributes:
-        source: the list or JSON.
-        target: the new one.
+        path: the new list or JSON.
+        source: the one that was read.
         kind: ``list`` or ``coco``.
         root: folder that the names in the result are relative to; `--data_root` or `--images` of later commands.
         samples: number of samples of the result.
@@ -72,8 +77,8 @@ class FixReport:
         written: false after a dry run.
     """
 
+    path: str
     source: str
-    target: str
     kind: DatasetKind
     root: str
     samples: int
@@ -185,8 +190,8 @@ def fix(
         if not dry_run:
             write_file(dst_path, copy.read_bytes(), overwrite=overwrite)
     return FixReport(
+        path=str(dst_path),
         source=str(source),
-        target=str(dst_path),
         kind=kind,
         root=str(folder.absolute() if new_files else root),
         samples=result.samples,
@@ -205,7 +210,7 @@ def _check_target(source: Path, target: Path, *, overwrite: bool) -> DatasetKind
         )
     if dataset_kind(target) != kind:
         suffix = "a name that ends in .json" if kind == "coco" else "a path such as fixed_lst.txt"
-        raise InvalidInputError(f"{target}: is not a name for the type of {source}; expected {suffix}")
+        raise InvalidInputError(f"{target}: does not fit {source}, which is {_KINDS[kind]}; expected {suffix}")
     check_inputs_outside(target, source)
     if kind == "coco":
         check_target_json(target, overwrite=overwrite)
@@ -217,12 +222,11 @@ def _check_target(source: Path, target: Path, *, overwrite: bool) -> DatasetKind
 def _check_options(source: Path, kind: DatasetKind, drop_from: Path | None, **given: object) -> None:
     useless = ("images",) if kind == "list" else ("data_root", "map", "resize_labels")
     if names := [name for name in useless if given[name]]:
-        what = "a list file" if kind == "list" else "a COCO JSON"
-        raise OptionError(f"{source} is {what}, which does not take {' or '.join(names)}")
+        raise OptionError(f"{source} is {_KINDS[kind]}, which does not take {option_names(names)}")
     if drop_from is not None and drop_from.absolute() != source.absolute():
         raise OptionError(
-            f"{drop_from}: is not the data set to fix, {source}; expected it, because only it is written. Run segdata "
-            f"fix {drop_from} --against {source} --drop-from {drop_from}."
+            f"--drop-from {drop_from}: fix drops only from the data set that it writes, {source}. Run segdata fix "
+            f"{drop_from} --against {source} --drop-from {drop_from}."
         )
 
 
@@ -253,7 +257,7 @@ def _fixed_codes(rounds: Rounds, result: CheckReport, names: dict[str, str]) -> 
                 found=found,
                 cured=found - count,
                 left=count,
-                cure=CURES.get(code, "gone with the cure of another fault") if found > count else "",
+                cure=CURES.get(code, "corrected by the cure of another fault") if found > count else "",
                 question=QUESTIONS[code] if count else "",
                 examples=tuple(replace(one, where=names.get(one.where, one.where)) for one in examples),
             )

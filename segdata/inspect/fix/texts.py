@@ -119,7 +119,7 @@ QUESTIONS: dict[Code, str] = {
     "no_iscrowd": "Are these annotations crowds?",
     "no_area": "What is the mask of these objects?",
     "same_file": "Do both names mean one image? Remove one of them.",
-    "duplicate_content": "Which of the copies stays?",
+    "duplicate_content": "Which of the copies should be kept?",
     "label_conflict": "Which of the labels is right? Remove the other image.",
     "overlap": _DROP_FROM,
     "overlap_name": "Are these the same images? --hash compares their contents.",
@@ -129,7 +129,7 @@ QUESTIONS: dict[Code, str] = {
     "dark": _EXPOSURE,
     "bright": _EXPOSURE,
     "low_contrast": _EXPOSURE,
-    "blurry": "Can the objects be told apart?",
+    "blurry": "Can the objects be distinguished?",
     "odd_aspect": "Is the image a strip or a montage? Crop or tile it.",
-    "invalid": "What does the message describe?",
+    "invalid": "How can the fault in the message be corrected?",
 }

@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from segdata.dataset import Dataset
+from segdata.draw.lettering import without_font
 from segdata.draw.page import PAGE, check_page, write_page
-from segdata.draw.pictures import LegendEntry
+from segdata.draw.pictures import Enlarge, LegendEntry
 from segdata.errors import Fault, FaultsError, InvalidInputError
 from segdata.files.ownership import check_target_file
 from segdata.files.publishing import write_file
@@ -26,10 +27,10 @@ from segdata.records.schema import TaskName
 from segdata.samples import DatasetKind
 from segdata.text import plural
 
-#: Longest side of a picture on the page, in pixels.
-PAGE_SIDE = 640
+#: Longest side of a picture on the page, in pixels: the larger for up to 16 pictures, the smaller from 64 on.
+PAGE_SIDES = (640, 1280)
 
-#: Maximum number of samples; all pictures are in memory together, 2 MB each.
+#: Maximum number of samples; all pictures are in memory together, at most 0.5 GB.
 MAX_COUNT = 200
 
 
@@ -38,37 +39,43 @@ class PreviewReport:
     """Report of `preview`.
 
     Attributes:
-        path: path of the list, JSON or record set.
+        path: path of the contact sheet; of the page if there is no sheet.
+        source: path of the list, JSON or record set.
         kind: type of the data set.
         task: semantic or instance.
-        out: path of the contact sheet.
-        html: path of the page.
+        html: path of the page, if one was written.
         seed: seed of the selection.
         shown: names of the samples shown, in order.
         found: number of samples to choose from: all, or those that show a wanted class.
         samples: number of samples in the data set.
-        classes: names of the classes in the pictures, by id.
+        class_names: names of the classes in the pictures, by id.
         unreadable: faults of the samples that cannot be read; those in `shown` have a tile with the message.
         annotations_left_out: faults of annotations of the samples shown.
         unknown: what the data set does not say, such as the names of its classes.
         similar: faults of the images that are similar to an earlier one, also of those not shown. None if they were not
             searched for: without `near`, or in a damaged record set.
+        not_found: names of the classes that no sample shows; None without `cover`.
+        not_shown: names of the classes that `count` is too small for, with `cover`.
+        without_font: names of the classes that no font here can draw; the contact sheet has their ids.
     """
 
     path: str
+    source: str
     kind: DatasetKind
     task: TaskName
-    out: str | None
     html: str | None
     seed: int
     shown: tuple[str, ...]
     found: int
     samples: int
-    classes: tuple[str, ...]
+    class_names: tuple[str, ...]
     unreadable: tuple[Fault, ...]
     annotations_left_out: tuple[Fault, ...]
     unknown: tuple[str, ...] = ()
     similar: tuple[Fault, ...] | None = None
+    not_found: tuple[str, ...] | None = None
+    not_shown: tuple[str, ...] = ()
+    without_font: tuple[str, ...] = ()
 
 
 def preview(
@@ -79,6 +86,7 @@ def preview(
     count: int = 16,
     seed: int = 0,
     classes: Sequence[str] = (),
+    cover: bool = False,
     alpha: float = 0.5,
     near: bool = False,
     workers: int | None = None,
@@ -97,6 +105,7 @@ def preview(
         count: number of samples to show, 1 to `MAX_COUNT`.
         seed: seed of the selection; see `choose`.
         classes: names or ids; only samples that show at least one of these classes are shown.
+        cover: show every class that occurs, or every one of `classes`, in few samples; others fill up to `count`.
         alpha: opacity of the overlay, 0 to 1.
         near: also search all images for similar ones, and show the first 50 pairs on the page; see `check`.
         workers: number of threads, and of processes for the statistics; by default one per processor.
@@ -105,7 +114,7 @@ def preview(
 
     Raises:
         InvalidInputError: when there is nothing to write or to show, a class is unknown, `count` is out of range,
-            `out` is an input, or `near` is set without `html`.
+            `out` is an input, `near` is set without `html`, or `cover` with a single class.
         FaultsError: when a page is requested and no sample of the data set can be read.
         TargetExistsError: when `out` or the page already exists.
     """
@@ -121,18 +130,21 @@ def preview(
         check_page(html, PROGRAM, overwrite=overwrite)
     workers = workers or default_workers()
     wanted = find_classes(dataset, classes)
-    choice = choose(dataset, count=count, seed=seed, classes=wanted, workers=workers, progress=progress)
+    if cover and len(wanted) == 1:
+        raise InvalidInputError("cover has no effect with one class, which all samples show; expected several, or none")
+    choice = choose(dataset, count=count, seed=seed, classes=wanted, cover=cover, workers=workers, progress=progress)
     if not choice.rows:
         raise _nothing(dataset, choice, wanted)
     subtitle = _subtitle(dataset, choice, wanted, seed)
     look = partial(_look_at, dataset, choice, workers=workers, progress=progress)
     sheet = text = similar = None
     if out:
-        tiles, legend = look(width=TILE_WIDTH, height=TILE_HEIGHT, enlarge=True)
+        tiles, legend = look(width=TILE_WIDTH, height=TILE_HEIGHT, enlarge="fill")
         title = dataset.path.resolve().name
         sheet = draw_sheet(tiles, legend, title=title, subtitle=subtitle, alpha=alpha)
     if html:
-        tiles, legend = look(width=PAGE_SIDE, height=PAGE_SIDE, enlarge=False)
+        side = page_side(len(choice.rows))
+        tiles, legend = look(width=side, height=side, enlarge="integer")
         figures = stats(dataset, workers=workers, progress=progress)
         findings = check(dataset, near=near, every=[] if near else None, workers=workers, progress=progress)
         similar = similar_faults(findings)
@@ -146,8 +158,25 @@ def preview(
     return _report(dataset, choice, tiles, legend, out=out, html=page, seed=seed, similar=similar)
 
 
+def page_side(count: int) -> int:
+    """Return the longest side of each of `count` pictures on a page: together they have a limited number of pixels.
+
+    >>> page_side(3), page_side(16), page_side(36), page_side(200)
+    (1280, 1280, 853, 640)
+    """
+    least, most = PAGE_SIDES
+    return max(min(most, int(4 * most / count**0.5)), least)
+
+
 def _look_at(
-    dataset: Dataset, choice: PreviewChoice, *, width: int, height: int, enlarge: bool, workers: int, progress: Progress
+    dataset: Dataset,
+    choice: PreviewChoice,
+    *,
+    width: int,
+    height: int,
+    enlarge: Enlarge,
+    workers: int,
+    progress: Progress,
 ) -> tuple[list[Tile], tuple[LegendEntry, ...]]:
     """Return the pictures of the chosen samples, and the legend of their classes."""
     view = View(dataset.labels, dataset.ignore_label, width, height, enlarge)
@@ -159,12 +188,14 @@ def _subtitle(dataset: Dataset, choice: PreviewChoice, wanted: frozenset[int], s
     """Describe how many of the samples are shown."""
     every = plural(len(dataset), "sample")
     if wanted:
-        every = f"{choice.found} with {_names(dataset, wanted)}, out of {every}"
-    return f"{len(choice.rows)} of {every}, seed {seed}"
+        every = f"{choice.found} with {' or '.join(_names(dataset, wanted))}, out of {every}"
+    but = f" but {len(choice.not_shown)}" if choice.not_shown else ""
+    covering = "" if choice.not_found is None else f", chosen to show every class{but}"
+    return f"{len(choice.rows)} of {every}, seed {seed}{covering}"
 
 
-def _names(dataset: Dataset, classes: frozenset[int]) -> str:
-    return " or ".join(dataset.labels[id_] for id_ in sorted(classes))
+def _names(dataset: Dataset, classes: frozenset[int]) -> tuple[str, ...]:
+    return tuple(dataset.labels[id_] for id_ in sorted(classes))
 
 
 def _nothing(dataset: Dataset, choice: PreviewChoice, wanted: frozenset[int]) -> InvalidInputError:
@@ -172,7 +203,7 @@ def _nothing(dataset: Dataset, choice: PreviewChoice, wanted: frozenset[int]) ->
     if not wanted:
         return InvalidInputError(f"{dataset.path}: contains no samples")
     samples = plural(len(dataset), "sample")
-    what = f"{dataset.path}: none of its {samples} shows {_names(dataset, wanted)}"
+    what = f"{dataset.path}: none of its {samples} shows {' or '.join(_names(dataset, wanted))}"
     if not choice.unreadable:
         return InvalidInputError(what)
     return FaultsError(f"{what}; {len(choice.unreadable)} cannot be read", choice.unreadable)
@@ -189,19 +220,25 @@ def _report(
     seed: int,
     similar: tuple[Fault, ...] | None,
 ) -> PreviewReport:
+    names = tuple(entry.name for entry in legend if entry.id is not None)
+    faults = (*choice.unreadable, *(fault for tile in tiles if not tile.picture for fault in tile.faults))
     return PreviewReport(
-        path=str(dataset.path),
+        path=str(out or html),
+        source=str(dataset.path),
         kind=dataset.kind,
         task=dataset.task,
-        out=str(out) if out else None,
         html=str(html) if html else None,
         seed=seed,
         shown=tuple(tile.name for tile in tiles),
         found=choice.found,
         samples=len(dataset),
-        classes=tuple(entry.name for entry in legend if entry.id is not None),
-        unreadable=(*choice.unreadable, *(fault for tile in tiles if not tile.picture for fault in tile.faults)),
+        class_names=names,
+        # A sample that was read to cover the classes may be shown, too.
+        unreadable=tuple(dict.fromkeys(faults)),
         annotations_left_out=tuple(fault for tile in tiles if tile.picture for fault in tile.faults),
         unknown=dataset.unknown,
         similar=similar,
+        not_found=None if choice.not_found is None else _names(dataset, choice.not_found),
+        not_shown=_names(dataset, choice.not_shown),
+        without_font=without_font(names) if out else (),
     )

@@ -14,6 +14,7 @@ from segdata.draw.pictures import LegendEntry, class_color
 from segdata.errors import NAMED, Fault
 from segdata.inspect.check import CheckReport
 from segdata.inspect.check.findings import Finding
+from segdata.inspect.check.meanings import MEANINGS
 from segdata.inspect.preview.page_tiles import tile_html
 from segdata.inspect.preview.pictures import Tile
 from segdata.inspect.preview.similar import SimilarPairs, similar_html
@@ -77,7 +78,7 @@ def _facts(stats: StatsReport, check: CheckReport) -> dict[str, str]:
 
 
 def _findings(check: CheckReport) -> str:
-    """Return the findings of `check`, and the checks that were not requested."""
+    """Return the findings of `check`: what each means, then what to do; and the checks that were not requested."""
     parts = [_finding(finding) for finding in check.findings]
     if not parts:
         parts = ['<p class="fine">No problems found.</p>']
@@ -94,7 +95,8 @@ def _findings(check: CheckReport) -> str:
 def _finding(finding: Finding) -> str:
     return (
         f'<article class="finding"><h3><span class="{finding.severity}">{finding.severity}</span>'
-        f"<code>{finding.code}</code><span>{finding.count:,} found</span></h3><p>{escape(finding.advice)}</p>"
+        f"<code>{finding.code}</code><span>{finding.count:,} found</span></h3>"
+        f"<p>{escape(MEANINGS[finding.code])}.</p><p>→ {escape(finding.advice)}</p>"
         f"{_details('Examples', finding.examples, finding.count)}</article>"
     )
 
@@ -144,7 +146,7 @@ def _images(stats: StatsReport) -> str:
     if stats.instances_per_image is not None:
         figures += plot_html(plots.instance_figure(stats), "Images by number of instances")
     left_out = {
-        "unreadable sample": stats.left_out,
+        "unreadable sample": stats.unreadable,
         "invalid annotation": stats.annotations_left_out,
     }
     for what, faults in left_out.items():

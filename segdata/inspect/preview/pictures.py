@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from segdata.coco.rle import Rle, decode_rle, to_rle
 from segdata.dataset import Dataset
+from segdata.draw.lettering import class_text
 from segdata.draw.overlay import Box, instance_colors, instance_overlay, label_overlay
-from segdata.draw.pictures import LegendEntry, Picture, fitted, legend_of, scaled_ids, scaled_image
+from segdata.draw.pictures import Enlarge, LegendEntry, Picture, fitted, legend_of, scaled_ids, scaled_image
 from segdata.errors import Fault, collecting, faults_at
 from segdata.images.header import check_size
 from segdata.images.reading import as_picture
@@ -32,14 +33,14 @@ class View:
         ignore_label: label of pixels without a class.
         width: maximum width of a picture in pixels.
         height: maximum height of a picture in pixels.
-        enlarge: enlarge smaller images to this size.
+        enlarge: how to enlarge smaller images; see `fitted`.
     """
 
     labels: dict[int, str]
     ignore_label: int | None
     width: int
     height: int
-    enlarge: bool
+    enlarge: Enlarge
 
 
 @dataclass(frozen=True)
@@ -129,10 +130,12 @@ def _boxes(view: View, found: Instances, height: int, width: int) -> list[Box]:
     labels = found.labels.tolist()
     scale = np.tile((width / found.width, height / found.height), 2)
     boxes = []
-    for box, label, crowd, color in zip(found.boxes, labels, found.iscrowd, instance_colors(labels), strict=True):
+    for box, label, crowd, (color, fill) in zip(
+        found.boxes, labels, found.iscrowd, instance_colors(labels), strict=True
+    ):
         x1, y1, x2, y2 = (box * scale).tolist()
-        name = view.labels.get(label, str(label))
-        boxes.append(Box((x1, y1, x2, y2), f"{name} (crowd)" if crowd else name, color))
+        name, kind = view.labels.get(label, str(label)), " (crowd)" if crowd else ""
+        boxes.append(Box((x1, y1, x2, y2), f"{name}{kind}", color, fill, f"{class_text(name, label)}{kind}"))
     return boxes
 
 

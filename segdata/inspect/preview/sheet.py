@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from segdata.draw.lettering import drawable, load_font, shorten, text_width, wrap
+from segdata.draw.lettering import class_text, draw_text, shorten, text_width, wrap
 from segdata.draw.overlay import blend, draw_boxes, hatching
 from segdata.draw.pictures import LegendEntry
 from segdata.inspect.preview.pictures import Tile
@@ -54,8 +54,8 @@ def draw_sheet(
     height = head + math.ceil(len(tiles) / columns) * _ROW + _MARGIN - _GAP
     sheet = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    _write(draw, _MARGIN, _MARGIN, shorten(title, _TITLE, width - 2 * _MARGIN), _TITLE, _INK)
-    _write(draw, _MARGIN, _MARGIN + _TITLE + 12, shorten(subtitle, _TEXT, width - 2 * _MARGIN), _TEXT, _MUTED)
+    draw_text(draw, _MARGIN, _MARGIN, shorten(title, _TITLE, width - 2 * _MARGIN), _TITLE, _INK)
+    draw_text(draw, _MARGIN, _MARGIN + _TITLE + 12, shorten(subtitle, _TEXT, width - 2 * _MARGIN), _TEXT, _MUTED)
     for number, line in enumerate(lines, start=1):
         _draw_legend(draw, line, _MARGIN + _TITLE + 12 + 6 + _LINE * number)
     for number, tile in enumerate(tiles):
@@ -66,10 +66,6 @@ def draw_sheet(
     return file.getvalue()
 
 
-def _write(draw: ImageDraw, left: float, top: float, text: str, size: int, color: Color) -> None:
-    draw.text((left, top), drawable(text), fill=color, font=load_font(size), anchor="la")
-
-
 def _draw_tile(sheet: Image, draw: ImageDraw, tile: Tile, left: int, top: int, alpha: float) -> None:
     from PIL import Image
 
@@ -77,13 +73,13 @@ def _draw_tile(sheet: Image, draw: ImageDraw, tile: Tile, left: int, top: int, a
     picture = tile.picture
     if picture is None:
         for number, line in enumerate(wrap(tile.problem, _TEXT, TILE_WIDTH - 24)[: TILE_HEIGHT // _LINE - 1]):
-            _write(draw, left + 12, top + 12 + _LINE * number, line, _TEXT, _ALARM)
+            draw_text(draw, left + 12, top + 12 + _LINE * number, line, _TEXT, _ALARM)
     else:
         pixels = draw_boxes(blend(picture.image, picture.overlay, alpha), picture.overlay.boxes, _TAG)
         height, width = pixels.shape[:2]
         middle = left + (TILE_WIDTH - width) // 2, top + (TILE_HEIGHT - height) // 2
         sheet.paste(Image.fromarray(pixels), middle)
-    _write(draw, left, top + TILE_HEIGHT + 5, shorten(tile.name, _TEXT, TILE_WIDTH), _TEXT, _MUTED)
+    draw_text(draw, left, top + TILE_HEIGHT + 5, shorten(tile.name, _TEXT, TILE_WIDTH), _TEXT, _MUTED)
 
 
 def _legend_lines(legend: Sequence[LegendEntry], width: float) -> list[list[tuple[float, LegendEntry]]]:
@@ -91,7 +87,7 @@ def _legend_lines(legend: Sequence[LegendEntry], width: float) -> list[list[tupl
     lines: list[list[tuple[float, LegendEntry]]] = []
     left = width
     for entry in legend:
-        needed = _SWATCH + 6 + text_width(entry.name, _TEXT) + 18
+        needed = _SWATCH + 6 + text_width(class_text(entry.name, entry.id), _TEXT) + 18
         if left + needed > width or not lines:
             lines.append([])
             left = 0.0
@@ -111,4 +107,4 @@ def _draw_legend(draw: ImageDraw, line: Sequence[tuple[float, LegendEntry]], top
             draw.bitmap((left, top + 1), Image.fromarray(hatching(_SWATCH, _SWATCH)), fill=_PAPER)
         else:
             draw.rectangle(box, fill=entry.color, outline=entry.color or _MUTED)
-        _write(draw, left + _SWATCH + 6, top - 1, entry.name, _TEXT, _INK)
+        draw_text(draw, left + _SWATCH + 6, top - 1, class_text(entry.name, entry.id), _TEXT, _INK)

@@ -50,7 +50,13 @@ class ClassStats:
 
 @dataclass(frozen=True)
 class SizeCount:
-    """Number of images of one size, in pixels."""
+    """Number of images of one size.
+
+    Attributes:
+        width: width in pixels.
+        height: height in pixels.
+        images: number of images.
+    """
 
     width: int
     height: int
@@ -59,7 +65,7 @@ class SizeCount:
 
 @dataclass(frozen=True)
 class StatsReport:
-    """Statistics of a data set. Samples in `left_out` count in `samples` only.
+    """Statistics of a data set. Samples in `unreadable` count in `samples` only.
 
     Attributes:
         path: path of the list, JSON or record set.
@@ -75,7 +81,7 @@ class StatsReport:
         crowds: number of crowds (COCO's ``iscrowd``), not counted elsewhere; None in a semantic set.
         mean: mean color, R, G, B, 0 to 255, over the pixels of all images.
         std: standard deviation of the colors over the same pixels.
-        left_out: faults of the samples that cannot be read.
+        unreadable: faults of the samples that cannot be read.
         annotations_left_out: faults of annotations.
         unknown: what the data set does not say, such as the names of its classes.
     """
@@ -93,7 +99,7 @@ class StatsReport:
     crowds: int | None
     mean: Rgb
     std: Rgb
-    left_out: tuple[Fault, ...]
+    unreadable: tuple[Fault, ...]
     annotations_left_out: tuple[Fault, ...]
     unknown: tuple[str, ...] = ()
 
@@ -110,7 +116,7 @@ class _Totals:
     instances: Counter[int] = field(default_factory=Counter)
     per_image: Counter[int] = field(default_factory=Counter)
     crowds: int = 0
-    left_out: list[Fault] = field(default_factory=list)
+    unreadable: list[Fault] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
     def add(self, counts: ClassCounts) -> None:
@@ -148,7 +154,7 @@ def stats(dataset: Dataset, *, workers: Workers | None = None, progress: Progres
     for counts in map_faults(
         partial(count_labeled, dataset.classes) if dataset.classes else count_annotated,
         dataset.samples(),
-        totals.left_out,
+        totals.unreadable,
         name=attrgetter("name"),
         total=len(dataset),
         label="stats",
@@ -158,9 +164,9 @@ def stats(dataset: Dataset, *, workers: Workers | None = None, progress: Progres
         chunk=8,
     ):
         totals.add(counts)
-    if totals.left_out and not totals.sizes:
+    if totals.unreadable and not totals.sizes:
         samples = plural(len(dataset), "sample")
-        raise FaultsError(f"{dataset.path}: none of its {samples} can be read", totals.left_out)
+        raise FaultsError(f"{dataset.path}: none of its {samples} can be read", totals.unreadable)
     if not totals.sizes:
         raise InvalidInputError(f"{dataset.path}: contains no samples")
     return _report(dataset, totals)
@@ -203,7 +209,7 @@ def _report(dataset: Dataset, totals: _Totals) -> StatsReport:
         crowds=totals.crowds if instance else None,
         mean=mean,
         std=std,
-        left_out=tuple(totals.left_out),
+        unreadable=tuple(totals.unreadable),
         annotations_left_out=tuple(totals.faults),
         unknown=dataset.unknown,
     )

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, FigureBase
 
 
-#: Fonts with Chinese, Japanese and Korean characters, used if installed; matplotlib's own font has none.
-_CJK_FONTS = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei")
-
 #: Sizes in inches: figure width, height of a small panel, height of one class in a large panel.
 _WIDTH, _PANEL, _ROW = 9.0, 3.2, 0.21
 
@@ -34,7 +31,7 @@ def figure(report: StatsReport) -> Figure:
     heights = (_class_height(report), _PANEL)
     made = _new_figure(sum(heights) + 0.3)
     name = PurePath(report.path).name
-    images = report.samples - len(report.left_out)
+    images = report.samples - len(report.unreadable)
     classes = f"{len(report.classes)} class{'es' if len(report.classes) != 1 else ''}"
     title = f"{name}: {plural(images, 'image')}, {classes}"
     made.suptitle(title, x=0.01, ha="left", fontsize=12, color=INK, parse_math=False)
@@ -96,7 +93,7 @@ def _draw_classes(made: FigureBase, report: StatsReport) -> None:
     images.locator_params(axis="x", integer=True)
     images.ticklabel_format(axis="x", style="plain")
     names = [f"{_short(item.name)}  {item.id}" for item in report.classes]
-    shares.set_yticks(range(len(names)), names, parse_math=False, family=_families())
+    shares.set_yticks(range(len(names)), names, parse_math=False)
     shares.set_ylim(len(names) - 0.4, -0.6)
     of_what = "pixels that have a class" if report.task == "semantic" else "instances' pixels"
     _style(shares, f"share of the {of_what}", grid="x")
@@ -171,10 +168,3 @@ def _style(axes: Axes, title: str, *, grid: Literal["x", "y", "both"]) -> None:
         spine.set_visible(name in ("left", "bottom"))
         spine.set_color(INK)
         spine.set_alpha(0.4)
-
-
-def _families() -> list[str]:
-    from matplotlib import font_manager
-
-    installed = font_manager.fontManager.get_font_names()
-    return ["DejaVu Sans", *[name for name in _CJK_FONTS if name in installed]]

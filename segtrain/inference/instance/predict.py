@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from PIL import Image as Pillow
 
+from segdata.draw.lettering import without_font
 from segdata.errors import FaultsError, OptionError
 from segdata.files.ownership import check_inputs_outside
 from segdata.files.publishing import staged_directory
@@ -38,20 +39,23 @@ class InstancePredictReport:
     """Result of `predict_instances`.
 
     Attributes:
-        directory: directory with ``overlay``, ``cutout`` if requested, ``results.json`` (COCO results) and
+        task: of the network.
+        path: directory with ``overlay``, ``cutout`` if requested, ``results.json`` (COCO results) and
             ``images.json`` (a COCO file of their images).
         loaded: number of parameters loaded from the checkpoint, always all of them.
         images: number of images processed.
         instances: number of instances found, by class.
-        faults: one sentence for each image that could not be read or is too large.
+        problems: one sentence for each image that could not be read or is too large.
+        without_font: names of found classes that no font here can draw; the pictures have their ids.
     """
 
     task: Literal["instance"] = "instance"
-    directory: str
+    path: str
     loaded: int
     images: int
     instances: dict[str, int]
-    faults: tuple[str, ...]
+    problems: tuple[str, ...]
+    without_font: tuple[str, ...] = ()
 
 
 def predict_instances(
@@ -89,7 +93,7 @@ def predict_instances(
         TargetExistsError: when `out` already exists.
     """
     if not 0 <= score <= 1:
-        raise OptionError(f"score is {score}; expected 0 to 1")
+        raise OptionError(f"score = {score}: expected 0 to 1")
     settings.check_only([], read_info(ckpt_path).config.model.name)
     paths = image_paths(images, data_root, recursive=recursive)
     check_inputs_outside(out, images, ckpt_path)
@@ -121,11 +125,12 @@ def predict_instances(
             msgspec.json.encode({"images": described, "annotations": [], "categories": categories})
         )
     return InstancePredictReport(
-        directory=str(out),
+        path=str(out),
         loaded=len(loaded.loaded),
         images=len(paths) - len(faults),
         instances=dict(counts.most_common()),
-        faults=tuple(faults),
+        problems=tuple(faults),
+        without_font=without_font(name for name, _ in counts.most_common()),
     )
 
 

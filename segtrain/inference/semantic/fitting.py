@@ -166,24 +166,26 @@ def completed(settings: EvalSettings, config: Config) -> EvalSettings:
     side = config.model_as(SemanticNetwork).crop_size if settings.crop_size is None else settings.crop_size
     if fit == "longer_side":
         if unet:
-            raise OptionError(f"fit: longer_side is for DeepLab; {unet.name} processes images in tiles")
+            raise OptionError(
+                f"fit = longer_side: not available for {unet.name}, which processes images in tiles. Leave --fit out."
+            )
         if settings.overlap is not None:
-            raise OptionError("overlap: has no effect without tiles. Use --fit tiles.")
+            raise OptionError("overlap: has no effect without tiles. Use --fit tiles, or leave --overlap out.")
         if min(map(LongerSide(side).target, settings.scales)) < MIN_CROP:
             raise InvalidInputError(
-                f"scales are {list(settings.scales)} of crop_size = {side}; expected inputs of at least {MIN_CROP} "
-                "pixels"
+                f"scales = {list(settings.scales)}: too small for crop_size = {side}; expected inputs of at least "
+                f"{MIN_CROP} pixels"
             )
         return replace(settings, fit=fit, crop_size=side, batch_size=settings.batch_size or config.batch_size)
     if side < MIN_CROP:
-        raise InvalidInputError(f"crop_size is {side}; expected at least {MIN_CROP} pixels")
+        raise InvalidInputError(f"crop_size = {side}: expected at least {MIN_CROP} pixels")
     least, most, usual = 0, side - DEEPLAB_STEP, side // 4
     if unet:
         least = usual = side - center_size(side, unet.halvings, same_padding=unet.same_padding)
         most = side - 1
     overlap = usual if settings.overlap is None else settings.overlap
     if not least <= overlap <= most:
-        raise OptionError(f"overlap: {overlap}; expected {least} to {most} for tiles of {side} pixels")
+        raise OptionError(f"overlap = {overlap}: expected {least} to {most} for tiles of {side} pixels")
     return replace(settings, fit=fit, crop_size=side, overlap=overlap, batch_size=settings.batch_size or 1)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image as Pillow
 from tifffile import TiffWriter
 
+from segdata.draw.lettering import without_font
 from segdata.draw.overlay import blend, label_overlay
 from segdata.errors import FaultsError, OptionError
 from segdata.files.ownership import check_inputs_outside
@@ -49,22 +50,25 @@ class PredictReport:
     """Result of `predict_semantic`.
 
     Attributes:
-        directory: directory with ``index`` (class ids), ``palette`` (the same in VOC's colors) and ``overlay``;
+        task: of the network.
+        path: directory with ``index`` (class ids), ``palette`` (the same in VOC's colors) and ``overlay``;
             ``classes.txt`` has the class names by id, ``legend.png`` their colors. For a single multi-page TIFF also
             ``index.tif``, the class ids of all pages, unless a page failed; for other TIFFs ``tif``, their class ids as
             TIFF. These have the resolution and GeoTIFF tags of their images.
         loaded: number of parameters loaded from the checkpoint, always all of them.
         images: number of segmented images.
-        classes: names of the classes that were found, by id.
-        faults: one sentence for each image that could not be read or is too large.
+        class_names: names of the classes that were found, by id.
+        problems: one sentence for each image that could not be read or is too large.
+        without_font: names of classes that no font here can draw; the legend has their ids.
     """
 
     task: Literal["semantic"] = "semantic"
-    directory: str
+    path: str
     loaded: int
     images: int
-    classes: tuple[str, ...]
-    faults: tuple[str, ...]
+    class_names: tuple[str, ...]
+    problems: tuple[str, ...]
+    without_font: tuple[str, ...] = ()
 
 
 def predict_semantic(
@@ -132,11 +136,12 @@ def predict_semantic(
         if len(faults) == len(paths):
             raise FaultsError(f"no image can be segmented ({len(paths)} tried)", faults)
     return PredictReport(
-        directory=str(out),
+        path=str(out),
         loaded=len(loaded.loaded),
         images=len(paths) - len(faults),
-        classes=tuple(info.class_names[id_] for id_ in np.flatnonzero(found)),
-        faults=tuple(faults),
+        class_names=tuple(info.class_names[id_] for id_ in np.flatnonzero(found)),
+        problems=tuple(faults),
+        without_font=without_font(info.class_names),
     )
 
 

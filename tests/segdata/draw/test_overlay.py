@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from colorsys import rgb_to_hsv
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -13,6 +15,7 @@ from segdata.draw.overlay import (
     Box,
     blend,
     draw_boxes,
+    edge_width,
     edges,
     ink_on,
     instance_colors,
@@ -59,6 +62,27 @@ def test_only_the_lines_are_seen_where_nothing_is_filled(label: Pixels, alpha: f
     assert (overlay.fill == label)[(label != ignore)].all()
 
 
+@given(labels, st.integers(1, 4))
+def test_a_wide_edge_is_where_an_edge_of_one_pixel_is_near(label: Pixels, width: int) -> None:
+    expected = np.zeros(label.shape, bool)
+    for shift in range(1, width + 1):
+        across, down = label[:, shift:] != label[:, :-shift], label[shift:] != label[:-shift]
+        expected[:, shift:] |= across
+        expected[:, :-shift] |= across
+        expected[shift:] |= down
+        expected[:-shift] |= down
+    assert np.array_equal(edges(label, width), expected)
+
+
+def test_edges_are_wider_in_large_pictures() -> None:
+    label = np.zeros((600, 800), np.uint8)
+    label[100:500, 100:700] = 1
+    overlay = label_overlay(label)
+    assert edge_width(600, 800) == 3
+    assert (overlay.lines[300, 97:110] == [0] * 3 + [1] * 3 + [0] * 7).all()
+    assert edge_width(600, 799) == 2
+
+
 @given(labels)
 def test_an_edge_is_where_a_neighbor_differs(label: Pixels) -> None:
     padded = np.pad(label.astype(int), 1, constant_values=-1)
@@ -98,15 +122,34 @@ def test_hundreds_of_instances_share_colors() -> None:
 
 
 def test_neighbors_of_one_class_differ_and_the_first_has_its_class_color() -> None:
-    colors = instance_colors([1, 2, 1, 1, 2, 1, 1, 1])
-    assert colors[0] == RED
-    assert colors[1] == tuple(voc_palette()[2].tolist())
-    assert len(set(colors)) == len(colors)
+    labels = [1, 2, 1, 1, 2, 1, 1, 1]
+    colors, fills = zip(*instance_colors(labels), strict=True)
+    assert list(colors) == [tuple(voc_palette()[label].tolist()) for label in labels]
+    assert fills[:2] == colors[:2]
+    assert len(set(fills)) == len(fills)
+
+
+def test_a_shade_keeps_the_hue_of_its_class() -> None:
+    hues = {}
+    for label in range(1, 21):
+        shades = [fill for _, fill in instance_colors([label] * 6)]
+        # Gray has no hue; dark colors have it only roughly.
+        hues[label] = [rgb_to_hsv(*shade)[0] for shade in shades if max(shade) - min(shade) > 30]
+        assert all(abs((hue - hues[label][0] + 0.5) % 1 - 0.5) < 0.02 for hue in hues[label])
+
+
+def test_edges_and_boxes_have_the_color_of_the_class_and_the_fill_its_shade() -> None:
+    box = Box((2, 2, 18, 18), "", (200, 0, 0), (255, 120, 120))
+    overlay = instance_overlay([(0, block(20, 20, slice(4, 16), slice(4, 16)))], [box], 20, 20)
+    shown = draw_boxes(blend(gray(20, 20), overlay, 1.0), overlay.boxes, 9)
+    assert (shown[10, 10] == (255, 120, 120)).all()
+    assert (shown[4, 4:16] == (200, 0, 0)).all()
+    assert (shown[2, 2:18] == (200, 0, 0)).all()
 
 
 def test_every_instance_of_every_class_has_a_color() -> None:
     colors = instance_colors([*range(256)] * 7)
-    assert {channel for color in colors for channel in color} <= set(range(256))
+    assert {channel for pair in colors for color in pair for channel in color} <= set(range(256))
 
 
 def test_a_box_is_drawn_with_its_text_inside() -> None:
@@ -117,6 +160,12 @@ def test_a_box_is_drawn_with_its_text_inside() -> None:
     assert (shown[49, 10:110] == (0, 0, 200)).all()
     assert (shown[12:24, 12:40].max(axis=2) > 250).any()
     assert (shown[35:45, 50:100] == 100).all()
+
+
+def test_a_box_has_its_plain_text_where_no_font_has_the_letters_of_its_name() -> None:
+    # No font has letters in a plane for private use.
+    boxes = [Box((10, 10, 110, 50), name, (0, 0, 200), None, "id 1") for name in ("\U0010abcd", "id 1")]
+    assert (draw_boxes(gray(60, 120), boxes[:1], 12) == draw_boxes(gray(60, 120), boxes[1:], 12)).all()
 
 
 def test_a_box_too_small_for_its_text_stands_without() -> None:

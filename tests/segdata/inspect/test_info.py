@@ -6,12 +6,13 @@ import pytest
 from foreign_sets import MASK_RCNN, mask_rcnn_rows, write_foreign, zoo_rows
 
 from segdata.errors import InvalidInputError, OptionError
-from segdata.inspect.info import CategoryInfo, ForeignInfo, SourceInfo, info
+from segdata.inspect.info import CategoryInfo, ForeignInfo, SetInfo, SourceInfo, info
 from segdata.records.manifest import MANIFEST, read_manifest
 
 
 def test_a_record_set_is_its_manifest(voc_records: Path) -> None:
-    assert info(voc_records) == info(voc_records / "voc_train.mindrecord1") == read_manifest(voc_records / MANIFEST)
+    expected = SetInfo(str(voc_records), read_manifest(voc_records / MANIFEST))
+    assert info(voc_records) == info(voc_records / "voc_train.mindrecord1") == expected
 
 
 def test_a_list_is_counted(devkit: Path) -> None:
@@ -41,7 +42,7 @@ def test_a_set_without_a_manifest_shows_fields_shards_and_first_rows(voc_records
     assert [row["file_name"] for row in found.first] == [row["file_name"] for row in rows[:3]]
     assert found.first[0]["data"].startswith("JPEG, ") and found.first[0]["label"].startswith("PNG, ")
     assert [fact.partition(":")[0] for fact in found.unknown] == [
-        "names of the classes",
+        "class names",
         "ignore label",
         "fingerprint of the inputs",
     ]
@@ -51,7 +52,7 @@ def test_large_arrays_are_described(coco_records: Path, tmp_path: Path) -> None:
     found = info(write_foreign(tmp_path, mask_rcnn_rows(coco_records), MASK_RCNN))
     assert isinstance(found, ForeignInfo)
     assert (found.task, found.fields[0].type) == ("instance", "int32 [-1, 6]")
-    assert "names of the images: they are numbered by row" in found.unknown
+    assert "image names: images are numbered by row" in found.unknown
 
 
 def test_fields_without_labels_are_shown_all_the_same(tmp_path: Path) -> None:

@@ -216,7 +216,7 @@ def test_a_file_that_is_no_list_is_a_finding(tmp_path: Path, content: bytes, sen
 
 
 def test_an_option_that_does_not_fit_is_no_finding(planted: Planted) -> None:
-    with pytest.raises(OptionError, match="does not take images"):
+    with pytest.raises(OptionError, match="does not take --images"):
         planted.check(images=planted.root)
 
 

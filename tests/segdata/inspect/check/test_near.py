@@ -45,9 +45,9 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "cropped all around": (lambda image: image[7:-7, 10:-10], ""),
     "mirrored": (lambda image: image[:, ::-1], ", mirrored"),
     "upside down": (lambda image: image[::-1], ", mirrored"),
-    "turned left": (lambda image: np.rot90(image), ", turned by a quarter"),
-    "turned right": (lambda image: np.rot90(image, 3), ", turned by a quarter"),
-    "turned by a half": (lambda image: image[::-1, ::-1], ", turned by a half"),
+    "turned left": (lambda image: np.rot90(image), ", turned by 90°"),
+    "turned right": (lambda image: np.rot90(image, 3), ", turned by 90°"),
+    "turned by a half": (lambda image: image[::-1, ::-1], ", turned by 180°"),
     "transposed": (lambda image: image.swapaxes(0, 1), ", turned and mirrored"),
     "cropped and mirrored": (lambda image: image[8:-7, 5:-15][:, ::-1], ", mirrored"),
     "gray": (lambda image: cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR), ""),
@@ -198,7 +198,7 @@ def test_the_command_searches_and_says_so(segdata: Callable[..., object], root: 
     result = segdata("check", root / "copies.txt", "--near", "--against", root / "pictures.txt", "--workers", 1)
     assert result.exit_code == 1
     assert "c04.jpg: is similar to p04.jpg" in result.output
-    assert "similar images searched for" in result.output
+    assert "similar images searched" in result.output
 
 
 def signatures(images: Sequence[np.ndarray]) -> np.ndarray:

@@ -84,7 +84,7 @@ def test_findings_are_warnings_whatever_the_workers_and_only_on_request(listed: 
 
 def test_the_command_judges_and_says_so(segdata: Callable[..., object], listed: Path) -> None:
     result = segdata("check", listed, "--quality", "--workers", 1)
-    assert (result.exit_code, "quality judged" in result.output) == (0, True)
+    assert (result.exit_code, "quality checked" in result.output) == (0, True)
     assert segdata("check", listed, "--quality", "--strict", "--workers", 1).exit_code == 1
 
 

@@ -286,7 +286,7 @@ def test_nothing_is_replaced_without_being_asked(planted: Planted) -> None:
 
 
 def test_options_of_a_list_are_refused(planted: Planted) -> None:
-    with pytest.raises(OptionError, match="does not take resize_labels"):
+    with pytest.raises(OptionError, match="does not take --resize-labels"):
         fixed(planted, resize_labels=True)
     with pytest.raises(OptionError, match=r"Run segdata fix .*other\.json --against"):
         fix(planted.write(), planted.root / "x.json", drop_from=planted.root / "other.json")

@@ -234,5 +234,5 @@ def test_a_record_set_or_another_type_of_target_is_refused(planted: Planted, voc
         fix(voc_records, planted.root / "fixed.txt")
     with pytest.raises(InvalidInputError, match="expected a path such as fixed_lst"):
         fix(planted.root / "voc_train_lst.txt", planted.root / "fixed.json")
-    with pytest.raises(OptionError, match="does not take images"):
+    with pytest.raises(OptionError, match="does not take --images"):
         fix(planted.root / "voc_train_lst.txt", planted.root / "fixed.txt", images=planted.root)

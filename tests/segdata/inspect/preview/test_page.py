@@ -20,9 +20,11 @@ from segdata.draw.pictures import Picture
 from segdata.errors import Fault
 from segdata.inspect.check import CheckReport
 from segdata.inspect.check.findings import Finding
+from segdata.inspect.check.meanings import MEANINGS
 from segdata.inspect.preview.page import PageContent, render_page
 from segdata.inspect.preview.pictures import Tile, View, make_legend
 from segdata.inspect.stats import ClassStats, SizeCount, StatsReport
+from segdata.labels.colormap import voc_palette
 
 if TYPE_CHECKING:
     from chromium import Page
@@ -52,7 +54,7 @@ def stats_report(task: str = "semantic", left_out: tuple[str, ...] = ()) -> Stat
         crowds=7 if instance else None,
         mean=(119.5, 115.1, 98.0),
         std=(67.6, 65.9, 69.2),
-        left_out=left_out,
+        unreadable=left_out,
         annotations_left_out=(),
     )
 
@@ -84,7 +86,7 @@ def make(
     check: CheckReport | None = None,
     tiles: tuple[Tile, ...] = TILES,
 ) -> str:
-    legend = make_legend(tiles, View(LABELS, 255, 640, 640, False))
+    legend = make_legend(tiles, View(LABELS, 255, 640, 640, "integer"))
     return render_page(
         stats or stats_report(), check or check_report(), PageContent(tiles, legend, "4 of 4,321 samples", 0.4)
     )
@@ -146,6 +148,17 @@ def test_each_layer_of_a_picture_is_what_the_overlay_holds() -> None:
         assert (pixels[indices > 0, :3] == first.overlay.colors[indices[indices > 0]]).all()
 
 
+def test_the_color_of_a_class_is_the_same_in_filter_table_and_edges() -> None:
+    page = make()
+    for id_ in (1, 2, 3):
+        color = "#{:02x}{:02x}{:02x}".format(*voc_palette()[id_].tolist())
+        swatch = f'<span class="swatch" style="background:{color}">'
+        assert page.count(swatch) == 2
+        assert f'value="{id_}">{swatch}' in page
+        overlay = TILES[0].picture.overlay
+        assert overlay.colors_of_lines[id_].tolist() == voc_palette()[id_].tolist()
+
+
 def test_findings_are_shown_with_their_examples_and_what_to_do() -> None:
     examples = tuple(f"images/{number}.jpg: missing" for number in range(10))
     findings = (
@@ -155,6 +168,9 @@ def test_findings_are_shown_with_their_examples_and_what_to_do() -> None:
     text = Reader(make(check=check_report(*findings))).text
     for part in ("missing_image", "12 found", *examples, "… and 2 more", "Restore the files.", "rotated", "Turn them."):
         assert part in text
+    # What a finding means is said before what to do.
+    for code, advice in (("missing_image", "Restore the files."), ("rotated", "Turn them.")):
+        assert 0 < text.index(code) < text.index(MEANINGS[code]) < text.index(f"→ {advice}")
     assert "… and 0 more" not in text
     assert "No problems found." not in text
 
@@ -298,6 +314,75 @@ def test_a_picture_is_enlarged_and_escape_returns_to_its_tile(opened: Page) -> N
     opened.press("Escape")
     assert not opened.run("viewer.open")
     assert opened.run("whenClosed.then(() => document.activeElement.ariaLabel)") == "Enlarge a/one.jpg"
+
+
+@pytest.fixture(scope="module")
+def boxes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of a small picture, enlarged 20 times, and of a large one, with the same two boxes in proportion."""
+    tiles = []
+    for name, height, width in (("small.jpg", 480, 640), ("large.jpg", 1440, 1920)):
+        shares = np.array([(0.25, 0.25, 0.75, 0.75), (0.9, 0.9, 0.905, 0.91)])
+        corners = (shares * (width, height, width, height)).tolist()
+        mask = np.zeros((height, width), bool)
+        mask[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4] = True
+        drawn = [Box(tuple(box), text, (128, 0, 0)) for box, text in zip(corners, ("a ship", "a buoy"), strict=True)]
+        image, overlay = np.zeros((height, width, 3), np.uint8), instance_overlay([(0, mask)], drawn, height, width)
+        original = (32, 24) if name == "small.jpg" else (1920, 1440)
+        tiles.append(Tile(name, Picture(*original, image, overlay, (1,))))
+    path = tmp_path_factory.mktemp("boxes") / "index.html"
+    path.write_text(make(stats_report("instance"), tiles=tuple(tiles)), encoding="utf-8")
+    return path
+
+
+NAMED = """[...document.querySelectorAll('.stage .names b')].filter(name => name.checkVisibility()).map(name => {
+    const box = name.getBoundingClientRect(), picture = document.querySelector('.stage .stack').getBoundingClientRect();
+    return [name.textContent, box.height, box.width * box.height / (picture.width * picture.height)]; })"""
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_names_have_one_size_and_do_not_cover_a_picture_of_any_size(browser: Page, boxes: Path, width: int) -> None:
+    browser.open(boxes, width=width)
+    assert browser.run("[...document.querySelectorAll('.names')].some(it => it.checkVisibility())") is False
+    heights = set()
+    browser.click(".open")
+    for _ in range(2):
+        # The small box has no room for its name; the pointer reads it.
+        ((text, height, share),) = browser.run(NAMED)
+        assert text == "a ship"
+        assert share < 0.025
+        heights.add(round(height))
+        browser.press("ArrowRight")
+    assert len(heights) == 1
+    assert browser.run("[...document.querySelectorAll('.stage .names > span')].map(it => it.title)") == [
+        "a ship",
+        "a buoy",
+    ]
+
+
+def test_a_picture_larger_than_the_window_is_shown_at_full_size(browser: Page, boxes: Path) -> None:
+    browser.open(boxes)
+    width = "document.querySelector('.stage .stack').offsetWidth"
+    browser.click(".open")
+    # A small picture that was enlarged has no full size.
+    assert browser.run("document.querySelector('#full').checkVisibility()") is False
+    browser.press("ArrowRight")
+    assert browser.run(width) < 1280
+    for _ in range(4):
+        if browser.run("document.activeElement.id") == "full":
+            break
+        browser.press("Tab")
+    browser.press(" ")
+    assert browser.run(width) == 1920
+    assert browser.run("document.documentElement.scrollWidth") <= 1280
+    # The arrows now scroll; they do not step to the next picture.
+    browser.press("ArrowRight")
+    assert browser.run("document.querySelector('#viewer-name').textContent") == "large.jpg"
+    assert browser.run(
+        "(async () => { for (let frame = 0; frame < 300 && !stage.scrollLeft; frame++)"
+        " await new Promise(requestAnimationFrame); return stage.scrollLeft; })()"
+    )
+    browser.click("#full")
+    assert browser.run(width) < 1280
 
 
 def test_next_and_previous_step_over_what_has_no_picture_and_what_is_filtered(opened: Page) -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from segdata.dataset import open_dataset
+from segdata.draw.lettering import can_draw
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.inspect.preview import preview
-from segdata.inspect.preview.pictures import View, draw_samples
+from segdata.inspect.preview.choice import _cover
+from segdata.inspect.preview.pictures import View, draw_samples, make_legend
 from segdata.inspect.preview.sheet import TILE_HEIGHT, TILE_WIDTH
 from segdata.labels.classes import Classes
 from segdata.labels.colormap import voc_palette
@@ -66,9 +70,9 @@ def test_a_tile_shows_the_image_under_its_label(tmp_path: Path) -> None:
     assert tile.shape[:2] == label.shape
     assert (tile[label == 0] == GROUND).all()
     blended = (np.array(GROUND) + voc_palette()[1]) / 2
-    assert (np.abs(tile[51:149, 41:139] - blended) <= 1).all()
-    assert (tile[50, 40:140] == voc_palette()[1]).all()
-    assert (report.classes, report.shown, tuple(map(str, report.unreadable))) == (
+    assert (np.abs(tile[52:148, 42:138] - blended) <= 1).all()
+    assert (tile[50:52, 40:140] == voc_palette()[1]).all()
+    assert (report.class_names, report.shown, tuple(map(str, report.unreadable))) == (
         ("background", "aeroplane"),
         ("images/0.png",),
         (),
@@ -86,7 +90,7 @@ def test_an_image_of_any_size_fits_its_tile_in_its_proportion(tmp_path: Path, he
 def test_labels_are_scaled_without_new_values(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     dataset = open_dataset(listed(tmp_path, [rng.choice(np.array([0, 3, 20, 255], np.uint8), (700, 900))]))
-    view = View(dataset.labels, 255, 300, 225, True)
+    view = View(dataset.labels, 255, 300, 225, "fill")
     picture = next(draw_samples(dataset, [0], view, workers=1, progress=silent)).picture
     assert set(np.unique(picture.overlay.fill).tolist()) == {0, 3, 20}
     assert (picture.classes, picture.ignored) == ((0, 3, 20), True)
@@ -117,7 +121,7 @@ def test_a_record_set_shows_the_same_as_what_it_was_made_of(
     paths = {"semantic": (devkit / "voc_train_lst.txt", voc_records), "instance": instance}[task]
     reports = [preview(open_dataset(path), out=tmp_path / f"{path.name}.png", count=5) for path in paths]
     assert reports[0].shown == reports[1].shown
-    assert reports[0].classes == reports[1].classes
+    assert reports[0].class_names == reports[1].class_names
     sheets = [read_sheet(tmp_path / f"{path.name}.png") for path in paths]
     assert sheets[0].shape == sheets[1].shape
     # All below the title, which is the name of the file.
@@ -141,6 +145,128 @@ def test_instances_are_chosen_by_class_too(coco: Path, tmp_path: Path) -> None:
     having = {image["file_name"] for image in members["images"] if image["id"] in wanted}
     report = preview(open_dataset(path), out=tmp_path / "sheet.png", classes=("rectangle",))
     assert set(report.shown) == having
+
+
+def swatches(sheet: Pixels) -> Pixels:
+    """Return the color in the middle of each swatch of a legend of one line, left to right."""
+    line = sheet[24 + 20 + 12 + 6 + 20 + 7]
+    starts = np.flatnonzero((line[1:] != line[:-1]).any(axis=1)) + 1
+    widths = np.diff(starts)
+    # Letters are narrower than a swatch.
+    return np.array([line[start + 3] for start, width in zip(starts, widths, strict=False) if width == 14])
+
+
+@pytest.mark.parametrize("alpha", [0.2, 0.5, 0.9])
+def test_the_legend_has_the_colors_of_the_edges_whatever_the_opacity(tmp_path: Path, alpha: float) -> None:
+    label = np.zeros((60, 80), np.uint8)
+    label[5:25, 5:75], label[30:55, 5:40], label[30:55, 45:75] = 1, 4, 20
+    preview(open_dataset(listed(tmp_path, [label])), out=tmp_path / "sheet.png", alpha=alpha)
+    sheet = read_sheet(tmp_path / "sheet.png")
+    shown = swatches(sheet)
+    assert shown.tolist() == voc_palette()[[1, 4, 20]].tolist()
+    tile = sheet[-24 - 2 - 20 - TILE_HEIGHT : -24 - 2 - 20, 24 : 24 + TILE_WIDTH]
+    # Each class is outlined: hundreds of pixels have exactly its color.
+    assert all((tile == color).all(axis=2).sum() > 500 for color in shown)
+
+
+def test_instances_have_the_colors_of_the_legend_and_fills_of_their_own(coco: Path) -> None:
+    dataset = open_dataset(coco / "annotations" / "instances.json")
+    view = View(dataset.labels, None, 300, 225, "fill")
+    fills = set()
+    for tile in draw_samples(dataset, range(len(dataset)), view, workers=1, progress=silent):
+        colors = {entry.name: entry.color for entry in make_legend([tile], view)}
+        overlay = tile.picture.overlay
+        assert all(box.color == colors[box.text.removesuffix(" (crowd)")] for box in overlay.boxes)
+        lines = overlay.colors_of_lines[np.unique(overlay.lines[overlay.lines > 0])]
+        assert {tuple(color) for color in lines.tolist()} <= set(colors.values())
+        fills |= {(box.text, box.fill) for box in overlay.boxes}
+    assert len(fills) > 4
+
+
+@pytest.fixture
+def rare(tmp_path: Path) -> Path:
+    """Twelve samples of class 1; the last also has 2, the one before also 3, and no sample has 4 or 5."""
+    labels = [np.full((20, 30), 1, np.uint8) for _ in range(12)]
+    labels[11][:5], labels[10][:5] = 2, 3
+    return listed(tmp_path / "data", labels)
+
+
+#: A seed whose first samples do not show both rare classes.
+SEED = 2
+
+NAMES = Classes(("nothing", "common", "rare", "also rare", "absent", "absent too"))
+
+
+def test_samples_that_show_every_class_come_first(rare: Path, tmp_path: Path) -> None:
+    dataset = open_dataset(rare, classes=NAMES)
+    plain = preview(dataset, out=tmp_path / "plain.png", count=4, seed=SEED)
+    assert plain.not_found is None
+    assert not {"rare", "also rare"} <= set(plain.class_names)
+    report = preview(dataset, out=tmp_path / "sheet.png", count=4, cover=True, seed=SEED)
+    assert report.class_names == ("common", "rare", "also rare")
+    assert set(report.shown[:2]) == {"images/10.png", "images/11.png"}
+    assert len(set(report.shown)) == 4
+    assert report.not_found == ("nothing", "absent", "absent too")
+    assert report.not_shown == ()
+    # The others are those of the seed.
+    assert report.shown[2:] == tuple(name for name in plain.shown if name not in report.shown[:2])[:2]
+
+
+def test_classes_that_have_no_place_are_named(rare: Path, tmp_path: Path) -> None:
+    report = preview(open_dataset(rare, classes=NAMES), out=tmp_path / "sheet.png", count=1, cover=True)
+    assert len(report.shown) == 1
+    assert {*report.class_names, *report.not_shown} == {"common", "rare", "also rare"}
+    assert len(report.not_shown) == 1
+
+
+def test_wanted_classes_are_covered_among_themselves(rare: Path, tmp_path: Path) -> None:
+    dataset = open_dataset(rare, classes=NAMES)
+    report = preview(dataset, out=tmp_path / "sheet.png", classes=("common", "rare"), count=1, cover=True)
+    assert (report.shown, report.found, report.not_found) == (("images/11.png",), 12, ())
+    with pytest.raises(InvalidInputError, match="cover has no effect with one class"):
+        preview(dataset, out=tmp_path / "other.png", classes=("rare",), cover=True)
+
+
+def test_no_more_labels_are_read_than_needed(tmp_path: Path) -> None:
+    labels = [np.full((20, 30), number % 2, np.uint8) for number in range(40)]
+    dataset = open_dataset(listed(tmp_path, labels), classes=Classes(("a", "b")))
+    read = 0
+
+    @contextmanager
+    def count(*, total: int, label: str) -> Iterator[Callable[[int], None]]:
+        def advance(by: int) -> None:
+            nonlocal read
+            read += by if label == "classes" else 0
+
+        yield advance
+
+    preview(dataset, out=tmp_path / "sheet.png", count=2, cover=True, workers=1, progress=count)
+    assert 2 <= read < 40
+
+
+@settings(max_examples=60)
+@given(st.dictionaries(st.integers(0, 50), st.frozensets(st.integers(0, 9), max_size=4), max_size=12))
+def test_enough_samples_cover_all_classes_and_none_is_in_vain(shown: dict[int, frozenset[int]]) -> None:
+    chosen = _cover(shown, 100)
+    seen = set[int]()
+    for row in chosen:
+        assert shown[row] - seen
+        seen |= shown[row]
+    assert seen == set().union(*shown.values())
+
+
+@pytest.mark.parametrize("task", ["semantic", "instance"])
+def test_a_record_set_is_covered_by_the_same_samples_for_any_number_of_workers(
+    task: str, devkit: Path, voc_records: Path, coco: Path, coco_records: Path, tmp_path: Path
+) -> None:
+    instance = (coco / "annotations" / "instances.json", coco_records)
+    paths = {"semantic": (devkit / "voc_train_lst.txt", voc_records), "instance": instance}[task]
+    reports = [
+        preview(open_dataset(path), out=tmp_path / f"{path.name}{workers}.png", count=3, cover=True, workers=workers)
+        for path in paths
+        for workers in (1, 4)
+    ]
+    assert len({(report.shown, report.not_found, report.not_shown) for report in reports}) == 1
 
 
 def test_a_class_that_is_not_there_is_named_with_its_neighbors(devkit: Path, tmp_path: Path) -> None:
@@ -185,6 +311,17 @@ def test_samples_that_do_not_say_their_classes_are_counted(damaged: Path, tmp_pa
         preview(open_dataset(damaged), out=tmp_path / "other.png", classes=("cat",))
 
 
+def test_samples_that_cannot_be_read_are_named_once_when_classes_are_covered(damaged: Path, tmp_path: Path) -> None:
+    report = preview(open_dataset(damaged), out=tmp_path / "sheet.png", cover=True)
+    assert len(report.shown) == 5
+    assert sorted(fault.where for fault in report.unreadable) == [
+        "images/1.png",
+        "labels/2.png",
+        "labels/3.png",
+        "labels/4.png",
+    ]
+
+
 def test_annotations_that_are_no_instances_are_counted(coco: Path, tmp_path: Path) -> None:
     shutil.copytree(coco, tmp_path / "coco")
     path = tmp_path / "coco" / "annotations" / "instances.json"
@@ -209,7 +346,7 @@ def test_an_image_of_another_size_than_the_json_says_is_not_drawn_over(coco: Pat
 
 def test_crowds_are_called_so(coco: Path) -> None:
     dataset = open_dataset(coco / "annotations" / "instances.json")
-    view = View(dataset.labels, None, 300, 225, True)
+    view = View(dataset.labels, None, 300, 225, "fill")
     tiles = draw_samples(dataset, range(len(dataset)), view, workers=1, progress=silent)
     texts = {box.text for tile in tiles for box in tile.picture.overlay.boxes}
     assert any(text.endswith(" (crowd)") for text in texts)
@@ -221,7 +358,8 @@ def test_names_in_any_writing_are_drawn(tmp_path: Path) -> None:
     classes = Classes(("背景", "飞机", "<b>bold</b>"))
     path = listed(tmp_path, [np.full((20, 30), number, np.uint8) for number in range(3)], names)
     report = preview(open_dataset(path, classes=classes), out=tmp_path / "sheet.png")
-    assert report.classes == classes.names
+    assert report.class_names == classes.names
+    assert report.without_font == tuple(name for name in classes.names if not can_draw(name))
     assert read_sheet(tmp_path / "sheet.png").shape[1] > TILE_WIDTH
 
 
@@ -276,5 +414,20 @@ def test_real_coco_images_are_shown(real_data: Path, tmp_path: Path) -> None:
     dataset = open_dataset(coco / "annotations" / "instances_val2017.json", images=coco / "val2017")
     report = preview(dataset, out=tmp_path / "sheet.png", count=6, classes=("person",))
     assert len(report.shown) == 6
-    assert "person" in report.classes
+    assert "person" in report.class_names
     assert (tuple(map(str, report.unreadable)), tuple(map(str, report.annotations_left_out))) == ((), ())
+
+
+def test_a_name_without_a_font_is_drawn_as_its_id_and_told(tmp_path: Path) -> None:
+    label = np.ones((20, 30), np.uint8)
+    path = listed(tmp_path, [label])
+    sheets = []
+    # No font has letters in a plane for private use.
+    for name in ("\U0010abcd", "id 1"):
+        report = preview(
+            open_dataset(path, classes=Classes(("a", name))), out=tmp_path / "sheet.png", html=tmp_path / "page",
+            overwrite=True,
+        )  # fmt: skip
+        sheets.append((tmp_path / "sheet.png").read_bytes())
+        assert report.without_font == (() if name == "id 1" else (name,))
+    assert sheets[0] == sheets[1]

@@ -42,7 +42,7 @@ def report(
         crowds=None,
         mean=(100.0, 100.0, 100.0),
         std=(50.0, 50.0, 50.0),
-        left_out=(),
+        unreadable=(),
         annotations_left_out=(),
     )
 

@@ -70,7 +70,7 @@ def test_pixels_images_and_shares_of_each_class(tmp_path: Path) -> None:
     assert [item.share for item in report.classes] == [4 / 7, 2 / 7, 1 / 7, 0]
     assert (report.ignore_label, report.ignore_pixels, report.ignore_share) == (255, 1, 1 / 8)
     assert (report.path, report.kind, report.task) == (str(tmp_path / "list.txt"), "list", "semantic")
-    assert (report.samples, tuple(map(str, report.left_out)), tuple(map(str, report.annotations_left_out))) == (
+    assert (report.samples, tuple(map(str, report.unreadable)), tuple(map(str, report.annotations_left_out))) == (
         2,
         (),
         (),
@@ -149,7 +149,7 @@ def test_annotations_that_are_no_instances_are_named(tmp_path: Path) -> None:
         "annotation 3",
         "annotation 1 (1.png)",
     ]
-    assert tuple(map(str, report.left_out)) == ()
+    assert tuple(map(str, report.unreadable)) == ()
 
 
 def test_a_list_and_its_record_set_hold_the_same(devkit: Path, voc_records: Path) -> None:
@@ -196,8 +196,9 @@ def test_samples_that_cannot_be_read_are_named_and_in_no_number(tmp_path: Path) 
         "6_label.png: 2 x 3 pixels, but its image has 3 x 2",
         "7_label.png: pixel (x=1, y=0) has value 4; expected 0 to 3 or 255 (3 such values)",
     ]
-    assert [text[: len(start)] for text, start in zip(tuple(map(str, report.left_out)), starts, strict=True)] == starts
-    assert replace(report, samples=2, left_out=()) == whole
+    found = zip(map(str, report.unreadable), starts, strict=True)
+    assert [text[: len(start)] for text, start in found] == starts
+    assert replace(report, samples=2, unreadable=()) == whole
     assert report.samples == 8
 
 
@@ -205,7 +206,7 @@ def test_an_image_of_another_size_than_its_json_says_is_left_out(tmp_path: Path)
     dataset = instance(tmp_path, [(0, 7, LEFT, 0), (1, 7, LEFT, 0)])
     Image.new("RGB", (4, 2)).save(tmp_path / "images" / "1.png")
     report = stats(dataset)
-    assert tuple(map(str, report.left_out)) == ("1.png: 4 x 2 pixels, but the JSON says 3 x 2",)
+    assert tuple(map(str, report.unreadable)) == ("1.png: 4 x 2 pixels, but the JSON says 3 x 2",)
     assert (report.classes[0].instances, report.instances_per_image) == (1, (1, 1))
 
 
@@ -246,7 +247,7 @@ def assert_equals_brute_force(report: StatsReport, devkit: Path, names: list[str
     assert [item.images for item in report.classes] == [
         sum(bool((label == id_).any()) for label in labels) for id_ in range(21)
     ]
-    assert (report.samples, len(tuple(map(str, report.left_out)))) == (50, 0)
+    assert (report.samples, len(tuple(map(str, report.unreadable)))) == (50, 0)
     images = [np.asarray(Image.open(devkit / "JPEGImages" / f"{name}.jpg")).reshape(-1, 3) for name in names]
     number = sum(map(len, images))
     mean = sum(image.sum(0, dtype=np.int64) for image in images) / number

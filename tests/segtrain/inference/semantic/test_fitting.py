@@ -202,9 +202,9 @@ def test_defaults_are_those_of_the_training(small: Config) -> None:
     ("settings", "words"),
     [
         (EvalSettings(overlap=16), "overlap: has no effect without tiles. Use --fit tiles"),
-        (EvalSettings(fit="tiles", overlap=18), "overlap: 18; expected 0 to 17 for tiles of 33 pixels"),
-        (EvalSettings(fit="tiles", overlap=-1), "overlap: -1; expected 0 to 17"),
-        (EvalSettings(fit="tiles", crop_size=32), "crop_size is 32; expected at least 33 pixels"),
+        (EvalSettings(fit="tiles", overlap=18), "overlap = 18: expected 0 to 17 for tiles of 33 pixels"),
+        (EvalSettings(fit="tiles", overlap=-1), "overlap = -1: expected 0 to 17"),
+        (EvalSettings(fit="tiles", crop_size=32), "crop_size = 32: expected at least 33 pixels"),
         (EvalSettings(crop_size=0), "crop_size = 0; expected inputs of at least 33 pixels"),
         (EvalSettings(scales=(1.0, 0.5)), "expected inputs of at least 33 pixels"),
     ],
@@ -217,9 +217,9 @@ def test_settings_without_effect_or_out_of_range_are_refused(small: Config, sett
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (EvalSettings(fit="longer_side"), "fit: longer_side is for DeepLab; unet processes images in tiles"),
-        (EvalSettings(overlap=183), "overlap: 183; expected 184 to 571 for tiles of 572 pixels"),
-        (EvalSettings(crop_size=570), "cannot take an input of side 570; expected 556 or 572"),
+        (EvalSettings(fit="longer_side"), "fit = longer_side: not available for unet, which processes images in tiles"),
+        (EvalSettings(overlap=183), "overlap = 183: expected 184 to 571 for tiles of 572 pixels"),
+        (EvalSettings(crop_size=570), "halves its input 4 times; expected 556 or 572"),
     ],
 )
 def test_a_unet_takes_tiles_that_it_can_process(settings: EvalSettings, words: str) -> None:

@@ -39,7 +39,7 @@ def test_each_image_gets_class_ids_colors_and_an_overlay_at_its_own_size(
     settings = EvalSettings(scales=(1.0, 1.5), flip=True)
     report = predict_semantic(_images(miniature), checkpoint, tmp_path / "out", settings)
     paths = sorted(_images(miniature).iterdir())
-    assert (report.images, report.faults) == (len(paths), ())
+    assert (report.images, report.problems) == (len(paths), ())
     seen = set()
     for path in paths:
         files = [Image.open(tmp_path / "out" / kind / f"{path.stem}.png") for kind in ("index", "palette", "overlay")]
@@ -52,7 +52,7 @@ def test_each_image_gets_class_ids_colors_and_an_overlay_at_its_own_size(
         assert (overlay[background] == np.asarray(Image.open(path))[background]).all()
         seen |= set(np.unique(index).tolist())
     names = ("background", "aeroplane", "bicycle", "bird")
-    assert report.classes == tuple(names[id_] for id_ in sorted(seen))
+    assert report.class_names == tuple(names[id_] for id_ in sorted(seen))
 
 
 def test_one_image_may_be_named(trained: Trained, miniature: Miniature, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_list_names_images_below_the_data_root(trained: Trained, miniature: Mi
         miniature.val_lst, trained.directory / "best.ckpt", tmp_path / "out", data_root=miniature.root
     )
     names = sorted(f"{Path(pair.image).stem}.png" for pair in read_list(miniature.val_lst))
-    assert (report.images, report.faults) == (len(names), ())
+    assert (report.images, report.problems) == (len(names), ())
     assert sorted(path.name for path in (tmp_path / "out" / "overlay").iterdir()) == names
 
 
@@ -82,8 +82,8 @@ def test_images_that_cannot_be_read_are_reported_and_the_others_done(
     (folder / "notes.txt").touch()
     report = predict_semantic(folder, trained.directory / "best.ckpt", tmp_path / "out")
     assert report.images == 1
-    assert [fault.partition(": ")[0] for fault in report.faults] == ["bad.jpg", "cut.jpg", "empty.jpg"]
-    assert report.faults[0] == "bad.jpg: not a readable image: unknown image format"
+    assert [fault.partition(": ")[0] for fault in report.problems] == ["bad.jpg", "cut.jpg", "empty.jpg"]
+    assert report.problems[0] == "bad.jpg: not a readable image: unknown image format"
     (folder / "good.jpg").unlink()
     with pytest.raises(FaultsError, match=r"no image can be segmented \(3 tried\)"):
         predict_semantic(folder, trained.directory / "best.ckpt", tmp_path / "nothing")
@@ -205,7 +205,7 @@ def test_subfolders_and_what_is_written_beside_the_pictures(
     report = predict_semantic(
         folder, quick_run.directory / "last.ckpt", out, recursive=True, probabilities=True, thresholds={"bird": 0.3}
     )
-    assert (report.images, [fault.partition(": ")[0] for fault in report.faults]) == (2, ["north/bad.jpg"])
+    assert (report.images, [fault.partition(": ")[0] for fault in report.problems]) == (2, ["north/bad.jpg"])
     assert read_class_names(out / "classes.txt") == ("background", "aeroplane", "bicycle", "bird")
     with Image.open(out / "legend.png") as legend:
         assert {tuple(color) for color in voc_palette()[:4].tolist()} <= {color for _, color in legend.getcolors(9999)}
@@ -229,7 +229,7 @@ def test_subfolders_and_what_is_written_beside_the_pictures(
 @pytest.mark.parametrize(
     ("thresholds", "error", "words"),
     [
-        ({"bird": 1.5}, OptionError, "threshold of bird: 1.5; expected a probability, 0 to 1"),
+        ({"bird": 1.5}, OptionError, "threshold of bird = 1.5: expected a probability, 0 to 1"),
         ({"birds": 0.5}, InvalidInputError, "unknown class 'birds'"),
     ],
 )
