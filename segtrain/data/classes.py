@@ -23,13 +23,13 @@ def check_classes(names: tuple[str, ...], manifest: Manifest) -> None:
     if len(names) != manifest.num_classes:
         raise InvalidInputError(
             f"record set {manifest.name}: has {manifest.num_classes} class{'es' if manifest.num_classes != 1 else ''}; "
-            f"expected {len(names)}, as in the network"
+            f"expected {len(names)}, as in the network. Write it again with the same class names."
         )
     for wanted, found in zip(names, manifest.classes, strict=True):
         if wanted != found.name:
             raise InvalidInputError(
                 f"record set {manifest.name}: class {found.id} is {found.name!r}; "
-                f"expected {wanted!r}, as in the network"
+                f"expected {wanted!r}, as in the network. Write it again with the same class names."
             )
 
 

@@ -73,13 +73,13 @@ def image_paths(images: Path, data_root: Path | None = None, *, recursive: bool 
     """
     is_set = _is_set(images)
     if recursive and (is_set or not images.is_dir()):
-        raise OptionError(f"{images}: not a directory of images; recursive applies to such directories only")
+        raise OptionError(f"{images}: not a directory of images, so --recursive has no effect. Leave it out.")
     if is_set:
         return _recorded(images, data_root)
     if images.is_file() and images.suffix.lower() not in IMAGE_SUFFIXES:
         return _by_stem(images, _listed(images, data_root or images.parent))
     if data_root:
-        raise OptionError(f"{images}: not an image list; data_root applies to image lists only")
+        raise OptionError(f"{images}: not an image list, so --data_root has no effect. Leave it out.")
     if images.is_file():
         return _by_stem(images, [images])
     if not images.is_dir():
@@ -88,7 +88,7 @@ def image_paths(images: Path, data_root: Path | None = None, *, recursive: bool 
     by_folder = {folder: names_by_stem(folder, IMAGE_SUFFIXES) for folder in folders}
     found = [folder / name for folder, stems in by_folder.items() for names in stems.values() for name in names]
     if not found:
-        where = "" if recursive else ", or --recursive if they are in subfolders"
+        where = "" if recursive else ". Use --recursive if they are in subfolders."
         endings = ", ".join(IMAGE_SUFFIXES)
         raise InvalidInputError(f"{images}: contains no images; expected files ending in {endings}{where}")
     return _by_stem(images, found, images)

@@ -39,8 +39,9 @@ def steps_per_epoch(rows: int, batch_size: int, devices: int = 1, *, left_out: i
     if rows < batch_size * devices:
         each = f" on each of {devices} devices" if devices > 1 else ""
         others = f" ({plural(left_out, 'other')} left out)" if left_out else ""
+        most = f"{rows // devices} or less" if rows >= devices else plural(devices, "row")
         raise InvalidInputError(
-            f"{plural(rows, 'row')}{others} cannot fill one batch of {batch_size}{each}; use a smaller batch_size"
+            f"batch_size = {batch_size}: {plural(rows, 'row')}{others} cannot fill one batch{each}; expected {most}"
         )
     return rows // (batch_size * devices)
 

@@ -39,7 +39,7 @@ def prepare_device(target: DeviceTarget, *, seed: int) -> None:
             reason = str(error).strip().split(". ")[0]
             raise SegDataError(
                 f"device {target} cannot be used on this machine: {reason}. Check that its driver is installed, or use "
-                "the processor: --device_target CPU, in fit with --amp O0."
+                "--device_target CPU; in fit, add --amp O0."
             ) from error
     join()
     ms.set_context(mode=ms.GRAPH_MODE)

@@ -28,7 +28,13 @@ MAX_DEVICES = 16
 
 @dataclass(frozen=True)
 class Device:
-    """A device in the table, with HCCL's names: `device_id` is its number in the machine, `rank_id` that in the run."""
+    """A device in the table, with HCCL's names.
+
+    Attributes:
+        device_id: its number in the machine.
+        device_ip: its address.
+        rank_id: its number in the run.
+    """
 
     device_id: str
     device_ip: str
@@ -37,7 +43,13 @@ class Device:
 
 @dataclass(frozen=True)
 class Server:
-    """A machine in the table; `server_id` is its address."""
+    """A machine in the table, with HCCL's names.
+
+    Attributes:
+        server_id: its address.
+        device: its devices.
+        host_nic_ip: address of its network card; ``reserve`` leaves the choice to HCCL.
+    """
 
     server_id: str
     device: tuple[Device, ...]
@@ -46,7 +58,13 @@ class Server:
 
 @dataclass(frozen=True)
 class RankTableReport:
-    """Report of `write_rank_table`: the file, the number of ranks, and the machines in rank order."""
+    """Report of `write_rank_table`.
+
+    Attributes:
+        path: the file.
+        ranks: number of ranks.
+        servers: the machines, in rank order.
+    """
 
     path: str
     ranks: int
@@ -80,7 +98,9 @@ def write_rank_table(
     check_target_file(path, overwrite=overwrite, inputs=hccn_confs)
     ids = parse_devices(devices)
     if device_ips and hccn_confs:
-        raise InvalidInputError("device addresses are given twice, as device_ips and as hccn_confs; choose one")
+        raise InvalidInputError(
+            "device addresses: given twice, by --device_ips and by --hccn_conf; expected only one of the two"
+        )
     if device_ips:
         addresses = [_given(text, ids) for text in device_ips]
     else:
@@ -89,7 +109,7 @@ def write_rank_table(
     if len(addresses) != len(server_ips):
         raise InvalidInputError(
             f"got {plural(len(server_ips), 'machine')}, but device addresses for "
-            f"{len(addresses)}; expected device addresses for each machine"
+            f"{len(addresses)}; expected device addresses for each machine. Repeat --device_ips or --hccn_conf."
         )
     _check_addresses("machine", server_ips)
     _check_addresses("device", [address for machine in addresses for address in machine])
@@ -142,8 +162,8 @@ def _configured(conf: Path, ids: Sequence[int]) -> list[str]:
         text = conf.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInputError(
-            f"{conf}: cannot be read: {error}. Pass the device addresses with --device_ips, or a copy of the machine's "
-            f"{HCCN_CONF} with --hccn_conf."
+            f"{conf}: cannot be read: {getattr(error, 'strerror', None) or error}. Pass the device addresses with "
+            f"--device_ips, or a copy of the machine's {HCCN_CONF} with --hccn_conf."
         ) from error
     found = dict(re.findall(r"^\s*address_(\d+)\s*=\s*(\S+)\s*$", text, re.MULTILINE))
     missing = [str(id_) for id_ in ids if str(id_) not in found]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from segdata.errors import OptionError
+from segdata.text import option_names
 from segtrain.config.mask_rcnn import MaskRcnn
 
 if TYPE_CHECKING:
@@ -32,4 +33,8 @@ def check_options(config: Config, function: Callable[..., Any], options: Iterabl
         OptionError: naming the options that only the other task accepts.
     """
     if foreign := sorted(set(options) - set(inspect.signature(function).parameters)):
-        raise OptionError(f"{', '.join(foreign)}: not available for {config.model.name}, which is for another task")
+        task = "instance" if isinstance(config.model, MaskRcnn) else "semantic"
+        raise OptionError(
+            f"{option_names(foreign)}: not available for {config.model.name}, a network for {task} segmentation. Leave "
+            f"{'it' if len(foreign) == 1 else 'them'} out."
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from mindspore import nn
@@ -18,6 +19,7 @@ from segtrain.data.instance.trainable import TrainableRows, trainable_rows
 from segtrain.distributed.ranks import Ranks
 from segtrain.evaluation.instance.coco import InstanceReport
 from segtrain.evaluation.instance.evaluate import evaluate_instances as evaluate, score_detector
+from segtrain.evaluation.instance.loss import ImageLoss, mean_loss
 from segtrain.inference.instance.detector import Detector
 from segtrain.inference.instance.predict import predict_instances as predict
 from segtrain.models.mask_rcnn import LOSS_PARTS, MaskRcnnLoss, set_precision
@@ -48,8 +50,8 @@ def resolve_config(config: Config, manifest: Manifest) -> Config:
     found = manifest.num_classes + 1
     if config.num_classes not in (None, found):
         raise InvalidInputError(
-            f"num_classes = {config.num_classes} does not match record set {manifest.name}; expected {found}, "
-            "background included"
+            f"num_classes = {config.num_classes}: does not match record set {manifest.name}; expected {found}, "
+            "background included. Leave num_classes out to use the record set's."
         )
     return override(config, {"num_classes": found})
 
@@ -90,9 +92,10 @@ def with_loss(network: nn.Cell, config: Config) -> nn.Cell:
 
 def evaluator(network: nn.Cell, config: Config, class_names: tuple[str, ...]) -> Evaluator:
     """Return a function that evaluates `network`."""
-    detector = Detector(network)
+    detector, loss = Detector(network), ImageLoss(network)
 
     def evaluate_set(records: RecordSet, ranks: Ranks) -> InstanceReport:
-        return score_detector(detector, records, config, config.model_as(MaskRcnn), ranks=ranks)
+        scores = score_detector(detector, records, config, config.model_as(MaskRcnn), ranks=ranks)
+        return replace(scores, loss=mean_loss(loss, records, config, ranks=ranks))
 
     return evaluate_set

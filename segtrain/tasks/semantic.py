@@ -53,7 +53,10 @@ def resolve_config(config: Config, manifest: Manifest) -> Config:
     for key, found in given.items():
         wanted = setting(config, key)
         if wanted not in (None, found):
-            raise InvalidInputError(f"{key} = {wanted} does not match record set {manifest.name}; expected {found}")
+            raise InvalidInputError(
+                f"{key} = {wanted}: does not match record set {manifest.name}; expected {found}. Leave {key} out to "
+                "use the record set's."
+            )
     _check_weights(config.model_as(SemanticNetwork).loss.class_weights, manifest)
     return override(config, given)
 
@@ -61,11 +64,11 @@ def resolve_config(config: Config, manifest: Manifest) -> Config:
 def _check_weights(weights: tuple[float, ...] | None, manifest: Manifest) -> None:
     if weights is not None and len(weights) != manifest.num_classes:
         raise InvalidInputError(
-            f"class_weights has {plural(len(weights), 'number')}, but record set "
-            f"{manifest.name} has {manifest.num_classes} classes; expected one number for each"
+            f"class_weights: has {plural(len(weights), 'number')}, but record set {manifest.name} has "
+            f"{manifest.num_classes} classes; expected one number for each"
         )
     if weights is not None and not any(weights):
-        raise InvalidInputError("class_weights are all 0, so no pixel would count; expected at least one above 0")
+        raise InvalidInputError("class_weights: all are 0, so no pixel would count; expected at least one above 0")
 
 
 def training_set(records: RecordSet, config: Config) -> TrainingSet:
@@ -85,8 +88,8 @@ def left_out(records: RecordSet, config: Config) -> tuple[str, ...]:
         return ()
     total = plural(sum(images.samples.values()), "image")
     return (
-        f"left out the colors of {images.color} of {total}: the network sees gray. "
-        "Use --set unet.channels=3 to train on colors.",
+        f"converted {images.color} of {total} from color to gray, which is all that the network reads. Use --set "
+        "unet.channels=3 to train on color.",
     )
 
 

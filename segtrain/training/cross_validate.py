@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
 from segdata.dataset import ListDataset, open_dataset
-from segdata.errors import InvalidInputError
+from segdata.errors import FaultsError, InvalidInputError
 from segdata.lists import write_list
 from segdata.lists.folds import Fold, Order
 from segdata.parallel import Progress, silent
 from segdata.records.convert import to_mindrecord
+from segdata.text import plural
 from segtrain.config.config import Config
 from segtrain.config.networks import SemanticNetwork
 from segtrain.data.classes import class_id
@@ -25,7 +27,12 @@ from segtrain.training.fit import train
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and sample standard deviation (n - 1) of a score over folds; a single fold has no deviation."""
+    """A score over folds.
+
+    Attributes:
+        mean: mean over the folds.
+        deviation: sample standard deviation (n - 1); None for a single fold.
+    """
 
     mean: float
     deviation: float | None
@@ -36,13 +43,13 @@ class CrossValidationReport:
     """Result of `cross_validate`.
 
     Attributes:
-        train_dir: directory with a subdirectory for each fold.
+        path: directory with a subdirectory for each fold.
         split: how the samples were split.
         folds: evaluation of each fold that was run, by fold number.
         scores: mean and deviation over these folds, by score name.
     """
 
-    train_dir: str
+    path: str
     split: str
     folds: dict[int, EvalReport]
     scores: dict[str, Spread]
@@ -89,12 +96,12 @@ def cross_validate(
     """
     if not isinstance(config.model, SemanticNetwork):
         raise InvalidInputError(
-            f"{config.model.name} cannot be cross-validated: folds are made from a list file, which has no instances; "
-            "expected a semantic network"
+            f"{config.model.name}: cannot be cross-validated, because folds are made from a list file, which has no "
+            "instances; expected a semantic network"
         )
     wanted = sorted(set(only)) or list(range(folds))
     if beyond := [fold for fold in wanted if not 0 <= fold < folds]:
-        raise InvalidInputError(f"fold {beyond[0]} does not exist; expected 0 to {folds - 1}")
+        raise InvalidInputError(f"fold = {beyond[0]}: does not exist; expected 0 to {folds - 1}")
     if membrane is not None:
         class_id(membrane, tuple(dataset.labels.values()))
     pairs = dataset.pairs
@@ -112,7 +119,8 @@ def cross_validate(
             classes=dataset.classes,
             value_range=dataset.value_range,
         )
-        to_mindrecord(training_list, records, num_shards=1, overwrite=True, progress=progress)
+        with _naming(dataset.path):
+            to_mindrecord(training_list, records, num_shards=1, overwrite=True, progress=progress)
         going_on = resume and (directory / "last.ckpt").exists()
         train(config, records, directory, resume=going_on, overwrite=overwrite, observe=observe)
         val = SampleList(dataset.root, directory / "val_lst.txt")
@@ -125,8 +133,21 @@ def cross_validate(
             progress=progress,
         )
     return CrossValidationReport(
-        train_dir=str(train_dir), split=f"{folds} folds, {order}", folds=reports, scores=_spreads([*reports.values()])
+        path=str(train_dir), split=f"{folds} folds, {order}", folds=reports, scores=_spreads([*reports.values()])
     )
+
+
+@contextmanager
+def _naming(data_lst: Path) -> Iterator[None]:
+    """Report faults of samples with the user's list, not that of a fold, and with a cure that this command has."""
+    try:
+        yield
+    except FaultsError as error:
+        raise FaultsError(
+            f"{data_lst}: found {plural(len(error.faults), 'fault')} in the samples of a fold. Correct them (segdata "
+            "check says how), or check --class_names, --num_classes and --ignore_label",
+            error.faults,
+        ) from error
 
 
 def _spreads(reports: Sequence[EvalReport]) -> dict[str, Spread]:

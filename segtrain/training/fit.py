@@ -26,20 +26,20 @@ class FitReport:
     """Result of `train`.
 
     Attributes:
-        train_dir: directory of configuration, metrics and checkpoints.
+        path: directory of configuration, metrics and checkpoints.
         started: setup of the training.
         steps: steps done in this run.
         seconds: duration of this run.
         images_per_s: throughput of this run without its first step, which compiles; None if there was only one step.
         loss: mean loss over the steps of the last epoch; None if nothing was left to do.
         skipped_steps: steps since training began that were skipped because gradients overflowed the loss scale.
-        stopped_early: whether epochs were left when the score no longer rose; see `Config.early_stopping`.
+        stopped_early: whether epochs were left when evaluations got no better; see `Config.early_stopping`.
         score: name of the score that decides which checkpoint is the best.
         best_score: highest value of that score over all evaluations, 0 to 1; None if there was no evaluation.
         scores: last evaluation; None if there was no evaluation in this run.
     """
 
-    train_dir: str
+    path: str
     started: Started
     steps: int
     seconds: float
@@ -116,7 +116,7 @@ def train(
         with enough_memory(run.config):
             step, loss = _train_epochs(run, log, clock)
         return FitReport(
-            train_dir=str(train_dir),
+            path=str(train_dir),
             started=run.started,
             steps=step - run.started.first_step,
             seconds=time.perf_counter() - begun,
@@ -170,8 +170,8 @@ def _train_epochs(run: Run, log: Log, clock: Clock) -> tuple[int, float | None]:
 def _check_finite(loss: float, step: int, rate: float) -> None:
     if not math.isfinite(loss):
         raise SegDataError(
-            f"step {step}: the loss is {loss} at learning rate {rate:g}; training diverged and the last checkpoint was "
-            "kept. Lower base_lr."
+            f"step {step}: the loss is {loss} at learning rate {rate:g}; the training diverged. Lower base_lr. The "
+            "last checkpoint, if there is one, was kept."
         )
 
 

@@ -32,12 +32,14 @@ def freeze(network: nn.Cell, parts: Iterable[str]) -> list[nn.Cell]:
     for part in parts:
         if part not in cells:
             known = [name for name in cells if name.count(".") < 2]
-            raise InvalidInputError(f"{part!r} is not a part of the network that can be frozen; {suggest(part, known)}")
+            raise InvalidInputError(f"freeze = {part}: not a part of the network; {suggest(part, known)}")
         for parameter in cells[part].get_parameters():
             parameter.requires_grad = False
         frozen.append(cells[part])
     if frozen and not network.trainable_params():
-        raise InvalidInputError("every part of the network is frozen, so nothing is left to train. Freeze fewer parts.")
+        raise InvalidInputError(
+            "freeze: every part of the network is frozen, so nothing is left to train. Freeze fewer parts."
+        )
     return frozen
 
 

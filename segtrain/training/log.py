@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from segdata.errors import InvalidInputError
 from segdata.records.reader import RecordSet
 from segtrain.checkpoints.checkpoint import RATES, CheckpointInfo
 from segtrain.tasks.task import Scores
-from segtrain.training.events import Evaluated, Event, StepDone
+from segtrain.training.events import EVAL_LOSS, Evaluated, Event, StepDone
 from segtrain.training.run import Run
 
 
@@ -28,7 +29,6 @@ class Log:
         self.observe = observe
         self.score = run.task.SCORE
         self.best_score = run.directory.best_score(run.task.SCORE)
-        self.waited = run.directory.waited(run.task.SCORE)
         self.scores: Scores | None = None
         self.evaluator = run.task.evaluator(run.network, run.config, run.info.class_names)
 
@@ -57,21 +57,32 @@ class Log:
         # Each rank has moving statistics of its own batches; checkpoints contain those of rank 0.
         self.ranks.broadcast(each for each in self.network.get_parameters() if not each.requires_grad)
         scores = self.evaluator(records, self.ranks)
+        self._check_followed(scores)
         reached = scores.metrics[self.score]
-        self.waited += 1
         if self.best_score is None or reached > self.best_score:
-            self.best_score, self.waited = reached, 0
+            self.best_score = reached
             if self.ranks.is_main:
                 counter = self.train_step.optimizer.global_step
                 self.directory.save_best([*self.network.get_parameters(), counter], self._info(step))
         self.tell(Evaluated(epoch=-(-step // self.epoch_steps), step=step, scores=scores.metrics))
         return scores
 
+    def _check_followed(self, scores: Scores) -> None:
+        if self.info.config.early_stopping_by == "eval_loss" and EVAL_LOSS not in scores.metrics:
+            raise InvalidInputError(
+                "early_stopping_by = eval_loss: the record set to evaluate on has no loss, because it has no labeled "
+                "pixel or object. Use another record set, or leave early_stopping_by out."
+            )
+
     def stops_early(self) -> bool:
-        """Return whether the last evaluations brought no better score, as many as the settings allow."""
-        most = self.info.config.early_stopping
+        """Return whether the last evaluations brought nothing better, as many as the settings allow."""
+        config = self.info.config
+        by_loss, most = config.early_stopping_by == "eval_loss", config.early_stopping
         # All ranks must stop together, and only the files of rank 0 are those of the training.
-        return self.ranks.any(most is not None and self.ranks.is_main and self.waited >= most)
+        if most is None or not self.ranks.is_main:
+            return self.ranks.any(False)
+        waited = self.directory.waited(EVAL_LOSS if by_loss else self.score, lowest=by_loss)
+        return self.ranks.any(waited >= most)
 
     def tell(self, done: StepDone | Evaluated) -> None:
         """Log the metrics, and notify the observer."""

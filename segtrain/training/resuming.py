@@ -16,7 +16,7 @@ from segtrain.config.settings import flat
 from segtrain.training.schedules import learning_rates
 
 #: Settings that do not affect what is learned, so that they may change when training is resumed.
-_WITHOUT_EFFECT = ("workers", "save_steps", "keep_checkpoint_max", "early_stopping")
+_WITHOUT_EFFECT = ("workers", "save_steps", "keep_checkpoint_max", "early_stopping", "early_stopping_by")
 
 #: The setting that may change if the steps done had the rates that they would have had with the other value.
 _EPOCHS = "train_epochs"
@@ -42,9 +42,15 @@ def check_same_training(
     for name in trained | wanted:
         before, now = trained.get(name), wanted.get(name)
         if before != now and name not in (*_WITHOUT_EFFECT, _EPOCHS):
-            raise InvalidInputError(f"{where}: was trained with {name} = {before!r}, not {now!r}")
+            raise InvalidInputError(
+                f"{where}: was trained with {name} = {before!r}, so it cannot resume with {now!r}; expected the same "
+                "settings. Resume without --recipe and --set to use those of the run, or choose another --train_dir."
+            )
     if found.devices != info.devices:
-        raise InvalidInputError(f"{where}: was trained on {plural(found.devices, 'device')}, not {info.devices}")
+        raise InvalidInputError(
+            f"{where}: was trained on {plural(found.devices, 'device')}, so it cannot resume on {info.devices}; "
+            "expected the same number"
+        )
     for what in ("rows", "class_names", "inputs"):
         before, now = getattr(found, what), getattr(info, what)
         if before != now:
@@ -64,8 +70,8 @@ def _check_epochs(last: Path, found: CheckpointInfo, config: Config, rates: npt.
     earlier = learning_rates(found.config.schedule, len(rates) // now * before)
     if not np.array_equal(earlier[: found.step], rates[: found.step]):
         raise InvalidInputError(
-            f"{last.parent}: was trained with {_EPOCHS} = {before}, not {now}, and the schedule "
-            f"{config.schedule.name} spreads the learning rates over all epochs: another number of them changes every "
-            f"step, those done included. To train longer, start another training from this one (--ckpt_pre_trained "
-            f"{last} and another --train_dir). Only the schedules constant and exp can be continued."
+            f"{last.parent}: was trained with {_EPOCHS} = {before}, not {now}. With the schedule "
+            f"{config.schedule.name}, all learning rates depend on the number of epochs, also those of the steps that "
+            f"are done. To train longer, start another run from this one: --ckpt_pre_trained {last} and another "
+            "--train_dir. Only with the schedules constant and exp can a run be extended."
         )

@@ -142,8 +142,7 @@ def _open(config: Config, data_file: Path, eval_data_file: Path | None) -> _Inpu
     config = task.resolve_config(config, data.manifest)
     if config.early_stopping and not evaluation:
         raise InvalidInputError(
-            f"early_stopping = {config.early_stopping}: there is no record set to evaluate on; expected one "
-            "(--eval_data_file)"
+            f"early_stopping = {config.early_stopping}: needs a record set to evaluate on; expected --eval_data_file"
         )
     if evaluation:
         check_classes(data.manifest.class_names, evaluation.manifest)

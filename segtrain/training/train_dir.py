@@ -105,15 +105,15 @@ class TrainDir:
                 no training wrote have the names of those that this one will write; other files do not matter.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise SegDataError(f"{self.path} is a file; expected a directory to train in")
+            raise SegDataError(f"{self.path}: is a file; expected a directory to train in")
         check_writable(self.path / CONFIG)
         own = self.own.owned()
         self._check_foreign(own, model)
         taken = [path for path in own if path.suffix == ".ckpt"]
         if taken and not overwrite:
             raise TargetExistsError(
-                f"{self.path} already holds a training run ({self._first(taken)}). Resume it or choose another "
-                "directory.",
+                f"{self.path}: already contains a training run ({self._first(taken)}). Continue it with --resume, or "
+                "choose another directory.",
                 replaceable=True,
             )
         if pretrained and pretrained.resolve() in [path.resolve() for path in own]:
@@ -131,9 +131,8 @@ class TrainDir:
         known = {path.name for path in own}
         if foreign := [name for name in names if wanted.fullmatch(name) and name not in known]:
             raise TargetExistsError(
-                f"{self.path}: contains files that this training would replace; they have changed since, or something "
-                f"else or an earlier version wrote them:\n{name_first(foreign)}\nMove them away or choose another "
-                "directory.",
+                f"{self.path}: contains files that this training would replace, and no training run wrote them as they "
+                f"are now:\n{name_first(foreign)}\nMove them away or choose another directory.",
                 replaceable=False,
             )
 
@@ -177,7 +176,9 @@ class TrainDir:
             InvalidInputError: when there is no such checkpoint, or naming the first setting that differs.
         """
         if not self.last.is_file():
-            raise InvalidInputError(f"{self.path}: no {LAST} to resume from. To begin, run it without --resume.")
+            raise InvalidInputError(
+                f"{self.path}: contains no {LAST} to resume from. To start a new run, leave --resume out."
+            )
         found, parameters = read_checkpoint(self.last)
         check_same_training(self.last, found, config, info, rates)
         return found.step, parameters
@@ -216,10 +217,10 @@ class TrainDir:
         """Return whether the network at `step` was already evaluated, with a score called `name`."""
         return any(name in line and line["step"] == step for line in self.metrics())
 
-    def waited(self, name: str) -> int:
-        """Return the number of evaluations since the one with the highest score called `name`."""
+    def waited(self, name: str, *, lowest: bool = False) -> int:
+        """Return the number of evaluations since the one with the highest, or `lowest`, score called `name`."""
         scores = [line[name] for line in self.metrics() if line.get(name) is not None]
-        return len(scores) - 1 - scores.index(max(scores)) if scores else 0
+        return len(scores) - 1 - scores.index(min(scores) if lowest else max(scores)) if scores else 0
 
     def save_last(self, parameters: Iterable[ms.Parameter], info: CheckpointInfo) -> None:
         """Save the checkpoint to resume from."""

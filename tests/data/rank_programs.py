@@ -20,7 +20,7 @@ from mindspore import Tensor, nn, ops
 
 from segdata.errors import SegDataError
 from segtrain.config.config import Config
-from segtrain.config.recipes import override, read_config
+from segtrain.config.recipes import override, read_config, recipe
 from segtrain.distributed.device import prepare_device
 from segtrain.distributed.ranks import ALONE, Ranks, current
 from segtrain.models.layers import Dropout, batch_norm
@@ -37,6 +37,16 @@ _TARGETS = np.random.default_rng(2).normal(size=(4, 4, 9, 9)).astype(np.float32)
 _FIT = "--recipe unet_isbi_cpu --is_distributed --batch_size 2 --crop_size 34 --train_epochs 1 --save_steps 2 "
 _FIT += "--set repeat=1 --base_lr 0.01 --set optimizer=momentum --set loss=cross_entropy --set warmup_steps=0 "
 _FIT += "--set class_weights=null --set unet.width=4 --set unet.poolings=1 --set unet.patch=1 --set unet.channels=3"
+
+#: Changes to the recipe mask_rcnn_cpu for a training of three steps. The first stage draws 40 of 512 anchors; the
+#: second takes all proposals, as rounding decides which of two with nearly equal scores comes first.
+INSTANCES: dict[str, Any] = {
+    "optimizer": "momentum", "base_lr": 0.01, "warmup_steps": 0, "train_epochs": 1, "save_steps": 1, "freeze_bn": True,
+    "image_height": 64, "image_width": 96, "max_instances": 3, "mask_crop_size": 8, "fpn_channels": 4,
+    "anchor_scales": (4.0,), "anchor_ratios": (1.0,), "rpn_samples": 40, "rpn_positives": 20, "rpn_candidates": 512,
+    "rpn_proposals": 512, "rpn_nms": 1.0, "roi_positives": 515, "roi_negatives": 515, "roi_size": 3,
+    "mask_roi_size": 4, "box_head_width": 8, "mask_head_width": 4, "mask_head_convs": 1, "batch_size": 1,
+}  # fmt: skip
 
 
 class SmallNet(nn.Cell):
@@ -125,6 +135,7 @@ def work(base: Path, ranks: Ranks) -> dict[str, Any]:
     config = override(read_config(plain / "config.yaml"), {"freeze_bn": True, "train_epochs": 2})
     found["interrupted"] = fit_interrupted(base, config, ranks)
     report = train(config, training, base / "frozen", resume=True)
+    train(override(recipe("mask_rcnn_cpu"), INSTANCES), base / "objects" / "set", base / "instances")
     return found | {"first_step": report.started.first_step, "steps": report.steps}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -69,7 +69,10 @@ class EvalSample:
 def check_instance_set(manifest: Manifest) -> None:
     """Raise `InvalidInputError` when a record set is for another task."""
     if manifest.task != "instance":
-        raise InvalidInputError(f"record set {manifest.name} is for the {manifest.task} task; expected instance")
+        raise InvalidInputError(
+            f"record set {manifest.name}: is for semantic segmentation; expected instance segmentation. Write one from "
+            "a COCO JSON with segdata to-mindrecord, or use another network than mask_rcnn."
+        )
 
 
 def instance_batches(
@@ -102,15 +105,7 @@ def instance_batches(
     size = config.batch_size
     places = epoch_rows(len(rows), config, epoch=epoch, first_step=first_step, ranks=ranks)
     order = [rows[place] for place in places]
-    classes = records.manifest.num_classes
-    fill = partial(
-        _fill,
-        config=config,
-        settings=settings,
-        classes=classes,
-        value_range=records.manifest.image_range,
-        epoch=epoch,
-    )
+    fill = _filler(records, config, settings, epoch=epoch)
     filled = ordered_map(fill, _places(records, order, size, settings), workers=worker_count(config))
     for batch in islice(filled, size - 1, None, size):
         yield tuple(map(Tensor.from_numpy, batch))
@@ -128,6 +123,28 @@ def eval_samples(records: RecordSet, config: Config, settings: MaskRcnn, ranks: 
     rows = read_rows(records, rows=share)
     read = partial(_eval_sample, config=config, settings=settings, value_range=records.manifest.image_range)
     return ordered_map(read, rows, workers=worker_count(config))
+
+
+def eval_batches(
+    records: RecordSet, config: Config, settings: MaskRcnn, ranks: Ranks = ALONE
+) -> Iterator[tuple[int, Batch]]:
+    """Yield this rank's images with an object, in order: the row, and the image alone as a batch.
+
+    Its place in the input is that of `eval_samples`.
+
+    Raises:
+        InvalidInputError: when the record set is for another task, or a row cannot be used. The message names the
+            first such row.
+    """
+    check_instance_set(records.manifest)
+    share = ranks.share(records.manifest.rows)
+    places = (
+        _Place(number, row, _empty_batch(1, settings), 0)
+        for number, row in zip(share, read_rows(records, rows=share), strict=True)
+        if (row["iscrowd"] != 1).any()
+    )
+    fill = _filler(records, config, settings, epoch=None)
+    return ordered_map(lambda place: (place.number, fill(place)), places, workers=worker_count(config))
 
 
 def network_input(image: RgbImage, config: Config, settings: MaskRcnn) -> tuple[Pixels, tuple[int, int]]:
@@ -177,15 +194,31 @@ def _empty_batch(size: int, settings: MaskRcnn) -> Batch:
     )
 
 
+def _filler(records: RecordSet, config: Config, settings: MaskRcnn, *, epoch: int | None) -> Callable[[_Place], Batch]:
+    classes, value_range = records.manifest.num_classes, records.manifest.image_range
+    return partial(_fill, config=config, settings=settings, classes=classes, value_range=value_range, epoch=epoch)
+
+
 def _fill(
-    place: _Place, *, config: Config, settings: MaskRcnn, classes: int, value_range: ValueRange | None, epoch: int
+    place: _Place,
+    *,
+    config: Config,
+    settings: MaskRcnn,
+    classes: int,
+    value_range: ValueRange | None,
+    epoch: int | None,
 ) -> Batch:
-    """Write a row to its place in the batch; runs on a worker thread."""
+    """Write a row to its place in the batch, as training sees it in an epoch, or else as an evaluation does.
+
+    Runs on a worker thread.
+    """
     row, batch, index = place.row, place.batch, place.index
     image = _decode(row, value_range)
     height, width = image.shape[:2]
-    rng = np.random.default_rng([config.seed, epoch, place.number])
-    at = fit_at_random(height, width, settings.image_height, settings.image_width, rng, expand=settings.expand)
+    at = place_image(height, width, settings.image_height, settings.image_width)
+    if epoch is not None:
+        rng = np.random.default_rng([config.seed, epoch, place.number])
+        at = fit_at_random(height, width, settings.image_height, settings.image_width, rng, expand=settings.expand)
     fill_input(image, at, config.image_mean, config.image_std, batch.images[index])
     batch.sizes[index] = at.content_height, at.content_width
     try:

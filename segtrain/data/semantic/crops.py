@@ -68,7 +68,10 @@ def ignore_label_of(manifest: Manifest) -> int:
         InvalidInputError: when the record set is for another task.
     """
     if manifest.task != "semantic" or manifest.ignore_label is None:
-        raise InvalidInputError(f"record set {manifest.name} is for the {manifest.task} task; expected semantic")
+        raise InvalidInputError(
+            f"record set {manifest.name}: is for instance segmentation; expected semantic segmentation. Write one from "
+            "a list file with segdata to-mindrecord, or use mask_rcnn."
+        )
     return manifest.ignore_label
 
 

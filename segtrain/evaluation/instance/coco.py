@@ -91,6 +91,7 @@ class InstanceReport:
         box: scores based on the overlap of boxes.
         mask: scores based on the overlap of masks.
         classes: scores of each class, by id.
+        loss: `segtrain.evaluation.instance.loss.mean_loss`; None if not requested, or if no image has an object.
     """
 
     images: int
@@ -100,11 +101,13 @@ class InstanceReport:
     box: AveragePrecision
     mask: AveragePrecision
     classes: tuple[ClassPrecision, ...]
+    loss: float | None = None
 
     @property
     def metrics(self) -> dict[str, float]:
         """Scores that are tracked during training, by name; 0 where no instance counts."""
-        return {"mask_ap": self.mask.ap or 0.0, "mask_ap50": self.mask.ap50 or 0.0, "box_ap": self.box.ap or 0.0}
+        scores = {"mask_ap": self.mask.ap or 0.0, "mask_ap50": self.mask.ap50 or 0.0, "box_ap": self.box.ap or 0.0}
+        return scores if self.loss is None else {**scores, "eval_loss": self.loss}
 
 
 @dataclass(frozen=True)

@@ -48,12 +48,15 @@ class InstanceEvalReport:
     """Result of `evaluate_instances`.
 
     Attributes:
-        checkpoint: the checkpoint, after `epoch` epochs and `step` steps.
+        task: of the network.
+        path: the evaluated checkpoint.
+        epoch: number of epochs that it was trained for.
+        step: number of steps that it was trained for.
         loaded: number of parameters loaded from the checkpoint, always all of them.
         model: name of the network.
         data: data set that it was evaluated on.
         image_size: height and width of the network's input, in pixels.
-        rows: number of evaluated images.
+        samples: number of evaluated images.
         trained_on: whether this is the record set that the network was trained on.
         images_per_s: throughput, including compilation.
         results: COCO result file that was written, if any.
@@ -63,14 +66,14 @@ class InstanceEvalReport:
     """
 
     task: Literal["instance"] = "instance"
-    checkpoint: str
+    path: str
     epoch: int
     step: int
     loaded: int
     model: str
     data: str
     image_size: tuple[int, int]
-    rows: int
+    samples: int
     trained_on: bool
     images_per_s: float
     results: str | None
@@ -156,14 +159,14 @@ def evaluate_instances(
         sections = instance_sections(scores, tables, images, records)
         files.write_page(Path(data).name, what, instance_facts(scores, images), sections)
     return InstanceEvalReport(
-        checkpoint=str(ckpt_path),
+        path=str(ckpt_path),
         epoch=info.epoch,
         step=info.step,
         loaded=len(loaded.loaded),
         model=info.config.model.name,
         data=str(data),
         image_size=(input_size.image_height, input_size.image_width),
-        rows=records.manifest.rows,
+        samples=records.manifest.rows,
         trained_on=trained_on,
         images_per_s=records.manifest.rows / elapsed,
         results=str(results) if results else None,

@@ -118,13 +118,14 @@ def _examples(
 
 @dataclass(frozen=True)
 class _Drawn:
-    """An instance to draw: its label, 1 to K, its box and mask as in a COCO file, its text and color."""
+    """An instance to draw: its label, 1 to K, its box and mask as in a COCO file, its text and colors."""
 
     label: int
     box: Sequence[float]
     mask: RleText
     text: str
     color: Color
+    fill: Color
 
 
 def _example(
@@ -132,9 +133,9 @@ def _example(
 ) -> Example:
     truth = _drawn(each.truth, ids, lambda label, item: labels[label] + (" (crowd)" if item["iscrowd"] else ""))
     found = _drawn(each.found, ids, lambda label, item: f"{labels[label]} {item['score']:.2f}")
-    missed = [replace(truth[at], text=f"missed: {truth[at].text}", color=_MISSED) for at in each.missed]
-    false = [replace(found[at], text=f"false: {found[at].text}", color=_FALSE) for at in each.false]
-    height, width = fitted(image.shape[0], image.shape[1], PICTURE_SIDE, PICTURE_SIDE)
+    missed = [replace(truth[at], text=f"missed: {truth[at].text}", color=_MISSED, fill=_MISSED) for at in each.missed]
+    false = [replace(found[at], text=f"false: {found[at].text}", color=_FALSE, fill=_FALSE) for at in each.false]
+    height, width = fitted(image.shape[0], image.shape[1], PICTURE_SIDE, PICTURE_SIDE, enlarge="integer")
     columns = {"label": truth, "prediction": found, "error": [*missed, *false]}
     return Example(
         name=each.name,
@@ -150,8 +151,8 @@ def _drawn(
 ) -> list[_Drawn]:
     labels = [ids[item["category_id"]] for item in items]
     return [
-        _Drawn(label, item["bbox"], item["segmentation"], text(label, item), color)
-        for item, label, color in zip(items, labels, instance_colors(labels), strict=True)
+        _Drawn(label, item["bbox"], item["segmentation"], text(label, item), color, fill)
+        for item, label, (color, fill) in zip(items, labels, instance_colors(labels), strict=True)
     ]
 
 
@@ -162,7 +163,7 @@ def _overlay(items: Sequence[_Drawn], shape: tuple[int, ...], height: int, width
     for item in items:
         x, y, wide, high = item.box
         corners = (x * across, y * down, (x + wide) * across, (y + high) * down)
-        boxes.append(Box(corners, item.text, item.color))
+        boxes.append(Box(corners, item.text, item.color, item.fill))
     return instance_overlay(_masks(items, height, width), boxes, height, width)
 
 

@@ -48,12 +48,15 @@ class EvalReport:
     """Result of `evaluate_semantic`.
 
     Attributes:
-        checkpoint: the checkpoint, after `epoch` epochs and `step` steps.
+        task: of the network.
+        path: the evaluated checkpoint.
+        epoch: number of epochs that it was trained for.
+        step: number of steps that it was trained for.
         loaded: number of parameters loaded from the checkpoint, always all of them.
         model: the network's published name.
         data: data set that it was evaluated on.
         settings: settings of the evaluation, with the defaults that applied.
-        rows: number of evaluated samples.
+        samples: number of evaluated images.
         trained_on: whether this is the record set that the network was trained on.
         images_per_s: throughput, including compilation.
         scores: IoU by class, mean IoU, pixel accuracy.
@@ -62,14 +65,14 @@ class EvalReport:
     """
 
     task: Literal["semantic"] = "semantic"
-    checkpoint: str
+    path: str
     epoch: int
     step: int
     loaded: int
     model: str
     data: str
     settings: EvalSettings
-    rows: int
+    samples: int
     trained_on: bool
     images_per_s: float
     scores: SegmentationReport
@@ -133,14 +136,14 @@ def evaluate_semantic(
         progress=progress,
     )
     report = EvalReport(
-        checkpoint=str(ckpt_path),
+        path=str(ckpt_path),
         epoch=info.epoch,
         step=info.step,
         loaded=len(loaded.loaded),
         model=config.model.name,
         data=str(data.data_lst if isinstance(data, SampleList) else data),
         settings=segmenter.settings,
-        rows=rows,
+        samples=rows,
         trained_on=trained_on,
         images_per_s=rows / (time.perf_counter() - started),
         scores=scores,
@@ -245,7 +248,7 @@ def _open(
             list_samples(data.data_root, data.data_lst, ranks, value_range=info.image_range),
         )
     records = open_set(data)
-    check_classes(info.class_names, records.manifest)
-    check_value_range(info.value_range, records.manifest)
-    manifest, samples = records.manifest, record_samples(records, ranks)
-    return ignore_label_of(manifest), manifest.rows, manifest.inputs == info.inputs, samples
+    manifest, ignore_label = records.manifest, ignore_label_of(records.manifest)
+    check_classes(info.class_names, manifest)
+    check_value_range(info.value_range, manifest)
+    return ignore_label, manifest.rows, manifest.inputs == info.inputs, record_samples(records, ranks)

@@ -82,7 +82,7 @@ class ImageScores:
 
     def _example(self, score: ImageScore, image: RgbImage, label: Label, prediction: Label) -> Example:
         height, width = label.shape
-        size = fitted(height, width, PICTURE_SIDE, PICTURE_SIDE)
+        size = fitted(height, width, PICTURE_SIDE, PICTURE_SIDE, enlarge="integer")
         truth, found = scaled_ids(label, *size), scaled_ids(prediction, *size)
         ids = np.flatnonzero(count_values(label) + count_values(prediction)).tolist()
         by_class = ", ".join(

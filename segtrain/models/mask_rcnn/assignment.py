@@ -5,7 +5,7 @@ from __future__ import annotations
 from mindspore import Tensor, dtype, nn, ops
 
 from segtrain.distributed.ranks import current
-from segtrain.models.layers import random_bits, random_counter
+from segtrain.models.layers import fixed_bits, random_bits, random_counter
 from segtrain.models.mask_rcnn.boxes import coverage, iou
 
 
@@ -72,19 +72,20 @@ class BalancedSampler(nn.Cell):
     """Choose positive and negative boxes of each image at random.
 
     As in `segtrain.models.layers.Dropout`, the choice depends only on a seed and a counter, the counter is a parameter
-    that is saved in checkpoints, and each device makes its own choice.
+    that is saved in checkpoints, and each device makes its own choice: that of its part of the joint batch.
     """
 
-    def __init__(self, positives: int, negatives: int, total: int, name: str) -> None:
+    def __init__(self, positives: int, negatives: int, total: int, name: str | None) -> None:
         """Choose at most ``positives`` positive and ``negatives`` negative boxes, and at most ``total`` together.
 
-        The counter is named ``name``; its start is drawn from the seed of ``mindspore.set_seed``.
+        The counter is named ``name``; its start is drawn from the seed of ``mindspore.set_seed``. Without a name
+        nothing is counted: the choice is the same each time, for an evaluation.
         """
         super().__init__()
         self.positives = positives
         self.negatives = negatives
         self.total = total
-        self.counter = random_counter(name)
+        self.counter = random_counter(name) if name else None
         self.rank = current().rank
 
     def construct(self, positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
@@ -112,4 +113,8 @@ class BalancedSampler(nn.Cell):
 
     def _keys(self, like: Tensor) -> Tensor:
         """Return a random number, 1 to 2^24, for each element."""
-        return ops.bitwise_and(random_bits(self.counter, like, self.rank), 0xFFFFFF).astype(dtype.float32) + 1
+        if self.counter is None:
+            bits = fixed_bits(like.shape[1]).reshape(1, -1).broadcast_to(like.shape)
+        else:
+            bits = random_bits(self.counter, like, self.rank)
+        return ops.bitwise_and(bits, 0xFFFFFF).astype(dtype.float32) + 1

@@ -29,6 +29,18 @@ def box_level(boxes: Tensor, finest_scale: float, levels: int) -> Tensor:
     return ops.clamp(level, 0, levels - 1).astype(dtype.int32)
 
 
+def _extended(level: Tensor, axis: int, cells: int) -> Tensor:
+    """Return a level with so many ``cells`` of zeros after its last one along an axis.
+
+    The gradient of ``ops.pad`` with a constant is wrong on a CPU from the second step on (MindSpore 2.10).
+    """
+    if cells == 0:
+        return level
+    shape = list(level.shape)
+    shape[axis] = cells
+    return ops.concat((level, ops.zeros(tuple(shape), dtype.float32)), axis)
+
+
 class Canvas(nn.Cell):
     """Levels of a pyramid in one tensor: the finest on the left, the others below each other on the right."""
 
@@ -50,11 +62,11 @@ class Canvas(nn.Cell):
     def construct(self, levels: Sequence[Tensor]) -> Tensor:
         """Map levels, each ``(N, C, height, width)``, to float32 ``(N, C, canvas height, canvas width)``."""
         bordered = [ops.pad(level.astype(dtype.float32), (1, 1, 1, 1), mode="replicate") for level in levels]
-        left = ops.pad(bordered[0], (0, 0, 0, self.below[0]))
+        left = _extended(bordered[0], 2, self.below[0])
         if self.levels == 1:
             return left
-        columns = [ops.pad(bordered[i + 1], (0, self.right[i], 0, 0)) for i in range(self.levels - 1)]
-        return ops.concat((left, ops.pad(ops.concat(columns, 2), (0, 0, 0, self.below[1]))), 3)
+        columns = [_extended(bordered[i + 1], 3, self.right[i]) for i in range(self.levels - 1)]
+        return ops.concat((left, _extended(ops.concat(columns, 2), 2, self.below[1])), 3)
 
     def place(self, boxes: Tensor, usable: Tensor) -> Tensor:
         """Return the positions of boxes on the canvas: rows of image index, x1, y1, x2, y2, in cells.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from mindspore import Tensor, dtype, nn, ops
 
+from segtrain.distributed.ranks import ALONE, current
 from segtrain.models.mask_rcnn.assignment import AnchorMatcher, BalancedSampler
 from segtrain.models.mask_rcnn.boxes import encode, gather_rows
-from segtrain.models.mask_rcnn.losses import binary_loss, box_loss, class_loss, of_class
+from segtrain.models.mask_rcnn.losses import SampleCount, binary_loss, box_loss, class_loss, of_class
 from segtrain.models.mask_rcnn.mask_targets import mask_targets
 from segtrain.models.mask_rcnn.network import MaskRcnnNetwork
 from segtrain.models.mask_rcnn.proposals import RPN_STDS, Proposals, in_content
@@ -22,8 +23,12 @@ RPN_BETA, ROI_BETA = 1 / 9, 1.0
 class MaskRcnnLoss(nn.Cell):
     """Network and targets; maps images and their objects to the loss."""
 
-    def __init__(self, network: MaskRcnnNetwork) -> None:
-        """Train ``network``; its parameters keep their names, and counters for random sampling are added."""
+    def __init__(self, network: MaskRcnnNetwork, *, evaluates: bool = False) -> None:
+        """Train ``network``; its parameters keep their names, and counters for random sampling are added.
+
+        With ``evaluates``, nothing is added or changed: the same boxes are sampled each time, and those of other
+        devices do not count.
+        """
         super().__init__(auto_prefix=False)
         settings = network.settings
         self.network = network
@@ -35,9 +40,14 @@ class MaskRcnnLoss(nn.Cell):
         )
         self.roi_match = AnchorMatcher(settings.roi_iou, settings.roi_iou, settings.crowd_overlap)
         samples = settings.rpn_samples
-        self.rpn_sample = BalancedSampler(settings.rpn_positives, samples, samples, "rpn_sample.counter")
+        self.rpn_sample = BalancedSampler(
+            settings.rpn_positives, samples, samples, None if evaluates else "rpn_sample.counter"
+        )
         positives, negatives = settings.roi_positives, settings.roi_negatives
-        self.roi_sample = BalancedSampler(positives, negatives, positives + negatives, "roi_sample.counter")
+        self.roi_sample = BalancedSampler(
+            positives, negatives, positives + negatives, None if evaluates else "roi_sample.counter"
+        )
+        self.count = SampleCount(ALONE if evaluates else current())
 
     def construct(
         self, images: Tensor, sizes: Tensor, boxes: Tensor, labels: Tensor, crowd: Tensor, masks: Tensor
@@ -53,8 +63,9 @@ class MaskRcnnLoss(nn.Cell):
             masks: masks cropped to their boxes, float32 ``(N, M, S, S)``, 0 to 1.
 
         Returns:
-            The sum, and the parts in the order of `LOSS_PARTS`. Each part is a mean over the samples from the batch;
-            without objects, the parts for boxes and masks are 0.
+            The sum, and the parts in the order of `LOSS_PARTS`. Each part is a mean over the samples from the batch,
+            or with several devices its share of that over their joint batch: see `SampleCount`. Without objects, the
+            parts for boxes and masks are 0.
         """
         levels, logits, offsets = self.network(images)
         canvas = self.regions(levels)
@@ -83,12 +94,13 @@ class MaskRcnnLoss(nn.Cell):
         chosen, filled = self.rpn_sample(positive, negative)
         number = min(self.settings.rpn_positives, logits.shape[1])
         wanted = (ops.arange(chosen.shape[1]) < number).astype(dtype.float32).reshape(1, -1).broadcast_to(chosen.shape)
-        classes = binary_loss(ops.gather_elements(logits, 1, chosen), wanted, filled)
+        sampled = self.count(filled)
+        classes = binary_loss(ops.gather_elements(logits, 1, chosen), wanted, filled, sampled)
 
         chosen, positives = chosen[:, :number], filled[:, :number]
         targets = gather_rows(boxes, ops.gather_elements(nearest, 1, chosen))
         targets = encode(targets, gather_rows(anchors.broadcast_to(offsets.shape), chosen), RPN_STDS)
-        return classes, box_loss(gather_rows(offsets, chosen), targets, positives, filled, RPN_BETA)
+        return classes, box_loss(gather_rows(offsets, chosen), targets, positives, sampled, RPN_BETA)
 
     def _boxes(
         self,
@@ -105,12 +117,13 @@ class MaskRcnnLoss(nn.Cell):
         logits, offsets = self.network.box_head(features)
         own = ops.gather_elements(labels, 1, instances[:, :number])
         wanted = ops.concat((own, ops.zeros((images, slots - number), dtype.int32)), 1)
-        classes = class_loss(logits.astype(dtype.float32), wanted.reshape(-1), filled.reshape(-1))
+        sampled = self.count(filled)
+        classes = class_loss(logits.astype(dtype.float32), wanted.reshape(-1), filled.reshape(-1), sampled)
 
         offsets = offsets.astype(dtype.float32).reshape(images, slots, self.network.num_classes, 4)[:, :number]
         found = of_class(offsets.reshape(images * number, -1, 4), own.reshape(-1)).reshape(images, number, 4)
         targets = encode(gather_rows(boxes, instances[:, :number]), rois[:, :number], self.settings.box_stds)
-        return classes, box_loss(found, targets, filled[:, :number], filled, ROI_BETA)
+        return classes, box_loss(found, targets, filled[:, :number], sampled, ROI_BETA)
 
     def _masks(
         self,
@@ -133,4 +146,4 @@ class MaskRcnnLoss(nn.Cell):
             crops.reshape(-1, cells, cells), gather_rows(boxes, instances).reshape(-1, 4), rois.reshape(-1, 4), size
         )
         counted = filled.reshape(-1, 1).broadcast_to(found.shape)
-        return binary_loss(found, targets.reshape(-1, size * size), counted)
+        return binary_loss(found, targets.reshape(-1, size * size), counted, self.count(counted))

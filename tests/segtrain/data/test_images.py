@@ -66,7 +66,7 @@ def test_a_label_path_behind_an_image_path_is_not_looked_at(folder: Path, line: 
         ("# nothing\n", "contains no image paths"),
         (
             "../b.jpg\n/etc/c.jpg\nd.jpg\n",
-            r"2 invalid paths:\n.*'\.\./b\.jpg': is outside .*\n.*'/etc/c\.jpg': is outside",
+            r"2 invalid paths:\n.*'\.\./b\.jpg' is outside .*\n.*'/etc/c\.jpg' is outside",
         ),
         ("x/b.jpg\ny/b.png\n", r"1 duplicate file name, extensions aside; .*:\n.*x/b\.jpg and .*y/b\.png"),
         ("b.jpg\nb.jpg\n", "1 duplicate file name, extensions aside; expected unique names"),
@@ -98,7 +98,7 @@ def test_names_that_differ_in_their_ending_only_are_all_named(folder: Path) -> N
 
 def test_a_data_root_is_for_lists_only(folder: Path) -> None:
     for images in (folder / "photos", folder / "photos" / "a.PNG"):
-        with pytest.raises(OptionError, match="not an image list; data_root applies to image lists only"):
+        with pytest.raises(OptionError, match="not an image list, so --data_root has no effect"):
             image_paths(images, folder)
 
 
@@ -176,7 +176,7 @@ def test_subfolders_are_part_of_the_names(tmp_path: Path) -> None:
         "north/b": "north/b.png",
         "north/far/a.1": "north/far/a.1.jpg",
     }
-    with pytest.raises(OptionError, match="recursive applies to such directories only"):
+    with pytest.raises(OptionError, match="not a directory of images, so --recursive has no effect"):
         image_paths(tmp_path / "b.png", recursive=True)
     (tmp_path / "north" / "b.jpg").touch()
     with pytest.raises(FaultsError, match=r"north/b\.jpg and .*north/b\.png"):
@@ -203,5 +203,5 @@ def test_a_coco_json_gives_its_images_and_names_those_that_are_missing(tmp_path:
     read = [image is not None for _, image in read_images(paths, faults, None)]
     assert (read, len(faults)) == ([False, True, True], 1)
     assert faults[0].startswith(f"{first}: ")
-    with pytest.raises(OptionError, match="recursive applies to such directories only"):
+    with pytest.raises(OptionError, match="not a directory of images, so --recursive has no effect"):
         image_paths(tmp_path / "annotations" / "instances.json", recursive=True)

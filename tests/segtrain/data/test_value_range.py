@@ -88,7 +88,7 @@ def test_colors_that_a_gray_network_does_not_see_are_named(write_set: MakeSet, q
     records = open_set(write_set("color", 1, value_range=None, color=True))
     gray = override(quick, {}, ["unet.channels=1"])
     (sentence,) = left_out(records, gray)
-    assert "left out the colors of 6 of 6 images" in sentence
+    assert "converted 6 of 6 images from color to gray" in sentence
     assert "--set unet.channels=3" in sentence
     assert left_out(records, quick) == ()
     assert left_out(open_set(write_set("gray", 1, value_range=None)), gray) == ()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, strategies as st
+from json_reports import checked
 
 from segdata.errors import InvalidInputError
 from segtrain.distributed import rank_table
@@ -69,7 +70,7 @@ def test_ranks_go_on_from_machine_to_machine(segtrain: Callable[..., Result], tm
         ("10.0.0.2", "192.1.0.2", "2"),
         ("10.0.0.2", "192.2.0.2", "3"),
     ]
-    assert json.loads(result.output)["ranks"] == 4
+    assert checked(result.stdout, "segtrain rank-table")["ranks"] == 4
 
 
 def test_an_older_table_is_replaced_only_when_told(segtrain: Callable[..., Result], tmp_path: Path) -> None:
@@ -106,7 +107,7 @@ def test_an_older_table_is_replaced_only_when_told(segtrain: Callable[..., Resul
         ),
         ({"server_ips": ["10.0.0.1", "10.0.0.2"]}, "got 2 machines, but device addresses for 1"),
         ({"server_ips": ["10.0.0.1", "10.0.0.2"], "device_ips": []}, "got 2 machines, but device addresses for 0"),
-        ({"hccn_confs": [Path("hccn.conf")]}, "addresses are given twice, as device_ips and as hccn_confs"),
+        ({"hccn_confs": [Path("hccn.conf")]}, "addresses: given twice, by --device_ips and by --hccn_conf"),
         (
             {"device_ips": [], "hccn_confs": [Path("/nowhere")]},
             "/nowhere: cannot be read: .* Pass the device addresses with --device_ips",

@@ -19,9 +19,10 @@ import cv2
 import numpy as np
 import psutil
 import pytest
+from drawn_instances import drawn, rectangle
 from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
-from rank_programs import one_step
+from rank_programs import INSTANCES, one_step
 
 from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError
@@ -34,7 +35,7 @@ from segtrain.checkpoints.checkpoint import read_checkpoint
 from segtrain.checkpoints.weights import read_parameters
 from segtrain.config.config import Config
 from segtrain.config.networks import DeepLab
-from segtrain.config.recipes import override, read_config
+from segtrain.config.recipes import override, read_config, recipe
 from segtrain.config.unet import UNetSimple
 from segtrain.data.rows import steps_per_epoch
 from segtrain.data.semantic.crops import crop_batches, list_samples, record_samples
@@ -109,7 +110,9 @@ def test_samples_are_dealt_to_the_ranks_by_number(miniature: Miniature) -> None:
 
 def test_rows_must_fill_a_batch_of_every_device() -> None:
     assert steps_per_epoch(10582, 32, 8) == 41  # the published number
-    with pytest.raises(InvalidInputError, match="10 rows cannot fill one batch of 4 on each of 3 devices"):
+    with pytest.raises(
+        InvalidInputError, match="10 rows cannot fill one batch on each of 3 devices; expected 3 or less"
+    ):
         steps_per_epoch(10, 4, 3)
 
 
@@ -157,13 +160,13 @@ def test_is_distributed_refuses_to_train_alone(segtrain: Callable[..., Result]) 
         "fit", "--is_distributed", "--recipe", "deeplabv3plus_cpu", "--data_file", "a", "--train_dir", "b"
     )
     assert result.exit_code == 2
-    assert "this process was not started as one of several. Start segtrain with msrun." in result.output
+    assert "this process was started alone; expected several. Start segtrain with msrun" in result.output
 
 
 def test_synchronized_and_frozen_statistics_exclude_each_other(small: Config) -> None:
     with pytest.raises(
         InvalidInputError,
-        match="freeze_bn ignores the batch statistics that sync_bn shares between devices; choose one of the two",
+        match="freeze_bn and sync_bn: with freeze_bn, there are no batch statistics",
     ):
         override(small, {"freeze_bn": True, "sync_bn": True})
 
@@ -208,6 +211,7 @@ def together(miniature: Miniature, tmp_path_factory: pytest.TempPathFactory) -> 
     base = tmp_path_factory.mktemp("ranks")
     _write_set(base / "files", base / "train", rows=9)
     shutil.copytree(miniature.val, base / "val")
+    _write_objects(base / "objects")
     with _msrun("work", base) as launch:
         assert launch.wait() == 0, _logs(base)
     found = [json.loads((base / f"found_{rank}.json").read_text()) for rank in range(2)]
@@ -226,6 +230,18 @@ def _write_set(files: Path, target: Path, *, rows: int) -> None:
         pairs.append(Pair(f"{index}.png", f"{index}_label.png"))
     write_list(files / "all.txt", pairs, overwrite=False)
     to_mindrecord(open_dataset(files / "all.txt", data_root=files, classes=Classes(NAMES)), target, num_shards=2)
+
+
+def _write_objects(directory: Path) -> None:
+    """Write six images of noise with one to three objects: areas of one color would turn rounding into other signs."""
+    random = np.random.default_rng(5)
+    directory.mkdir()
+    rows = []
+    for count in (1, 3, 2, 3, 1, 2):
+        corners = [(8 + 28 * number, 6 + 9 * number) for number in range(count)]
+        objects = [(rectangle((64, 96), x, y, x + 22, y + 30), 3, False) for x, y in corners]
+        rows.append((random.integers(0, 256, (64, 96, 3), np.uint8), objects))
+    drawn(directory, rows)
 
 
 def test_the_ranks_exchange_what_they_have(together: Together) -> None:
@@ -256,15 +272,31 @@ def test_training_by_two_is_training_by_one_with_the_joint_batch(together: Toget
     config = override(read_config(together.base / "frozen" / "config.yaml"), {"batch_size": 4})
     assert config.model_as(UNetSimple).freeze_bn
     train(config, together.base / "train", tmp_path)
-    both, one = (read_parameters(path / "last.ckpt") for path in (together.base / "frozen", tmp_path))
+    _check_same_training(together.base / "frozen", tmp_path, steps=4)
+
+
+def test_mask_rcnn_trained_by_two_is_that_trained_by_one_with_the_joint_batch(
+    together: Together, tmp_path: Path
+) -> None:
+    # The two images of a step have different numbers of samples, and each draws its own.
+    config = override(recipe("mask_rcnn_cpu"), INSTANCES | {"batch_size": 2})
+    train(config, together.base / "objects" / "set", tmp_path)
+    _check_same_training(together.base / "instances", tmp_path, steps=3)
+
+
+def _check_same_training(by_two: Path, by_one: Path, *, steps: int) -> None:
+    """Check that two trainings have the same losses, parts included, and the same weights and moments."""
+    both, one = (read_parameters(path / "last.ckpt") for path in (by_two, by_one))
     assert both.keys() == one.keys()
     for name, value in one.items():
         expected = value.asnumpy().astype(float)
         # The optimizer's moments among them are sums of gradients.
         assert np.linalg.norm(both[name].asnumpy() - expected) <= 1e-5 * np.linalg.norm(expected), name
-    losses = [[line["loss"] for line in TrainDir(path).metrics()] for path in (together.base / "frozen", tmp_path)]
-    assert len(losses[0]) == 4
-    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    lines = [TrainDir(path).metrics() for path in (by_two, by_one)]
+    assert len(lines[0]) == len(lines[1]) == steps
+    for line, expected_line in zip(*lines, strict=True):
+        losses = {name: value for name, value in expected_line.items() if name.startswith("loss")}
+        assert {name: line[name] for name in losses} == pytest.approx(losses, rel=1e-5)
 
 
 def test_a_stop_of_one_rank_stops_all_and_resumed_they_do_the_rest(together: Together) -> None:
@@ -292,7 +324,7 @@ def alone(together: Together) -> EvalReport:
 
 def test_an_evaluation_of_an_odd_number_of_rows_by_two_is_that_by_one(together: Together, alone: EvalReport) -> None:
     report = json.loads(together.found[0]["eval"])
-    assert (report["rows"], alone.rows) == (5, 5)
+    assert (report["samples"], alone.samples) == (5, 5)
     assert report["scores"]["confusion"] == [list(row) for row in alone.scores.confusion]
     assert report["scores"]["mean_iou"] == alone.scores.mean_iou
 

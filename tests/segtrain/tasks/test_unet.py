@@ -149,7 +149,7 @@ def test_a_stack_gives_pictures_of_its_pages_and_a_stack(
     trained: tuple[Path, FitReport], stacks: Path, tmp_path: Path
 ) -> None:
     report = predict_semantic(stacks / "train-volume.tif", trained[0], tmp_path / "out")
-    assert (report.images, report.faults) == (4, ())
+    assert (report.images, report.problems) == (4, ())
     stack = tifffile.imread(tmp_path / "out" / "index.tif")
     assert (stack.shape, stack.dtype) == ((4, 70, 70), np.uint8)
     for page, labels in enumerate(stack):
@@ -179,11 +179,11 @@ def test_unknown_classes_are_refused(trained: tuple[Path, FitReport], records: P
 @pytest.mark.parametrize(
     ("flags", "settings", "words"),
     [
-        ({"crop_size": 570}, [], "cannot take an input of side 570; expected 556 or 572"),
+        ({"crop_size": 570}, [], "halves its input 4 times; expected 556 or 572"),
         (
             {"model": "DeepLabV3_s16", "backbone": "resnet18"},
             [],
-            "these are settings of unet, which DeepLabV3_s16 does not share",
+            "the other settings are for unet, and DeepLabV3_s16 does not",
         ),
         ({}, ["unet.patch=2"], "unet.patch: not a setting of unet; only unet_simple has it"),
         ({}, ["unet.residual=true"], "unet.residual: not a setting of unet; only unet_simple has it"),

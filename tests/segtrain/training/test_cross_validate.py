@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, stdev
 
 import pytest
 from click.testing import Result
+from json_reports import checked
 
 from segdata.labels.map_file import load_map
 from segdata.lists import read_list
@@ -49,7 +49,8 @@ def test_each_fold_is_evaluated_on_what_it_did_not_train_on(segtrain: Run, slice
         validated += val
     assert (len(validated), {*validated}) == (len(whole), {*whole})
 
-    report = json.loads(result.stdout)
+    report = checked(result.stdout, "segtrain cross-validate")
+    assert report["path"] == str(directory)
     assert list(report["folds"]) == ["0", "1"]
     for fold in report["folds"].values():
         assert (fold["settings"]["crop_size"], fold["settings"]["overlap"]) == (48, 8)
@@ -69,7 +70,7 @@ def test_one_fold_alone_has_no_deviation_and_is_gone_on_with(segtrain: Run, slic
     assert [path.name for path in (tmp_path / "folds").iterdir()] == ["fold_1"]
     again = segtrain(*arguments)
     assert again.exit_code == 1
-    assert "already holds a training run" in again.stderr
+    assert "already contains a training run" in again.stderr
     resumed = segtrain(*arguments, "--resume")
     assert resumed.exit_code == 0, resumed.output
     assert "resuming after step 1 of 1" in resumed.stderr
@@ -79,7 +80,7 @@ def test_one_fold_alone_has_no_deviation_and_is_gone_on_with(segtrain: Run, slic
 @pytest.mark.parametrize(
     ("more", "status", "words"),
     [
-        (["--fold", 5], 1, "fold 5 does not exist; expected 0 to 4"),
+        (["--fold", 5], 1, "fold = 5: does not exist; expected 0 to 4"),
         (["--set", "unet.widht=4"], 2, "unknown setting 'unet.widht'; did you mean unet.width"),
         (
             ["--set", "mask_rcnn.max_instances=4"],
@@ -104,4 +105,4 @@ def test_instances_have_no_list_to_make_folds_of(segtrain: Run, slices: Path, tm
         "--train_dir", tmp_path / "folds",
     )  # fmt: skip
     assert result.exit_code == 1
-    assert "mask_rcnn cannot be cross-validated" in result.stderr
+    assert "mask_rcnn: cannot be cross-validated" in result.stderr

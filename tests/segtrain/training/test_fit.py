@@ -123,18 +123,18 @@ def test_a_finished_training_that_is_resumed_has_nothing_left_to_do(
 def test_a_directory_that_holds_a_training_is_not_taken_by_another(
     trained: Trained, miniature: Miniature, small: Config
 ) -> None:
-    with pytest.raises(TargetExistsError, match="already holds a training run"):
+    with pytest.raises(TargetExistsError, match="already contains a training run"):
         train(small, miniature.train, trained.directory)
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"seed": 2}, "was trained with seed = 1, not 2"),
+        ({"seed": 2}, "was trained with seed = 1, so it cannot resume with 2; expected the same"),
         ({"train_epochs": 9}, "was trained with train_epochs = 3, not 9"),
-        ({"crop_size": 65}, r"was trained with model\.crop_size = 33, not 65"),
-        ({"optimizer": "adam"}, r"was trained with optimizer\.name = 'momentum', not 'adam'"),
-        ({"lr_type": "exp"}, r"was trained with schedule\.name = 'poly', not 'exp'"),
+        ({"crop_size": 65}, r"was trained with model\.crop_size = 33, so it cannot resume with 65"),
+        ({"optimizer": "adam"}, r"was trained with optimizer\.name = 'momentum', so it cannot resume with 'adam'"),
+        ({"lr_type": "exp"}, r"was trained with schedule\.name = 'poly', so it cannot resume with 'exp'"),
     ],
 )
 def test_a_training_is_not_resumed_with_other_settings(
@@ -157,14 +157,14 @@ def test_there_must_be_something_to_resume(miniature: Miniature, small: Config, 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"num_classes": 21}, "num_classes = 21 does not match record set train; expected 4"),
-        ({"class_weights": [1, 2]}, "class_weights has 2 numbers, but record set train has 4 classes"),
-        ({"class_weights": [0, 0, 0, 0]}, "class_weights are all 0, so no pixel would count"),
-        ({"batch_size": 11}, "10 rows cannot fill one batch of 11"),
+        ({"num_classes": 21}, "num_classes = 21: does not match record set train; expected 4. Leave num_classes out"),
+        ({"class_weights": [1, 2]}, "class_weights: has 2 numbers, but record set train has 4 classes"),
+        ({"class_weights": [0, 0, 0, 0]}, "class_weights: all are 0, so no pixel would count"),
+        ({"batch_size": 11}, "batch_size = 11: 10 rows cannot fill one batch; expected 10 or less"),
         ({"ckpt_pre_trained": "/nowhere.ckpt"}, "no such checkpoint"),
         (
             {"device_target": "Ascend"},
-            r"device Ascend cannot be used .* use the processor: --device_target CPU, in fit with --amp O0",
+            r"device Ascend cannot be used .* use --device_target CPU; in fit, add --amp O0",
         ),
     ],
 )

@@ -91,7 +91,7 @@ def test_a_part_is_named_by_what_its_parameters_begin_with() -> None:
 def test_an_unknown_part_is_told_with_the_near_ones(part: str) -> None:
     with pytest.raises(
         InvalidInputError,
-        match=rf"'{part}' is not a part of the network that can be frozen; .*[Ee]xpected one of aspp, ",
+        match=rf"freeze = {part}: not a part of the network; .*[Ee]xpected one of aspp, ",
     ):
         freeze(_network(), [part])
 
@@ -135,5 +135,5 @@ def test_the_flag_may_be_repeated_and_its_mistakes_are_told_before_anything_is_w
         "--batch_size", 4, "--crop_size", 33, "--freeze", "aspp", "--freeze", "backbon",
     )  # fmt: skip
     assert result.exit_code == 1, result.output
-    assert "'backbon' is not a part of the network that can be frozen; did you mean backbone" in result.stderr
+    assert "freeze = backbon: not a part of the network; did you mean backbone" in result.stderr
     assert not (tmp_path / "run").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,11 +78,20 @@ def test_training_goes_on_until_the_score_no_longer_rises(
     third = train(longer, miniature.train, tmp_path / "run", eval_data_file=miniature.train, resume=True)
     assert (third.steps, third.stopped_early, third.loss) == (0, True, None)
 
+    # With other numbers in the file: the score had only risen, but so had the loss.
+    risen = [
+        {**line, "miou": line["step"] / 10, "eval_loss": line["step"]} if "miou" in line else line
+        for line in TrainDir(tmp_path / "run").metrics()
+    ]
+    (tmp_path / "run" / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in risen))
+    assert TrainDir(tmp_path / "run").waited("miou") == 0
+    by_loss = override(longer, {"early_stopping_by": "eval_loss"})
+    fourth = train(by_loss, miniature.train, tmp_path / "run", eval_data_file=miniature.train, resume=True)
+    assert (fourth.steps, fourth.stopped_early) == (0, True)
+
 
 def test_early_stopping_needs_evaluations(quick: Config, miniature: Miniature, tmp_path: Path) -> None:
-    with pytest.raises(
-        InvalidInputError, match=r"early_stopping = 3: there is no record set to evaluate on; .*--eval_"
-    ):
+    with pytest.raises(InvalidInputError, match=r"early_stopping = 3: needs a record set to evaluate on; .*--eval_"):
         train(override(quick, {"early_stopping": 3}), miniature.train, tmp_path / "run")
 
 

@@ -77,7 +77,7 @@ def test_a_step_must_be_left_after_the_warmup(warmup_steps: int) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"base_lr": 0.0}, "base_lr = 0.0: expected float > 0"),
+        ({"base_lr": 0.0}, "base_lr = 0.0: expected a number, above 0"),
         ({"base_lr": -0.1}, "base_lr = -0.1"),
         ({"base_lr": math.nan}, "base_lr = nan"),
         ({"base_lr": math.inf}, "base_lr = inf: expected a finite number"),

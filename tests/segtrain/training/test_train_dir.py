@@ -18,8 +18,8 @@ from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
 from segdata.files.locks import InUseError
 from segdata.labels.classes import Classes
-from segdata.parallel import Advance
 from segdata.records.convert import to_mindrecord
+from segdata.worker import Advance
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, write_config
 from segtrain.evaluation.semantic.evaluate import evaluate_semantic
@@ -74,8 +74,8 @@ def test_files_of_somebody_else_are_named_and_kept(tmp_path: Path, name: str, li
         with pytest.raises(TargetExistsError) as refused:
             check_free(directory, overwrite=overwrite)
         assert str(refused.value) == (
-            f"{tmp_path}: contains files that this training would replace; they have changed since, or something else "
-            f"or an earlier version wrote them:\n  {name}\nMove them away or choose another directory."
+            f"{tmp_path}: contains files that this training would replace, and no training run wrote them as they are "
+            f"now:\n  {name}\nMove them away or choose another directory."
         )
         assert not refused.value.replaceable
     assert (tmp_path / name).read_text() == "mine, of another size"
@@ -153,7 +153,9 @@ train(read_config(Path(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3]), obse
     assert sorted(os.listdir(run)) == [OWN_FILES, ".training.segdata-lock", "config.yaml", "metrics.jsonl"]
     for name in (".last.staged.ckpt", ".last.staged.tmp", ".best.staged.tmp", ".last.json.segdata-new"):
         (run / name).write_text("half")
-    with pytest.raises(InvalidInputError, match=r"no last\.ckpt to resume from\. To begin, run it without --resume\."):
+    with pytest.raises(
+        InvalidInputError, match=r"no last\.ckpt to resume from\. To start a new run, leave --resume out\."
+    ):
         train(quick, miniature.train, run, resume=True)
     train(quick, miniature.train, run)
     assert [name for name in os.listdir(run) if name.startswith(".")] == [OWN_FILES]
@@ -226,7 +228,7 @@ def test_a_set_that_is_replaced_while_it_is_evaluated_on_is_a_sentence(
 def test_a_copy_of_a_training_directory_keeps_its_owner(tmp_path: Path) -> None:
     make(tmp_path / "run", *OURS)
     shutil.copytree(tmp_path / "run", tmp_path / "copy")
-    with pytest.raises(TargetExistsError, match=r"already holds a training run \(last\.ckpt\)") as refused:
+    with pytest.raises(TargetExistsError, match=r"already contains a training run \(last\.ckpt\)") as refused:
         check_free(TrainDir(tmp_path / "copy"), overwrite=False)
     assert refused.value.replaceable
     check_free(TrainDir(tmp_path / "copy"))

@@ -15,7 +15,7 @@ from segdata.records.schema import Row
 from segtrain.config.config import Config
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.recipes import override, recipe
-from segtrain.data.instance.batches import Batch, eval_samples, instance_batches
+from segtrain.data.instance.batches import Batch, eval_batches, eval_samples, instance_batches
 from segtrain.distributed.ranks import Ranks
 from segtrain.inference.instance.paste import paste_mask
 
@@ -142,8 +142,23 @@ def test_ranks_have_parts_of_the_batch_of_one_process(coco: RecordSet) -> None:
 
 
 def test_fewer_rows_than_a_batch_are_an_error(crowded: RecordSet) -> None:
-    with pytest.raises(InvalidInputError, match="4 rows cannot fill one batch of 5"):
+    with pytest.raises(InvalidInputError, match="batch_size = 5: 4 rows cannot fill one batch; expected 4 or less"):
         _epoch(crowded, override(CONFIG, {"batch_size": 5}))
+
+
+def test_the_loss_of_an_evaluation_sees_the_images_with_an_object_where_the_scores_do(crowded: RecordSet) -> None:
+    region = rectangle((40, 60), 0, 0, 60, 20)
+    samples = list(eval_samples(crowded, CONFIG, SETTINGS))
+    found = dict(eval_batches(crowded, override(CONFIG, {"workers": 2}), SETTINGS))
+    assert list(found) == [0, 1, 2]
+    for row, batch in found.items():
+        assert (batch.images[0] == samples[row].planes).all()
+        assert batch.sizes.tolist() == [list(samples[row].content)]
+    assert np.allclose(found[0].boxes[0, 0], 1.6 * np.array([10, 5, 50, 15]))
+    assert found[1].crowd.tolist() == [[0, 1, 0, 0]]
+    assert np.allclose(found[1].boxes[0, 1, 3], 1.6 * region.any(1).sum())
+    shares = [[row for row, _ in eval_batches(crowded, CONFIG, SETTINGS, Ranks(rank, 2))] for rank in (0, 1)]
+    assert shares == [[0, 2], [1]]
 
 
 def test_images_for_evaluation_come_in_order_each_with_its_id(crowded: RecordSet) -> None:
@@ -160,7 +175,7 @@ def test_images_for_evaluation_come_in_order_each_with_its_id(crowded: RecordSet
 def test_a_semantic_set_is_refused(make_set: Callable[..., Path]) -> None:
     records = open_set(make_set([(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8))]))
     for use in (_epoch, lambda records: list(eval_samples(records, CONFIG, SETTINGS))):
-        with pytest.raises(InvalidInputError, match="record set set is for the semantic task; expected instance"):
+        with pytest.raises(InvalidInputError, match="set: is for semantic segmentation; expected instance segm"):
             use(records)
 
 

@@ -48,5 +48,5 @@ def test_a_set_without_an_instance_is_refused(tmp_path: Path, objects: list[Obje
 
 def test_a_semantic_set_is_refused(make_set: Callable[..., Path]) -> None:
     records = open_set(make_set([(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8))]))
-    with pytest.raises(InvalidInputError, match="record set set is for the semantic task; expected instance"):
+    with pytest.raises(InvalidInputError, match="record set set: is for semantic segmentation; expected instance segm"):
         trainable_rows(records, 4)

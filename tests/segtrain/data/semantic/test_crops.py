@@ -47,7 +47,7 @@ def test_batches_have_static_shapes_and_leave_out_what_does_not_fill_one(miniatu
 
 
 def test_fewer_rows_than_a_batch_are_an_error() -> None:
-    with pytest.raises(InvalidInputError, match="3 rows cannot fill one batch of 4"):
+    with pytest.raises(InvalidInputError, match="batch_size = 4: 3 rows cannot fill one batch; expected 3 or less"):
         steps_per_epoch(3, 4)
 
 

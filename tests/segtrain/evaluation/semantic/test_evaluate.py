@@ -44,7 +44,7 @@ def evaluated(trained: Trained, miniature: Miniature) -> EvalReport:
 def test_every_row_counts_once_and_every_labeled_pixel_of_it(evaluated: EvalReport, miniature: Miniature) -> None:
     labels = [decode_index_png((miniature.root / pair.label).read_bytes()) for pair in read_list(miniature.val_lst)]
     counts = np.bincount(np.concatenate([label.ravel() for label in labels]), minlength=256)
-    assert evaluated.rows == len(labels) == 5
+    assert evaluated.samples == len(labels) == 5
     assert [score.pixels for score in evaluated.scores.classes] == counts[:4].tolist()
     assert evaluated.scores.pixels == counts[:255].sum()
 
@@ -68,7 +68,7 @@ def test_a_list_file_gives_what_its_record_set_gives(
     evaluated: EvalReport, trained: Trained, miniature: Miniature
 ) -> None:
     listed = evaluate_semantic(trained.directory / "last.ckpt", SampleList(miniature.root, miniature.val_lst))
-    assert (listed.rows, listed.scores) == (evaluated.rows, evaluated.scores)
+    assert (listed.samples, listed.scores) == (evaluated.samples, evaluated.scores)
 
 
 def test_several_scales_and_mirroring_take_another_look(
@@ -77,7 +77,7 @@ def test_several_scales_and_mirroring_take_another_look(
     report = evaluate_semantic(
         trained.directory / "last.ckpt", miniature.val, EvalSettings(scales=(1.0, 1.5), flip=True)
     )
-    assert (report.rows, report.scores.pixels) == (evaluated.rows, evaluated.scores.pixels)
+    assert (report.samples, report.scores.pixels) == (evaluated.samples, evaluated.scores.pixels)
     assert report.scores.pixel_accuracy != evaluated.scores.pixel_accuracy
     assert (report.settings.scales, report.settings.flip, report.settings.crop_size) == ((1.0, 1.5), True, 33)
 
@@ -93,7 +93,7 @@ def test_the_network_of_the_other_stride_is_evaluated_by_the_same_parameters(
         evaluate_semantic(tmp_path / "s8.ckpt", data, settings)
         for data in (miniature.val, SampleList(miniature.root, miniature.val_lst))
     ]
-    assert {(report.model, report.rows) for report in reports} == {("DeepLabV3plus_s8", 5)}
+    assert {(report.model, report.samples) for report in reports} == {("DeepLabV3plus_s8", 5)}
     assert reports[0].scores == reports[1].scores
 
 
@@ -126,9 +126,9 @@ def test_however_many_samples_there_are_only_a_few_wait_in_memory(miniature: Min
 @pytest.mark.parametrize(
     ("expected", "words"),
     [
-        ({"num_classes": 21}, "was trained with num_classes = 4, not 21"),
-        ({"model": "DeepLabV3plus_s8"}, "was trained with model = 'DeepLabV3plus_s16', not 'DeepLabV3plus_s8'"),
-        ({"ignore_label": 0}, "was trained with ignore_label = 255, not 0"),
+        ({"num_classes": 21}, "was trained with num_classes = 4; expected 21"),
+        ({"model": "DeepLabV3plus_s8"}, "was trained with model = 'DeepLabV3plus_s16'; expected 'DeepLabV3plus_s8'"),
+        ({"ignore_label": 0}, "was trained with ignore_label = 255; expected 0"),
     ],
 )
 def test_a_checkpoint_of_other_settings_than_expected_is_refused(

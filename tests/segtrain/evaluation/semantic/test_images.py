@@ -41,9 +41,11 @@ def test_an_example_shows_label_prediction_and_the_pixels_that_differ() -> None:
     scores.add("one", IMAGE, label, prediction)
     (example,) = scores.examples.worst()
     assert list(example.overlays) == ["label", "prediction", "error"]
-    assert example.overlays["prediction"].fill.tolist() == prediction.tolist()
+    # Small images are enlarged: each of their pixels has 80 x 80.
+    assert example.image.shape == (320, 480, 3)
+    assert (example.overlays["prediction"].fill == prediction.repeat(80, 0).repeat(80, 1)).all()
     error = example.overlays["error"]
-    assert error.fill.tolist() == _label(0, 1, 0, 0, 0, 0).tolist()
-    assert HATCH in error.lines[:, 4:] and HATCH not in error.lines[:, :4]
+    assert (error.fill == _label(0, 1, 0, 0, 0, 0).repeat(80, 0).repeat(80, 1)).all()
+    assert HATCH in error.lines[:, 320:] and HATCH not in error.lines[:, :320]
     assert example.keys == {0, 1, 2, None}
     assert example.about.startswith("mIoU 50.00%, 25.00% of the pixels wrong; background 50%, cat 100%, dog 0%")

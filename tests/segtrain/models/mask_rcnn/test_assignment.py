@@ -98,6 +98,27 @@ def test_samples_follow_seed_and_counter_and_give_every_box_the_same_chance() ->
     assert not counts[20:].any()
 
 
+def test_two_devices_draw_what_one_draws_for_the_joint_batch() -> None:
+    kinds = _sets(20, 20)
+    joint = [one.asnumpy() for one in _sample()(*kinds)]
+    for rank in range(2):
+        part = _sample()
+        part.rank = rank
+        own = [one.asnumpy() for one in part(*(kind[rank : rank + 1] for kind in kinds))]
+        assert all((one == both[rank : rank + 1]).all() for one, both in zip(own, joint, strict=True))
+    assert (joint[0][0] != joint[0][1]).any()
+
+
+def test_without_a_counter_each_image_gets_the_same_draw_each_time() -> None:
+    sample = BalancedSampler(4, 6, 8, None)
+    assert not list(sample.get_parameters())
+    positive, negative = (Tensor(np.tile(kind.asnumpy()[:1], (3, 1))) for kind in _sets(20, 20))
+    draws = [sample(positive[:count], negative[:count])[0].asnumpy() for count in (3, 3, 1)]
+    assert all((draw == draws[0][0]).all() for draw in draws)
+    # Not simply the first ones.
+    assert (np.sort(draws[0][0, :4]) != np.arange(4)).any()
+
+
 def test_there_may_be_fewer_boxes_than_places() -> None:
     chosen, filled = BalancedSampler(100, 100, 200, "counter")(*_sets(30, 10))
     assert chosen.shape == (2, 80)

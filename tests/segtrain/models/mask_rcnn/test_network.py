@@ -127,6 +127,18 @@ def test_the_parts_of_the_loss_are_those_of_plain_loops_and_fall(
     assert all((p.asnumpy() == frozen[p.name]).all() for p in loss.network.get_parameters() if p.name in frozen)
 
 
+def test_the_loss_of_an_evaluation_is_that_of_plain_loops_and_changes_nothing(loss: MaskRcnnLoss, batch: Batch) -> None:
+    evaluation = MaskRcnnLoss(loss.network, evaluates=True).set_train(False)
+    assert {p.name for p in evaluation.get_parameters()} == {p.name for p in loss.network.get_parameters()}
+    before = {p.name: p.asnumpy().copy() for p in loss.get_parameters()}
+    alone = tuple(column[:1] for column in batch)
+    (total, *parts), again = ([float(one.asnumpy()) for one in evaluation(*map(Tensor, alone))] for _ in range(2))
+    assert again == [total, *parts]
+    assert parts == pytest.approx(_expected_parts(loss, alone), rel=1e-3, abs=1e-5)
+    assert total == pytest.approx(sum(parts), rel=1e-5)
+    assert all((p.asnumpy() == before[p.name]).all() for p in loss.get_parameters())
+
+
 def test_a_batch_without_objects_has_no_loss_of_boxes_and_masks_and_finite_gradients(
     loss: MaskRcnnLoss, step: TrainStep, batch: Batch
 ) -> None:

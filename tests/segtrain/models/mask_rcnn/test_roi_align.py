@@ -3,7 +3,7 @@ from __future__ import annotations
 import mask_rcnn_cases as cases
 import numpy as np
 import pytest
-from mindspore import Tensor, nn, ops
+from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from segtrain.models.mask_rcnn.roi_align import Canvas, RoiAlign, box_level
 
@@ -54,3 +54,36 @@ def test_a_pyramid_may_have_one_level() -> None:
     canvas = Canvas([(4, 6)], [4], 56)
     level = np.arange(24, dtype=np.float32).reshape(1, 1, 4, 6)
     assert (canvas([Tensor(level)]).asnumpy() == np.pad(level, ((0, 0), (0, 0), (1, 1), (1, 1)), "edge")).all()
+
+
+class _CanvasGradients(nn.Cell):
+    """Gradients of the sum of the squares on a canvas, in one graph, as in a training step."""
+
+    def __init__(self, levels: list[np.ndarray]) -> None:
+        super().__init__()
+        self.canvas = Canvas([level.shape[2:] for level in levels], [4, 8, 16], 56.0)
+        self.fine, self.middle, self.coarse = (
+            Parameter(Tensor(level), name=f"level{number}") for number, level in enumerate(levels)
+        )
+        weights = ParameterTuple([self.fine, self.middle, self.coarse])
+        self.differentiate = ops.value_and_grad(self.squares, None, weights)
+
+    def squares(self, scale: Tensor) -> Tensor:
+        return (self.canvas([self.fine, self.middle, self.coarse]) ** 2).sum() * scale
+
+    def construct(self, scale: Tensor) -> tuple[Tensor, ...]:
+        return self.differentiate(scale)[1]
+
+
+def test_the_gradient_of_the_canvas_is_the_same_in_every_step() -> None:
+    # With MindSpore's own pad, the levels that are extended had wrong gradients from the third step on.
+    random = np.random.RandomState(3)
+    levels = [random.normal(size=(2, 4, *shape)).astype(np.float32) for shape in ((16, 24), (12, 10), (4, 6))]
+    gradients = _CanvasGradients(levels)
+    for _ in range(4):
+        for level, found in zip(levels, gradients(Tensor(1.0)), strict=True):
+            # The border repeats the outermost cells: at an edge a cell counts twice, in a corner four times.
+            times = np.ones(level.shape[2:])
+            times[[0, -1]] *= 2
+            times[:, [0, -1]] *= 2
+            assert np.allclose(found.asnumpy(), 2 * level * times, atol=1e-5)
