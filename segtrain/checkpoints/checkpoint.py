@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,8 @@ from segtrain.config.recipes import config_of
 from segtrain.config.settings import setting
 from segtrain.config.values import Count, Fraction
 from segtrain.models import build_network
+
+_log = logging.getLogger(__name__)
 
 #: Version 2: the settings are in groups.
 CHECKPOINT_VERSION = 2
@@ -149,8 +152,8 @@ def save_checkpoint(path: Path, parameters: Iterable[ms.Parameter], info: Checkp
     broken = [name for name, value in values.items() if not np.isfinite(value.asnumpy()).all()]
     if broken:
         raise SegDataError(
-            f"step {info.step}: found {plural(len(broken), 'non-finite parameter')} (first: "
-            f"{broken[0]}); training diverged and the last checkpoint was kept. Lower base_lr."
+            f"step {info.step}: found {plural(len(broken), 'non-finite parameter')} (first: {broken[0]}); the training "
+            "diverged. Lower base_lr. The last checkpoint, if there is one, was kept."
         )
     write_parameters(path, values, info)
 
@@ -166,6 +169,7 @@ def write_parameters(path: Path, values: Mapping[str, ms.Tensor], info: Checkpoi
             info = replace(info, sha256=tuple(file_digest(each) for each in (staged, path) if each.is_file()))
             write_file(side_file(path), msgspec.json.format(msgspec.json.encode(info)) + b"\n", overwrite=True)
         staged.replace(path)
+        _log.debug("wrote %s", path)
     finally:
         clear_staged(path)
 
@@ -207,6 +211,8 @@ def read_info(path: Path) -> CheckpointInfo:
     """
     if not path.is_file():
         raise InvalidInputError(f"{path}: no such checkpoint")
+    if path.suffix != ".ckpt":
+        raise InvalidInputError(f"{path}: not a checkpoint; expected a file that ends in .ckpt")
     return read_side_file(path)
 
 
@@ -217,7 +223,8 @@ def read_side_file(path: Path) -> CheckpointInfo:
         return _decode(read_regular(side, at_most=DESCRIPTION_BYTES))
     except OSError as error:
         raise InvalidInputError(
-            f"{path}: side file {side.name} is missing. Keep it next to the checkpoint: the network is rebuilt from it."
+            f"{path}: no side file {side.name}, which describes the network; expected it next to the checkpoint. Copy "
+            "it there too."
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidInputError) as error:
         raise InvalidInputError(f"{side}: not a checkpoint side file: {error}") from error
@@ -245,7 +252,7 @@ def check_expected(path: Path, config: Config, expected: Mapping[str, Any]) -> N
     """
     for key, value in expected.items():
         if value is not None and value != (found := setting(config, key)):
-            raise InvalidInputError(f"{path}: was trained with {key} = {found!r}, not {value!r}")
+            raise InvalidInputError(f"{path}: was trained with {key} = {found!r}; expected {value!r}")
 
 
 def read_checkpoint(path: Path) -> tuple[CheckpointInfo, Parameters]:
@@ -254,6 +261,7 @@ def read_checkpoint(path: Path) -> tuple[CheckpointInfo, Parameters]:
     Raises:
         InvalidInputError: when either is missing or damaged.
     """
+    _log.info("read %s", path)
     info = read_info(path)
     check_digest(path, info)
     parameters = read_parameters(path)
@@ -268,8 +276,8 @@ def check_digest(path: Path, info: CheckpointInfo) -> None:
     """Raise `InvalidInputError` unless the checkpoint at `path` is the one that its side file describes."""
     if info.sha256 and file_digest(path) not in info.sha256:
         raise InvalidInputError(
-            f"{path}: is damaged, or does not belong to {side_file(path).name}: its SHA-256 differs; expected "
-            f"{info.sha256[0]}. Use another checkpoint, such as a numbered one, or copy it again."
+            f"{path}: is damaged, or {side_file(path).name} is that of another checkpoint; expected the SHA-256 "
+            f"{info.sha256[0]}. Copy both files again, or use another checkpoint, such as a numbered one."
         )
 
 
@@ -303,7 +311,8 @@ def restore(train_step: nn.Cell, parameters: Parameters) -> None:
     missing = [name for name in (*report.mismatched, *report.missing) if name != RATES]
     if missing:
         raise InvalidInputError(
-            f"the checkpoint lacks {plural(len(missing), 'value')} of the training state (first: {missing[0]})"
+            f"the checkpoint lacks {plural(len(missing), 'value')} of the training state (first: {missing[0]}), so "
+            "training cannot resume. Start another run from its weights with --ckpt_pre_trained."
         )
 
 

@@ -24,7 +24,7 @@ from segtrain.checkpoints.checkpoint import (
     side_file,
     write_parameters,
 )
-from segtrain.checkpoints.heads import complete, zoo_head
+from segtrain.checkpoints.heads import complete, head_names
 from segtrain.checkpoints.naming import (
     BACKBONE,
     OWN,
@@ -45,8 +45,8 @@ class ConversionReport:
     """Result of `convert_checkpoint`.
 
     Attributes:
+        path: checkpoint that was written.
         source: file that was read.
-        target: checkpoint that was written.
         naming: program whose parameter names the source uses.
         backbone: ResNet that was found.
         to: scope of the conversion, ``backbone`` or ``model``.
@@ -56,8 +56,8 @@ class ConversionReport:
         left_out: number of the source's names that were not written, by the part of the network they belong to.
     """
 
+    path: str
     source: str
-    target: str
     naming: str
     backbone: Backbone
     to: Goal
@@ -89,7 +89,7 @@ def convert_checkpoint(
             checkpoint it also keeps the head and the side file, and drops only the optimizer's state.
         backbone: ResNet that `source` must hold; None accepts any.
         input_order: color order of the source's input; None takes that of its family. Networks here take RGB.
-        model: network in `source`, if it is a DeepLab of MindSpore's model zoo and `classes` are given.
+        model: network in `source`, if it is a DeepLab and `classes` are given; that of torchvision needs no name.
         classes: classes of this DeepLab: its head is kept, and a side file written, so that it can be evaluated.
         overwrite: replace `target` if it exists.
 
@@ -119,8 +119,8 @@ def convert_checkpoint(
         values, info = complete(source, values, found, model=model, classes=classes)
     _write(source, target, values, info, overwrite=overwrite)
     return ConversionReport(
+        path=str(target),
         source=str(source),
-        target=str(target),
         naming=naming.title,
         backbone=found,
         to=to,
@@ -141,7 +141,7 @@ def _recognize(source: Path, weights: Weights) -> tuple[ParameterNames, str]:
         )
     if stem := next((name for name in weights if name.startswith(f"{prefix}conv1.0.")), None):
         raise InvalidInputError(
-            f"{source}: holds a ResNet-C or -D, whose conv1 consists of several convolutions ({stem}: "
+            f"{source}: contains a ResNet-C or -D, whose conv1 consists of several convolutions ({stem}: "
             f"{shape_text(weights[stem].shape)}); expected a single one, conv1.weight: 64 x 3 x 7 x 7"
         )
     return naming, prefix
@@ -163,13 +163,15 @@ def _head(
     source: Path, weights: Weights, naming: ParameterNames, *, to: Goal, prefix: str, classes: Classes | None
 ) -> dict[str, str]:
     """Return the names in the file of all values to keep besides the backbone, by segtrain's names."""
-    if classes and (to != "model" or naming is not ZOO_DEEPLAB):
-        raise OptionError(
-            f"{source}: has the names of {naming.title}. Class names, for a side file that is new, are only for --to "
-            f"model from {ZOO_DEEPLAB.title}; no other head is converted"
-        )
     if classes:
-        return zoo_head(weights)
+        head = head_names(weights, naming, prefix)
+        if to != "model" or not head:
+            found = "" if head else ", without a DeepLab head that can be converted"
+            raise OptionError(
+                f"{source}: has the parameter names of {naming.title}{found}; with --class_names, expected --to model "
+                f"and a {ZOO_DEEPLAB.title} or torchvision's DeepLabV3. Leave --class_names out."
+            )
+        return head
     if to == "model" and naming is OWN and prefix == BACKBONE:
         others = (BACKBONE, *TRAINING_STATE)
         return {name: name for name in weights if name == GLOBAL_STEP or not name.startswith(others)}
@@ -178,7 +180,9 @@ def _head(
 
 def _write(source: Path, target: Path, values: Weights, info: CheckpointInfo | None, *, overwrite: bool) -> None:
     if broken := [name for name, value in values.items() if not np.isfinite(value).all()]:
-        raise InvalidInputError(f"{source}: holds {plural(len(broken), 'non-finite parameter')} (first: {broken[0]})")
+        raise InvalidInputError(
+            f"{source}: contains {plural(len(broken), 'non-finite parameter')} (first: {broken[0]})"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     if info:
         check_target_file(side_file(target), overwrite=overwrite)

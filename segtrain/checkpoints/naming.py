@@ -53,19 +53,21 @@ OWN = ParameterNames("segtrain", r"\bdownsample\.1\.gamma$")
 # research/cv/deeplabv3plus/src/dataset.py decodes with OpenCV, which returns BGR.
 ZOO_DEEPLAB = ParameterNames("DeepLab of MindSpore's model zoo", r"^network\.aspp\.", input_order="bgr")
 
-KNOWN_NAMES = (
-    # torchvision's networks take RGB (its documentation: "mini-batches of 3-channel RGB images"), and so do timm's
-    # (`pretrained_cfg` of each has ImageNet's mean in this order).
-    ParameterNames(
-        "torchvision or timm",
-        r"\brunning_mean$",
-        (
-            (r"\brunning_mean$", "moving_mean"),
-            (r"\brunning_var$", "moving_variance"),
-            (r"\b(bn\d|downsample\.1)\.weight$", r"\1.gamma"),
-            (r"\b(bn\d|downsample\.1)\.bias$", r"\1.beta"),
-        ),
+# torchvision's networks take RGB (its documentation: "mini-batches of 3-channel RGB images"), and so do timm's
+# (`pretrained_cfg` of each has ImageNet's mean in this order).
+TORCH = ParameterNames(
+    "torchvision or timm",
+    r"\brunning_mean$",
+    (
+        (r"\brunning_mean$", "moving_mean"),
+        (r"\brunning_var$", "moving_variance"),
+        (r"\b(bn\d|downsample\.1)\.weight$", r"\1.gamma"),
+        (r"\b(bn\d|downsample\.1)\.bias$", r"\1.beta"),
     ),
+)
+
+KNOWN_NAMES = (
+    TORCH,
     # official/cv/resnet/src/resnet.py; trained on the output of MindSpore's Decode, which is RGB (src/dataset.py).
     ParameterNames(
         "ResNet of MindSpore's model zoo",

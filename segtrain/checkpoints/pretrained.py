@@ -58,8 +58,8 @@ def _check_backbone(network: nn.Cell, path: Path, parameters: Parameters) -> Non
     theirs, others = nearest_backbone(found)
     if theirs != own and not others:
         raise InvalidInputError(
-            f"{path}: holds a {theirs}; expected a {own}, the backbone of this network. Start from weights of a {own}, "
-            f"or train with --set backbone={theirs}."
+            f"{path}: contains a {theirs}; expected a {own}, the backbone of this network. Start from weights of a "
+            f"{own}, or train with --set backbone={theirs}."
         )
     _, faults = nearest_backbone(found, [own])
     if faults:

@@ -85,4 +85,6 @@ def _only_checkpoint(place: _P, names: list[str]) -> _P:
         )
     if shown := [name for name in names if not name.startswith(".")]:
         raise InvalidInputError(f"{place}: contains no checkpoint (.ckpt); it contains:\n{name_first(shown)}")
+    if isinstance(place, Path):
+        raise InvalidInputError(f"{place}: contains no checkpoint (.ckpt); the directory is empty")
     raise InvalidInputError(f"{place}: no such checkpoint")

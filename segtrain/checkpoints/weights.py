@@ -123,7 +123,7 @@ def _read_safetensors(path: Path) -> Weights:
         raise InvalidInputError(f"{path}: damaged or not a safetensors file: {error}") from error
     except (TypeError, AttributeError) as error:
         raise InvalidInputError(
-            f"{path}: holds numbers of a type that NumPy does not support ({error}). Save the weights as float32."
+            f"{path}: contains numbers of a type that NumPy does not support ({error}). Save the weights as float32."
         ) from error
 
 

@@ -10,7 +10,7 @@ from mindspore import nn
 
 from segdata.errors import InvalidInputError
 from segtrain.config.config import Config
-from segtrain.config.networks import DeepLab
+from segtrain.config.networks import DeepLab, DeepLabV3S8
 from segtrain.config.unet import UNet, UNetSimple
 from segtrain.models.deeplabv3 import DeepLabV3
 from segtrain.models.deeplabv3plus import DeepLabV3Plus
@@ -39,7 +39,7 @@ def build_network(config: Config, *, num_classes: int) -> nn.Cell:
 
 
 def _deeplab(
-    network: Callable[..., nn.Cell], output_stride: OutputStride, settings: DeepLab, num_classes: int
+    network: Callable[..., nn.Cell], output_stride: OutputStride, settings: DeepLab, num_classes: int, **options: Any
 ) -> nn.Cell:
     if num_classes < 2:
         raise InvalidInputError(f"number of classes is {num_classes}; expected at least 2, background included")
@@ -49,7 +49,12 @@ def _deeplab(
         output_stride=output_stride,
         atrous_rates=settings.atrous_rates,
         freeze_bn=settings.freeze_bn,
+        **options,
     )
+
+
+def _deeplabv3_s8(settings: DeepLabV3S8, num_classes: int) -> nn.Cell:
+    return _deeplab(DeepLabV3, 8, settings, num_classes, form=settings.form)
 
 
 def _unet(settings: UNet, num_classes: int, **options: Any) -> nn.Cell:
@@ -71,7 +76,7 @@ def _unet_simple(settings: UNetSimple, num_classes: int) -> nn.Cell:
 #: Builder of each network by its published name, which takes the network's settings and a number of classes.
 MODELS: dict[str, Callable[[Any, int], nn.Cell]] = {
     "DeepLabV3_s16": partial(_deeplab, DeepLabV3, 16),
-    "DeepLabV3_s8": partial(_deeplab, DeepLabV3, 8),
+    "DeepLabV3_s8": _deeplabv3_s8,
     "DeepLabV3plus_s16": partial(_deeplab, DeepLabV3Plus, 16),
     "DeepLabV3plus_s8": partial(_deeplab, DeepLabV3Plus, 8),
     "mask_rcnn": MaskRcnnNetwork,

@@ -29,9 +29,17 @@ class ImagePooling(nn.Cell):
 
 
 class ASPP(nn.Cell):
-    """A 1x1 branch, a 3x3 branch per atrous rate and image pooling; then concatenation, 1x1 projection, dropout 0.7."""
+    """A 1x1 branch, a 3x3 branch per atrous rate and image pooling; then concatenation, 1x1 projection, dropout."""
 
-    def __init__(self, in_channels: int, atrous_rates: Sequence[int], *, channels: int = 256, freeze_bn: bool) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        atrous_rates: Sequence[int],
+        *,
+        channels: int = 256,
+        freeze_bn: bool,
+        drop: float = DROP,
+    ) -> None:
         """Build ``2 + len(atrous_rates)`` branches with ``channels`` channels each.
 
         The published rates are 6, 12, 18, even for output stride 8, where the paper doubles them.
@@ -45,7 +53,7 @@ class ASPP(nn.Cell):
             ]
         )
         self.project = ConvBNReLU(len(self.branches) * channels, channels, 1, freeze_bn=freeze_bn)
-        self.dropout = Dropout(DROP)
+        self.dropout = Dropout(drop)
 
     def construct(self, x: Tensor) -> Tensor:
         """Map ``(N, in_channels, H, W)`` to ``(N, channels, H, W)``."""

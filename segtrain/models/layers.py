@@ -56,11 +56,16 @@ class ConvBNReLU(nn.SequentialCell):
 
 
 class Resize(nn.Cell):
-    """Bilinear resizing with aligned corners."""
+    """Bilinear resizing."""
+
+    def __init__(self, *, align_corners: bool = True) -> None:
+        """Align the centers of the corner pixels, as published, or else the outer edges of these pixels."""
+        super().__init__()
+        self.align_corners = align_corners
 
     def construct(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """Map ``(N, C, H, W)`` to ``(N, C, *size)``."""
-        return ops.interpolate(x, size=size, mode="bilinear", align_corners=True)
+        return ops.interpolate(x, size=size, mode="bilinear", align_corners=self.align_corners)
 
 
 class Dropout(nn.Cell):
@@ -110,3 +115,8 @@ def _scramble(bits: Tensor) -> Tensor:
     bits = ops.bitwise_xor(bits, ops.bitwise_right_shift(bits, 16)) * -2048144789
     bits = ops.bitwise_xor(bits, ops.bitwise_right_shift(bits, 13)) * -1028477387
     return ops.bitwise_xor(bits, ops.bitwise_right_shift(bits, 16))
+
+
+def fixed_bits(number: int) -> Tensor:
+    """Return ``number`` int32 that look random, and are the same in each call and on each rank."""
+    return _scramble(_scramble(ops.arange(number).astype(dtype.int32)))

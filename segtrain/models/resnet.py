@@ -14,6 +14,9 @@ BACKBONES = {"resnet18": 18, "resnet50": 50, "resnet101": 101}
 
 OutputStride = Literal[8, 16, 32]
 
+#: Published factors on the base dilation for the blocks of layer4.
+MULTI_GRID = (1, 2, 4)
+
 
 class BasicBlock(nn.Cell):
     """Two 3x3 convolutions and a shortcut; both convolutions are dilated."""
@@ -90,7 +93,12 @@ class ResNet(nn.Cell):
     """
 
     def __init__(
-        self, depth: int, output_stride: OutputStride, multi_grid: Sequence[int] = (1, 2, 4), freeze_bn: bool = False
+        self,
+        depth: int,
+        output_stride: OutputStride,
+        multi_grid: Sequence[int] = MULTI_GRID,
+        freeze_bn: bool = False,
+        gradual: bool = False,
     ) -> None:
         """Build 18, 50 or 101 layers.
 
@@ -102,17 +110,20 @@ class ResNet(nn.Cell):
             multi_grid: factors on the base dilation for the blocks of layer4, in order. ResNet-18 has two blocks there
                 and uses the first two factors, in both convolutions of a block.
             freeze_bn: normalize with the moving statistics during training too.
+            gradual: the first block of layer3 and layer4 has the base dilation of the layer before, as in torchvision.
         """
         super().__init__()
         block, counts = _BLOCKS[depth]
         strides = {32: (1, 2, 2, 2), 16: (1, 2, 2, 1), 8: (1, 2, 1, 1)}[output_stride]
         base = 32 // output_stride
-        dilations: tuple[Sequence[int], ...] = (
+        dilations = [
             [1] * counts[0],
             [1] * counts[1],
             [max(1, base // 2)] * counts[2],
             [base * factor for factor in multi_grid[: counts[3]]],
-        )
+        ]
+        if gradual:
+            dilations[2][0], dilations[3][0] = max(1, base // 4), max(1, base // 2)
         self.low_level_channels = 64 * block.expansion
         self.out_channels = 512 * block.expansion
 

@@ -20,16 +20,16 @@ State = dict[str, np.ndarray]
 def shapes(backbone: str) -> Shapes:
     """Return the shapes of a ``state_dict`` of torchvision or timm, in its order."""
     counts, bottleneck = LAYERS[backbone]
-    found: Shapes = {"conv1.weight": (64, 3, 7, 7), **_norm("bn1", 64)}
+    found: Shapes = {"conv1.weight": (64, 3, 7, 7), **norm("bn1", 64)}
     inputs = 64
     for layer, (count, width) in enumerate(zip(counts, (64, 128, 256, 512), strict=True), start=1):
         for block in range(count):
             prefix, outputs = f"layer{layer}.{block}", 4 * width if bottleneck else width
             for number, (name, shape) in enumerate(_convolutions(inputs, width, bottleneck), start=1):
-                found |= {f"{prefix}.{name}.weight": shape, **_norm(f"{prefix}.bn{number}", shape[0])}
+                found |= {f"{prefix}.{name}.weight": shape, **norm(f"{prefix}.bn{number}", shape[0])}
             if block == 0 and inputs != outputs:
                 found |= {f"{prefix}.downsample.0.weight": (outputs, inputs, 1, 1)}
-                found |= _norm(f"{prefix}.downsample.1", outputs)
+                found |= norm(f"{prefix}.downsample.1", outputs)
             inputs = outputs
     return {**found, "fc.weight": (1000, inputs), "fc.bias": (1000,)}
 
@@ -41,7 +41,7 @@ def numbered(backbone: str) -> State:
 
 def seeded(backbone: str) -> State:
     """Return values with which a signal keeps its size; they depend on name and shape only."""
-    return {name: _values(name, shape) for name, shape in shapes(backbone).items()}
+    return {name: seeded_value(name, shape) for name, shape in shapes(backbone).items()}
 
 
 def image() -> np.ndarray:
@@ -59,12 +59,14 @@ def _convolutions(inputs: int, width: int, bottleneck: bool) -> Iterator[tuple[s
         yield "conv2", (width, width, 3, 3)
 
 
-def _norm(prefix: str, channels: int) -> Shapes:
+def norm(prefix: str, channels: int) -> Shapes:
+    """Return the shapes of what a normalization has."""
     vectors = ("weight", "bias", "running_mean", "running_var")
     return {**{f"{prefix}.{name}": (channels,) for name in vectors}, f"{prefix}.num_batches_tracked": ()}
 
 
-def _values(name: str, shape: tuple[int, ...]) -> np.ndarray:
+def seeded_value(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the value of a parameter, which depends on its name and shape only."""
     values = _random(name).standard_normal(shape)
     if len(shape) == 4:
         values *= np.sqrt(2 / np.prod(shape[1:]))  # He et al. 2015

@@ -108,7 +108,10 @@ def test_a_flipped_byte_is_a_sentence(tmp_path: Path, info: CheckpointInfo, plac
     data[place] ^= 1
     path.write_bytes(data)
     for read in (read_checkpoint, partial(load_pretrained, nn.Dense(3, 2))):
-        with pytest.raises(InvalidInputError, match=r"a\.ckpt: is damaged, or does not belong to a\.json: its SHA-256"):
+        with pytest.raises(
+            InvalidInputError,
+            match=r"a\.ckpt: is damaged, or a\.json is that of another checkpoint; expected the SHA-256",
+        ):
             read(path)
 
 
@@ -116,7 +119,7 @@ def test_the_checkpoint_of_another_side_file_is_refused(tmp_path: Path, info: Ch
     for name, value in (("a.ckpt", 1.0), ("b.ckpt", 2.0)):
         save_checkpoint(tmp_path / name, _parameters("weight", value=value), info)
     (tmp_path / "b.ckpt").replace(tmp_path / "a.ckpt")
-    with pytest.raises(InvalidInputError, match=r"a\.ckpt: is damaged, or does not belong to a\.json"):
+    with pytest.raises(InvalidInputError, match=r"a\.ckpt: is damaged, or a\.json is that of another checkpoint"):
         read_checkpoint(tmp_path / "a.ckpt")
 
 
@@ -215,7 +218,7 @@ def test_damaged_and_missing_files_are_named(tmp_path: Path, info: CheckpointInf
     with pytest.raises(InvalidInputError, match="no such checkpoint"):
         read_info(path)
     path.write_bytes(b"no checkpoint")
-    with pytest.raises(InvalidInputError, match=r"side file a\.json is missing"):
+    with pytest.raises(InvalidInputError, match=r"no side file a\.json"):
         read_info(path)
     with pytest.raises(InvalidInputError, match="not a MindSpore checkpoint"):
         read_parameters(path)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 from click.testing import Result
+from json_reports import checked
 from safetensors.numpy import save_file
 from tiny_networks import deeplab
 from torch_resnet import GOLDEN, LAYERS, image, numbered, seeded, shapes
@@ -242,7 +242,7 @@ def _resnext(state: State) -> State:
             r"not a ResNet with known parameter names \(first: features\.0\.weight\)",
         ]),
         (lambda state: {**state, "bn1.bias": np.full(64, np.nan)}, [
-            r"holds 1 non-finite parameter \(first: bn1\.beta",
+            r"contains 1 non-finite parameter \(first: bn1\.beta",
         ]),
     ],
     ids=["deep stem", "resnet34", "resnext", "one missing", "half missing", "other network", "not finite"],
@@ -319,7 +319,7 @@ def test_a_training_starts_from_a_converted_backbone_and_says_what_is_new(
         "--freeze", "backbone", "--json",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
-    report = json.loads(done.stdout)["started"]["pretrained"]
+    report = checked(done.stdout, "segtrain fit")["started"]["pretrained"]
     assert (len(report["loaded"]), report["mismatched"], report["unexpected"]) == (100, [], [])
     missing = report["missing"]
     assert {name.split(".")[0] for name in missing} == {"aspp", "decoder"}
@@ -335,9 +335,9 @@ def test_the_command_says_what_it_found_and_what_it_left_out(segtrain: Run, tmp_
     done = segtrain("convert-checkpoint", source, target, "--to", "backbone")
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines() == [
-        f"{source}: resnet18, names of torchvision or timm, input RGB",
+        f"{source}: resnet18, parameter names of torchvision or timm, RGB input",
         f"100 backbone parameters written to {target}, none missing",
-        "left out: 2 of fc, 20 of num_batches_tracked",
+        "left out: fc (2), num_batches_tracked (20)",
     ]
     again = segtrain("convert-checkpoint", source, target, "--to", "backbone")
     assert again.exit_code == 1
@@ -347,7 +347,8 @@ def test_the_command_says_what_it_found_and_what_it_left_out(segtrain: Run, tmp_
         "convert-checkpoint", source, target, "--to", "model", "--input-order", "bgr", "--overwrite", "--json"
     )
     assert over.exit_code == 0, over.output
-    report = json.loads(over.stdout)
+    report = checked(over.stdout, "segtrain convert-checkpoint")
+    assert (report["path"], report["source"]) == (str(target), str(source))
     assert (report["input_order"], report["mapped"], report["head"], report["to"]) == ("bgr", 100, 0, "model")
     assert next(iter(read_parameters(target))).startswith("backbone.")
 

@@ -92,19 +92,20 @@ def test_what_is_not_this_network_is_refused_by_name(tmp_path: Path, model: Any,
     family = model.partition("_")[0]
     source, target, classes = _save(tmp_path / "a.ckpt", zoo), tmp_path / "b.ckpt", Classes(NAMES)
     other: Any = "DeepLabV3_s8" if family == "DeepLabV3plus" else "DeepLabV3plus_s16"
-    words = f"holds a {family}, whose output stride .* expected --model {family}_s16 or {family}_s8"
+    words = f"contains a {family}, .* the output stride; expected --model {family}_s16 or {family}_s8"
     for given, more in ((None, "$"), (other, f", not {other}$")):
         with pytest.raises(InvalidInputError, match=words + more):
             convert_checkpoint(source, target, to="model", model=given, classes=classes)
-    with pytest.raises(InvalidInputError, match=r"its head has 4 classes, and 1 class name was given; expected 4"):
+    with pytest.raises(InvalidInputError, match=r"its head has 4 classes, but --class_names has 1; expected"):
         convert_checkpoint(source, target, to="model", model=model, classes=Classes(("background",)))
     with pytest.raises(
-        OptionError, match=r"has the names of DeepLab of MindSpore's model zoo\. Class names, .* --to model"
+        OptionError,
+        match=r"has the parameter names of DeepLab of MindSpore's model zoo; with --class_names, .* --to model",
     ):
         convert_checkpoint(source, target, to="backbone", classes=classes)
     broken = {name: value for name, value in zoo.items() if name != "network.aspp.bn1.gamma"}
     broken["network.aspp.conv1.weight"] = np.ones((9, 9, 1, 1), np.float32)
-    with pytest.raises(FaultsError, match=f"not a complete {model}; 2 parameters not as expected") as caught:
+    with pytest.raises(FaultsError, match=f"not a complete {model}; 2 parameters do not fit") as caught:
         convert_checkpoint(_save(source, broken), target, to="model", model=model, classes=classes)
     assert caught.value.faults == (
         "aspp.project.1.gamma: missing",
@@ -120,7 +121,7 @@ def test_the_command_takes_the_class_names_from_a_file(
     source, target = _save(tmp_path / "a.ckpt", zoo), tmp_path / "b.ckpt"
     convert = ("convert-checkpoint", source, target, "--to", "model", "--model", model)
     result = segtrain(*convert)
-    assert (result.exit_code, "are for --class_names" in result.stderr) == (2, True)
+    assert (result.exit_code, "have no effect without --class_names" in result.stderr) == (2, True)
     result = segtrain(*convert, "--class_names", tmp_path / "names.txt", "--ignore_label", 9)
     assert result.exit_code == 0, result.output
     assert "outside the backbone written too" in result.stdout

@@ -122,7 +122,7 @@ def resnet50() -> nn.Cell:
 def test_another_resnet_is_refused_by_both_names(resnets: dict[str, Path], resnet50: nn.Cell, other: str) -> None:
     # A ResNet-101 has all names and shapes of a ResNet-50, and 17 blocks more.
     before = resnet50.backbone.conv1.weight.asnumpy().copy()
-    words = f"{other}.ckpt: holds a {other}; expected a resnet50, .* or train with --set backbone={other}"
+    words = f"{other}.ckpt: contains a {other}; expected a resnet50, .* or train with --set backbone={other}"
     with pytest.raises(InvalidInputError, match=words):
         load_pretrained(resnet50, resnets[other])
     assert np.array_equal(resnet50.backbone.conv1.weight.asnumpy(), before)

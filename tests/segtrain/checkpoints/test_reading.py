@@ -50,7 +50,7 @@ def test_a_directory_names_the_checkpoint_in_it(tmp_path: Path, names: list[str]
             ["a.pth", "notes.txt", ".hidden"],
             r"contains no checkpoint \(\.ckpt\); it contains:\n  a\.pth\n  notes\.txt$",
         ),
-        ([], "no such checkpoint"),
+        ([], "contains no checkpoint"),
     ],
 )
 def test_any_other_directory_is_refused_with_what_it_contains(tmp_path: Path, names: list[str], words: str) -> None:

@@ -6,6 +6,8 @@ import pytest
 from mindspore import Tensor, nn
 from tiny_networks import deeplab
 
+from segdata.errors import InvalidInputError
+
 CLASSES = 3
 
 
@@ -24,6 +26,21 @@ def test_logits_have_the_size_of_the_image(model: str) -> None:
 def test_the_name_decides_the_output_stride(model: str, side: int) -> None:
     _, features = _small(model).set_train(False).backbone(Tensor(np.zeros((1, 3, 65, 65), np.float32)))
     assert features.shape[2:] == (side, side)
+
+
+def test_the_form_of_torchvision_has_another_convolution_and_only_at_output_stride_8() -> None:
+    published, torchvision = (
+        deeplab("DeepLabV3_s8", num_classes=CLASSES, backbone="resnet18", atrous_rates=(1, 2), form=form)
+        for form in ("published", "torchvision")
+    )
+    more = {p.name for p in torchvision.get_parameters()} - {p.name for p in published.get_parameters()}
+    assert more == {
+        "head.0.weight",
+        *(f"head.1.{name}" for name in ("gamma", "beta", "moving_mean", "moving_variance")),
+    }
+    assert (published.aspp.dropout.keep, torchvision.aspp.dropout.keep) == pytest.approx((0.3, 0.5))
+    with pytest.raises(InvalidInputError, match="form: not a setting of DeepLabV3_s16; only DeepLabV3_s8 has it"):
+        deeplab("DeepLabV3_s16", num_classes=CLASSES, form="torchvision")
 
 
 def test_published_model_has_the_published_number_of_parameters() -> None:

@@ -46,6 +46,14 @@ def test_output_stride_8_dilates_the_last_two_stages() -> None:
     assert _dilations(net.layer4, "conv2") == [4, 8, 16]
 
 
+def test_a_gradual_dilation_begins_one_block_later() -> None:
+    net = ResNet(50, 8, multi_grid=(1, 1, 1), gradual=True)
+    assert _dilations(net.layer3, "conv2") == [1, 2, 2, 2, 2, 2]
+    assert _dilations(net.layer4, "conv2") == [2, 4, 4]
+    net = ResNet(50, 16, multi_grid=(1, 1, 1), gradual=True)
+    assert (_dilations(net.layer3, "conv2"), _dilations(net.layer4, "conv2")) == ([1] * 6, [1, 2, 2])
+
+
 def test_the_two_blocks_of_resnet_18_use_the_first_two_grid_factors_in_both_convolutions() -> None:
     net = ResNet(18, 16, multi_grid=(1, 3, 5))
     assert _dilations(net.layer4, "conv1") == _dilations(net.layer4, "conv2") == [2, 6]
