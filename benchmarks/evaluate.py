@@ -66,7 +66,7 @@ def main() -> None:
                 data = ("--data_root", root / str(rows), "--data_lst", root / str(rows) / "list.txt")
                 report, peak = evaluate(*data, "--ckpt_path", root / model / "last.ckpt", *MODES[mode])
                 scores = report["scores"]
-                assert report["rows"] == rows and isinstance(scores, dict)
+                assert report["samples"] == rows and isinstance(scores, dict)
                 figures = f"{peak:.0f}", f"{report['images_per_s']:.1f}", f"{scores['mean_iou']:.2%}"
                 table.append((model, mode, str(rows), *figures))
     print_table(table)

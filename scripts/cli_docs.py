@@ -1,7 +1,8 @@
-"""Generate docs/cli.md and docs/settings.md: python scripts/cli_docs.py."""
+"""Generate docs/cli.md, docs/settings.md and the tables of JSON reports: python scripts/cli_docs.py."""
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import click
@@ -79,7 +80,11 @@ def _cells(info: SettingInfo, everyone: set[str]) -> list[str]:
 
 
 #: The generated pages, by name.
-PAGES = {"cli.md": commands_page, "settings.md": settings_page}
+PAGES = {
+    "cli.md": commands_page,
+    "settings.md": settings_page,
+    **runpy.run_path(str(Path(__file__).with_name("json_docs.py")))["PAGES"],
+}
 
 
 if __name__ == "__main__":

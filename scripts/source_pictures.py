@@ -99,7 +99,7 @@ def after(sample: Sample) -> Pixels:
     height, width = image.shape[:2]
     found = sample.instances(height, width, [])
     colors = instance_colors(found.labels.tolist())
-    boxes = [Box((0, 0, 0, 0), "", color) for color in colors]
+    boxes = [Box((0, 0, 0, 0), "", color, fill) for color, fill in colors]
     masks = enumerate(mask > 0 for mask in masks_of(sample))
     return blend(image, instance_overlay(masks, boxes, height, width), 0.6)
 

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Sets the project up in .venv and runs lint, types and tests. PYTHON=python3.12 selects the interpreter. Where there is a
-# newer Python, segdata is also tested with it in .venv-light, without MindSpore.
+# Sets the project up in .venv and runs lint, types and tests; builds the wheel and uses it in a new environment.
+# PYTHON=python3.12 selects the interpreter. Where there is a newer Python, segdata is also tested with it in .venv-light,
+# without MindSpore.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/venv.sh
 
 # Assigned on its own, because only then a failure ends the script.
 python=$(training_python)
-make_venv .venv "$python" '[train,dask,remote,test,lint]'
+make_venv .venv "$python" '[train,dask,remote,test,lint,docs]'
 before=$PATH
 export PATH="$PWD/.venv/bin:$PATH"
 bash scripts/lint.sh
@@ -30,7 +31,8 @@ without_mindspore() {
 }
 nice pytest tests/segdata tests/*.py > "$logs/segdata" 2>&1 &
 parts=($!)
-{ without_mindspore && nice pytest tests/segtrain/models; } > "$logs/others" 2>&1 &
+wheel() { PYTHON="$PWD/.venv/bin/python" nice bash scripts/wheel.sh; }
+{ wheel && without_mindspore && nice pytest tests/segtrain/models; } > "$logs/others" 2>&1 &
 parts+=($!)
 finish() {
     local part

@@ -43,6 +43,7 @@ from .inspect.info import (
     CategoryInfo as CategoryInfo,
     FieldInfo as FieldInfo,
     ForeignInfo as ForeignInfo,
+    SetInfo as SetInfo,
     ShardInfo as ShardInfo,
     SourceInfo as SourceInfo,
     info as info,
@@ -155,7 +156,7 @@ from .sources.mask_map import (
     mask_map as mask_map,
 )
 from .sources.sbd.merge import (
-    MergeReport as MergeReport,
+    SbdMergeReport as SbdMergeReport,
     sbd_merge as sbd_merge,
 )
 from .sources.sbd.splits import SplitCounts as SplitCounts

@@ -103,7 +103,13 @@ class OptionError(InvalidInputError):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault in a data set: its kind, where it is, and a message."""
+    """One fault in a data set.
+
+    Attributes:
+        code: kind of fault, as in ``docs/check.md``; ``invalid`` if only the message describes it.
+        where: image, label, line or annotation; empty if `what` names it.
+        what: what is wrong and what is expected.
+    """
 
     code: Code
     where: str
@@ -172,7 +178,7 @@ def collecting(faults: list[Fault], where: str) -> Iterator[None]:
         faults.append(Fault(error.code, where, str(error)))
     except MemoryError:
         # Sizes have upper limits, but a small machine may have less memory.
-        faults.append(Fault("too_large", where, "needs more memory than there is"))
+        faults.append(Fault("too_large", where, "needs more memory than is available"))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from segdata.records.merge import SetMergeReport, merge_sets
 from segdata.samples import DatasetKind
 from segdata.sources.coco.merge import CocoMergeReport, merge_jsons
 from segdata.store.url import Location, Url, parse_location
-from segdata.text import check_unique, plural
+from segdata.text import check_unique, option_names, plural
 
 _T = TypeVar("_T")
 
@@ -115,7 +115,7 @@ def merge(
     paths = [place for place in places if isinstance(place, Path)]
     if isinstance(target, Url) or dataset_kind(target) != kind:
         suffix = "a name that ends in .json" if kind == "coco" else "a path such as merged_lst.txt"
-        raise InvalidInputError(f"{target}: is not a name for a {_WHAT[kind]}; expected {suffix}")
+        raise InvalidInputError(f"{target}: does not fit the parts, which are {_WHAT[kind]}s; expected {suffix}")
     writing: dict[str, Any] = {"overwrite": overwrite, "dry_run": dry_run}
     if kind == "coco":
         folders = _for_each(images, paths, "image folder")
@@ -123,8 +123,8 @@ def merge(
     roots = _for_each(data_root, paths, "data root") or [path.parent for path in paths]
     if len(class_names) not in (0, len(paths)):
         raise OptionError(
-            f"class names of {plural(len(class_names), 'list')} for {plural(len(paths), 'list')}; expected those of "
-            "each, to compare them. Labels of lists are not rewritten."
+            f"--class_names: {plural(len(class_names), 'file')} for {plural(len(paths), 'list')}; expected one for "
+            "each, to compare the classes. Labels of lists are not rewritten."
         )
     return merge_lists(paths, target, data_roots=roots, class_names=class_names, **writing)
 
@@ -154,12 +154,12 @@ def _check_options(kind: DatasetKind, **options: dict[str, object]) -> None:
     """Refuse options that are given and belong only to other types of data set."""
     given = dict.fromkeys(name for group in options.values() for name, value in group.items() if value)
     if useless := [name for name in given if name not in options[kind]]:
-        raise OptionError(f"a merge of {_WHAT[kind]}s does not take {' or '.join(useless)}")
+        raise OptionError(f"a merge of {_WHAT[kind]}s does not take {option_names(useless)}")
 
 
 def _only(class_names: Sequence[Sequence[str]]) -> Sequence[str] | None:
     if len(class_names) > 1:
-        raise OptionError(f"{len(class_names)} times class names; expected those of the result")
+        raise OptionError(f"--class_names: {len(class_names)} files; expected one, with the classes of the result")
     return class_names[0] if class_names else None
 
 

@@ -95,8 +95,8 @@ class ForeignDataset:
         """
         if isinstance(value_range, Percentiles):
             raise OptionError(
-                f"{path}: has no manifest, and percentiles are found in files only; expected LOW:HIGH for value_range. "
-                "Take the set apart with segdata unpack, or name both samples."
+                f"{path}: percentiles need image files, not a record set; expected LOW:HIGH for --value_range. Give "
+                "both values, or take the set apart with segdata unpack."
             )
         self.path = path
         self.found: ForeignSet = open_foreign(path, image_field=image_field, label_field=label_field)
@@ -157,11 +157,11 @@ def unknown_facts(found: ForeignSet, classes: Classes | None) -> tuple[str, ...]
     """Return what a set without a manifest does not say."""
     facts = []
     if classes is None:
-        facts.append("names of the classes: they are numbered. Name them with --class_names")
+        facts.append("class names: classes are numbered. Give names with --class_names")
         if found.task == "semantic":
             facts.append(f"ignore label: {IGNORE} is assumed. Set it with --ignore_label")
     if found.fields.name is None:
-        facts.append("names of the images: they are numbered by row")
+        facts.append("image names: images are numbered by row")
     return (*facts, "fingerprint of the inputs: there is no manifest. Write one with segdata adopt")
 
 
@@ -175,6 +175,6 @@ def _sample(task: TaskName, row: Row, value_range: ValueRange | None) -> Sample:
 
 def _already_written(path: Path) -> OptionError:
     return OptionError(
-        f"{path}: already a record set; expected a list file or a COCO JSON to write one from. Take it apart with "
+        f"{path}: is a record set already; expected a list file or a COCO JSON. To write it again, take it apart with "
         "segdata unpack first."
     )

@@ -13,6 +13,16 @@ from segdata.regular import read_regular
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
 
 
+#: Options that are not spelled like the arguments of functions.
+_OPTIONS = {
+    "classes": "class options (--class_names, --num_classes, --ignore_label)",
+    "drop_empty": "--drop-empty",
+    "no_shuffle": "--no-shuffle",
+    "resize_labels": "--resize-labels",
+    "class_folders": "--class-folders",
+}
+
+
 def check_unique(names: Iterable[str], what: str) -> None:
     """Raise `FaultsError` with the headline `what` if any name occurs more than once."""
     repeated = [f"{name} ({count} times)" for name, count in Counter(names).items() if count > 1]
@@ -74,6 +84,15 @@ def plain_path(name: str) -> str:
     'a/b/c.jpg'
     """
     return PurePosixPath(name).as_posix()
+
+
+def option_names(arguments: Iterable[str]) -> str:
+    """Return the options of the commands for arguments of a function, as messages name them.
+
+    >>> option_names(["images", "drop_empty"])
+    '--images or --drop-empty'
+    """
+    return " or ".join(_OPTIONS.get(argument, f"--{argument}") for argument in arguments)
 
 
 def plural(count: int, noun: str) -> str:

@@ -75,7 +75,7 @@ _COMMANDS = {
             "Merge lists into a list, COCO JSONs into a COCO JSON, or record sets into a record set.",
         ),
     },
-    "What a data set holds, and its faults": {
+    "What a data set contains, and its faults": {
         "info": (
             "info:info_command",
             "Show what a data set contains, without reading its samples.",
@@ -86,7 +86,7 @@ _COMMANDS = {
         ),
         "fix": (
             "fix:fix_command",
-            "Write a list file or a COCO JSON without the faults that check finds, where one cure is certain.",
+            "Correct the faults that check finds in a list file or a COCO JSON, where the cure is certain.",
         ),
         "stats": (
             "stats:stats_command",

@@ -162,12 +162,12 @@ def _annotations_text(report: AnnotationsReport) -> str:
     verb = "written to" if report.written else "would be written to"
     objects = ", ".join(f"{name}: {count}" for name, count in report.objects.items() if count)
     lines = [
-        *(f"{plural(count, 'image')} {verb} {file}" for file, count in report.files.items()),
+        *(f"{plural(count, 'image')} {verb} {file}" for file, count in report.samples_by_file.items()),
         f"{plural(sum(report.objects.values()), 'object')} by category: {objects or 'none'}",
         f"crowds: {report.crowds}; images without objects: {report.without_objects}",
         *(f"{what}: {count}" for what, count in report.found.items()),
         *(f"left out, {what}: {count}" for what, count in report.left_out.items()),
-        f"image folder, to use with the JSON: --images {report.image_root}",
+        f"image folder, to use with the JSON: --images {report.root}",
     ]
     if report.faults:
         lines.append(f"{plural(len(report.faults), 'fault')}, {plural(report.images_left_out, 'image')} left out:")

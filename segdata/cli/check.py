@@ -96,8 +96,8 @@ def _csv(report: CheckReport) -> bytes:
 def _check_text(report: CheckReport) -> str:
     depth = "images decoded" if report.decoded else "image headers read"
     compared = ", contents compared" if report.hashed else ""
-    compared += ", similar images searched for" if report.near else ""
-    compared += ", quality judged" if report.quality else ""
+    compared += ", similar images searched" if report.near else ""
+    compared += ", quality checked" if report.quality else ""
     against = f", against {', '.join(report.against)}" if report.against else ""
     totals = (
         f"{report.path}: {plural(report.errors, 'error')}, "

@@ -109,8 +109,8 @@ def _subset_text(report: SubsetReport) -> str:
     rows: list[tuple[str, ...]] = [("id", "was", "category", "annotations")]
     rows += [(str(item.id), str(item.original_id), item.name, str(item.annotations)) for item in report.categories]
     lines = [
-        f"{plural(report.images, 'image')} with {report.annotations} "
-        f"annotation{'s' if report.annotations != 1 else ''} {verb} {report.target}",
+        f"{plural(report.samples, 'image')} with {report.annotations} "
+        f"annotation{'s' if report.annotations != 1 else ''} {verb} {report.path}",
         table(rows, right=(0, 1, 3)),
         _counts("images left out", report.images_left_out),
         _counts("annotations left out", report.annotations_left_out),
@@ -170,9 +170,9 @@ def _masks_text(report: MasksReport) -> str:
     verb = "written to" if report.written else "would be written to"
     lines = [
         f"{plural(report.masks, 'mask')} of {report.annotations} "
-        f"annotation{'s' if report.annotations != 1 else ''} {verb} {report.target}",
-        f"list: {report.list}, with paths relative to {report.data_root}",
-        f"classes: {len(report.classes)} including {report.classes[0]}; crowds set to ignore: {report.crowds}; "
+        f"annotation{'s' if report.annotations != 1 else ''} {verb} {report.path}",
+        f"list: {report.list}, with paths relative to {report.root}",
+        f"classes: {len(report.class_names)} including {report.class_names[0]}; crowds set to ignore: {report.crowds}; "
         f"masks without objects: {report.empty_masks}",
         _counts("annotations left out", report.left_out),
     ]

@@ -42,14 +42,18 @@ from segdata.text import plural
 @class_options
 @value_range_option
 @click.option(
-    "--only", type=click.Choice(get_args(Code)), multiple=True, metavar="CODE", help="Cure only this; can be repeated"
+    "--only",
+    type=click.Choice(get_args(Code)),
+    multiple=True,
+    metavar="CODE",
+    help="Cure only faults with this code; can be repeated",
 )
 @click.option(
     "--drop",
     type=click.Choice(get_args(Code)),
     multiple=True,
     metavar="CODE",
-    help="Where no cure is certain, drop the sample or annotation; can be repeated",
+    help="Drop samples or annotations with this code where no cure is certain; can be repeated",
 )
 @click.option(
     "--against",
@@ -59,7 +63,10 @@ from segdata.text import plural
     help="Data set that must not share images with this one; can be repeated",
 )
 @click.option(
-    "--drop-from", type=EXISTING_FILE, metavar="LIST|JSON", help="Drop shared images: the data set that loses them"
+    "--drop-from",
+    type=EXISTING_FILE,
+    metavar="LIST|JSON",
+    help="Drop the images shared with --against from this data set",
 )
 @click.option(
     "--upright",
@@ -77,7 +84,7 @@ from segdata.text import plural
     type=click.Choice(get_args(Media)[:-1]),
     default="copy",
     show_default=True,
-    help="How unchanged files get into the folder of changed ones",
+    help="How unchanged files get into the folder of the changed files",
 )
 @workers_option
 @overwrite_option
@@ -92,14 +99,14 @@ def fix_command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Write a list file or a COCO JSON without the faults that check finds, where one cure is certain.
+    """Correct the faults that check finds in a list file or a COCO JSON, where the cure is certain.
 
     The source does not change. Lines and objects without a fault keep their text; without any fault, the result has the
-    same bytes. What is not certain is left, with the question that you must answer. With --drop CODE, its samples or
-    annotations are dropped instead. docs/check.md lists all cures.
+    same bytes. Faults without a certain cure are left, each with a question to answer. With --drop CODE, their samples
+    or annotations are dropped instead. docs/check.md lists all cures.
 
-    Images and labels get other pixels only with --upright, --resize-labels or --map, or if labels have VOC's colors or
-    more than 8 bits. They are in the folder NAME_files beside the list or JSON, with all other files of the set.
+    Pixels change only with --upright, --resize-labels or --map, or if labels have VOC's colors or more than 8 bits. The
+    changed files are then in the folder NAME_files beside the list or JSON, with all other files of the set.
 
     \b
     Example:
@@ -117,19 +124,21 @@ def fix_command(
 def _text(report: FixReport) -> str:
     verb = "written to" if report.written else "would be written to"
     lines = [
-        f"{plural(report.samples, 'sample')} {verb} {report.target}: "
+        f"{plural(report.samples, 'sample')} {verb} {report.path}: "
         f"{plural(report.cured, 'fault')} cured, {report.left} left",
-        f"folder of the files, to use with it: {'--images' if report.kind == 'coco' else '--data_root'} {report.root}",
+        f"image folder, to use with the JSON: --images {report.root}"
+        if report.kind == "coco"
+        else f"data root, to use with the list: --data_root {report.root}",
     ]
     if report.new_files:
-        lines.append(f"files with other pixels: {report.new_files}")
+        lines.append(f"files with changed pixels: {report.new_files}")
     rows = [(one.code, one.severity, *map(str, (one.found, one.cured, one.left))) for one in report.codes]
     if not rows:
         return "\n".join(["no faults found; the result has the same bytes", *lines])
     header, *cells = table([("code", "severity", "found", "cured", "left"), *rows], right=(2, 3, 4)).split("\n")
     blocks = ["\n".join((line, *_details(one))) for line, one in zip(cells, report.codes, strict=True)]
     if report.left:
-        lines.append("what is left can be dropped with --drop CODE, where it is about a sample or an annotation")
+        lines.append("to drop the samples or annotations that still have a fault: --drop CODE")
     return "\n\n".join([header, *blocks, "\n".join(lines)])
 
 

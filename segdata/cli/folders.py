@@ -25,7 +25,9 @@ from segdata.text import plural
 @click.option("--labels", type=EXISTING_DIR, required=True, help="Folder of labels; may be the same folder")
 @click.option("--dst_path", type=ANY_PATH, required=True, metavar="LIST", help="List file to write")
 @click.option(
-    "--data_root", type=EXISTING_DIR, help="Folder that the list's paths are relative to [default: nearest above both]"
+    "--data_root",
+    type=EXISTING_DIR,
+    help="Folder that the list's paths are relative to [default: the nearest above both]",
 )
 @click.option(
     "--ids", type=EXISTING_FILE, help="List only these: a file with one name per line, without prefix and suffix"
@@ -69,8 +71,8 @@ def _pair_list_text(report: folders.FolderReport) -> str:
     verb = "written to" if report.written else "would be written to"
     kinds = ", ".join(f"{kind}: {count}" for kind, count in report.labels.items())
     lines = [
-        f"{plural(report.samples, 'sample')} {verb} {report.list}",
-        f"data root, to use with the list: {report.data_root}",
+        f"{plural(report.samples, 'sample')} {verb} {report.path}",
+        f"data root, to use with the list: --data_root {report.root}",
         f"labels by format: {kinds}",
     ]
     others = report.samples - report.labels.get(folders.INDEX_KIND, 0)

@@ -9,7 +9,7 @@ import click
 from segdata.console.location import read_location
 from segdata.console.options import field_options, json_option
 from segdata.console.render import emit, not_known, table
-from segdata.inspect.info import ForeignInfo, SourceInfo, info
+from segdata.inspect.info import ForeignInfo, SetInfo, SourceInfo, info
 from segdata.records.manifest import ClassInfo, Manifest
 from segdata.text import megabytes, plural
 
@@ -33,9 +33,9 @@ def info_command(as_json: bool, **options: Any) -> None:
     emit(info(**options), as_json, _info_text)
 
 
-def _info_text(found: Manifest | ForeignInfo | SourceInfo) -> str:
-    if isinstance(found, Manifest):
-        return _manifest_text(found)
+def _info_text(found: SetInfo | ForeignInfo | SourceInfo) -> str:
+    if isinstance(found, SetInfo):
+        return _manifest_text(found.manifest)
     return _foreign_text(found) if isinstance(found, ForeignInfo) else _source_text(found)
 
 

@@ -64,15 +64,16 @@ def mask_map_command(
 ) -> None:
     """Turn the masks in a folder into index masks: 8-bit gray PNGs whose pixels are class ids.
 
-    Masks are PNG, TIFF or BMP: gray, palette, RGB or RGBA, in sub-folders too. JPEGs need --nearest or --threshold,
+    Masks are PNG, TIFF or BMP: gray, palette, RGB or RGBA, in subfolders too. JPEGs need --nearest or --threshold,
     since compression changes their values. Values without a class are an error, and nothing is written. The report
-    counts what became what; with --dry-run, it is all that happens.
+    counts the pixels of each value; with --dry-run, nothing is written.
 
     --map takes classes of values, such as 0:0,255:1, with ranges (1-300:1, 1-3:0-2) and * for all other values; a file
     with lines 'name r g b' or 'name value', or CVAT's labelmap.txt; or a name: binary, voc, cityscapes, ade20k,
     pascal-context, camvid. Classes named void, ignore, ignored or __ignore__ get the ignore label.
 
-    Maps of values take a palette's indices, maps of colors its colors. Pixels must be opaque, or all zero.
+    In palette masks, a map of values reads the indices, and a map of colors the colors. Pixels must be opaque, or all
+    zero.
 
     \b
     Example:
@@ -92,12 +93,12 @@ def _text(report: MaskMapReport) -> str:
     verb = "written to" if report.written else "would be written to"
     rows = [(value.source, f"{value.id} ({value.name})", f"{value.pixels:,}") for value in report.values[:_SHOWN]]
     lines = [
-        f"{plural(report.masks, 'index mask')} {verb} {report.target} ({methods})",
+        f"{plural(report.masks, 'index mask')} {verb} {report.path} ({methods})",
         table([("value", "class", "pixels"), *rows], right=(2,)),
     ]
     if len(report.values) > _SHOWN:
         lines.append(f"… and {len(report.values) - _SHOWN} more values; --json shows all")
-    if report.class_names:
-        lines.append(f"class names, for --class_names: {report.class_names}")
+    if report.class_names_file:
+        lines.append(f"class names, for --class_names: {report.class_names_file}")
     lines += [f"left out, {kind}: {count}" for kind, count in report.left_out.items()]
     return "\n".join(lines)

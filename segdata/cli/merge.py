@@ -98,12 +98,12 @@ def merge_command(as_json: bool, **options: Any) -> None:
     rewritten only where ids change. With --class_names, the result has exactly these classes. Labels of lists are not
     rewritten: their values must mean the same classes. --class_names, once for each list, compares them.
 
-    What several parts have appears once and is counted. Conflicts are errors: an image with two labels or two sizes,
+    What several parts contain is written once and counted. Conflicts are errors: an image with two labels or two sizes,
     rows of one name that differ, sets with different value ranges. Other ids that collide get a free number.
 
     Paths in a merged list or JSON are relative to the nearest folder above all data roots or image folders; the report
-    names it. The samples themselves are not read; check does that. Rows of sets are read and counted. One part alone
-    is written with other classes or shards.
+    names it. The samples themselves are not read; check does that. Rows of sets are read and counted. A single
+    part can be merged too, to change its classes or shards.
 
     \b
     Example:
@@ -119,9 +119,9 @@ def _merge_text(report: ListMergeReport | CocoMergeReport | SetMergeReport) -> s
     lines = [table([("part", "samples"), *((name, str(count)) for name, count in report.parts.items())], right=(1,))]
     if isinstance(report, ListMergeReport):
         lines += [
-            f"{plural(report.samples, 'sample')} {_verb(report.written)} {report.list}",
+            f"{plural(report.samples, 'sample')} {_verb(report.written)} {report.path}",
             f"in several lists: {report.repeated}",
-            f"data root, to use with the list: --data_root {report.data_root}",
+            f"data root, to use with the list: --data_root {report.root}",
         ]
     elif isinstance(report, CocoMergeReport):
         lines += _coco_lines(report)
@@ -133,31 +133,30 @@ def _merge_text(report: ListMergeReport | CocoMergeReport | SetMergeReport) -> s
 def _coco_lines(report: CocoMergeReport) -> list[str]:
     counts = ", ".join(f"{name}: {count}" for name, count in report.categories.items())
     lines = [
-        f"{plural(report.images, 'image')} with {plural(report.annotations, 'annotation')} {_verb(report.written)} "
-        f"{report.json}",
+        f"{plural(report.samples, 'image')} with {plural(report.annotations, 'annotation')} {_verb(report.written)} "
+        f"{report.path}",
         f"annotations by category: {counts or 'none'}",
         f"in several JSONs: {plural(report.shared, 'image')}, {plural(report.repeated, 'annotation')}",
         "new ids: " + ", ".join(f"{count} {what}" for what, count in report.renumbered.items()),
         *_left_out_lines(report.left_out, "annotation"),
-        f"image folder, to use with the JSON: --images {report.image_root}",
+        f"image folder, to use with the JSON: --images {report.root}",
     ]
     return lines + ([f"kept from the first JSON:\n{name_first(report.warnings)}"] if report.warnings else [])
 
 
 def _set_lines(report: SetMergeReport) -> list[str]:
-    result = report.result
-    rows = f"{plural(result.rows, 'row')} in {plural(len(result.shard_rows), 'shard')}"
-    unit = "pixel" if result.ignore_label is not None else "instance"
-    counts = ", ".join(f"{each.name}: {each.images}" for each in result.classes)
+    rows = f"{plural(report.rows, 'row')} in {plural(len(report.shard_rows), 'shard')}"
+    unit = "pixel" if report.ignore_label is not None else "instance"
+    counts = ", ".join(f"{each.name}: {each.images}" for each in report.classes)
     lines = [
-        f"{rows} {_verb(result.written)} {result.target}",
+        f"{rows} {_verb(report.written)} {report.path}",
         f"images by class: {counts}",
         f"in several sets: {plural(report.repeated, 'row')}; labels changed: {plural(report.labels_changed, 'row')}; "
         f"new image ids: {report.image_ids_changed}",
         *_left_out_lines(report.left_out, unit),
     ]
-    if result.ignore_label is not None:
-        lines.append(f"ignore label: {result.ignore_label}")
+    if report.ignore_label is not None:
+        lines.append(f"ignore label: {report.ignore_label}")
     return lines
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -13,6 +13,21 @@ from segdata.console.render import emit
 from segdata.miniature.tool_exports import ToolKind
 
 _Own = Literal["voc", "sbd", "coco", "tif"]
+
+
+@dataclass(frozen=True)
+class SampleReport:
+    """Report of `sample`.
+
+    Attributes:
+        path: directory of the miniature.
+        kind: raw data set that it imitates.
+        contents: its counts and names, by what they are.
+    """
+
+    path: str
+    kind: str
+    contents: dict[str, Any]
 
 
 @click.command("sample")
@@ -41,7 +56,9 @@ def sample_command(directory: Path, kind: _Own | ToolKind, train: int, val: int,
     Example:
       segdata sample miniature
     """
-    emit(_write(kind, directory, train, val, seed), as_json, lambda report: _sample_text(directory, report))
+    contents = _write(kind, directory, train, val, seed)
+    contents.pop("root", None)
+    emit(SampleReport(str(directory), kind, contents), as_json, _sample_text)
 
 
 def _write(kind: _Own | ToolKind, directory: Path, train: int, val: int, seed: int) -> dict[str, Any]:
@@ -60,9 +77,9 @@ def _write(kind: _Own | ToolKind, directory: Path, train: int, val: int, seed: i
     return devkit | {"sbd_train": release.train, "sbd_val": release.val}
 
 
-def _sample_text(directory: Path, report: dict[str, Any]) -> str:
-    found = (f"{name.replace('_', ' ')} {_brief(value)}" for name, value in report.items() if name != "root")
-    return f"written to {directory}: {', '.join(found)}"
+def _sample_text(report: SampleReport) -> str:
+    found = (f"{name.replace('_', ' ')} {_brief(value)}" for name, value in report.contents.items())
+    return f"written to {report.path}: {', '.join(found)}"
 
 
 def _brief(value: Any) -> str:

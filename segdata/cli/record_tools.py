@@ -65,7 +65,8 @@ def _unpack_text(report: UnpackReport) -> str:
     verb = "written to" if report.written else "would be written to"
     what = "images and labels" if report.task == "semantic" else "images"
     instances = "" if report.instances is None else f", {plural(report.instances, 'instance')}"
-    lines = [f"{what} of {plural(report.rows, 'row')}{instances} {verb} {report.target}, listed in {report.samples}"]
+    listing = report.file.removeprefix(f"{report.path}/")
+    lines = [f"{what} of {plural(report.rows, 'row')}{instances} {verb} {report.path}, listed in {listing}"]
     if report.renamed:
         lines += [f"{plural(len(report.renamed), 'image')} with a name of another row:", name_first(report.renamed)]
     if report.odd:
@@ -76,14 +77,12 @@ def _unpack_text(report: UnpackReport) -> str:
 def _command(report: UnpackReport) -> str:
     """Return the command that reads the files as the set does."""
     options = {
-        "class_names": f"{report.target}/{report.class_names}" if report.class_names else None,
+        "class_names": report.class_names_file,
         "ignore_label": report.ignore_label,
         "value_range": report.value_range,
     }
     given = [part for name, value in options.items() if value is not None for part in (f"--{name}", str(value))]
-    return shlex.join(
-        ["segdata", "to-mindrecord", f"{report.target}/{report.samples}", *given, "--no-shuffle", "--dst_path", "SET"]
-    )
+    return shlex.join(["segdata", "to-mindrecord", report.file, *given, "--no-shuffle", "--dst_path", "SET"])
 
 
 @click.command("adopt")
@@ -125,7 +124,7 @@ def _adopt_text(report: AdoptReport) -> str:
     manifest = report.manifest
     verb = "adopted: its manifest is written" if report.written else "can be adopted"
     shards = plural(len(manifest.shards), "shard")
-    lines = [f"{report.directory}: {plural(manifest.rows, 'row')} in {shards}, {verb}"]
+    lines = [f"{report.path}: {plural(manifest.rows, 'row')} in {shards}, {verb}"]
     lines += unused_classes(manifest.classes)
     if report.warnings:
         lines += [f"images stored rotated, kept as stored ({len(report.warnings)}):", name_first(report.warnings)]

@@ -121,12 +121,12 @@ def _open(
 def _convert_text(report: ConvertReport, unknown: Sequence[str]) -> str:
     shards = len(report.shard_rows)
     rows = f"{plural(report.rows, 'row')} in {plural(shards, 'shard')}"
-    lines = [f"{rows} would be written to {report.target}"]
+    lines = [f"{rows} would be written to {report.path}"]
     if report.finished:
-        lines = [f"{rows} in {report.target} already: an earlier run finished this conversion; nothing was written"]
+        lines = [f"{rows} in {report.path} already: an earlier run finished this conversion; nothing was written"]
     elif report.written:
         lines = [
-            f"{rows} written to {report.target}: {megabytes(report.bytes_on_disk)} "
+            f"{rows} written to {report.path}: {megabytes(report.bytes_on_disk)} "
             f"for {megabytes(report.payload_bytes)} of images and labels"
         ]
     if report.shards_kept:
@@ -198,6 +198,6 @@ def _verify_text(report: VerifyReport) -> str:
         depth += " and MindSpore's reading" if report.with_mindspore else ""
         rows = plural(report.rows, "row")
         shards = plural(report.shards, "shard")
-        return f"{report.directory}: {rows} in {shards}, intact ({depth} checked)"
+        return f"{report.path}: {rows} in {shards}, intact ({depth} checked)"
     problems = plural(len(report.problems), "problem")
-    return f"{report.directory}: {problems}\n{name_first(report.problems)}"
+    return f"{report.path}: {problems}\n{name_first(report.problems)}"

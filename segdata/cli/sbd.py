@@ -16,7 +16,7 @@ from segdata.console.options import (
     overwrite_option,
 )
 from segdata.console.render import emit, progress_bar, table
-from segdata.sources.sbd.merge import AUGMENTED_LIST, MASK_DIR, MAT_DIR, MergeReport, sbd_merge
+from segdata.sources.sbd.merge import AUGMENTED_LIST, MASK_DIR, MAT_DIR, SbdMergeReport, sbd_merge
 
 
 @click.command("sbd-merge")
@@ -60,7 +60,7 @@ def sbd_merge_command(as_json: bool, data_root: Path, **options: Any) -> None:
     emit(sbd_merge(data_root, progress=progress_bar, **options), as_json, _merge_text)
 
 
-def _merge_text(report: MergeReport) -> str:
+def _merge_text(report: SbdMergeReport) -> str:
     counts = report.counts
     masks = counts.samples - counts.voc_train
     verb = "written to" if report.written else "would be written to"
@@ -76,7 +76,7 @@ def _merge_text(report: MergeReport) -> str:
     ]
     lines = [
         f"{counts.samples:,} sample{'s' if counts.samples != 1 else ''} {verb} {report.list}",
-        f"{masks:,} index mask{'s' if masks != 1 else ''} {verb} {report.masks}",
+        f"{masks:,} index mask{'s' if masks != 1 else ''} {verb} {report.path}",
         table(rows, right=(1,)),
         *(
             f"missing in {folder}: {count:,} file{'s' if count != 1 else ''}, needed to write the masks and the list"
@@ -86,7 +86,7 @@ def _merge_text(report: MergeReport) -> str:
     return "\n".join(lines)
 
 
-def _against_usual(report: MergeReport) -> str:
+def _against_usual(report: SbdMergeReport) -> str:
     more = report.counts.samples - report.usual
     if not more:
         return "the usual number"

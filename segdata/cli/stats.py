@@ -58,7 +58,7 @@ def stats_command(plot: Path | None, overwrite: bool, as_json: bool, **options: 
 
 
 def _stats_text(report: StatsReport, plot: Path | None) -> str:
-    of_all = f"{report.samples - len(report.left_out)} of {report.samples}" if report.left_out else report.samples
+    of_all = f"{report.samples - len(report.unreadable)} of {report.samples}" if report.unreadable else report.samples
     samples = f"{of_all} sample{'s' if report.samples != 1 else ''}"
     lines = [f"{report.path}: {report.task} data set, {samples} counted", "", _class_table(report), ""]
     if report.ignore_label is not None:
@@ -74,7 +74,7 @@ def _stats_text(report: StatsReport, plot: Path | None) -> str:
     if plot:
         lines.append(f"plot       {plot}")
     lines += not_known(report.unknown)
-    left_out = {"sample": report.left_out, "annotation": report.annotations_left_out}
+    left_out = {"sample": report.unreadable, "annotation": report.annotations_left_out}
     for what, faults in left_out.items():
         if faults:
             left = f"{len(faults)} {what}{'s' if len(faults) != 1 else ''} left out"

@@ -20,7 +20,7 @@ from segdata.console.options import (
     value_range_option,
 )
 from segdata.console.render import emit, progress_bar
-from segdata.errors import InvalidInputError, SegDataError
+from segdata.errors import InvalidInputError
 from segdata.images.tiff_directories import axes_words
 from segdata.images.values import Percentiles, ValueRange, parse_value_range
 from segdata.labels.map_file import load_map
@@ -28,7 +28,7 @@ from segdata.labels.map_pixels import Unknown
 from segdata.labels.value_map import ValueMap
 from segdata.lists.folds import Fold, LastBlock, Order
 from segdata.sources.instance_masks.convert import DEFAULT_CLASS
-from segdata.sources.tif.meaning import MAX_BORDER, UnmappedLabelsError
+from segdata.sources.tif.meaning import MAX_BORDER
 from segdata.sources.tif.report import SliceReport
 from segdata.sources.tif.slice import tif_slice
 from segdata.sources.tif.values import Depth, Format
@@ -76,12 +76,12 @@ def _old_range(
     show_default=True,
     help="Label values that the map does not name: an error, or the ignore label 255",
 )
-@click.option("--instances", is_flag=True, help="Label values number objects: write a COCO JSON")
+@click.option("--instances", is_flag=True, help="Label values are object ids: write a COCO JSON")
 @click.option(
     "--border",
     type=click.IntRange(1, MAX_BORDER),
     metavar="N",
-    help="Label values number objects: write index masks, and a class up to N pixels from two objects",
+    help="Label values are object ids: write index masks, with a class up to N pixels from two objects",
 )
 @click.option("--class_name", metavar="NAME", help=f"Class of all objects, without a map [default: {DEFAULT_CLASS}]")
 @click.option(
@@ -115,7 +115,7 @@ def _old_range(
     type=click.IntRange(min=1),
     default=1024,
     show_default=True,
-    help="Refuse pages that claim more memory",
+    help="Refuse pages that claim more memory, in MB",
 )
 @cluster_options
 @overwrite_option
@@ -140,9 +140,9 @@ def tif_slice_command(
     Samples keep their values unless --depth 8bit is given; it scales all slices alike, by --value_range. --map turns
     label values into class ids, as in mask-map: 0:0,255:1, 1-300:1 or *:1, a file, or a name such as binary.
 
-    If label values number objects, 0 is background. --instances writes a COCO JSON, instances_all.json, beside the
+    If label values are object ids, 0 is background. --instances writes a COCO JSON, instances_all.json, beside the
     slices. --border N writes index masks: 0 background, 1 objects, 2 what is up to N pixels from two objects; this
-    separates touching cells. With --map, the numbers have several classes, and the border is the class after them.
+    separates touching cells. --map gives the ids their classes, and the border is the class after the last one.
 
     Neighboring slices are similar, so --folds uses contiguous blocks; --order course shuffles pages as the U-Net course
     does. The lists are all_lst.txt, or train_lst.txt and val_lst.txt; the JSONs are named alike.
@@ -161,13 +161,8 @@ def tif_slice_command(
             raise click.UsageError(f"--{label_option} needs --labels")
     if options["value_range"] and options["depth"] == "keep":
         raise click.UsageError("--value_range needs --depth 8bit")
-    try:
-        split = _split(folds, fold, order, val_block)
-        report = tif_slice(images, split=split, progress=progress_bar, **options)
-    except UnmappedLabelsError as error:
-        proposal = ",".join(f"{value}:{id_}" for value, id_ in error.proposal.items())
-        raise SegDataError(f"{error} (--map {proposal})") from error
-    emit(report, as_json, _slice_text)
+    split = _split(folds, fold, order, val_block)
+    emit(tif_slice(images, split=split, progress=progress_bar, **options), as_json, _slice_text)
 
 
 def _split(folds: int | None, fold: int | None, order: Order | None, val_block: int | None) -> Fold | LastBlock | None:
@@ -187,7 +182,7 @@ def _split(folds: int | None, fold: int | None, order: Order | None, val_block: 
 def _slice_text(report: SliceReport) -> str:
     verb = "written to" if report.written else "would be written to"
     pages = f"{report.pages} of {plural(report.stack_pages, 'page')}"
-    lines = [f"{pages}, {report.form}, {verb} {report.target}"]
+    lines = [f"{pages}, {report.form}, {verb} {report.path}"]
     lines.append(_axes_line(report))
     if report.scaled:
         low, high = report.scaled
@@ -202,12 +197,12 @@ def _slice_text(report: SliceReport) -> str:
     if report.objects:
         categories = ", ".join(f"{name}: {count}" for name, count in report.objects.items())
         lines.append(f"{plural(sum(report.objects.values()), 'object')} by category: {categories}")
-        lines.append(f"image folder, to use with the JSON: --images {report.target}")
-    if report.class_names:
-        lines.append(f"class names, for --class_names: {report.class_names}")
+        lines.append(f"image folder, to use with the JSON: --images {report.path}")
+    if report.class_names_file:
+        lines.append(f"class names, for --class_names: {report.class_names_file}")
     if report.split:
         lines.append(f"split: {report.split}; val pages {_ranges(report.split_pages['val'])}")
-    for part, path in report.lists.items():
+    for part, path in report.files.items():
         samples = len(report.split_pages[part])
         lines.append(f"{plural(samples, 'image' if report.objects else 'sample')} in {path}")
     return "\n".join(lines)

@@ -42,7 +42,7 @@ def voc_decolor_command(colormap: str, as_json: bool, **options: Any) -> None:
     """Turn color masks into index masks: 8-bit gray PNGs whose pixels are class ids, with 255 for ignore.
 
     PNGs whose palette is the color map are rewritten without decoding. RGB masks, RGBA masks and masks with other
-    palettes are converted color by color, sub-folders too. Gray masks are read by color if all colors of the map are
+    palettes are converted color by color, in subfolders too. Gray masks are read by color if all colors of the map are
     gray, or a class has the color of another's id (255 is void); otherwise they must contain class ids. A pixel of an
     unknown color is an error, and nothing is written. Index masks appear black because class ids are small numbers.
 
@@ -60,7 +60,7 @@ def voc_decolor_command(colormap: str, as_json: bool, **options: Any) -> None:
 def _decolor_text(report: voc_decolor.DecolorReport) -> str:
     methods = f"{report.rewritten} rewritten without decoding, {report.by_color} by color, {report.copied} copied"
     verb = "written to" if report.written else "would be written to"
-    lines = [f"{plural(report.masks, 'index mask')} {verb} {report.target} ({methods})"]
+    lines = [f"{plural(report.masks, 'index mask')} {verb} {report.path} ({methods})"]
     if report.left_out:
         lines.append(f"left out, not masks: {len(report.left_out)} ({', '.join(report.left_out[:10])})")
     return "\n".join(lines)
@@ -83,7 +83,7 @@ def _decolor_text(report: voc_decolor.DecolorReport) -> str:
 def voc_list_command(as_json: bool, data_root: Path, **options: Any) -> None:
     """Write voc_train_lst.txt, voc_val_lst.txt, …: image and label path of each sample, relative to the data root.
 
-    Ids may have spaces and name sub-folders; images may have any format that segdata reads. Ids that match no image,
+    Ids may have spaces and name subfolders; images may have any format that segdata reads. Ids that match no image,
     missing labels, duplicate ids and ids in both train and val are errors; all of them are reported at once.
 
     \b
@@ -96,4 +96,4 @@ def voc_list_command(as_json: bool, data_root: Path, **options: Any) -> None:
 
 def _lists_text(report: voc.ListReport) -> str:
     verb = "written to" if report.written else "would be written to"
-    return "\n".join(f"{plural(report.samples[name], 'sample')} {verb} {path}" for name, path in report.lists.items())
+    return "\n".join(f"{plural(report.samples[name], 'sample')} {verb} {path}" for name, path in report.files.items())

@@ -39,7 +39,7 @@ def _read(path: Path) -> memoryview:
         raise InvalidInputError(f"{path}: {error}") from error
     except MemoryError as error:
         size = path.stat().st_size
-        raise InvalidInputError(f"{path}: has {size:,} bytes, more than there is memory", "too_large") from error
+        raise InvalidInputError(f"{path}: has {size:,} bytes, more than fit into memory", "too_large") from error
     if not data:
         raise InvalidInputError(f"{path}: is empty; expected COCO instances as JSON")
     text = data[3:] if data[:3].tobytes() == codecs.BOM_UTF8 else data
@@ -64,6 +64,8 @@ def _decode(data: memoryview, type_: type[_T], where: str) -> _T:
     try:
         return msgspec.json.decode(data, type=type_)
     except msgspec.ValidationError as error:
+        if not bytes(data[:_BLOCK]).lstrip().startswith(b"{"):
+            raise InvalidInputError(f"{where}: not a COCO instances file; expected an object {{…}}") from error
         raise InvalidInputError(f"{where}: not a COCO instances file: {error}") from error
     except msgspec.DecodeError as error:
         raise InvalidInputError(f"{where}: {_damage(data, error)}") from error
@@ -77,4 +79,6 @@ def _damage(data: memoryview, error: msgspec.DecodeError) -> str:
     word = re.match(rb"NaN|Infinity", data[int(place[1]) :][:9]) if place else None
     if word and place:
         return f"contains {word[0].decode()} at byte {place[1]}, which is not JSON; expected a number"
-    return f"damaged JSON: {error}"
+    if place and not bytes(data[: int(place[1])]).strip():
+        return "not a JSON file; expected COCO instances"
+    return f"damaged JSON: {str(error).removeprefix('JSON is malformed: ')}"

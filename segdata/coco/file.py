@@ -25,7 +25,7 @@ _Member = TypeVar("_Member", "Image", "Category")
 
 MEMBERS = ("images", "annotations", "categories")
 
-#: What `iscrowd` 1 means: objects that cannot be told apart, or one object, because a tool sets it for every mask.
+#: What `iscrowd` 1 means: objects that cannot be distinguished, or one object, because a tool sets it for every mask.
 CrowdMeaning = Literal["crowd", "object"]
 
 

@@ -137,7 +137,7 @@ def pillow_header(opened: Image, head: bytes) -> ImageHeader:
     # A camera's JPEG may be followed by previews (MPO); the first image is the picture.
     if opened.format != "MPO" and (frames := getattr(opened, "n_frames", 1)) > 1:
         raise InvalidInputError(
-            f"contains {frames} images; expected one. Save each as a file of its own.", "unsupported_image"
+            f"contains {frames} images; expected one. Save each in its own file.", "unsupported_image"
         )
     mode, dtype = opened.mode, "uint8"
     if head.startswith(PNG_START) and head[24] == 16:

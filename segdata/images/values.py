@@ -18,6 +18,10 @@ class ValueRange:
 
     One range serves all images of a set, so that they stay comparable.
 
+    Attributes:
+        low: the sample that becomes 0.
+        high: the sample that becomes 255.
+
     >>> ValueRange(0, 4095).scale(np.array([0, 4095, 5000], np.uint16)).tolist()
     [0.0, 255.0, 255.0]
     """
@@ -40,7 +44,7 @@ class ValueRange:
             InvalidInputError: when a sample is not a number.
         """
         if samples.dtype.kind == "f" and np.isnan(samples).any():
-            raise InvalidInputError("holds values that are not numbers (NaN)", "unreadable")
+            raise InvalidInputError("contains values that are not numbers (NaN)", "unreadable")
         # float32 holds all integers of 16 bits, float64 those of 53.
         exact: type[np.float32 | np.float64] = np.float32 if samples.dtype.itemsize <= 2 else np.float64
         scaled: npt.NDArray[Any] = samples.astype(exact)

@@ -23,9 +23,10 @@ class AnnotationsReport:
     """Report of `labelme`, `yolo_seg` and `masks_to_coco`.
 
     Attributes:
-        files: number of images by JSON.
-        image_root: folder that the image names in the JSON are relative to; `--images` of later commands.
-        images: number of images.
+        path: the COCO JSON, or the directory of several.
+        root: folder that the image names in the JSON are relative to; `--images` of later commands.
+        samples: number of images.
+        samples_by_file: number of images by JSON.
         without_objects: number of images without objects.
         objects: number of objects by category, in the order of the category ids, without crowds.
         crowds: number of crowds. Faulty objects that ``on_error="skip"`` kept as crowds are among them.
@@ -36,9 +37,10 @@ class AnnotationsReport:
         written: false after a dry run.
     """
 
-    files: dict[str, int]
-    image_root: str
-    images: int
+    path: str
+    root: str
+    samples: int
+    samples_by_file: dict[str, int]
     without_objects: int
     objects: dict[str, int]
     crowds: int
@@ -62,15 +64,26 @@ class Collected:
         return Path(os.path.commonpath([image.path.parent for image in self.images]))
 
     def report(
-        self, files: dict[str, int], root: Path, categories: Sequence[str], others: Counter[str], *, written: bool
+        self,
+        dst_path: Path,
+        root: Path,
+        categories: Sequence[str],
+        others: Counter[str],
+        *,
+        files: dict[str, int] | None = None,
+        written: bool,
     ) -> AnnotationsReport:
-        """Return the report of these images, written to the JSON `files`; `others` are left out besides."""
+        """Return the report of these images, written to `dst_path`; `others` are left out besides.
+
+        `files` has the number of images by JSON, if there are several.
+        """
         instances = [instance for image in self.images for instance in image.instances]
         objects = Counter(instance.category for instance in instances if not instance.crowd)
         return AnnotationsReport(
-            files=files,
-            image_root=str(root),
-            images=len(self.images),
+            path=str(dst_path),
+            root=str(root),
+            samples=len(self.images),
+            samples_by_file=files or {str(dst_path): len(self.images)},
             without_objects=sum(not image.instances for image in self.images),
             objects={name: objects[name] for name in categories},
             crowds=sum(instance.crowd for instance in instances),
@@ -116,8 +129,8 @@ def collect(source: Path, results: Iterable[AnnotatedImage], on_error: OnError) 
             kept[result.path] = result
     if faults and on_error == "fail":
         raise FaultsError(
-            f"{source}: {plural(len(faults), 'fault')}; nothing was written. Correct the annotations, or continue "
-            "without them by --on-error skip",
+            f"{source}: {plural(len(faults), 'fault')}; nothing was written. Correct the annotations, or leave "
+            "them out with --on-error skip",
             faults,
         )
     if not kept:

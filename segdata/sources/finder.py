@@ -23,7 +23,7 @@ CLASS_FLAG = re.compile(r"\s+(-1|0|1)$")
 
 
 class IdFiles:
-    """Finds the file of each id in one folder and records the ids without one; an id may name a sub-folder.
+    """Finds the file of each id in one folder and records the ids without one; an id may name a subfolder.
 
     Attributes:
         folder: the folder, relative to the data root.
@@ -51,7 +51,7 @@ class IdFiles:
         return (self.folder / id_).with_name(names[0]).as_posix() if names else ""
 
     def ids(self) -> set[str]:
-        """Return the ids with a file in the folder itself, and in the sub-folders that were searched so far."""
+        """Return the ids with a file in the folder itself, and in the subfolders that were searched so far."""
         return {f"{parent}/{stem}" if parent else stem for parent, names in self._listed.items() for stem in names}
 
     def near(self, ids: Collection[str]) -> dict[str, str]:

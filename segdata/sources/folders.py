@@ -51,10 +51,10 @@ class FolderReport:
     """Report of `pair_list`.
 
     Attributes:
-        list: path of the list.
-        data_root: the folder that the paths in the list are relative to.
+        path: path of the list.
+        root: folder that the paths in the list are relative to; `--data_root` of later commands.
         samples: number of samples.
-        labels: number of labels by kind (`INDEX_KIND`, ``"8-bit palette PNG"``, ``"TIFF L"``, …).
+        labels: number of labels by kind (``"8-bit gray PNG"``, ``"8-bit palette PNG"``, ``"TIFF L"``, …).
         left_out: number of files in both folders that are neither images nor labels, by extension.
         unpaired: number of files left out with ``unpaired="skip"``: ``"images without a label"`` and
             ``"labels without an image"``.
@@ -63,8 +63,8 @@ class FolderReport:
         written: false after a dry run.
     """
 
-    list: str
-    data_root: str
+    path: str
+    root: str
     samples: int
     labels: dict[str, int]
     left_out: dict[str, int]
@@ -112,7 +112,7 @@ def pair_list(
         label_prefix: the same as `image_prefix` for labels.
         label_suffix: the same as `image_suffix` for labels.
         unpaired: ``skip`` leaves out images without a label and labels without an image, and counts them.
-        recursive: also search sub-folders, also those that are links. A folder that can be reached by several paths is
+        recursive: also search subfolders, also those that are links. A folder that can be reached by several paths is
             searched once, without a link if possible; hidden folders are not searched.
         overwrite: replace the list.
         dry_run: check everything, but write nothing.
@@ -159,8 +159,8 @@ def pair_list(
     used = {file for files in (*image_names.values(), *label_names.values()) for file in files}
     left_out = Counter(file.suffix.lower() or file.name for file in {*image_files, *label_files} - used)
     return FolderReport(
-        list=str(dst_path),
-        data_root=str(root),
+        path=str(dst_path),
+        root=str(root),
         samples=len(matches),
         labels=dict(Counter(match.kind for match in matches).most_common()),
         left_out=dict(left_out.most_common()),

@@ -27,7 +27,7 @@ class Instance:
         segmentation: polygons ``[x0, y0, x1, y1, …]`` in pixels, or run lengths.
         area: pixels of its mask.
         bbox: x, y, width and height of its mask in pixels.
-        crowd: whether the region contains objects that cannot be told apart.
+        crowd: whether the region contains objects that cannot be distinguished.
     """
 
     category: str

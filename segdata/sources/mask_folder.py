@@ -119,8 +119,8 @@ def convert_masks(
         raise FaultsError(f"{len(faults)} of {plural(len(names), 'mask')} cannot be converted{cure}", faults)
     if IGNORE in found_ids and found_ids <= {0, IGNORE} and mapping.map.ignore_label == IGNORE:
         raise InvalidInputError(
-            f"{source}: gray masks hold only 0 and 255, and 255 is the ignore label; no class but 0 is left. Make 255 "
-            f"a class with segdata mask-map {source} --map binary --dst_path NEW.",
+            f"{source}: gray masks contain only 0 and 255, which is the ignore label; only class 0 is left. Make "
+            f"255 a class with segdata mask-map {source} --map binary --dst_path NEW.",
             "binary_mask",
         )
     return Converted(methods, counts)

@@ -40,26 +40,26 @@ class MaskMapReport:
     """Report of `mask_map`.
 
     Attributes:
+        path: folder of the index masks.
         source: folder of the masks.
-        target: folder of the index masks.
         masks: number of masks.
         rewritten: number of those whose palette was removed without encoding the pixels again.
         mapped: number of those whose values or colors were mapped.
         copied: number of those that were index masks already.
         values: what became what, by value.
-        class_names: file of the class names in `target`; None if the map has no names.
+        class_names_file: file of the class names, in `path`; None if the map has no names.
         left_out: number of other files by extension, and of masks without the suffix.
         written: false after a dry run.
     """
 
+    path: str
     source: str
-    target: str
     masks: int
     rewritten: int
     mapped: int
     copied: int
     values: tuple[MappedValue, ...]
-    class_names: str | None
+    class_names_file: str | None
     left_out: dict[str, int]
     written: bool
 
@@ -79,10 +79,10 @@ def mask_map(
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> MaskMapReport:
-    """Convert the masks in a folder and its sub-folders to index PNGs: 8-bit gray, pixel = class id.
+    """Convert the masks in a folder and its subfolders to index PNGs: 8-bit gray, pixel = class id.
 
     Masks are PNG, TIFF or BMP files: gray, with a palette, RGB or RGBA, of 1 to 16 bits, or TIFFs of any integers.
-    Their names and sub-folders are kept. With `nearest` or `threshold`, JPEG and WebP are accepted too.
+    Their names and subfolders are kept. With `nearest` or `threshold`, JPEG and WebP are accepted too.
 
     Args:
         src_path: folder of masks.
@@ -115,14 +115,14 @@ def mask_map(
         if staging and class_names:
             write_class_names(staging / CLASS_NAMES, class_names)
     return MaskMapReport(
+        path=str(dst_path),
         source=str(src_path),
-        target=str(dst_path),
         masks=len(names),
         rewritten=converted.methods["rewritten"],
         mapped=converted.methods["mapped"],
         copied=converted.methods["copied"],
         values=_values(converted.counts, mapping.map),
-        class_names=str(dst_path / CLASS_NAMES) if class_names else None,
+        class_names_file=str(dst_path / CLASS_NAMES) if class_names else None,
         left_out=dict(Counter(_kind(name) for name in left_out).most_common()),
         written=not dry_run,
     )
@@ -132,11 +132,13 @@ def _mapping(
     map: ValueMap | None, threshold: int | None, nearest: float | None, unknown: Unknown, ignore_label: int
 ) -> MaskMapping:
     if (map is None) == (threshold is None):
-        raise OptionError("expected either a map or a threshold. Give --map or --threshold.")
+        raise OptionError("--map, --threshold: expected exactly one of them, to give each mask value a class")
     if map is not None:
         return MaskMapping(map, nearest, unknown)
     if nearest is not None:
-        raise OptionError("a threshold has a class for each value; expected no --nearest with --threshold")
+        raise OptionError(
+            "--nearest has no effect with --threshold, which gives each value a class. Leave out one of them."
+        )
     assert threshold is not None
     return MaskMapping(threshold_map(threshold, ignore_label), None, unknown, shown=True)
 

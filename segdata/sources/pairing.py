@@ -59,7 +59,7 @@ def tell_apart(
     """
     if image.same(label):
         raise InvalidInputError(
-            f"{folder}: contains both images and labels. Name the suffix of the labels with --label_suffix, or their "
+            f"{folder}: given for both images and labels. Name the suffix of the labels with --label_suffix, or their "
             "prefix with --label_prefix."
         )
     if image == Naming():
@@ -83,7 +83,7 @@ def check_common(image_folder: Path, images: FilesByName, label_folder: Path, la
         if not names:
             raise InvalidInputError(
                 f"{folder}: contains no {what}; expected files that end in {', '.join(IMAGE_SUFFIXES)} and have the "
-                "given prefix and suffix, if any. Search sub-folders with --recursive."
+                "given prefix and suffix, if any. Search subfolders with --recursive."
             )
     if not images.keys() & labels.keys():
         raise InvalidInputError(

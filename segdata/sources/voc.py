@@ -50,10 +50,19 @@ def find_devkit(root: Path, holding: str | Path = IMAGE_DIR) -> Path:
 
 @dataclass(frozen=True)
 class ListReport:
-    """Report of `voc_list`: path and number of samples of each list file, by split."""
+    """Report of `voc_list`.
 
+    Attributes:
+        path: folder of the lists.
+        root: folder that the paths in them are relative to; `--data_root` of later commands.
+        files: path of the list of each split.
+        samples: number of samples of each split.
+        written: false after a dry run.
+    """
+
+    path: str
     root: str
-    lists: dict[str, str]
+    files: dict[str, str]
     samples: dict[str, int]
     written: bool
 
@@ -69,7 +78,7 @@ def voc_list(
 ) -> ListReport:
     """Write a list such as ``voc_train_lst.txt`` per split: image and label of each id, relative to `data_root`.
 
-    Images may have any format that segdata reads. An id may have spaces, and it may name a sub-folder of
+    Images may have any format that segdata reads. An id may have spaces, and it may name a subfolder of
     ``JPEGImages`` and `label_dir`, as in CVAT's exports.
 
     Args:
@@ -114,8 +123,9 @@ def voc_list(
         texts = {path.name: format_list(pairs[name]).encode() for name, path in lists.items()}
         write_together(folder, texts, overwrite=overwrite)
     return ListReport(
+        path=str(folder),
         root=str(data_root),
-        lists={name: str(path) for name, path in lists.items()},
+        files={name: str(path) for name, path in lists.items()},
         samples={name: len(found) for name, found in pairs.items()},
         written=not dry_run,
     )

@@ -17,10 +17,21 @@ from segdata.sources.voc import COLOR_DIR, INDEX_DIR, find_devkit
 
 @dataclass(frozen=True)
 class DecolorReport:
-    """Report of `voc_decolor`: number of masks by method, and the files in the folder that are not masks."""
+    """Report of `voc_decolor`.
 
+    Attributes:
+        path: folder of the index masks.
+        source: folder of the palette masks.
+        masks: number of masks.
+        rewritten: number of those whose palette was removed without encoding the pixels again.
+        by_color: number of those whose colors were mapped to class ids.
+        copied: number of those that were index masks already.
+        left_out: names of the files in the folder that are not masks.
+        written: false after a dry run.
+    """
+
+    path: str
     source: str
-    target: str
     masks: int
     rewritten: int
     by_color: int
@@ -40,7 +51,7 @@ def voc_decolor(
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> DecolorReport:
-    """Convert every mask in `SegmentationClass` and its sub-folders to an index PNG in `SegmentationClassGray`.
+    """Convert every mask in `SegmentationClass` and its subfolders to an index PNG in `SegmentationClassGray`.
 
     `mask_map` does the same for any folder, and counts what became what. Here, masks whose palette is the color map are
     not even decoded.
@@ -69,8 +80,8 @@ def voc_decolor(
     with staged_unless(dry_run, target, overwrite=overwrite) as staging:
         converted = convert_masks(source, masks, mapping, staging, count=False, workers=workers, progress=progress)
     return DecolorReport(
+        path=str(target),
         source=str(source),
-        target=str(target),
         masks=len(masks),
         rewritten=converted.methods["rewritten"],
         by_color=converted.methods["mapped"],

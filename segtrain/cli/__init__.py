@@ -13,7 +13,7 @@ from segtrain.requirements import naming_the_extra
 #: The commands in the order of the way, by heading in the help: module and name of each in this package, and the first
 #: sentence of its help.
 _COMMANDS = {
-    "Before a training": {
+    "Before training": {
         "recipes": (
             "recipes:recipes_command",
             "List the recipes for fit, or print the recipe NAME as YAML.",
@@ -31,7 +31,7 @@ _COMMANDS = {
             "Write the rank table of a run on Ascend, for launching without msrun.",
         ),
     },
-    "Training and scores": {
+    "Training and evaluation": {
         "fit": (
             "fit:fit_command",
             "Train a network on a record set.",
@@ -46,7 +46,7 @@ _COMMANDS = {
             "Evaluate a checkpoint on every row of a record set, or every sample of a list file.",
         ),
     },
-    "Use of a trained network": {
+    "Using a trained network": {
         "predict": (
             "predict:predict_command",
             "Segment images, each at its original size.",

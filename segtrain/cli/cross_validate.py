@@ -29,7 +29,13 @@ if TYPE_CHECKING:
 
 
 @click.command("cross-validate")
-@click.option("--recipe", "recipe_name", metavar="NAME", required=True, help=f"Settings: {', '.join(recipe_names())}")
+@click.option(
+    "--recipe",
+    "recipe_name",
+    metavar="NAME",
+    required=True,
+    help=f"Settings to start from: {', '.join(recipe_names())}",
+)
 @click.option("--data_root", type=EXISTING_DIR, required=True, help="Folder that the list's paths are relative to")
 @click.option("--data_lst", type=EXISTING_FILE, required=True, help="List file of all samples, in their natural order")
 @class_options
@@ -47,12 +53,18 @@ if TYPE_CHECKING:
     type=click.Choice(get_args(Order)),
     default="blocks",
     show_default=True,
-    help="Contiguous blocks, or shuffled as in the courses",
+    help="Split into contiguous blocks, or shuffled as in the MindSpore courses",
 )
 @click.option("--fold", "only", type=int, multiple=True, help="Run only this fold, counted from 0; can be repeated")
 @options_of(TEST_TIME_AUGMENTATION)
-@click.option("--membrane", metavar="CLASS", help="Also score how well this class separates cells")
-@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override a setting; can be repeated")
+@click.option("--membrane", metavar="CLASS", help="Also score how well this class separates cells (ISBI 2012 scores)")
+@click.option(
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Override a setting, such as batch_size=4; segtrain settings lists all; can be repeated",
+)
 @click.option("--log_steps", type=click.IntRange(min=1), help="Also print a line every so many steps")
 @click.option("--resume", is_flag=True, help="Continue where an earlier run stopped")
 @overwrite_option
@@ -91,7 +103,9 @@ def cross_validate_command(
     classes = read_classes(num_classes, class_names, ignore_label)
     dataset = open_dataset(data_lst, data_root=data_root, classes=classes, value_range=value_range)
     if not isinstance(dataset, ListDataset):
-        raise click.UsageError(f"{data_lst}: not a list file; folds are made from a list of images and labels")
+        raise click.UsageError(
+            f"{data_lst}: not a list file; expected one with an image path and a label path per line"
+        )
     with resume_hint(), TrainingBar(log_steps) as bar:
         report = validation.cross_validate(
             config, dataset, observe=bar, progress=progress_bar, **with_settings(options)

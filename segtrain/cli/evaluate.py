@@ -15,7 +15,7 @@ from segdata.files.ownership import check_target_file
 from segdata.files.publishing import write_file
 from segdata.text import plural
 from segtrain.cli.instances import instance_scores, trained_on, written_files
-from segtrain.cli.options import INFERENCE, MODEL_METAVAR, once, options_of, with_settings
+from segtrain.cli.options import INFERENCE, NameChoice, once, options_of, with_settings
 from segtrain.config.config import Model
 
 if TYPE_CHECKING:
@@ -33,15 +33,20 @@ if TYPE_CHECKING:
 )
 @click.option("--data_lst", type=EXISTING_FILE, help="With --data_root: list file")
 @options_of(INFERENCE)
-@click.option("--batch_size", type=int, help="Images per batch [default: as in training], or tiles [default: 1]")
 @click.option(
-    "--model", type=click.Choice(get_args(Model)), metavar=MODEL_METAVAR, help="Refuse a checkpoint of another network"
+    "--batch_size",
+    type=int,
+    help="Images per batch [default: as in training]; with tiles: tiles per batch [default: 1]",
 )
+@click.option("--model", type=NameChoice(get_args(Model)), help="Refuse a checkpoint of another network")
 @click.option("--num_classes", type=int, help="Refuse a checkpoint with another number of classes")
 @click.option("--ignore_label", type=int, help="Refuse a checkpoint with another ignore label")
 # The published evaluation scripts pass this flag, although their training runs never froze anything.
 @click.option(
-    "--freeze_bn", is_flag=True, expose_value=False, help="No effect: evaluation never changes the statistics"
+    "--freeze_bn",
+    is_flag=True,
+    expose_value=False,
+    help="Accepted, but without effect: evaluation never changes the normalization statistics",
 )
 @click.option("--plot", type=ANY_PATH, callback=png_name, metavar="FILE.png", help="Also plot the confusion matrix")
 @click.option(
@@ -77,8 +82,8 @@ def eval_command(
 
     Mask R-CNN: COCO average precision of boxes and masks, computed by pycocotools.
 
-    --html writes one file that needs no network: scores, confusion matrix or precision and recall, and the worst and
-    best images with their ground truth, prediction and errors side by side.
+    --html writes one page that opens without internet access: scores, confusion matrix or precision and recall, and the
+    worst and best images with their ground truth, prediction and errors side by side.
 
     \b
     Example:
@@ -107,7 +112,9 @@ def _check_confusion(ckpt_path: Location, work_dir: Path | None) -> None:
 
     model = reading_info(ckpt_path, work_dir=work_dir).config.model
     if not isinstance(model, SemanticNetwork):
-        raise click.UsageError(f"--plot needs a confusion matrix, which instances, those of {model.name}, do not have")
+        raise click.UsageError(
+            f"--plot draws a confusion matrix, which {model.name} does not have. Use --html for precision and recall."
+        )
 
 
 def _data(data_file: Location | None, data_root: Path | None, data_lst: Path | None) -> Location | SampleList:
@@ -117,25 +124,25 @@ def _data(data_file: Location | None, data_root: Path | None, data_lst: Path | N
         return data_file
     if data_root and data_lst and not data_file:
         return SampleList(data_root, data_lst)
-    raise click.UsageError("give --data_file, or --data_root and --data_lst")
+    raise click.UsageError("give either --data_file, or --data_root and --data_lst")
 
 
 def _draw(report: EvalReport, path: Path, overwrite: bool) -> None:
     from segdata.draw.figures import to_png
     from segtrain.evaluation.semantic.confusion_plot import confusion_figure
 
-    title = f"{report.model} on {Path(report.data).name}, {plural(report.rows, 'image')}"
+    title = f"{report.model} on {Path(report.data).name}, {plural(report.samples, 'image')}"
     write_file(path, to_png(confusion_figure(report.scores, title)), overwrite=overwrite)
 
 
 def _eval_text(report: EvalReport, plot: Path | None) -> str:
     settings = report.settings
-    images = plural(report.rows, "image")
+    images = plural(report.samples, "image")
     scales = f"scale{'s' if len(settings.scales) != 1 else ''} " + ", ".join(f"{scale:g}" for scale in settings.scales)
     flip = (", also mirrored" if settings.flip else "") + (", also rotated" if settings.turn else "")
     return "\n".join(
         [
-            f"{report.model}, {report.checkpoint} (epoch {report.epoch}, step {report.step}, "
+            f"{report.model}, {report.path} (epoch {report.epoch}, step {report.step}, "
             f"all {report.loaded} parameters loaded) on {report.data}",
             f"{images}, {scales} {_fit(settings)}{flip}; {report.images_per_s:.1f} images/s",
             *trained_on(report),

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 @click.command("export")
-@location_option("--ckpt_path", "--checkpoint_url", required=True, help="Checkpoint, with its .json next to it")
+@location_option(
+    "--ckpt_path",
+    "--checkpoint_url",
+    required=True,
+    help="Checkpoint, with its .json next to it, or the directory of a training run",
+)
 @click.option(
     "--format",
     "file_format",
@@ -47,9 +52,9 @@ if TYPE_CHECKING:
 def export_command(as_json: bool, **options: Any) -> None:
     """Export the network of a checkpoint as a single file for other programs: MindIR, ONNX or AIR.
 
-    It maps normalized images (N, 3, H, W) to logits (N, classes, H, W); the sizes are fixed. A JSON file next to it
-    says how to normalize and names the classes. MindIR files are loaded back and their logits are compared with the
-    checkpoint's; so are ONNX files if onnxruntime is installed.
+    The file maps normalized images (N, 3, H, W) to logits (N, classes, H, W) of fixed sizes. A JSON file next to it
+    says how to normalize and names the classes. To check a MindIR file, it is loaded back and its logits are compared
+    with the checkpoint's; an ONNX file too, if onnxruntime is installed.
 
     \b
     Example:

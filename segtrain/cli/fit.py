@@ -17,7 +17,7 @@ from segdata.errors import InvalidInputError
 from segdata.files.ownership import check_target_file
 from segdata.files.publishing import write_file
 from segdata.text import plural
-from segtrain.cli.options import MODEL_METAVAR, once, options_of, resume_hint, several
+from segtrain.cli.options import NameChoice, once, options_of, resume_hint, several
 from segtrain.cli.published import published_flags
 from segtrain.config.config import Amp, DeviceTarget, Model
 from segtrain.config.recipes import override, recipe, recipe_names
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: The flags of the published training script that are settings: each is the name of one.
 _SETTINGS = (
-    click.option("--model", type=click.Choice(get_args(Model)), metavar=MODEL_METAVAR, help="Network"),
+    click.option("--model", type=NameChoice(get_args(Model)), help="Network"),
     click.option("--train_epochs", type=int, help="Passes over the training set"),
     click.option("--batch_size", type=int, help="Images per step"),
     click.option("--crop_size", type=int, help="Side of the square training crop in pixels"),
@@ -46,9 +46,13 @@ _SETTINGS = (
         "--pre_trained",
         metavar="PATH|URL",
         callback=check_existing,
-        help="Checkpoint to load weights from, or the directory of a training or of one checkpoint",
+        help="Checkpoint to load weights from, or a directory that contains one, such as that of a training run",
     ),
-    click.option("--save_steps", metavar="INT|epoch", help="Steps between numbered checkpoints, or one for each epoch"),
+    click.option(
+        "--save_steps",
+        metavar="INT|epoch",
+        help="Steps between numbered checkpoints; epoch: one at the end of each epoch",
+    ),
     click.option("--keep_checkpoint_max", type=int, help="Number of numbered checkpoints to keep"),
     click.option("--early_stopping", type=int, metavar="N", help="Stop after N evaluations without a better score"),
     click.option("--freeze_bn/--no-freeze_bn", default=None, help="Freeze the batch normalization statistics"),
@@ -72,21 +76,26 @@ def _check_launched(_context: click.Context, _parameter: click.Parameter, wanted
     from segtrain.distributed.ranks import launched
 
     if wanted and not launched():
-        raise click.UsageError("this process was not started as one of several. Start segtrain with msrun.")
+        raise click.UsageError(
+            "--is_distributed: this process was started alone; expected several. Start segtrain with msrun, or leave "
+            "--is_distributed out."
+        )
 
 
 #: Headings of the options in the help, by the one that is first.
 _SECTIONS = {
     "recipe_name": "Recipe, data and results",
     "model": "Settings",
-    "is_distributed": "Course of the training and reports",
+    "is_distributed": "Progress and reports",
 }
 
 
 @click.command("fit", cls=SectionedCommand, sections=_SECTIONS)
-@click.option("--recipe", "recipe_name", metavar="NAME", help=f"Published settings: {', '.join(recipe_names())}")
+@click.option("--recipe", "recipe_name", metavar="NAME", help=f"Settings to start from: {', '.join(recipe_names())}")
 # The labs on ModelArts use --data_url, --train_url and --checkpoint_url.
-@location_option("--data_file", "--data_url", required=True, help="Training set: directory, manifest or any shard")
+@location_option(
+    "--data_file", "--data_url", required=True, help="Record set to train on: directory, manifest or any shard"
+)
 @location_option(
     "--train_dir", "--train_url", "--dst_path", required=True, help="Directory for checkpoints and metrics"
 )
@@ -97,7 +106,7 @@ _SECTIONS = {
     "settings",
     metavar="KEY=VALUE",
     multiple=True,
-    help="Override any other setting, or make a choice, such as optimizer=adam; can be repeated",
+    help="Override any other setting or choice, such as optimizer=adam; segtrain settings lists all; can be repeated",
 )
 @click.option(
     "--is_distributed",
@@ -149,7 +158,9 @@ def fit_command(
     if plot:
         check_target_file(plot, overwrite=overwrite or resume)
     if resume and overwrite:
-        raise click.UsageError("--resume continues a training run, --overwrite replaces it; choose one")
+        raise click.UsageError(
+            "--resume continues a training run and --overwrite replaces it; expected only one of the two"
+        )
     resumed = None
     if resume:
         from segtrain.remote.outputs import resumed_config
@@ -207,15 +218,18 @@ def _fit_text(report: FitReport) -> str:
 
     speed = f", {report.images_per_s:.1f} images/s" if report.images_per_s else ""
     steps = plural(report.steps, "step")
-    lines = [f"{steps} in {report.seconds:.0f} s{speed}; checkpoints and metrics are in {report.train_dir}"]
+    lines = [f"{steps} in {report.seconds:.0f} s{speed}; checkpoints and metrics are in {report.path}"]
     if report.loss is not None:
         lines.append(f"mean loss of the last epoch {report.loss:.4f}")
     if report.skipped_steps:
         skipped = plural(report.skipped_steps, "step")
-        lines.append(f"{skipped} skipped: gradients overflowed the loss scale")
+        lines.append(f"{skipped} skipped, because gradients overflowed at this loss scale")
     if report.stopped_early:
-        waited = plural(report.started.config.early_stopping or 0, "evaluation")
-        lines.append(f"stopped early: no better {TITLES[report.score]} in the last {waited}")
+        config = report.started.config
+        followed = TITLES[report.score] if config.early_stopping_by == "score" else "evaluation loss"
+        lines.append(
+            f"stopped early: no better {followed} in the last {plural(config.early_stopping or 0, 'evaluation')}"
+        )
     if report.best_score is not None:
         lines.append(f"best {TITLES[report.score]} {report.best_score:.2%}")
     return "\n".join(lines)

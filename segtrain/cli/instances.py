@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from segdata.console.render import table
+from segdata.draw.lettering import describe_without_font
 from segdata.errors import name_first
 from segdata.text import plural
 
@@ -35,14 +36,14 @@ _NAMES = {
 def instance_scores(report: InstanceEvalReport) -> str:
     """Return the report of an evaluation as text."""
     scores, (height, width) = report.scores, report.image_size
-    images = plural(report.rows, "image")
+    images = plural(report.samples, "image")
     instances = plural(scores.instances, "instance")
     crowds = f", {plural(scores.crowds, 'crowd region')}" if scores.crowds else ""
     detections = plural(scores.detections, "detection")
     rows = [(each.name, str(each.instances), _percent(each.box_ap), _percent(each.mask_ap)) for each in scores.classes]
     return "\n".join(
         [
-            f"{report.model}, {report.checkpoint} (epoch {report.epoch}, step {report.step}, "
+            f"{report.model}, {report.path} (epoch {report.epoch}, step {report.step}, "
             f"all {report.loaded} parameters loaded) on {report.data}",
             f"{images} fitted into {width} x {height}; {report.images_per_s:.1f} images/s",
             *trained_on(report),
@@ -79,9 +80,9 @@ def instances_found(report: InstancePredictReport) -> str:
     found = ", ".join(f"{count} {name}" for name, count in report.instances.items()) or "nothing"
     lines = [
         f"all {report.loaded} parameters loaded",
-        f"{plural(report.images, 'image')} processed, results in {report.directory}; found {found}",
+        f"{plural(report.images, 'image')} processed, results in {report.path}; found {found}",
     ]
-    return "\n".join([*lines, *unreadable(report.faults)])
+    return "\n".join([*lines, *describe_without_font(report.without_font), *unreadable(report.problems)])
 
 
 def unreadable(faults: Sequence[str]) -> list[str]:

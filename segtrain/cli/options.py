@@ -10,14 +10,24 @@ from typing import Any, TypeVar, get_args
 import click
 
 from segdata.console.location import location_option
-from segdata.console.streams import say
-from segtrain.config.config import DeviceTarget, Model
+from segdata.console.messages import say
+from segdata.errors import suggest
+from segtrain.config.config import DeviceTarget
 from segtrain.inference.settings import EvalSettings, Fit
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-#: Spelled out because the commands' context settings show underscores in choices as dashes (and accept both).
-MODEL_METAVAR = f"[{'|'.join(get_args(Model))}]"
+
+class NameChoice(click.Choice[str]):
+    """Choice whose help and errors spell names with underscores, where click shows dashes; commands accept both."""
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Return the names as the help shows them."""
+        return f"[{'|'.join(self.choices)}]"
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Return the message for a name that is not among the choices."""
+        return f"unknown name {value!r}; {suggest(str(value), self.choices)}"
 
 
 def several(_context: click.Context, _parameter: click.Parameter, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
@@ -42,17 +52,20 @@ INFERENCE = (
         "--ckpt_path",
         "--checkpoint_url",
         required=True,
-        help="Checkpoint, with its .json next to it, or the directory of a training",
+        help="Checkpoint, with its .json next to it, or the directory of a training run",
     ),
     *TEST_TIME_AUGMENTATION,
     click.option("--crop_size", type=int, help="Input size at scale 1 [default: as in training]"),
     click.option(
         "--fit",
-        type=click.Choice(get_args(Fit)),
-        metavar=f"[{'|'.join(get_args(Fit))}]",
+        type=NameChoice(get_args(Fit)),
         help="Resize the longer side to --crop_size, or cut tiles of that size [default: longer_side; U-Net: tiles]",
     ),
-    click.option("--overlap", type=int, help="Tiles: pixels that neighbors share [default: a quarter of --crop_size]"),
+    click.option(
+        "--overlap",
+        type=int,
+        help="Tiles: overlap of neighbors in pixels [default: a quarter of --crop_size; U-Net: the smallest possible]",
+    ),
     click.option(
         "--device_target",
         type=click.Choice(get_args(DeviceTarget)),

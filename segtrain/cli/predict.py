@@ -9,6 +9,7 @@ import click
 from segdata.console.location import location_option, work_dir_option
 from segdata.console.options import EXISTING_DIR, json_option, overwrite_option
 from segdata.console.render import FAILED, emit, progress_bar
+from segdata.draw.lettering import describe_without_font
 from segdata.text import plural
 from segtrain.cli.instances import instances_found, unreadable
 from segtrain.cli.options import INFERENCE, options_of, with_settings
@@ -41,7 +42,7 @@ def _thresholds(
     help="For a list: folder that its paths are relative to [default: the list's folder]",
 )
 @location_option("--out", "--dst_path", required=True, help="Directory to write to")
-@click.option("--recursive", is_flag=True, default=None, help="Directory: also the images in its subfolders")
+@click.option("--recursive", is_flag=True, default=None, help="Also segment the images in subfolders of the directory")
 @options_of(INFERENCE)
 @click.option(
     "--threshold",
@@ -49,11 +50,16 @@ def _thresholds(
     metavar="CLASS:P",
     multiple=True,
     callback=_thresholds,
-    help="Semantic: a pixel has this class from probability P on; can be repeated [default: the likeliest class]",
+    help="Semantic: give a pixel this class if its probability is at least P; can be repeated [default: the most "
+    "likely class]",
 )
-@click.option("--probabilities", is_flag=True, default=None, help="Semantic: also write those of all classes as .npy")
+@click.option(
+    "--probabilities", is_flag=True, default=None, help="Semantic: also write the probabilities of all classes as .npy"
+)
 @click.option("--score", type=float, help="Instances: lowest score to keep [default: 0.5]")
-@click.option("--cutout", is_flag=True, default=None, help="Instances: also cut them out of the background")
+@click.option(
+    "--cutout", is_flag=True, default=None, help="Instances: also write each image with a transparent background"
+)
 @work_dir_option
 @overwrite_option
 @json_option
@@ -83,12 +89,12 @@ def predict_command(context: click.Context, /, as_json: bool, **options: Any) ->
         emit(report, as_json, instances_found)
     else:
         emit(report, as_json, _predict_text)
-    context.exit(FAILED if report.faults else 0)
+    context.exit(FAILED if report.problems else 0)
 
 
 def _predict_text(report: PredictReport) -> str:
     lines = [
         f"all {report.loaded} parameters loaded",
-        f"{plural(report.images, 'image')} segmented into {report.directory}; found {', '.join(report.classes)}",
+        f"{plural(report.images, 'image')} segmented into {report.path}; found {', '.join(report.class_names)}",
     ]
-    return "\n".join([*lines, *unreadable(report.faults)])
+    return "\n".join([*lines, *describe_without_font(report.without_font), *unreadable(report.problems)])

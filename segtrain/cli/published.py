@@ -22,8 +22,8 @@ _ANSWERS = {
     "--group_size": _LAUNCH,
     "--rank": _LAUNCH,
     "--filter_weight": (
-        "a head for another number of classes is left out without it. For a new head in any case, start from the "
-        "backbone alone: segtrain convert-checkpoint FILE backbone.ckpt --to backbone"
+        "a head for another number of classes is always left out. For a new head in any case, start from the backbone "
+        "alone: segtrain convert-checkpoint FILE backbone.ckpt --to backbone"
     ),
 }
 
@@ -51,7 +51,13 @@ def published_flags(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(**options)
 
     for option in (
-        click.option("--modelArts_mode", is_flag=True, expose_value=False, hidden=True, help="No effect: URLs suffice"),
+        click.option(
+            "--modelArts_mode",
+            is_flag=True,
+            expose_value=False,
+            hidden=True,
+            help="No effect: URLs are recognized without it",
+        ),
         click.option("--dataset_filename", hidden=True, help="Name of the training set in --data_url"),
         click.option("--pretrainedmodel_filename", hidden=True, help="Name of the --ckpt_pre_trained in --data_url"),
         click.option("--lr_decay_step", type=int, hidden=True, help="With --lr_type exp: steps between two drops"),

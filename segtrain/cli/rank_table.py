@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     "hccn_confs",
     type=EXISTING_FILE,
     multiple=True,
-    help="Or a file with the device addresses, once per machine [default: /etc/hccn.conf for one machine]",
+    help="Instead of --device_ips: file with the device addresses, once per machine [default: /etc/hccn.conf for one "
+    "machine]",
 )
 @overwrite_option
 @json_option

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import click
 
 from segdata.console.options import json_option
 from segdata.console.render import emit, table
 from segdata.errors import InvalidInputError
+from segtrain.config.config import Config
 from segtrain.config.recipes import RecipeSummary, parse_config, recipe_summaries, recipe_text
+
+
+@dataclass(frozen=True)
+class RecipeReport:
+    """A recipe with all its settings.
+
+    Attributes:
+        name: name of the recipe.
+        config: all settings, including those left at their defaults; as a file, it is a recipe of the same meaning.
+    """
+
+    name: str
+    config: Config
 
 
 @click.command("recipes")
@@ -30,7 +46,7 @@ def recipes_command(name: str | None, as_json: bool) -> None:
         text = recipe_text(name)
     except InvalidInputError as error:
         raise click.UsageError(str(error)) from error
-    emit(parse_config(text, f"recipe {name}"), as_json, lambda _: text.rstrip("\n"))
+    emit(RecipeReport(name, parse_config(text, f"recipe {name}")), as_json, lambda _: text.rstrip("\n"))
 
 
 def _text(summaries: list[RecipeSummary]) -> str:

@@ -26,7 +26,7 @@ def settings_command(name: str | None, as_json: bool) -> None:
     """List the training settings, or explain the setting or choice NAME.
 
     NAME is a setting as --set takes it (crop_size, model.crop_size, unet.crop), or a choice such as unet, ohem, exp or
-    adam, for all settings that it has. docs/settings.md has all of them on one page.
+    adam, to explain all settings that it has. docs/settings.md has all of them on one page.
 
     \b
     Example:

@@ -30,7 +30,8 @@ class Ohem(Loss, frozen=True, kw_only=True, tag="ohem"):
     """Mean cross entropy over the hardest pixels (online hard example mining).
 
     Attributes:
-        ohem_share: share of the pixels, ignored ones excluded, that are the hardest.
+        ohem_share: share of the pixels to average over: those with the largest cross entropy. Ignored pixels
+            do not count.
     """
 
     ohem_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.2

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 import msgspec
 
 from segtrain.config.choices import Adam, Constant, Cosine, Exponential, Momentum, Polynomial
+from segtrain.config.group import check_switches
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.networks import AnyNetwork, DeepLabV3PlusS8, DeepLabV3PlusS16, DeepLabV3S8, DeepLabV3S16
 from segtrain.config.unet import UNet, UNetSimple
 from segtrain.config.values import Channels, Count, Positive, ProperFraction
 
+#: Published name of a network.
 Model = Literal[
     "DeepLabV3_s16", "DeepLabV3_s8", "DeepLabV3plus_s16", "DeepLabV3plus_s8", "mask_rcnn", "unet", "unet_simple"
 ]
+#: Device to run a network on.
 DeviceTarget = Literal["CPU", "Ascend"]
+#: File format of an export.
 FileFormat = Literal["mindir", "onnx", "air"]
 Amp = Literal["O0", "O2", "O3", "auto"]
+StopBy = Literal["score", "eval_loss"]
 
 _N = TypeVar("_N", bound=AnyNetwork)
 
@@ -29,7 +34,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Attributes:
         model: network with its settings.
-        schedule: learning rates.
+        schedule: learning rate of each step.
         optimizer: how the weights are updated.
         freeze: parts of the network to keep unchanged, given as prefixes of their parameter names.
         num_classes: number of classes, background included; None: the record set's.
@@ -45,12 +50,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ckpt_pre_trained: checkpoint to load weights from; None: start from new weights.
         save_steps: steps between two numbered checkpoints; ``epoch``: one at the end of each epoch.
         keep_checkpoint_max: number of numbered checkpoints to keep.
-        early_stopping: number of evaluations without a better score after which training ends; None: it goes to the
-            last epoch.
+        early_stopping: number of evaluations without a better score after which training ends; None: training
+            always runs to the last epoch.
+        early_stopping_by: what has to get better. score: mIoU, or mask AP; eval_loss: the loss on the evaluation set.
         device_target: device to run the network on.
         seed: seed for weights, data order, augmentation and dropout.
         workers: number of parallel image workers, at most one per processor; None: one per processor.
     """
+
+    SWITCHES: ClassVar[dict[str, tuple[str, ...]]] = {"early_stopping": ("early_stopping_by",)}
 
     model: DeepLabV3S16 | DeepLabV3S8 | DeepLabV3PlusS16 | DeepLabV3PlusS8 | UNet | UNetSimple | MaskRcnn
     schedule: Cosine | Polynomial | Exponential | Constant
@@ -68,9 +76,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     save_steps: Count | Literal["epoch"]
     keep_checkpoint_max: Count
     early_stopping: Count | None = None
+    early_stopping_by: StopBy = "score"
     device_target: DeviceTarget = "CPU"
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = 1
     workers: Count | None = None
+
+    def __post_init__(self) -> None:
+        """Check that every setting with a value of its own has an effect."""
+        check_switches(self, self.SWITCHES)
 
     @property
     def repeat(self) -> int:

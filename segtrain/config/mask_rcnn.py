@@ -21,8 +21,8 @@ class MaskRcnn(AnyNetwork, frozen=True, kw_only=True, tag="mask_rcnn"):
         head_lr_factor: learning rate factor for every parameter outside the backbone.
         image_height: height of the network's input, a multiple of 32.
         image_width: width of the network's input, a multiple of 32.
-        max_instances: rows of objects per image in a batch.
-        mask_crop_size: side in a batch of an object's square mask, cropped to the object's box.
+        max_instances: largest number of objects per training image; of more, the smallest are left out.
+        mask_crop_size: side in cells of the square training mask of an object, which covers the object's box.
         expand: shrink images at random, with a probability of one half, to as little as a quarter of their side, on a
             background of the mean color.
         fpn_channels: channels of every level of the feature pyramid.
@@ -110,10 +110,11 @@ class MaskRcnn(AnyNetwork, frozen=True, kw_only=True, tag="mask_rcnn"):
             raise InvalidInputError("anchor_scales and anchor_ratios: expected at least one number in each")
         if self.rpn_negative_iou > self.rpn_positive_iou:
             raise InvalidInputError(
-                f"rpn_negative_iou = {self.rpn_negative_iou} is above rpn_positive_iou = {self.rpn_positive_iou}"
+                f"rpn_negative_iou = {self.rpn_negative_iou}: above rpn_positive_iou = {self.rpn_positive_iou}; "
+                "expected at most that"
             )
         if self.rpn_positives > self.rpn_samples:
             raise InvalidInputError(
-                f"rpn_positives = {self.rpn_positives} is above rpn_samples = {self.rpn_samples}, "
-                "which counts positive and negative anchors"
+                f"rpn_positives = {self.rpn_positives}: above rpn_samples = {self.rpn_samples}, the number of positive "
+                "and negative anchors together; expected at most that"
             )

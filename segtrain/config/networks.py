@@ -11,10 +11,14 @@ from segtrain.config.choices import CrossEntropy, DiceCrossEntropy, Ohem
 from segtrain.config.group import Group
 from segtrain.config.values import Count, Positive
 
+#: ResNet that a network starts with.
 Backbone = Literal["resnet18", "resnet50", "resnet101"]
 
 #: Networks that MindSpore's model zoo has too, with the same parameters.
 ZooModel = Literal["DeepLabV3_s16", "DeepLabV3_s8", "DeepLabV3plus_s16", "DeepLabV3plus_s8"]
+
+#: Forms of DeepLabV3 at output stride 8, with different parameters.
+Form = Literal["published", "torchvision"]
 
 #: Smallest side of a semantic network's input in pixels.
 MIN_CROP = 33
@@ -34,7 +38,8 @@ class AnyNetwork(Group, frozen=True, kw_only=True):
         super().__post_init__()
         if getattr(self, "freeze_bn", False) and getattr(self, "sync_bn", False):
             raise InvalidInputError(
-                "freeze_bn ignores the batch statistics that sync_bn shares between devices; choose one of the two"
+                "freeze_bn and sync_bn: with freeze_bn, there are no batch statistics that sync_bn could share between "
+                "devices; expected at most one of them"
             )
 
 
@@ -79,7 +84,9 @@ class DeepLab(SemanticNetwork, frozen=True, kw_only=True):
         """Check settings that depend on each other."""
         super().__post_init__()
         if self.min_scale > self.max_scale:
-            raise InvalidInputError(f"min_scale = {self.min_scale} is above max_scale = {self.max_scale}")
+            raise InvalidInputError(
+                f"min_scale = {self.min_scale}: above max_scale = {self.max_scale}; expected at most that"
+            )
 
 
 class DeepLabV3S16(DeepLab, frozen=True, kw_only=True, tag="DeepLabV3_s16"):
@@ -87,7 +94,15 @@ class DeepLabV3S16(DeepLab, frozen=True, kw_only=True, tag="DeepLabV3_s16"):
 
 
 class DeepLabV3S8(DeepLab, frozen=True, kw_only=True, tag="DeepLabV3_s8"):
-    """DeepLabV3 at output stride 8."""
+    """DeepLabV3 at output stride 8.
+
+    Attributes:
+        form: published, as in MindSpore's model zoo; or torchvision, which dilates the ResNet without multi-grid, has
+            another 3x3 convolution before the classifier, drops half of the features in training instead of 0.7 of
+            them, and resizes the logits without aligned corners.
+    """
+
+    form: Form = "published"
 
 
 class DeepLabV3PlusS16(DeepLab, frozen=True, kw_only=True, tag="DeepLabV3plus_s16"):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import msgspec
 
 from segdata.errors import InvalidInputError
 from segtrain.config.config import Config
+from segtrain.config.expected import expected_values
 from segtrain.config.group import Group
 from segtrain.config.names import (
     FAMILIES,
@@ -92,7 +93,7 @@ def build(values: dict[str, Any], given: Iterable[tuple[str, Any]]) -> Config:
             raise
         found = _assign(group, path[-1], fields_of(kind)[path[-1]], key, value)
         if done.setdefault(path, found) != found:
-            raise InvalidInputError(f"{key} is given twice: {done[path]!r} and {found!r}")
+            raise InvalidInputError(f"{key}: given twice, as {done[path]!r} and as {found!r}; expected one value")
     for path in done:
         kind, group = _group_of(values, path, path[-1])
         for switched in getattr(kind, "SWITCHES", {}).get(path[-1], ()):
@@ -151,18 +152,24 @@ def _assign(group: dict[str, Any], field: str, hint: Any, key: str, value: Any) 
     try:
         group[field] = msgspec.convert(value, hint, strict=False)
     except msgspec.ValidationError as error:
-        raise InvalidInputError(f"{key} = {_shown(value)}: {_expected(hint, error)}") from error
+        raise InvalidInputError(f"{key} = {_shown(value)}: expected {_phrase(hint)}") from error
     numbers = group[field] if isinstance(group[field], tuple) else (group[field],)
     if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
         raise InvalidInputError(f"{key} = {_shown(value)}: expected a finite number")
     return group[field]
 
 
+def _phrase(hint: Any) -> str:
+    values = expected_values(hint)
+    article = {"i": "an ", "n": "a ", "l": "a "}.get(values[0], "") if values != "null" else ""
+    return f"{article}{values}"
+
+
 def _check_family(before: type[Group] | None, now: type[Group], key: str) -> None:
     if before and issubclass(before, AnyNetwork) and issubclass(now, AnyNetwork) and before.FAMILY != now.FAMILY:
         raise InvalidInputError(
-            f"{key} = {name_of(now)}: these are settings of {name_of(before)}, which {name_of(now)} does not share. "
-            "Start from another recipe."
+            f"{key} = {name_of(now)}: the other settings are for {name_of(before)}, and {name_of(now)} does not have "
+            f"them. Start from a recipe for {name_of(now)}; segtrain recipes lists all."
         )
 
 
@@ -175,13 +182,3 @@ def _missing(kind: type[msgspec.Struct], values: dict[str, Any]) -> Iterator[str
                 yield from _missing(choices[group.setdefault("name", next(iter(choices)))], group)
         elif field.required and field.name not in values:
             yield field.name
-
-
-def _expected(hint: Any, error: msgspec.ValidationError) -> str:
-    if get_origin(hint) is Literal:
-        return f"expected one of {', '.join(map(str, get_args(hint)))}"
-    words = [word for part in get_args(hint) if get_origin(part) is Literal for word in get_args(part)]
-    if words and "enum" in str(error):
-        return f"expected a number or {' or '.join(words)}"
-    text = str(error).replace("`", "")
-    return text[0].lower() + text[1:]

@@ -32,11 +32,11 @@ class UNet(SemanticNetwork, frozen=True, kw_only=True, tag="unet"):
         brightness: largest change in brightness, as a share of the range 0 to 255; values are clipped to that range.
         contrast: largest relative change in the distance from the tile's mean.
         elastic: standard deviation in pixels of the displacements on a 3 x 3 grid over the tile, with bicubic
-            interpolation in between; published: 10.
+            interpolation in between; 10 in the paper.
         fill: pixels beyond the image: its mirror image, or zeros (after normalization), which have no label.
-        border_weight: extra weight of a pixel between two cells in the cross entropy; published: 10.
-        border_sigma: how far that weight extends from the cells, in pixels; published: 5.
-        background: class id of the area between cells, for these weights.
+        border_weight: extra weight of a pixel between two cells in the cross entropy; 10 in the paper.
+        border_sigma: how far that weight extends from the cells, in pixels; 5 in the paper.
+        background: class id of the area between cells, for `border_weight`.
     """
 
     FAMILY: ClassVar[str] = "unet"
@@ -122,8 +122,8 @@ def output_size(size: int, halvings: int, *, same_padding: bool) -> int:
         smaller = larger - 2**halvings
         fits = f"{smaller} or {larger}" if smaller > (0 if same_padding else border(halvings)) else f"at least {larger}"
         raise InvalidInputError(
-            f"a U-Net that halves its input {plural(halvings, 'time')} cannot take an input of side "
-            f"{size}; expected {fits}"
+            f"crop_size = {size}: not possible for a U-Net that halves its input {plural(halvings, 'time')}; expected "
+            f"{fits}"
         )
     return side
 

@@ -41,6 +41,8 @@ class ExportInfo:
     """Side file of an exported network: everything a program needs to feed it and to read its output.
 
     Attributes:
+        format: what the file is.
+        format_version: version of its format.
         model: the network's published name.
         class_names: names by class id.
         input_shape: images, channels (red, green, blue; or gray), height, width.
@@ -48,6 +50,7 @@ class ExportInfo:
         image_mean: to be subtracted from red, green and blue (0 to 255) of every pixel.
         image_std: divisor of the difference.
         image_fit: how the published protocol fits an image to the input size.
+        program: versions of the programs that wrote the file, by name.
     """
 
     format: Literal["segtrain export"] = "segtrain export"
@@ -163,10 +166,13 @@ def export(
 
 def _check_options(out: Path, file_format: FileFormat, device_target: DeviceTarget) -> None:
     if out.suffix != f".{file_format}":
-        raise OptionError(f"{out}: does not match the format; expected a name that ends in .{file_format}")
+        raise OptionError(
+            f"{out}: does not match --format {file_format}; expected a name that ends in .{file_format}. Rename it, or "
+            "choose another --format."
+        )
     if file_format == "air" and device_target != "Ascend":
         raise OptionError(
-            f"AIR can be written on Ascend only, not on {device_target}. Choose mindir or onnx, which work on every "
+            f"AIR can only be written on Ascend, not on {device_target}. Choose mindir or onnx, which work on every "
             "device."
         )
 

@@ -33,9 +33,15 @@ class PaddedMaxPool(nn.Cell):
 class MatrixResize(nn.Cell):
     """`Resize` as a multiplication by one weight matrix from the left and one from the right."""
 
+    def __init__(self, *, align_corners: bool) -> None:
+        """Align the centers of the corner pixels, or else the outer edges of these pixels."""
+        super().__init__()
+        self.align_corners = align_corners
+
     def construct(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """Map ``(N, C, H, W)`` to ``(N, C, *size)``."""
-        rows, columns = _weights(x.shape[2], size[0]), _weights(x.shape[3], size[1])
+        rows = _weights(x.shape[2], size[0], self.align_corners)
+        columns = _weights(x.shape[3], size[1], self.align_corners)
         return ops.matmul(ops.matmul(rows, x), columns.transpose(1, 0))
 
 
@@ -44,14 +50,17 @@ def replace_layers(network: nn.Cell) -> None:
     for _, cell in list(network.cells_and_names()):
         for name, child in cell.name_cells().items():
             if isinstance(child, Resize):
-                setattr(cell, name, MatrixResize())
+                setattr(cell, name, MatrixResize(align_corners=child.align_corners))
             elif isinstance(child, nn.MaxPool2d):
                 setattr(cell, name, PaddedMaxPool())
 
 
-def interpolation(size: int, target: int) -> npt.NDArray[np.float32]:
-    """Return the weights ``(target, size)`` of linear interpolation with aligned corners."""
+def interpolation(size: int, target: int, align_corners: bool = True) -> npt.NDArray[np.float32]:
+    """Return the weights ``(target, size)`` of linear interpolation; `MatrixResize` explains the two ways."""
     places = np.arange(target) * (size - 1) / max(target - 1, 1)
+    if not align_corners:
+        # The center of pixel i is at i + 1/2; beyond the centers of the outer pixels, their values continue.
+        places = np.clip((np.arange(target) + 0.5) * size / target - 0.5, 0, size - 1)
     left = np.minimum(places.astype(int), max(size - 2, 0))
     weights = np.zeros((target, size), np.float32)
     weights[np.arange(target), left] = 1 - (places - left)
@@ -60,8 +69,8 @@ def interpolation(size: int, target: int) -> npt.NDArray[np.float32]:
     return weights
 
 
-def _constant(size: int, target: int) -> Tensor:
-    return Tensor(interpolation(size, target))
+def _constant(size: int, target: int, align_corners: bool) -> Tensor:
+    return Tensor(interpolation(size, target, align_corners))
 
 
 _weights = ops.constexpr(_constant)

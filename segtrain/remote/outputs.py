@@ -93,14 +93,17 @@ def _bring_in(url: Url, local: Path, resume: bool, overwrite: bool, progress: Pr
         what = (
             f"has a training run that was not uploaded, in {local}"
             if waiting
-            else f"already holds a training run ({min(held)})"
+            else f"already contains a training run ({min(held)})"
         )
-        raise TargetExistsError(f"{url} {what}. Resume it or choose another directory.", replaceable=True)
+        raise TargetExistsError(
+            f"{url}: {what}. Continue it with --resume, or choose another directory.", replaceable=True
+        )
     seen = msgspec.json.encode(there.sizes, order="sorted")
     copies: dict[str, _Stamp | None] = {}
     if resume and left and not there.upload and (local / _SEEN).exists() and (local / _SEEN).read_bytes() != seen:
         raise SegDataError(
-            f"{local} holds a training run that was not uploaded, but {url} has changed since. Remove one of the two."
+            f"{local}: contains a training run that was not uploaded, but {url} has changed since. Remove one of the "
+            "two."
         )
     if resume and not left and there.upload:
         raise SegDataError(

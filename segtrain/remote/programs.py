@@ -84,7 +84,7 @@ def fit(
             overwrite=overwrite,
             observe=observe,
         )
-    return replace(report, train_dir=str(train_dir))
+    return replace(report, path=str(train_dir))
 
 
 def evaluate(
@@ -112,7 +112,7 @@ def evaluate(
         report: EvalReport | InstanceEvalReport = task.evaluate(
             checkpoint, here, settings, progress=progress, **options
         )
-    return replace(report, checkpoint=str(ckpt_path), data=report.data if here is data else str(data))
+    return replace(report, path=str(ckpt_path), data=report.data if here is data else str(data))
 
 
 def predict(
@@ -146,7 +146,7 @@ def predict(
         report: PredictReport | InstancePredictReport = task.predict(
             path, checkpoint, target, settings, overwrite=overwrite or target != place, progress=progress, **options
         )
-    return replace(report, directory=str(place))
+    return replace(report, path=str(place))
 
 
 def _task(checkpoint: Path, function: str, options: Iterable[str]) -> Task:

@@ -22,7 +22,7 @@ FORMER: dict[str, Any] = {
 }  # fmt: skip
 
 #: Settings that came later.
-NEWER = {"early_stopping"}
+NEWER = {"early_stopping", "early_stopping_by", "form"}
 
 #: Former names of the choices.
 CHOICES = {"model.name": "model", "model.loss.name": "loss", "schedule.name": "lr_type", "optimizer.name": "optimizer"}

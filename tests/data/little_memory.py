@@ -19,7 +19,7 @@ predict(small, checkpoint, out.with_name("before"))
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 600 * 2**20, resource.RLIM_INFINITY))
 report = predict(images, checkpoint, out)
-print(report.images, *report.faults, sep="\\n")
+print(report.images, *report.problems, sep="\\n")
 """
 
 
@@ -27,7 +27,7 @@ def predict_with_little_memory(checkpoint: Path, image: Path, folder: Path) -> l
     """Write the results for `image`, named small, and for one of 9000 x 9000 pixels, named huge, to ``folder/out``.
 
     Returns:
-        The number of images with results, and the faults.
+        The number of images with results, and the problems.
     """
     images = folder / "small_and_huge"
     images.mkdir()

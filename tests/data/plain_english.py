@@ -20,6 +20,7 @@ REPLACED = {
     r"\banew\b": "again, from the start",
     r"\b(go|goes|went|gone|going) on\b": "resume, continue",
     r"\bmend(s|ed|ing)?\b": "fix",
+    r"\btold apart\b": "distinguished",
     r"\bbears?\b": "supports",
     r"\bof (a|the|this|that|another|such a) kind\b": "of type, such",
     r"\bto be had\b": "available",

@@ -39,7 +39,7 @@ def test_faults_are_collected_with_code_and_place() -> None:
         Fault("truncated", "label of b.png", "truncated"),
         Fault("rotated", "d.png", "turned"),
         Fault("invalid", "c.png", "only a text"),
-        Fault("too_large", "e.png", "needs more memory than there is"),
+        Fault("too_large", "e.png", "needs more memory than is available"),
     ]
 
 

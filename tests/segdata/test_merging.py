@@ -29,13 +29,13 @@ def test_the_type_of_the_parts_decides_what_is_written(
     for records in (voc_records, coco_records):
         report = merge([records / "manifest.json"], tmp_path / records.name, num_shards=2)
         assert isinstance(report, SetMergeReport)
-        assert len(report.result.shard_rows) == 2
+        assert len(report.shard_rows) == 2
 
 
 def test_one_root_is_that_of_all_lists(lists: list[Path], tmp_path: Path) -> None:
     report = merge(lists, tmp_path / "out.txt", data_root=[tmp_path / "data"])
     assert isinstance(report, ListMergeReport)
-    assert report.data_root == str(tmp_path / "data")
+    assert report.root == str(tmp_path / "data")
     merge(lists, tmp_path / "out.txt", data_root=[tmp_path / "data" / name for name in "ab"], overwrite=True)
     assert (tmp_path / "out.txt").read_text() == "a/one.jpg a/one.png\nb/two.jpg b/two.png\n"
     with pytest.raises(OptionError, match="3 data roots for 2 parts; expected one for all or one for each"):
@@ -61,7 +61,7 @@ def test_a_part_that_is_named_twice_is_refused(lists: list[Path], tmp_path: Path
 
 @pytest.mark.parametrize(
     ("target", "sentence"),
-    [("out.json", "is not a name for a list"), (".", "is not a name"), ("s3://bucket/lst.txt", "is not a name")],
+    [("out.json", "which are lists; expected a path"), (".", "does not fit"), ("s3://bucket/lst.txt", "does not fit")],
 )
 def test_the_target_must_have_a_name_of_its_type(lists: list[Path], tmp_path: Path, target: str, sentence: str) -> None:
     with pytest.raises(InvalidInputError, match=sentence):
@@ -71,13 +71,13 @@ def test_the_target_must_have_a_name_of_its_type(lists: list[Path], tmp_path: Pa
 @pytest.mark.parametrize("option", ["images", "unknown", "prefix", "num_shards", "seed", "resume"])
 def test_an_option_of_another_type_is_refused(lists: list[Path], tmp_path: Path, option: str) -> None:
     value = {"images": [tmp_path], "unknown": "ignore", "num_shards": 3, "seed": 1}.get(option, True)
-    with pytest.raises(OptionError, match=f"a merge of lists does not take {option}"):
+    with pytest.raises(OptionError, match=f"a merge of lists does not take --{option}"):
         merge(lists, tmp_path / "out.txt", **{option: value})
 
 
 def test_class_names_fit_the_parts(lists: list[Path], coco: Path, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="class names of 1 list for 2 lists"):
+    with pytest.raises(OptionError, match="--class_names: 1 file for 2 lists"):
         merge(lists, tmp_path / "out.txt", class_names=[("sky",)])
     shutil.copy(coco / "annotations" / "instances.json", tmp_path / "b.json")
-    with pytest.raises(OptionError, match="2 times class names; expected those of the result"):
+    with pytest.raises(OptionError, match="--class_names: 2 files; expected one"):
         merge([tmp_path / "b.json"], tmp_path / "out.json", images=[coco], class_names=[("sky",), ("sea",)])

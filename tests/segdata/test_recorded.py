@@ -49,7 +49,7 @@ def test_classes_that_are_not_told_are_numbered_and_reports_say_so(shard: Path, 
     assert (report.errors, report.warnings, report.kind) == (0, 0, "records")
     assert found.unknown == report.unknown
     assert [fact.partition(":")[0] for fact in report.unknown] == [
-        "names of the classes",
+        "class names",
         "ignore label",
         "fingerprint of the inputs",
     ]
@@ -82,14 +82,14 @@ def test_damaged_rows_are_findings(shard: Path) -> None:
 
 
 def test_options_that_do_not_apply_are_refused(shard: Path, voc_records: Path, devkit: Path) -> None:
-    with pytest.raises(OptionError, match="which does not take data_root"):
+    with pytest.raises(OptionError, match="which does not take --data_root"):
         open_dataset(shard, data_root=devkit)
-    with pytest.raises(OptionError, match="which does not take image_field"):
+    with pytest.raises(OptionError, match="which does not take --image_field"):
         open_dataset(voc_records, image_field="data")
-    with pytest.raises(OptionError, match="percentiles are found in files only"):
+    with pytest.raises(OptionError, match="percentiles need image files"):
         open_dataset(shard, value_range=Percentiles(0, 100))
     assert open_dataset(shard, value_range=ValueRange(0, 255)).value_range == ValueRange(0, 255)
-    with pytest.raises(OptionError, match="Take it apart with segdata unpack first"):
+    with pytest.raises(OptionError, match="take it apart with segdata unpack first"):
         to_mindrecord(open_dataset(shard), devkit / "new")
 
 

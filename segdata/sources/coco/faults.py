@@ -25,8 +25,8 @@ def stop_at_faults(path: Path, faults: Sequence[Fault]) -> None:
     """
     if faults:
         raise FaultsError(
-            f"{path}: {plural(len(faults), 'fault')}; nothing was written. Correct the images and annotations, or "
-            "leave them out with --on-error skip",
+            f"{path}: {plural(len(faults), 'fault')}; nothing was written. Correct the images and annotations "
+            "(segdata check says how), or leave them out with --on-error skip",
             faults,
         )
 

@@ -19,6 +19,7 @@ from segdata.errors import Fault, FaultsError, InvalidInputError, OnError
 from segdata.files.ownership import check_inputs_outside, check_target_directory
 from segdata.files.paths import normal
 from segdata.files.publishing import staged_directory
+from segdata.files.root import check_root
 from segdata.labels.classes import CLASS_NAMES, write_class_names
 from segdata.labels.colormap import IGNORE
 from segdata.lists import Pair, write_list
@@ -38,22 +39,26 @@ class MasksReport:
     """Report of `coco_to_masks`.
 
     Attributes:
-        data_root: the folder that the paths in the list are relative to: the nearest one above images and masks.
-        classes: class names by id.
+        path: folder of the masks.
+        list: path of the list.
+        root: folder that the paths in the list are relative to, the nearest one above images and masks; `--data_root`
+            of later commands.
+        class_names: class names by id.
         masks: number of masks.
         empty_masks: number of masks with nothing but background and ignored pixels.
         annotations: number of painted annotations, crowds included.
-        crowds: number of crowds among them, painted with the ignore index.
+        crowds: number of crowds among them, painted with the ignore label.
         left_out: number of annotations that were not painted, by reason.
-        ignored_boxes: number of annotations among them whose box got the ignore index.
+        ignored_boxes: number of annotations among them whose box got the ignore label.
         without_mask: why images were left out.
         faults: faults of images and annotations.
+        written: false after a dry run.
     """
 
-    target: str
-    data_root: str
+    path: str
     list: str
-    classes: tuple[str, ...]
+    root: str
+    class_names: tuple[str, ...]
     masks: int
     empty_masks: int
     annotations: int
@@ -82,11 +87,11 @@ def coco_to_masks(
     """Write ``masks/`` with an index PNG for each image of a COCO file, ``coco_lst.txt`` and ``classes.txt``.
 
     Where annotations overlap, the one with fewer pixels wins; if they have equally many, the later one in the file
-    wins. Crowds get the ignore index (255) except where single objects cover them. All other pixels are background,
+    wins. Crowds get the ignore label (255) except where single objects cover them. All other pixels are background,
     class 0.
 
     Every image and every annotation to paint is checked as `check` does. Where the pixels of an object are unknown,
-    none may become background: with ``on_error="skip"``, the box of an annotation with a fault gets the ignore index,
+    none may become background: with ``on_error="skip"``, the box of an annotation with a fault gets the ignore label,
     over everything else in it, and an image is left out if such a box is missing or has a fault itself.
 
     Args:
@@ -105,7 +110,8 @@ def coco_to_masks(
         progress: reports progress.
 
     Raises:
-        InvalidInputError: when the file is not COCO, a category is unknown, or there are more than 254 classes.
+        InvalidInputError: when the file is not COCO, a category is unknown, there are more than 254 classes, or all
+            images are below another folder than `images`.
         FaultsError: when several image objects name one file, several masks would have the same name, or no image is
             left; or, unless skipped, when there are faults: images are missing, unreadable, outside `images` or not of
             the size that the file says, annotations have an unusable mask or box, or their image or category is not in
@@ -117,6 +123,7 @@ def coco_to_masks(
     coco = read_coco(annotations, crowd=crowd, strip_prefix=strip_prefix)
     rows = find_categories(coco, categories) if categories else coco.label_order()
     names = _class_names(coco, rows)
+    check_root(annotations, images, [image.file_name for image in coco.images], "--images")
     check_image_objects(coco)
     check_unique(
         (mask_name(image) for image in coco.images), f"{annotations}: several images would get masks of the same name"
@@ -136,10 +143,10 @@ def coco_to_masks(
             pairs = [_pair(*folders, one.image) for one in painted if not one.without_mask]
             write_list(staging / _LIST, pairs, overwrite=False)
     return MasksReport(
-        target=str(dst_path),
-        data_root=str(root),
+        path=str(dst_path),
         list=str(dst_path / _LIST),
-        classes=names,
+        root=str(root),
+        class_names=names,
         masks=sum(not one.without_mask for one in painted),
         empty_masks=sum(one.empty for one in painted),
         annotations=sum(one.annotations for one in painted),

@@ -21,6 +21,7 @@ from segdata.images.header import IMAGE_SUFFIXES, check_size
 from segdata.images.reading import read_image_header
 from segdata.parallel import Progress, map_faults, progress_map
 
+#: Means by which image files get into the target: copies, links, or none.
 Media = Literal["copy", "hardlink", "symlink", "none"]
 
 #: Pillow's modes with a single channel that is not a palette index.
@@ -94,7 +95,7 @@ def _file_name(item: tuple[int, Image]) -> str:
 def place_images(
     folder: Path, target: Path, names: Sequence[str], media: Media, *, workers: int, progress: Progress
 ) -> None:
-    """Copy or link the files `names` from `folder` to `target`, sub-folders included; their bytes do not change.
+    """Copy or link the files `names` from `folder` to `target`, subfolders included; their bytes do not change.
 
     Raises:
         SegDataError: when hard links are requested and the file system does not support them.

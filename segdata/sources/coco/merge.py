@@ -27,10 +27,10 @@ class CocoMergeReport:
     """Report about a merged COCO JSON.
 
     Attributes:
-        json: path of the JSON.
-        image_root: folder that its file names are relative to; `--images` of later commands.
+        path: path of the JSON.
+        root: folder that its file names are relative to; `--images` of later commands.
         parts: number of images by JSON.
-        images: number of images.
+        samples: number of images.
         shared: number of images that an earlier JSON has as well; their annotations were joined.
         annotations: number of annotations.
         repeated: number of annotations of shared images left out because an earlier JSON has them.
@@ -41,10 +41,10 @@ class CocoMergeReport:
         written: false after a dry run.
     """
 
-    json: str
-    image_root: str
+    path: str
+    root: str
     parts: dict[str, int]
-    images: int
+    samples: int
     shared: int
     annotations: int
     repeated: int
@@ -100,10 +100,10 @@ def merge_jsons(
     if not dry_run:
         write_file(dst_path, text, overwrite=overwrite)
     return CocoMergeReport(
-        json=str(dst_path),
-        image_root=str(merged.root),
+        path=str(dst_path),
+        root=str(merged.root),
         parts={str(part.path): len(part.images) for part in parts},
-        images=len(merged.raws),
+        samples=len(merged.raws),
         shared=merged.shared,
         annotations=len(annotations.raws),
         repeated=annotations.repeated,

@@ -35,7 +35,7 @@ class PaintedImage:
         empty: whether the mask has nothing but background and ignored pixels.
         annotations: number of painted annotations, crowds included.
         crowds: number of crowds among them.
-        ignored_boxes: number of annotations whose box got the ignore index.
+        ignored_boxes: number of annotations whose box got the ignore label.
         left_out: number of annotations of known categories that were not painted, by reason.
         faults: faults of the image, or of annotations of known categories.
     """
@@ -83,7 +83,7 @@ class _Objects:
 def paint_image(images: Path, target: Path | None, entry: Entry) -> PaintedImage:
     """Check an image and its annotations, and write its mask below `target`, if given; return faults, never raise them.
 
-    The pixels of an annotation with a fault are unknown. The ignore index covers its box, last of all: the annotation
+    The pixels of an annotation with a fault are unknown. The ignore label covers its box, last of all: the annotation
     may hide others or be hidden. If its box is unusable too, the image gets no mask.
 
     Args:
@@ -138,7 +138,7 @@ def _measure(entry: Entry, height: int, width: int) -> _Objects:
 
 
 def mask_name(image: Image) -> str:
-    """Return the path of an image's mask in the folder of masks: its file name as PNG, sub-folders included."""
+    """Return the path of an image's mask in the folder of masks: its file name as PNG, subfolders included."""
     name = PurePosixPath(image.file_name)
     return str(name.parent / f"{name.stem}.png")
 

@@ -16,7 +16,9 @@ from segdata.errors import FaultsError, InvalidInputError, suggest
 from segdata.lists import read_ids
 from segdata.seeded import seeded_order
 
+#: Whether an image needs any one of the chosen categories, or all of them.
 CategoryMatch = Literal["any", "all"]
+#: What becomes of annotations with `iscrowd` 1: kept, dropped, kept alone, or turned into objects.
 Crowd = Literal["keep", "drop", "only", "object"]
 
 Flags = npt.NDArray[np.bool_]
@@ -109,7 +111,7 @@ def select(coco: Coco, choice: Choice, unusable: Unusable | None = None) -> Sele
     if choice.max_images is not None:
         images.drop(~_drawn(coco, images.left, choice.max_images, choice.seed), "beyond_max_images")
     if not images.left.any():
-        reasons = ", ".join(f"{count} {reason}" for reason, count in images.out.items())
+        reasons = ", ".join(f"{reason.replace('_', ' ')}: {count}" for reason, count in images.out.items())
         raise InvalidInputError(
             f"{coco.path}: no images are left of {len(coco.images)} ({reasons or 'the file has none'})"
         )
@@ -190,7 +192,7 @@ def _smaller(coco: Coco, left: Flags, min_area: float) -> Flags:
     if without:
         raise InvalidInputError(
             f"{coco.path}: {without} {'annotations have' if without != 1 else 'annotation has'} no area; "
-            "expected one in each to apply a minimum area"
+            "expected an area in each, because --min_area compares it"
         )
     return area < min_area
 

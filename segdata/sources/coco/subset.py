@@ -17,6 +17,7 @@ from segdata.coco.writing import json_parts, replace_values
 from segdata.errors import Fault, InvalidInputError, OnError
 from segdata.files.ownership import check_inputs_outside, check_target_directory
 from segdata.files.publishing import staged_directory
+from segdata.files.root import check_root
 from segdata.parallel import Progress, default_workers, silent
 from segdata.sources.coco.faults import select_usable
 from segdata.sources.coco.media import Media, check_media, check_names, count_unknown_files, place_images
@@ -31,7 +32,14 @@ CATEGORY_MAP = "category_map.json"
 
 @dataclass(frozen=True)
 class SubsetCategory:
-    """A category of the subset: its id there and in the source, and its number of annotations."""
+    """A category of the subset.
+
+    Attributes:
+        id: its id in the subset.
+        original_id: its id in the source.
+        name: its name.
+        annotations: number of its annotations.
+    """
 
     id: int
     original_id: int
@@ -41,23 +49,32 @@ class SubsetCategory:
 
 @dataclass(frozen=True)
 class SubsetReport:
-    """Report of `coco_subset`: counts of kept objects, of those left out by reason, and of oddities in the source.
+    """Report of `coco_subset`.
 
     Attributes:
+        path: directory of the subset.
+        choice: what was chosen.
+        media: how the images were placed: linked, copied or not at all.
+        samples: number of kept images.
+        annotations: number of kept annotations.
+        categories: categories of the subset, by id.
+        images_left_out: number of images left out, by reason.
+        annotations_left_out: number of annotations of kept images left out, by reason.
         found: counts from the source's JSON, and from the image files if they were checked.
         faults: faults of the images and annotations that were left out with ``on_error="skip"``.
+        written: false after a dry run.
     """
 
+    path: str
     choice: Choice
     media: Media
-    images: int
+    samples: int
     annotations: int
     categories: tuple[SubsetCategory, ...]
     images_left_out: dict[str, int]
     annotations_left_out: dict[str, int]
     found: dict[str, int]
     faults: tuple[Fault, ...]
-    target: str
     written: bool
 
 
@@ -98,7 +115,8 @@ def coco_subset(
         progress: reports progress.
 
     Raises:
-        InvalidInputError: when the file is not COCO, a category is unknown or no image is left.
+        InvalidInputError: when the file is not COCO, a category is unknown, no image is left, or all images are below
+            another folder than `images`.
         FaultsError: when several image objects name the file of a kept image, or, unless skipped, when there are
             faults; names each.
         SegDataError: when hard links are not possible.
@@ -112,6 +130,7 @@ def coco_subset(
     coco, choice = read_coco(annotations, strip_prefix=strip_prefix), choice or Choice()
     check = partial(check_names, images or Path())
     if images and media != "none":
+        check_root(annotations, images, [image.file_name for image in coco.images], "--images")
         check = partial(check_media, images, workers=workers, progress=progress)
     usable = select_usable(coco, choice, check, on_error=on_error)
     selection = usable.selection
@@ -125,16 +144,16 @@ def coco_subset(
         }
     categories = _categories(coco, selection, remap_ids)
     report = SubsetReport(
+        path=str(dst_path),
         choice=choice,
         media=media,
-        images=len(kept),
+        samples=len(kept),
         annotations=int(np.count_nonzero(selection.annotations)),
         categories=categories,
         images_left_out=selection.images_left_out,
         annotations_left_out=selection.annotations_left_out,
         found=found,
         faults=tuple(usable.faults),
-        target=str(dst_path),
         written=not dry_run,
     )
     if not dry_run:
@@ -224,5 +243,5 @@ def _category_map(categories: Sequence[SubsetCategory]) -> bytes:
 
 def _without_paths(report: SubsetReport) -> bytes:
     """Return the report as JSON without paths: the same inputs and options give the same bytes in any folder."""
-    members = {key: value for key, value in asdict(report).items() if key not in ("target", "written")}
+    members = {key: value for key, value in asdict(report).items() if key not in ("path", "written")}
     return msgspec.json.format(msgspec.json.encode(members), indent=2) + b"\n"

@@ -28,6 +28,7 @@ from segdata.sources.instance_masks.pairing import MaskedImage, Names, pair_mask
 from segdata.sources.instance_masks.regions import polygons_of, run_lengths
 from segdata.sources.instance_masks.values import Values, read_values
 from segdata.sources.instances import AnnotatedImage, Instance, make_instance
+from segdata.text import option_names
 
 #: Category of objects whose masks do not tell one.
 DEFAULT_CLASS = "object"
@@ -108,7 +109,7 @@ def masks_to_coco(
     found = collect(places[0], [*without_image, *results], on_error)
     categories = reader.categories(class_masks) or category_names(found.images)
     root = found.root()
-    report = found.report({str(dst_path): len(found.images)}, root, categories, +others, written=not dry_run)
+    report = found.report(dst_path, root, categories, +others, written=not dry_run)
     if not dry_run:
         write_file(dst_path, encode_coco(found.images, root, categories, "instance masks"), overwrite=overwrite)
     return report
@@ -125,13 +126,16 @@ def _check_options(
     given = {"class_masks": class_masks, "class_folders": class_folders, "class_name": class_name}
     sources = [name for name, value in given.items() if value]
     if kind != "objects" and sources:
-        raise OptionError(f"{sources[0]}: the masks tell the classes themselves; expected masks of objects only")
+        raise OptionError(
+            f"{option_names(sources[:1])}: these masks already contain the classes; expected masks whose values are "
+            "objects"
+        )
     if len(sources) > 1:
-        raise OptionError(f"{' and '.join(sources)}: each names the classes; expected only one of them")
+        raise OptionError(f"{option_names(sources)}: each gives the classes; expected only one of them")
     if class_names is not None and kind != "components" and not class_masks:
-        raise OptionError("class_names: these masks have no class ids; expected components, or class_masks")
+        raise OptionError("--class_names: these masks have no class ids; expected --components or --class_masks")
     if crowd != "crowd" and kind != "cityscapes":
-        raise OptionError("crowd: only Cityscapes' masks have groups, which are crowds; expected cityscapes")
+        raise OptionError("--crowd: only Cityscapes' masks have groups, which are crowds; expected --cityscapes")
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def pair_masks(
                 found.setdefault(key, []).append((normal(path), category))
     if not found:
         ending = f"{names.mask_suffix}{MASK_SUFFIXES[0]}"
-        raise InvalidInputError(f"{masks[0]}: contains no masks; expected names that end in {ending} or another format")
+        raise InvalidInputError(f"{masks[0]}: contains no masks; expected files such as NAME{ending}, or TIFF or NPY")
     taken = {path for pairs in found.values() for path, _ in pairs}
     pictures = _by_key(images, IMAGE_SUFFIXES, names.image_suffix, taken)
     classes = _by_key(class_masks, MASK_SUFFIXES, "", set()) if class_masks else {}
@@ -102,7 +102,8 @@ def pair_masks(
 def _unpaired(mask: Path, what: str, files: Sequence[Path], folder: Path) -> Fault:
     if files:
         return Fault("duplicate_image", str(mask), f"has several files as {what}: {', '.join(map(str, files))}")
-    return Fault("missing_image", str(mask), f"has no {what} in {folder}; expected the same name and folder")
+    expected = "expected one of the same name in the same subfolder"
+    return Fault("missing_image", str(mask), f"has no {what} in {folder}; {expected}")
 
 
 def _by_key(folder: Path, suffixes: Sequence[str], suffix: str, taken: set[Path]) -> dict[str, list[Path]]:

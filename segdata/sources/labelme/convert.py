@@ -96,7 +96,7 @@ def labelme(
             f"{src_path}: contains no objects; expected at least one. Name them with --class_names."
         )
     root = found.root()
-    report = found.report({str(dst_path): len(found.images)}, root, categories, +others, written=not dry_run)
+    report = found.report(dst_path, root, categories, +others, written=not dry_run)
     data = encode_coco(found.images, root, categories, "labelme")
     inner = {image.path: image.embedded for image in found.images if image.embedded}
     if inner:

@@ -41,11 +41,22 @@ AUGMENTED_LIST = Path("vocaug_train_lst.txt")
 
 
 @dataclass(frozen=True)
-class MergeReport:
-    """Report of `sbd_merge`: its files, its counts, and the number of files missing from each folder in a dry run."""
+class SbdMergeReport:
+    """Report of `sbd_merge`.
 
+    Attributes:
+        path: folder of the masks.
+        list: path of the list.
+        root: folder that the paths in the list are relative to; `--data_root` of later commands.
+        counts: how the number of samples comes about.
+        usual: number of samples that the official lists of VOC 2012 and SBD give.
+        missing: number of files missing from each folder, in a dry run.
+        written: false after a dry run.
+    """
+
+    path: str
     list: str
-    masks: str
+    root: str
     counts: SplitCounts
     usual: int
     missing: dict[str, int]
@@ -64,7 +75,7 @@ def sbd_merge(
     overwrite: bool = False,
     dry_run: bool = False,
     progress: Progress = silent,
-) -> MergeReport:
+) -> SbdMergeReport:
     """Write index PNGs for the images that only SBD has, and a list of the training samples of VOC and SBD.
 
     The list contains SBD's train split, then SBD's val split, then VOC's train split, each in the order of its id
@@ -123,9 +134,10 @@ def sbd_merge(
         _convert_all(root, sources, known, workers or default_workers(), progress, staging)
     if not dry_run:
         write_list(list_path, pairs, overwrite=overwrite)
-    return MergeReport(
+    return SbdMergeReport(
+        path=str(target),
         list=str(list_path),
-        masks=str(target),
+        root=str(root),
         counts=counts,
         usual=USUAL_COUNT,
         missing={finder.folder.as_posix(): len(finder.missing) for finder in finders if finder.missing},
@@ -215,7 +227,7 @@ def read_mask(path: Path) -> npt.NDArray[np.uint8]:
     if foreign.any():
         raise InvalidInputError(
             f"{first_pixel(foreign)} has value {mask[foreign][0]}; expected 0 to {len(VOC_CLASSES) - 1} "
-            "(SBD has no ignore index)",
+            "(SBD has no ignore label)",
             "value_outside_classes",
         )
     return mask.astype(np.uint8, copy=False)

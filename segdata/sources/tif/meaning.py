@@ -32,16 +32,16 @@ MAX_BORDER = 100
 _MANY_CLASSES = 64
 
 _OBJECT_CURE = (
-    "If the values number objects, add --instances for a COCO JSON, or --border 1 for index masks with a class between "
+    "If the values are object ids, add --instances for a COCO JSON, or --border 1 for index masks with a class between "
     "touching objects"
 )
-_MAP_CURE = "Give the class of these values in --map, or make them void by --unknown ignore"
+_MAP_CURE = "Give the class of these values in --map, or set them to ignore with --unknown ignore"
 
 _PLAIN_IDS = ValueMap(spans=(ValueSpan(0, 255, 0, rising=True),))
 
 
 class UnmappedLabelsError(InvalidInputError):
-    """The labels contain only 0 and 255: a binary mask whose 255 would be read as the ignore index.
+    """The labels contain only 0 and 255: a binary mask whose 255 would be read as the ignore label.
 
     Attributes:
         proposal: the class of each value that turns them into classes.
@@ -50,8 +50,8 @@ class UnmappedLabelsError(InvalidInputError):
     def __init__(self, where: str) -> None:
         """Describe the labels of the file `where`."""
         super().__init__(
-            f"{where}: contains no values other than 0 and 255: a black-and-white mask, whose 255 would be read as the "
-            "ignore index; map 0 to class 0 and 255 to class 1, or 255 to 255 to ignore these pixels"
+            f"{where}: contains only 0 and 255, which is the ignore label; expected class ids. Make 255 class 1 with "
+            "--map 0:0,255:1, or ignore these pixels with --map 0:0,255:255."
         )
         self.proposal: Mapping[int, int] = {0: 0, 255: 1}
 
@@ -145,7 +145,7 @@ def label_meaning(
         OptionError: when options contradict each other, or the map has no classes of objects or no room for borders.
     """
     if instances and border is not None:
-        raise OptionError("--instances and --border: both say what objects become; expected only one of them")
+        raise OptionError("--instances and --border: each says what to write; expected only one of them")
     objects = instances or border is not None
     if border is not None and not 1 <= border <= MAX_BORDER:
         raise OptionError(f"--border {border}: expected a distance of 1 to {MAX_BORDER} pixels")
@@ -154,7 +154,7 @@ def label_meaning(
     if class_name is not None and (map is not None or not objects):
         raise OptionError("--class_name: names the class of all objects; expected --instances or --border, and no map")
     if class_names is not None and (map is None or map.names):
-        raise OptionError("--class_names: names the classes of a map; expected --map with VALUE:CLASS,…")
+        raise OptionError("--class_names: names the classes of a map without names; expected --map VALUE:CLASS,…")
     if map is None:
         names = ("background", class_name or DEFAULT_CLASS)
         chosen = ValueMap(names, (ValueSpan(0, 0, 0),), other=1) if objects else _PLAIN_IDS
@@ -174,7 +174,7 @@ def _check_names(map: ValueMap) -> None:
 
 def _check_objects(map: ValueMap, border: int | None) -> None:
     if map.colors:
-        raise OptionError("--map: has colors, but objects are numbers; expected the class of each value")
+        raise OptionError("--map: has colors, but object ids are numbers; expected a class for each value")
     if not any(_class_ids(map)):
         raise OptionError("--map: no value has a class above 0, so there are no objects; expected 0:0,*:1 or another")
     if border is not None and _class_count(map) >= IGNORE:

@@ -14,9 +14,9 @@ class SliceReport:
     """Report of `tif_slice`.
 
     Attributes:
-        images: stack of the images.
-        labels: stack of the labels; None without one.
-        target: directory of the slices; with ``instances``, the image names in the JSONs are relative to it.
+        path: directory of the slices; with ``instances``, the image names in the JSONs are relative to it.
+        source: stack of the images.
+        label_source: stack of the labels; None without one.
         stack_pages: number of planes of the stack, or of the chosen channel of it.
         axes: axes of the image stack in the order of the slices, the slowest first.
         sizes: size of each axis.
@@ -29,16 +29,16 @@ class SliceReport:
         label_pixels: number of pixels by class id, over all pages.
         border_class: class id of pixels between touching objects; None without ``border``.
         objects: number of objects by category, in the order of the category ids; empty without ``instances``.
-        class_names: file of the class names in `target`; None if they are not known, or in the JSONs.
+        class_names_file: file of the class names, in `path`; None if they are not known, or in the JSONs.
         split: how the pages were divided; None if all are in one list.
-        lists: list file of each split; with ``instances``, its COCO JSON.
+        files: list file of each split; with ``instances``, its COCO JSON.
         split_pages: positions (from 0) of each split, in the order of its list.
         written: false after a dry run.
     """
 
-    images: str
-    labels: str | None
-    target: str
+    path: str
+    source: str
+    label_source: str | None
     stack_pages: int
     axes: str
     sizes: tuple[int, ...]
@@ -51,9 +51,9 @@ class SliceReport:
     label_pixels: dict[int, int]
     border_class: int | None
     objects: dict[str, int]
-    class_names: str | None
+    class_names_file: str | None
     split: str | None
-    lists: dict[str, str]
+    files: dict[str, str]
     split_pages: dict[str, list[int]]
     written: bool
 

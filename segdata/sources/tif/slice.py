@@ -149,9 +149,9 @@ def tif_slice(
                 write_class_names(staging / class_file, meaning.names, meaning.mapping.map.ignore_label)
     objects = Counter(instance.category for found in sliced.instances.values() for instance in found)
     return SliceReport(
-        images=str(images),
-        labels=str(labels) if labels else None,
-        target=str(dst_path),
+        path=str(dst_path),
+        source=str(images),
+        label_source=str(labels) if labels else None,
         stack_pages=len(slices),
         axes=f"{planes.axes}YX",
         sizes=(*planes.pages.shape, track.form.height, track.form.width),
@@ -164,9 +164,9 @@ def tif_slice(
         label_pixels={id_: count for ids in label_pixels for id_, count in enumerate(ids.tolist()) if count},
         border_class=meaning.border_class,
         objects={name: objects[name] for name in meaning.categories} if instances else {},
-        class_names=str(dst_path / class_file) if class_file else None,
+        class_names_file=str(dst_path / class_file) if class_file else None,
         split=str(split) if split else None,
-        lists={part: str(dst_path / (SLICE_JSONS if instances else SLICE_LISTS)[part]) for part in split_pages},
+        files={part: str(dst_path / (SLICE_JSONS if instances else SLICE_LISTS)[part]) for part in split_pages},
         split_pages=split_pages,
         written=not dry_run,
     )

@@ -15,7 +15,9 @@ from segdata.images.values import ValueRange
 from segdata.labels.masks import first_pixel
 from segdata.sources.instances import Instance
 
+#: What becomes of samples of more than 8 bits: kept, or scaled to 8 bits.
 Depth = Literal["keep", "8bit"]
+#: File format of the images that a stack is cut into.
 Format = Literal["png", "tif"]
 PagePixels = npt.NDArray[Any]
 ValueCounts = npt.NDArray[np.int64]

@@ -81,7 +81,7 @@ def yolo_seg(
                 (staging / name).write_bytes(content)
     unpaired = {path for folder in {label.parent for label in labels} for path in folder.glob("*.txt")} - labels
     others = Counter({"label files without an image": sum(path.name != CLASSES_FILE for path in unpaired)})
-    return found.report(files, root, layout.names, others, written=not dry_run)
+    return found.report(dst_path, root, layout.names, others, files=files, written=not dry_run)
 
 
 def _read_image(names: Sequence[str], path: Path) -> AnnotatedImage:

@@ -112,7 +112,10 @@ def _read_yaml(file: Path) -> _Yaml:
     import yaml
 
     try:
-        return msgspec.convert(yaml.safe_load(read_regular(file, at_most=_YAML_BYTES)), _Yaml)
+        found = yaml.safe_load(read_regular(file, at_most=_YAML_BYTES))
+        if not isinstance(found, dict):
+            raise InvalidInputError("not a YOLO data set; expected YAML with names, train and val")
+        return msgspec.convert(found, _Yaml)
     except OSError as error:
         raise InvalidInputError(f"{file}: cannot be read: {error.strerror}") from error
     except msgspec.ValidationError as error:

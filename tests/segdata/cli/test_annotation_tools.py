@@ -67,7 +67,7 @@ def test_labelme_takes_names_and_reports_json(segdata: Run, labelme_export: Path
     done = segdata("labelme", labelme_export, "--class_names", names, "--dst_path", tmp_path / "o.json", "--json")
     report = json.loads(done.stdout)
     assert list(report["objects"]) == ["ellipse", "rectangle", "triangle"]
-    assert report["files"] == {str(tmp_path / "o.json"): 4}
+    assert report["samples_by_file"] == {str(tmp_path / "o.json"): 4}
     names.write_text("ellipse\n")
     done = segdata("labelme", labelme_export, "--class_names", names, "--dst_path", tmp_path / "p.json")
     assert (done.exit_code, "unknown label: expected one of ellipse" in done.output) == (1, True), done.output

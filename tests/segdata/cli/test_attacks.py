@@ -128,7 +128,7 @@ def refused(segdata: Run, line: str, sentence: str) -> None:
         (None, f"{YOLO} . --overwrite", "yolo: is in the target ."),
         (None, f"{YOLO} yolo --overwrite", "yolo: is the target itself"),
         (None, f"{YOLO} yolo/images --overwrite", "has no .segdata-files.json"),
-        (fifo(".out.segdata-lock"), f"{YOLO} out", "is not a file; expected nothing there, because it is a lock"),
+        (fifo(".out.segdata-lock"), f"{YOLO} out", "is not a file; segdata needs this name for a lock file"),
     ],
 )  # fmt: skip
 def test_a_target_that_is_something_else_is_refused_and_nothing_changes(

@@ -55,7 +55,7 @@ def test_a_clean_list_is_one_line(segdata: Run, root: Path) -> None:
     assert (result.exit_code, result.output.strip()) == (
         0,
         f"{path}: 0 errors, 0 warnings in 5 samples (image headers read)\n"
-        "not known  names of the classes: VOC's 21 are assumed; --class_names or --num_classes names others",
+        "not known  class names: VOC's 21 are assumed. Give others with --class_names or --num_classes",
     )
     assert "not known" not in segdata("check", path, "--num_classes", 21).output
 
@@ -154,11 +154,11 @@ def test_the_images_of_a_json_to_compare_with_are_named(segdata: Run, tmp_path: 
     [
         (("{root}/none.txt",), 2, "does not exist"),
         (("{root}/voc_train_lst.txt", "--against", "{root}/none.txt"), 2, "does not exist"),
-        (("{root}/voc_train_lst.txt", "--images", "{root}"), 1, "does not take images"),
+        (("{root}/voc_train_lst.txt", "--images", "{root}"), 1, "does not take --images"),
         (("{root}/voc_train_lst.txt", "--num_classes", "2"), 1, "value_outside_classes"),
         (("{root}/voc_train_lst.txt", "--data_root", "{root}/VOCdevkit"), 1, "all are below {root}. Use --data_root"),
         (("{root}/VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt",), 1, "an id list"),
-        (("{root}",), 1, "no record set"),
+        (("{root}",), 1, "{root}: a folder with no record set; expected a list file, a COCO JSON"),
         (("{root}/voc_train_lst.txt", "--against", "{root}"), 1, "no record set"),
         (("{root}/voc_train_lst.txt", "--workers", "0"), 2, "not in the range"),
         ((), 2, "Missing argument"),

@@ -49,7 +49,7 @@ def test_a_subset_says_what_it_kept_and_what_it_left_out(subset, tmp_path):
 
 def test_the_json_report_says_the_same(subset):
     report = json.loads(subset("--keep-empty", "--json").stdout)
-    assert report["images"] == 6
+    assert report["samples"] == 6
     assert report["written"] is True
     assert [category["id"] for category in report["categories"]] == [1, 5, 18]
     assert report["choice"]["keep_empty"] is True
@@ -76,7 +76,7 @@ def test_every_choice_reaches_the_subset(subset, tmp_path):
         "min_area": 10.0,
         "drop_unused": True,
     }
-    assert (report["images"], report["media"], report["written"]) == (2, "symlink", False)
+    assert (report["samples"], report["media"], report["written"]) == (2, "symlink", False)
     assert not (tmp_path / "out").exists()
 
 
@@ -130,10 +130,17 @@ def test_images_of_another_size_stop_the_command_and_are_named(request, mini, co
     run = request.getfixturevalue(command)
     done = run()
     assert done.exit_code == 1
-    assert "1 fault; nothing was written. Correct the images and annotations, or leave them out" in done.output
+    assert "1 fault; nothing was written. Correct the images and annotations (segdata check says how)" in done.output
     assert "  000000000001.jpg: " in done.output
     assert "but the JSON says 99 x" in done.output
     assert run("--on-error", "skip").exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["subset", "to_masks"])
+def test_the_folder_of_the_images_is_named_if_another_one_was_given(request, mini, command):
+    (mini / "elsewhere").mkdir()
+    done = request.getfixturevalue(command)("--images", mini / "elsewhere")
+    assert (done.exit_code, f"all are below {mini}/images. Use --images" in done.output) == (1, True), done.output
 
 
 def test_a_subset_names_and_counts_what_it_left_out_because_of_faults(subset, mini):
@@ -188,7 +195,7 @@ def test_masks_say_where_the_list_begins(to_masks, tmp_path):
 @pytest.mark.parametrize("option", ["--remap", "--category"])
 def test_masks_take_the_order_of_the_classes(to_masks, tmp_path, option):
     done = to_masks(option, "triangle", option, "1", "--json")
-    assert json.loads(done.stdout)["classes"] == ["background", "triangle", "ellipse"]
+    assert json.loads(done.stdout)["class_names"] == ["background", "triangle", "ellipse"]
 
 
 def test_a_subset_becomes_masks(subset, segdata, tmp_path):
@@ -199,5 +206,5 @@ def test_a_subset_becomes_masks(subset, segdata, tmp_path):
     )  # fmt: skip
     report = json.loads(done.stdout)
     assert report["masks"] == len(list((tmp_path / "out/images").iterdir()))
-    assert report["classes"] == ["background", "triangle"]
-    assert report["data_root"] == str(tmp_path)
+    assert report["class_names"] == ["background", "triangle"]
+    assert report["root"] == str(tmp_path)

@@ -120,7 +120,7 @@ def test_without_a_temporary_folder_what_needs_one_is_refused_and_all_else_works
     )
     for (status, words), user in ((workers, "worker processes"), (fix, "cures")):
         assert status == 1
-        assert words.startswith(f"Error: there is nowhere to write temporary files, which {user} need;")
+        assert words.startswith(f"Error: no folder for temporary files is writable, and {user} need one;")
     assert {line: end for line, end in zip(lines, ended, strict=False) if end[0]} == {}
 
 
@@ -166,5 +166,5 @@ def test_few_open_files_are_enough_to_write_a_set_and_to_refuse_its_reading(tmp_
     assert written == (0, "")
     for status, text in refused:
         assert (status, text.count("\n")) == (1, 1)
-        assert text.startswith("Error: set: 100 files are open at once when it is read, and this process may open 64")
+        assert text.startswith("Error: set: has 100 files, and this process may open 64 at once")
     assert len(list(read_rows(open_set(root / "set")))) == 100

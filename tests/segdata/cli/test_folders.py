@@ -35,7 +35,7 @@ def test_the_report_names_the_data_root_and_hints_at_color(segdata: Run, root: P
     assert result.exit_code == 0, result.output
     assert result.output.splitlines() == [
         f"2 samples written to {root}/list.txt",
-        f"data root, to use with the list: {root}",
+        f"data root, to use with the list: --data_root {root}",
         "labels by format: 8-bit gray PNG: 1, 1-bit palette PNG: 1",
         "hint: class ids are read from 8-bit gray PNG labels, but 1 label has another format; mask-map converts masks "
         "of any kind",
@@ -56,8 +56,9 @@ def test_the_report_as_json(segdata: Run, root: Path) -> None:
     result = segdata(*arguments(root), "--label_suffix", "_mask", "--dry-run", "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.output) == {
-        "list": f"{root}/list.txt",
-        "data_root": str(root),
+        "report": "folder",
+        "path": f"{root}/list.txt",
+        "root": str(root),
         "samples": 2,
         "labels": {"8-bit gray PNG": 1, "1-bit palette PNG": 1},
         "left_out": {".json": 1},

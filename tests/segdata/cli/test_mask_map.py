@@ -46,7 +46,7 @@ def test_the_report_says_what_became_what(segdata: Run, masks: Path, tmp_path: P
 def test_a_dry_run_in_json_writes_nothing(segdata: Run, masks: Path, tmp_path: Path) -> None:
     result = segdata("mask-map", masks, "--map", "0:3,255:4", "--dst_path", tmp_path / "out", "--dry-run", "--json")
     report = json.loads(result.output)
-    assert (report["written"], report["class_names"]) == (False, None)
+    assert (report["written"], report["class_names_file"]) == (False, None)
     assert report["values"] == [
         {"source": "0", "id": 3, "name": "class_3", "pixels": 192},
         {"source": "255", "id": 4, "name": "class_4", "pixels": 192},
@@ -64,7 +64,7 @@ def test_many_values_are_counted_but_not_all_shown(segdata: Run, tmp_path: Path)
 @pytest.mark.parametrize(
     ("options", "status", "sentence"),
     [
-        ((), 1, "expected either a map or a threshold. Give --map or --threshold."),
+        ((), 1, "--map, --threshold: expected exactly one of them"),
         (("--map", "0:0,255"), 1, "'255': expected VALUE:CLASS"),
         (("--map", "cityscape"), 1, "expected VALUE:CLASS entries, a file, or one of voc, ade20k"),
         (("--map", "0:0"), 1, "pixel (x=8, y=0) has value 255; expected 0 (96 such pixels)"),

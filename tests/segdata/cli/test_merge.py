@@ -57,7 +57,7 @@ def test_sets(segdata: Run, voc_records: Path, coco_records: Path, tmp_path: Pat
         result = segdata(*command)
         assert (result.exit_code, "--overwrite replaces it" in result.output) == (1, True), result.output
         result = segdata(*command, "--overwrite", "--json")
-        assert json.loads(result.output)["result"]["written"] is True
+        assert json.loads(result.output)["written"] is True
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_sets(segdata: Run, voc_records: Path, coco_records: Path, tmp_path: Pat
         (("none.txt", "--dst_path", "x.txt"), 2, "none.txt: does not exist"),
         (("ftp://host/set", "--dst_path", "x"), 2, "expected a path, s3://"),
         (("--dst_path", "x.txt"), 2, "Missing argument"),
-        (("{root}/a/lst.txt", "--dst_path", "x.txt", "--num_shards", "2"), 1, "does not take num_shards"),
+        (("{root}/a/lst.txt", "--dst_path", "x.txt", "--num_shards", "2"), 1, "does not take --num_shards"),
         (("{root}/a/lst.txt", "{root}", "--dst_path", "x.txt"), 1, "Parts of several types"),
     ],
 )

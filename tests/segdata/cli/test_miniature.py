@@ -128,7 +128,9 @@ def test_a_miniature_goes_the_way_of_the_real_data_set(
 
 def test_the_report_says_what_was_drawn(segdata: Run, tmp_path: Path) -> None:
     result = segdata("sample", tmp_path / "raw", "--kind", "sbd", "--json")
-    assert {"train": 24, "val": 8, "sbd_train": 26, "sbd_val": 10}.items() <= json.loads(result.output).items()
+    report = json.loads(result.output)
+    assert (report["path"], report["kind"]) == (str(tmp_path / "raw"), "sbd")
+    assert {"train": 24, "val": 8, "sbd_train": 26, "sbd_val": 10}.items() <= report["contents"].items()
 
 
 def test_a_taken_folder_and_an_unknown_kind_are_refused(segdata: Run, tmp_path: Path) -> None:

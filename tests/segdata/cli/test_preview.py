@@ -79,6 +79,26 @@ def test_similar_images_are_on_the_page_and_counted(segdata, listed, tmp_path):
     assert "--near shows similar images on the page; give --html" in refused.output
 
 
+def test_classes_are_covered_and_those_that_do_not_occur_named(segdata, listed, tmp_path):
+    done = segdata("preview", listed, "--out", tmp_path / "sheet.png", "--count", 2, "--cover")
+    assert done.exit_code == 0, done.output
+    assert "classes: background, aeroplane, bicycle, bird\n" in done.output
+    assert "no sample shows boat, bottle, bus, " in done.output
+    few = segdata("preview", listed, "--out", tmp_path / "one.png", "--count", 1, "--cover", "--json")
+    report = json.loads(few.stdout)
+    assert {*report["class_names"], *report["not_shown"]} == {"background", "aeroplane", "bicycle", "bird"}
+    refused = segdata("preview", listed, "--out", tmp_path / "two.png", "--cover", "--classes", "bird")
+    assert refused.exit_code == 2
+    assert "--cover has no effect with one class" in refused.output
+
+
+def test_a_class_without_a_font_is_told_once(segdata, listed, tmp_path):
+    (tmp_path / "names.txt").write_text("nothing\n\U0010abcd\nb\nc\n", encoding="utf-8")
+    done = segdata("preview", listed, "--class-names", tmp_path / "names.txt", "--out", tmp_path / "sheet.png")
+    assert done.exit_code == 0, done.output
+    assert done.output.count("pictures show ids, because no font here has the letters of ") == 1
+
+
 def test_options_are_spelled_with_dashes_too(segdata, listed, tmp_path):
     out = tmp_path / "sheet.png"
     assert (
@@ -106,7 +126,7 @@ def test_wrong_usage_is_said(segdata, listed, options, sentence):
     [
         (("--classes", "dgo"), "no class 'dgo'; did you mean dog?"),
         (("--classes", "sofa"), "none of its 5 samples shows sofa"),
-        (("--images", "."), "does not take images"),
+        (("--images", "."), "does not take --images"),
     ],
 )
 def test_what_cannot_be_shown_ends_in_a_sentence(segdata, listed, tmp_path, options, sentence):

@@ -52,7 +52,11 @@ def test_unpack_tells_of_instances_and_repeated_names(
     assert "1 label that to-mindrecord refuses:\n  labels/" in result.output
     assert segdata(*line).exit_code == 1
     report = json.loads(segdata(*line, "--overwrite", "--json").output)
-    assert (report["rows"], report["class_names"], len(report["renamed"])) == (10, "classes.txt", 1)
+    assert (report["rows"], report["class_names_file"], len(report["renamed"])) == (
+        10,
+        str(tmp_path / "files" / "classes.txt"),
+        1,
+    )
 
 
 def test_adopted_sets_are_verified_and_described(segdata: Run, shard: Path) -> None:
@@ -99,7 +103,7 @@ def test_info_describes_every_data_set(segdata: Run, shard: Path, devkit: Path, 
     text = segdata("info", shard).output
     assert text.startswith("voc: semantic record set without a manifest, MindRecord 3.0, schema 'foreign'\n")
     assert "rows       10 in 2 shards of 5" in text
-    assert "not known  names of the classes: they are numbered. Name them with --class_names" in text
+    assert "not known  class names: classes are numbered. Give names with --class_names" in text
     found = json.loads(segdata("info", shard, "--json").output)
     assert (found["rows"], len(found["first"]), found["fields"][0]["role"]) == (10, 3, "image")
     assert "list file of 10 samples" in segdata("info", devkit / "voc_train_lst.txt").output
@@ -109,7 +113,7 @@ def test_info_describes_every_data_set(segdata: Run, shard: Path, devkit: Path, 
 
 
 def test_what_is_not_known_is_said_by_check_stats_and_preview(segdata: Run, shard: Path, tmp_path: Path) -> None:
-    fact = "not known  names of the classes"
+    fact = "not known  class names"
     for line in (("check", shard), ("stats", shard), ("preview", shard, "--out", tmp_path / "sheet.png")):
         result = segdata(*line)
         assert (result.exit_code, fact in result.output) == (0, True), result.output

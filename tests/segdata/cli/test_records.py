@@ -38,7 +38,7 @@ def test_written_verified_and_described(segdata: Run, root: Path, tmp_path: Path
     assert (result.exit_code, "5 rows in 2 shards, intact" in result.output) == (0, True), result.output
     result = segdata("info", tmp_path / "set")
     assert "aeroplane" in result.output
-    assert json.loads(segdata("info", tmp_path / "set", "--json").output)["rows"] == 5
+    assert json.loads(segdata("info", tmp_path / "set", "--json").output)["manifest"]["rows"] == 5
 
 
 def test_verify_fails_with_the_reason(segdata: Run, root: Path, tmp_path: Path) -> None:
@@ -108,8 +108,8 @@ def test_one_data_set_must_be_named(segdata: Run, root: Path, tmp_path: Path, op
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--images", "{root}"), "is a list file, which does not take images"),
-        (("--drop-empty",), "is a list file, which does not take drop_empty"),
+        (("--images", "{root}"), "is a list file, which does not take --images"),
+        (("--drop-empty",), "is a list file, which does not take --drop-empty"),
     ],
 )
 def test_an_option_that_a_list_does_not_take_is_refused(

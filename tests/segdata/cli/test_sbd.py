@@ -44,8 +44,10 @@ def test_the_number_is_explained_in_json(segdata: Run, root: Path) -> None:
     result = segdata("sbd-merge", "--data_root", root, "--dry-run", "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.output) == {
+        "report": "sbd_merge",
+        "path": f"{root}/benchmark_RELEASE/dataset/cls_png_gray",
         "list": f"{root}/vocaug_train_lst.txt",
-        "masks": f"{root}/benchmark_RELEASE/dataset/cls_png_gray",
+        "root": str(root),
         "counts": {
             "voc_train": 6,
             "sbd_train": 7,

@@ -117,7 +117,7 @@ def test_a_killed_worker_process_is_a_sentence_and_nothing_is_written(
         cwd=tmp_path / "data", capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(Path.cwd())},
     )  # fmt: skip
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith("Error: a worker process was killed before it finished; either memory ran out")
+    assert ended.stderr.startswith("Error: a worker process was killed before it finished, often because memory")
     assert len(ended.stderr.splitlines()) == 1
     assert contents(tmp_path / "data") == contents(inputs)
 

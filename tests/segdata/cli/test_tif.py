@@ -41,7 +41,7 @@ def test_stacks_become_images_masks_and_lists(segdata: Run, stacks: Path) -> Non
 
 def test_black_and_white_labels_are_refused_with_the_option_that_maps_them(segdata: Run, stacks: Path) -> None:
     result = run(segdata, stacks)
-    assert (result.exit_code, "(--map 0:0,255:1)" in result.output) == (1, True), result.output
+    assert (result.exit_code, "with --map 0:0,255:1, or" in result.output) == (1, True), result.output
     assert not (stacks.parent / "out").exists()
 
 
@@ -208,7 +208,7 @@ def test_the_earlier_name_of_map_still_works(segdata: Run, stacks: Path) -> None
         (("--map", "0:0,0:1"), 1, "value 0 has two classes, 0 and 1"),
         (("--map", "nothing"), 1, "expected VALUE:CLASS entries, a file, or one of"),
         (("--border", 0), 2, "0 is not in the range 1<=x<=100"),
-        (("--border", 1, "--instances"), 1, "--instances and --border: both say what objects become"),
+        (("--border", 1, "--instances"), 1, "--instances and --border: each says what to write"),
         (("--instances", "--unknown", "ignore"), 1, "without --map, no values are unknown"),
     ],
     ids=str,

@@ -63,7 +63,7 @@ def test_masks_are_not_replaced_by_themselves_and_no_flag_is_recommended(
     masks = root / "VOCdevkit" / "VOC2012" / "SegmentationClass"
     before = {path.name: path.read_bytes() for path in masks.iterdir()}
     result = segdata("voc-decolor", "--data_root", root, "--dst_path", masks, *flag)
-    assert (result.exit_code, "which would be replaced; expected an input outside" in result.output) == (1, True)
+    assert (result.exit_code, "which would be replaced. Choose another target" in result.output) == (1, True)
     assert "--overwrite" not in result.output
     assert {path.name: path.read_bytes() for path in masks.iterdir()} == before
 
@@ -84,7 +84,7 @@ def test_a_folder_that_is_not_ours_is_refused_and_no_flag_is_recommended(
     ("arguments", "status", "sentence"),
     [
         (("voc-decolor",), 2, "Missing option '--data_root'"),
-        (("voc-decolor", "--data_root", "{root}", "--colormap", "{root}/none.txt"), 1, "none.txt: cannot be read"),
+        (("voc-decolor", "--data_root", "{root}", "--colormap", "{root}/none.txt"), 1, "none.txt: neither a file"),
         (("voc-decolor", "--data_root", "{root}/VOCdevkit/VOC2012/ImageSets"), 1, "no VOC devkit"),
         (("voc-list", "--data_root", "{root}"), 1, "Make it from SegmentationClass with voc-decolor"),
         (

@@ -56,7 +56,7 @@ def test_labelme_shapes(root: Path, shapes: list[dict[str, Any]]) -> None:
         report = labelme(root / "labelme", root / "l.json", line_width=3, on_error="skip", overwrite=True, workers=1)
     except InvalidInputError:
         return
-    assert errors(root / "l.json", report.image_root) == []
+    assert errors(root / "l.json", report.root) == []
 
 
 @settings(max_examples=100)
@@ -76,7 +76,7 @@ def test_yolo_lines(root: Path, lines: list[list[object]]) -> None:
         report = yolo_seg(root / "yolo", root / "y", on_error="skip", overwrite=True, workers=1)
     except InvalidInputError:
         return
-    assert errors(root / "y/instances_all.json", report.image_root) == []
+    assert errors(root / "y/instances_all.json", report.root) == []
 
 
 @settings(max_examples=100)

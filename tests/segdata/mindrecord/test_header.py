@@ -154,7 +154,7 @@ def test_a_truncated_shard_says_where_it_ends(pair_set: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "not a MindRecord file; expected the length of a header in its first 8 bytes"),
+        (b"", "not a MindRecord file: it does not begin with a header"),
         (b"\xff" * 100, "not a MindRecord file"),
         (struct.pack("<Q", 4) + b"nope", "damaged MindRecord header"),
         (struct.pack("<Q", 4) + b"\xff\xff\xff\xff", "damaged MindRecord header"),

@@ -70,7 +70,7 @@ def test_a_shard_without_rows_can_be_read(tmp_path: Path) -> None:
     ("rows", "sentence"),
     [
         (ROWS[:2], "x: 2 rows written; expected 3"),
-        ([*ROWS, ROWS[0]], "x: row 3: a row too many; expected 3"),
+        ([*ROWS, ROWS[0]], "x: row 3: one row too many; expected 3"),
         ([ROWS[0], ROWS[1] | {"data": b"short"}], "x: row 1: takes 13 and 25 bytes; expected 20008 and 25"),
         ([ROWS[0], ROWS[1] | {"file_name": "longer.jpg"}], "x: row 1: takes 20008 and 30 bytes; expected 20008 and 25"),
         ([{"data": b""}], "x: row 0: no field 'file_name'"),

@@ -76,7 +76,7 @@ def test_folders_below_are_paired_by_their_path_when_asked(tmp_path: Path) -> No
         ("images/y/1.jpg", "labels/y/1.png"),
         ("images/y/z/1.jpg", "labels/y/z/1.png"),
     ]
-    with pytest.raises(InvalidInputError, match="Search sub-folders with --recursive"):
+    with pytest.raises(InvalidInputError, match="Search subfolders with --recursive"):
         pair_list(tmp_path / "images", tmp_path / "labels", tmp_path / "other.txt")
 
 
@@ -192,10 +192,10 @@ def test_paths_are_relative_to_the_nearest_folder_above_or_the_one_named(tmp_pat
     picture(tmp_path / "data" / "set" / "masks" / "a.png", mode="L")
     folders = tmp_path / "data" / "set" / "images", tmp_path / "data" / "set" / "masks"
     report = pair_list(*folders, tmp_path / "near.txt")
-    assert report.data_root == str(tmp_path / "data" / "set")
+    assert report.root == str(tmp_path / "data" / "set")
     assert read_list(tmp_path / "near.txt") == [Pair("images/a.jpg", "masks/a.png")]
     report = pair_list(*folders, tmp_path / "far.txt", data_root=tmp_path / "data")
-    assert report.data_root == str(tmp_path / "data")
+    assert report.root == str(tmp_path / "data")
     assert read_list(tmp_path / "far.txt") == [Pair("set/images/a.jpg", "set/masks/a.png")]
     with pytest.raises(InvalidInputError, match="is outside the data root"):
         pair_list(*folders, tmp_path / "none.txt", data_root=folders[0])
@@ -264,8 +264,8 @@ def test_kinds_of_labels_and_what_was_left_out_are_counted(tmp_path: Path) -> No
     for name in ("images/a.json", "images/b.JSON", "labels/Thumbs.db", "labels/README", "labels/._a.png"):
         (tmp_path / name).touch()
     assert pair_list(tmp_path / "images", tmp_path / "labels", tmp_path / "list.txt") == FolderReport(
-        list=str(tmp_path / "list.txt"),
-        data_root=str(tmp_path),
+        path=str(tmp_path / "list.txt"),
+        root=str(tmp_path),
         samples=6,
         labels={"8-bit gray PNG": 2, "1-bit palette PNG": 1, "8-bit RGB PNG": 1, "1-bit gray PNG": 1, "TIFF L": 1},
         left_out={".json": 2, ".db": 1, "README": 1},

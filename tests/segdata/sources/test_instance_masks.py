@@ -187,7 +187,7 @@ def test_the_folder_of_a_mask_is_its_category(save: Save, convert: Any) -> None:
     assert [(item["file"], item["name"]) for item in found] == [
         ("a.jpg", "cell"), ("a.jpg", "cell"), ("a.jpg", "nucleus"),
     ]  # fmt: skip
-    assert (report.images, report.without_objects) == (2, 1)
+    assert (report.samples, report.without_objects) == (2, 1)
 
 
 def palette(path: Path, mask: np.ndarray) -> None:
@@ -363,7 +363,7 @@ def test_the_result_is_clean_and_becomes_records(save: Save, convert: Any, tmp_p
     save(ids(1, 2, 3, 4))
     save(ids(1, 2), "b.png")
     _, report = convert(polygons=polygons)
-    dataset = open_dataset(tmp_path / "o.json", images=Path(report.image_root))
+    dataset = open_dataset(tmp_path / "o.json", images=Path(report.root))
     assert check(dataset).findings == ()
     assert to_mindrecord(dataset, tmp_path / "records", num_shards=1).rows == 2
 
@@ -377,7 +377,7 @@ def test_a_stack_of_ids_goes_through_tif_slice(convert: Any, tmp_path: Path) -> 
     report = masks_to_coco(
         tmp_path / "ids-slices" / "images", tmp_path / "photos-slices" / "images", tmp_path / "o.json"
     )
-    assert (report.images, report.objects) == (3, {"object": 300})
+    assert (report.samples, report.objects) == (3, {"object": 300})
 
 
 def test_labelmes_own_masks(real_data: Path, convert: Any, tmp_path: Path) -> None:
@@ -395,9 +395,9 @@ def test_real_voc_masks_and_cityscapes(real_data: Path, tmp_path: Path) -> None:
     root = real_data / "voc2012" / "VOCdevkit" / "VOC2012"
     files = sorted((root / "SegmentationClass").glob("*.png"))[:10]
     report = masks_to_coco(files, root / "JPEGImages", tmp_path / "voc.json", kind="components", min_area=50)
-    assert report.images == 10 and sum(report.objects.values()) >= 10
+    assert report.samples == 10 and sum(report.objects.values()) >= 10
     found = check(open_dataset(tmp_path / "voc.json", images=root / "JPEGImages")).findings
     assert {finding.severity for finding in found} <= {"warning"}
     city = real_data / "exports" / "cityscapes_dataset" / "dataset"
     report = masks_to_coco(city / "gtFine", city / "leftImg8bit", tmp_path / "city.json", kind="cityscapes")
-    assert (report.images, report.crowds) == (4, 3)
+    assert (report.samples, report.crowds) == (4, 3)

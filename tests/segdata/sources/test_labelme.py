@@ -123,7 +123,7 @@ def test_polygons_and_rectangles_stay_polygons(write: Write, convert: Any) -> No
         {"id": 1, "name": "cat", "supercategory": ""},
         {"id": 2, "name": "dog", "supercategory": ""},
     ]
-    assert (report.images, report.objects, report.faults) == (1, {"cat": 1, "dog": 1}, ())
+    assert (report.samples, report.objects, report.faults) == (1, {"cat": 1, "dog": 1}, ())
 
 
 def test_labelme_draws_the_outline_of_a_polygon_too(write: Write, convert: Any) -> None:
@@ -322,14 +322,14 @@ def test_images_are_found(write: Write, convert: Any, tmp_path: Path, place: str
     path = photo(tmp_path / place)
     write(shape(), image=False, imagePath=image_path)
     members, report = convert()
-    assert (Path(report.image_root) / members["images"][0]["file_name"]).samefile(path)
-    assert check(open_dataset(tmp_path / "out/instances.json", images=Path(report.image_root))).findings == ()
+    assert (Path(report.root) / members["images"][0]["file_name"]).samefile(path)
+    assert check(open_dataset(tmp_path / "out/instances.json", images=Path(report.root))).findings == ()
 
 
 def test_an_absolute_path_is_used_where_it_exists(write: Write, convert: Any, tmp_path: Path) -> None:
     path = photo(tmp_path / "elsewhere" / "b.jpg")
     write(shape(), image=False, imagePath=str(path))
-    assert convert()[1].image_root == str(path.parent)
+    assert convert()[1].root == str(path.parent)
 
 
 def test_names_that_differ_only_by_case_are_refused(write: Write, convert: Any, tmp_path: Path) -> None:
@@ -351,11 +351,11 @@ def test_an_embedded_image_is_written_beside_the_json(write: Write, convert: Any
     data = photo(tmp_path / "photo.png").read_bytes()
     write(shape(), name="sub/a.b", image=False, imagePath="gone.jpg", imageData=base64.b64encode(data).decode())
     members, report = convert()
-    assert report.image_root == str(tmp_path / "out" / "instances_images" / "sub")
+    assert report.root == str(tmp_path / "out" / "instances_images" / "sub")
     assert members["images"][0]["file_name"] == "a.b.png"
     assert (tmp_path / "out" / "instances_images" / "sub" / "a.b.png").read_bytes() == data
     assert report.found == {"images taken out of a JSON": 1}
-    assert convert()[1].files == report.files
+    assert convert()[1].samples_by_file == report.samples_by_file
 
 
 def test_a_folder_of_somebody_else_is_not_replaced(write: Write, convert: Any, tmp_path: Path) -> None:
@@ -416,7 +416,7 @@ def test_the_number_of_workers_changes_nothing(write: Write, tmp_path: Path) -> 
 def test_the_result_is_clean_and_becomes_records(write: Write, convert: Any, tmp_path: Path) -> None:
     write(shape(), shape("dog", [[30, 20], [38, 20]], "circle"))
     _, report = convert()
-    dataset = open_dataset(tmp_path / "out/instances.json", images=Path(report.image_root))
+    dataset = open_dataset(tmp_path / "out/instances.json", images=Path(report.root))
     assert check(dataset).findings == ()
     assert to_mindrecord(dataset, tmp_path / "records", num_shards=1).rows == 1
 
@@ -425,7 +425,7 @@ def test_labelmes_own_example(real_data: Path, tmp_path: Path) -> None:
     source = real_data / "exports" / "labelme"
     names = read_class_names(source / "labels.txt")
     report = labelme(source / "data_annotated", tmp_path / "o.json", class_names=names)
-    assert (report.images, sum(report.objects.values())) == (3, 12)
+    assert (report.samples, sum(report.objects.values())) == (3, 12)
     assert report.left_out == {"shapes labeled __ignore__": 2}
     theirs = json.loads((source / "data_dataset_coco" / "annotations.json").read_text())
     ours = json.loads((tmp_path / "o.json").read_text())

@@ -40,7 +40,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_masks_of_every_kind_are_mapped_and_sub_folders_kept(masks: Path, tmp_path: Path) -> None:
     report = mask_map(masks, tmp_path / "out", map=BINARY)
     assert (report.masks, report.mapped, report.rewritten, report.copied) == (4, 4, 0, 0)
-    assert (report.left_out, report.class_names, report.written) == ({"*.txt": 1}, None, True)
+    assert (report.left_out, report.class_names_file, report.written) == ({"*.txt": 1}, None, True)
     assert report.values == (MappedValue("0", 0, "class_0", 384), MappedValue("255", 1, "class_1", 384))
     for name in ("gray.png", "a/rgb.png", "a/deep/b.png", "c.png"):
         image = Image.open(tmp_path / "out" / name)
@@ -69,7 +69,7 @@ def test_a_dry_run_says_what_would_become_what_and_writes_nothing(masks: Path, t
 def test_class_names_are_written_beside_the_masks(masks: Path, tmp_path: Path) -> None:
     (masks / "c.tif").unlink()
     report = mask_map(masks, tmp_path / "out", map=load_map("binary"))
-    assert report.class_names == str(tmp_path / "out" / CLASS_NAMES)
+    assert report.class_names_file == str(tmp_path / "out" / CLASS_NAMES)
     assert read_class_names(tmp_path / "out" / CLASS_NAMES) == ("background", "foreground")
 
 
@@ -103,11 +103,11 @@ def test_a_threshold_takes_the_place_of_a_map(masks: Path, tmp_path: Path) -> No
 
 
 def test_options_that_contradict_each_other_are_refused(masks: Path, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="either a map or a threshold"):
+    with pytest.raises(OptionError, match="expected exactly one of them"):
         mask_map(masks, tmp_path / "out")
-    with pytest.raises(OptionError, match="either a map or a threshold"):
+    with pytest.raises(OptionError, match="expected exactly one of them"):
         mask_map(masks, tmp_path / "out", map=BINARY, threshold=3)
-    with pytest.raises(OptionError, match="no --nearest with --threshold"):
+    with pytest.raises(OptionError, match="--nearest has no effect with --threshold"):
         mask_map(masks, tmp_path / "out", threshold=3, nearest=2)
 
 

@@ -141,9 +141,7 @@ def test_the_masks_themselves_are_never_replaced(root: Path, target: str) -> Non
     before = contents(source)
     for overwrite in (False, True):
         for dry_run in (False, True):
-            with pytest.raises(
-                InvalidInputError, match=r"SegmentationClass: is .*which would be replaced; expected an"
-            ):
+            with pytest.raises(InvalidInputError, match=r"SegmentationClass: is .*which would be replaced\. Choose"):
                 voc_decolor(root, dst_path=devkit(root) / target, overwrite=overwrite, dry_run=dry_run)
     assert contents(source) == before
 
@@ -259,7 +257,7 @@ def listed(root: Path, split: str | Path) -> dict[str, list[tuple[str, str]]]:
     start = len("VOCdevkit/VOC2012/")
     return {
         Path(path).name: [(pair.image[start:], pair.label[start:]) for pair in read_list(Path(path))]
-        for path in report.lists.values()
+        for path in report.files.values()
     }
 
 
@@ -280,7 +278,7 @@ def test_any_id_list_of_the_devkit_is_a_split(tmp_path: Path) -> None:
     assert listed(root, "trainaug") == expected
     assert listed(root, "Main/trainaug") == {"voc_Main_trainaug_lst.txt": [pairs[4]]}
     assert listed(root, "extra") == {"voc_extra_lst.txt": [pairs[3]]}
-    assert set(voc_list(root, label_dir="SegmentationClassAug").lists) == {"train", "val"}
+    assert set(voc_list(root, label_dir="SegmentationClassAug").files) == {"train", "val"}
     (tmp_path / "mine.txt").write_text("2\n")
     assert listed(root, tmp_path / "mine.txt") == {"voc_mine_lst.txt": [pairs[2]]}
 
@@ -288,7 +286,7 @@ def test_any_id_list_of_the_devkit_is_a_split(tmp_path: Path) -> None:
 def test_the_path_of_a_list_in_the_devkit_is_its_name(tmp_path: Path) -> None:
     root = devkit_of(tmp_path, {"Segmentation/default.txt": "a\n"}, ["a.jpg"], ["a.png"])
     for split in ("default", "default.txt", devkit(root) / "ImageSets" / "Segmentation" / "default.txt"):
-        assert list(voc_list(root, split=split, label_dir="SegmentationClassAug", dry_run=True).lists) == ["default"]
+        assert list(voc_list(root, split=split, label_dir="SegmentationClassAug", dry_run=True).files) == ["default"]
 
 
 def test_ids_may_have_spaces_and_folders_and_images_any_format(tmp_path: Path) -> None:

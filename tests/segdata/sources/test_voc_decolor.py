@@ -44,7 +44,7 @@ def test_black_and_white_masks_get_the_classes_of_black_and_white(masks: Path, t
 @pytest.mark.parametrize("text", [None, "background 0 0 0\nobject 255 0 0\n"])
 def test_black_and_white_masks_without_a_white_class_are_refused(masks: Path, tmp_path: Path, text: str | None) -> None:
     colors = colormap(tmp_path, text) if text else None
-    with pytest.raises(InvalidInputError, match="gray masks hold only 0 and 255, and 255 is the ignore label") as error:
+    with pytest.raises(InvalidInputError, match="gray masks contain only 0 and 255, which is the ignore") as error:
         voc_decolor(tmp_path, src_path=masks, dst_path=tmp_path / "out", colormap=colors)
     assert f"segdata mask-map {masks} --map binary --dst_path" in str(error.value)
     assert error.value.code == "binary_mask"

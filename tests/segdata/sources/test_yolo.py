@@ -76,8 +76,11 @@ def test_each_split_becomes_a_json(usual: Path, tmp_path: Path) -> None:
     assert [item["category_id"] for item in train["annotations"]] == [1, 2]
     assert train["annotations"][1]["segmentation"] == [[20, 10, 40, 10, 40, 30, 20, 30]]
     assert (train["annotations"][1]["bbox"], train["annotations"][1]["area"]) == ([20, 10, 20, 20], 400)
-    assert report.image_root == str(usual / "images")
-    assert report.files == {str(tmp_path / "out/instances_train.json"): 2, str(tmp_path / "out/instances_val.json"): 1}
+    assert report.root == str(usual / "images")
+    assert report.samples_by_file == {
+        str(tmp_path / "out/instances_train.json"): 2,
+        str(tmp_path / "out/instances_val.json"): 1,
+    }
     assert (report.objects, report.found) == ({"cat": 1, "dog": 2}, {"images without a label file": 1})
 
 
@@ -96,10 +99,10 @@ def test_masks_are_those_of_ultralytics_up_to_the_outline(usual: Path, tmp_path:
 
 def test_the_result_is_clean_and_becomes_records(usual: Path, tmp_path: Path) -> None:
     report = yolo_seg(usual / "data.yaml", tmp_path / "out")
-    for file in report.files:
-        dataset = open_dataset(Path(file), images=Path(report.image_root))
+    for file in report.samples_by_file:
+        dataset = open_dataset(Path(file), images=Path(report.root))
         assert {finding.code for finding in check(dataset).findings} <= {"no_annotation", "class_unused"}
-    dataset = open_dataset(tmp_path / "out/instances_train.json", images=Path(report.image_root))
+    dataset = open_dataset(tmp_path / "out/instances_train.json", images=Path(report.root))
     assert to_mindrecord(dataset, tmp_path / "records", num_shards=1).rows == 2
 
 
@@ -133,7 +136,7 @@ def test_a_bad_line_becomes_a_crowd_over_its_box(add: Add, tmp_path: Path) -> No
     box, point = read(tmp_path / "out")["annotations"]
     assert (box["bbox"], box["iscrowd"], box["category_id"], box["area"]) == ([30, 15, 20, 20], 1, 1, 400)
     assert (point["bbox"], point["iscrowd"], point["category_id"]) == ([8, 10, 1, 1], 1, 2)
-    assert (report.crowds, report.images, len(report.faults)) == (2, 2, 2)
+    assert (report.crowds, report.samples, len(report.faults)) == (2, 2, 2)
 
 
 def test_an_image_whose_bad_line_has_no_place_is_left_out(add: Add, tmp_path: Path) -> None:
@@ -141,7 +144,7 @@ def test_an_image_whose_bad_line_has_no_place_is_left_out(add: Add, tmp_path: Pa
     add(SQUARE, name="b")
     add(SQUARE, split="val", name="c")
     report = yolo_seg(tmp_path / "set", tmp_path / "out", on_error="skip")
-    assert (report.images, report.images_left_out) == (2, 1)
+    assert (report.samples, report.images_left_out) == (2, 1)
     assert [image["file_name"] for image in read(tmp_path / "out")["images"]] == ["train/b.jpg"]
 
 
@@ -169,7 +172,8 @@ def test_repeated_and_blank_lines_and_unpaired_labels_are_counted(add: Add, usua
         ("names: [cat, dog]\n", "names no images"),
         ("train: images/gone\nval: ../valid/images\nnames: [cat, dog]\n", "val: ../valid/images: no such folder"),
         ("train: [images\n", "damaged YAML"),
-        ("- 1\n", "not a YOLO data set"),
+        ("- 1\n", "not a YOLO data set; expected YAML with names, train and val"),
+        ("names: 3\n", "not a YOLO data set: Expected"),
         ("train: images/train\nnames: !!python/object/apply:os.getcwd []\n", "damaged YAML"),
         ("#" + "x" * (1 << 20), "expected at most 1048576"),
     ],
@@ -178,7 +182,7 @@ def test_the_yaml(usual: Path, tmp_path: Path, yaml: str, words: str) -> None:
     (usual / "data.yaml").write_text(yaml)
     (usual / "train.txt").write_text("./images/train/a.jpg\nimages/train/b.jpg\n")
     if not words:
-        assert list(yolo_seg(usual, tmp_path / "out").files.values()) == [2, 1]
+        assert list(yolo_seg(usual, tmp_path / "out").samples_by_file.values()) == [2, 1]
         return
     with pytest.raises(InvalidInputError) as caught:
         yolo_seg(usual, tmp_path / "out")
@@ -187,7 +191,7 @@ def test_the_yaml(usual: Path, tmp_path: Path, yaml: str, words: str) -> None:
 
 def test_several_yaml_files_and_none(usual: Path, tmp_path: Path) -> None:
     (usual / "other.yaml").write_text(YAML)
-    assert yolo_seg(usual, tmp_path / "a").images == 3
+    assert yolo_seg(usual, tmp_path / "a").samples == 3
     (usual / "data.yaml").rename(usual / "more.yaml")
     with pytest.raises(InvalidInputError, match=r"several YAML files \(more.yaml, other.yaml\)"):
         yolo_seg(usual, tmp_path / "b")
@@ -197,7 +201,7 @@ def test_several_yaml_files_and_none(usual: Path, tmp_path: Path) -> None:
         yolo_seg(usual, tmp_path / "b")
     (usual / "classes.txt").write_text("cat\ndog\n")
     report = yolo_seg(usual, tmp_path / "b")
-    assert report.files == {str(tmp_path / "b/instances_all.json"): 3}
+    assert report.samples_by_file == {str(tmp_path / "b/instances_all.json"): 3}
 
 
 def test_images_and_labels_beside_each_other(tmp_path: Path) -> None:
@@ -246,4 +250,4 @@ def test_roboflows_export_of_boxes(real_data: Path, tmp_path: Path) -> None:
         "has only a box"
     }
     report = yolo_seg(tmp_path / "data.yaml", tmp_path / "out", on_error="skip")
-    assert (report.images, report.crowds, sum(report.objects.values())) == (3, 4, 0)
+    assert (report.samples, report.crowds, sum(report.objects.values())) == (3, 4, 0)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import Result
+from json_reports import checked
 from PIL import Image
 
 from segtrain.checkpoints.checkpoint import load_network
@@ -72,7 +72,7 @@ def test_fit_eval_and_predict_follow_each_other(segtrain: Run, miniature: Miniat
         "--eval_data_file", miniature.val, "--model", "DeepLabV3plus_s16", "--set", "workers=1", "--json",
     )  # fmt: skip
     assert fitted.exit_code == 0, fitted.output
-    assert json.loads(fitted.stdout)["steps"] == 2
+    assert checked(fitted.stdout, "segtrain fit")["steps"] == 2
     assert "epoch 1 of 1: mean loss" in fitted.stderr
     assert "2 rows left out of each epoch" in fitted.stderr
     assert "mIoU" in fitted.stderr
@@ -99,8 +99,12 @@ def test_eval_and_predict_can_cut_tiles(segtrain: Run, trained: Trained, miniatu
     assert evaluated.exit_code == 0, evaluated.output
     assert "5 images, scale 1 in tiles of 257 that overlap by 48; " in evaluated.stdout
     image = next((miniature.root / "VOCdevkit" / "VOC2012" / "JPEGImages").iterdir())
-    predicted = segtrain("predict", "--images", image, "--out", tmp_path / "out", *tiles, "--threshold", "bird:0")
+    predicted = segtrain(
+        "predict", "--images", image, "--out", tmp_path / "out", *tiles, "--threshold", "bird:0", "--json"
+    )
     assert predicted.exit_code == 0, predicted.output
+    report = checked(predicted.stdout, "segtrain predict")
+    assert (report["path"], report["class_names"]) == (str(tmp_path / "out"), ["bird"])
     with Image.open(image) as photo, Image.open(tmp_path / "out" / "index" / f"{image.stem}.png") as index:
         assert photo.size == index.size
         # Every pixel is a bird with a probability of at least 0.
@@ -117,7 +121,7 @@ def test_steps_are_logged_and_drawn_and_those_whose_gradients_overflowed_counted
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert (tmp_path / "run" / EVENTS).stat().st_size > 100
-    assert re.search(r"^(1 step|2 steps) skipped: gradients overflowed", result.stdout, re.MULTILINE)
+    assert re.search(r"^(1 step|2 steps) skipped, because gradients overflowed", result.stdout, re.MULTILINE)
     assert re.search(r"^step 2 of 2: loss [\d.]+, lr [\d.e-]+, [\d.]+ images/s", result.stderr, re.MULTILINE)
     with Image.open(tmp_path / "run.png") as picture:
         assert picture.format == "PNG"
@@ -167,16 +171,28 @@ def test_settings_of_a_training_that_is_resumed_need_not_be_repeated(
             ["image_widht", "mean mask_rcnn.image_width"],
         ),
         (["--recipe", "mask_rcnn_cpu", "--crop_size", "65"], 2, ["crop_size: not a setting of mask_rcnn; only"]),
-        (["--recipe", "deeplabv3plus_cpu", "--set", "momentum=fast"], 2, ["momentum = 'fast'", "float"]),
-        (["--recipe", "deeplabv3plus_cpu", "--loss_scale", "fast"], 2, ["loss_scale = 'fast'", "a number or dynamic"]),
+        (
+            ["--recipe", "deeplabv3plus_cpu", "--set", "momentum=fast"],
+            2,
+            ["momentum = 'fast'", "a number, 0 or more, below 1"],
+        ),
+        (
+            ["--recipe", "deeplabv3plus_cpu", "--loss_scale", "fast"],
+            2,
+            ["loss_scale = 'fast'", "a number, above 0; or dynamic"],
+        ),
         (["--recipe", "deeplabv3plus_cpu", "--amp", "O1"], 2, ["--amp", "O0", "O2", "O3", "auto"]),
         (["--recipe", "deeplabv3plus_cpu", "--num_classes", "21"], 1, ["num_classes = 21", "expected 4"]),
         (["--recipe", "deeplabv3plus_cpu", "--crop_size", "20"], 2, ["crop_size = 20", "33"]),
         (["--recipe", "deeplabv3plus_cpu", "--crop_size", "x"], 2, ["--crop_size"]),
-        (["--recipe", "deeplabv3plus_cpu", "--resume", "--overwrite"], 2, ["choose one"]),
+        (["--recipe", "deeplabv3plus_cpu", "--resume", "--overwrite"], 2, ["expected only one of the two"]),
         (["--recipe", "deeplabv3plus_cpu", "--resume"], 1, ["no last.ckpt to resume from"]),
         (["--resume"], 2, ["config.yaml", "cannot be read"]),
-        (["--recipe", "deeplabv3plus_s16_r1"], 1, ["10 rows cannot fill one batch of 32"]),
+        (
+            ["--recipe", "deeplabv3plus_s16_r1"],
+            1,
+            ["batch_size = 32: 10 rows cannot fill one batch; expected 10 or less"],
+        ),
         (["--recipe", "deeplabv3plus_cpu", "--data_file", "/nowhere"], 1, ["/nowhere: no record set"]),
     ],
 )
@@ -199,7 +215,7 @@ def test_a_training_in_the_way_is_named_with_both_ways_on(
         "fit", "--recipe", "deeplabv3plus_cpu", *SHORT, "--data_file", miniature.train, "--train_dir", trained.directory
     )
     assert result.exit_code == 1
-    assert "already holds a training run" in result.stderr
+    assert "already contains a training run" in result.stderr
     assert "--overwrite replaces it" in result.stderr
 
 
@@ -208,15 +224,15 @@ def test_a_training_in_the_way_is_named_with_both_ways_on(
     [
         (["--data_file", "{val}", "--ckpt_path", "/nowhere.ckpt"], 1, "/nowhere.ckpt: no such checkpoint"),
         (["--data_file", "/nowhere", "--ckpt_path", "{ckpt}"], 1, "/nowhere: no record set"),
-        (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--num_classes", "21"], 1, "num_classes = 4, not 21"),
+        (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--num_classes", "21"], 1, "num_classes = 4; expected 21"),
         (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--scales", "0.5"], 1, "at least 33 pixels"),
-        (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--scales", "0"], 1, "scales: [0.0]; expected"),
+        (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--scales", "0"], 1, "scales = [0.0]: expected"),
         (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--overlap", "8"], 1, "Use --fit tiles"),
         (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--fit", "tiles", "--overlap", "99"], 1, "expected 0 to 17"),
         (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--fit", "crop"], 2, "--fit"),
-        (["--data_file", "{val}", "--data_lst", "{lst}", "--ckpt_path", "{ckpt}"], 2, "give --data_file, or"),
-        (["--data_lst", "{lst}", "--ckpt_path", "{ckpt}"], 2, "give --data_file, or"),
-        (["--ckpt_path", "{ckpt}"], 2, "give --data_file, or"),
+        (["--data_file", "{val}", "--data_lst", "{lst}", "--ckpt_path", "{ckpt}"], 2, "give either --data_file, or"),
+        (["--data_lst", "{lst}", "--ckpt_path", "{ckpt}"], 2, "give either --data_file, or"),
+        (["--ckpt_path", "{ckpt}"], 2, "give either --data_file, or"),
         (["--data_file", "{val}"], 2, "--ckpt_path"),
     ],
 )

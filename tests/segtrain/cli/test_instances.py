@@ -9,16 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from click.testing import Result
 from drawn_instances import drawn, miniature, rectangle
+from json_reports import checked
 from little_memory import predict_with_little_memory
 from PIL import Image
 from pycocotools.coco import COCO
 
 from segdata.records.reader import RecordSet
 from segtrain.checkpoints.checkpoint import read_checkpoint
+from segtrain.cli.instances import instance_scores, instances_found
+from segtrain.evaluation.instance.evaluate import InstanceEvalReport
+from segtrain.inference.instance.predict import InstancePredictReport
 
 Run = Callable[..., Result]
 
@@ -69,7 +74,8 @@ def test_every_part_of_the_loss_is_logged(fitted: Fitted) -> None:
     for line in steps:
         assert line["loss"] == pytest.approx(sum(line[part] for part in parts), rel=1e-5)
         assert line["loss_rpn_cls"] > 0
-    assert set(lines[-1]) == {"epoch", "step", "mask_ap", "mask_ap50", "box_ap"}
+    assert set(lines[-1]) == {"epoch", "step", "mask_ap", "mask_ap50", "box_ap", "eval_loss"}
+    assert 0.5 < lines[-1]["eval_loss"] / steps[-1]["loss"] < 2
 
 
 def test_the_report_has_the_scores_of_boxes_and_masks(fitted: Fitted) -> None:
@@ -86,7 +92,7 @@ def test_what_is_not_trained_on_is_counted_and_said(fitted: Fitted) -> None:
         "left out 1 of 7 images, which has only crowd regions",
         "left out 1 instance in 1 image: the smallest ones where an image has more than mask_rcnn.max_instances = 3",
     ]
-    assert json.loads(fitted.result.stdout)["started"]["left_out"] == said
+    assert checked(fitted.result.stdout, "segtrain fit")["started"]["left_out"] == said
     assert "\n".join(said) in fitted.result.stderr
     assert "1 epoch of 2 steps, 1 row left out of each epoch" in fitted.result.stderr
 
@@ -115,7 +121,7 @@ def test_what_is_left_out_explains_why_a_batch_cannot_be_filled(segtrain: Run, t
     records = drawn(tmp_path, [(black, [(rectangle((40, 60), 5, 5, 30, 20), 3, False)]), (black, []), (black, [])])
     result = segtrain(*_fit(records.directory, tmp_path / "run"))
     assert result.exit_code == 1
-    assert "1 row (2 others left out) cannot fill one batch of 2; use a smaller batch_size" in result.stderr
+    assert "batch_size = 2: 1 row (2 others left out) cannot fill one batch; expected 1 or less" in result.stderr
     assert not (tmp_path / "run").exists()
 
 
@@ -125,9 +131,13 @@ def test_eval_gives_the_table_and_a_result_file_that_pycocotools_reads(
     result = segtrain(
         "eval", "--data_file", fitted.records.directory, "--ckpt_path", fitted.directory / "best.ckpt",
         "--results", tmp_path / "results.json", "--html", tmp_path / "page", "--per_image", tmp_path / "images.csv",
+        "--json",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert "this is the training set: the scores say nothing about new images" in result.stdout
+    report = checked(result.stdout, "segtrain eval")
+    assert report["path"] == str(fitted.directory / "best.ckpt")
+    text = instance_scores(msgspec.convert(report, InstanceEvalReport))
+    assert "this is the training set: the scores say nothing about new images" in text
     with (tmp_path / "images.csv").open(newline="") as file:
         images = list(csv.DictReader(file))
     assert len(images) == fitted.records.manifest.rows
@@ -136,7 +146,7 @@ def test_eval_gives_the_table_and_a_result_file_that_pycocotools_reads(
     assert "Precision and recall" in page and "this is the training set" in page
     assert page.count('class="panels"') == sum(image["f1"] != "" for image in images)
     for words in ("AP50", "AR 100", "mask AP", *fitted.records.manifest.class_names, "parameters loaded"):
-        assert words in result.stdout
+        assert words in text
     entries = json.loads((tmp_path / "results.json").read_text())
     known = {info.original_id for info in fitted.records.manifest.classes}
     assert {entry["category_id"] for entry in entries} <= known
@@ -149,11 +159,14 @@ def test_predict_draws_cuts_out_and_writes_results_for_its_own_list_of_images(
     out = tmp_path / "out"
     result = segtrain(
         "predict", "--images", fitted.images, "--ckpt_path", fitted.directory / "best.ckpt", "--out", out,
-        "--cutout", "--score", 0.0,
+        "--cutout", "--score", 0.0, "--json",
     )  # fmt: skip
     (fitted.images / "broken.jpg").unlink()
     assert result.exit_code == 1
-    assert "1 image cannot be segmented" in result.stdout and "broken.jpg" in result.stdout
+    report = checked(result.stdout, "segtrain predict")
+    assert report["path"] == str(out)
+    text = instances_found(msgspec.convert(report, InstancePredictReport))
+    assert "1 image cannot be segmented" in text and "broken.jpg" in text
     coco = COCO(str(out / "images.json"))
     found = coco.loadRes(str(out / "results.json"))
     assert len(coco.imgs) == 7 and found.anns
@@ -191,12 +204,12 @@ def test_a_list_file_has_no_instances_to_be_evaluated(fitted: Fitted, segtrain: 
 @pytest.mark.parametrize(
     ("command", "arguments", "words"),
     [
-        ("eval", ["--flip", "--scales", "0.5"], "flip, scales: not available for mask_rcnn"),
-        ("eval", ["--plot", "a.png"], "--plot needs a confusion matrix, which instances, those of mask_rcnn, do not"),
-        ("eval", ["--num_classes", "2"], "was trained with num_classes = 4, not 2"),
-        ("predict", ["--score", "1.5"], "score is 1.5; expected 0 to 1"),
+        ("eval", ["--flip", "--scales", "0.5"], "--flip or --scales: not available for mask_rcnn"),
+        ("eval", ["--plot", "a.png"], "--plot draws a confusion matrix, which mask_rcnn does not have. Use --html"),
+        ("eval", ["--num_classes", "2"], "was trained with num_classes = 4; expected 2"),
+        ("predict", ["--score", "1.5"], "score = 1.5: expected 0 to 1"),
         ("predict", ["--crop_size", "65"], "crop_size: not available for mask_rcnn"),
-        ("predict", ["--fit", "tiles", "--overlap", "9"], "fit, overlap: not available for mask_rcnn"),
+        ("predict", ["--fit", "tiles", "--overlap", "9"], "--fit or --overlap: not available for mask_rcnn"),
     ],
 )
 def test_options_that_mean_nothing_here_are_refused(
@@ -216,7 +229,7 @@ def test_a_semantic_network_refuses_an_instance_set(fitted: Fitted, segtrain: Ru
         "fit", "--recipe", "deeplabv3plus_cpu", "--data_file", fitted.records.directory, "--train_dir", tmp_path / "run"
     )
     assert result.exit_code == 1
-    assert "is for the instance task; expected semantic" in result.stderr
+    assert "is for instance segmentation; expected semantic segmentation" in result.stderr
 
 
 def test_a_mask_rcnn_is_not_exported_and_the_reason_is_said(fitted: Fitted, segtrain: Run, tmp_path: Path) -> None:

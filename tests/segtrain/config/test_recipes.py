@@ -9,9 +9,17 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import Result
+from json_reports import checked
 
-from segtrain.config.config import Config
-from segtrain.config.recipes import override, recipe, recipe_names, recipe_summaries, recipe_text
+from segtrain.config.recipes import (
+    RecipeSummary,
+    override,
+    parse_config,
+    recipe,
+    recipe_names,
+    recipe_summaries,
+    recipe_text,
+)
 from segtrain.config.settings import setting
 from segtrain.data.rows import steps_per_epoch
 from segtrain.training.schedules import learning_rates
@@ -119,7 +127,8 @@ def test_the_list_shows_name_model_and_summary(segtrain: Run) -> None:
 
 
 def test_the_list_as_json_is_that_of_the_library(segtrain: Run) -> None:
-    assert json.loads(segtrain("recipes", "--json").stdout) == msgspec.to_builtins(recipe_summaries())
+    listed = checked(segtrain("recipes", "--json").stdout, "segtrain recipes")
+    assert msgspec.convert(listed, list[RecipeSummary]) == recipe_summaries()
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -129,8 +138,8 @@ def test_a_recipe_is_printed_as_it_is(segtrain: Run, name: str) -> None:
 
 
 def test_a_recipe_as_json_has_every_setting(segtrain: Run) -> None:
-    printed = json.loads(segtrain("recipes", "deeplabv3plus_s8_r1", "--json").stdout)
-    assert msgspec.convert(printed, Config) == recipe("deeplabv3plus_s8_r1")
+    printed = checked(segtrain("recipes", "deeplabv3plus_s8_r1", "--json").stdout, "segtrain recipes")["config"]
+    assert parse_config(json.dumps(printed), "recipe.json") == recipe("deeplabv3plus_s8_r1")
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])

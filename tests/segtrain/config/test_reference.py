@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import Result
+from json_reports import checked
 
 from segdata.errors import InvalidInputError
 from segtrain.config.recipes import override, recipe, recipe_names
@@ -99,7 +100,7 @@ def test_the_command_lists_and_explains(segtrain: Run) -> None:
     explained = segtrain("settings", "crop_size").stdout
     assert explained.count("model.crop_size (") == 3
     assert "recipes: 129: deeplabv3_cpu, deeplabv3plus_cpu" in explained
-    (info,) = json.loads(segtrain("settings", "seed", "--json").stdout)
+    (info,) = checked(segtrain("settings", "seed", "--json").stdout, "segtrain settings")
     assert (info["default"], info["of"], info["required"]) == (1, [], False)
     assert setting(recipe("deeplabv3_cpu"), "seed") == 1
     wrong = segtrain("settings", "crop_sise")

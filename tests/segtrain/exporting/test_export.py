@@ -10,6 +10,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 from click.testing import Result
+from json_reports import checked
 from mindspore import Tensor, nn
 
 from segdata.errors import InvalidInputError, OptionError, SegDataError, TargetExistsError
@@ -105,7 +106,7 @@ def test_the_command_reports_as_json_and_replaces_what_it_is_told_to(
     checkpoint = trained.directory / "best.ckpt"
     result = segtrain("export", "--ckpt-path", checkpoint, "--out", out, "--overwrite", "--json")
     assert result.exit_code == 0, result.output
-    report = json.loads(result.stdout)
+    report = checked(result.stdout, "segtrain export")
     assert report["info"]["input_shape"] == [1, 3, 33, 33]
     assert report["bytes"] == out.stat().st_size > 1e6
 
@@ -120,7 +121,7 @@ def test_files_in_the_way_are_kept(trained: Trained, tmp_path: Path) -> None:
 def test_name_format_and_device_must_fit_together(trained: Trained, tmp_path: Path) -> None:
     checkpoint = trained.directory / "best.ckpt"
     with pytest.raises(
-        OptionError, match=r"net\.mindir: does not match the format; expected a name that ends in \.onnx"
+        OptionError, match=r"net\.mindir: does not match --format onnx; expected a name that ends in \.onnx"
     ):
         export(checkpoint, tmp_path / "net.mindir", file_format="onnx")
     with pytest.raises(OptionError, match="AIR can be written on Ascend only, not on CPU"):

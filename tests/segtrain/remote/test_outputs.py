@@ -41,6 +41,9 @@ def test_a_training_without_a_step_is_replaced_and_one_with_a_checkpoint_is_not(
             TrainDir(directory).begin(config, resumed_at=None)
         assert "config.yaml" in names(RUN) and "last.ckpt" not in names(RUN)
     publish(quick_run.directory, RUN, TRAINING, overwrite=True)
-    with pytest.raises(TargetExistsError, match=r"already holds a training run \(best\.ckpt\)\. Resume it or choose"):
+    with pytest.raises(
+        TargetExistsError,
+        match=r"already contains a training run \(best\.ckpt\)\. Continue it with --resume, or choose",
+    ):
         with training_directory(RUN, resume=False, overwrite=False, work_dir=tmp_path, progress=silent):
             pass

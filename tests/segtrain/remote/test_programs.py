@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import Result
+from json_reports import checked
 from s3_server import READER, WRITER, Server, forget_connections, names, put, s3_server, use
 
 import segtrain as segtrain_functions
@@ -119,18 +120,18 @@ def test_an_interrupted_training_is_copied_out_and_goes_on_from_the_store(
     assert f"The results are in {left}." in denied.stderr
     assert steps(run) == [1, 2, 3]
     taken = segtrain(*again, "--recipe", "unet_isbi_cpu")
-    assert (taken.exit_code, f"not uploaded, in {left}. Resume it" in taken.stderr) == (1, True), taken.stderr
+    assert (taken.exit_code, f"not uploaded, in {left}. Continue it" in taken.stderr) == (1, True), taken.stderr
 
     sign_in(WRITER)
     done = segtrain(*again, "--resume", "--json")
     assert (done.exit_code, "resuming after step 6 of 6" in done.stderr) == (0, True), done.stderr
-    assert json.loads(done.stdout)["train_dir"] == str(run)
+    assert checked(done.stdout, "segtrain fit")["path"] == str(run)
     assert steps(run) == [1, 2, 3, 4, 5, 6]
     kept = [name for name in names(run) if name.startswith("unet")]
     assert kept == [f"unet_simple-{end}" for end in ("2_2.ckpt", "2_2.json", "3_2.ckpt", "3_2.json")]
     assert not left.exists()
     taken = segtrain(*again, "--recipe", "unet_isbi_cpu")
-    assert (taken.exit_code, f"{run} already holds a training run" in taken.stderr) == (1, True), taken.stderr
+    assert (taken.exit_code, f"{run}: already contains a training run" in taken.stderr) == (1, True), taken.stderr
 
 
 def test_a_checkpoint_is_evaluated_and_used_straight_from_the_store(
@@ -139,8 +140,8 @@ def test_a_checkpoint_is_evaluated_and_used_straight_from_the_store(
     upload(quick_run.directory, ["best.ckpt", "best.json"], run)
     evaluated = segtrain("eval", "--data_url", VAL, "--checkpoint_url", run, "--json")
     assert evaluated.exit_code == 0, evaluated.output
-    report = json.loads(evaluated.stdout)
-    assert (report["data"], report["checkpoint"], report["rows"]) == (str(VAL), str(run / "best.ckpt"), 5)
+    report = checked(evaluated.stdout, "segtrain eval")
+    assert (report["data"], report["path"], report["samples"]) == (str(VAL), str(run / "best.ckpt"), 5)
     assert report["scores"]["mean_iou"] == pytest.approx(quick_run.report.best_score)
 
     exported = segtrain("export", "--checkpoint_url", run, "--out", tmp_path / "net.mindir")
@@ -182,7 +183,7 @@ def test_a_training_that_cannot_begin_leaves_the_store_as_it_is(
     before = sorted(objects(run))
     with pytest.raises(InvalidInputError, match="num_classes = 7"):
         programs.fit(override(quick, {"num_classes": 7}), TRAIN, run, overwrite=True, work_dir=work)
-    with pytest.raises(InvalidInputError, match=rf"{run}: no last.ckpt to resume from"):
+    with pytest.raises(InvalidInputError, match=rf"{run}: contains no last.ckpt to resume from"):
         programs.fit(quick, TRAIN, run, resume=True, work_dir=work)
     assert sorted(objects(run)) == before
     assert not local_place(run, work).exists()
@@ -196,7 +197,7 @@ def test_results_that_wait_here_do_not_replace_newer_ones_in_the_store(
     left.mkdir(parents=True)
     (left / "config.yaml").write_bytes((quick_run.directory / "config.yaml").read_bytes())
     (left / ".store.json").write_text("{}")
-    message = rf"{left} holds a training run that was not uploaded, but {run} has changed"
+    message = rf"{left}: contains a training run that was not uploaded, but {run} has changed"
     with pytest.raises(SegDataError, match=message):
         programs.fit(quick, TRAIN, run, resume=True, work_dir=work)
     assert (left / "config.yaml").exists()

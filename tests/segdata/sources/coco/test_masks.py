@@ -63,17 +63,17 @@ def test_classes_follow_the_original_ids_and_the_rest_is_background(source):
     assert (mask[:4, :4] == 2).all()
     assert (mask[:4, 8:12] == 1).all()
     assert np.count_nonzero(mask) == 32
-    assert report.classes == read_class_names(source.root / "out/classes.txt") == ("background", "dog", "cat")
+    assert report.class_names == read_class_names(source.root / "out/classes.txt") == ("background", "dog", "cat")
 
 
 def test_named_categories_are_the_classes_in_that_order_and_others_are_background(source):
     source.write(annotation(1, 30, box(0, 0, 4, 4)), annotation(2, 2, box(8, 0, 12, 4), iscrowd=1))
     report = source.masks(categories=["30"])
     assert np.unique(source.mask()).tolist() == [0, 1]
-    assert report.classes == ("background", "cat")
+    assert report.class_names == ("background", "cat")
     assert report.left_out["other_category"] == 1
     report = source.masks(overwrite=True, categories=["cat", "dog"])
-    assert report.classes == ("background", "cat", "dog")
+    assert report.class_names == ("background", "cat", "dog")
 
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
@@ -235,7 +235,7 @@ def test_images_without_objects_get_a_mask_of_background(source):
 
 def test_the_list_pairs_images_and_masks_below_the_root_that_is_reported(source):
     report = source.write().masks()
-    assert report.data_root == str(source.root)
+    assert report.root == str(source.root)
     (pair,) = read_list(source.root / "out/coco_lst.txt")
     assert (pair.image, pair.label) == ("images/train/a.jpg", "out/masks/train/a.png")
 
@@ -245,7 +245,7 @@ def test_masks_train_with_to_mindrecord(tmp_path, segdata):
     path = tmp_path / "mini/annotations/instances.json"
     report = coco_to_masks(path, tmp_path / "mini/images", tmp_path / "mini/semantic")
     done = segdata(
-        "to-mindrecord", "--data_root", report.data_root, "--data_lst", report.list, "--num_classes", 4,
+        "to-mindrecord", "--data_root", report.root, "--data_lst", report.list, "--num_classes", 4,
         "--class_names", tmp_path / "mini/semantic/classes.txt", "--dst_path", tmp_path / "set", "--dry-run",
         "--num_shards", 1,
     )  # fmt: skip
@@ -333,7 +333,7 @@ def test_two_images_for_one_mask_are_refused(source):
         ([{"id": id_, "name": f"c{id_}"} for id_ in range(255)], "255 categories; expected 1 to 254 for index masks"),
         ([{"id": 1, "name": "a"}, {"id": 2, "name": "a"}], "several classes have the same name"),
         ([{"id": 0, "name": "background"}, {"id": 2, "name": "a"}], "has a category 'background'.* Rename it"),
-        ([{"id": 1, "name": "#1"}], "cannot hold"),
+        ([{"id": 1, "name": "#1"}], "not valid as class names"),
     ],
 )
 def test_categories_that_cannot_be_classes_are_refused(source, categories, sentence):

@@ -99,10 +99,10 @@ def test_every_image_keeps_its_masks_and_classes(merging: Merging) -> None:
     report = merging(CATS, DOGS)
     expected = objects(merging.jsons[0], "part0/") | objects(merging.jsons[1], "part1/")
     assert objects(merging.out) == expected
-    assert report.image_root == str(merging.root)
+    assert report.root == str(merging.root)
     assert report.categories == {"cat": 1, "dog": 2, "cow": 1}
     assert report.renumbered == {"images": 1, "annotations": 1, "categories": 1}
-    assert (report.images, report.annotations, report.shared, report.repeated) == (4, 4, 0, 0)
+    assert (report.samples, report.annotations, report.shared, report.repeated) == (4, 4, 0, 0)
 
 
 def test_ids_are_kept_where_they_are_free(merging: Merging) -> None:
@@ -225,7 +225,7 @@ def test_other_classes_are_refused_or_left_out_and_counted(merging: Merging) -> 
     report = merging(class_names=("dog",), unknown="ignore")
     assert report.left_out == {"cat": 1, "cow": 1, "horse": 0}
     assert [each["category_id"] for each in merging.result["annotations"]] == [1, 1]
-    assert report.images == 5
+    assert report.samples == 5
 
 
 def test_two_categories_of_one_name_in_a_part_are_refused(merging: Merging) -> None:
@@ -278,7 +278,7 @@ def test_the_image_folder_is_found_or_asked_for(merging: Merging) -> None:
     with pytest.raises(OptionError, match="Name the folder with --images"):
         merging(images=[])
     (folder / "a.png").touch()
-    assert merging(images=[]).image_root == str(folder)
+    assert merging(images=[]).root == str(folder)
 
 
 def test_nothing_of_others_is_replaced(merging: Merging) -> None:

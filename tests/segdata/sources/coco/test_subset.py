@@ -101,7 +101,7 @@ def ids(members):
 def test_images_annotations_and_categories_are_cut_together(source, choice, images, annotations, categories):
     report = source.cut(**choice)
     assert ids(source.result()) == (images, annotations, categories)
-    assert (report.images, report.annotations) == (len(images), len(annotations))
+    assert (report.samples, report.annotations) == (len(images), len(annotations))
     assert [item.id for item in report.categories] == sorted(categories)
 
 
@@ -109,7 +109,7 @@ def test_what_is_left_out_is_counted_under_its_first_reason(source):
     report = source.cut(categories=["cat"], only_matching=True, crowd="drop", image_ids=[1, 2, 3, 4])
     assert report.images_left_out == {"not_listed": 1, "no_annotations": 2}
     assert report.annotations_left_out == {"crowd": 1, "other_category": 2}
-    assert sum(report.images_left_out.values()) + report.images == len(IMAGES)
+    assert sum(report.images_left_out.values()) + report.samples == len(IMAGES)
     assert sum(report.annotations_left_out.values()) + report.annotations == len(ANNOTATIONS)
 
 
@@ -457,7 +457,7 @@ def test_several_image_objects_of_the_file_of_a_kept_image_are_always_an_error(t
         source.cut(image_ids=[3, 5], on_error=on_error)
     assert tuple(map(str, error.value.faults)) == ("3.png: named by the image ids 3, 1",)
     assert not (source.root / "out").exists()
-    assert source.cut(image_ids=[5], on_error=on_error).images == 1
+    assert source.cut(image_ids=[5], on_error=on_error).samples == 1
 
 
 # Refusals
@@ -479,7 +479,7 @@ def test_a_name_goes_before_an_id_and_an_ambiguous_name_is_refused(tmp_path):
 
 
 def test_no_image_left_is_an_error_that_says_why(source):
-    with pytest.raises(InvalidInputError, match=r"no images are left of 5 \(4 not_listed, 1 no_annotations\)"):
+    with pytest.raises(InvalidInputError, match=r"no images are left of 5 \(not listed: 4, no annotations: 1\)"):
         source.cut(image_ids=[4])
 
 
@@ -545,8 +545,8 @@ def test_a_dry_run_reports_the_same_and_writes_nothing(source):
     assert not (source.root / "out").exists()
     real = source.cut(media="copy", remap_ids=True, categories=["dog"])
     assert (dry.written, real.written) == (False, True)
-    assert (dry.images, dry.annotations, dry.categories, dry.found) == (
-        real.images,
+    assert (dry.samples, dry.annotations, dry.categories, dry.found) == (
+        real.samples,
         real.annotations,
         real.categories,
         real.found,

@@ -113,7 +113,7 @@ def test_the_commands_take_crowd_and_name_it(segdata: Run, brush: Path, tmp_path
     assert (json.loads(done.stdout)["crowds"], json.loads(done.stdout)["empty_masks"]) == (0, 0)
     (tmp_path / "l.txt").write_text("a.jpg a.png\n")
     done = segdata("check", tmp_path / "l.txt", "--crowd", "object")
-    assert (done.exit_code, "is a list file, which does not take crowd" in done.output) == (1, True), done.output
+    assert (done.exit_code, "is a list file, which does not take --crowd" in done.output) == (1, True), done.output
 
 
 # Image names

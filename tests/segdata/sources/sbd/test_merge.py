@@ -231,7 +231,7 @@ def test_all_faults_of_all_mat_files_are_named_at_once(root: Path) -> None:
         "benchmark_RELEASE/dataset/cls/2012_000011.mat: is a MATLAB v7.3 file (HDF5); expected v5. Write it with "
         "save(…, '-v7').",
         "benchmark_RELEASE/dataset/cls/2012_000012.mat: pixel (x=7, y=5) has value 21; expected 0 to 20 (SBD has "
-        "no ignore index)",
+        "no ignore label)",
         "benchmark_RELEASE/dataset/cls/2012_000013.mat: contains no variable GTcls; found GTinst",
         f"benchmark_RELEASE/dataset/cls/2012_000014.mat: {width - 3} x {height} pixels, but its image 2012_000014.jpg "
         f"has {width} x {height}",

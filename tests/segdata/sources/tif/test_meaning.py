@@ -54,7 +54,7 @@ def test_every_other_value_may_be_one_class(cut: Slice, tmp_path: Path, dtype: s
     report = cut(pages, map=load_map("0:0,*:1"))
     np.testing.assert_array_equal(labels(tmp_path), pages > 0)
     assert report.label_pixels == {0: int((pages == 0).sum()), 1: int((pages > 0).sum())}
-    assert report.class_names is None
+    assert report.class_names_file is None
 
 
 def test_a_file_names_ranges_and_the_classes(cut: Slice, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_file_names_ranges_and_the_classes(cut: Slice, tmp_path: Path) -> None
     pages = np.array([[[0, 1, 300, 301]]], np.uint16)
     report = cut(pages, map=load_map(str(tmp_path / "map.txt")))
     assert labels(tmp_path).tolist() == [[[0, 1, 1, 255]]]
-    assert report.class_names == str(tmp_path / "out/classes.txt")
+    assert report.class_names_file == str(tmp_path / "out/classes.txt")
     assert read_class_names(tmp_path / "out/classes.txt") == ("background", "cell")
 
 
@@ -111,12 +111,12 @@ def test_colors_without_a_map_are_refused(cut: Slice) -> None:
 
 
 def test_black_and_white_labels_are_refused_with_a_map_of_colors_too(cut: Slice) -> None:
-    with pytest.raises(UnmappedLabelsError, match="contains no values other than 0 and 255"):
+    with pytest.raises(UnmappedLabelsError, match="contains only 0 and 255"):
         cut(ids(2) * 255, map=load_map("voc"))
 
 
 def test_ids_of_objects_are_refused_with_the_options_that_take_them(cut: Slice, tmp_path: Path) -> None:
-    hint = "If the values number objects, add --instances for a COCO JSON, or --border 1"
+    hint = "If the values are object ids, add --instances for a COCO JSON, or --border 1"
     many = np.arange(2 * 8 * 8).reshape(2, 8, 8)
     with pytest.raises(FaultsError, match=f"1 of 2 pages cannot be sliced. {hint}"):
         cut((many * 3).astype(np.uint16))

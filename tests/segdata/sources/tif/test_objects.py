@@ -83,9 +83,9 @@ def labels_of(folder: Path) -> list[Pixels]:
 def test_ids_of_objects_become_a_coco_json_beside_the_slices(cut: Slice, tmp_path: Path, dtype: str) -> None:
     report = cut(IDS.astype(dtype), instances=True, class_name="nucleus")
     assert report.objects == {"nucleus": 6}
-    assert report.lists == {"all": str(tmp_path / "out/instances_all.json")}
+    assert report.files == {"all": str(tmp_path / "out/instances_all.json")}
     assert report.label_pixels == {0: int((IDS == 0).sum()), 1: int((IDS != 0).sum())}
-    assert (report.border_class, report.class_names) == (None, None)
+    assert (report.border_class, report.class_names_file) == (None, None)
     for page, found in zip(IDS, masks_of(tmp_path / "out/instances_all.json"), strict=True):
         pairs = set(zip(page.ravel().tolist(), found.ravel().tolist(), strict=True))
         assert len(pairs) == len({value for value, _ in pairs}) == len({id_ for _, id_ in pairs})
@@ -113,8 +113,8 @@ def test_the_workers_do_not_change_a_byte(cut: Slice, tmp_path: Path, options: d
 
 def test_each_split_has_a_json(cut: Slice, tmp_path: Path) -> None:
     report = cut(instances=True, split=LastBlock(1), pages=[0, 1, 3])
-    assert set(report.lists) == {"train", "val"}
-    counts = [len(COCO(report.lists[split]).anns) for split in ("train", "val")]
+    assert set(report.files) == {"train", "val"}
+    counts = [len(COCO(report.files[split]).anns) for split in ("train", "val")]
     assert (counts, report.objects) == ([5, 1], {"object": 6})
 
 
@@ -124,7 +124,7 @@ def test_a_map_gives_objects_their_classes(cut: Slice, tmp_path: Path, names: tu
     report = cut(instances=True, map=value_map, class_names=names)
     found = {"cell": 2, "nucleus": 3, "debris": 0} if names else {"class_1": 2, "class_2": 3}
     assert report.objects == found
-    coco = COCO(report.lists["all"])
+    coco = COCO(report.files["all"])
     assert [category["name"] for category in coco.loadCats(sorted(coco.cats))] == list(found)
     assert [coco.anns[id_]["category_id"] for id_ in sorted(coco.anns)] == [1, 2, 2, 1, 2]
     # 5 is void.
@@ -177,7 +177,7 @@ def test_touching_objects_get_a_class_between_them(cut: Slice, tmp_path: Path) -
     np.testing.assert_array_equal(labels_of(tmp_path / "out")[1:], IDS[1:] > 0)
     assert report.label_pixels == {0: int((IDS == 0).sum()), 1: int((IDS > 0).sum()) - 8, 2: 8}
     assert read_list(tmp_path / "out/all_lst.txt")[0] == Pair("images/a_0000.png", "labels/a_0000.png")
-    assert report.class_names == str(tmp_path / "out/classes.txt")
+    assert report.class_names_file == str(tmp_path / "out/classes.txt")
     assert read_class_names(tmp_path / "out/classes.txt") == ("background", "object", "border")
 
 
@@ -233,16 +233,16 @@ def test_ids_that_the_map_does_not_name_are_an_error_or_void(cut: Slice) -> None
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"instances": True, "border": 1}, "both say what objects become"),
+        ({"instances": True, "border": 1}, "each says what to write"),
         ({"border": 0}, "expected a distance of 1 to 100 pixels"),
         ({"border": 101}, "expected a distance of 1 to 100 pixels"),
         ({"unknown": "ignore", "instances": True}, "without --map, no values are unknown"),
         ({"class_name": "cell"}, "expected --instances or --border, and no map"),
         ({"class_name": "cell", "instances": True, "map": "*:1"}, "expected --instances or --border, and no map"),
-        ({"class_names": ("a", "b"), "instances": True}, "names the classes of a map"),
-        ({"class_names": ("a", "b"), "map": "binary"}, "names the classes of a map"),
+        ({"class_names": ("a", "b"), "instances": True}, "names the classes of a map without names"),
+        ({"class_names": ("a", "b"), "map": "binary"}, "names the classes of a map without names"),
         ({"class_names": ("a", "b"), "map": "0:0,1:2"}, "class 2 has no name; expected 0 to 1"),
-        ({"border": 1, "map": "binary"}, "has colors, but objects are numbers"),
+        ({"border": 1, "map": "binary"}, "has colors, but object ids are numbers"),
         ({"border": 1, "map": "*:0"}, "no value has a class above 0"),
         ({"instances": True, "map": "0:0,1:255"}, "no value has a class above 0"),
         ({"border": 1, "map": "0-254:0-254"}, "would be class 255; expected a map of classes up to 253"),
@@ -260,7 +260,7 @@ def test_options_that_contradict_each_other_are_refused(
 
 
 def test_a_class_name_that_means_no_class_is_refused(cut: Slice, tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="cannot hold these names"):
+    with pytest.raises(InvalidInputError, match="not valid as class names"):
         cut(border=1, class_name="void")
     assert not (tmp_path / "out").exists()
 

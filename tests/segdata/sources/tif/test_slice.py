@@ -70,7 +70,7 @@ def test_images_labels_and_list_of_the_miniature(tmp_path: Path) -> None:
     assert report.label_pixels == {0: (tifffile.imread(labels) == 0).sum(), 1: (tifffile.imread(labels) == 255).sum()}
     pairs = read_list(tmp_path / "out/all_lst.txt")
     assert pairs[3] == Pair("images/train-volume_0003.png", "labels/train-volume_0003.png")
-    assert report.lists == {"all": str(tmp_path / "out/all_lst.txt")}
+    assert report.files == {"all": str(tmp_path / "out/all_lst.txt")}
 
 
 def test_labels_are_index_masks(tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ def test_a_value_that_is_no_class_id_is_named(tmp_path: Path, value: float, dtyp
 def test_black_and_white_labels_need_a_map_that_is_proposed(tmp_path: Path) -> None:
     stacks = write_stacks(tmp_path / "stacks", pages=2, size=32)
     for dry_run in (True, False):
-        with pytest.raises(UnmappedLabelsError, match="contains no values other than 0 and 255") as error:
+        with pytest.raises(UnmappedLabelsError, match="contains only 0 and 255") as error:
             tif_slice(Path(stacks.images), labels=Path(stacks.labels), dst_path=tmp_path / "out", dry_run=dry_run)
         assert error.value.proposal == {0: 0, 255: 1}
         assert not (tmp_path / "out").exists()
