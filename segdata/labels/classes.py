@@ -79,7 +79,7 @@ def read_class_names(path: Path, ignore_label: int = IGNORE) -> tuple[str, ...]:
 
     Raises:
         InvalidInputError: when the file cannot be read, has no classes, more than 255 or duplicate ones, or is a list
-            of images.
+            of images or of YAML.
     """
     lines = [line for _, line in text_lines(path)]
     if any(has_colors(line) for line in lines):
@@ -89,6 +89,11 @@ def read_class_names(path: Path, ignore_label: int = IGNORE) -> tuple[str, ...]:
         raise InvalidInputError(
             f"{path}: {len(paths)} of {plural(len(lines), 'line')} name an image: {quoted(paths[0])}; expected class "
             "names, one per line. This is a list of samples, not of classes."
+        )
+    if lines and all(line.startswith("- ") for line in lines):
+        raise InvalidInputError(
+            f"{path}: every line begins with {quoted('- ')}; expected class names, one per line. Remove it: this is a "
+            "YAML list."
         )
     for line in lines:
         if line.lower() not in IGNORE_NAMES or len(names) == ignore_label:

@@ -60,3 +60,11 @@ def test_a_list_of_images_is_not_a_file_of_class_names(tmp_path: Path, text: str
     (tmp_path / "list.txt").write_text(text)
     with pytest.raises(InvalidInputError, match=r"name an image: .* This is a list of samples, not of classes"):
         read_class_names(tmp_path / "list.txt")
+
+
+def test_a_yaml_list_is_not_a_file_of_class_names(tmp_path: Path) -> None:
+    (tmp_path / "names.yaml").write_text("- cat\n- dog\n")
+    with pytest.raises(InvalidInputError, match="every line begins with .*this is a YAML list"):
+        read_class_names(tmp_path / "names.yaml")
+    (tmp_path / "names.txt").write_text("- cat\ndog\n")
+    assert read_class_names(tmp_path / "names.txt") == ("- cat", "dog")
