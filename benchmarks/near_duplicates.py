@@ -21,10 +21,10 @@ import cv2
 import numpy as np
 from timing import print_table
 
-from segdata.dataset import open_dataset
 from segdata.inspect.check import check
 from segdata.inspect.check.near_hash import SIGNATURE_BYTES, signature, thumbnail
 from segdata.inspect.check.near_index import propose
+from segdata.opening import open_dataset
 
 draw = np.random.default_rng(0)
 

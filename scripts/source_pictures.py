@@ -19,9 +19,9 @@ from PIL import Image, ImageDraw
 
 import segdata.cli
 from segdata.coco.rle import decode_rle
-from segdata.dataset import open_dataset
 from segdata.draw.overlay import Box, blend, instance_colors, instance_overlay, label_overlay
 from segdata.labels.classes import Classes
+from segdata.opening import open_dataset
 from segdata.records.schema import unpack_masks
 from segdata.samples import Sample
 

@@ -10,7 +10,6 @@ from .dataset import (
     CocoDataset as CocoDataset,
     Dataset as Dataset,
     ListDataset as ListDataset,
-    open_dataset as open_dataset,
 )
 from .errors import (
     Code as Code,
@@ -87,6 +86,7 @@ from .lists.split_report import (
     SplitReport as SplitReport,
 )
 from .merging import merge as merge
+from .opening import open_dataset as open_dataset
 from .parallel import Progress as Progress
 from .recorded import (
     ForeignDataset as ForeignDataset,

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from segdata.cluster import Workers
-from segdata.dataset import dataset_kind
 from segdata.errors import FaultsError, InvalidInputError, OptionError
 from segdata.labels.map_pixels import Unknown
 from segdata.lists.merge import ListMergeReport, merge_lists
+from segdata.opening import dataset_kind
 from segdata.parallel import Progress, silent
 from segdata.records.merge import SetMergeReport, merge_sets
 from segdata.samples import DatasetKind

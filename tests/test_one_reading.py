@@ -13,7 +13,6 @@ import pytest
 import tifffile
 from PIL import Image
 
-from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError
 from segdata.images.reading import as_picture
 from segdata.images.values import ValueRange
@@ -22,6 +21,7 @@ from segdata.inspect.preview.pictures import View, draw_samples
 from segdata.inspect.stats import stats
 from segdata.labels.classes import Classes
 from segdata.labels.masks import encode_index_png
+from segdata.opening import open_dataset
 from segdata.parallel import silent
 from segdata.records.convert import to_mindrecord
 from segdata.records.reader import open_set

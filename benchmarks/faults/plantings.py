@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "data"))
 import planted_coco
 import planted_list
 
-from segdata.dataset import open_dataset
 from segdata.miniature.coco import write_coco
 from segdata.miniature.voc import write_devkit
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.sources.voc import voc_list
 from segdata.sources.voc_decolor import voc_decolor

@@ -17,11 +17,11 @@ from segdata.console.options import (
     workers_option,
 )
 from segdata.console.render import emit, progress_bar, table
-from segdata.dataset import dataset_kind
 from segdata.errors import InvalidInputError
 from segdata.lists.draw import side_shares
 from segdata.lists.split import split_list
 from segdata.lists.split_report import SplitReport
+from segdata.opening import dataset_kind
 from segdata.sources.coco.split import split_coco
 from segdata.text import plural
 

@@ -16,11 +16,11 @@ import click
 from segdata.cluster import Cluster
 from segdata.coco.file import CrowdMeaning
 from segdata.console.render import progress_bar
-from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError, OnError
 from segdata.images.values import Percentiles, ValueRange, parse_value_range
 from segdata.labels.classes import Classes, read_class_names
 from segdata.labels.colormap import IGNORE, VOC_CLASSES
+from segdata.opening import open_dataset
 from segdata.parallel import default_workers
 
 _C = TypeVar("_C", bound=Callable[..., Any])

@@ -18,13 +18,15 @@ from segtrain.checkpoints.backbones import TRACKED, Shapes, backbone_shapes, nea
 from segtrain.checkpoints.checkpoint import (
     GLOBAL_STEP,
     TRAINING_STATE,
-    CheckpointInfo,
-    read_info,
     shape_text,
-    side_file,
     write_parameters,
 )
 from segtrain.checkpoints.heads import complete, head_names
+from segtrain.checkpoints.info import (
+    CheckpointInfo,
+    read_info,
+    side_file,
+)
 from segtrain.checkpoints.naming import (
     BACKBONE,
     OWN,

@@ -12,7 +12,8 @@ import numpy as np
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.labels.classes import Classes
 from segtrain.checkpoints.backbones import TRACKED
-from segtrain.checkpoints.checkpoint import CheckpointInfo, shape_text
+from segtrain.checkpoints.checkpoint import shape_text
+from segtrain.checkpoints.info import CheckpointInfo
 from segtrain.checkpoints.naming import BACKBONE, TORCH, ZOO_DEEPLAB, ParameterNames
 from segtrain.checkpoints.weights import Weights
 from segtrain.config.config import Config

@@ -96,7 +96,8 @@ def cross_validate_command(
     except InvalidInputError as error:
         raise click.UsageError(str(error)) from error
 
-    from segdata.dataset import ListDataset, open_dataset
+    from segdata.dataset import ListDataset
+    from segdata.opening import open_dataset
     from segtrain.cli.progress import TrainingBar
     from segtrain.training import cross_validate as validation
 

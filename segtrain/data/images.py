@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TypeAlias
 
-from segdata.dataset import Dataset, open_dataset
+from segdata.dataset import Dataset
 from segdata.errors import FaultsError, InvalidInputError, OptionError
 from segdata.files.paths import names_by_stem, resolve
 from segdata.images.header import IMAGE_SUFFIXES
 from segdata.images.reading import MAX_PAGE_MB, read_image, to_rgb
 from segdata.images.tiff import open_stack
 from segdata.images.values import ValueRange
+from segdata.opening import open_dataset
 from segdata.text import plural, text_lines
 from segtrain.data.arrays import RgbImage
 

@@ -19,7 +19,12 @@ from segdata.files.ownership import check_target_file
 from segdata.files.publishing import file_mode, write_file
 from segdata.parallel import Progress, silent
 from segdata.store.url import Location
-from segtrain.checkpoints.checkpoint import CheckpointInfo, load_network, program_versions, read_info
+from segtrain.checkpoints.checkpoint import load_network
+from segtrain.checkpoints.info import (
+    CheckpointInfo,
+    program_versions,
+    read_info,
+)
 from segtrain.checkpoints.reading import reading_checkpoint
 from segtrain.config.config import DeviceTarget, FileFormat
 from segtrain.config.networks import SemanticNetwork

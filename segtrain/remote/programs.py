@@ -150,7 +150,7 @@ def predict(
 
 
 def _task(checkpoint: Path, function: str, options: Iterable[str]) -> Task:
-    from segtrain.checkpoints.checkpoint import read_info
+    from segtrain.checkpoints.info import read_info
 
     config = read_info(checkpoint).config
     task = task_of(config)

@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
-from segdata.dataset import ListDataset, open_dataset
+from segdata.dataset import ListDataset
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.lists import write_list
 from segdata.lists.folds import Fold, Order
+from segdata.opening import open_dataset
 from segdata.parallel import Progress, silent
 from segdata.records.convert import to_mindrecord
 from segdata.text import plural

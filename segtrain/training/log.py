@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from segdata.errors import InvalidInputError
 from segdata.records.reader import RecordSet
-from segtrain.checkpoints.checkpoint import RATES, CheckpointInfo
+from segtrain.checkpoints.checkpoint import RATES
+from segtrain.checkpoints.info import CheckpointInfo
 from segtrain.tasks.task import Scores
 from segtrain.training.events import EVAL_LOSS, Evaluated, Event, StepDone
 from segtrain.training.run import Run

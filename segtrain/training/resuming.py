@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from segdata.errors import InvalidInputError
 from segdata.text import plural
-from segtrain.checkpoints.checkpoint import CheckpointInfo
+from segtrain.checkpoints.info import CheckpointInfo
 from segtrain.config.config import Config
 from segtrain.config.settings import flat
 from segtrain.training.schedules import learning_rates

@@ -13,7 +13,8 @@ from mindspore import nn
 from segdata.errors import InvalidInputError
 from segdata.records.manifest import Manifest
 from segdata.records.reader import RecordSet, open_set
-from segtrain.checkpoints.checkpoint import CheckpointInfo, restore
+from segtrain.checkpoints.checkpoint import restore
+from segtrain.checkpoints.info import CheckpointInfo
 from segtrain.checkpoints.pretrained import load_pretrained
 from segtrain.checkpoints.reading import local_checkpoint
 from segtrain.config.config import Config

@@ -20,12 +20,14 @@ from segdata.files.publishing import write_file
 from segdata.regular import check_regular
 from segdata.store.product import Product
 from segtrain.checkpoints.checkpoint import (
-    CheckpointInfo,
     clear_staged,
     link_checkpoint,
     read_checkpoint,
     remove_checkpoint,
     save_checkpoint,
+)
+from segtrain.checkpoints.info import (
+    CheckpointInfo,
     side_file,
 )
 from segtrain.checkpoints.weights import Parameters

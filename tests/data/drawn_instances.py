@@ -12,8 +12,8 @@ import numpy.typing as npt
 from pycocotools import mask
 
 from segdata.coco.rle import decode_rle
-from segdata.dataset import open_dataset
 from segdata.miniature.coco import write_coco
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.records.reader import RecordSet, open_set, read_rows
 from segdata.records.schema import Row

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from segdata.dataset import open_dataset
 from segdata.inspect.check import CheckReport, check
 from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, read_list
+from segdata.opening import open_dataset
 
 
 @dataclass

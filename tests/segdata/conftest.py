@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from segdata.dataset import open_dataset
 from segdata.miniature.coco import write_coco
 from segdata.miniature.voc import write_devkit
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.sources.voc import voc_list
 from segdata.sources.voc_decolor import voc_decolor

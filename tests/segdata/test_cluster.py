@@ -18,13 +18,13 @@ from click.testing import Result
 from worker_functions import die_once, fail_at_three, square_slowly_first
 
 from segdata.cluster import Cluster, check_shared, cluster_map
-from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError, SegDataError
 from segdata.lists import Pair, read_list, write_list
 from segdata.miniature.coco import write_coco
 from segdata.miniature.sbd import write_release
 from segdata.miniature.tif import write_stacks
 from segdata.miniature.voc import write_devkit
+from segdata.opening import open_dataset
 from segdata.parallel import ordered_map
 from segdata.records.convert import to_mindrecord
 from segdata.records.resume import finished_shards

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from foreign_sets import MASK_RCNN, mask_rcnn_rows, write_foreign, zoo_rows
 
-from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError, OptionError
 from segdata.images.values import Percentiles, ValueRange
 from segdata.inspect.check import check
 from segdata.inspect.preview import preview
 from segdata.inspect.stats import stats
 from segdata.labels.classes import Classes
+from segdata.opening import open_dataset
 from segdata.recorded import ForeignDataset
 from segdata.records.convert import to_mindrecord
 

@@ -12,11 +12,11 @@ import numpy.typing as npt
 import pytest
 from click.testing import CliRunner, Result
 
-from segdata.dataset import open_dataset
 from segdata.labels.classes import Classes
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
 from segdata.miniature.voc import write_devkit
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.sources.voc import voc_list
 from segdata.sources.voc_decolor import voc_decolor

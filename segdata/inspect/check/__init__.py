@@ -11,7 +11,7 @@ from typing import Any
 
 from segdata.cluster import Workers
 from segdata.coco.file import CrowdMeaning
-from segdata.dataset import Dataset, dataset_kind, open_dataset
+from segdata.dataset import Dataset
 from segdata.errors import Fault, InvalidInputError, OptionError
 from segdata.images.values import Percentiles, ValueRange
 from segdata.inspect.check.findings import Finding, Findings
@@ -21,6 +21,10 @@ from segdata.inspect.check.overlap import read_other
 from segdata.inspect.check.sample import CheckDepth, SampleReport, inspect_annotated, inspect_labeled
 from segdata.inspect.check.whole_set import WholeSet
 from segdata.labels.classes import Classes
+from segdata.opening import (
+    dataset_kind,
+    open_dataset,
+)
 from segdata.parallel import PROCESSES_FROM, Progress, default_workers, if_worth, progress_map, silent
 from segdata.records.schema import TaskName
 from segdata.samples import DatasetKind, Sample

@@ -11,7 +11,7 @@ from typing import Any
 
 from segdata.coco.file import read_coco
 from segdata.coco.hints import find_image_folder
-from segdata.dataset import Dataset, dataset_kind
+from segdata.dataset import Dataset
 from segdata.errors import Code, Fault, InvalidInputError, OptionError
 from segdata.files.ownership import check_inputs_outside, check_target_directory
 from segdata.files.publishing import staged_directory, write_file
@@ -26,6 +26,7 @@ from segdata.inspect.fix.upright import Upright
 from segdata.labels.classes import Classes
 from segdata.labels.value_map import ValueMap
 from segdata.lists.publish import check_target_lists
+from segdata.opening import dataset_kind
 from segdata.parallel import Progress, default_workers, silent
 from segdata.processes import temporary_folder
 from segdata.samples import DatasetKind

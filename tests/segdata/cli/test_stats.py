@@ -13,11 +13,11 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
-from segdata.dataset import open_dataset
 from segdata.inspect.stats import StatsReport, stats
 from segdata.labels.classes import Classes
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
+from segdata.opening import open_dataset
 
 Run = Callable[..., Result]
 

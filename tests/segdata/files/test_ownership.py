@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from published import publish, texts
 
-from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError, TargetExistsError
 from segdata.files.ownership import RESULT_MARKER, check_inputs_outside
 from segdata.files.paths import names_by_stem
 from segdata.files.publishing import staged_directory
 from segdata.inspect.preview import preview
 from segdata.miniature.tif import write_stacks
+from segdata.opening import open_dataset
 from segdata.sources.tif.slice import tif_slice
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError
 from segdata.files.root import check_root
+from segdata.opening import open_dataset
 
 
 def _list(folder: Path, names: list[str]) -> Path:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from PIL import Image
 
-from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError
 from segdata.inspect.check import check
+from segdata.opening import open_dataset
 from segdata.sources.instance_masks.regions import polygons_of, run_lengths
 from segdata.sources.instance_masks.values import read_values
 from segdata.sources.labelme.convert import labelme

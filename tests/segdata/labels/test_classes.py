@@ -64,7 +64,7 @@ def test_a_list_of_images_is_not_a_file_of_class_names(tmp_path: Path, text: str
 
 def test_a_yaml_list_is_not_a_file_of_class_names(tmp_path: Path) -> None:
     (tmp_path / "names.yaml").write_text("- cat\n- dog\n")
-    with pytest.raises(InvalidInputError, match="every line begins with .*this is a YAML list"):
+    with pytest.raises(InvalidInputError, match=r"every line begins with .*this is a YAML list"):
         read_class_names(tmp_path / "names.yaml")
     (tmp_path / "names.txt").write_text("- cat\ndog\n")
     assert read_class_names(tmp_path / "names.txt") == ("- cat", "dog")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from segdata.dataset import open_dataset
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 
 

@@ -14,10 +14,10 @@ from foreign_sets import MASK_RCNN, Row, mask_rcnn_rows, write_foreign, zoo_rows
 from mindspore_rows import mindspore_rows
 from PIL import Image
 
-from segdata.dataset import open_dataset
 from segdata.errors import FaultsError, InvalidInputError, OptionError, TargetExistsError
 from segdata.inspect.check import check
 from segdata.labels.classes import Classes
+from segdata.opening import open_dataset
 from segdata.records.adopt import adopt
 from segdata.records.manifest import MANIFEST, read_manifest
 from segdata.records.reader import open_set

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from segdata.dataset import open_dataset
 from segdata.errors import SegDataError
 from segdata.lists import read_list
+from segdata.opening import open_dataset
 from segdata.records.convert import UnfinishedError, to_mindrecord
 from segdata.records.verify import verify
 from segdata.worker import Advance

@@ -14,11 +14,16 @@ import pytest
 from hypothesis import given, strategies as st
 from mindspore_rows import mindspore_rows
 
-from segdata.dataset import CocoDataset, ListDataset, RecordDataset, open_dataset
+from segdata.dataset import (
+    CocoDataset,
+    ListDataset,
+)
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.labels.classes import Classes
 from segdata.lists import read_list
 from segdata.mindrecord.header import PAGE_SIZES
+from segdata.opening import open_dataset
+from segdata.recorded import RecordDataset
 from segdata.records import recount, semantic, writer
 from segdata.records.convert import UnfinishedError, to_mindrecord
 from segdata.records.manifest import ImageInfo

@@ -13,8 +13,8 @@ from PIL import Image
 from pycocotools import mask
 from pycocotools.coco import COCO
 
-from segdata.dataset import open_dataset
 from segdata.errors import FaultsError, InvalidInputError
+from segdata.opening import open_dataset
 from segdata.records.convert import ConvertReport, to_mindrecord
 from segdata.records.reader import open_set
 from segdata.records.schema import Row, pack_masks, unpack_masks

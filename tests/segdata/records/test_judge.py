@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from segdata.dataset import open_dataset
 from segdata.errors import OptionError
+from segdata.opening import open_dataset
 from segdata.parallel import silent
 from segdata.records import judge
 from segdata.records.convert import to_mindrecord

@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from PIL import Image
 
-from segdata.dataset import open_dataset
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.images.values import ValueRange
 from segdata.labels.classes import Classes
 from segdata.labels.masks import decode_index_png, encode_index_png
 from segdata.lists import Pair, write_list
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import Manifest, read_manifest, write_manifest
 from segdata.records.merge import SetMergeReport, merge_sets

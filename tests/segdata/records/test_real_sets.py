@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError
 from segdata.inspect.info import ForeignInfo, info
 from segdata.labels.classes import Classes
 from segdata.labels.map_file import load_map
 from segdata.lists import read_list
+from segdata.opening import open_dataset
 from segdata.records.adopt import adopt
 from segdata.records.convert import to_mindrecord
 from segdata.records.unpack import unpack

@@ -18,9 +18,9 @@ from click.testing import CliRunner
 from mindspore_rows import mindspore_rows
 
 from segdata.cli import main
-from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError, SegDataError
 from segdata.lists import read_list
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import MANIFEST, read_manifest, write_manifest
 from segdata.records.reader import RecordSet, open_set, read_rows

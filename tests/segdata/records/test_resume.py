@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segdata.dataset import open_dataset
 from segdata.errors import SegDataError, TargetExistsError
 from segdata.files.publishing import staged_directory
 from segdata.labels.classes import Classes
 from segdata.labels.masks import decode_index_png, encode_index_png
 from segdata.lists import Pair, read_list, write_list
+from segdata.opening import open_dataset
 from segdata.records.convert import ConvertReport, UnfinishedError, to_mindrecord
 from segdata.records.resume import PlanChangedError, finished_shards
 from segdata.records.verify import verify

@@ -13,12 +13,12 @@ from foreign_sets import MASK_RCNN, mask_rcnn_rows, write_foreign, zoo_rows
 from PIL import Image
 
 from segdata.coco.rle import to_rle
-from segdata.dataset import open_dataset
 from segdata.errors import FaultsError, InvalidInputError, OptionError, TargetExistsError
 from segdata.inspect.check import check
 from segdata.labels.classes import Classes, read_class_names
 from segdata.lists import read_list
 from segdata.mindrecord.shards import SetReader
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import MANIFEST
 from segdata.records.reader import open_set

@@ -16,10 +16,10 @@ import msgspec
 import pytest
 
 from segdata.coco.file import read_coco
-from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError
 from segdata.labels.classes import Classes
 from segdata.mindrecord.header import encode_header, read_shard_header
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import MANIFEST, read_manifest, write_manifest
 from segdata.records.verify import verify

@@ -15,10 +15,10 @@ import tifffile
 from PIL import Image
 
 from segdata.coco.rle import decode_rle, to_rle
-from segdata.dataset import open_dataset
 from segdata.errors import Fault, FaultsError, InvalidInputError, OptionError, TargetExistsError
 from segdata.inspect.check import check
 from segdata.labels.colormap import voc_palette
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.sources.instance_masks.convert import masks_to_coco
 from segdata.sources.instance_masks.meaning import CITYSCAPES

@@ -16,10 +16,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from segdata.coco.rle import decode_rle, to_rle
-from segdata.dataset import open_dataset
 from segdata.errors import Fault, FaultsError, InvalidInputError, TargetExistsError
 from segdata.inspect.check import check
 from segdata.labels.classes import read_class_names
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.sources.coco_export import AnnotationsReport
 from segdata.sources.labelme.convert import labelme

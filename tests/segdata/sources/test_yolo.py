@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from segdata.coco.rle import decode_rle, to_rle
-from segdata.dataset import open_dataset
 from segdata.errors import Fault, FaultsError, InvalidInputError, TargetExistsError
 from segdata.inspect.check import check
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.sources.yolo.convert import yolo_seg
 from segdata.sources.yolo.layout import label_path

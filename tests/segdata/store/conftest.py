@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from s3_server import Server, forget_connections, s3_server, use
 
-from segdata.dataset import open_dataset
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.store.url import Url
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError
 from segdata.merging import merge
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.records.fetch import find_set
 from segdata.records.merge import SetMergeReport

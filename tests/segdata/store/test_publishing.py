@@ -12,8 +12,8 @@ from click.testing import Result
 from s3_server import READER, WRITER, Server, kill_upload, names, put
 
 import segdata as api
-from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
+from segdata.opening import open_dataset
 from segdata.records import fetch
 from segdata.records.convert import RECORD_SET, to_mindrecord
 from segdata.records.reader import open_set

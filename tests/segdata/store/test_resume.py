@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from segdata.dataset import open_dataset
 from segdata.errors import TargetExistsError
+from segdata.opening import open_dataset
 from segdata.records.convert import ConvertReport, to_mindrecord
 from segdata.records.fetch import find_set
 from segdata.records.verify import verify

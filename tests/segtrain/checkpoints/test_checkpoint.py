@@ -17,14 +17,16 @@ from mindspore import Parameter, Tensor, nn
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segtrain.checkpoints.checkpoint import (
     GLOBAL_STEP,
-    CheckpointInfo,
     fill,
     link_checkpoint,
     load_network,
     read_checkpoint,
-    read_info,
     remove_checkpoint,
     save_checkpoint,
+)
+from segtrain.checkpoints.info import (
+    CheckpointInfo,
+    read_info,
     side_file,
 )
 from segtrain.checkpoints.pretrained import load_pretrained

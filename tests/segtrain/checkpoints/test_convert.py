@@ -17,8 +17,9 @@ from tiny_networks import deeplab
 from torch_resnet import GOLDEN, LAYERS, image, numbered, seeded, shapes
 
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
-from segtrain.checkpoints.checkpoint import load_network, side_file
+from segtrain.checkpoints.checkpoint import load_network
 from segtrain.checkpoints.convert import convert_checkpoint
+from segtrain.checkpoints.info import side_file
 from segtrain.checkpoints.pretrained import load_pretrained
 from segtrain.checkpoints.weights import read_parameters
 from segtrain.distributed.device import prepare_device

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError
 from segdata.images.values import ValueRange
 from segdata.labels.classes import Classes
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.records.reader import open_set
 from segtrain.config.config import Config
@@ -97,7 +97,7 @@ def test_colors_that_a_gray_network_does_not_see_are_named(write_set: MakeSet, q
 def test_a_checkpoint_keeps_the_range_for_evaluation_and_prediction(
     write_set: MakeSet, quick: Config, tmp_path: Path, segtrain: Callable[..., Result]
 ) -> None:
-    from segtrain.checkpoints.checkpoint import read_info
+    from segtrain.checkpoints.info import read_info
     from segtrain.training.fit import train
 
     train_set = write_set("deep", 16, value_range=ValueRange(0, 4080))

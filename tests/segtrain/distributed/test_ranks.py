@@ -24,11 +24,11 @@ from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
 from rank_programs import INSTANCES, one_step
 
-from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError
 from segdata.labels.classes import Classes
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.records.reader import open_set
 from segtrain.checkpoints.checkpoint import read_checkpoint

@@ -12,11 +12,11 @@ import pytest
 import tifffile
 from PIL import Image
 
-from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError
 from segdata.labels.classes import Classes
 from segdata.labels.map_file import load_map
 from segdata.miniature.tif import write_stacks
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.records.reader import open_set
 from segdata.sources.tif.slice import tif_slice

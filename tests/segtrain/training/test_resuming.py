@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from segdata.errors import InvalidInputError, SegDataError
-from segtrain.checkpoints.checkpoint import read_info
+from segtrain.checkpoints.info import read_info
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
 from segtrain.training.fit import train

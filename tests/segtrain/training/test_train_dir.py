@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
 from segdata.files.locks import InUseError
 from segdata.labels.classes import Classes
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.worker import Advance
 from segtrain.config.config import Config

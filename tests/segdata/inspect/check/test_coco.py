@@ -26,12 +26,12 @@ from planted_coco import (
 )
 
 from segdata.coco.file import read_coco
-from segdata.dataset import open_dataset
 from segdata.errors import Fault, FaultsError, OnError, OptionError
 from segdata.inspect.check import check
 from segdata.inspect.check.findings import ERRORS
 from segdata.mindrecord.header import PAGE_SIZES
 from segdata.miniature.coco import write_coco
+from segdata.opening import open_dataset
 from segdata.parallel import silent
 from segdata.records.convert import to_mindrecord
 from segdata.sources.coco.masks import coco_to_masks

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from planted_list import FAULTS, WITH_OPTION, Planted, counts, planted_copy, save_as
 
-from segdata.dataset import open_dataset
 from segdata.errors import FaultsError, OnError, OptionError
 from segdata.images.values import ValueRange
 from segdata.inspect.check import check
@@ -19,6 +18,7 @@ from segdata.labels.classes import Classes
 from segdata.lists import read_list
 from segdata.mindrecord.header import PAGE_SIZES
 from segdata.miniature.voc import write_devkit
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.sources.voc import voc_list
 from segdata.sources.voc_decolor import voc_decolor

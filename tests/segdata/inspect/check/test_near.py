@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from segdata.dataset import open_dataset
 from segdata.errors import Fault, FaultsError
 from segdata.inspect.check import CheckReport, check
 from segdata.inspect.check.near_hash import ORIENTATIONS, SIGNATURE_BYTES, alike, gray, orient, signature, thumbnail
 from segdata.inspect.check.near_index import propose
 from segdata.inspect.check.overlap import open_other
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 
 Change = Callable[[np.ndarray], np.ndarray]

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from segdata.dataset import open_dataset
 from segdata.images.values import ValueRange
 from segdata.inspect.check import check
 from segdata.inspect.check.quality import quality_faults
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 
 

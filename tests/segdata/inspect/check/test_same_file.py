@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segdata.dataset import open_dataset
 from segdata.inspect.check import CheckReport, check
 from segdata.labels.masks import encode_index_png
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 
 #: The same name composed (NFC) and decomposed (NFD).

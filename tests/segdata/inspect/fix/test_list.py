@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 from planted_list import FAULTS, WITH_OPTION, Planted, counts, foreign_value, planted_copy, turn
 
-from segdata.dataset import open_dataset
 from segdata.errors import InvalidInputError, OptionError
 from segdata.inspect.check import check
 from segdata.inspect.fix import FixReport, fix
@@ -21,6 +20,7 @@ from segdata.labels.map_file import load_map
 from segdata.labels.masks import decode_index_png
 from segdata.lists import read_list
 from segdata.miniature.voc import write_devkit
+from segdata.opening import open_dataset
 from segdata.sources.voc import voc_list
 from segdata.sources.voc_decolor import voc_decolor
 

@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from PIL import Image
 
-from segdata.dataset import open_dataset
 from segdata.draw.lettering import can_draw
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.inspect.preview import preview
@@ -26,6 +25,7 @@ from segdata.labels.classes import Classes
 from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
+from segdata.opening import open_dataset
 from segdata.parallel import silent
 
 Pixels = npt.NDArray[np.uint8]

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segdata.dataset import Dataset, open_dataset
+from segdata.dataset import Dataset
 from segdata.errors import InvalidInputError
 from segdata.inspect.check.near import NearFault
 from segdata.inspect.preview import preview
 from segdata.inspect.preview.similar import MAX_PAIRS, SimilarPairs, draw_similar, similar_html
+from segdata.opening import open_dataset
 from segdata.parallel import silent
 from segdata.records.convert import to_mindrecord
 

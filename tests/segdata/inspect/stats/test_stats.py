@@ -13,13 +13,17 @@ import pytest
 from hypothesis import given, strategies as st
 from PIL import Image
 
-from segdata.dataset import CocoDataset, ListDataset, open_dataset
+from segdata.dataset import (
+    CocoDataset,
+    ListDataset,
+)
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.inspect import stats as module
 from segdata.inspect.stats import SizeCount, StatsReport, class_weights, stats
 from segdata.labels.classes import Classes
 from segdata.labels.masks import encode_index_png
 from segdata.lists import Pair, write_list
+from segdata.opening import open_dataset
 
 CLASSES = Classes(("sky", "road", "car", "tram"))
 

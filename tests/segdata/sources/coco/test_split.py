@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from segdata.dataset import open_dataset
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.inspect.check import check
 from segdata.lists import Pair, read_list, write_list
 from segdata.lists.split import split_list
 from segdata.miniature.coco import write_coco
+from segdata.opening import open_dataset
 from segdata.sources.coco.split import split_coco
 
 Run = Callable[..., Result]

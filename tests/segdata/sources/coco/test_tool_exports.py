@@ -12,10 +12,10 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
-from segdata.dataset import open_dataset
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.inspect.check import check
 from segdata.labels.masks import decode_index_png
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.records.reader import open_set, read_rows
 from segdata.sources.coco.masks import coco_to_masks

@@ -14,13 +14,13 @@ import tifffile
 from PIL import Image
 from pycocotools.coco import COCO
 
-from segdata.dataset import open_dataset
 from segdata.errors import FaultsError, InvalidInputError, OptionError, TargetExistsError
 from segdata.inspect.check import check
 from segdata.labels.classes import read_class_names
 from segdata.labels.map_file import load_map
 from segdata.lists import Pair, read_list
 from segdata.lists.folds import LastBlock
+from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.sources.tif.objects import between
 from segdata.sources.tif.report import SliceReport
