@@ -148,7 +148,7 @@ def predict_semantic(
 def _check_thresholds(thresholds: Mapping[str, float]) -> None:
     for name, share in thresholds.items():
         if not 0 <= share <= 1:
-            raise OptionError(f"threshold of {name}: {share:g}; expected a probability, 0 to 1")
+            raise OptionError(f"threshold of {name} = {share:g}: expected a probability, 0 to 1")
 
 
 def _describe(staging: Path, names: tuple[str, ...]) -> None:

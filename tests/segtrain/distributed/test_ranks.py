@@ -308,7 +308,7 @@ def test_a_stop_of_one_rank_stops_all_and_resumed_they_do_the_rest(together: Tog
 
 def test_a_training_is_not_resumed_by_another_number_of_devices(together: Together) -> None:
     config = read_config(together.base / "plain" / "config.yaml")
-    with pytest.raises(InvalidInputError, match="was trained on 2 devices, not 1"):
+    with pytest.raises(InvalidInputError, match="was trained on 2 devices, so it cannot resume on 1"):
         train(config, together.base / "train", together.base / "plain", resume=True)
 
 

@@ -124,7 +124,7 @@ def test_name_format_and_device_must_fit_together(trained: Trained, tmp_path: Pa
         OptionError, match=r"net\.mindir: does not match --format onnx; expected a name that ends in \.onnx"
     ):
         export(checkpoint, tmp_path / "net.mindir", file_format="onnx")
-    with pytest.raises(OptionError, match="AIR can be written on Ascend only, not on CPU"):
+    with pytest.raises(OptionError, match="AIR can only be written on Ascend, not on CPU"):
         export(checkpoint, tmp_path / "net.air", file_format="air")
     with pytest.raises(InvalidInputError, match="expected inputs of at least 33 pixels"):
         export(checkpoint, tmp_path / "net.mindir", crop_size=20)
@@ -134,7 +134,7 @@ def test_name_format_and_device_must_fit_together(trained: Trained, tmp_path: Pa
     ("args", "status", "words"),
     [
         (["--ckpt_path", "/nowhere.ckpt", "--out", "{out}.mindir"], 1, "/nowhere.ckpt: no such checkpoint"),
-        (["--ckpt_path", "{ckpt}", "--out", "{out}.air", "--format", "air"], 1, "AIR can be written on Ascend only"),
+        (["--ckpt_path", "{ckpt}", "--out", "{out}.air", "--format", "air"], 1, "AIR can only be written on Ascend"),
         (["--ckpt_path", "{ckpt}", "--out", "{out}.onnx"], 1, "expected a name that ends in .mindir"),
         (["--ckpt_path", "{ckpt}", "--out", "{out}.tflite", "--format", "tflite"], 2, "'tflite' is not one of"),
         (["--ckpt_path", "{ckpt}"], 2, "--out"),

@@ -44,9 +44,7 @@ def test_a_training_whose_rates_do_not_depend_on_its_length_can_be_made_longer(
 
 @pytest.mark.parametrize("schedule", ["cos", "poly"])
 def test_any_other_names_the_way_to_train_longer(quick_run: Trained, schedule: str) -> None:
-    words = (
-        rf"with train_epochs = 3, not 9, and the schedule {schedule} .* \(--ckpt_pre_trained .*/last\.ckpt and another"
-    )
+    words = rf"with train_epochs = 3, not 9\. .* schedule {schedule}, .* --ckpt_pre_trained .*/last\.ckpt and another"
     with pytest.raises(InvalidInputError, match=words):
         _resumed(quick_run, {"lr_type": schedule}, 9)
 
