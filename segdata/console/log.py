@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from segdata.console.messages import SHOWN, Details, choose_terminal, forget_choices, say
@@ -192,6 +191,9 @@ def _platform() -> str:
 
 def _version(name: str) -> str:
     """Return the version of a package, or an empty text if it is not installed."""
+    # Imported here: it would take a third of the time of --help.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(name)
     except PackageNotFoundError:
