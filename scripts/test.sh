@@ -11,15 +11,20 @@ python=$(training_python)
 make_venv .venv "$python" '[train,dask,remote,test,lint,docs]'
 before=$PATH
 export PATH="$PWD/.venv/bin:$PATH"
-bash scripts/lint.sh
 if [ $# -gt 0 ]; then
+    bash scripts/lint.sh
     pytest "$@"
     exit
 fi
 
+# Lint uses one core, so the second environment is made meanwhile.
+trap 'kill $(jobs -p) 2> /dev/null || true' EXIT
 version=$(version_of "$python")
 newer=$(PATH=$before newer_python "$version") || echo "No Python newer than $version: segdata is not tested without MindSpore."
-[ -z "$newer" ] || make_venv .venv-light "$newer" '[dask,remote,test]'
+[ -z "$newer" ] || make_venv .venv-light "$newer" '[dask,remote,test]' &
+light=$!
+bash scripts/lint.sh
+wait "$light"
 
 # The parts run at once, in processes of their own: compiling uses one core, and MindSpore keeps every compiled graph, a third
 # of a gigabyte for a training step. The longest part has the right of way. Job control is on because without it background
@@ -27,7 +32,7 @@ newer=$(PATH=$before newer_python "$version") || echo "No Python newer than $ver
 set -m
 logs=$(mktemp -d)
 without_mindspore() {
-    [ -z "$newer" ] || PATH="$PWD/.venv-light/bin:$before" nice pytest tests/segdata tests/test_without_mindspore.py
+    [ -z "$newer" ] || PATH="$PWD/.venv-light/bin:$before" TEST_EXAMPLES=few nice pytest tests/segdata tests/test_without_mindspore.py
 }
 nice pytest tests/segdata tests/*.py > "$logs/segdata" 2>&1 &
 parts=($!)

@@ -17,7 +17,9 @@ from segdata.errors import SegDataError
 settings.register_profile(
     "here", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
 )
-settings.load_profile("here")
+# For a second run of the same tests, with another Python (scripts/test.sh).
+settings.register_profile("few", settings.get_profile("here"), max_examples=20)
+settings.load_profile(os.environ.get("TEST_EXAMPLES", "here"))
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
