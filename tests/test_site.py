@@ -43,7 +43,7 @@ def build(folder: Path, target: Path) -> subprocess.CompletedProcess[str]:
 
 @dataclass
 class Page(HTMLParser):
-    """What a page names, links to, loads and says."""
+    """Names, links, loaded files and text of a page."""
 
     anchors: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)

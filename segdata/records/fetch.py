@@ -30,7 +30,7 @@ class _Found:
     @property
     def files(self) -> dict[str, tuple[int, str]]:
         """Size in bytes and SHA-256 of all files of the set, by name."""
-        shards = {name: (size, digest) for name, size, digest in self.manifest.shard_files}
+        shards = {name: (size, digest) for shard in self.manifest.shards for name, size, digest in shard.files}
         return {MANIFEST: (self.manifest_bytes, self.digest), **shards}
 
 

@@ -66,6 +66,14 @@ class Shard:
     index_bytes: _Amount
     index_sha256: _Digest
 
+    @property
+    def files(self) -> tuple[tuple[str, int, str], tuple[str, int, str]]:
+        """Name, size in bytes and SHA-256 of the shard file and of the index."""
+        return (
+            (self.file, self.bytes, self.sha256),
+            (self.file + INDEX_SUFFIX, self.index_bytes, self.index_sha256),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassInfo:
@@ -169,19 +177,7 @@ class Manifest:
     @property
     def files(self) -> tuple[str, ...]:
         """All files of the set, including the manifest."""
-        return (*(name for name, _, _ in self.shard_files), MANIFEST)
-
-    @property
-    def shard_files(self) -> list[tuple[str, int, str]]:
-        """Name, size in bytes and SHA-256 of all files but the manifest."""
-        return [
-            file
-            for shard in self.shards
-            for file in (
-                (shard.file, shard.bytes, shard.sha256),
-                (shard.file + INDEX_SUFFIX, shard.index_bytes, shard.index_sha256),
-            )
-        ]
+        return (*(name for shard in self.shards for name, _, _ in shard.files), MANIFEST)
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -150,7 +151,7 @@ def _damage(place: Path | Url, manifest: Manifest) -> str | None:
     """Return the first problem of the files at `place`; in a store, only names and sizes are compared."""
     if isinstance(place, Path):
         return next(iter(verify(place, quick=True).problems), None)
-    for name, size, _ in manifest.shard_files:
+    for name, size, _ in chain.from_iterable(shard.files for shard in manifest.shards):
         if (found := object_size(place / name)) != size:
             return f"{name}: {'missing' if found is None else f'{found} bytes'}; the manifest says {size}"
     return None

@@ -10,7 +10,6 @@ from pathlib import Path
 from segdata.errors import InvalidInputError
 from segdata.files.paths import file_digest
 from segdata.mindrecord.header import read_shard_header
-from segdata.mindrecord.index import INDEX_SUFFIX
 from segdata.parallel import Progress, default_workers, progress_map, silent
 from segdata.records.fetch import find_set
 from segdata.records.judge import judge, require_mindspore
@@ -124,12 +123,8 @@ def _foreign(found: RecordSet) -> Iterator[str]:
 def _check_files(found: RecordSet, quick: bool, index: int) -> list[str]:
     """Name the first problem of a shard and the first of its index."""
     shard = found.manifest.shards[index]
-    files = [
-        (shard.file, shard.bytes, shard.sha256),
-        (shard.file + INDEX_SUFFIX, shard.index_bytes, shard.index_sha256),
-    ]
     problems = []
-    for name, size, digest in files:
+    for name, size, digest in shard.files:
         path = found.directory / name
         if not path.is_file():
             problems.append(f"{name}: missing")
