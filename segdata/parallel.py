@@ -56,6 +56,11 @@ def if_worth(workers: Workers, worth: bool) -> Workers:
     return workers if worth or isinstance(workers, Cluster) else 1
 
 
+def kind_for(items: int) -> WorkerKind:
+    """Return the kind of workers for so many short items: processes, or threads if there are too few for these."""
+    return "processes" if items >= PROCESSES_FROM else "threads"
+
+
 def ordered_map(
     function: Callable[[_T], _R],
     items: Iterable[_T],

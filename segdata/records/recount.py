@@ -16,7 +16,7 @@ from segdata.images.header import ImageHeader
 from segdata.images.reading import read_image_header
 from segdata.labels.masks import count_index_png
 from segdata.mindrecord.rows import mark_row
-from segdata.parallel import PROCESSES_FROM, Progress, WorkerKind, default_workers, ordered_map
+from segdata.parallel import Progress, default_workers, kind_for, ordered_map
 from segdata.records.manifest import Manifest
 from segdata.records.reader import RecordSet
 from segdata.records.rows import ImageTotals
@@ -84,11 +84,10 @@ def recount(found: RecordSet, progress: Progress) -> Iterator[str]:
     size = max(_PART, -(-len(rows) // (_PARTS * workers)))
     # Workers get numbers, not rows: each has one row in memory.
     parts = [rows[start : start + size] for start in rows[::size]]
-    kind: WorkerKind = "processes" if len(rows) >= PROCESSES_FROM else "threads"
     found.check_unchanged()
     with progress(total=len(rows), label="rows") as advance:
         count = partial(_count_rows, found)
-        for sums, fingerprints in ordered_map(count, parts, workers=workers, kind=kind, advance=advance):
+        for sums, fingerprints in ordered_map(count, parts, workers=workers, kind=kind_for(len(rows)), advance=advance):
             inputs.update(fingerprints)
             totals.update(sums)
     found.check_unchanged()

@@ -23,7 +23,7 @@ from segdata.files.paths import file_digest
 from segdata.mindrecord.form import SetForm
 from segdata.mindrecord.index import index_path
 from segdata.mindrecord.writer import ShardWriter
-from segdata.parallel import PROCESSES_FROM, Progress, WorkerKind, if_worth, ordered_map
+from segdata.parallel import Progress, if_worth, kind_for, ordered_map
 from segdata.records.manifest import Shard
 from segdata.records.resume import SHARD_PREFIX
 from segdata.records.schema import Row, row_fingerprint
@@ -84,7 +84,7 @@ def write_shards(jobs: Sequence[ShardJob[_T]], *, workers: Workers, progress: Pr
     rows = sum(len(job.rows) for job in jobs)
     with progress(total=rows, label="write") as advance:
         if not isinstance(workers, Cluster):
-            kind: WorkerKind = "processes" if rows >= PROCESSES_FROM else "threads"
+            kind = kind_for(rows)
             workers = if_worth(workers, kind == "processes" or _mean_bytes(jobs) >= _THREADS_FROM)
             return list(ordered_map(write_shard, jobs, workers=workers, kind=kind, advance=advance))
         check_shared(workers, jobs[0].directory)

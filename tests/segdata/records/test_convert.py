@@ -14,17 +14,15 @@ import pytest
 from hypothesis import given, strategies as st
 from mindspore_rows import mindspore_rows
 
-from segdata.dataset import (
-    CocoDataset,
-    ListDataset,
-)
+from segdata import parallel
+from segdata.dataset import CocoDataset, ListDataset
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.labels.classes import Classes
 from segdata.lists import read_list
 from segdata.mindrecord.header import PAGE_SIZES
 from segdata.opening import open_dataset
 from segdata.recorded import RecordDataset
-from segdata.records import recount, semantic, writer
+from segdata.records import semantic
 from segdata.records.convert import UnfinishedError, to_mindrecord
 from segdata.records.manifest import ImageInfo
 from segdata.records.plan import make_plan
@@ -74,7 +72,7 @@ def test_the_bytes_do_not_depend_on_the_workers(
 def test_processes_write_the_same_bytes_and_tell_how_far_they_are(
     devkit: Path, pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (semantic, writer, recount):
+    for module in (semantic, parallel):
         monkeypatch.setattr(module, "PROCESSES_FROM", 0)
     done = Counter[str]()
 
@@ -92,7 +90,7 @@ def test_a_process_that_cannot_write_leaves_nothing(
     devkit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(devkit, tmp_path / "data")
-    monkeypatch.setattr(writer, "PROCESSES_FROM", 0)
+    monkeypatch.setattr(parallel, "PROCESSES_FROM", 0)
 
     @contextmanager
     def removing(*, total: int, label: str) -> Iterator[Advance]:
