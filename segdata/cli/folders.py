@@ -7,14 +7,7 @@ from typing import Any, get_args
 
 import click
 
-from segdata.console.options import (
-    ANY_PATH,
-    EXISTING_DIR,
-    EXISTING_FILE,
-    dry_run_option,
-    json_option,
-    overwrite_option,
-)
+from segdata.console.options import ANY_PATH, EXISTING_DIR, EXISTING_FILE, dry_run_option, json_option, overwrite_option
 from segdata.console.render import emit, progress_bar
 from segdata.sources import folders
 from segdata.text import plural

@@ -7,14 +7,7 @@ from typing import Any
 
 import click
 
-from segdata.console.options import (
-    ANY_PATH,
-    dataset_options,
-    json_option,
-    overwrite_option,
-    png_name,
-    workers_option,
-)
+from segdata.console.options import ANY_PATH, dataset_options, json_option, overwrite_option, png_name, workers_option
 from segdata.console.render import emit, not_known, progress_bar
 from segdata.draw.lettering import describe_without_font
 from segdata.errors import name_first

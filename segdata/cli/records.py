@@ -28,10 +28,7 @@ from segdata.console.options import (
     value_range_option,
 )
 from segdata.console.render import FAILED, emit, not_known, progress_bar
-from segdata.dataset import (
-    CocoDataset,
-    ListDataset,
-)
+from segdata.dataset import CocoDataset, ListDataset
 from segdata.errors import Code, Fault, name_first
 from segdata.mindrecord.header import SHARDS_MAX
 from segdata.opening import open_dataset

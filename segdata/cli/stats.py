@@ -9,14 +9,7 @@ from typing import Any
 
 import click
 
-from segdata.console.options import (
-    ANY_PATH,
-    cluster_options,
-    dataset_options,
-    json_option,
-    overwrite_option,
-    png_name,
-)
+from segdata.console.options import ANY_PATH, cluster_options, dataset_options, json_option, overwrite_option, png_name
 from segdata.console.render import emit, not_known, progress_bar, table
 from segdata.draw.figures import to_png
 from segdata.errors import name_first

@@ -15,10 +15,7 @@ from segdata.images.reading import read_image_header
 from segdata.lists import read_list
 from segdata.mindrecord.index import index_path
 from segdata.mindrecord.shards import SetReader
-from segdata.opening import (
-    check_folder,
-    dataset_kind,
-)
+from segdata.opening import check_folder, dataset_kind
 from segdata.recorded import unknown_facts
 from segdata.records.fetch import find_set
 from segdata.records.fields import FieldNames, describe_form, find_fields

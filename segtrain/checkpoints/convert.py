@@ -15,18 +15,9 @@ from segdata.files.ownership import check_target_file
 from segdata.labels.classes import Classes
 from segdata.text import plural
 from segtrain.checkpoints.backbones import TRACKED, Shapes, backbone_shapes, nearest_backbone
-from segtrain.checkpoints.checkpoint import (
-    GLOBAL_STEP,
-    TRAINING_STATE,
-    shape_text,
-    write_parameters,
-)
+from segtrain.checkpoints.checkpoint import GLOBAL_STEP, TRAINING_STATE, shape_text, write_parameters
 from segtrain.checkpoints.heads import complete, head_names
-from segtrain.checkpoints.info import (
-    CheckpointInfo,
-    read_info,
-    side_file,
-)
+from segtrain.checkpoints.info import CheckpointInfo, read_info, side_file
 from segtrain.checkpoints.naming import (
     BACKBONE,
     OWN,

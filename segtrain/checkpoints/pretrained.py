@@ -9,11 +9,7 @@ from mindspore import nn
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.text import plural
 from segtrain.checkpoints.backbones import Shapes, nearest_backbone
-from segtrain.checkpoints.checkpoint import (
-    LoadReport,
-    check_digest,
-    fill,
-)
+from segtrain.checkpoints.checkpoint import LoadReport, check_digest, fill
 from segtrain.checkpoints.info import read_info
 from segtrain.checkpoints.naming import BACKBONE, OWN, averaged, backbone_prefix, recognize
 from segtrain.checkpoints.weights import Parameters, read_parameters

@@ -11,11 +11,7 @@ from segdata.parallel import Progress, silent
 from segdata.store.access import reading
 from segdata.store.transfer import object_size, objects
 from segdata.store.url import Location, Url, parse_location
-from segtrain.checkpoints.info import (
-    CheckpointInfo,
-    read_info,
-    read_side_file,
-)
+from segtrain.checkpoints.info import CheckpointInfo, read_info, read_side_file
 
 _P = TypeVar("_P", Path, Url)
 

@@ -9,14 +9,7 @@ import click
 from segdata.console.options import json_option
 from segdata.console.render import emit, table
 from segdata.errors import InvalidInputError
-from segtrain.config.reference import (
-    SettingInfo,
-    all_settings,
-    default_text,
-    recipes_text,
-    sections,
-    settings_named,
-)
+from segtrain.config.reference import SettingInfo, all_settings, default_text, recipes_text, sections, settings_named
 
 
 @click.command("settings")

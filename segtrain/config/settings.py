@@ -12,17 +12,7 @@ from segdata.errors import InvalidInputError
 from segtrain.config.config import Config
 from segtrain.config.expected import expected_values
 from segtrain.config.group import Group
-from segtrain.config.names import (
-    FAMILIES,
-    Place,
-    choices_of,
-    fields_of,
-    is_group,
-    name_of,
-    owner,
-    place_of,
-    readers,
-)
+from segtrain.config.names import FAMILIES, Place, choices_of, fields_of, is_group, name_of, owner, place_of, readers
 from segtrain.config.networks import AnyNetwork
 
 #: Settings that earlier versions wrote even if they had no value, which no recipe does. They mark a file with all

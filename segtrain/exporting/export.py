@@ -20,11 +20,7 @@ from segdata.files.publishing import file_mode, write_file
 from segdata.parallel import Progress, silent
 from segdata.store.url import Location
 from segtrain.checkpoints.checkpoint import load_network
-from segtrain.checkpoints.info import (
-    CheckpointInfo,
-    program_versions,
-    read_info,
-)
+from segtrain.checkpoints.info import CheckpointInfo, program_versions, read_info
 from segtrain.checkpoints.reading import reading_checkpoint
 from segtrain.config.config import DeviceTarget, FileFormat
 from segtrain.config.networks import SemanticNetwork

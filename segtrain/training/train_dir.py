@@ -26,10 +26,7 @@ from segtrain.checkpoints.checkpoint import (
     remove_checkpoint,
     save_checkpoint,
 )
-from segtrain.checkpoints.info import (
-    CheckpointInfo,
-    side_file,
-)
+from segtrain.checkpoints.info import CheckpointInfo, side_file
 from segtrain.checkpoints.weights import Parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import write_config

@@ -11,10 +11,7 @@ from segdata.dataset import Dataset
 from segdata.encoded import File
 from segdata.errors import Fault, InvalidInputError
 from segdata.labels.classes import Classes
-from segdata.opening import (
-    dataset_kind,
-    open_dataset,
-)
+from segdata.opening import dataset_kind, open_dataset
 from segdata.records.schema import unpack_masks
 from segdata.samples import Sample
 

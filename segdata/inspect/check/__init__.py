@@ -21,10 +21,7 @@ from segdata.inspect.check.overlap import read_other
 from segdata.inspect.check.sample import CheckDepth, SampleReport, inspect_annotated, inspect_labeled
 from segdata.inspect.check.whole_set import WholeSet
 from segdata.labels.classes import Classes
-from segdata.opening import (
-    dataset_kind,
-    open_dataset,
-)
+from segdata.opening import dataset_kind, open_dataset
 from segdata.parallel import PROCESSES_FROM, Progress, default_workers, if_worth, progress_map, silent
 from segdata.records.schema import TaskName
 from segdata.samples import DatasetKind, Sample

@@ -9,17 +9,11 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from segdata.cluster import Workers
-from segdata.dataset import (
-    CocoDataset,
-    Dataset,
-)
+from segdata.dataset import CocoDataset, Dataset
 from segdata.errors import Fault, FaultsError
 from segdata.inspect.check.same_file import FileNames, file_names
 from segdata.inspect.check.sample import SampleReport, digest
-from segdata.opening import (
-    dataset_kind,
-    open_dataset,
-)
+from segdata.opening import dataset_kind, open_dataset
 from segdata.parallel import Progress, WorkerKind, map_faults
 from segdata.samples import Sample
 from segdata.text import plain_path, plural

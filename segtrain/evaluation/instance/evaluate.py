@@ -18,10 +18,7 @@ from segdata.files.ownership import check_target_file
 from segdata.parallel import Progress, silent
 from segdata.records.reader import RecordSet, open_set
 from segdata.text import plural
-from segtrain.checkpoints.info import (
-    check_expected,
-    read_info,
-)
+from segtrain.checkpoints.info import check_expected, read_info
 from segtrain.config.config import Config, DeviceTarget
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.data.classes import check_classes, check_value_range

@@ -17,10 +17,7 @@ from segdata.lists import read_list
 from segdata.parallel import Progress, ordered_map, silent
 from segdata.records.reader import open_set
 from segdata.text import plural
-from segtrain.checkpoints.info import (
-    CheckpointInfo,
-    check_expected,
-)
+from segtrain.checkpoints.info import CheckpointInfo, check_expected
 from segtrain.config.config import DeviceTarget
 from segtrain.config.unet import UNet
 from segtrain.data.arrays import Label, Pixels, RgbImage

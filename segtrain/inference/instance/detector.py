@@ -8,14 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from mindspore import Tensor, nn
 
-from segtrain.checkpoints.checkpoint import (
-    LoadReport,
-    load_network,
-)
-from segtrain.checkpoints.info import (
-    CheckpointInfo,
-    read_info,
-)
+from segtrain.checkpoints.checkpoint import LoadReport, load_network
+from segtrain.checkpoints.info import CheckpointInfo, read_info
 from segtrain.config.config import DeviceTarget
 from segtrain.distributed.device import prepare_device
 from segtrain.inference.instance.detections import RawDetections

@@ -18,10 +18,7 @@ from segdata.files.publishing import staged_directory
 from segdata.images.reading import as_picture
 from segdata.parallel import Progress, silent
 from segdata.records.manifest import ClassInfo
-from segtrain.checkpoints.info import (
-    CheckpointInfo,
-    read_info,
-)
+from segtrain.checkpoints.info import CheckpointInfo, read_info
 from segtrain.config.config import Config, DeviceTarget
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.data.arrays import RgbImage

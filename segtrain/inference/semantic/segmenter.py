@@ -14,14 +14,8 @@ from pathlib import Path
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
-from segtrain.checkpoints.checkpoint import (
-    LoadReport,
-    load_network,
-)
-from segtrain.checkpoints.info import (
-    CheckpointInfo,
-    read_info,
-)
+from segtrain.checkpoints.checkpoint import LoadReport, load_network
+from segtrain.checkpoints.info import CheckpointInfo, read_info
 from segtrain.config.config import Config, DeviceTarget
 from segtrain.data.arrays import Label, Pixels, RgbImage
 from segtrain.distributed.device import prepare_device

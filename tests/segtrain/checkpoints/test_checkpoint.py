@@ -24,11 +24,7 @@ from segtrain.checkpoints.checkpoint import (
     remove_checkpoint,
     save_checkpoint,
 )
-from segtrain.checkpoints.info import (
-    CheckpointInfo,
-    read_info,
-    side_file,
-)
+from segtrain.checkpoints.info import CheckpointInfo, read_info, side_file
 from segtrain.checkpoints.pretrained import load_pretrained
 from segtrain.checkpoints.weights import read_parameters
 from segtrain.config.config import Config

@@ -18,10 +18,7 @@ from safetensors.numpy import save
 
 from segdata.errors import InvalidInputError
 from segtrain.checkpoints.checkpoint import save_checkpoint
-from segtrain.checkpoints.info import (
-    CheckpointInfo,
-    read_info,
-)
+from segtrain.checkpoints.info import CheckpointInfo, read_info
 from segtrain.checkpoints.weights import read_weights
 from segtrain.config.recipes import read_config, recipe, write_config
 from segtrain.training.train_dir import METRICS, TrainDir

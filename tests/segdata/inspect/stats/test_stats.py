@@ -13,10 +13,7 @@ import pytest
 from hypothesis import given, strategies as st
 from PIL import Image
 
-from segdata.dataset import (
-    CocoDataset,
-    ListDataset,
-)
+from segdata.dataset import CocoDataset, ListDataset
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.inspect import stats as module
 from segdata.inspect.stats import SizeCount, StatsReport, class_weights, stats
