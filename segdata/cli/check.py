@@ -64,8 +64,8 @@ def check_command(
     Finds missing, damaged and rotated files, color labels, label values outside the classes, invalid masks and boxes,
     duplicate images, and images that are also in --against. With --near, copies that were compressed again, resized,
     cropped a little, mirrored or turned count too. The report counts each kind of problem, names the first
-    cases and says what to do; --json and --out have all cases. docs/check.md lists all kinds. segdata fix writes the
-    list or the JSON without them.
+    cases and says what to do; --json and --out have all cases. docs/check.md lists all kinds. segdata fix --drop errors
+    writes the list or the JSON without them.
 
     \b
     Example:

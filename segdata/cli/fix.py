@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,6 +23,7 @@ from segdata.console.options import (
 )
 from segdata.console.render import emit, progress_bar, table
 from segdata.errors import Code
+from segdata.inspect.check.findings import ERRORS
 from segdata.inspect.check.overlap import open_other
 from segdata.inspect.fix import FixedCode, FixReport, fix
 from segdata.inspect.fix.upright import JPEG_QUALITY, Upright
@@ -50,10 +52,11 @@ from segdata.text import plural
 )
 @click.option(
     "--drop",
-    type=click.Choice(get_args(Code)),
+    type=click.Choice([*get_args(Code), "errors"]),
     multiple=True,
     metavar="CODE",
-    help="Drop samples or annotations with this code where no cure is certain; can be repeated",
+    callback=lambda _context, _option, codes: _dropped(codes),
+    help="Drop samples or annotations with this code where no cure is certain, or with any error; can be repeated",
 )
 @click.option(
     "--against",
@@ -103,7 +106,7 @@ def fix_command(
 
     The source does not change. Lines and objects without a fault keep their text; without any fault, the result has the
     same bytes. Faults without a certain cure are left, each with a question to answer. With --drop CODE, their samples
-    or annotations are dropped instead. docs/check.md lists all cures.
+    or annotations are dropped instead, and with --drop errors those of all errors. docs/check.md lists all cures.
 
     Pixels change only with --upright, --resize-labels or --map, or if labels have VOC's colors or more than 8 bits. The
     changed files are then in the folder NAME_files beside the list or JSON, with all other files of the set.
@@ -111,6 +114,7 @@ def fix_command(
     \b
     Example:
       segdata fix annotations/instances.json --dst_path annotations/fixed.json
+      segdata fix train_lst.txt --dst_path good_lst.txt --drop errors
       segdata fix train_lst.txt --dst_path train_fixed_lst.txt --against val_lst.txt --drop-from train_lst.txt
     """
     roots = {"data_root": options["data_root"], "images": options["images"]}
@@ -119,6 +123,11 @@ def fix_command(
     others = [open_other(other, **roots) for other in against]
     report = fix(against=others, classes=classes, map=value_map, progress=progress_bar, **options)
     emit(report, as_json, _text)
+
+
+def _dropped(codes: Sequence[str]) -> tuple[str, ...]:
+    """Return the codes whose samples are dropped: `errors` means those of all errors."""
+    return tuple(ERRORS) if "errors" in codes else tuple(codes)
 
 
 def _text(report: FixReport) -> str:

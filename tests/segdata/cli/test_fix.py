@@ -7,8 +7,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import Result
+
+from segdata.labels.masks import decode_index_png, encode_index_png
 
 Run = Callable[..., Result]
 
@@ -57,3 +60,21 @@ def test_a_list_loses_what_another_one_has(segdata: Run, devkit: Path, tmp_path:
     assert not target.exists()
     refused = segdata("fix", both, "--dst_path", tmp_path / "x.txt", "--drop-from", train)
     assert (refused.exit_code, "Run segdata fix" in refused.output) == (1, True)
+
+
+def test_a_list_loses_all_samples_with_errors_and_can_then_be_written(
+    segdata: Run, devkit: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(devkit, root := tmp_path / "data")
+    trainval, target = root / "voc_trainval_lst.txt", tmp_path / "fixed.txt"
+    pairs = trainval.read_text().splitlines()
+    wrong, small = (root / pair.split()[1] for pair in pairs[:2])
+    wrong.write_bytes(encode_index_png(np.full_like(decode_index_png(wrong.read_bytes()), 77)))
+    small.write_bytes(encode_index_png(decode_index_png(small.read_bytes())[1:]))
+    options = ("--data_root", root)
+    left = segdata("fix", trainval, "--dst_path", tmp_path / "left.txt", *options)
+    assert "0 faults cured, 2 left" in left.output
+    dropped = segdata("fix", trainval, "--dst_path", target, *options, "--drop", "errors")
+    assert "2 faults cured, 0 left" in dropped.output
+    assert target.read_text().splitlines() == pairs[2:]
+    assert segdata("to-mindrecord", target, *options, "--dst_path", tmp_path / "set", "--num_shards", 1).exit_code == 0
