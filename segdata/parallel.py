@@ -6,7 +6,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache, partial
 from itertools import islice
@@ -14,7 +14,7 @@ from typing import Literal, Protocol, TypeVar
 
 from segdata.cluster import Cluster, Workers, cluster_map
 from segdata.errors import Fault, collecting
-from segdata.processes import worker_processes
+from segdata.processes import WorkerProcesses, worker_processes
 from segdata.worker import Advance, begin, reporting
 
 _T = TypeVar("_T")
@@ -94,11 +94,13 @@ def ordered_map(
         with reporting(advance):
             yield from map(function, items)
         return
-    started = worker_processes(workers, function, advance) if kind == "processes" else _worker_threads(workers, advance)
-    with started as executor:
+    run, parts = partial(_run, function), _chunks(items, chunk)
+    with worker_processes(workers, advance) if kind == "processes" else _worker_threads(workers, advance) as pool:
         waiting: deque[Future[list[_R]]] = deque()
-        for part in _chunks(items, chunk):
-            waiting.append(executor.submit(_run, function, part))
+        if kind == "processes" and chunk > 1:
+            yield from _while_starting(pool, workers, run, parts)
+        for part in parts:
+            waiting.append(pool.submit(run, part))
             if len(waiting) >= 4 * workers:
                 yield from waiting.popleft().result()
         while waiting:
@@ -180,7 +182,7 @@ def _attempt(function: Callable[[_T], _R], name: Callable[[_T], str], item: _T) 
 
 
 @contextmanager
-def _worker_threads(workers: int, advance: Advance | None) -> Iterator[Executor]:
+def _worker_threads(workers: int, advance: Advance | None) -> Iterator[ThreadPoolExecutor]:
     stop = threading.Event()
     executor = ThreadPoolExecutor(workers, initializer=begin, initargs=(stop.is_set, advance))
     try:
@@ -198,6 +200,21 @@ def _keep_freed_memory() -> None:
     clears the same pages again for every image, which is a third of the time of checking.
     """
     bytes(_KEPT)
+
+
+def _while_starting(
+    pool: WorkerProcesses | ThreadPoolExecutor,
+    workers: int,
+    run: Callable[[list[_T]], list[_R]],
+    parts: Iterator[list[_T]],
+) -> Iterator[_R]:
+    """Yield the results of the first parts, computed by the calling thread until worker processes have started.
+
+    Starting them takes as long as checking a thousand samples.
+    """
+    starting = [pool.submit(run, []) for _ in range(workers)]
+    while not all(worker.done() for worker in starting) and (part := next(parts, None)):
+        yield from run(part)
 
 
 def _chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:

@@ -8,18 +8,24 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from traceback import format_exc
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from segdata.errors import SegDataError
 from segdata.worker import Advance, begin
 
 if TYPE_CHECKING:
     from ctypes import c_byte
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkServerContext
+    from multiprocessing.process import BaseProcess
     from multiprocessing.sharedctypes import Synchronized
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 #: Bytes of the longest temporary folder: a socket's path has at most 107 (unix(7)), and multiprocessing appends 32.
 _LONGEST_TEMPORARY = 75
@@ -28,46 +34,137 @@ _LONGEST_TEMPORARY = 75
 _EVERY = 0.1
 
 
-@contextmanager
-def worker_processes(
-    workers: int, function: Callable[..., object], advance: Advance | None = None
-) -> Iterator[ProcessPoolExecutor]:
-    """Start processes that run `function`; at the end, stop them and wait until they have ended.
+class WorkerTraceback(Exception):
+    """The traceback of an exception in a worker process, as text: an exception arrives without it."""
 
-    Processes are not forked from this one, since its libraries have running threads, but from a server that has
-    imported the module of the first such function. So a script must call this under ``if __name__ == "__main__":``.
+
+@contextmanager
+def worker_processes(workers: int, advance: Advance | None = None) -> Iterator[WorkerProcesses]:
+    """Provide processes that run functions; at the end, stop them and wait until they have ended.
+
+    Processes are not forked from this one, since its libraries have running threads, but from a server; see
+    `start_server`. So a script must call this under ``if __name__ == "__main__":``.
 
     Args:
         workers: number of processes.
-        function: what will be submitted.
         advance: gets what the processes report by `segdata.worker.report_progress`.
+    """
+    pool = WorkerProcesses(workers)
+    with _following(pool.finished, advance):
+        try:
+            yield pool
+        finally:
+            pool.close()
+
+
+class WorkerProcesses:
+    """Processes that run one task at a time, each over its own pipe, which a thread of this process serves.
+
+    The pool of the standard library has one pipe for all results: if a worker is killed while it writes to it, the
+    others wait forever, and so does the caller.
+    """
+
+    def __init__(self, workers: int) -> None:
+        """Start nothing: each process starts with its first task.
+
+        Raises:
+            SegDataError: when there is no folder for temporary files.
+        """
+        _check_temporary_folder()
+        context = multiprocessing.get_context("forkserver")
+        self.stop, self.finished = context.RawValue("b", 0), context.Value("q", 0)
+        self._threads = ThreadPoolExecutor(workers)
+        self._own = threading.local()
+        self._workers: list[tuple[BaseProcess, Connection]] = []
+
+    def submit(self, function: Callable[[_T], _R], argument: _T) -> Future[_R]:
+        """Let a process call a function.
+
+        Returns:
+            its result or exception; `SegDataError` when the process died, killed or out of memory.
+        """
+        return self._threads.submit(self._call, function, argument)
+
+    def _call(self, function: Callable[[_T], _R], argument: _T) -> _R:
+        connection = self._connection(function)
+        try:
+            connection.send((function, argument))
+            result, error, trace = connection.recv()
+        except (EOFError, OSError) as died:
+            raise SegDataError(
+                "a worker process was killed before it finished, often because memory ran out. Use fewer workers; a "
+                'script that calls segdata also needs an `if __name__ == "__main__":` guard'
+            ) from died
+        if error is not None:
+            raise error from WorkerTraceback(trace)
+        return cast("_R", result)
+
+    def _connection(self, function: Callable[..., object]) -> Connection:
+        """Return the connection to the process of the calling thread."""
+        if not hasattr(self._own, "connection"):
+            context = start_server(function)
+            connection, other = context.Pipe()
+            # Daemons do not keep a program from ending that was interrupted twice.
+            process = context.Process(target=_serve, args=(other, self.stop, self.finished), daemon=True)
+            process.start()
+            # Only the process has the other end now, so that its death ends what is read from it.
+            other.close()
+            self._workers.append((process, connection))
+            self._own.connection = connection
+        return cast("Connection", self._own.connection)
+
+    def close(self) -> None:
+        """Let the tasks that run stop at their next step, drop the others, and wait until all processes have ended."""
+        self.stop.value = 1
+        self._threads.shutdown(cancel_futures=True)
+        for process, connection in self._workers:
+            connection.close()
+            process.join()
+
+
+def _serve(connection: Connection, stop: c_byte, finished: Synchronized[int]) -> None:
+    """Run tasks until the other process closes the connection, or ends.
+
+    Ctrl-C reaches all processes of the group; only the parent handles it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+    begin(lambda: bool(stop.value), partial(_count, finished))
+    outcome: tuple[object, Exception | None, str]
+    with suppress(EOFError, OSError):
+        while True:
+            function, argument = connection.recv()
+            try:
+                outcome = function(argument), None, ""
+            except Exception as error:
+                outcome = None, error, format_exc()
+            connection.send(outcome)
+
+
+def start_server(function: Callable[..., object]) -> ForkServerContext:
+    """Start the process that worker processes are forked from, unless it runs, and do not wait for it.
+
+    It imports the module of `function` meanwhile, which takes a third of a second.
 
     Raises:
-        SegDataError: when a process dies (killed, out of memory), or there is no folder for temporary files.
+        SegDataError: when there is no folder for temporary files.
     """
+    from multiprocessing.forkserver import ensure_running
+
+    _check_temporary_folder()
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", _module(function)])
+    ensure_running()
+    return context
+
+
+def _check_temporary_folder() -> None:
     folder = temporary_folder("worker processes", ", or use 1 worker")
     if len(os.fsencode(folder)) > _LONGEST_TEMPORARY:
         raise SegDataError(
             f"{folder}: too long for worker processes; expected a path of at most {_LONGEST_TEMPORARY} bytes for "
             "temporary files. Set TMPDIR to a shorter path."
         )
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", _module(function)])
-    # No event: one that is asked for while the process dies keeps its lock, and setting it would wait forever.
-    stop, finished = context.RawValue("b", 0), context.Value("q", 0)
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(stop, finished))
-    try:
-        with _following(finished, advance):
-            try:
-                yield pool
-            finally:
-                stop.value = 1
-                pool.shutdown(wait=True, cancel_futures=True)
-    except BrokenProcessPool as error:
-        raise SegDataError(
-            "a worker process was killed before it finished, often because memory ran out. Use fewer workers; a script "
-            'that calls segdata also needs an `if __name__ == "__main__":` guard'
-        ) from error
 
 
 def _module(function: Callable[..., object]) -> str:
@@ -78,22 +175,13 @@ def _module(function: Callable[..., object]) -> str:
     return getattr(function, "__module__", None) or "segdata"
 
 
-def _begin(stop: c_byte, finished: Synchronized[int]) -> None:
-    """Make this process a worker that ends together with its parent; if that is killed, it would wait forever.
-
-    Ctrl-C reaches all processes of the group; only the parent handles it.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_wait_for_parent, daemon=True).start()
-    begin(lambda: bool(stop.value), partial(_count, finished))
-
-
 def _count(finished: Synchronized[int], count: int) -> None:
     with finished.get_lock():
         finished.value += count
 
 
 def _wait_for_parent() -> None:
+    """End this process when its parent is killed: a task may take long, and nobody needs its result."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

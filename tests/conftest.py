@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,9 @@ settings.register_profile(
 # For a second run of the same tests, with another Python (scripts/test.sh).
 settings.register_profile("few", settings.get_profile("here"), max_examples=20)
 settings.load_profile(os.environ.get("TEST_EXAMPLES", "here"))
+
+# A shell's background jobs ignore Ctrl-C, and so would the programs that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

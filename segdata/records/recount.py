@@ -17,6 +17,7 @@ from segdata.images.reading import read_image_header
 from segdata.labels.masks import count_index_png
 from segdata.mindrecord.rows import mark_row
 from segdata.parallel import Progress, default_workers, kind_for, ordered_map
+from segdata.processes import start_server
 from segdata.records.manifest import Manifest
 from segdata.records.reader import RecordSet
 from segdata.records.rows import ImageTotals
@@ -55,11 +56,14 @@ class RowTotals:
 
     def add(self, row: RowCount) -> None:
         """Add the counts of a row."""
+        # Counter.update takes as long as the rest of the work on a row's counts.
         self.keys[row.key] += 1
         self.payload += row.payload
-        self.pixels.update(row.pixels)
-        self.images.update(row.pixels.keys())
-        self.instances.update(row.instances)
+        for label, pixels in row.pixels.items():
+            self.pixels[label] += pixels
+            self.images[label] += 1
+        for label, instances in row.instances.items():
+            self.instances[label] += instances
         self.kinds.add(row.header)
 
     def update(self, other: RowTotals) -> None:
@@ -70,6 +74,12 @@ class RowTotals:
         self.images.update(other.images)
         self.instances.update(other.instances)
         self.kinds.update(other.kinds)
+
+
+def prepare_recount(found: RecordSet) -> None:
+    """Start what `recount` needs, for a caller that has other work to do first."""
+    if kind_for(len(found)) == "processes" and default_workers() > 1:
+        start_server(_count_rows)
 
 
 def recount(found: RecordSet, progress: Progress) -> Iterator[str]:
@@ -122,7 +132,8 @@ def count_row(task: TaskName, row: Row) -> RowCount:
     try:
         if task == "semantic":
             _, counts = count_index_png(row["label"])
-            pixels.update({int(label): int(counts[label]) for label in np.flatnonzero(counts)})
+            labels = counts.nonzero()[0]
+            pixels = Counter(dict(zip(labels.tolist(), counts[labels].tolist(), strict=True)))
         else:
             instances.update(row["labels"].tolist())
             for label, area in zip(row["labels"].tolist(), _areas(row), strict=True):

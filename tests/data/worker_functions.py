@@ -9,6 +9,7 @@ import time
 import tracemalloc
 from contextlib import suppress
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from segdata.errors import InvalidInputError
@@ -32,6 +33,22 @@ def die_at_three(item: int) -> int:
     if item == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return item
+
+
+def die_while_sending(item: int) -> int:
+    """Return a result of which this process sends a half, and then dies."""
+
+    def send_half(connection: Connection, data: bytes) -> None:
+        os.write(connection.fileno(), bytes(data)[: len(data) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    Connection._send = send_half  # type: ignore[attr-defined]
+    return item
+
+
+def which_process(item: int) -> int:
+    time.sleep(0.0002)
+    return os.getpid()
 
 
 def name_and_wait(item: int) -> None:

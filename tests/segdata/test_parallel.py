@@ -14,10 +14,12 @@ import pytest
 from worker_functions import (
     count_to,
     die_at_three,
+    die_while_sending,
     double_if_even,
     fail_at_three,
     fail_or_work_until_stopped,
     square_slowly_first,
+    which_process,
 )
 
 from segdata.errors import Fault, SegDataError
@@ -41,6 +43,24 @@ def test_an_error_of_a_worker_reaches_the_caller(workers: int, kind: WorkerKind)
 def test_a_worker_process_that_dies_is_a_sentence_not_a_hang() -> None:
     with pytest.raises(SegDataError, match="worker process was killed"):
         list(ordered_map(die_at_three, range(10), workers=2, kind="processes"))
+
+
+def test_a_worker_process_that_dies_while_it_sends_its_result_is_a_sentence_not_a_hang() -> None:
+    with pytest.raises(SegDataError, match="worker process was killed"):
+        list(ordered_map(die_while_sending, range(10), workers=2, kind="processes"))
+
+
+@pytest.mark.parametrize("items", [1, 3000])
+def test_the_caller_works_while_worker_processes_start(items: int) -> None:
+    workers = list(ordered_map(which_process, range(items), workers=2, kind="processes", chunk=10))
+    assert workers[0] == os.getpid()
+    assert len(set(workers)) == (3 if items > 1 else 1)
+
+
+def test_the_traceback_of_a_worker_process_is_kept() -> None:
+    with pytest.raises(ValueError, match="three") as caught:
+        list(ordered_map(fail_at_three, range(10), workers=2, kind="processes"))
+    assert "in fail_at_three" in str(caught.value.__cause__)
 
 
 def test_worker_processes_end_when_their_parent_is_killed() -> None:

@@ -43,7 +43,7 @@ if __name__ == "__main__":
     main(sys.argv[2:])
 """
 
-#: Kills the first of its worker processes.
+#: Kills the first of its two worker processes when they are at work.
 KILLER = """
 import multiprocessing
 import os
@@ -53,8 +53,9 @@ import threading
 import time
 
 def kill():
-    while not (workers := multiprocessing.active_children()):
+    while len(workers := multiprocessing.active_children()) < 2:
         time.sleep(0.001)
+    time.sleep(0.1)
     os.kill(workers[0].pid, signal.SIGKILL)
 
 if __name__ == "__main__":
@@ -109,8 +110,9 @@ def test_an_interrupted_command_says_so_and_writes_nothing(
 def test_a_killed_worker_process_is_a_sentence_and_nothing_is_written(
     command: str, inputs: Path, programs: Path, tmp_path: Path
 ) -> None:
-    # All other commands have threads only.
+    # All other commands have threads only. A short list is done before the processes have started.
     shutil.copytree(inputs, tmp_path / "data")
+    make_long(tmp_path / "data")
     line = [command, *SEGDATA[command].split(), "--decode", "--workers", "2"]
     ended = subprocess.run(
         [sys.executable, str(programs / "killer.py"), *line],
@@ -119,7 +121,21 @@ def test_a_killed_worker_process_is_a_sentence_and_nothing_is_written(
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("Error: a worker process was killed before it finished, often because memory")
     assert len(ended.stderr.splitlines()) == 1
-    assert contents(tmp_path / "data") == contents(inputs)
+    assert not (tmp_path / "data" / "out").exists()
+
+
+def make_long(root: Path) -> None:
+    """Repeat the pairs of the training list, as links, to 6,000."""
+    path = root / "voc_train_lst.txt"
+    pairs = [line.split() for line in path.read_text().splitlines()]
+    lines = []
+    (root / "many").mkdir()
+    for number in range(6000):
+        names = [f"many/{number}{Path(name).suffix}" for name in pairs[number % len(pairs)]]
+        for name, source in zip(names, pairs[number % len(pairs)], strict=True):
+            (root / name).hardlink_to(root / source)
+        lines.append(" ".join(names))
+    path.write_text("\n".join(lines))
 
 
 def test_a_program_that_is_stopped_and_continued_writes_the_same_bytes(
