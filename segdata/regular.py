@@ -44,7 +44,7 @@ def read_start(path: Path, size: int) -> bytes:
         os.close(descriptor)
 
 
-def read_regular(path: Path, *, at_most: int | None = None) -> bytes:
+def read_regular(path: Path | str, *, at_most: int | None = None) -> bytes:
     """Return the content of a regular file; take no more memory than `at_most` bytes.
 
     Raises:
@@ -71,13 +71,13 @@ def _rest(descriptor: int, at_most: int | None) -> bytes:
         return file.read(-1 if at_most is None else at_most)
 
 
-def _open(path: Path) -> tuple[int, int]:
+def _open(path: Path | str) -> tuple[int, int]:
     """Return the descriptor of a regular file and its size."""
     try:
         descriptor = os.open(path, _FLAGS)
     except OSError:
         # A socket cannot be opened.
-        check_regular(path)
+        check_regular(Path(path))
         raise
     try:
         status = os.fstat(descriptor)

@@ -83,7 +83,8 @@ def plain_path(name: str) -> str:
     >>> plain_path("./a//b/./c.jpg")
     'a/b/c.jpg'
     """
-    return PurePosixPath(name).as_posix()
+    # Most paths are plain, and lists are long.
+    return name if {"", "."}.isdisjoint(name.split("/")) else PurePosixPath(name).as_posix()
 
 
 def option_names(arguments: Iterable[str]) -> str:

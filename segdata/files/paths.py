@@ -18,11 +18,20 @@ def resolve(root: Path, relative: str) -> Path:
         InvalidInputError: when the path is absolute or leaves `root`. Links inside `root` are the owner's
             choice and are followed.
     """
+    check_below(root, relative)
+    return root / relative
+
+
+def check_below(root: Path, relative: str) -> None:
+    """Check that `relative` is a path below `root`.
+
+    Raises:
+        InvalidInputError: see `resolve`.
+    """
     if relative.startswith("/") or ".." in relative.split("/") or "\0" in relative:
         raise InvalidInputError(
             f"{relative!r} is outside the data root {root}; expected a path below it", "outside_root"
         )
-    return root / relative
 
 
 def normal(path: Path) -> Path:

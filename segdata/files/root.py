@@ -28,7 +28,7 @@ def check_root(path: Path, root: Path, images: Sequence[str], option: str) -> No
     Raises:
         InvalidInputError: when it is the wrong folder; the message names the right one.
     """
-    names = [name for name in images if not Path(name).is_absolute()]
+    names = [name for name in images if not os.path.isabs(name)]  # noqa: PTH117
     if not names or any(os.path.lexists(root / name) for name in names):
         return
     for folder in dict.fromkeys(_near([root, path.absolute().parent])):

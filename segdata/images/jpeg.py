@@ -42,7 +42,7 @@ def jpeg_header(head: bytes) -> ImageHeader | None:
             return _usual_header(frame)
         if marker in _FRAMES and not frame:
             frame = head[start:end]
-        elif not _is_usual(marker, head[start:end]):
+        elif marker not in _PLAIN and not _is_usual(marker, head[start:end]):
             return None
     return None
 
@@ -51,8 +51,8 @@ def _is_usual(marker: int, segment: bytes) -> bool:
     """Return whether Pillow finds nothing in a segment that changes the header, and no damage."""
     if marker == _QUANTIZATION:
         # B.2.4.1: tables of 8 bits, each with its number before 64 values.
-        return len(segment) % 65 == 0 and all(number < 4 for number in segment[::65])
-    return marker in _PLAIN or (marker == _JFIF and segment.startswith(b"JFIF\0") and len(segment) >= 14)
+        return len(segment) % 65 == 0 and max(segment[::65], default=0) < 4
+    return marker == _JFIF and segment.startswith(b"JFIF\0") and len(segment) >= 14
 
 
 def _usual_header(frame: bytes) -> ImageHeader | None:

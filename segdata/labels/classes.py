@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,7 @@ class Classes:
 
     def allowed(self) -> npt.NDArray[np.bool_]:
         """Return which of the 256 label values are valid, ``(256,)`` bool."""
-        table = np.arange(256) < len(self.names)
-        table[self.ignore_label] = True
-        return table
+        return _allowed(len(self.names), self.ignore_label)
 
     def check(self, label: npt.NDArray[np.uint8], pixels: npt.NDArray[np.int64]) -> None:
         """Check that a label ``(H, W)`` uint8 has valid values only.
@@ -44,7 +43,7 @@ class Classes:
         Raises:
             InvalidInputError: when it has others; names the first such pixel.
         """
-        values = np.flatnonzero(pixels)
+        values = pixels.nonzero()[0]
         foreign = values[~self.allowed()[values]]
         if not len(foreign):
             return
@@ -64,6 +63,14 @@ class Classes:
             found = f"contain only 0 and {IGNORE}, which is the ignore label; only class 0 is left"
             return [Fault("binary_mask", "all labels", found)]
         return []
+
+
+@cache
+def _allowed(classes: int, ignore_label: int) -> npt.NDArray[np.bool_]:
+    table = np.arange(256) < classes
+    table[ignore_label] = True
+    table.flags.writeable = False
+    return table
 
 
 def read_class_names(path: Path, ignore_label: int = IGNORE) -> tuple[str, ...]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from array import array
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,11 +69,24 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
 def _as_integers(path: Path, cursor: sqlite3.Cursor) -> npt.NDArray[np.int64]:
     parts = [np.empty((0, len(PLACES)), np.int64)]
     while found := cursor.fetchmany(_ROWS):
-        for number, row in enumerate(found, sum(map(len, parts))):
-            if not all(isinstance(value, int) and 0 <= value < 2**31 for value in row):
-                raise InvalidInputError(f"{path}: damaged index: row {number} has {row!r:.200}", "record_damaged")
-        parts.append(np.array(found, np.int64))
+        part = _integers(found)
+        if part is None:
+            number, row = next(
+                (number, row) for number, row in enumerate(found, sum(map(len, parts))) if _integers([row]) is None
+            )
+            raise InvalidInputError(f"{path}: damaged index: row {number} has {row!r:.200}", "record_damaged")
+        parts.append(part)
     return np.concatenate(parts)
+
+
+def _integers(rows: list[tuple[Any, ...]]) -> npt.NDArray[np.int64] | None:
+    """Return rows as an array; None if a value is not an integer from 0 to 2**31 - 1."""
+    try:
+        # Checks the types in a twentieth of the time of a loop. A text would make an array of NumPy as wide as itself.
+        found = np.array(array("q", chain.from_iterable(rows)), np.int64)
+    except TypeError:
+        return None
+    return found.reshape(len(rows), -1) if ((found >= 0) & (found < 2**31)).all() else None
 
 
 def _check_rows(path: Path, ids: npt.NDArray[np.int64], rows: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -64,7 +65,7 @@ def measure_row(schema: RowSchema, row: Mapping[str, Any]) -> RowSize:
     Raises:
         InvalidInputError: when a value does not fit its field, or a field is missing or unknown.
     """
-    check_row(schema, {name: b"" if _is_length(schema, name, value) else value for name, value in row.items()})
+    check_row(schema, row, lengths=True)
     sizes = [stored_size(schema.fields[name], row[name]) for name in schema.blob_fields]
     lengths = _FIELD_LENGTH.size * len(sizes) if len(sizes) > 1 else 0
     blob = sum(stored for stored, _ in sizes) + lengths if sizes else len(_NO_BLOB)
@@ -72,24 +73,27 @@ def measure_row(schema: RowSchema, row: Mapping[str, Any]) -> RowSize:
     return RowSize(ROW_LENGTH.size + blob, ROW_LENGTH.size + len(encode_raw(schema, row)), saved)
 
 
-def _is_length(schema: RowSchema, name: str, value: Any) -> bool:
-    form = schema.fields.get(name)
-    return bool(form and form.type == "bytes" and isinstance(value, int) and value >= 0)
-
-
-def check_row(schema: RowSchema, row: Mapping[str, Any]) -> None:
+def check_row(schema: RowSchema, row: Mapping[str, Any], *, lengths: bool = False) -> None:
     """Check that a row has exactly the fields of its schema and that every value fits.
+
+    Args:
+        schema: the fields.
+        row: values of all fields.
+        lengths: also take a number of bytes as the value of a field of type bytes.
 
     Raises:
         InvalidInputError: names the first field that does not.
     """
-    if missing := [name for name in schema.fields if name not in row]:
-        raise InvalidInputError(f"no field {missing[0]!r}")
-    if len(row) > len(schema.fields):
+    if row.keys() != schema.fields.keys():
+        if missing := [name for name in schema.fields if name not in row]:
+            raise InvalidInputError(f"no field {missing[0]!r}")
         surplus = next(name for name in row if name not in schema.fields)
         raise InvalidInputError(f"field {surplus!r} is not in the schema")
     for name, form in schema.fields.items():
-        if fault := check_value(form, row[name]):
+        value = row[name]
+        if lengths and form.type == "bytes" and isinstance(value, int) and value >= 0:
+            continue
+        if fault := check_value(form, value):
             raise InvalidInputError(f"field {name!r} {fault}")
 
 
@@ -106,7 +110,12 @@ def encode_raw(schema: RowSchema, row: Mapping[str, Any]) -> bytes:
     scalars = {name: plain_scalar(row[name]) for name in schema.raw_fields} or _NO_SCALARS
     count = len(scalars)
     start = bytes([0x80 | count]) if count < 16 else struct.pack(">BH", 0xDE, count)
-    return start + b"".join(msgspec.msgpack.encode(name) + _scalar(value) for name, value in scalars.items())
+    return start + b"".join([_encoded_name(name) + _scalar(value) for name, value in scalars.items()])
+
+
+@cache
+def _encoded_name(name: str) -> bytes:
+    return msgspec.msgpack.encode(name)
 
 
 def _scalar(value: Any) -> bytes:

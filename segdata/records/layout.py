@@ -75,7 +75,7 @@ def _pages(sums: npt.NDArray[np.int64], page: int) -> int:
     """Count the pages of a shard with the cumulative row sizes `sums`, filled greedily as MindRecord does."""
     count, filled = 0, 0
     while filled < sums[-1]:
-        filled = int(sums[np.searchsorted(sums, filled + page, "right") - 1])
+        filled = int(sums[sums.searchsorted(filled + page, "right") - 1])
         count += 1
     return count
 

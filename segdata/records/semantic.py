@@ -158,8 +158,8 @@ def check_pair(root: Path, classes: Classes, value_range: ValueRange | None, dec
     if look.faults or not look.header or not look.row or not status:
         raise FaultsError(f"{pair.image}: {plural(len(look.faults), 'fault')}", look.faults)
     size = status.st_size + len(look.encoded)
-    mark = change_mark(pair, size, status.st_mtime_ns, zlib.crc32(look.encoded))
-    pixels = {value: int(look.pixels[value]) for value in np.flatnonzero(look.pixels).tolist()}
+    mark = _change_mark(pair, size, status, look.encoded)
+    pixels = {value: int(look.pixels[value]) for value in look.pixels.nonzero()[0].tolist()}
     return PairCheck(pair, size, look.row, mark, pixels, look.header)
 
 
@@ -221,5 +221,9 @@ def read_pair_row(root: Path, pair: Pair) -> tuple[Row, int]:
     with faults_at(pair.label):
         encoded = label.read()
     # The bytes are counted, since the file may change while it is read.
-    mark = change_mark(pair, len(data) + len(encoded), status.st_mtime_ns if status else 0, zlib.crc32(encoded))
+    mark = _change_mark(pair, len(data) + len(encoded), status, encoded)
     return {"file_name": pair.image, "data": data, "label": encoded}, mark
+
+
+def _change_mark(pair: Pair, size: int, status: os.stat_result | None, label: bytes) -> int:
+    return change_mark(pair.image, pair.label, size, status.st_mtime_ns if status else 0, zlib.crc32(label))
