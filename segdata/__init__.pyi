@@ -32,10 +32,10 @@ from .inspect.check import (
     check as check,
 )
 from .inspect.check.findings import Finding as Finding
-from .inspect.fix import (
+from .inspect.fix import fix as fix
+from .inspect.fix.report import (
     FixedCode as FixedCode,
     FixReport as FixReport,
-    fix as fix,
 )
 from .inspect.fix.upright import Upright as Upright
 from .inspect.info import (
@@ -98,10 +98,10 @@ from .records.adopt import (
 )
 from .records.convert import (
     Convertible as Convertible,
-    ConvertReport as ConvertReport,
     UnfinishedError as UnfinishedError,
     to_mindrecord as to_mindrecord,
 )
+from .records.convert_report import ConvertReport as ConvertReport
 from .records.fetch import local_set as local_set
 from .records.manifest import (
     ClassInfo as ClassInfo,

@@ -25,7 +25,8 @@ from segdata.console.render import emit, progress_bar, table
 from segdata.errors import Code
 from segdata.inspect.check.findings import ERRORS
 from segdata.inspect.check.overlap import open_other
-from segdata.inspect.fix import FixedCode, FixReport, fix
+from segdata.inspect.fix import fix
+from segdata.inspect.fix.report import FixedCode, FixReport
 from segdata.inspect.fix.upright import JPEG_QUALITY, Upright
 from segdata.labels.map_file import load_map
 from segdata.sources.coco.media import Media

@@ -33,7 +33,8 @@ from segdata.errors import Code, Fault, name_first
 from segdata.mindrecord.header import SHARDS_MAX
 from segdata.opening import open_dataset
 from segdata.recorded import ForeignDataset, RecordDataset
-from segdata.records.convert import ConvertReport, to_mindrecord
+from segdata.records.convert import to_mindrecord
+from segdata.records.convert_report import ConvertReport
 from segdata.records.manifest import ClassInfo
 from segdata.records.verify import VerifyReport, verify
 from segdata.store.url import Location

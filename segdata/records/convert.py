@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -14,12 +14,12 @@ from typing import Any, Protocol, TypeVar
 from segdata import __version__
 from segdata.cluster import Workers
 from segdata.coco.annotations import Boxes
-from segdata.errors import Fault, FaultsError, OnError, SegDataError
+from segdata.errors import FaultsError, OnError, SegDataError
 from segdata.files.ownership import check_target_directory
 from segdata.files.publishing import staged_directory
-from segdata.images.values import ValueRange
 from segdata.parallel import Progress, default_workers, silent
-from segdata.records.manifest import MANIFEST, ClassInfo, ImageInfo, Manifest, read_manifest, write_manifest
+from segdata.records.convert_report import ConvertReport, make_report
+from segdata.records.manifest import MANIFEST, Manifest, read_manifest, write_manifest
 from segdata.records.plan import Plan, make_plan, set_name
 from segdata.records.resume import finished_set, finished_shards, open_work
 from segdata.records.rows import Rows, read_checked
@@ -34,49 +34,6 @@ _T = TypeVar("_T")
 
 #: The files of a record set: those that its manifest lists.
 RECORD_SET = Product("set", MANIFEST, lambda directory, _sizes: read_manifest(directory / MANIFEST).files, pinned=True)
-
-
-@dataclass(frozen=True)
-class ConvertReport:
-    """Report of a conversion or, on a dry run, of what it would do.
-
-    Attributes:
-        path: the set's directory or URL.
-        written: false after a dry run, and with `finished`.
-        shards_kept: number of shards that an interrupted run had finished.
-        samples: number of samples of the source.
-        rows: number of rows; samples with faults have none.
-        shard_rows: number of rows of each shard.
-        payload_bytes: size of the images and labels.
-        bytes_on_disk: size of the shards and their indexes; 0 after a dry run.
-        classes: classes and their counts, by id.
-        ignore_label: label of pixels without a class; None in an instance set.
-        ignore_pixels: number of pixels with the ignore label.
-        empty: number of images left out because they have no instances.
-        faults: of the samples that ``on_error="skip"`` left out.
-        warnings: what is odd but was written.
-        images: kinds of image.
-        value_range: samples of deep images that mean black and white; None without deep images.
-        finished: whether an earlier run of the same conversion had finished the set, and nothing was written.
-    """
-
-    path: str
-    written: bool
-    shards_kept: int
-    samples: int
-    rows: int
-    shard_rows: tuple[int, ...]
-    payload_bytes: int
-    bytes_on_disk: int
-    classes: tuple[ClassInfo, ...]
-    ignore_label: int | None
-    ignore_pixels: int
-    empty: int
-    faults: tuple[Fault, ...]
-    warnings: tuple[Fault, ...]
-    images: ImageInfo
-    value_range: ValueRange | None
-    finished: bool = False
 
 
 class Convertible(Protocol[_T]):
@@ -157,7 +114,7 @@ def to_mindrecord(
         rows, plan = check(set_name(place if isinstance(place, Path) else local_place(place, work_dir)))
         manifest = finished_set(place, plan, rows, _options(plan, rows))
         disk = sum(shard.bytes + shard.index_bytes for shard in manifest.shards)
-        return replace(_report(str(place), plan, rows, []), bytes_on_disk=disk, finished=True)
+        return replace(make_report(str(place), plan, rows, []), bytes_on_disk=disk, finished=True)
     with writing(
         place, RECORD_SET, overwrite=overwrite, dry_run=dry_run, work_dir=work_dir, progress=progress
     ) as directory:
@@ -176,7 +133,7 @@ def to_mindrecord(
                     move_shards(jobs, staging)
                     shutil.rmtree(work)
                     write_manifest(staging, _manifest(plan, rows, results))
-    return _report(str(place), plan, rows, results)
+    return make_report(str(place), plan, rows, results)
 
 
 def _stop_at_faults(path: Path, rows: Rows[_T], on_error: OnError) -> None:
@@ -246,27 +203,6 @@ def _manifest(plan: Plan, rows: Rows[_T], results: Sequence[ShardResult]) -> Man
         value_range=(rows.value_range.low, rows.value_range.high) if rows.value_range else None,
         program=_program(),
         shards=tuple(result.shard for result in results),
-    )
-
-
-def _report(path: str, plan: Plan, rows: Rows[_T], results: Sequence[ShardResult]) -> ConvertReport:
-    return ConvertReport(
-        path=path,
-        written=bool(results),
-        shards_kept=sum(result.kept for result in results),
-        samples=rows.samples,
-        rows=len(rows.items),
-        shard_rows=tuple(len(items) for items in plan.shards),
-        payload_bytes=rows.payload_bytes,
-        bytes_on_disk=sum(result.shard.bytes + result.shard.index_bytes for result in results),
-        classes=rows.classes,
-        ignore_label=rows.ignore_label,
-        ignore_pixels=rows.ignore_pixels,
-        empty=rows.empty,
-        faults=rows.faults,
-        warnings=rows.warnings,
-        images=rows.images,
-        value_range=rows.value_range,
     )
 
 

@@ -12,7 +12,8 @@ from segdata.files.ownership import check_inputs_outside
 from segdata.files.paths import real
 from segdata.labels.map_pixels import Unknown
 from segdata.parallel import Progress, silent
-from segdata.records.convert import ConvertReport, to_mindrecord
+from segdata.records.convert import to_mindrecord
+from segdata.records.convert_report import ConvertReport
 from segdata.records.fetch import find_set, local_set
 from segdata.records.foreign import is_foreign
 from segdata.records.merged import MergedSets

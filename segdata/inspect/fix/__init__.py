@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,16 +12,14 @@ from typing import Any
 from segdata.coco.file import read_coco
 from segdata.coco.hints import find_image_folder
 from segdata.dataset import Dataset
-from segdata.errors import Code, Fault, InvalidInputError, OptionError
+from segdata.errors import Code, InvalidInputError, OptionError
 from segdata.files.ownership import check_inputs_outside, check_target_directory
 from segdata.files.publishing import staged_directory, write_file
 from segdata.images.values import Percentiles, ValueRange
-from segdata.inspect.check import CheckReport
-from segdata.inspect.check.findings import ERRORS, Severity
 from segdata.inspect.fix.files import NewFiles
+from segdata.inspect.fix.report import FixReport, fixed_codes
 from segdata.inspect.fix.rounds import Rounds, Wishes
 from segdata.inspect.fix.text import readable
-from segdata.inspect.fix.texts import CURES, QUESTIONS
 from segdata.inspect.fix.upright import Upright
 from segdata.labels.classes import Classes
 from segdata.labels.value_map import ValueMap
@@ -36,66 +34,6 @@ from segdata.text import option_names
 
 #: The types of data sets to fix, as messages name them.
 _KINDS = {"list": "a list file", "coco": "a COCO JSON"}
-
-
-@dataclass(frozen=True)
-class FixedCode:
-    """Outcome for all faults of one type.
-
-    Attributes:
-        code: type of the fault; ``docs/check.md`` explains each.
-        severity: error or warning.
-        found: number of faults, with those that the cure of another one brought to light.
-        cured: number of faults that are gone.
-        left: number of faults of the result.
-        cure: what was done; empty if nothing was cured.
-        question: what a person must answer; empty if nothing is left.
-        examples: the first faults that are left.
-    """
-
-    code: Code
-    severity: Severity
-    found: int
-    cured: int
-    left: int
-    cure: str
-    question: str
-    examples: tuple[Fault, ...]
-
-
-@dataclass(frozen=True)
-class FixReport:
-    """Report of `fix`; without codes, the data set was clean, and the result has the same bytes.
-
-    Attributes:
-        path: the new list or JSON.
-        source: the one that was read.
-        kind: ``list`` or ``coco``.
-        root: folder that the names in the result are relative to; `--data_root` or `--images` of later commands.
-        samples: number of samples of the result.
-        codes: what became of each type of fault, errors first.
-        new_files: number of images and labels whose pixels changed; they are in `root`, with all others.
-        written: false after a dry run.
-    """
-
-    path: str
-    source: str
-    kind: DatasetKind
-    root: str
-    samples: int
-    codes: tuple[FixedCode, ...]
-    new_files: int
-    written: bool
-
-    @property
-    def cured(self) -> int:
-        """Total number of faults that are gone."""
-        return sum(code.cured for code in self.codes)
-
-    @property
-    def left(self) -> int:
-        """Total number of faults of the result."""
-        return sum(code.left for code in self.codes)
 
 
 def fix(
@@ -196,7 +134,7 @@ def fix(
         kind=kind,
         root=str(folder.absolute() if new_files else root),
         samples=result.samples,
-        codes=_fixed_codes(rounds, result, {str(copy): str(dst_path), str(rounds.files.root): str(root)}),
+        codes=fixed_codes(rounds, result, {str(copy): str(dst_path), str(rounds.files.root): str(root)}),
         new_files=new_files,
         written=not dry_run,
     )
@@ -242,25 +180,3 @@ def _image_folder(source: Path, work: Path) -> Path:
                 break
             readable_copy.write_bytes(text)
     return source.parent
-
-
-def _fixed_codes(rounds: Rounds, result: CheckReport, names: dict[str, str]) -> tuple[FixedCode, ...]:
-    left = {finding.code: finding for finding in result.findings}
-    codes = []
-    for code, found in rounds.found.items():
-        finding = left.get(code)
-        count = finding.count if finding else 0
-        examples = finding.examples if finding else ()
-        codes.append(
-            FixedCode(
-                code=code,
-                severity="error" if code in ERRORS else "warning",
-                found=found,
-                cured=found - count,
-                left=count,
-                cure=CURES.get(code, "corrected by the cure of another fault") if found > count else "",
-                question=QUESTIONS[code] if count else "",
-                examples=tuple(replace(one, where=names.get(one.where, one.where)) for one in examples),
-            )
-        )
-    return tuple(sorted(codes, key=lambda one: (one.severity, one.code)))

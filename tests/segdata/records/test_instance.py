@@ -15,7 +15,8 @@ from pycocotools.coco import COCO
 
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.opening import open_dataset
-from segdata.records.convert import ConvertReport, to_mindrecord
+from segdata.records.convert import to_mindrecord
+from segdata.records.convert_report import ConvertReport
 from segdata.records.reader import open_set
 from segdata.records.schema import Row, pack_masks, unpack_masks
 from segdata.records.verify import verify

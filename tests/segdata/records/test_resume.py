@@ -24,7 +24,8 @@ from segdata.labels.classes import Classes
 from segdata.labels.masks import decode_index_png, encode_index_png
 from segdata.lists import Pair, read_list, write_list
 from segdata.opening import open_dataset
-from segdata.records.convert import ConvertReport, UnfinishedError, to_mindrecord
+from segdata.records.convert import UnfinishedError, to_mindrecord
+from segdata.records.convert_report import ConvertReport
 from segdata.records.resume import PlanChangedError, finished_shards
 from segdata.records.verify import verify
 from segdata.worker import Advance

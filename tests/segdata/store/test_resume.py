@@ -9,7 +9,8 @@ import pytest
 
 from segdata.errors import TargetExistsError
 from segdata.opening import open_dataset
-from segdata.records.convert import ConvertReport, to_mindrecord
+from segdata.records.convert import to_mindrecord
+from segdata.records.convert_report import ConvertReport
 from segdata.records.fetch import find_set
 from segdata.records.verify import verify
 from segdata.store.transfer import remove

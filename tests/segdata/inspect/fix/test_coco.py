@@ -17,7 +17,8 @@ from planted_coco import FAULTS, WITH_OPTION, Planted, change, counts, planted_c
 from segdata.errors import OptionError, TargetExistsError
 from segdata.inspect.check import check
 from segdata.inspect.check.overlap import open_other
-from segdata.inspect.fix import FixReport, fix
+from segdata.inspect.fix import fix
+from segdata.inspect.fix.report import FixReport
 from segdata.miniature.coco import write_coco
 
 #: The image that faults are planted into; the earlier ones have objects in parts and a crowd.

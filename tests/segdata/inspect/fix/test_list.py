@@ -14,7 +14,8 @@ from planted_list import FAULTS, WITH_OPTION, Planted, counts, foreign_value, pl
 
 from segdata.errors import InvalidInputError, OptionError
 from segdata.inspect.check import check
-from segdata.inspect.fix import FixReport, fix
+from segdata.inspect.fix import fix
+from segdata.inspect.fix.report import FixReport
 from segdata.labels.classes import Classes
 from segdata.labels.map_file import load_map
 from segdata.labels.masks import decode_index_png
