@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -31,8 +33,17 @@ class _LossAndGradient(nn.Cell):
         return self.both(logits, labels)
 
 
-def _run(logits: np.ndarray, labels: np.ndarray, loss: nn.Cell | None = None) -> tuple[np.ndarray, np.ndarray]:
-    both = _LossAndGradient(loss or PixelCrossEntropy(IGNORE))
+# Compiling one takes a second, and computing it no time.
+_made = cache(lambda kind, *settings: _LossAndGradient(kind(IGNORE, *settings)))
+
+
+def _run(
+    logits: np.ndarray, labels: np.ndarray, kind: type[nn.Cell] = PixelCrossEntropy, *settings: object
+) -> tuple[np.ndarray, np.ndarray]:
+    return _values(_made(kind, *settings), logits, labels)
+
+
+def _values(both: _LossAndGradient, logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     value, gradient = both(Tensor(logits), Tensor(labels.astype(np.int32)))
     return value.asnumpy(), gradient.asnumpy()
 
@@ -133,7 +144,7 @@ WEIGHTS = (0.5, 2.0, 0.0, 1.5, 10.0)
 
 def test_class_weights_weigh_the_mean_as_in_pytorch() -> None:
     logits, labels = _case()
-    loss, gradient = _run(logits, labels, PixelCrossEntropy(IGNORE, WEIGHTS))
+    loss, gradient = _run(logits, labels, PixelCrossEntropy, WEIGHTS)
     expected_loss, expected_gradient = _expected(logits, labels, WEIGHTS)
     np.testing.assert_allclose(loss, expected_loss, rtol=1e-6)
     np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-4, atol=1e-8)
@@ -142,7 +153,7 @@ def test_class_weights_weigh_the_mean_as_in_pytorch() -> None:
 def test_the_scale_of_class_weights_does_not_matter() -> None:
     logits, labels = _case()
     for scale in (1.0, 1e-3):
-        loss, _ = _run(logits, labels, PixelCrossEntropy(IGNORE, [scale] * 5))
+        loss, _ = _run(logits, labels, PixelCrossEntropy, (scale,) * 5)
         np.testing.assert_allclose(loss, _run(logits, labels)[0], rtol=1e-6)
 
 
@@ -153,7 +164,7 @@ def test_ohem_is_the_mean_over_the_hardest_of_the_pixels_that_count(
 ) -> None:
     logits, labels = _case()
     labels[0, 3:] = IGNORE
-    loss, gradient = _run(logits, labels, HardPixelCrossEntropy(IGNORE, share, weights))
+    loss, gradient = _run(logits, labels, HardPixelCrossEntropy, share, weights)
     expected_loss, expected_gradient = _expected(logits, labels, weights, share)
     np.testing.assert_allclose(loss, expected_loss, rtol=1e-6)
     np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-4, atol=1e-8)
@@ -161,7 +172,7 @@ def test_ohem_is_the_mean_over_the_hardest_of_the_pixels_that_count(
 
 def test_easy_and_ignored_pixels_have_exactly_no_gradient_in_ohem() -> None:
     logits, labels = _case()
-    _, gradient = _run(logits, labels, HardPixelCrossEntropy(IGNORE, 0.25))
+    _, gradient = _run(logits, labels, HardPixelCrossEntropy, 0.25)
     touched = (gradient != 0).any(1)
     assert touched.sum() == math.ceil(0.25 * (labels != IGNORE).sum())
     assert not touched[labels == IGNORE].any()
@@ -173,9 +184,9 @@ def test_pixels_that_are_all_ignored_or_weightless_cost_nothing(
     weights: tuple[float, ...] | None, share: float | None
 ) -> None:
     logits, labels = _case()
-    make = HardPixelCrossEntropy(IGNORE, share, weights) if share else PixelCrossEntropy(IGNORE, weights)
+    loss_of: tuple[Any, ...] = (HardPixelCrossEntropy, share, weights) if share else (PixelCrossEntropy, weights)
     for label in (IGNORE, 2) if weights else (IGNORE,):
-        loss, gradient = _run(logits, np.full_like(labels, label), make)
+        loss, gradient = _run(logits, np.full_like(labels, label), *loss_of)
         assert loss == 0
         assert (gradient == 0).all()
 
@@ -185,8 +196,8 @@ def test_pixels_that_are_all_ignored_or_weightless_cost_nothing(
 def test_one_label_that_is_no_class_is_never_too_easy_for_ohem(weights: tuple[float, ...] | None, label: int) -> None:
     logits, labels = _case()
     labels[0, 0, 0] = label
-    assert np.isnan(_run(logits, labels, HardPixelCrossEntropy(IGNORE, 0.01, weights))[0])
-    assert np.isnan(_run(logits, labels, PixelCrossEntropy(IGNORE, weights))[0])
+    assert np.isnan(_run(logits, labels, HardPixelCrossEntropy, 0.01, weights)[0])
+    assert np.isnan(_run(logits, labels, PixelCrossEntropy, weights)[0])
 
 
 def test_the_configuration_chooses_the_loss(small: Config) -> None:
@@ -198,7 +209,7 @@ def test_the_configuration_chooses_the_loss(small: Config) -> None:
         ({"loss": "ohem", "class_weights": list(WEIGHTS)}, _expected(logits, labels, WEIGHTS, 0.2)),
     ):
         chosen = override(small, settings).model_as(DeepLab).loss
-        loss, _ = _run(logits, labels, build_loss(chosen, IGNORE))
+        loss, _ = _values(_LossAndGradient(build_loss(chosen, IGNORE)), logits, labels)
         np.testing.assert_allclose(loss, expected[0], rtol=1e-6)
 
 
@@ -228,7 +239,7 @@ def test_weights_of_pixels_multiply_those_of_their_classes() -> None:
 def test_the_dice_loss_is_added_to_the_cross_entropy() -> None:
     logits, labels = _case()
     labels[labels == 3] = 4  # a class that the batch does not have takes no part
-    loss, gradient = _run(logits, labels, CrossEntropyDice(IGNORE))
+    loss, gradient = _run(logits, labels, CrossEntropyDice)
     scores = np.exp(logits.astype(np.float64)).transpose(0, 2, 3, 1)
     labeled = labels != IGNORE
     probabilities, truth = (scores / scores.sum(-1, keepdims=True))[labeled], labels[labeled]
@@ -239,12 +250,12 @@ def test_the_dice_loss_is_added_to_the_cross_entropy() -> None:
     np.testing.assert_allclose(loss, _expected(logits, labels)[0] + 1 - np.mean(dice), rtol=1e-5)
     assert (gradient.transpose(0, 2, 3, 1)[~labeled] == 0).all()
     # A step against the gradient makes the loss smaller.
-    assert _run(logits - 0.5 * gradient, labels, CrossEntropyDice(IGNORE))[0] < loss
+    assert _run(logits - 0.5 * gradient, labels, CrossEntropyDice)[0] < loss
 
 
 def test_a_batch_without_labels_costs_nothing_with_the_dice_loss_either() -> None:
     logits, labels = _case()
-    loss, gradient = _run(logits, np.full_like(labels, IGNORE), CrossEntropyDice(IGNORE))
+    loss, gradient = _run(logits, np.full_like(labels, IGNORE), CrossEntropyDice)
     assert loss == 0
     assert (gradient == 0).all()
 
@@ -255,5 +266,5 @@ def test_in_the_dice_loss_a_rare_class_counts_as_much_as_a_common_one() -> None:
     sure = np.where(np.stack([labels == 0, labels == 1], 1), 40.0, -40.0).astype(np.float32)
     missed = sure.copy()
     missed[0, :, 0, 1] *= -1  # one of the two pixels of the rare class
-    dice = _run(missed, labels, CrossEntropyDice(IGNORE))[0] - _run(missed, labels)[0]
+    dice = _run(missed, labels, CrossEntropyDice)[0] - _run(missed, labels)[0]
     np.testing.assert_allclose(dice, 1 - (2 / 3 + 2 * 1022 / (1023 + 1022)) / 2, rtol=1e-4)

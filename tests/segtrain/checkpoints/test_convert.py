@@ -22,6 +22,8 @@ from segtrain.checkpoints.convert import convert_checkpoint
 from segtrain.checkpoints.info import side_file
 from segtrain.checkpoints.pretrained import load_pretrained
 from segtrain.checkpoints.weights import read_parameters
+from segtrain.config.networks import DeepLab
+from segtrain.config.recipes import read_config
 from segtrain.distributed.device import prepare_device
 from segtrain.models.resnet import BACKBONES, ResNet
 
@@ -317,9 +319,11 @@ def test_a_training_starts_from_a_converted_backbone_and_says_what_is_new(
     done = segtrain(
         "fit", "--recipe", "deeplabv3plus_cpu", "--data_file", miniature.train, "--train_dir", tmp_path / "run",
         "--batch_size", 4, "--crop_size", 33, "--train_epochs", 1, "--ckpt_pre_trained", tmp_path / "b.ckpt",
-        "--freeze", "backbone", "--json",
+        "--freeze", "backbone", "--min_scale", 0.5, "--max_scale", 1.0, "--set", "atrous_rates=[2]", "--json",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
+    model = read_config(tmp_path / "run" / "config.yaml").model_as(DeepLab)
+    assert (model.min_scale, model.max_scale, model.atrous_rates) == (0.5, 1.0, (2,))
     report = checked(done.stdout, "segtrain fit")["started"]["pretrained"]
     assert (len(report["loaded"]), report["mismatched"], report["unexpected"]) == (100, [], [])
     missing = report["missing"]

@@ -27,7 +27,7 @@ def _parameters(*names: str) -> list[Parameter]:
 
 
 def _network(model: str = "DeepLabV3plus_s16", num_classes: int = 4) -> nn.Cell:
-    return deeplab(model, num_classes=num_classes, backbone="resnet18", atrous_rates=(6, 12, 18))
+    return deeplab(model, num_classes=num_classes, backbone="resnet18", atrous_rates=(2,))
 
 
 def _save(path: Path, parameters: Iterable[Parameter], prefix: str = "") -> Path:

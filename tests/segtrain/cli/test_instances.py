@@ -6,64 +6,29 @@ import csv
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 import pytest
 from click.testing import Result
-from drawn_instances import drawn, miniature, rectangle
+from drawn_instances import drawn, rectangle
 from json_reports import checked
 from little_memory import predict_with_little_memory
 from PIL import Image
 from pycocotools.coco import COCO
+from small_mask_rcnn import small_fit
 
-from segdata.records.reader import RecordSet
 from segtrain.checkpoints.checkpoint import read_checkpoint
 from segtrain.cli.instances import instance_scores, instances_found
 from segtrain.evaluation.instance.evaluate import InstanceEvalReport
 from segtrain.inference.instance.predict import InstancePredictReport
 
+if TYPE_CHECKING:
+    from tests.segtrain.conftest import Fitted
+
 Run = Callable[..., Result]
-
-#: A network with which a step takes a fraction of a second.
-SMALL = [
-    "warmup_steps=0", "mask_rcnn.image_height=64", "mask_rcnn.image_width=96", "mask_rcnn.max_instances=3",
-    "mask_rcnn.mask_crop_size=8", "mask_rcnn.fpn_channels=4", "mask_rcnn.rpn_samples=40", "mask_rcnn.rpn_positives=20",
-    "mask_rcnn.rpn_candidates=20", "mask_rcnn.rpn_proposals=20", "mask_rcnn.rpn_test_candidates=20",
-    "mask_rcnn.rpn_test_proposals=12", "mask_rcnn.roi_positives=8", "mask_rcnn.roi_negatives=8",
-    "mask_rcnn.roi_size=3", "mask_rcnn.mask_roi_size=4", "mask_rcnn.box_head_width=8", "mask_rcnn.mask_head_width=4",
-    "mask_rcnn.mask_head_convs=1", "mask_rcnn.max_detections=6", "mask_rcnn.test_score=0.0",
-]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Fitted:
-    records: RecordSet
-    images: Path
-    directory: Path
-    result: Result
-
-
-def _fit(records: Path, directory: Path) -> list[object]:
-    arguments: list[object] = ["fit", "--recipe", "mask_rcnn_cpu", "--data_file", records, "--train_dir", directory]
-    settings = [argument for setting in SMALL for argument in ("--set", setting)]
-    return [*arguments, "--train_epochs", 1, "--batch_size", 2, *settings]
-
-
-@pytest.fixture(scope="module")
-def fitted(tmp_path_factory: pytest.TempPathFactory) -> Fitted:
-    from click.testing import CliRunner
-
-    from segtrain.cli import main
-
-    base = tmp_path_factory.mktemp("instances")
-    records = miniature(base)
-    arguments = [*_fit(records.directory, base / "run"), "--eval_data_file", records.directory, "--json"]
-    result = CliRunner().invoke(main, [str(each) for each in arguments])
-    assert result.exit_code == 0, result.output
-    return Fitted(records, base / "coco" / "images", base / "run", result)
 
 
 def test_every_part_of_the_loss_is_logged(fitted: Fitted) -> None:
@@ -102,7 +67,7 @@ def test_schedule_and_checkpoint_count_the_rows_that_are_trained_on(fitted: Fitt
     assert (started["steps_per_epoch"], started["total_steps"], started["dropped_rows"]) == (2, 2, 1)
     info, _ = read_checkpoint(fitted.directory / "last.ckpt")
     assert (info.epoch, info.step, info.rows) == (1, 2, 5)
-    result = segtrain(*_fit(fitted.records.directory, fitted.directory), "--resume")
+    result = segtrain(*small_fit(fitted.records.directory, fitted.directory, "--resume"))
     assert result.exit_code == 0, result.output
     assert "resuming after step 2 of 2" in result.stderr
 
@@ -110,7 +75,7 @@ def test_schedule_and_checkpoint_count_the_rows_that_are_trained_on(fitted: Fitt
 def test_a_set_without_instances_is_refused_before_anything_starts(segtrain: Run, tmp_path: Path) -> None:
     black = np.zeros((40, 60, 3), np.uint8)
     records = drawn(tmp_path, [(black, []), (black, [(rectangle((40, 60), 5, 5, 30, 20), 3, True)])])
-    result = segtrain(*_fit(records.directory, tmp_path / "run"))
+    result = segtrain(*small_fit(records.directory, tmp_path / "run"))
     assert result.exit_code == 1
     assert "record set set: has no instances; expected at least one to train on. Crowd regions do not" in result.stderr
     assert not (tmp_path / "run").exists()
@@ -119,7 +84,7 @@ def test_a_set_without_instances_is_refused_before_anything_starts(segtrain: Run
 def test_what_is_left_out_explains_why_a_batch_cannot_be_filled(segtrain: Run, tmp_path: Path) -> None:
     black = np.zeros((40, 60, 3), np.uint8)
     records = drawn(tmp_path, [(black, [(rectangle((40, 60), 5, 5, 30, 20), 3, False)]), (black, []), (black, [])])
-    result = segtrain(*_fit(records.directory, tmp_path / "run"))
+    result = segtrain(*small_fit(records.directory, tmp_path / "run"))
     assert result.exit_code == 1
     assert "batch_size = 2: 1 row (2 others left out) cannot fill one batch; expected 1 or less" in result.stderr
     assert not (tmp_path / "run").exists()
@@ -186,12 +151,11 @@ def test_predict_draws_cuts_out_and_writes_results_for_its_own_list_of_images(
 def test_an_image_too_large_for_the_memory_is_named_and_the_others_are_kept(fitted: Fitted, tmp_path: Path) -> None:
     image = next(fitted.images.iterdir())
     images, fault = predict_with_little_memory(fitted.directory / "best.ckpt", image, tmp_path)
-    assert images == "1"
+    assert images == "2"
     assert fault.startswith("huge.png: 9000 x 9000 pixels are too many here: ")
-    assert [path.name for path in (tmp_path / "out" / "overlay").iterdir()] == ["small.png"]
-    assert [each["file_name"] for each in COCO(str(tmp_path / "out" / "images.json")).imgs.values()] == [
-        f"small{image.suffix}"
-    ]
+    assert {path.name for path in (tmp_path / "out" / "overlay").iterdir()} == {"first.png", "small.png"}
+    described = COCO(str(tmp_path / "out" / "images.json")).imgs.values()
+    assert [each["file_name"] for each in described] == [f"{name}{image.suffix}" for name in ("first", "small")]
 
 
 def test_a_list_file_has_no_instances_to_be_evaluated(fitted: Fitted, segtrain: Run, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature
 
 FIT = (
-    "--recipe unet_isbi_cpu --set repeat=1 --set warmup_steps=0 --set unet.width=4 --set unet.poolings=1 "
+    "--recipe unet_isbi_cpu --set repeat=1 --set warmup_steps=0 --set unet.width=4 --set unet.poolings=0 "
     "--set unet.patch=1 --set unet.channels=3 --batch_size 2 --crop_size 34 --train_epochs 1"
 )
 

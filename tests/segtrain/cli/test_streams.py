@@ -16,7 +16,7 @@ from segtrain.cli import main
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Trained
 
-SMALL = "--set repeat=1 --set warmup_steps=0 --set unet.width=4 --set unet.poolings=1 --set unet.patch=1"
+SMALL = "--set repeat=1 --set warmup_steps=0 --set unet.width=4 --set unet.poolings=0 --set unet.patch=1"
 SETTINGS = (
     f"--recipe unet_isbi_cpu {SMALL} --set unet.channels=3 --set batch_size=2 --set crop_size=34 --set train_epochs=1"
 )
@@ -31,7 +31,7 @@ COMMANDS = {
         "out/fold_0/last.ckpt",
     ),
     "export": ("--ckpt_path run/best.ckpt --out net.mindir", "net.mindir"),
-    "convert-checkpoint": ("run/best.ckpt out/backbone.ckpt --to backbone", "out/backbone.ckpt"),
+    "convert-checkpoint": ("deeplab/best.ckpt out/backbone.ckpt --to backbone", "out/backbone.ckpt"),
     "recipes": ("", ""),
     "settings": ("batch_size", ""),
     "rank-table": ("out.json --server_ip 10.0.0.1 --devices 0 --device_ips 10.0.1.1", "out.json"),
@@ -39,10 +39,11 @@ COMMANDS = {
 
 
 @pytest.fixture
-def work(miniature: Miniature, trained: Trained, tmp_path: Path) -> Path:
+def work(miniature: Miniature, quick_run: Trained, trained: Trained, tmp_path: Path) -> Path:
     for name, target in (("train", miniature.train), ("val", miniature.val), ("devkit", miniature.root)):
         (tmp_path / name).symlink_to(target)
-    (tmp_path / "run").symlink_to(trained.directory)
+    (tmp_path / "run").symlink_to(quick_run.directory)
+    (tmp_path / "deeplab").symlink_to(trained.directory)
     shutil.copy(next((miniature.root / "VOCdevkit" / "VOC2012" / "JPEGImages").iterdir()), tmp_path / "image.jpg")
     return tmp_path
 

@@ -161,14 +161,15 @@ def test_scales_are_of_the_images_own_size_and_averaged(trained: tuple[Path, Fit
     network, *_ = load_network(trained[0])
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
 
-    def segment(image: np.ndarray, *scales: float) -> np.ndarray:
-        segmenter = Segmenter(network, config, EvalSettings(crop_size=48, scales=scales))
-        return _probabilities(segmenter, image)
+    def at(*scales: float) -> Segmenter:
+        return Segmenter(network, config, EvalSettings(crop_size=48, scales=scales))
 
-    larger = segment(cv2.resize(image, (144, 96), interpolation=cv2.INTER_LINEAR), 1.0)
+    own = at(1.0)
+    larger = _probabilities(own, cv2.resize(image, (144, 96), interpolation=cv2.INTER_LINEAR))
     back = cv2.resize(larger, (96, 64), interpolation=cv2.INTER_LINEAR)
-    np.testing.assert_allclose(segment(image, 1.5), back, atol=1e-6)
-    np.testing.assert_allclose(segment(image, 1.0, 1.5), (segment(image, 1.0) + back) / 2, atol=1e-6)
+    np.testing.assert_allclose(_probabilities(at(1.5), image), back, atol=1e-6)
+    averaged = (_probabilities(own, image) + back) / 2
+    np.testing.assert_allclose(_probabilities(at(1.0, 1.5), image), averaged, atol=1e-6)
 
 
 def test_unknown_classes_are_refused(trained: tuple[Path, FitReport], records: Path) -> None:

@@ -26,7 +26,7 @@ class _Network(nn.Cell):
         return self.head(self.dropout(self.backbone(x)))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _graph_mode_on_cpu() -> None:
     ms.set_device("CPU")
     ms.set_context(mode=ms.GRAPH_MODE)
@@ -134,18 +134,25 @@ def test_gradients_go_through_what_reduces_them_over_devices(small: Config) -> N
     assert changed == {"global_step", "backbone.1.moving_mean", "backbone.1.moving_variance", "dropout.counter"}
 
 
+@pytest.fixture(scope="module")
+def single(small: Config) -> tuple[list[float], dict[str, np.ndarray]]:
+    """Return the losses and the last weights of steps in float32."""
+    step = _step(small)
+    return [float(step(*_batch())[0].asnumpy()) for _ in RATES], _weights(step)
+
+
 @pytest.mark.parametrize("loss_scale", [1024.0, "dynamic"])
 @pytest.mark.parametrize("amp", ["O2", "O3", "auto"])
 def test_mixed_precision_learns_as_float32_does_and_keeps_float32_weights(
-    small: Config, amp: str, loss_scale: object
+    small: Config, single: tuple[list[float], dict[str, np.ndarray]], amp: str, loss_scale: object
 ) -> None:
-    single, mixed = _step(small), _step(small, amp=amp, loss_scale=loss_scale)
-    for _ in RATES:
-        expected = float(single(*_batch())[0].asnumpy())
+    losses, wanted = single
+    mixed = _step(small, amp=amp, loss_scale=loss_scale)
+    for expected in losses:
         loss = mixed(*_batch())[0].asnumpy()
         assert loss.dtype == np.float32
         assert abs(float(loss) - expected) < 0.003 * expected
-    found, wanted = _weights(mixed), _weights(single)
+    found = _weights(mixed)
     assert {name: value.dtype for name, value in found.items()} == {name: value.dtype for name, value in wanted.items()}
     difference = max(float(np.abs(found[name] - wanted[name]).max()) for name in ("backbone.0.weight", "head.weight"))
     assert 0 < difference < 0.01

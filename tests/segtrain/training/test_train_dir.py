@@ -211,7 +211,7 @@ def test_a_set_that_is_replaced_while_it_is_trained_on_is_a_sentence(
 
 
 def test_a_set_that_is_replaced_while_it_is_evaluated_on_is_a_sentence(
-    miniature: Miniature, trained: Trained, tmp_path: Path
+    miniature: Miniature, quick_run: Trained, tmp_path: Path
 ) -> None:
     records = tmp_path / "records" / "val"
     replace_set(miniature, records, split="val", seed=0)
@@ -222,7 +222,7 @@ def test_a_set_that_is_replaced_while_it_is_evaluated_on_is_a_sentence(
         yield lambda _count: None
 
     with pytest.raises(SegDataError, match=r"val: the record set was replaced or changed while it was in use"):
-        evaluate_semantic(trained.directory / "last.ckpt", records, progress=swapping)
+        evaluate_semantic(quick_run.directory / "last.ckpt", records, progress=swapping)
 
 
 def test_a_copy_of_a_training_directory_keeps_its_owner(tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ def test_eval_draws_it_where_it_is_told_to(
     args = ["eval", "--data_file", miniature.val, "--ckpt_path", trained.directory / "best.ckpt", "--plot"]
     drawn = segtrain(*args, picture)
     assert drawn.exit_code == 0, drawn.output
+    assert "5 images, scale 1 of 33; " in drawn.stdout
     assert f"plot            {picture}" in drawn.stdout
     assert Image.open(picture).format == "PNG"
 

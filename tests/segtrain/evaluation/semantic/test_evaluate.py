@@ -64,37 +64,34 @@ def test_the_batch_size_does_not_change_the_result(
     _check_same(scores, evaluated.scores)
 
 
-def test_a_list_file_gives_what_its_record_set_gives(
-    evaluated: EvalReport, trained: Trained, miniature: Miniature
-) -> None:
-    listed = evaluate_semantic(trained.directory / "last.ckpt", SampleList(miniature.root, miniature.val_lst))
-    assert (listed.samples, listed.scores) == (evaluated.samples, evaluated.scores)
+def test_a_list_file_gives_what_its_record_set_gives(quick_run: Trained, miniature: Miniature) -> None:
+    listed = evaluate_semantic(quick_run.directory / "last.ckpt", SampleList(miniature.root, miniature.val_lst))
+    # The evaluation in training is on the record set.
+    assert (listed.samples, listed.scores) == (5, quick_run.report.scores)
 
 
 def test_several_scales_and_mirroring_take_another_look(
     evaluated: EvalReport, trained: Trained, miniature: Miniature
 ) -> None:
-    report = evaluate_semantic(
-        trained.directory / "last.ckpt", miniature.val, EvalSettings(scales=(1.0, 1.5), flip=True)
-    )
+    settings = EvalSettings(scales=(1.0, 1.5), flip=True)
+    report = evaluate_semantic(trained.directory / "last.ckpt", miniature.val, settings)
     assert (report.samples, report.scores.pixels) == (evaluated.samples, evaluated.scores.pixels)
     assert report.scores.pixel_accuracy != evaluated.scores.pixel_accuracy
     assert (report.settings.scales, report.settings.flip, report.settings.crop_size) == ((1.0, 1.5), True, 33)
 
 
 def test_the_network_of_the_other_stride_is_evaluated_by_the_same_parameters(
-    trained: Trained, miniature: Miniature, tmp_path: Path
+    evaluated: EvalReport, trained: Trained, miniature: Miniature, tmp_path: Path
 ) -> None:
     for suffix in ("ckpt", "json"):
-        content = (trained.directory / f"best.{suffix}").read_bytes()
+        content = (trained.directory / f"last.{suffix}").read_bytes()
         (tmp_path / f"s8.{suffix}").write_bytes(content.replace(b"DeepLabV3plus_s16", b"DeepLabV3plus_s8"))
-    settings = EvalSettings(scales=(0.5, 1.0), flip=True, crop_size=65)
-    reports = [
-        evaluate_semantic(tmp_path / "s8.ckpt", data, settings)
-        for data in (miniature.val, SampleList(miniature.root, miniature.val_lst))
-    ]
-    assert {(report.model, report.samples) for report in reports} == {("DeepLabV3plus_s8", 5)}
-    assert reports[0].scores == reports[1].scores
+    # At half of 65 pixels, inputs have 33, as in the training.
+    settings = EvalSettings(scales=(0.5,), flip=True, crop_size=65)
+    report = evaluate_semantic(tmp_path / "s8.ckpt", SampleList(miniature.root, miniature.val_lst), settings)
+    assert (report.model, report.samples, report.loaded) == ("DeepLabV3plus_s8", 5, evaluated.loaded)
+    assert report.scores.pixels == evaluated.scores.pixels
+    assert report.scores.loss != evaluated.scores.loss
 
 
 def test_however_many_samples_there_are_only_a_few_wait_in_memory(miniature: Miniature, small: Config) -> None:
@@ -138,27 +135,27 @@ def test_a_checkpoint_of_other_settings_than_expected_is_refused(
         evaluate_semantic(trained.directory / "best.ckpt", miniature.val, expected=expected)
 
 
-def test_a_record_set_with_other_classes_is_refused(trained: Trained, make_set: Callable[..., Path]) -> None:
+def test_a_record_set_with_other_classes_is_refused(quick_run: Trained, make_set: Callable[..., Path]) -> None:
     rows: Rows = [(np.zeros((40, 40, 3), np.uint8), np.zeros((40, 40), np.uint8))]
     with pytest.raises(InvalidInputError, match="record set few: has 2 classes; expected 4, as in the network"):
-        evaluate_semantic(trained.directory / "best.ckpt", make_set(rows, name="few", names=("background", "cat")))
+        evaluate_semantic(quick_run.directory / "best.ckpt", make_set(rows, name="few", names=("background", "cat")))
 
 
 def test_a_label_of_another_size_than_its_image_is_named(
-    trained: Trained, miniature: Miniature, tmp_path: Path
+    quick_run: Trained, miniature: Miniature, tmp_path: Path
 ) -> None:
     pair = read_list(miniature.val_lst)[0]
     cv2.imwrite(str(tmp_path / "image.png"), np.zeros((9, 9, 3), np.uint8))
     (tmp_path / "label.png").write_bytes((miniature.root / pair.label).read_bytes())
     write_list(tmp_path / "all.txt", [Pair("image.png", "label.png")], overwrite=False)
     with pytest.raises(InvalidInputError, match=r"image\.png: the image is 9 x 9 pixels, but its label"):
-        evaluate_semantic(trained.directory / "best.ckpt", SampleList(tmp_path, tmp_path / "all.txt"))
+        evaluate_semantic(quick_run.directory / "best.ckpt", SampleList(tmp_path, tmp_path / "all.txt"))
 
 
 def test_fewer_samples_than_there_should_be_are_no_result(
-    trained: Trained, miniature: Miniature, small: Config
+    quick_run: Trained, miniature: Miniature, small: Config
 ) -> None:
-    segmenter, info, _ = load_segmenter(trained.directory / "best.ckpt", EvalSettings(batch_size=2), "CPU")
+    segmenter, info, _ = load_segmenter(quick_run.directory / "best.ckpt", EvalSettings(batch_size=2), "CPU")
     samples = list(list_samples(miniature.root, miniature.val_lst))[:1]
     with pytest.raises(InvalidInputError, match="read 1 sample; expected 5"):
         score_samples(segmenter, samples, rows=5, ignore_label=255, names=info.class_names)
@@ -166,10 +163,11 @@ def test_fewer_samples_than_there_should_be_are_no_result(
 
 @pytest.mark.parametrize("fit", ["longer_side", "tiles"])
 def test_the_scores_are_those_of_the_class_maps_that_prediction_writes(
-    trained: Trained, miniature: Miniature, tmp_path: Path, fit: Fit
+    request: pytest.FixtureRequest, miniature: Miniature, tmp_path: Path, fit: Fit
 ) -> None:
-    settings = EvalSettings(fit=fit, flip=True, crop_size=129)
-    checkpoint, pairs = trained.directory / "last.ckpt", read_list(miniature.val_lst)[:2]
+    run: Trained = request.getfixturevalue("trained" if fit == "longer_side" else "quick_run")
+    settings = EvalSettings(fit=fit, flip=True)
+    checkpoint, pairs = run.directory / "last.ckpt", read_list(miniature.val_lst)[:2]
     write_list(tmp_path / "two.txt", pairs, overwrite=False)
     report = evaluate_semantic(checkpoint, SampleList(miniature.root, tmp_path / "two.txt"), settings)
     predict_semantic(tmp_path / "two.txt", checkpoint, tmp_path / "out", settings, data_root=miniature.root)
@@ -178,20 +176,20 @@ def test_the_scores_are_those_of_the_class_maps_that_prediction_writes(
         predicted = tmp_path / "out" / "index" / f"{Path(pair.image).stem}.png"
         matrix.update(*(decode_index_png(path.read_bytes()) for path in (miniature.root / pair.label, predicted)))
     expected = matrix.report([score.name for score in report.scores.classes])
-    # A class map has no probabilities, so there is no loss to compare with.
-    assert report.scores == replace(expected, loss=report.scores.loss)
+    # A class map has no probabilities, so there are no loss and no soft dice to compare with.
+    assert report.scores == replace(expected, loss=report.scores.loss, soft_dice=report.scores.soft_dice)
     assert report.settings.fit == fit
 
 
 def test_the_batch_of_tiles_does_not_change_the_result(trained: Trained, miniature: Miniature) -> None:
     reports = [
         evaluate_semantic(
-            trained.directory / "last.ckpt", miniature.val, EvalSettings(fit="tiles", crop_size=129, batch_size=size)
+            trained.directory / "last.ckpt", miniature.val, EvalSettings(fit="tiles", crop_size=65, batch_size=size)
         )
         for size in (1, 3)
     ]
     _check_same(reports[0].scores, reports[1].scores)
-    assert (reports[0].settings.overlap, reports[0].settings.batch_size) == (32, 1)
+    assert (reports[0].settings.overlap, reports[0].settings.batch_size) == (16, 1)
 
 
 def test_a_page_and_a_table_of_the_images_agree_with_the_scores(
