@@ -8,37 +8,21 @@ source scripts/venv.sh
 
 # Assigned on its own, because only then a failure ends the script.
 python=$(training_python)
-make_venv .venv "$python" '[train,dask,remote,test,lint,docs]'
 before=$PATH
-export PATH="$PWD/.venv/bin:$PATH"
 if [ $# -gt 0 ]; then
+    make_venv .venv "$python" '[train,dask,remote,test,lint,docs]'
+    export PATH="$PWD/.venv/bin:$PATH"
     bash scripts/lint.sh
     pytest "$@"
     exit
 fi
 
-# Lint uses one core, so the second environment is made meanwhile.
-trap 'kill $(jobs -p) 2> /dev/null || true' EXIT
-version=$(version_of "$python")
-newer=$(PATH=$before newer_python "$version") || echo "No Python newer than $version: segdata is not tested without MindSpore."
-[ -z "$newer" ] || make_venv .venv-light "$newer" '[dask,remote,test]' &
-light=$!
-bash scripts/lint.sh
-wait "$light"
-
 # The parts run at once, in processes of their own: compiling uses one core, and MindSpore keeps every compiled graph, a third
-# of a gigabyte for a training step. The longest part has the right of way. Job control is on because without it background
+# of a gigabyte for a training step. The first part has the right of way. Job control is on because without it background
 # processes ignore Ctrl-C, which some of the tests send.
 set -m
 logs=$(mktemp -d)
-without_mindspore() {
-    [ -z "$newer" ] || PATH="$PWD/.venv-light/bin:$before" TEST_EXAMPLES=few nice pytest tests/segdata tests/test_without_mindspore.py
-}
-nice pytest tests/segdata tests/*.py > "$logs/segdata" 2>&1 &
-parts=($!)
-wheel() { PYTHON="$PWD/.venv/bin/python" nice bash scripts/wheel.sh; }
-{ wheel && without_mindspore && nice pytest tests/segtrain/models; } > "$logs/others" 2>&1 &
-parts+=($!)
+parts=()
 finish() {
     local part
     for part in "${parts[@]}"; do kill -- "-$part" 2> /dev/null || true; done
@@ -46,5 +30,30 @@ finish() {
     rm -rf "$logs"
 }
 trap finish EXIT
-pytest tests/segtrain --ignore tests/segtrain/models
+
+version=$(version_of "$python")
+newer=$(newer_python "$version") || echo "No Python newer than $version: segdata is not tested without MindSpore."
+without_mindspore() {
+    [ -n "$newer" ] || return 0
+    make_venv .venv-light "$newer" '[dask,remote,test]'
+    PATH="$PWD/.venv-light/bin:$before" TEST_EXAMPLES=few nice pytest tests/segdata tests/test_without_mindspore.py
+}
+others() {
+    until [ -e "$logs/installed" ]; do sleep 1; done
+    export PATH="$PWD/.venv/bin:$PATH"
+    PYTHON=python nice bash scripts/wheel.sh
+    nice pytest tests/segtrain/models
+    nice pytest tests/segtrain/distributed
+}
+# Installing and lint use one core each, so the second environment is used meanwhile.
+(without_mindspore; others) > "$logs/others" 2>&1 &
+parts+=($!)
+
+make_venv .venv "$python" '[train,dask,remote,test,lint,docs]'
+touch "$logs/installed"
+export PATH="$PWD/.venv/bin:$PATH"
+bash scripts/lint.sh
+nice pytest tests/segdata tests/*.py > "$logs/segdata" 2>&1 &
+parts+=($!)
+pytest tests/segtrain --ignore tests/segtrain/models --ignore tests/segtrain/distributed
 for part in "${parts[@]}"; do wait "$part"; done
