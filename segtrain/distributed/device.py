@@ -43,8 +43,8 @@ def prepare_device(target: DeviceTarget, *, seed: int) -> None:
                 "--device_target CPU; in fit, add --amp O0."
             ) from error
     join()
-    # MindSpore (2.10) collects garbage when it compiles. If an earlier network is among it, the graph of the next one is
-    # compiled again at its second call.
+    # MindSpore (2.10) collects garbage when it compiles. If an earlier network is among it, the next one is compiled
+    # again at its second call.
     gc.collect()
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_seed(seed)
