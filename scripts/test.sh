@@ -42,7 +42,6 @@ others() {
     until [ -e "$logs/installed" ]; do sleep 1; done
     export PATH="$PWD/.venv/bin:$PATH"
     PYTHON=python nice bash scripts/wheel.sh
-    nice pytest tests/segtrain/models
     nice pytest tests/segtrain/distributed
 }
 # Installing and lint use one core each, so the second environment is used meanwhile.
@@ -56,4 +55,5 @@ bash scripts/lint.sh
 nice pytest tests/segdata tests/*.py > "$logs/segdata" 2>&1 &
 parts+=($!)
 pytest tests/segtrain --ignore tests/segtrain/models --ignore tests/segtrain/distributed
+pytest tests/segtrain/models
 for part in "${parts[@]}"; do wait "$part"; done

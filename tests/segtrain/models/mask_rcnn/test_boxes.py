@@ -66,10 +66,14 @@ def test_decoding_is_that_of_torchvision_its_limit_included(golden: dict[str, np
 def test_decoding_undoes_encoding(seed: int) -> None:
     random = np.random.RandomState(seed)
     # Of at least a pixel and at most sixty, no box is too large for its anchor.
-    boxes, anchors = (Tensor(cases.random_boxes(random, 5, 60, 60)) for _ in range(2))
+    boxes, anchors = (Tensor(_at_least_a_pixel(cases.random_boxes(random, 5, 60, 60))) for _ in range(2))
     stds = (0.1, 0.2, 0.3, 0.4)
     found = decode(encode(boxes, anchors, stds), anchors, stds).asnumpy()
     assert found == pytest.approx(boxes.asnumpy(), rel=1e-3, abs=1e-2)
+
+
+def _at_least_a_pixel(boxes: np.ndarray) -> np.ndarray:
+    return np.concatenate([boxes[:, :2], np.maximum(boxes[:, 2:], boxes[:, :2] + 1)], 1)
 
 
 def test_coding_an_unused_row_stays_finite() -> None:
