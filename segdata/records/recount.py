@@ -17,7 +17,6 @@ from segdata.images.reading import read_image_header
 from segdata.labels.masks import count_index_png
 from segdata.mindrecord.rows import mark_row
 from segdata.parallel import Progress, default_workers, kind_for, ordered_map
-from segdata.processes import start_server
 from segdata.records.manifest import Manifest
 from segdata.records.reader import RecordSet
 from segdata.records.rows import ImageTotals
@@ -74,12 +73,6 @@ class RowTotals:
         self.images.update(other.images)
         self.instances.update(other.instances)
         self.kinds.update(other.kinds)
-
-
-def prepare_recount(found: RecordSet) -> None:
-    """Start what `recount` needs, for a caller that has other work to do first."""
-    if kind_for(len(found)) == "processes" and default_workers() > 1:
-        start_server(_count_rows)
 
 
 def recount(found: RecordSet, progress: Progress) -> Iterator[str]:

@@ -14,7 +14,7 @@ from segdata.parallel import Progress, default_workers, progress_map, silent
 from segdata.records.fetch import find_set
 from segdata.records.judge import judge, require_mindspore
 from segdata.records.reader import RecordSet, open_set
-from segdata.records.recount import prepare_recount, recount
+from segdata.records.recount import recount
 from segdata.store.access import reading
 from segdata.store.url import Location
 
@@ -96,8 +96,6 @@ def verify(
 def _problems(found: RecordSet, *, quick: bool, progress: Progress) -> list[str]:
     problems = [*_foreign(found)]
     shards = range(len(found.manifest.shards))
-    if not quick:
-        prepare_recount(found)
     for wrong in progress_map(
         partial(_check_files, found, quick),
         shards,
