@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 
 import msgspec
 
+from segdata.errors import InvalidInputError
 from segtrain.config.choices import Adam, Constant, Cosine, Exponential, Momentum, Polynomial
 from segtrain.config.group import check_switches
 from segtrain.config.mask_rcnn import MaskRcnn
@@ -84,6 +85,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         """Check that every setting with a value of its own has an effect."""
         check_switches(self, self.SWITCHES)
+        if isinstance(self.model, UNet) and self.model.low_memory and self.device_target != "CPU":
+            raise InvalidInputError(
+                f"low_memory has no effect on {self.device_target}: it is about buffers of convolutions on a CPU. "
+                "Leave it out, or use --device_target CPU."
+            )
 
     @property
     def repeat(self) -> int:

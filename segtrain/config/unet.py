@@ -37,6 +37,8 @@ class UNet(SemanticNetwork, frozen=True, kw_only=True, tag="unet"):
         border_weight: extra weight of a pixel between two cells in the cross entropy; 10 in the paper.
         border_sigma: how far that weight extends from the cells, in pixels; 5 in the paper.
         background: class id of the area between cells, for `border_weight`.
+        low_memory: on a CPU, train with less memory and more time: at 572 pixels 3.9 GiB instead of 6.2 for an eighth
+            more.
     """
 
     FAMILY: ClassVar[str] = "unet"
@@ -57,6 +59,7 @@ class UNet(SemanticNetwork, frozen=True, kw_only=True, tag="unet"):
     border_weight: Amount = 0.0
     border_sigma: Positive = 5.0
     background: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
+    low_memory: bool = False
 
     @property
     def halvings(self) -> int:

@@ -64,6 +64,7 @@ def _unet(settings: UNet, num_classes: int, **options: Any) -> nn.Cell:
         poolings=settings.poolings,
         in_channels=settings.channels,
         same_padding=settings.same_padding,
+        low_memory=settings.low_memory,
         **options,
     )
 

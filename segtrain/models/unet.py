@@ -21,6 +21,9 @@ from mindspore.common.initializer import Normal
 from segtrain.models.convolution import Convolution
 from segtrain.models.layers import batch_norm
 
+#: Makes the layers of a convolution from the numbers of its input and output channels.
+_Conv = Callable[[int, int], tuple[nn.Cell, ...]]
+
 
 class UNetNetwork(nn.Cell):
     """Contracting path, expanding path, and skip connections between them at each level.
@@ -40,6 +43,7 @@ class UNetNetwork(nn.Cell):
         patch: int = 1,
         residual: bool = False,
         freeze_bn: bool = False,
+        low_memory: bool = False,
     ) -> None:
         """Build the network; the published one, with one input channel and two classes, has 31.03 million parameters.
 
@@ -53,13 +57,11 @@ class UNetNetwork(nn.Cell):
             residual: add the input of each level to the output of its two convolutions; simple form only.
             freeze_bn: normalize with the moving statistics during training too; the published network has no
                 normalization.
+            low_memory: train with less memory and more time; see `Convolution`.
         """
         super().__init__()
-        convs: Callable[[int, int], nn.Cell] = (
-            partial(_Residual, freeze_bn=freeze_bn)
-            if residual
-            else partial(_double_conv, same_padding=same_padding, freeze_bn=freeze_bn)
-        )
+        conv = partial(_conv, same_padding=same_padding, freeze_bn=freeze_bn, low_memory=low_memory)
+        convs: Callable[[int, int], nn.Cell] = partial(_Residual if residual else _double_conv, conv)
         # One channel per value in a patch: nothing is lost.
         inputs = in_channels * patch**2
         self.patches = _conv_patches(in_channels, inputs, patch) if patch > 1 else nn.Identity()
@@ -103,9 +105,9 @@ def _center(x: Tensor, height: int, width: int) -> Tensor:
 class _Residual(nn.Cell):
     """Two padded, normalized convolutions; the input, by 1x1 if channels differ, is added before the last ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, *, freeze_bn: bool) -> None:
+    def __init__(self, conv: _Conv, inputs: int, outputs: int) -> None:
         super().__init__()
-        convs = (*_conv(inputs, outputs, True, freeze_bn), *_conv(outputs, outputs, True, freeze_bn))
+        convs = (*conv(inputs, outputs), *conv(outputs, outputs))
         self.convs = nn.SequentialCell(*convs[:-1])
         self.shortcut = (
             nn.Identity()
@@ -117,18 +119,17 @@ class _Residual(nn.Cell):
         return ops.relu(self.convs(x) + self.shortcut(x))
 
 
-def _double_conv(inputs: int, outputs: int, *, same_padding: bool, freeze_bn: bool) -> nn.SequentialCell:
-    return nn.SequentialCell(
-        *_conv(inputs, outputs, same_padding, freeze_bn), *_conv(outputs, outputs, same_padding, freeze_bn)
-    )
+def _double_conv(conv: _Conv, inputs: int, outputs: int) -> nn.SequentialCell:
+    return nn.SequentialCell(*conv(inputs, outputs), *conv(outputs, outputs))
 
 
-def _conv(inputs: int, outputs: int, same_padding: bool, freeze_bn: bool) -> tuple[nn.Cell, ...]:
+def _conv(inputs: int, outputs: int, *, same_padding: bool, freeze_bn: bool, low_memory: bool) -> tuple[nn.Cell, ...]:
     conv = Convolution(
         inputs,
         outputs,
         3,
         padding=1 if same_padding else 0,
+        low_memory=low_memory,
         has_bias=not same_padding,
         weight_init=_he(9 * inputs),
         bias_init="zeros",

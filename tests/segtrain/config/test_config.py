@@ -190,3 +190,9 @@ def test_a_new_choice_keeps_what_it_reads_too() -> None:
     assert setting(config, "backbone") == "resnet18"
     assert setting(override(config, {"warmup_steps": 0}), "warmup_start") == 0
     assert setting(override(base, {"ohem_share": 0.3, "loss": "ohem"}), "ohem_share") == 0.3
+
+
+def test_low_memory_is_for_a_cpu() -> None:
+    with pytest.raises(InvalidInputError, match=r"low_memory has no effect on Ascend.* or use --device_target CPU"):
+        override(recipe("unet_isbi"), {"device_target": "Ascend"}, ["unet.low_memory=true"])
+    assert override(recipe("unet_isbi_cpu"), {}, ["unet.low_memory=true"]).model.low_memory
