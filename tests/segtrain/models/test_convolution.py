@@ -9,6 +9,7 @@ import pytest
 from mindspore import Tensor, nn, ops
 
 from segtrain.distributed.device import prepare_device
+from segtrain.models import convolution
 from segtrain.models.convolution import _MANY_COLUMNS, Convolution
 
 USUAL = partial(nn.Conv2d, pad_mode="pad")
@@ -59,9 +60,12 @@ def test_results_and_gradients_are_those_of_mindspore(side: int, padding: int, h
 
 
 @pytest.mark.parametrize(("padding", "has_bias"), [(0, True), (1, False)])
-def test_with_low_memory_the_gradients_of_large_planes_are_those_of_mindspore(padding: int, has_bias: bool) -> None:
-    # The second layer has 310 MiB of columns for an image.
-    sizes = {"side": 304, "padding": padding, "has_bias": has_bias, "width": 100}
+def test_with_low_memory_the_gradients_of_large_planes_are_those_of_mindspore(
+    padding: int, has_bias: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The second layer has 5 MiB of columns for an image, the first has 2.
+    monkeypatch.setattr(convolution, "_MANY_COLUMNS", 4 << 20)
+    sizes = {"side": 144, "padding": padding, "has_bias": has_bias, "width": 8}
     loss, gradients = _loss_and_gradients(partial(Convolution, low_memory=True), **sizes)
     expected_loss, expected = _loss_and_gradients(USUAL, **sizes)
 
