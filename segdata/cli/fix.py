@@ -128,7 +128,7 @@ def fix_command(
 
 def _dropped(codes: Sequence[str]) -> tuple[str, ...]:
     """Return the codes whose samples are dropped: `errors` means those of all errors."""
-    return tuple(ERRORS) if "errors" in codes else tuple(codes)
+    return tuple(code for given in codes for code in (ERRORS if given == "errors" else [given]))
 
 
 def _text(report: FixReport) -> str:

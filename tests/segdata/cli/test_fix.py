@@ -38,6 +38,11 @@ def test_the_report_says_what_was_cured_and_asks_about_the_rest(segdata: Run, co
         "fix", copy.with_name("fixed.json"), "--dst_path", copy.with_name("b.json"), "--drop", "no_annotation"
     )
     assert "11 samples written to" in again.output
+    both = segdata(
+        "fix", copy.with_name("fixed.json"), "--dst_path", copy.with_name("both.json"), "--drop", "errors",
+        "--drop", "no_annotation",
+    )  # fmt: skip
+    assert "11 samples written to" in both.output
     clean = segdata("fix", copy.with_name("b.json"), "--dst_path", copy.with_name("c.json"), "--dry-run")
     assert clean.output.startswith("no faults found; the result has the same bytes\n11 samples would be written to")
 
