@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from segdata.errors import Code, InvalidInputError
-from segdata.files.paths import check_below, resolve
+from segdata.files.paths import check_below
 from segdata.images.header import missing_text
 from segdata.regular import read_regular
 
@@ -36,7 +36,7 @@ class File:
         Raises:
             InvalidInputError: when it leaves its root.
         """
-        return resolve(self.root, self.name)
+        return Path(self._place())
 
     def read(self) -> bytes:
         """Return the content.

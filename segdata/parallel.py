@@ -95,7 +95,7 @@ def ordered_map(
             yield from map(function, items)
         return
     run, parts = partial(_run, function), _chunks(items, chunk)
-    with worker_processes(workers, advance) if kind == "processes" else _worker_threads(workers, advance) as pool:
+    with worker_processes(workers, run, advance) if kind == "processes" else _worker_threads(workers, advance) as pool:
         waiting: deque[Future[list[_R]]] = deque()
         if kind == "processes" and chunk > 1:
             yield from _while_starting(pool, workers, run, parts)

@@ -39,17 +39,31 @@ class WorkerTraceback(Exception):
 
 
 @contextmanager
-def worker_processes(workers: int, advance: Advance | None = None) -> Iterator[WorkerProcesses]:
-    """Provide processes that run functions; at the end, stop them and wait until they have ended.
+def worker_processes(
+    workers: int, function: Callable[..., object], advance: Advance | None = None
+) -> Iterator[WorkerProcesses]:
+    """Provide processes that run `function`; at the end, stop them and wait until they have ended.
 
-    Processes are not forked from this one, since its libraries have running threads, but from a server; see
-    `start_server`. So a script must call this under ``if __name__ == "__main__":``.
+    Processes are not forked from this one, since its libraries have running threads, but from a server that has
+    imported the module of the first such function. So a script must call this under ``if __name__ == "__main__":``.
 
     Args:
         workers: number of processes.
+        function: what will be submitted.
         advance: gets what the processes report by `segdata.worker.report_progress`.
+
+    Raises:
+        SegDataError: when there is no folder for temporary files.
     """
-    pool = WorkerProcesses(workers)
+    folder = temporary_folder("worker processes", ", or use 1 worker")
+    if len(os.fsencode(folder)) > _LONGEST_TEMPORARY:
+        raise SegDataError(
+            f"{folder}: too long for worker processes; expected a path of at most {_LONGEST_TEMPORARY} bytes for "
+            "temporary files. Set TMPDIR to a shorter path."
+        )
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", _module(function)])
+    pool = WorkerProcesses(workers, context)
     with _following(pool.finished, advance):
         try:
             yield pool
@@ -64,15 +78,11 @@ class WorkerProcesses:
     others wait forever, and so does the caller.
     """
 
-    def __init__(self, workers: int) -> None:
-        """Start nothing: each process starts with its first task.
-
-        Raises:
-            SegDataError: when there is no folder for temporary files.
-        """
-        _check_temporary_folder()
-        context = multiprocessing.get_context("forkserver")
-        self.stop, self.finished = context.RawValue("b", 0), context.Value("q", 0)
+    def __init__(self, workers: int, context: ForkServerContext) -> None:
+        """Start nothing: each process starts with its first task."""
+        self.finished = context.Value("q", 0)
+        self._stop = context.RawValue("b", 0)
+        self._context = context
         self._threads = ThreadPoolExecutor(workers)
         self._own = threading.local()
         self._workers: list[tuple[BaseProcess, Connection]] = []
@@ -86,7 +96,7 @@ class WorkerProcesses:
         return self._threads.submit(self._call, function, argument)
 
     def _call(self, function: Callable[[_T], _R], argument: _T) -> _R:
-        connection = self._connection(function)
+        connection = self._connection()
         try:
             connection.send((function, argument))
             result, error, trace = connection.recv()
@@ -99,13 +109,12 @@ class WorkerProcesses:
             raise error from WorkerTraceback(trace)
         return cast("_R", result)
 
-    def _connection(self, function: Callable[..., object]) -> Connection:
+    def _connection(self) -> Connection:
         """Return the connection to the process of the calling thread."""
         if not hasattr(self._own, "connection"):
-            context = start_server(function)
-            connection, other = context.Pipe()
+            connection, other = self._context.Pipe()
             # Daemons do not keep a program from ending that was interrupted twice.
-            process = context.Process(target=_serve, args=(other, self.stop, self.finished), daemon=True)
+            process = self._context.Process(target=_serve, args=(other, self._stop, self.finished), daemon=True)
             process.start()
             # Only the process has the other end now, so that its death ends what is read from it.
             other.close()
@@ -115,7 +124,7 @@ class WorkerProcesses:
 
     def close(self) -> None:
         """Let the tasks that run stop at their next step, drop the others, and wait until all processes have ended."""
-        self.stop.value = 1
+        self._stop.value = 1
         self._threads.shutdown(cancel_futures=True)
         for process, connection in self._workers:
             connection.close()
@@ -139,32 +148,6 @@ def _serve(connection: Connection, stop: c_byte, finished: Synchronized[int]) ->
             except Exception as error:
                 outcome = None, error, format_exc()
             connection.send(outcome)
-
-
-def start_server(function: Callable[..., object]) -> ForkServerContext:
-    """Start the process that worker processes are forked from, unless it runs, and do not wait for it.
-
-    It imports the module of `function` meanwhile, which takes a third of a second.
-
-    Raises:
-        SegDataError: when there is no folder for temporary files.
-    """
-    from multiprocessing.forkserver import ensure_running
-
-    _check_temporary_folder()
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", _module(function)])
-    ensure_running()
-    return context
-
-
-def _check_temporary_folder() -> None:
-    folder = temporary_folder("worker processes", ", or use 1 worker")
-    if len(os.fsencode(folder)) > _LONGEST_TEMPORARY:
-        raise SegDataError(
-            f"{folder}: too long for worker processes; expected a path of at most {_LONGEST_TEMPORARY} bytes for "
-            "temporary files. Set TMPDIR to a shorter path."
-        )
 
 
 def _module(function: Callable[..., object]) -> str:

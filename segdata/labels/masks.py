@@ -68,6 +68,12 @@ def count_values(label: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     return counts
 
 
+def counts_by_value(counts: npt.NDArray[np.int64]) -> dict[int, int]:
+    """Return the values that a label has, with their numbers of pixels; `counts` is that of `count_values`."""
+    values = counts.nonzero()[0]
+    return dict(zip(values.tolist(), counts[values].tolist(), strict=True))
+
+
 def decode_bytes(file: png.Png) -> npt.NDArray[np.uint8]:
     """Return the values ``(H, W)`` uint8 of a PNG with one byte for each pixel: gray, or indices of a palette.
 

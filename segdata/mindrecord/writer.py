@@ -7,7 +7,7 @@ of all rows are: the file is written from start to end, and its SHA-256 is ready
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +30,6 @@ from segdata.mindrecord.rows import ROW_LENGTH, FieldMark, RowSize, check_row, e
 _SPOOL = 16 << 20
 
 _BLOCK = bytes(1 << 20)
-
-#: Parts of a blob with fewer bytes are joined: lengths, and most labels.
-_SHORT = 1 << 14
 
 #: MindSpore takes every file that ends with this word for an encrypted one.
 _RESERVED_END = b"ENCRYPT"
@@ -128,7 +125,7 @@ class ShardWriter:
         places = self._placement.rows[self._rows].tolist()
         self._index.write(places, [plain_scalar(row[name]) for name in self._form.indexed])
         self._pad_to(places[5], places[6])
-        for part in _joined([ROW_LENGTH.pack(blob_size), *blob]):
+        for part in (ROW_LENGTH.pack(blob_size), *blob):
             self._put(part)
         self._raw.write(ROW_LENGTH.pack(len(raw)) + raw)
         self._rows += 1
@@ -182,21 +179,6 @@ class ShardWriter:
         if gap:
             self._file.seek(gap, 1)
             self._position += gap
-
-
-def _joined(parts: list[bytes]) -> Iterator[bytes]:
-    """Yield the parts with short ones joined: each write and each digest has a cost of its own."""
-    short: list[bytes] = []
-    for part in parts:
-        if len(part) < _SHORT:
-            short.append(part)
-            continue
-        if short:
-            yield b"".join(short)
-            short = []
-        yield part
-    if short:
-        yield b"".join(short)
 
 
 def _spool(folder: Path) -> IO[bytes]:

@@ -14,7 +14,7 @@ from segdata.coco.rle import to_rle
 from segdata.errors import InvalidInputError
 from segdata.images.header import ImageHeader
 from segdata.images.reading import read_image_header
-from segdata.labels.masks import count_index_png
+from segdata.labels.masks import count_index_png, counts_by_value
 from segdata.mindrecord.rows import mark_row
 from segdata.parallel import Progress, default_workers, kind_for, ordered_map
 from segdata.records.manifest import Manifest
@@ -125,8 +125,7 @@ def count_row(task: TaskName, row: Row) -> RowCount:
     try:
         if task == "semantic":
             _, counts = count_index_png(row["label"])
-            labels = counts.nonzero()[0]
-            pixels = Counter(dict(zip(labels.tolist(), counts[labels].tolist(), strict=True)))
+            pixels = Counter(counts_by_value(counts))
         else:
             instances.update(row["labels"].tolist())
             for label, area in zip(row["labels"].tolist(), _areas(row), strict=True):

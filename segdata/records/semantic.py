@@ -22,7 +22,7 @@ from segdata.images.header import ImageHeader, check_size
 from segdata.images.reading import inspect_image
 from segdata.images.values import ValueRange
 from segdata.labels.classes import Classes
-from segdata.labels.masks import count_index_png
+from segdata.labels.masks import count_index_png, counts_by_value
 from segdata.lists import Pair
 from segdata.mindrecord.rows import RowSize, measure_row
 from segdata.parallel import PROCESSES_FROM, Progress, if_worth, map_faults
@@ -159,8 +159,7 @@ def check_pair(root: Path, classes: Classes, value_range: ValueRange | None, dec
         raise FaultsError(f"{pair.image}: {plural(len(look.faults), 'fault')}", look.faults)
     size = status.st_size + len(look.encoded)
     mark = _change_mark(pair, size, status, look.encoded)
-    pixels = {value: int(look.pixels[value]) for value in look.pixels.nonzero()[0].tolist()}
-    return PairCheck(pair, size, look.row, mark, pixels, look.header)
+    return PairCheck(pair, size, look.row, mark, counts_by_value(look.pixels), look.header)
 
 
 def pair_files(root: Path, pair: Pair) -> tuple[File, File]:

@@ -77,8 +77,11 @@ class _GradientByForward(nn.Cell):
     def bprop(
         self, found: Tensor, x: Tensor, weight: Tensor, out: Tensor, gradient: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
+        return gradient, self.of_input(weight, gradient), ops.zeros_like(weight)
+
+    def of_input(self, weight: Tensor, gradient: Tensor) -> Tensor:
         turned = ops.flip(weight, (2, 3)).transpose(1, 0, 2, 3)
-        return gradient, self.opposite(gradient, turned), ops.zeros_like(weight)
+        return self.opposite(gradient, turned)
 
 
 class _GradientsByForward(_GradientByForward):
@@ -91,8 +94,7 @@ class _GradientsByForward(_GradientByForward):
     def bprop(
         self, found: Tensor, x: Tensor, weight: Tensor, out: Tensor, gradient: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        turned = ops.flip(weight, (2, 3)).transpose(1, 0, 2, 3)
         # Channels and images change places: the sum is over the pixels of all images.
         pixels, kernels = x.transpose(1, 0, 2, 3), gradient.transpose(1, 0, 2, 3)
         of_weight = ops.conv2d(pixels, kernels, pad_mode="pad", padding=self.padding).transpose(1, 0, 2, 3)
-        return gradient, self.opposite(gradient, turned), of_weight
+        return gradient, self.of_input(weight, gradient), of_weight
