@@ -9,10 +9,13 @@ source scripts/venv.sh
 # Assigned on its own, because only then a failure ends the script.
 python=$(training_python)
 before=$PATH
-if [ $# -gt 0 ]; then
+set_up() {
     make_venv .venv "$python" '[train,dask,remote,test,lint,docs]'
     export PATH="$PWD/.venv/bin:$PATH"
     bash scripts/lint.sh
+}
+if [ $# -gt 0 ]; then
+    set_up
     pytest "$@"
     exit
 fi
@@ -39,7 +42,7 @@ without_mindspore() {
     PATH="$PWD/.venv-light/bin:$before" TEST_EXAMPLES=few nice pytest tests/segdata tests/test_without_mindspore.py
 }
 others() {
-    until [ -e "$logs/installed" ]; do sleep 1; done
+    until [ -e "$logs/set_up" ]; do sleep 1; done
     export PATH="$PWD/.venv/bin:$PATH"
     PYTHON=python nice bash scripts/wheel.sh
     nice pytest tests/segtrain/distributed
@@ -48,10 +51,8 @@ others() {
 (without_mindspore; others) > "$logs/others" 2>&1 &
 parts+=($!)
 
-make_venv .venv "$python" '[train,dask,remote,test,lint,docs]'
-touch "$logs/installed"
-export PATH="$PWD/.venv/bin:$PATH"
-bash scripts/lint.sh
+set_up
+touch "$logs/set_up"
 nice pytest tests/segdata tests/*.py > "$logs/segdata" 2>&1 &
 parts+=($!)
 pytest tests/segtrain --ignore tests/segtrain/models --ignore tests/segtrain/distributed
