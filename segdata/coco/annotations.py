@@ -211,11 +211,17 @@ def _shape(members: Members, height: int, width: int, boxes: Boxes) -> Shape:
 
 
 def stated_box(annotation: Annotation, height: int, width: int) -> Sequence[float] | None:
-    """Return the box that the JSON gives an annotation, in the form of `Shape`; None if it is missing or unusable."""
+    """Return the box that the JSON gives an annotation, in the form of `Shape`; None if it is missing or unusable.
+
+    Some tools write shares of the image's size: such a box ends in the first pixel, and tells no place in pixels.
+    """
+    if not annotation.members.bbox:
+        return None
     try:
-        return _box(annotation.members.bbox, height, width) if annotation.members.bbox else None
+        box = _box(annotation.members.bbox, height, width)
     except InvalidInputError:
         return None
+    return box if max(box[2:]) > 1 else None
 
 
 def box_mismatch(annotation: Annotation) -> list[Fault]:

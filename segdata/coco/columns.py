@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -58,7 +58,7 @@ class AnnotationObject(msgspec.Struct, gc=False):
     id: Id
     image_id: Id
     category_id: Id
-    iscrowd: Id | bool | None = None
+    iscrowd: Literal[0, 1] | bool | None = None
     area: float | None = None
     bbox: Raw = Raw()
     segmentation: list[Raw] | _Rle | None = None

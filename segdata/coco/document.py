@@ -17,6 +17,9 @@ _T = TypeVar("_T")
 #: Bytes of the file that are checked at a time.
 _BLOCK = 1 << 18
 
+#: Start of a gzip file (RFC 1952).
+_GZIP = b"\x1f\x8b"
+
 
 def decode_document(path: Path, type_: type[_T]) -> _T:
     """Return the content of a COCO file as `type_`; its objects may stay raw.
@@ -57,7 +60,17 @@ def _check_utf8(path: Path, text: memoryview) -> None:
         try:
             decoder.decode(text[start : start + _BLOCK], final=start + _BLOCK >= len(text))
         except UnicodeDecodeError as error:
-            raise InvalidInputError(f"{path}: not UTF-8 text (near byte {start + error.start})") from error
+            raise InvalidInputError(f"{path}: {_encoding(text, start + error.start)}") from error
+
+
+def _encoding(text: memoryview, place: int) -> str:
+    """Return what a file is that is not UTF-8, and what to do."""
+    start = text[:4].tobytes()
+    if start.startswith(_GZIP):
+        return "is compressed; expected JSON. Unpack it with gunzip"
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
+        return "is UTF-16 or UTF-32 text; expected UTF-8. Save it as UTF-8"
+    return f"not UTF-8 text (near byte {place})"
 
 
 def _decode(data: memoryview, type_: type[_T], where: str) -> _T:

@@ -19,6 +19,20 @@ _T = TypeVar("_T")
 Id = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
+_NUMBERED = "; expected a whole number. Number the images, annotations and categories"
+_PIXELS = "; expected a whole number of pixels"
+
+#: What to do about a member that is no whole number; record sets store numbers.
+_CURES = {
+    "id": _NUMBERED,
+    "image_id": _NUMBERED,
+    "category_id": _NUMBERED,
+    "height": _PIXELS,
+    "width": _PIXELS,
+    "iscrowd": "; expected 0 or 1. Write 1 for a crowd",
+}
+
+
 class _Id(msgspec.Struct):
     id: int
 
@@ -39,9 +53,9 @@ def decode_object(raw: Raw | bytes, decoder: msgspec.json.Decoder[_T]) -> _T:
 
 
 def _cure(message: str) -> str:
-    """Return what to do about ids in quotes, as some tools write them; record sets store numbers."""
-    quoted = re.search(r"got `str` - at `\$\.(?:image_|category_)?id`", message)
-    return "; expected a whole number. Number the images, annotations and categories" if quoted else ""
+    """Return what to do about numbers in quotes or with a fraction, as some tools write them."""
+    place = re.search(r"(?:got `(?:str|float)`|value -?\d+) - at `\$\.(\w+)`", message)
+    return _CURES.get(place[1], "") if place else ""
 
 
 def object_id(raw: Raw | bytes) -> int | None:

@@ -5,6 +5,7 @@ Forms and run lengths are those of `pycocotools`: runs go down the columns and s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
@@ -92,14 +93,15 @@ def _polygon(part: object, number: int) -> tuple[npt.NDArray[np.float64], float]
     except (TypeError, ValueError, OverflowError) as error:
         found = f"polygon {number}: found {_brief(part)}; expected numbers x0, y0, x1, y1, …"
         raise InvalidInputError(found, "bad_polygon") from error
-    if points.ndim != 1 or points.size % 2:
+    # null became NaN, which is also the maximum then.
+    reach = float(np.abs(points).max(initial=0))
+    if points.ndim != 1 or points.size % 2 or math.isnan(reach):
         found = f"polygon {number}: found {_brief(part)}; expected pairs of numbers x0, y0, x1, y1, …"
         raise InvalidInputError(found, "bad_polygon")
     if points.size < 6:
         found = f"polygon {number} has {points.size // 2} point{'s' if points.size != 2 else ''}; expected 3 or more"
         raise InvalidInputError(found, "bad_polygon")
-    reach = float(np.abs(points).max())
-    if not reach <= MAX_COORDINATE:
+    if reach > MAX_COORDINATE:
         raise InvalidInputError(f"polygon {number} has a point far outside any image", "bad_polygon")
     return points, reach
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -14,8 +14,9 @@ from segdata.coco.file import read_coco
 from segdata.errors import Fault, FaultsError, InvalidInputError, OnError, TargetExistsError
 from segdata.files.ownership import check_target_file
 from segdata.files.paths import normal
+from segdata.sources.finder import folded
 from segdata.sources.instances import AnnotatedImage, Segmentation
-from segdata.text import is_unicode, plural
+from segdata.text import is_unicode, plural, quoted
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,21 @@ class Collected:
             objects={name: objects[name] for name in categories},
             crowds=sum(instance.crowd for instance in instances),
             left_out=dict(sorted(sum((image.left_out for image in self.images), others).items())),
-            found=dict(sorted(sum((image.found for image in self.images), Counter[str]()).items())),
+            found=dict(sorted(sum((image.found for image in self.images), _alike(categories)).items())),
             faults=self.faults,
             images_left_out=self.total - len(self.images),
             written=written,
         )
+
+
+def _alike(categories: Sequence[str]) -> Counter[str]:
+    """Count the categories that are probably one: their names differ only by case or blanks."""
+    forms: dict[str, list[str]] = {}
+    for name in categories:
+        forms.setdefault(" ".join(folded(name).split()), []).append(name)
+    several = [names for names in forms.values() if len(names) > 1]
+    alike = "categories that differ only by case or blanks"
+    return Counter({f"{alike} ({', '.join(map(quoted, names))})": len(names) for names in several})
 
 
 def check_target_json(path: Path, *, overwrite: bool) -> None:
@@ -114,19 +125,23 @@ def check_target_json(path: Path, *, overwrite: bool) -> None:
 def collect(source: Path, results: Iterable[AnnotatedImage], on_error: OnError) -> Collected:
     """Return the usable images among `results`, one for each file.
 
+    Of equal results for one file, the first counts. If they differ, the file is left out: nothing says which objects
+    it shows, and those of the others would become background.
+
     Raises:
         FaultsError: for faults, unless skipped, and when no image is left.
     """
-    kept: dict[Path, AnnotatedImage] = {}
+    found: dict[Path, AnnotatedImage] = {}
     faults: list[Fault] = []
-    total = 0
     for result in results:
-        total += 1
         faults += result.faults
-        if result.path in kept:
-            faults.append(Fault("duplicate_image", str(result.path), "is annotated by several files; expected one"))
-        elif result.usable:
-            kept[result.path] = result
+        first = found.setdefault(result.path, result)
+        if first is not result:
+            what = "is annotated by several files, or in several splits; expected one"
+            faults.append(Fault("duplicate_image", str(result.path), what))
+            same = result.usable and result.instances == first.instances
+            found[result.path] = replace(first, usable=first.usable and same)
+    kept = {path: image for path, image in found.items() if image.usable}
     if faults and on_error == "fail":
         raise FaultsError(
             f"{source}: {plural(len(faults), 'fault')}; nothing was written. Correct the annotations, or leave "
@@ -135,7 +150,7 @@ def collect(source: Path, results: Iterable[AnnotatedImage], on_error: OnError) 
         )
     if not kept:
         raise FaultsError(f"{source}: no image is left; expected at least 1 without faults", faults)
-    return Collected(tuple(kept[path] for path in sorted(kept)), tuple(faults), total)
+    return Collected(tuple(kept[path] for path in sorted(kept)), tuple(faults), len(found))
 
 
 def category_names(found: Iterable[AnnotatedImage]) -> tuple[str, ...]:

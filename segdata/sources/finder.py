@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -102,6 +103,11 @@ def no_image(wrong: Sequence[str], count: int, near: str) -> str:
     cure = f"such as {near!r}. Correct the ids." if near else "of images. Correct the ids, or restore the images."
     verb = "matches" if count == 1 else "match"
     return f"{len(wrong)} of {plural(count, 'id')} {verb} no image ({shown}); expected ids {cure}"
+
+
+def folded(name: str) -> str:
+    """Return the form that names share which differ only by case or Unicode form."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def files_below(folder: Path, suffixes: Collection[str] = ()) -> list[Path]:

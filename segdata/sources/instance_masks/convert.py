@@ -8,15 +8,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segdata.coco.file import CrowdMeaning
-from segdata.errors import Fault, OnError, OptionError, collecting
+from segdata.errors import Fault, InvalidInputError, OnError, OptionError, collecting
 from segdata.files.publishing import write_file
 from segdata.images.header import ImageHeader, check_size
 from segdata.images.reading import read_image_header
-from segdata.labels.colormap import VOC_CLASSES
+from segdata.labels.colormap import IGNORE, VOC_CLASSES
 from segdata.parallel import Progress, default_workers, progress_map, silent
-from segdata.sources.coco_export import AnnotationsReport, category_names, check_target_json, collect, encode_coco
+from segdata.sources.coco_export import (
+    AnnotationsReport,
+    Collected,
+    category_names,
+    check_target_json,
+    collect,
+    encode_coco,
+)
 from segdata.sources.instance_masks.meaning import (
     CITYSCAPES,
+    VOID,
     MaskKind,
     Regions,
     cityscapes_objects,
@@ -35,6 +43,9 @@ DEFAULT_CLASS = "object"
 
 #: Endings of Cityscapes' names: of masks, and of images.
 _CITYSCAPES_SUFFIXES = ("_gtFine_instanceIds", "_leftImg8bit")
+
+#: What the report calls masks that are usually masks of one class.
+_BINARY = "masks of only 0 and 255, one object each (mask-map --map binary, then --components, separates the parts)"
 
 
 def masks_to_coco(
@@ -84,7 +95,7 @@ def masks_to_coco(
 
     Raises:
         OptionError: when an option does not fit the kind of masks.
-        InvalidInputError: when there are no masks.
+        InvalidInputError: when there are no masks, or masks of classes contain only 0 and 255.
         FaultsError: when there are faults, unless skipped, or no image is left.
         TargetExistsError: when `dst_path` already exists; only a COCO JSON is replaced.
     """
@@ -107,6 +118,7 @@ def masks_to_coco(
     )
     without_image = (AnnotatedImage(Path(fault.where), faults=(fault,), usable=False) for fault in unpaired)
     found = collect(places[0], [*without_image, *results], on_error)
+    _check_void(kind, places[0], found)
     categories = reader.categories(class_masks) or category_names(found.images)
     root = found.root()
     report = found.report(dst_path, root, categories, +others, written=not dry_run)
@@ -138,6 +150,21 @@ def _check_options(
         raise OptionError("--crowd: only Cityscapes' masks have groups, which are crowds; expected --cityscapes")
 
 
+def _check_void(kind: MaskKind, source: Path, found: Collected) -> None:
+    """Refuse masks of classes that contain only 0 and 255: all of their objects are void.
+
+    Raises:
+        InvalidInputError: when they do.
+    """
+    left_out = sum((image.left_out for image in found.images), Counter[str]())
+    if kind == "components" and list(+left_out) == [VOID] and not any(image.instances for image in found.images):
+        raise InvalidInputError(
+            f"{source}: masks contain only 0 and {IGNORE}, which is void; no object is left. Make {IGNORE} a class "
+            f"with segdata mask-map {source} --map binary --dst_path NEW.",
+            "binary_mask",
+        )
+
+
 @dataclass(frozen=True)
 class _Reader:
     """Reads the masks of an image."""
@@ -161,10 +188,12 @@ class _Reader:
         with collecting(faults, str(masked.image)):
             header = read_image_header(masked.image)
             image = replace(image, height=header.height, width=header.width)
+            image.found["images turned by EXIF"] += header.orientation != 1
         for path, folder in masked.masks if not faults else ():
             with collecting(faults, str(path)):
                 regions = self._regions(_values(path, header), folder, masked.class_mask, header)
                 image.left_out.update(regions.left_out)
+                image.found[_BINARY] += self.kind == "objects" and not folder and [*regions.category] == [IGNORE]
                 image = replace(image, instances=(*image.instances, *self._objects(regions, image)))
         return replace(image, faults=tuple(faults), usable=not faults)
 

@@ -34,6 +34,9 @@ CITYSCAPES = {
 }
 _PER_CLASS = 1000
 
+#: What reports call pixels of no object.
+VOID = "void pixels"
+
 
 @dataclass(frozen=True)
 class Regions:
@@ -61,14 +64,17 @@ def objects_by_class(values: Values, classes: Values, names: Sequence[str]) -> R
     """Return the objects of a mask, as VOC's ``SegmentationObject``, whose classes are in another mask.
 
     Args:
-        values: ``(H, W)``, the number of the object; 0 is background, 255 is void.
+        values: ``(H, W)``, the number of the object; 0 is background, 255 is void unless there are higher numbers.
         classes: ``(H, W)``, the class of each pixel; 255 is void.
         names: class names by id; 0 is background.
 
     Raises:
         FaultsError: when the pixels of an object have several classes, class 0 or an unknown one.
     """
-    inside = (values > 0) & (values != IGNORE) & (classes != IGNORE)
+    void = (values > 0) & (classes == IGNORE)
+    if values.max() <= IGNORE:
+        void |= values == IGNORE
+    inside = (values > 0) & ~void
     found: dict[int, list[int]] = {}
     # One number for each pair sorts much faster than pairs.
     base = int(classes.max()) + 1
@@ -82,8 +88,8 @@ def objects_by_class(values: Values, classes: Values, names: Sequence[str]) -> R
     ]
     if faults:
         raise FaultsError(f"{plural(len(faults), 'object')} without one class", faults)
-    left_out = Counter({"void pixels": int(np.count_nonzero(values == IGNORE))})
-    return Regions(values, {value: names[ids[0]] for value, ids in found.items()}, left_out=left_out)
+    left_out = Counter({VOID: int(np.count_nonzero(void))})
+    return Regions(np.where(void, 0, values), {value: names[ids[0]] for value, ids in found.items()}, left_out=left_out)
 
 
 def connected_objects(values: Values, names: Sequence[str]) -> Regions:
@@ -99,7 +105,7 @@ def connected_objects(values: Values, names: Sequence[str]) -> Regions:
             "value_outside_classes",
         )
     parts, class_of = number_parts(values, IGNORE)
-    left_out = Counter({"void pixels": int(np.count_nonzero(values == IGNORE))})
+    left_out = Counter({VOID: int(np.count_nonzero(values == IGNORE))})
     return Regions(parts, {part: names[id_] for part, id_ in enumerate(class_of, start=1)}, left_out=left_out)
 
 

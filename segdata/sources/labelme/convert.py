@@ -16,9 +16,9 @@ from segdata.parallel import Progress, default_workers, progress_map, silent
 from segdata.sources.coco_export import AnnotationsReport, category_names, check_target_json, collect, encode_coco
 from segdata.sources.finder import files_below
 from segdata.sources.instances import AnnotatedImage, Instance, crowd_over, read_upright
-from segdata.sources.labelme.document import Document, ToolShape, embedded_image, read_document
+from segdata.sources.labelme.document import Document, ToolShape, annotated_size, embedded_image, read_document
 from segdata.sources.labelme.images import ImageFinder
-from segdata.sources.labelme.shapes import check_shape, object_of
+from segdata.sources.labelme.shapes import check_shape, extent, object_of
 
 #: Labels of labelme's examples: pixels of unknown class, and pixels that belong to no object.
 VOID_LABEL = "__ignore__"
@@ -148,7 +148,7 @@ class _Reader:
             if document.shapes is None:
                 return None
             path, header, found = self._image(document, file, name)
-            check_size(header.shape, (document.image_height, document.image_width), "its JSON is for")
+            check_size(header.shape, annotated_size(document), "its JSON is for")
             # Written again if it is there: it may be from an earlier run, and the image in the JSON another one now.
             embedded = file if found[_TAKEN_OUT] else None
             image = AnnotatedImage(path, *header.shape, found=found, embedded=embedded)
@@ -190,7 +190,7 @@ class _Reader:
             with collecting(faults, f"{name}: shape {', '.join(map(str, numbers))} ({shapes[0].kind}, {label!r})"):
                 instances.append(self._object(shapes, image))
             if len(faults) > before:
-                points = [point for shape in shapes for point in shape.points]
+                points = [point for shape in shapes for point in extent(shape, self.line_width)]
                 usable &= bool(points) and (label in self.categories or not self.categories)
                 instances += crowd_over(label, points, image.height, image.width) if usable else ()
         flags = [document.flags, *(shape.flags for shape in document.shapes or ())]

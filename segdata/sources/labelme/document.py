@@ -80,6 +80,20 @@ def embedded_image(document: Document) -> bytes:
     return _decode("imageData", document.image_data or "")
 
 
+def annotated_size(document: Document) -> tuple[int | None, int | None]:
+    """Return height and width of the image that was annotated; None where the JSON does not tell.
+
+    Files of labelme 3 tell it only by the image in them.
+    """
+    stated = document.image_height, document.image_width
+    if None not in stated or not document.image_data:
+        return stated
+    try:
+        return read_image_header(embedded_image(document)).shape
+    except InvalidInputError:
+        return stated
+
+
 def embedded_mask(shape: ToolShape) -> npt.NDArray[np.bool_]:
     """Return the mask of a shape, ``(H, W)`` of its box.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from segdata.errors import InvalidInputError
+from segdata.sources.finder import folded
 
 
 class ImageFinder:
@@ -38,7 +38,7 @@ class ImageFinder:
             if (here / part).exists():
                 here /= part
                 continue
-            names = self._listing(here).get(_folded(part), [])
+            names = self._listing(here).get(folded(part), [])
             if len(names) > 1:
                 raise InvalidInputError(f"{path}: is one of {', '.join(names)} in {here}; expected one file")
             if not names:
@@ -51,12 +51,8 @@ class ImageFinder:
             listing: dict[str, list[str]] = {}
             try:
                 for name in sorted(path.name for path in folder.iterdir()):
-                    listing.setdefault(_folded(name), []).append(name)
+                    listing.setdefault(folded(name), []).append(name)
             except OSError:
                 listing = {}
             self._listings[folder] = listing
         return self._listings[folder]
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()

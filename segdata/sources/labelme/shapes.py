@@ -17,6 +17,7 @@ from segdata.coco.rle import Rle
 from segdata.errors import InvalidInputError
 from segdata.sources.instances import Instance, Segmentation, make_instance
 from segdata.sources.labelme.document import ToolShape, embedded_mask
+from segdata.text import plural
 
 #: Number of points by shape: at least, at most. X-AnyLabeling writes rectangles of four points and rotations.
 _POINTS = {
@@ -31,6 +32,7 @@ _POINTS = {
 }
 _POLYGONS = ("polygon", "rectangle", "oriented_rectangle", "rotation")
 _LINES = ("line", "linestrip")
+_DRAWN = (*_LINES, "circle", "mask")
 
 #: Points may be outside the image by this many times its longer side; Pillow takes minutes for larger circles.
 _OUTSIDE = 2
@@ -46,12 +48,23 @@ def check_shape(shape: ToolShape, height: int, width: int, line_width: int | Non
     if shape.kind in _LINES and line_width is None:
         raise InvalidInputError("has no area; expected a width. Set it with --line_width.", "no_segmentation")
     if not high:
-        raise InvalidInputError(f"has no mask; expected {', '.join(_POINTS)}", "no_segmentation")
+        raise InvalidInputError(f"a {shape.kind} has no mask; expected {', '.join(_POINTS)}", "no_segmentation")
     if not low <= len(shape.points) <= high or (shape.kind == "rectangle" and len(shape.points) == 3):
         expected = f"{low} or more" if high == math.inf else str(low) if low == high else f"{low} or {high:g}"
-        raise InvalidInputError(f"has {len(shape.points)} points; expected {expected}", "bad_polygon")
+        raise InvalidInputError(f"has {plural(len(shape.points), 'point')}; expected {expected}", "bad_polygon")
     if np.abs(shape.points).max() > (1 + _OUTSIDE) * max(height, width):
         raise InvalidInputError("has a point far outside the image", "bad_polygon")
+
+
+def extent(shape: ToolShape, line_width: int | None) -> list[tuple[float, float]]:
+    """Return points whose box contains what a shape may cover, as far as it is known."""
+    reach = (line_width or 0) / 2 if shape.kind in _LINES else 0.0
+    points = shape.points
+    if shape.kind == "circle" and len(points) == 2:
+        points, reach = points[:1], math.dist(*points)
+    # What labelme draws includes the pixels at its right and lower end.
+    end = reach + (shape.kind in _DRAWN)
+    return [corner for x, y in points for corner in ((x - reach, y - reach), (x + end, y + end))]
 
 
 def object_of(shapes: Sequence[ToolShape], height: int, width: int, line_width: int | None) -> Instance:

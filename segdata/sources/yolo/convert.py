@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from segdata.files.ownership import check_inputs_outside, check_target_directory
 from segdata.files.publishing import staged_directory
 from segdata.parallel import Progress, default_workers, progress_map, silent
 from segdata.sources.coco_export import AnnotationsReport, collect, encode_coco
+from segdata.sources.finder import folded
 from segdata.sources.instances import AnnotatedImage, read_upright
 from segdata.sources.yolo.labels import read_objects
-from segdata.sources.yolo.layout import CLASSES_FILE, label_path, read_yolo
+from segdata.sources.yolo.layout import CLASSES_FILE, LABEL_SUFFIX, label_path, read_yolo
 
 
 def yolo_seg(
@@ -58,8 +59,9 @@ def yolo_seg(
         raise InvalidInputError(
             f"{src_path}: no image has a label file, such as {label_path(every[0])}; expected labels beside images"
         )
+    unpaired = _label_files({label.parent for label in labels}) - labels
     results = progress_map(
-        partial(_read_image, layout.names),
+        partial(_read_image, layout.names, {folded(str(path)): path.name for path in unpaired}),
         every,
         total=len(every),
         label="labels",
@@ -79,20 +81,30 @@ def yolo_seg(
         with staged_directory(dst_path, overwrite=overwrite) as staging:
             for name, content in data.items():
                 (staging / name).write_bytes(content)
-    unpaired = {path for folder in {label.parent for label in labels} for path in folder.glob("*.txt")} - labels
-    others = Counter({"label files without an image": sum(path.name != CLASSES_FILE for path in unpaired)})
+    others = Counter({"label files without an image": len(unpaired)})
     return found.report(dst_path, root, layout.names, others, files=files, written=not dry_run)
 
 
-def _read_image(names: Sequence[str], path: Path) -> AnnotatedImage:
+def _label_files(folders: Iterable[Path]) -> set[Path]:
+    every = (path for folder in folders for path in folder.glob("*"))
+    return {path for path in every if path.suffix.lower() == LABEL_SUFFIX and path.name != CLASSES_FILE}
+
+
+def _read_image(names: Sequence[str], unpaired: Mapping[str, str], path: Path) -> AnnotatedImage:
+    """Return the objects and faults of an image; `unpaired` are label files without an image, by folded path."""
     faults: list[Fault] = []
     with collecting(faults, str(path)):
         header = read_upright(path)
         image = AnnotatedImage(path, *header.shape)
         label = label_path(path)
         # A link that leads nowhere, or a FIFO, is a fault and not an image without objects.
-        if not os.path.lexists(label):
-            image.found["images without a label file"] += 1
-            return image
-        return read_objects(image, label, names)
+        if os.path.lexists(label):
+            return read_objects(image, label, names)
+        if near := unpaired.get(folded(str(label))):
+            raise InvalidInputError(
+                f"has no label file {label.name}, but there is {near}; expected the same name. Rename the file.",
+                "missing_label",
+            )
+        image.found["images without a label file"] += 1
+        return image
     return AnnotatedImage(path, faults=tuple(faults), usable=False)

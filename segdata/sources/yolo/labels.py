@@ -20,6 +20,12 @@ _LABEL_BYTES = 64 << 20
 #: Coordinates may exceed the image by 1%, as Ultralytics allows.
 _TOLERANCE = 0.01
 
+#: Numbers in a line of a box: class, center and size, and perhaps the confidence of a prediction.
+_BOX = (5, 6)
+
+#: Coordinates that exceed the image by more are no shares, but pixels or the id of a track: they tell no place.
+_FAR = 0.5
+
 
 def read_objects(image: AnnotatedImage, label: Path, names: Sequence[str]) -> AnnotatedImage:
     """Return `image` with the objects and faults of its label file.
@@ -36,7 +42,7 @@ def read_objects(image: AnnotatedImage, label: Path, names: Sequence[str]) -> An
     faults: list[Fault] = []
     usable = True
     seen = set[tuple[str, ...]]()
-    for number, line in enumerate(_text(label).split("\n"), start=1):
+    for number, line in enumerate(_text(label).splitlines(), start=1):
         tokens = tuple(line.split())
         if not tokens or tokens in seen:
             image.left_out["repeated lines"] += bool(tokens)
@@ -46,8 +52,8 @@ def read_objects(image: AnnotatedImage, label: Path, names: Sequence[str]) -> An
             instances.append(_object(tokens, names, image))
             continue
         crowd = _crowd(tokens, names, image)
-        usable &= crowd is not None
-        instances += crowd or ()
+        usable &= bool(crowd)
+        instances += crowd
     return replace(image, instances=tuple(instances), faults=tuple(faults), usable=usable)
 
 
@@ -69,7 +75,7 @@ def _object(tokens: Sequence[str], names: Sequence[str], image: AnnotatedImage) 
     category = _category(values, names)
     if category is None:
         raise InvalidInputError(f"class {tokens[0]}; expected 0 to {len(names) - 1}", "value_outside_classes")
-    if len(values) == 5:
+    if len(values) in _BOX:
         raise InvalidInputError("has only a box; expected a polygon of 3 or more points", "no_segmentation")
     if len(values) < 7 or len(values) % 2 == 0:
         raise InvalidInputError(
@@ -80,16 +86,18 @@ def _object(tokens: Sequence[str], names: Sequence[str], image: AnnotatedImage) 
             f"coordinates from {min(values[1:]):g} to {max(values[1:]):g}; expected shares of width and height, 0 to 1",
             "bad_polygon",
         )
-    return make_instance(category, [_points(values, image).ravel().tolist()], image.height, image.width)
+    return make_instance(category, [_pixels(values[1:], image).ravel().tolist()], image.height, image.width)
 
 
-def _crowd(tokens: Sequence[str], names: Sequence[str], image: AnnotatedImage) -> tuple[Instance, ...] | None:
-    """Return the crowd for a faulty line; None if its class or its place is not known."""
+def _crowd(tokens: Sequence[str], names: Sequence[str], image: AnnotatedImage) -> tuple[Instance, ...]:
+    """Return the crowd for a faulty line; nothing if its class or its place in the image is not known."""
     values = _numbers(tokens)
     category = _category(values, names) if values else None
-    if values is None or category is None or not len(values) >= 3:
-        return None
-    return crowd_over(category, _points(values, image), image.height, image.width)
+    if values is None or category is None or len(values) < 3:
+        return ()
+    if not -_FAR <= min(values[1:]) <= max(values[1:]) <= 1 + _FAR:
+        return ()
+    return crowd_over(category, _pixels(_ends(values), image), image.height, image.width)
 
 
 def _numbers(tokens: Sequence[str]) -> list[float] | None:
@@ -105,12 +113,15 @@ def _category(values: Sequence[float], names: Sequence[str]) -> str | None:
     return names[int(index)] if index.is_integer() and 0 <= index < len(names) else None
 
 
-def _points(values: Sequence[float], image: AnnotatedImage) -> npt.NDArray[np.float64]:
-    """Return the points of a polygon, or the corners of a box (center and size), ``(N, 2)`` in pixels."""
-    if len(values) == 5:
-        x, y, width, height = values[1:]
-        ends = [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
-    else:
-        ends = list(values[1 : len(values) - (len(values) + 1) % 2])
-    shares: npt.NDArray[np.float64] = np.array(ends, np.float64).reshape(-1, 2)
-    return shares * np.array((image.width, image.height), np.float64)
+def _ends(values: Sequence[float]) -> Sequence[float]:
+    """Return x and y of the points of a polygon, or of the corners of a box."""
+    if len(values) not in _BOX:
+        return values[1 : len(values) - (len(values) + 1) % 2]
+    x, y, width, height = values[1:5]
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def _pixels(shares: Sequence[float], image: AnnotatedImage) -> npt.NDArray[np.float64]:
+    """Return points ``(N, 2)`` in pixels."""
+    points: npt.NDArray[np.float64] = np.array(shares, np.float64).reshape(-1, 2)
+    return points * np.array((image.width, image.height), np.float64)

@@ -28,6 +28,9 @@ SPLITS = {"train": ("train",), "val": ("val", "validation"), "test": ("test",)}
 
 CLASSES_FILE = "classes.txt"
 
+#: End of the names of label files.
+LABEL_SUFFIX = ".txt"
+
 
 @dataclass(frozen=True)
 class YoloLayout:
@@ -93,7 +96,7 @@ def label_path(image: Path) -> Path:
     if "images" in parts:
         last = len(parts) - 1 - parts[::-1].index("images")
         parts[last] = "labels"
-    return Path(*parts, f"{image.stem}.txt")
+    return Path(*parts, f"{image.stem}{LABEL_SUFFIX}")
 
 
 def _find_yaml(folder: Path) -> Path | None:

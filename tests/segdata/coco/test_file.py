@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 
 import msgspec
@@ -103,6 +104,37 @@ def test_a_byte_order_mark_is_no_fault(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (gzip.compress, "is compressed; expected JSON. Unpack it with gunzip"),
+        (lambda data: data.decode().encode("utf-16"), "is UTF-16 or UTF-32 text; expected UTF-8. Save it as UTF-8"),
+        (lambda data: b"\xfe\xff" + data.decode().encode("utf-16-be"), "is UTF-16 or UTF-32 text"),
+        (lambda data: data.decode().encode("utf-32"), "is UTF-16 or UTF-32 text"),
+        (lambda data: data + b"\xff", "not UTF-8 text (near byte"),
+    ],
+)
+def test_another_encoding_is_refused_with_the_cure(tmp_path, change, sentence):
+    path = tmp_path / "a.json"
+    path.write_bytes(change(json.dumps(MEMBERS).encode()))
+    with pytest.raises(InvalidInputError) as caught:
+        read_coco(path)
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("crowd", [2, -1, 0.5, "1"])
+def test_a_crowd_flag_that_is_neither_0_nor_1_is_refused(tmp_path, crowd):
+    annotation = {"id": 1, "image_id": 20, "category_id": 2, "iscrowd": crowd}
+    path = write(tmp_path / "a.json", without(annotations=[annotation]))
+    with pytest.raises(FaultsError) as caught:
+        read_coco(path)
+    (fault,) = caught.value.faults
+    assert fault.where == "annotations[0]" and "`$.iscrowd`; expected 0 or 1." in fault.what
+    faults = []
+    assert not read_coco(path, faults=faults).annotations.raw
+    assert faults == [fault]
+
+
+@pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("", "is empty; expected COCO instances"),
@@ -135,6 +167,9 @@ def test_a_missing_file_is_refused_with_a_sentence(tmp_path):
         ("images", [{"id": 1}], r"images\[0\]: Object missing required field `file_name`"),
         ("images", [{"id": "1", "file_name": "a"}], r"images\[0\]: Expected `int`, got `str`"),
         ("images", [{"id": 2**63, "file_name": "a"}], r"images\[0\]: "),
+        ("images", [{"id": 1.0, "file_name": "a"}], r"got `float` - at `\$.id`; expected a whole number. Number"),
+        ("images", [{"id": 1, "file_name": "a", "width": 6.0}], r"at `\$.width`; expected a whole number of pixels"),
+        ("images", [{"id": 1, "file_name": "a", "height": "4"}], r"at `\$.height`; expected a whole number of pixels"),
         ("categories", [{"id": 1}], r"categories\[0\]: Object missing required field `name`"),
         ("categories", [{"id": 1, "name": "a"}, 7], r"categories\[1\]: Expected `object`, got `int`"),
         ("annotations", [{"id": 1, "image_id": 1}], r"annotations\[0\]: .*`category_id`"),

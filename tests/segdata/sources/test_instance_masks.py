@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,46 @@ def test_voc_objects_get_their_class_and_void_belongs_to_none(save: Save, conver
     (tmp_path / "classes" / "a.png").unlink()
     (fault,) = faults_of(convert, class_masks=tmp_path / "classes")
     assert "has no mask of classes" in str(fault)
+
+
+def test_a_part_of_an_object_whose_class_is_void_belongs_to_none(save: Save, convert: Any, tmp_path: Path) -> None:
+    objects, classes = ids(1, 2, 3, dtype=np.uint8), ids(15, 255, 3, dtype=np.uint8)
+    classes[2, 3:13] = 255
+    palette(save(ids(0)), objects)
+    palette(tmp_path / "classes" / "a.png", classes)
+    found, report = convert(class_masks=tmp_path / "classes")
+    expected = [(objects == value) & (classes != 255) for value in (1, 3)]
+    assert [item["name"] for item in found] == ["person", "bird"]
+    assert all(np.array_equal(pixels(item), mask) for item, mask in zip(found, expected, strict=True))
+    assert report.left_out == {"void pixels": 10 + int((objects == 2).sum())}
+
+
+def test_255_is_an_object_among_higher_numbers(save: Save, convert: Any, tmp_path: Path) -> None:
+    objects = ids(254, 255, 256)
+    save(objects)
+    palette(tmp_path / "classes" / "a.png", ids(15, 15, 3, dtype=np.uint8))
+    found, report = convert(class_masks=tmp_path / "classes")
+    assert all(np.array_equal(pixels(item), objects == 254 + n) for n, item in enumerate(found))
+    assert (report.objects["person"], report.objects["bird"], +Counter(report.left_out)) == (2, 1, {})
+
+
+def test_masks_of_0_and_255_are_never_taken_for_masks_without_objects(save: Save, convert: Any) -> None:
+    save(ids(255, 255, 255, dtype=np.uint8))
+    with pytest.raises(InvalidInputError, match="masks contain only 0 and 255") as caught:
+        convert(kind="components")
+    assert caught.value.code == "binary_mask"
+    found, report = convert()
+    assert len(found) == 1
+    (counted,) = report.found.items()
+    assert counted[0].startswith("masks of only 0 and 255, one object each") and counted[1] == 1
+
+
+def test_turned_images_are_counted(save: Save, convert: Any, tmp_path: Path) -> None:
+    save(ids(1, 2))
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.new("RGB", (SHAPE[1], SHAPE[0])).save(tmp_path / "images" / "a.jpg", exif=exif)
+    assert convert()[1].found["images turned by EXIF"] == 1
 
 
 def test_cityscapes(save: Save, convert: Any) -> None:

@@ -195,6 +195,16 @@ def test_categories_are_sorted_or_in_the_order_of_the_names(write: Write, conver
     assert report.objects == {"zebra": 1, "yak": 0, "bee": 1, "ant": 1}
 
 
+def test_labels_that_are_probably_one_are_counted(write: Write, convert: Any) -> None:
+    write(shape("Cat"), shape("cat "), shape("big  dog"), shape("big dog"), shape("cow"))
+    _, report = convert()
+    assert report.objects == {"Cat": 1, "big  dog": 1, "big dog": 1, "cat ": 1, "cow": 1}
+    assert report.found == {
+        "categories that differ only by case or blanks ('Cat', 'cat ')": 2,
+        "categories that differ only by case or blanks ('big  dog', 'big dog')": 2,
+    }
+
+
 def test_regions_without_a_class_are_left_out_and_counted(write: Write, convert: Any) -> None:
     write(shape(), shape("__ignore__"), shape("_background_"), shape("unsure"))
     _, report = convert(ignore_labels=("unsure",))
@@ -244,6 +254,36 @@ def test_a_bad_shape_becomes_a_crowd_over_its_box(write: Write, convert: Any) ->
     assert [(item["bbox"], item["category_id"]) for item in crowds] == [([20, 10, 10, 5], 2), ([50, 30, 1, 1], 2)]
     assert isinstance(crowds[0]["segmentation"]["counts"], str)
     assert (report.crowds, report.objects, len(report.faults)) == (2, {"cat": 1, "dog": 0}, 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "points", "more"),
+    [
+        ("circle", [[20, 20], [30, 20]], {}),
+        ("line", [[10, 10], [30, 20]], {}),
+        ("linestrip", [[10, 10], [30, 20], [12, 31]], {}),
+        ("mask", [[5, 6], [24, 25]], {"mask": encoded(np.ones((20, 20), bool))}),
+        ("rectangle", [[24, 25], [5, 6]], {}),
+        ("polygon", SQUARE, {}),
+    ],
+)
+def test_the_crowd_covers_all_that_the_shape_would(
+    write: Write, convert: Any, kind: str, points: Any, more: dict[str, Any]
+) -> None:
+    good = shape("dog", points, kind, group_id=1, **more)
+    write(good)
+    (whole,) = convert(line_width=6)[0]["annotations"]
+    # A point makes the group a fault.
+    write(good, shape("dog", points[:1], "point", group_id=1))
+    (crowd,) = convert(line_width=6, on_error="skip")[0]["annotations"]
+    object_, around = (decode_rle(to_rle(item["segmentation"], HEIGHT, WIDTH)) for item in (whole, crowd))
+    assert crowd["iscrowd"] == 1 and not (object_ & ~around).any()
+
+
+def test_the_crowd_of_a_circle_that_reaches_far_outside_covers_it(write: Write, convert: Any) -> None:
+    write(shape(), shape("dog", [[30, 20], [1000, 20]], "circle"))
+    crowd = convert(on_error="skip")[0]["annotations"][1]
+    assert (crowd["iscrowd"], crowd["bbox"]) == (1, [0, 0, WIDTH, HEIGHT])
 
 
 @pytest.mark.parametrize(
@@ -347,6 +387,27 @@ def test_an_image_with_two_files_is_refused(write: Write, convert: Any) -> None:
     assert fault.code == "duplicate_image" and "a.jpg" in fault.where
 
 
+@pytest.mark.parametrize(
+    ("second", "images"),
+    [
+        ([shape("dog")], ["b.jpg"]),
+        ([shape()], ["a.jpg", "b.jpg"]),
+        ([shape(), shape(kind="points", points=[])], ["b.jpg"]),
+    ],
+    ids=["another object", "the same", "no place"],
+)
+def test_no_object_of_an_image_with_two_files_becomes_background(
+    write: Write, convert: Any, second: list[Shape], images: list[str]
+) -> None:
+    write(shape(), name="a")
+    write(*second, name="a2", image=False, imagePath="a.jpg")
+    write(shape(), name="b")
+    document, report = convert(on_error="skip")
+    assert [image["file_name"] for image in document["images"]] == images
+    assert len(document["annotations"]) == len(images) and report.images_left_out == 2 - len(images)
+    assert "duplicate_image" in {fault.code for fault in report.faults}
+
+
 def test_an_embedded_image_is_written_beside_the_json(write: Write, convert: Any, tmp_path: Path) -> None:
     data = photo(tmp_path / "photo.png").read_bytes()
     write(shape(), name="sub/a.b", image=False, imagePath="gone.jpg", imageData=base64.b64encode(data).decode())
@@ -391,6 +452,19 @@ def test_files_of_version_3_and_flags(write: Write, convert: Any, tmp_path: Path
     members, report = convert()
     assert len(members["annotations"]) == 2
     assert report.found == {"flag night, ignored": 1, "flag occluded, ignored": 1}
+
+
+@pytest.mark.parametrize(("size", "usable"), [((WIDTH, HEIGHT), True), ((2 * WIDTH, 2 * HEIGHT), False), (None, True)])
+def test_the_image_in_a_file_without_sizes_tells_the_size(
+    write: Write, convert: Any, tmp_path: Path, size: tuple[int, int] | None, usable: bool
+) -> None:
+    inner = base64.b64encode(photo(tmp_path / "inner.jpg", *size).read_bytes()).decode() if size else "%%%"
+    write(shape(), imageHeight=None, imageWidth=None, imageData=inner)
+    if usable:
+        assert len(convert()[0]["annotations"]) == 1
+    else:
+        (fault,) = refused(convert)
+        assert str(fault) == "a.json: 60 x 40 pixels, but its JSON is for 120 x 80" and fault.code == "size_mismatch"
 
 
 def test_an_oriented_rectangle_of_version_7(write: Write, convert: Any) -> None:

@@ -219,6 +219,8 @@ def test_no_label_files_at_all_is_a_wrong_layout(add: Add, tmp_path: Path) -> No
 def test_an_image_in_two_splits_is_refused(usual: Path, tmp_path: Path) -> None:
     (usual / "data.yaml").write_text("train: images/train\nval: [images/val, images/train]\nnames: [cat, dog]\n")
     assert {fault.code for fault in faults_of(usual, tmp_path / "out")} == {"duplicate_image"}
+    report = yolo_seg(usual, tmp_path / "out", on_error="skip")
+    assert (list(report.samples_by_file.values()), report.images_left_out) == ([2, 1], 0)
 
 
 def test_a_turned_or_missing_image_is_refused(add: Add, usual: Path, tmp_path: Path) -> None:
@@ -251,3 +253,44 @@ def test_roboflows_export_of_boxes(real_data: Path, tmp_path: Path) -> None:
     }
     report = yolo_seg(tmp_path / "data.yaml", tmp_path / "out", on_error="skip")
     assert (report.samples, report.crowds, sum(report.objects.values())) == (3, 4, 0)
+
+
+def test_a_predicted_box_becomes_a_crowd_over_the_box(add: Add, tmp_path: Path) -> None:
+    add(TRIANGLE, "0 0.5 0.5 0.25 0.4 0.97")
+    add(SQUARE, split="val", name="b")
+    report = yolo_seg(tmp_path / "set", tmp_path / "out", on_error="skip")
+    crowd = read(tmp_path / "out")["annotations"][1]
+    assert (crowd["bbox"], crowd["iscrowd"], crowd["area"]) == ([30, 15, 20, 20], 1, 400)
+    assert "has only a box" in report.faults[0].what
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["0 10 20 30 20 30 40", "0 0.9 0.9 30 20 30 40", "0 1.2 1.2 1.4 1.2 1.4 1.4", "0 0.5 0.5 0.2 0.2 0.9 12"],
+    ids=["pixels", "some pixels", "outside", "track"],
+)
+def test_an_object_whose_place_is_not_known_never_becomes_background(add: Add, tmp_path: Path, line: str) -> None:
+    add(TRIANGLE, line)
+    add(SQUARE, name="b")
+    add(SQUARE, split="val", name="c")
+    report = yolo_seg(tmp_path / "set", tmp_path / "out", on_error="skip")
+    assert [image["file_name"] for image in read(tmp_path / "out")["images"]] == ["train/b.jpg"]
+    assert (report.images_left_out, len(report.faults)) == (1, 1)
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_each_line_is_an_object(add: Add, usual: Path, tmp_path: Path, ending: str) -> None:
+    # An odd number of triangles: joined, their numbers would be a polygon.
+    lines = [TRIANGLE, SQUARE, "1 0.1 0.2 0.9 0.3 0.4 0.9"]
+    label_path(add(*lines)).write_bytes(ending.join(lines).encode())
+    yolo_seg(usual, tmp_path / "out")
+    assert [item["category_id"] for item in read(tmp_path / "out")["annotations"]] == [1, 2, 2]
+
+
+@pytest.mark.parametrize("name", ["B.txt", "b.TXT"])
+def test_a_label_file_in_another_case_is_not_taken_for_none(add: Add, usual: Path, tmp_path: Path, name: str) -> None:
+    (usual / "labels" / "train" / name).write_text(TRIANGLE)
+    (fault,) = faults_of(usual, tmp_path / "out")
+    assert fault.where.endswith("images/train/b.jpg") and f"but there is {name}" in fault.what
+    report = yolo_seg(usual, tmp_path / "out", on_error="skip")
+    assert (report.samples, report.images_left_out) == (2, 1)

@@ -179,7 +179,10 @@ def test_an_ignored_box_covers_every_pixel_that_it_touches(source):
     assert np.count_nonzero(mask) == 7 * 5
 
 
-@pytest.mark.parametrize("bbox", [None, [], [5, 5, 4], [5, 5, 0, 4], [5, 5, 1e-7, 4], [90, 5, 4, 4], "5 5 4 4"])
+@pytest.mark.parametrize(
+    "bbox",
+    [None, [], [5, 5, 4], [5, 5, 0, 4], [5, 5, 1e-7, 4], [90, 5, 4, 4], "5 5 4 4", [0.25, 0.5, 0.75, 0.5]],
+)
 def test_an_image_is_left_out_if_nothing_says_where_the_object_is(source, bbox):
     images = [{"id": id_, "file_name": f"{id_}.jpg", "height": HEIGHT, "width": WIDTH} for id_ in (1, 2)]
     bad = boxed(7, segmentation=[], bbox=bbox)
