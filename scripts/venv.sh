@@ -45,10 +45,12 @@ make_venv() {
     fi
     if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
         echo "Installing segdata$extras and its dependencies into $folder"
+        # Most modules are never imported: Python compiles each one when it is.
         if [ -x "$folder/bin/pip" ]; then
-            "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".$extras"
+            "$folder/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check --editable ".$extras"
         else
-            "$python" -m pip --python "$folder/bin/python" install --quiet --disable-pip-version-check --editable ".$extras"
+            "$python" -m pip --python "$folder/bin/python" install --quiet --no-compile --disable-pip-version-check \
+                --editable ".$extras"
         fi
         echo "$wanted" > "$stamp"
     fi
