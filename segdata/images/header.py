@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segdata.errors import Code, InvalidInputError
+from segdata.images.corrections import check_stored_depth, correct_bmp
 from segdata.regular import read_start
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
 
 #: File name extensions of images, in lower case; they match in any case.
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
@@ -32,6 +33,9 @@ _HEAD = 1024
 
 #: Tag 0x0112 of EXIF 2.32: how to rotate the stored pixels for display; 1 means no rotation.
 _ORIENTATION = 0x0112
+
+#: Pillow's names of the EXIF data of a PNG: its own chunk, and the text that ImageMagick wrote before there was one.
+_PNG_EXIF = ("exif", "Raw profile type exif")
 
 #: Pillow's modes with 8 bits in each band, or fewer that the decoder stretches to 8; alpha is dropped.
 _EIGHT_BIT = {"1": 1, "L": 1, "LA": 1, "P": 3, "PA": 3, "RGB": 3, "RGBA": 3, "RGBX": 3}
@@ -127,24 +131,29 @@ def head_of(image: Path | bytes) -> bytes:
     return read_start(image, _HEAD)
 
 
-def open_pillow(image: Path | bytes) -> Image:
+def open_pillow(image: Path | bytes) -> ImageFile:
     """Open an image with Pillow; only its header is read."""
     from PIL import Image
 
-    return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image, formats=_FORMATS)
+    opened = Image.open(io.BytesIO(image) if isinstance(image, bytes) else image, formats=_FORMATS)
+    if opened.format == "BMP":
+        correct_bmp(opened, head_of(image))
+    return opened
 
 
-def pillow_header(opened: Image, head: bytes) -> ImageHeader:
+def pillow_header(opened: ImageFile, head: bytes) -> ImageHeader:
     """Return the header of an image that is opened with Pillow.
 
     Raises:
-        InvalidInputError: when the image has several frames, or colors that are not gray or RGB.
+        InvalidInputError: when the image has several frames, colors that are not gray or RGB, or samples that Pillow
+            would change.
     """
     # A camera's JPEG may be followed by previews (MPO); the first image is the picture.
     if opened.format != "MPO" and (frames := getattr(opened, "n_frames", 1)) > 1:
         raise InvalidInputError(
             f"contains {frames} images; expected one. Save each in its own file.", "unsupported_image"
         )
+    check_stored_depth(opened, head)
     mode, dtype = opened.mode, "uint8"
     if head.startswith(PNG_START) and head[24] == 16:
         # Pillow reads 16-bit color as 8-bit. PNG specification, section 11.2.2: byte 24 is the bit depth.
@@ -206,8 +215,8 @@ def _kind(error: Exception, image: Path | bytes) -> Code:
 
 
 def _orientation(image: Any) -> int:
-    # Pillow decodes a complete PNG to find EXIF data after the pixels; cameras write JPEG.
-    if image.format == "PNG":
+    # Pillow decodes a complete PNG to find EXIF data after the pixels; programs write it before them.
+    if image.format == "PNG" and not {*_PNG_EXIF} & {*image.info}:
         return 1
     try:
         return int(image.getexif().get(_ORIENTATION, 1))

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InvalidInputError
+from segdata.images.corrections import ppm_highest
 from segdata.images.header import PNG_START, TIFF_STARTS, head_of, image_error, open_pillow, pillow_header, unsupported
 from segdata.images.tiff import Stack, open_stack
 from segdata.images.tiff_pixels import PageForm
@@ -81,7 +82,8 @@ def stored_page(stack: Stack, index: int, form: PageForm) -> StoredImage:
         InvalidInputError: see `Stack.read`.
     """
     palette = stack.palette(index) if form.color == "palette" else None
-    return StoredImage(stack.read(index, form), form.bits, palette, white_is_zero="0 is white" in form.color)
+    samples = stack.read(index, form)
+    return StoredImage(samples, form.bits, palette, form.lossy, "0 is white" in form.color)
 
 
 def _read_tiff(image: Path | bytes) -> StoredImage:
@@ -97,6 +99,10 @@ def _read_by_pillow(image: Path | bytes, head: bytes) -> StoredImage:
     # Opening checks the size that the header claims before memory is taken.
     with open_pillow(image) as opened:
         header = pillow_header(opened, head)
+        if opened.format == "PPM" and (highest := ppm_highest(opened)) not in (255, 65535):
+            raise InvalidInputError(
+                f"PPM whose white is {highest}, which scales all values; expected PNG, TIFF or BMP", "unsupported_image"
+            )
         lossy = opened.format in _LOSSY or opened.format == "MPO"
         bits = head[24] if head.startswith(PNG_START) else 1 if opened.mode == "1" else 8
         if bits == 16 and head[25] != _GRAY_PNG:

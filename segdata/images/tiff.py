@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -25,10 +25,11 @@ from segdata.images.tiff_directories import (
     check_data,
     count_planes,
     directories,
+    has_full_copy,
     read_layout,
     reduced_offsets,
 )
-from segdata.images.tiff_pixels import PageForm, as_image, naming_file, page_form, palette_colors
+from segdata.images.tiff_pixels import PageForm, as_image, check_image, naming_file, page_form, palette_colors
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -86,7 +87,10 @@ class Stack:
                 raise InvalidInputError("not a TIFF file", "unreadable")
             tif = self._tif()
             chain = directories(tif)
-            self._bases = [offset for offset, kind in chain.items() if not kind & NOT_AN_IMAGE] or list(chain)
+            self._bases = [offset for offset, kind in chain.items() if not kind & NOT_AN_IMAGE]
+            if not self._bases:
+                self._check_previews(chain)
+                self._bases = list(chain)
             self._planes = count_planes(tif) if len(chain) == 1 else 1
             self._chain = chain
             self._offsets = [self._at_level(offset) for offset in self._bases] if level else self._bases
@@ -145,6 +149,7 @@ class Stack:
             InvalidInputError: see `form`; also when the file has several pages.
         """
         form = self._only_form()
+        check_image(form)
         bands = 1 if form.color.startswith("gray") else 3
         dtype = form.image_dtype
         mode = "P" if form.color == "palette" else _PILLOW_MODES[form.samples]
@@ -206,6 +211,15 @@ class Stack:
         tif = self._tif()
         tif.filehandle.seek(offset)
         return TiffPage(tif, index)
+
+    def _check_previews(self, chain: Iterable[int]) -> None:
+        """Refuse raw camera data (DNG, NEF): the chain has previews only, and SubIFDs have the image."""
+        if any(has_full_copy(self._tif(), self._page_at(offset)) for offset in chain):
+            raise InvalidInputError(
+                "contains only reduced copies of its image, as files of raw camera data do; expected the image itself. "
+                "Convert it to a TIFF or PNG.",
+                "unsupported_image",
+            )
 
     def _at_level(self, offset: int) -> int:
         copies = reduced_offsets(self._tif(), self._page_at(offset), self._chain)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -91,6 +91,14 @@ def _outer_axes(series: TiffPageSeries) -> tuple[str, tuple[int, ...]]:
         raise InvalidInputError(
             f"axes {series.axes} do not end in those of a page, {series.keyframe.axes}", "unsupported_image"
         )
+    # tifffile writes three gray planes as one RGB page, unless told otherwise.
+    pairs = zip(series.axes[-inner:], series.keyframe.axes, strict=True)
+    if any(page == "S" and named in "TZ" for named, page in pairs):
+        raise InvalidInputError(
+            f"its header says that planes are the colors of RGB, its metadata that they are an axis ({series.axes}); "
+            'expected one meaning. Save it as gray planes (tifffile: photometric="minisblack").',
+            "unsupported_image",
+        )
     outer = [(axis, size) for axis, size in zip(series.axes[:-inner], series.shape[:-inner], strict=True) if size > 1]
     return "".join(axis for axis, _ in outer), tuple(size for _, size in outer)
 
@@ -159,11 +167,7 @@ def directories(tif: TiffFile) -> dict[int, int]:
 
 def reduced_offsets(tif: TiffFile, page: TiffPage, chain: dict[int, int]) -> list[int]:
     """Return the copies of `page` at reduced resolution: its SubIFDs, or else the directories that follow it."""
-    copies = []
-    for offset in page.subifds or ():
-        tif.filehandle.seek(offset + tif.tiff.tagnosize)
-        if _subfile_type(tif) & NOT_AN_IMAGE == _REDUCED:
-            copies.append(offset)
+    copies = [offset for offset, kind in _sub_directories(tif, page) if kind & NOT_AN_IMAGE == _REDUCED]
     offsets = list(chain)
     for offset in offsets[offsets.index(page.offset) + 1 :] if not copies else ():
         if not chain[offset] & NOT_AN_IMAGE:
@@ -171,6 +175,18 @@ def reduced_offsets(tif: TiffFile, page: TiffPage, chain: dict[int, int]) -> lis
         if chain[offset] & NOT_AN_IMAGE == _REDUCED:
             copies.append(offset)
     return copies
+
+
+def has_full_copy(tif: TiffFile, page: TiffPage) -> bool:
+    """Return whether SubIFDs of `page` contain an image at full resolution."""
+    return any(not kind & NOT_AN_IMAGE for _, kind in _sub_directories(tif, page))
+
+
+def _sub_directories(tif: TiffFile, page: TiffPage) -> Iterator[tuple[int, int]]:
+    """Yield offset and NewSubfileType of each SubIFD of `page`."""
+    for offset in page.subifds or ():
+        tif.filehandle.seek(offset + tif.tiff.tagnosize)
+        yield offset, _subfile_type(tif)
 
 
 def _subfile_type(tif: TiffFile) -> int:
@@ -209,6 +225,9 @@ def count_planes(tif: TiffFile) -> int:
 def check_data(page: TiffPage) -> None:
     """Refuse a page with missing data: tifffile fills some of the gaps with zeros."""
     starts, lengths = page.dataoffsets, page.databytecounts
+    # GDAL leaves out strips and tiles without data; both numbers are 0 then.
+    if not page.is_contiguous and any(start and not length for start, length in zip(starts, lengths, strict=False)):
+        raise InvalidInputError("damaged: a strip or tile of 0 bytes", "unreadable")
     if starts and page.is_contiguous:
         end = starts[0] + page.nbytes
     elif len(starts) == len(lengths) and len(starts) >= math.prod(page.chunked):

@@ -9,7 +9,7 @@ import math
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,8 +34,14 @@ _COLORS = {
 }
 _YCBCR, _JPEG = 6, (6, 7, 33007, 34892)
 
-#: ExtraSamples (section 18): alpha that the colors are multiplied by.
-_ASSOCIATED_ALPHA = 1
+#: Compression that may change values to save space: JPEG, JPEG 2000, JPEG XR, WebP and JPEG XL.
+_LOSSY = (*_JPEG, 22610, 33003, 33004, 33005, 34712, 34934, 50001, 50002, 52546)
+
+#: ExtraSamples (section 18): a band that is not alpha; alpha that the colors are multiplied by; alpha.
+_UNSPECIFIED, _ASSOCIATED_ALPHA, _ALPHA = 0, 1, 2
+
+#: PhotometricInterpretation (section 8), which every page must have.
+_PHOTOMETRIC = 262
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,8 @@ class PageForm:
         dtype: data type of a sample.
         bits: number of its bits in use.
         color: color type in words.
+        lossy: whether the compression may have changed the values.
+        unclear: why the page cannot be read as an image, although its samples can; empty if it can.
     """
 
     width: int
@@ -57,6 +65,8 @@ class PageForm:
     dtype: np.dtype[Any]
     bits: int
     color: str
+    lossy: bool = field(default=False, compare=False)
+    unclear: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.width} x {self.height} {self.dtype} {self.color}"
@@ -103,7 +113,32 @@ def page_form(page: TiffPage, max_page_mb: int) -> PageForm:
             f"{size} with colors multiplied by alpha; expected colors as they are. Save it without transparency.",
             "unsupported_image",
         )
-    return PageForm(page.imagewidth, page.imagelength, samples, page.dtype, page.bitspersample, color)
+    lossy, unclear = page.compression in _LOSSY, _unclear(page)
+    return PageForm(page.imagewidth, page.imagelength, samples, page.dtype, page.bitspersample, color, lossy, unclear)
+
+
+def _unclear(page: TiffPage) -> str:
+    """Return what an image lacks: the meaning of a band, or of 0."""
+    if _PHOTOMETRIC not in page.tags:
+        return (
+            "does not say whether 0 is black or white (PhotometricInterpretation). If 0 is black, say so with: tiffset "
+            "-s 262 1 FILE"
+        )
+    # RGB with a fourth band that is not described is RGBA by convention.
+    if _UNSPECIFIED in page.extrasamples or (page.samplesperpixel == 2 and _ALPHA not in page.extrasamples):
+        kind, bands = ("gray", "first band") if page.samplesperpixel == 2 else ("RGB", "first three bands")
+        return f"{kind} with another band, which is not alpha; expected gray or RGB. Save the {bands} only."
+    return ""
+
+
+def check_image(form: PageForm) -> None:
+    """Refuse a page of which an image would lose or guess something.
+
+    Raises:
+        InvalidInputError: when it has a band that is neither color nor alpha, or does not say what 0 means.
+    """
+    if form.unclear:
+        raise InvalidInputError(form.unclear, "unsupported_image")
 
 
 def color_words(photometric: int) -> str:
@@ -115,6 +150,7 @@ def color_words(photometric: int) -> str:
 
 def as_image(stored: npt.NDArray[Any], form: PageForm, page: TiffPage) -> npt.NDArray[Any]:
     """Return stored samples as an image; see `Stack.read_page`."""
+    check_image(form)
     if form.samples in (2, 4):
         stored = stored[..., 0] if form.samples == 2 else stored[..., :3]
     if form.color == "palette":
@@ -134,9 +170,11 @@ def as_image(stored: npt.NDArray[Any], form: PageForm, page: TiffPage) -> npt.ND
 def palette_colors(page: TiffPage) -> npt.NDArray[np.uint8]:
     """Return the palette of a page ``(N, 3)``.
 
-    Section 5: 16 bits for each color, of which the high byte is used, as by Pillow.
+    Section 5: 16 bits for each color, of which the high byte is used. Some programs write 8 bits: then all of them are
+    below 256, which would be black. libtiff decides in the same way.
     """
-    return (np.asarray(page.colormap) >> 8).astype(np.uint8).T
+    colors = np.asarray(page.colormap)
+    return (colors >> 8 if (colors > 255).any() else colors).astype(np.uint8).T
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,9 @@ from segdata.labels.map_file import check_class_count, has_colors, read_map
 from segdata.labels.masks import first_pixel
 from segdata.labels.value_map import voc_colormap
 from segdata.text import plural, quoted, text_lines
+
+#: Colors in other forms than those of map files: ``name,r,g,b``, as in ``class_dict.csv``, and ``r g b name``.
+_OTHER_COLORS = re.compile(r"[^,;]+([,;]\s*\d{1,3}){3}|\d{1,3}([\s,;]\s*\d{1,3}){2}[\s,;]+\D.*")
 
 #: File of the class names beside index masks.
 CLASS_NAMES = "classes.txt"
@@ -86,12 +90,25 @@ def read_class_names(path: Path, ignore_label: int = IGNORE) -> tuple[str, ...]:
 
     Raises:
         InvalidInputError: when the file cannot be read, has no classes, more than 255 or duplicate ones, or is a list
-            of images or of YAML.
+            of images, of YAML or of colors in another form.
     """
     lines = [line for _, line in text_lines(path)]
     if any(has_colors(line) for line in lines):
         return read_map(path).names
+    _check_names(path, lines)
     names: list[str] = []
+    for line in lines:
+        if line.lower() not in IGNORE_NAMES or len(names) == ignore_label:
+            names.append(line)
+    check_class_count(path, len(names))
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InvalidInputError(f"{path}: duplicate class {quoted(repeated[0])}")
+    return tuple(names)
+
+
+def _check_names(path: Path, lines: list[str]) -> None:
+    """Refuse lines that are not class names, but a list of something else."""
     if paths := [line for line in lines if line.lower().endswith(IMAGE_SUFFIXES)]:
         raise InvalidInputError(
             f"{path}: {len(paths)} of {plural(len(lines), 'line')} name an image: {quoted(paths[0])}; expected class "
@@ -102,14 +119,11 @@ def read_class_names(path: Path, ignore_label: int = IGNORE) -> tuple[str, ...]:
             f"{path}: every line begins with {quoted('- ')}; expected class names, one per line. Remove it: this is a "
             "YAML list."
         )
-    for line in lines:
-        if line.lower() not in IGNORE_NAMES or len(names) == ignore_label:
-            names.append(line)
-    check_class_count(path, len(names))
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise InvalidInputError(f"{path}: duplicate class {quoted(repeated[0])}")
-    return tuple(names)
+    if colors := [line for line in lines if _OTHER_COLORS.fullmatch(line)]:
+        raise InvalidInputError(
+            f"{path}: {len(colors)} of {plural(len(lines), 'line')} have a color in another form: {quoted(colors[0])}; "
+            "expected class names, one per line, or 'name r g b'. Remove a heading, and write spaces for commas."
+        )
 
 
 def write_class_names(path: Path, names: tuple[str, ...], ignore_label: int = IGNORE) -> None:

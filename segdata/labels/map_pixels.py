@@ -113,6 +113,11 @@ def _gray(samples: npt.NDArray[Any], stored: StoredImage, mapping: MaskMapping) 
             )
         return samples
     if stored.white_is_zero:
+        if samples.dtype.kind != "u":
+            raise InvalidInputError(
+                f"{samples.dtype} samples with 0 as white; expected unsigned samples. Save it with 0 as black.",
+                "label_mode",
+            )
         samples = (highest - samples).astype(samples.dtype)
     if stored.bits < 8:
         return np.asarray(np.rint(samples * (255 / highest)), np.uint8)
@@ -198,7 +203,10 @@ def known_ids(
 
     Raises:
         InvalidInputError: when values are unknown, unless they become the ignore label; names the first such pixel.
+            Also when a class id has the color that fills the end of the palette.
     """
+    if palette is not None and mapping.map.colors:
+        _check_padding(used, ids, palette, mapping.map)
     if (ids >= 0).all():
         return ids.astype(np.uint8)
     if palette is None and mapping.by_ids and (diagnosis := mapping.map.gray_diagnosis(used.tolist())):
@@ -214,6 +222,29 @@ def known_ids(
     return _ignored(ids, where, described, expected, int(np.count_nonzero(where)), len(unknown), mapping).astype(
         np.uint8
     )
+
+
+def _check_padding(
+    used: npt.NDArray[Any], ids: npt.NDArray[np.int16], palette: npt.NDArray[np.uint8], value_map: ValueMap
+) -> None:
+    """Refuse pixels whose index is a class id, but has only the color that fills the end of the palette.
+
+    Programs that set the colors of some classes fill the palette with black: all other ids would become background.
+    """
+    other = np.flatnonzero((palette != palette[-1]).any(axis=1))
+    end = int(other[-1]) + 1 if len(other) else 0
+    # The first index of the filling may be the one that has this color.
+    first = end if (palette[:end] == palette[-1]).all(axis=1).any() else end + 1
+    classes = (used < len(value_map.names)) | (used == value_map.ignore_label)
+    lost = used[classes & (used >= first) & (used < len(palette)) & (used != ids)]
+    if len(lost):
+        index, last, void = int(lost[0]), len(value_map.names) - 1, value_map.ignore_label
+        raise InvalidInputError(
+            f"index {index} is class id {index} ({value_map.name(index)}), but has the color {as_color(palette[-1])}, "
+            f"which fills the palette from index {end} on. If indices are class ids, use mask-map --map "
+            f"0-{last}:0-{last},{void}:{void}; otherwise, save the mask as RGB.",
+            "label_mode",
+        )
 
 
 def _ignored(

@@ -60,12 +60,19 @@ def label_form(masks: Stack, first: int, stack: Stack, form: PageForm, *, colors
         colors: whether labels may be colors.
 
     Raises:
-        InvalidInputError: when they have another size, or several samples per pixel that are not colors.
+        InvalidInputError: when they have another size, several samples per pixel that are not colors, or values that
+            compression may have changed.
     """
     mask_form = masks.form(first)
     if mask_form.samples != 1 and not colors:
         raise InvalidInputError(
             f"{masks.path}: {mask_form}; expected labels with one sample per pixel, or a --map of colors",
+            "label_mode",
+        )
+    if mask_form.lossy:
+        raise InvalidInputError(
+            f"{masks.path}: values changed by compression (JPEG, WebP); expected labels without loss, such as LZW or "
+            "Deflate. Export them again.",
             "label_mode",
         )
     if (mask_form.width, mask_form.height) != (form.width, form.height):

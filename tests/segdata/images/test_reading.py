@@ -14,6 +14,7 @@ import tifffile
 from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from segdata.errors import InvalidInputError
 from segdata.images.jpeg import read_jpeg
@@ -91,13 +92,22 @@ def test_bits_are_stretched_to_black_and_white() -> None:
     assert np.array_equal(read_samples(pillow(Image.fromarray(GRAY > 99), "PNG")), np.where(GRAY > 99, 255, 0))
 
 
-@pytest.mark.parametrize(("orientation", "form"), [(6, "JPEG"), (3, "TIFF")])
+@pytest.mark.parametrize(("orientation", "form"), [(6, "JPEG"), (3, "TIFF"), (8, "PNG"), (5, "WEBP")])
 def test_an_orientation_is_named_and_not_applied(orientation: int, form: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = pillow(COLOR, form, exif=exif)
     assert read_image_header(data).orientation == orientation
     assert read_image(data).shape == COLOR.shape
+
+
+def test_an_orientation_is_found_in_the_text_of_a_png_too() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    body = b"Exif\0\0" + exif.tobytes().removeprefix(b"Exif\0\0")
+    info = PngInfo()
+    info.add_text("Raw profile type exif", f"\nexif\n{len(body):8}\n{body.hex()}\n", zip=True)
+    assert read_image_header(pillow(COLOR, "PNG", pnginfo=info)).orientation == 6
 
 
 @pytest.mark.parametrize(
@@ -203,6 +213,16 @@ def test_the_previews_behind_a_cameras_jpeg_are_no_images() -> None:
     assert Image.open(io.BytesIO(data)).format == "MPO"
     assert read_image_header(data).format == "JPEG"
     assert np.array_equal(read_image(data), np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+
+
+@pytest.mark.parametrize("value_range", [ValueRange(0, 256), ValueRange(-100, 4095)])
+def test_8_bits_among_more_are_refused_instead_of_almost_black(value_range: ValueRange) -> None:
+    data = pillow(COLOR, "PNG")
+    for read in (inspect_image, read_image):
+        with pytest.raises(InvalidInputError, match="8-bit samples; expected more bits, as the value range") as error:
+            read(data, value_range)
+        assert error.value.code == "unsupported_image"
+    assert np.array_equal(read_image(data, ValueRange(0, 255)), COLOR)
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 2}, {"comment": b"x" * 70_000}])

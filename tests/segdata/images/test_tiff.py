@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import struct
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +15,12 @@ import pytest
 import tifffile
 from PIL import Image
 
-from segdata.errors import InvalidInputError
+from segdata.errors import FaultsError, InvalidInputError
+from segdata.images.reading import read_image_header, read_samples
+from segdata.images.stored import read_stored
 from segdata.images.tiff import open_stack
 from segdata.images.tiff_directories import StackLayout
+from segdata.sources.tif.slice import tif_slice
 
 Pixels = npt.NDArray[Any]
 
@@ -411,3 +415,106 @@ def test_a_metamorph_stack_is_read_to_its_last_plane(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(InvalidInputError, match=r"a.stk: truncated: 2 planes should end at byte"):
         read_images(path)
+
+
+def encode(*pages: tuple[Pixels, dict[str, Any]]) -> bytes:
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as writer:
+        for pixels, options in pages:
+            writer.write(pixels, **{"metadata": None, "photometric": "minisblack", **options})
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_palette_may_have_8_bits_for_each_color(bits: int) -> None:
+    colors = np.random.default_rng(0).integers(0, 256, (256, 3)).astype(np.uint16)
+    indices = noise((6, 7))
+    stored = colors * 257 if bits == 16 else colors
+    data = encode((indices, {"photometric": "palette", "colormap": stored.T}))
+    assert np.array_equal(read_samples(data), colors[indices])
+    palette = read_stored(data).palette
+    assert palette is not None
+    assert np.array_equal(palette, colors)
+
+
+@pytest.mark.parametrize(
+    ("bands", "options", "words"),
+    [
+        (
+            2,
+            {"extrasamples": ["unspecified"]},
+            "gray with another band, which is not alpha; .* Save the first band only",
+        ),
+        (4, {"extrasamples": ["unspecified"], "photometric": "rgb"}, "RGB with another band.* the first three bands"),
+    ],
+)
+def test_a_band_that_is_neither_color_nor_alpha_is_not_dropped(
+    tmp_path: Path, bands: int, options: dict[str, Any], words: str
+) -> None:
+    pixels = noise((6, 7, bands))
+    path = tmp_path / "a.tif"
+    path.write_bytes(encode((pixels, {"planarconfig": "contig", **options})))
+    for read in (read_image_header, read_samples):
+        with pytest.raises(InvalidInputError, match=words) as error:
+            read(path)
+        assert error.value.code == "unsupported_image"
+    with pytest.raises(FaultsError, match=words):
+        tif_slice(path, dst_path=tmp_path / "out")
+    assert np.array_equal(read_stored(path).samples, pixels)
+    path.write_bytes(encode((pixels, {"planarconfig": "contig", **options, "extrasamples": ["unassalpha"]})))
+    assert np.array_equal(read_samples(path), pixels[..., 0] if bands == 2 else pixels[..., :3])
+
+
+def test_an_image_that_does_not_say_what_0_means_is_refused() -> None:
+    data = encode((noise((6, 7)), {}))
+    tag = struct.pack("<HH", 262, 3)
+    # A private tag in its place; tags need not be sorted for a reader.
+    unsaid = data.replace(tag, struct.pack("<HH", 65000, 3))
+    for read in (read_image_header, read_samples):
+        with pytest.raises(InvalidInputError, match=r"does not say whether 0 is black or white.*tiffset -s 262 1"):
+            read(unsaid)
+    assert np.array_equal(read_stored(unsaid).samples, noise((6, 7)))
+
+
+def test_the_preview_in_raw_camera_data_is_not_its_image() -> None:
+    preview, full = noise((3, 4)), noise((6, 8))
+    data = encode((preview, {"subfiletype": 1, "subifds": 1}), (full, {"subfiletype": 0}))
+    for read in (read_image_header, read_samples, read_stored):
+        with pytest.raises(InvalidInputError, match="contains only reduced copies of its image") as error:
+            read(data)
+        assert error.value.code == "unsupported_image"
+    assert np.array_equal(read_samples(encode((full, {"subfiletype": 1}))), full)
+
+
+@pytest.mark.parametrize("compression", [None, "lzw"])
+def test_a_strip_of_no_bytes_is_not_filled_with_zeros(compression: str | None) -> None:
+    pixels = noise((20, 30))
+    data = bytearray(encode((pixels, {"rowsperstrip": 5, "compression": compression})))
+    with tifffile.TiffFile(io.BytesIO(data)) as tif:
+        counts, starts = (tif.pages.first.tags[code] for code in (279, 273))
+    width = 2 if counts.dtype == 3 else 4
+    data[counts.valueoffset + width : counts.valueoffset + 2 * width] = bytes(width)
+    with pytest.raises(InvalidInputError, match="damaged: a strip or tile of 0 bytes"):
+        read_samples(bytes(data))
+    # GDAL leaves out strips without data: both numbers are 0.
+    width = 2 if starts.dtype == 3 else 4
+    data[starts.valueoffset + width : starts.valueoffset + 2 * width] = bytes(width)
+    expected = pixels.copy()
+    expected[5:10] = 0
+    assert np.array_equal(read_samples(bytes(data)), expected)
+
+
+@pytest.mark.parametrize(("axes", "planes"), [("ZYX", 3), ("ZYX", 4), ("TYX", 3), ("CYX", 3)])
+def test_slices_that_were_saved_as_colors_are_not_merged_into_one_image(tmp_path: Path, axes: str, planes: int) -> None:
+    path = tmp_path / "a.tif"
+    pixels = noise((planes, 6, 7))
+    # This is what tifffile does with three or four 8-bit planes by itself, whatever their axes are.
+    tifffile.imwrite(path, pixels, photometric="rgb", planarconfig="separate", metadata={"axes": axes})
+    if axes == "CYX":
+        tif_slice(path, dst_path=tmp_path / "out")
+        written = np.asarray(Image.open(tmp_path / "out/images/a_0000.png"))
+        assert np.array_equal(written, np.moveaxis(pixels, 0, -1))
+        return
+    with pytest.raises(InvalidInputError, match=rf"colors of RGB.* are an axis \({axes}\).*minisblack") as error:
+        tif_slice(path, dst_path=tmp_path / "out")
+    assert error.value.code == "unsupported_image"

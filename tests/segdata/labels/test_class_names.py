@@ -55,3 +55,23 @@ def test_names_that_would_be_read_as_others_are_not_written(path: Path) -> None:
     for names in (("background", "void"), ("a", "b 1 2 3"), ("#1",)):
         with pytest.raises(InvalidInputError, match=r"^names\.txt: not valid as class names"):
             write_class_names(path, names)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name,r,g,b\nAnimal,64,128,64\nSky,0,128,192\n",
+        "name; r; g; b\nAnimal; 64; 128; 64\nSky; 0; 128; 192\n",
+        "64 128 64\tAnimal\n0 128 192\tSky\n",
+    ],
+)
+def test_a_table_of_colors_is_not_a_list_of_names(path: Path, text: str) -> None:
+    path.write_text(text)
+    with pytest.raises(InvalidInputError, match=r"2 of [23] lines have a color in another form: '.*Remove a heading"):
+        read_class_names(path)
+
+
+@pytest.mark.parametrize("name", ["road, 2 lanes", "1,2-dichloroethane", "cell 2", "3 2 1", "12 34 56", "a,b,c,d"])
+def test_numbers_and_commas_may_be_in_a_name(path: Path, name: str) -> None:
+    path.write_text(f"background\n{name}\n")
+    assert read_class_names(path) == ("background", name)

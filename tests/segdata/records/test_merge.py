@@ -27,6 +27,7 @@ from segdata.records.manifest import Manifest, read_manifest, write_manifest
 from segdata.records.merge import SetMergeReport, merge_sets
 from segdata.records.reader import open_set
 from segdata.records.schema import unpack_masks
+from segdata.records.unpack import unpack
 from segdata.records.verify import verify
 
 Labels = dict[str, Sequence[int]]
@@ -276,11 +277,14 @@ def test_images_of_more_bits_stay_as_they_are(sets: Sets) -> None:
     write_list(folder / "lst.txt", [Pair("deep.png", "label.png")], overwrite=False)
     source = open_dataset(folder / "lst.txt", classes=Classes(("sky",)), value_range=ValueRange(0, 4000))
     to_mindrecord(source, sets.root / "one", num_shards=1)
-    two = sets.semantic("two", ("sky",), {"b": [0, 0, 0, 0]}, value_range=ValueRange(0, 4000))
-    sets.merge(sets.root / "one", two)
-    assert sets.rows()["deep.png"]["data"] == (folder / "deep.png").read_bytes()
+    (folder / "deep.png").rename(folder / "other.png")
+    write_list(folder / "lst.txt", [Pair("other.png", "label.png")], overwrite=True)
+    source = open_dataset(folder / "lst.txt", classes=Classes(("sky",)), value_range=ValueRange(0, 4000))
+    to_mindrecord(source, sets.root / "two", num_shards=1)
+    sets.merge(sets.root / "one", sets.root / "two")
+    assert sets.rows()["deep.png"]["data"] == (folder / "other.png").read_bytes()
     images = sets.manifest().images
-    assert images and images.samples == {"uint16": 1, "uint8": 1}
+    assert images and images.samples == {"uint16": 2}
 
 
 # Instance sets
@@ -308,6 +312,20 @@ def test_instances_follow_their_classes_and_ids_stay_distinct(sets: Sets) -> Non
     assert unpack_masks(rows["c.png"]["masks"]) == unpack_masks(before["masks"])
     assert (report.image_ids_changed, report.labels_changed) == (1, 1)
     assert manifest.options["boxes"] == "json"
+
+
+def test_a_merged_set_that_is_taken_apart_gives_the_same_labels_again(sets: Sets) -> None:
+    one = sets.instance("one", {3: "cat", 7: "dog"}, {"a": [3, 7], "b": []})
+    two = sets.instance("two", {3: "dog", 5: "cow", 9: "cat"}, {"c": [9, 5, 3]}, first=2)
+    sets.merge(one, two, num_shards=2)
+    before = sets.manifest()
+    # The order of the labels is not that of these ids.
+    assert [info.original_id for info in before.classes] == [3, 7, 5]
+    unpack(sets.root / "out", sets.root / "files" / "again")
+    source = open_dataset(sets.root / "files" / "again" / "annotations" / "instances.json")
+    to_mindrecord(source, sets.root / "again" / "out", num_shards=2)
+    after = sets.manifest("again/out")
+    assert (after.class_names, after.inputs, after.shards) == (before.class_names, before.inputs, before.shards)
 
 
 def test_instances_of_other_classes_are_left_out(sets: Sets) -> None:

@@ -129,3 +129,10 @@ def test_ids_of_objects_are_refused_with_the_options_that_take_them(cut: Slice, 
 
 def test_up_to_64_values_are_classes(cut: Slice) -> None:
     assert len(cut(np.arange(64, dtype=np.uint8).reshape(1, 8, 8)).label_pixels) == 64
+
+
+@pytest.mark.parametrize("options", [{}, {"map": load_map("0:0,*:1")}, {"instances": True}, {"border": 1}])
+def test_labels_changed_by_compression_are_refused(cut: Slice, options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInputError, match=r"b.tif: values changed by compression.*Export them again") as error:
+        cut(ids(4), {"compression": "jpeg"}, **options)
+    assert error.value.code == "label_mode"
