@@ -11,7 +11,7 @@ import click
 
 from segdata.console.options import (
     ANY_PATH,
-    EXISTING_DIR,
+    against_options,
     cluster_options,
     json_option,
     overwrite_option,
@@ -29,14 +29,7 @@ from segdata.text import plural
 
 @click.command("check")
 @source_options
-@click.option(
-    "--against",
-    type=click.Path(exists=True, path_type=Path),
-    multiple=True,
-    metavar="LIST|JSON|SET",
-    help="Data set that must not share images with this one; can be repeated",
-)
-@click.option("--against_images", type=EXISTING_DIR, help="Folder of the images of --against JSONs [default: --images]")
+@against_options
 @click.option("--hash", is_flag=True, help="Compare the contents of images, not only their names")
 @click.option("--decode", is_flag=True, help="Decode every image, to find truncated ones")
 @click.option("--near", is_flag=True, help="Find similar images: resized, cropped a little, mirrored or turned")

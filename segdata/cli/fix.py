@@ -12,6 +12,7 @@ from segdata.console.options import (
     ANY_PATH,
     EXISTING_DIR,
     EXISTING_FILE,
+    against_options,
     class_options,
     dry_run_option,
     images_option,
@@ -59,13 +60,7 @@ from segdata.text import plural
     callback=lambda _context, _option, codes: _dropped(codes),
     help="Drop samples or annotations with this code where no cure is certain, or with any error; can be repeated",
 )
-@click.option(
-    "--against",
-    type=click.Path(exists=True, path_type=Path),
-    multiple=True,
-    metavar="LIST|JSON|SET",
-    help="Data set that must not share images with this one; can be repeated",
-)
+@against_options
 @click.option(
     "--drop-from",
     type=EXISTING_FILE,
@@ -96,6 +91,7 @@ from segdata.text import plural
 @json_option
 def fix_command(
     against: tuple[Path, ...],
+    against_images: Path | None,
     map_text: str | None,
     num_classes: int | None,
     class_names: Path | None,
@@ -118,7 +114,7 @@ def fix_command(
       segdata fix train_lst.txt --dst_path good_lst.txt --drop errors
       segdata fix train_lst.txt --dst_path train_fixed_lst.txt --against val_lst.txt --drop-from train_lst.txt
     """
-    roots = {"data_root": options["data_root"], "images": options["images"]}
+    roots = {"data_root": options["data_root"], "images": against_images or options["images"]}
     classes = read_classes(num_classes, class_names, ignore_label)
     value_map = load_map(map_text, classes.ignore_label if classes else 255) if map_text else None
     others = [open_other(other, **roots) for other in against]

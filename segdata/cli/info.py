@@ -15,7 +15,7 @@ from segdata.text import megabytes, plural
 
 
 @click.command("info")
-@click.argument("location", metavar="SET|LIST|JSON", callback=read_location)
+@click.argument("location", metavar="LIST|JSON|SET", callback=read_location)
 @field_options
 @json_option
 def info_command(as_json: bool, **options: Any) -> None:
@@ -80,10 +80,12 @@ def _manifest_text(manifest: Manifest) -> str:
         lines.append(f"images    {kinds}; {manifest.images.color} in color")
     if manifest.image_range:
         lines.append(f"range     {manifest.image_range} become black and white")
-    total = sum(each.pixels for each in manifest.classes) + manifest.ignore_pixels
+    total = sum(each.pixels for each in manifest.classes)
     if manifest.ignore_label is not None:
-        share = _share(manifest.ignore_pixels, total)
-        lines.append(f"ignored   label {manifest.ignore_label}, {share} of the pixels")
+        share = _share(manifest.ignore_pixels, total + manifest.ignore_pixels)
+        lines.append(f"ignored   label {manifest.ignore_label}, {share} of all pixels")
+    if manifest.task == "instance":
+        lines.append("counts    crowds included, which segdata stats counts separately")
     return "\n".join([*lines, "", _class_table(manifest.classes, total)])
 
 
@@ -92,7 +94,10 @@ def _shards(rows: list[int]) -> str:
 
 
 def _class_table(classes: tuple[ClassInfo, ...], total: int) -> str:
-    """Return the table of classes, with instances and original ids if the set has them."""
+    """Return the table of classes, with instances and original ids if the set has them.
+
+    Shares are those of `segdata stats`: of the pixels that have a class.
+    """
     rows: list[tuple[str, ...]] = [("id", "class", "pixels", "share", "images", "instances", "original id")]
     for each in classes:
         pixels = (str(each.pixels), _share(each.pixels, total), str(each.images))

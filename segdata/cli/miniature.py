@@ -10,6 +10,7 @@ import click
 
 from segdata.console.options import ANY_PATH, json_option
 from segdata.console.render import emit
+from segdata.errors import TargetExistsError
 from segdata.miniature.tool_exports import ToolKind
 
 _Own = Literal["voc", "sbd", "coco", "tif"]
@@ -56,9 +57,20 @@ def sample_command(directory: Path, kind: _Own | ToolKind, train: int, val: int,
     Example:
       segdata sample miniature
     """
+    _check_empty(directory)
     contents = _write(kind, directory, train, val, seed)
     contents.pop("root", None)
     emit(SampleReport(str(directory), kind, contents), as_json, _sample_text)
+
+
+def _check_empty(directory: Path) -> None:
+    """Refuse a directory with files in it: an earlier miniature has no marker that tells it from other files."""
+    if directory.is_dir() and (names := sorted(path.name for path in directory.iterdir())):
+        raise TargetExistsError(
+            f"{directory}: contains {', '.join(names[:3])}{', …' if len(names) > 3 else ''}; expected a missing or "
+            "empty directory. Remove it yourself or choose another one.",
+            replaceable=False,
+        )
 
 
 def _write(kind: _Own | ToolKind, directory: Path, train: int, val: int, seed: int) -> dict[str, Any]:

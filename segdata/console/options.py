@@ -128,6 +128,24 @@ def field_options(command: _C) -> _C:
     return command
 
 
+def against_options(command: _C) -> _C:
+    """Add --against and --against_images, which name data sets to compare with."""
+    for option in (
+        click.option(
+            "--against_images", type=EXISTING_DIR, help="Folder of the images of --against JSONs [default: --images]"
+        ),
+        click.option(
+            "--against",
+            type=click.Path(exists=True, path_type=Path),
+            multiple=True,
+            metavar="LIST|JSON|SET",
+            help="Data set that must not share images with this one; can be repeated",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 #: The options that define what the labels of a list mean; `read_classes` reads them.
 CLASS_OPTIONS = ("num_classes", "class_names", "ignore_label")
 

@@ -9,6 +9,7 @@ import re
 import signal
 import sys
 import threading
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 _R = TypeVar("_R")
 
 _log = logging.getLogger(__name__)
+
+#: Escapes of the control characters that `printable` keeps.
+_BREAKS = {ord("\t"): "\\t", ord("\n"): "\\n"}
 
 #: Exit statuses: 1 for bad data or failed work. 2, for wrong usage, comes from click. 130 and 143 are what shells
 #: report after Ctrl-C and after SIGTERM, which schedulers send before they kill a process.
@@ -203,14 +207,26 @@ def not_known(unknown: Sequence[str]) -> list[str]:
 
 
 def table(rows: list[tuple[str, ...]], *, right: Iterable[int] = ()) -> str:
-    """Return `rows` (the first is the header) in aligned columns; `right` lists the right-aligned ones."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    """Return `rows` (the first is the header) in aligned columns; `right` lists the right-aligned ones.
+
+    A cell is one line: tabs and line breaks in names are escapes.
+    """
+    cells = [[printable(cell).translate(_BREAKS) for cell in row] for row in rows]
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
     aligned = set(right)
-    lines = [
-        "  ".join(
-            cell.rjust(width) if column in aligned else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+    lines = []
+    for row in cells:
+        padded = []
+        for column, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            space = " " * (width - _width(cell))
+            padded.append(space + cell if column in aligned else cell + space)
+        lines.append("  ".join(padded).rstrip())
     return "\n".join(lines)
+
+
+def _width(text: str) -> int:
+    """Return the number of columns of a terminal that a text fills: wide letters take two, marks above others none."""
+    if text.isascii():
+        return len(text)
+    letters = [letter for letter in text if not unicodedata.combining(letter) and unicodedata.category(letter) != "Cf"]
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in letters)

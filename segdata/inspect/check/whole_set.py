@@ -28,6 +28,9 @@ _MODES = {
 
 _UNUSED = "appears in no sample"
 
+#: Said of copies whose labels or instances cannot be compared, because one of them has a fault.
+NOT_COMPARED = "; their labels cannot be compared"
+
 #: Said of the category that Roboflow writes above all others.
 _UNUSED_ROOT = "contains the other categories and has no objects; coco-subset --drop-unused leaves it out"
 
@@ -98,6 +101,9 @@ class WholeSet:
 
 
 def _same_content(first: SampleReport, look: SampleReport) -> Fault:
-    if None not in (first.annotated, look.annotated) and first.annotated != look.annotated:
-        return Fault("label_conflict", look.name, f"has the same content as {first.name}, but a different label")
-    return Fault("duplicate_content", look.name, f"has the same content as {first.name}")
+    same = f"has the same content as {first.name}"
+    if None in (first.annotated, look.annotated):
+        return Fault("duplicate_content", look.name, f"{same}{NOT_COMPARED}")
+    if first.annotated != look.annotated:
+        return Fault("label_conflict", look.name, f"{same}, but a different label")
+    return Fault("duplicate_content", look.name, same)

@@ -116,7 +116,10 @@ def fix(
         root = (data_root or source.parent) if kind == "list" else (images or _image_folder(source, Path(work)))
         root = root.absolute()
         rounds = Rounds(copy, NewFiles(root, Path(work, "files")), classes or Classes(), wishes, places)
-        result = rounds.run()
+        try:
+            result = rounds.run()
+        except OptionError as error:
+            raise OptionError(str(error).replace(str(copy), str(source))) from error
         new_files = len(rounds.files.names.intersection(rounds.names))
         if new_files:
             check_inputs_outside(folder, root)

@@ -46,11 +46,11 @@ def cure_polygons(annotation: JsonObject, height: int, width: int) -> JsonObject
 
 
 def _is_polygon(part: object) -> bool:
-    return isinstance(part, list) and bool(part) and len(part) % 2 == 0 and _numbers(part) is not None
+    return isinstance(part, list) and bool(part) and len(part) % 2 == 0 and finite_numbers(part) is not None
 
 
 def _is_points(part: object) -> bool:
-    return isinstance(part, list) and bool(part) and all(_numbers(point, 2) is not None for point in part)
+    return isinstance(part, list) and bool(part) and all(finite_numbers(point, 2) is not None for point in part)
 
 
 def clip_polygon(polygon: Sequence[float], height: int, width: int) -> list[float]:
@@ -76,10 +76,10 @@ def clip_polygon(polygon: Sequence[float], height: int, width: int) -> list[floa
 def cure_rle(annotation: JsonObject, height: int, width: int) -> JsonObject | None:
     """Write counts as integers; read swapped sizes, runs along rows or a missing last run if the box confirms it."""
     mask = annotation.get("segmentation")
-    if not isinstance(mask, dict) or (size := _numbers(mask.get("size"), 2)) is None:
+    if not isinstance(mask, dict) or (size := finite_numbers(mask.get("size"), 2)) is None:
         return {}
     counts = mask.get("counts")
-    if isinstance(counts, list) and _numbers(counts) and all(count == int(count) for count in counts):
+    if isinstance(counts, list) and finite_numbers(counts) and all(count == int(count) for count in counts):
         integers = list(map(int, counts))
         plain = {"size": list(map(int, size)), "counts": integers}
         if any(isinstance(count, float) for count in counts) and _draw(plain, height, width):
@@ -95,7 +95,7 @@ def _other_runs(counts: Any, size: Sequence[float], height: int, width: int) -> 
         yield {"size": [height, width], "counts": counts}
         if (along := _draw({"size": [width, height], "counts": counts}, width, height)) is not None:
             yield _as_member(np.asfortranarray(decode_rle(along).T))
-    if isinstance(counts, list) and _numbers(counts) and list(size) == [height, width] and len(counts) % 2 == 0:
+    if isinstance(counts, list) and finite_numbers(counts) and list(size) == [height, width] and len(counts) % 2 == 0:
         yield {"size": [height, width], "counts": [*counts, height * width - sum(counts)]}
 
 
@@ -129,7 +129,7 @@ def cure_no_mask(annotation: JsonObject, height: int, width: int) -> JsonObject 
     runs = [value for value in annotation.values() if isinstance(value, dict) and "counts" in value]
     if len(runs) == 1 and _draw(runs[0], height, width):
         return {"segmentation": runs[0]}
-    nothing = not annotation.get("segmentation") and not any(_numbers(annotation.get("bbox")) or ())
+    nothing = not annotation.get("segmentation") and not any(finite_numbers(annotation.get("bbox")) or ())
     return None if nothing and not annotation.get("area") else {}
 
 
@@ -159,7 +159,7 @@ ANNOTATION_CURES: Mapping[Code, AnnotationCure] = {
 }
 
 
-def _numbers(values: object, count: int | None = None) -> list[float] | None:
+def finite_numbers(values: object, count: int | None = None) -> list[float] | None:
     """Return `values` if it is a list of finite numbers."""
     if not isinstance(values, list) or count not in (None, len(values)):
         return None
@@ -199,9 +199,9 @@ def _confirmed(annotation: JsonObject, segmentation: object, height: int, width:
     drawn = _draw(segmentation, height, width)
     if drawn is None:
         return False
-    if stated := _numbers(annotation.get("bbox"), 4):
+    if stated := finite_numbers(annotation.get("bbox"), 4):
         return _same_box(stated, _box_of(drawn))
-    area = _numbers([annotation.get("area")])
+    area = finite_numbers([annotation.get("area")])
     return area is not None and _AREAS * area[0] <= int(mask.area(drawn)) <= area[0] / _AREAS
 
 
@@ -229,7 +229,7 @@ def _scaled(annotation: JsonObject, shares: list[list[float]], height: int, widt
     polygons = [(np.reshape(part, (-1, 2)) * size).ravel().tolist() for part in shares]
     if _confirmed(annotation, polygons, height, width):
         return {"segmentation": polygons}
-    box = _numbers(annotation.get("bbox"), 4)
+    box = finite_numbers(annotation.get("bbox"), 4)
     if box and min(box) >= 0 and max(box) <= 1:
         scaled = (np.array(box) * np.tile(size, 2)).tolist()
         if _confirmed({"bbox": scaled}, polygons, height, width):

@@ -54,8 +54,13 @@ class CocoDraft:
     def set(self, key: str, row: int, values: Mapping[str, Any]) -> None:
         """Replace members of an object; the text of the others does not change."""
         raw = self.lists[key][row]
-        if raw is not None and values:
-            self.lists[key][row] = replace_values(raw, {n: Raw(msgspec.json.encode(v)) for n, v in values.items()})
+        if raw is None or not values:
+            return
+        texts = {name: msgspec.json.encode(value) for name, value in values.items()}
+        found = self.get(key, row)
+        # A cure that only repeats what is there would be applied in each round.
+        if any(name not in found or msgspec.json.encode(found[name]) != text for name, text in texts.items()):
+            self.lists[key][row] = replace_values(raw, {name: Raw(text) for name, text in texts.items()})
             self.changed = True
 
     def drop(self, key: str, row: int) -> None:

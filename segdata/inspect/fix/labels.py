@@ -37,7 +37,7 @@ def scaled_label(label: npt.NDArray[np.uint8], shape: tuple[int, int]) -> npt.ND
     return None
 
 
-@dataclass(frozen=True)
+@dataclass
 class LabelCures:
     """Cures that write labels.
 
@@ -45,11 +45,13 @@ class LabelCures:
         files: takes the new labels.
         classes: the classes of the list.
         map: class of each value of the labels; None if the user did not give it.
+        mapped: whether the labels were mapped; class ids are not mapped again.
     """
 
     files: NewFiles
     classes: Classes
     map: ValueMap | None = None
+    mapped: bool = False
 
     def resize(self, draft: ListDraft, faults: Sequence[Fault]) -> None:
         """Resize labels whose size is an exact multiple or fraction of that of their image."""
@@ -67,13 +69,16 @@ class LabelCures:
 
     def convert(self, draft: ListDraft, faults: Sequence[Fault]) -> None:
         """Map all labels by the given map, or none if one has a value without a class; else only certain ones."""
-        if self.map:
+        if not self.map:
+            made = self._converted(dict.fromkeys(fault.where for fault in faults), self._certain())
+            self._take(draft, made, _new_names(draft, made))
+        elif not self.mapped:
             every = dict.fromkeys(pair.label for pair in draft.pairs.values())
             made = self._converted(every, MaskMapping(self.map))
-            if len(made) == len(every):
-                self._take(draft, made)
-            return
-        self._take(draft, self._converted(dict.fromkeys(fault.where for fault in faults), self._certain()))
+            names = _new_names(draft, made)
+            if len(names) == len(every):
+                self.mapped = True
+                self._take(draft, made, names)
 
     def _certain(self) -> MaskMapping:
         """Return the mapping of VOC's colors for VOC's classes; for others, each class id means itself."""
@@ -93,14 +98,23 @@ class LabelCures:
                 continue
         return made
 
-    def _take(self, draft: ListDraft, made: dict[str, bytes]) -> None:
-        taken = {name for pair in draft.pairs.values() for name in (pair.image, pair.label)}
-        for name, data in made.items():
-            target = PurePosixPath(name).with_suffix(".png").as_posix()
-            if target != name and target in taken:
-                continue
+    def _take(self, draft: ListDraft, made: dict[str, bytes], names: dict[str, str]) -> None:
+        for name, target in names.items():
+            data = made[name]
             if data != self.files.read(name) or target != name:
                 self.files.write(target, data)
                 draft.changed = True
                 for row in draft.rows(name) if target != name else ():
                     draft.set(row, Pair(draft.pairs[row].image, target))
+
+
+def _new_names(draft: ListDraft, labels: Iterable[str]) -> dict[str, str]:
+    """Return the name of each label with the suffix of a PNG, but for those whose new name another file has."""
+    taken = {name for pair in draft.pairs.values() for name in (pair.image, pair.label)}
+    names: dict[str, str] = {}
+    for name in labels:
+        target = PurePosixPath(name).with_suffix(".png").as_posix()
+        if target == name or target not in taken:
+            taken.add(target)
+            names[name] = target
+    return names

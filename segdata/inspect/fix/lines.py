@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from segdata.errors import Code, Fault
+from segdata.inspect.check.whole_set import NOT_COMPARED
 from segdata.lists import Pair, line_fields
 from segdata.regular import read_regular
 from segdata.text import plain_path
@@ -107,6 +108,11 @@ def drop_each_line(draft: ListDraft, faults: Sequence[Fault]) -> None:
         draft.drop(row)
 
 
+def drop_copied_lines(draft: ListDraft, faults: Sequence[Fault]) -> None:
+    """Drop copies of an earlier image; those whose labels cannot be compared stay."""
+    drop_each_line(draft, [fault for fault in faults if not fault.what.endswith(NOT_COMPARED)])
+
+
 def cure_absolute(draft: ListDraft, faults: Sequence[Fault]) -> None:
     """Write absolute paths below the data root relative to it."""
     for row in dict.fromkeys(row for fault in faults for row in draft.rows(fault.where)):
@@ -132,6 +138,6 @@ LIST_CURES: Mapping[Code, ListCure] = {
     "empty_file": drop_lines,
     "unreadable": drop_lines,
     "truncated": drop_lines,
-    "duplicate_content": drop_each_line,
+    "duplicate_content": drop_copied_lines,
     "label_all_ignore": drop_lines,
 }

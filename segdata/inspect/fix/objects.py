@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -12,6 +13,7 @@ from segdata.coco.file import MEMBERS, Category, Image
 from segdata.coco.hints import common_prefix
 from segdata.coco.ids import DistinctIds
 from segdata.errors import Code, Fault
+from segdata.inspect.check.whole_set import NOT_COMPARED
 from segdata.inspect.fix.annotations import ANNOTATION_CURES
 from segdata.inspect.fix.document import CocoDraft
 
@@ -19,6 +21,9 @@ from segdata.inspect.fix.document import CocoDraft
 CocoCure: TypeAlias = Callable[[CocoDraft, Sequence[Fault]], None]
 
 _TYPES: dict[str, Any] = {"images": Image, "categories": Category, "annotations": AnnotationObject}
+
+#: A text that is a number, and a fraction that is too large for one: ids and sizes have 64 bits.
+_INTEGER, _LARGEST = re.compile(r"-?\d{1,19}"), 2.0**63
 
 #: Members that refer to the objects of another list.
 _REFERENCES = {"image_id": "images", "category_id": "categories"}
@@ -34,6 +39,9 @@ def cure_members(draft: CocoDraft, faults: Sequence[Fault]) -> None:
     ids = {key: _number_ids(draft, key, [row for name, row in places if name == key], free[key]) for key in MEMBERS}
     for key, row in places:
         found = draft.get(key, row)
+        # Text may be the name of an image or a category.
+        if isinstance(found, str):
+            continue
         if not isinstance(found, dict) or _is_stray(draft, key, found):
             draft.drop(key, row)
             continue
@@ -65,9 +73,9 @@ def _number_ids(draft: CocoDraft, key: str, rows: Iterable[int], free: DistinctI
 
 def _as_integer(value: object) -> int | None:
     """Return the integer that a text or a float is, if it is one."""
-    if isinstance(value, str) and value.strip().removeprefix("-").isdecimal():
+    if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
         return int(value)
-    return int(value) if isinstance(value, float) and value.is_integer() else None
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST else None
 
 
 def _is_stray(draft: CocoDraft, key: str, found: Mapping[str, Any]) -> bool:
@@ -133,20 +141,22 @@ def cure_prefix(draft: CocoDraft, faults: Sequence[Fault]) -> None:
 
 
 def cure_repeated_image(draft: CocoDraft, faults: Sequence[Fault]) -> None:
-    """Join the image objects of one file unless their sizes differ; drop annotations that both have."""
+    """Join the image objects of one file unless their sizes differ; drop annotations that several have."""
     for fault in faults:
         rows = draft.image_rows(fault.where)
         images = [draft.get("images", row) for row in rows]
-        if any(len({image.get(side) for image in images} - {None}) > 1 for side in ("width", "height")):
+        # Another cure may have dropped the image.
+        if not images or any(len({image.get(side) for image in images} - {None}) > 1 for side in ("width", "height")):
             continue
         kept = images[0]["id"]
         known = [_content(draft, row) for row in draft.annotations_of(kept)]
         for row, image in zip(rows[1:], images[1:], strict=True):
             draft.drop("images", row)
             for annotation in draft.annotations_of(image["id"]):
-                if _content(draft, annotation) in known:
+                if (content := _content(draft, annotation)) in known:
                     draft.drop("annotations", annotation)
                 else:
+                    known.append(content)
                     draft.set("annotations", annotation, {"image_id": kept})
 
 
@@ -179,6 +189,11 @@ def drop_objects(draft: CocoDraft, faults: Sequence[Fault]) -> None:
             draft.drop("annotations", annotation)
         for row in draft.image_rows(fault.where):
             draft.drop_image(row)
+
+
+def drop_copied_images(draft: CocoDraft, faults: Sequence[Fault]) -> None:
+    """Drop copies of an earlier image; those whose instances cannot be compared stay."""
+    drop_objects(draft, [fault for fault in faults if not fault.what.endswith(NOT_COMPARED)])
 
 
 def cure_no_size(draft: CocoDraft, faults: Sequence[Fault]) -> None:
@@ -233,7 +248,7 @@ COCO_CURES: Mapping[Code, CocoCure] = {
     "empty_file": drop_images,
     "unreadable": drop_images,
     "truncated": drop_images,
-    "duplicate_content": drop_objects,
+    "duplicate_content": drop_copied_images,
     "no_size": cure_no_size,
     "size_mismatch": cure_size,
     **{code: cure_annotations(code) for code in ANNOTATION_CURES},

@@ -93,9 +93,16 @@ def fixed_codes(rounds: Rounds, result: CheckReport, names: dict[str, str]) -> t
                 found=found,
                 cured=found - count,
                 left=count,
-                cure=CURES.get(code, "corrected by the cure of another fault") if found > count else "",
+                cure=_cure(code, rounds) if found > count else "",
                 question=QUESTIONS[code] if count else "",
                 examples=tuple(replace(one, where=names.get(one.where, one.where)) for one in examples),
             )
         )
     return tuple(sorted(codes, key=lambda one: (one.severity, one.code)))
+
+
+def _cure(code: Code, rounds: Rounds) -> str:
+    """Return what was done about the faults of one type that are gone."""
+    done = [CURES[code]] if code in rounds.applied and code in CURES else []
+    done += ["samples or annotations dropped, as --drop says"] if code in rounds.dropped else []
+    return "; ".join(done) or "corrected by the cure of another fault"

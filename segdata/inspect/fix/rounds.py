@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from segdata.errors import Code, Fault
 from segdata.inspect.check import CheckReport, check
@@ -20,11 +21,17 @@ from segdata.inspect.fix.upright import Upright, UprightCures
 from segdata.labels.classes import Classes
 from segdata.labels.value_map import ValueMap
 
+_Draft = TypeVar("_Draft", CocoDraft, ListDraft)
+_Cure: TypeAlias = Callable[[_Draft, Sequence[Fault]], None]
+
 #: Cures that change how other faults name their objects; the copy is checked again before others are applied.
 _ALONE: tuple[Code, ...] = ("broken_line", "broken_member", "duplicate_id", "image_prefix")
 
 #: Images that another data set has as well.
 _OVERLAPS: tuple[Code, ...] = ("overlap", "overlap_content", "overlap_near")
+
+#: Faults of one of two samples that are alike: a cure of other faults may drop the other sample, so they come last.
+_ALIKE: tuple[Code, ...] = ("duplicate_content", "near_duplicate", "same_file", "label_conflict")
 
 #: More rounds than the longest chain of cures.
 _ROUNDS = 20
@@ -63,6 +70,8 @@ class Rounds:
         places: arguments of `check` besides the path and the folder of the files.
         found: number of faults by code, those that another cure brought to light included.
         names: names of the files of the result.
+        applied: codes whose cure changed something.
+        dropped: codes whose samples or annotations were dropped because no cure was certain.
     """
 
     path: Path
@@ -72,6 +81,12 @@ class Rounds:
     places: Mapping[str, Any]
     found: Counter[Code] = field(default_factory=Counter)
     names: list[str] = field(default_factory=list)
+    applied: set[Code] = field(default_factory=set)
+    dropped: set[Code] = field(default_factory=set)
+
+    @cached_property
+    def _labels(self) -> LabelCures:
+        return LabelCures(self.files, self.classes, self.wishes.map)
 
     @property
     def _coco(self) -> bool:
@@ -103,24 +118,35 @@ class Rounds:
         if report.task is None:
             text = readable(self.path) if self._coco and "not_a_dataset" in chosen else None
             if text is not None:
+                self.applied.add("not_a_dataset")
                 self.path.write_bytes(text)
             return text is not None
         draft: CocoDraft | ListDraft
         if self._coco:
             draft = CocoDraft(self.path, self.files.root)
-            _apply(self._coco_cures(), draft, chosen)
-            if not draft.changed:
-                _apply(dict.fromkeys(self.wishes.drop, drop_objects), draft, chosen)
+            self._apply(self._coco_cures(), dict.fromkeys(self.wishes.drop, drop_objects), draft, chosen)
         else:
             draft = ListDraft(self.path, self.files.root)
-            _apply(self._list_cures(), draft, chosen)
-            if not draft.changed:
-                _apply(dict.fromkeys(self.wishes.drop, drop_each_line), draft, chosen)
+            self._apply(self._list_cures(), dict.fromkeys(self.wishes.drop, drop_each_line), draft, chosen)
         self.names = draft.names()
         if draft.changed:
             self.path.write_bytes(draft.close())
             self.files.settle(self.names)
         return draft.changed
+
+    def _apply(
+        self,
+        cures: Mapping[Code, _Cure[_Draft]],
+        drops: Mapping[Code, _Cure[_Draft]],
+        draft: _Draft,
+        faults: Mapping[Code, Sequence[Fault]],
+    ) -> None:
+        """Apply the cures; if none of them changes anything, drop what was asked for."""
+        for done, every in ((self.applied, cures), (self.dropped, drops)):
+            for alike in (False, True):
+                if not draft.changed:
+                    chosen = {code: cure for code, cure in every.items() if (code in _ALIKE) == alike}
+                    done.update(_apply(chosen, draft, faults))
 
     def _coco_cures(self) -> Mapping[Code, CocoCure]:
         cures: dict[Code, CocoCure] = {}
@@ -132,7 +158,7 @@ class Rounds:
         return {**cures, **COCO_CURES}
 
     def _list_cures(self) -> Mapping[Code, ListCure]:
-        labels = LabelCures(self.files, self.classes, self.wishes.map)
+        labels = self._labels
         cures: dict[Code, ListCure] = {"label_mode": labels.convert}
         if self.wishes.map:
             cures |= {"value_outside_classes": labels.convert, "binary_mask": labels.convert}
@@ -145,16 +171,18 @@ class Rounds:
         return {**LIST_CURES, **cures}
 
 
-_Draft = TypeVar("_Draft", CocoDraft, ListDraft)
-
-
 def _apply(
-    cures: Mapping[Code, Callable[[_Draft, Sequence[Fault]], None]],
-    draft: _Draft,
-    faults: Mapping[Code, Sequence[Fault]],
-) -> None:
+    cures: Mapping[Code, _Cure[_Draft]], draft: _Draft, faults: Mapping[Code, Sequence[Fault]]
+) -> Iterator[Code]:
+    """Apply the cures of an unchanged draft in their order; yield the codes of those that change it."""
+    changed = False
     for code, cure in cures.items():
         if code in faults:
+            draft.changed = False
             cure(draft, faults[code])
+            if draft.changed:
+                yield code
+            changed |= draft.changed
             if draft.changed and code in _ALONE:
                 return
+    draft.changed = changed

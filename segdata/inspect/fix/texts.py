@@ -61,7 +61,7 @@ CURES: dict[Code, str] = {
     "crowd_polygon": "polygons of crowds become run lengths, unless all annotations are crowds",
     "no_iscrowd": "iscrowd 0 added",
     "no_area": "area computed from the mask",
-    "duplicate_content": "all but the first copy dropped",
+    "duplicate_content": "all but the first copy dropped, unless their labels cannot be compared",
     "overlap": "with --drop-from: images dropped",
     "overlap_content": "with --drop-from: images dropped",
     "overlap_near": "with --drop-from: images dropped",

@@ -15,6 +15,7 @@ from segdata.encoded import File
 from segdata.errors import Fault, InvalidInputError
 from segdata.images.header import ImageHeader, open_pillow
 from segdata.images.reading import read_image_header
+from segdata.inspect.fix.annotations import finite_numbers
 from segdata.inspect.fix.document import CocoDraft
 from segdata.inspect.fix.files import NewFiles
 from segdata.inspect.fix.lines import ListDraft
@@ -79,10 +80,12 @@ def upright_image(data: bytes) -> bytes:
 
 
 def turned_annotation(annotation: dict[str, Any], orientation: int, height: int, width: int) -> dict[str, Any]:
-    """Return the mask and the box of an annotation of a stored image of `height` x `width` pixels when upright.
+    """Return mask, box and key points of an annotation of a stored image of `height` x `width` pixels when upright.
+
+    A box that is not four numbers stays: it has a cure of its own.
 
     Raises:
-        InvalidInputError: when the mask cannot be used.
+        InvalidInputError: when the mask or the key points cannot be used.
     """
     from pycocotools import mask
 
@@ -95,11 +98,24 @@ def turned_annotation(annotation: dict[str, Any], orientation: int, height: int,
     else:
         made = mask.encode(np.asfortranarray(turned(decode_rle(rle), orientation)))
         values = {"segmentation": {"size": list(made["size"]), "counts": made["counts"].decode()}}
-    if annotation.get("bbox"):
-        x, y, w, h = annotation["bbox"]
+    if box := finite_numbers(annotation.get("bbox"), 4):
+        x, y, w, h = box
         xs, ys = np.reshape(turned_points([x, y, x + w, y + h], orientation, height, width), (2, 2)).T.tolist()
         values["bbox"] = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+    if annotation.get("keypoints"):
+        values["keypoints"] = _turned_keypoints(annotation["keypoints"], orientation, height, width)
     return values
+
+
+def _turned_keypoints(keypoints: object, orientation: int, height: int, width: int) -> list[float]:
+    """Return COCO's key points ``[x0, y0, v0, …]`` when upright; those with v = 0 have no place, and stay."""
+    numbers = finite_numbers(keypoints)
+    if numbers is None or len(numbers) % 3:
+        raise InvalidInputError("has keypoints that are not groups of three numbers", "broken_member")
+    found: list[float] = []
+    for x, y, v in np.reshape(numbers, (-1, 3)).tolist():
+        found += [*(turned_points([x, y], orientation, height, width) if v else (x, y)), int(v)]
+    return found
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def draw_sheet(
 
     columns = max(math.ceil(math.sqrt(len(tiles))), 2)
     width = 2 * _MARGIN + columns * (TILE_WIDTH + _GAP) - _GAP
-    lines = _legend_lines(legend, width - 2 * _MARGIN)
+    lines = _legend_lines(_legend_texts(legend, width - 2 * _MARGIN), width - 2 * _MARGIN)
     head = _MARGIN + _TITLE + 12 + _LINE + 6 + _LINE * len(lines) + _GAP
     height = head + math.ceil(len(tiles) / columns) * _ROW + _MARGIN - _GAP
     sheet = Image.new("RGB", (width, height), _PAPER)
@@ -82,24 +82,31 @@ def _draw_tile(sheet: Image, draw: ImageDraw, tile: Tile, left: int, top: int, a
     draw_text(draw, left, top + TILE_HEIGHT + 5, shorten(tile.name, _TEXT, TILE_WIDTH), _TEXT, _MUTED)
 
 
-def _legend_lines(legend: Sequence[LegendEntry], width: float) -> list[list[tuple[float, LegendEntry]]]:
+def _legend_texts(legend: Sequence[LegendEntry], width: float) -> list[tuple[LegendEntry, str]]:
+    """Return the entries with their names, none longer than a line."""
+    return [(each, shorten(class_text(each.name, each.id), _TEXT, width - _SWATCH - 6)) for each in legend]
+
+
+def _legend_lines(
+    legend: Sequence[tuple[LegendEntry, str]], width: float
+) -> list[list[tuple[float, LegendEntry, str]]]:
     """Wrap the legend entries into lines; each entry has its distance from the left."""
-    lines: list[list[tuple[float, LegendEntry]]] = []
+    lines: list[list[tuple[float, LegendEntry, str]]] = []
     left = width
-    for entry in legend:
-        needed = _SWATCH + 6 + text_width(class_text(entry.name, entry.id), _TEXT) + 18
+    for entry, text in legend:
+        needed = _SWATCH + 6 + text_width(text, _TEXT) + 18
         if left + needed > width or not lines:
             lines.append([])
             left = 0.0
-        lines[-1].append((left, entry))
+        lines[-1].append((left, entry, text))
         left += needed
     return lines
 
 
-def _draw_legend(draw: ImageDraw, line: Sequence[tuple[float, LegendEntry]], top: int) -> None:
+def _draw_legend(draw: ImageDraw, line: Sequence[tuple[float, LegendEntry, str]], top: int) -> None:
     from PIL import Image
 
-    for offset, entry in line:
+    for offset, entry, text in line:
         left = _MARGIN + round(offset)
         box = (left, top + 1, left + _SWATCH - 1, top + _SWATCH)
         if entry.hatched:
@@ -107,4 +114,4 @@ def _draw_legend(draw: ImageDraw, line: Sequence[tuple[float, LegendEntry]], top
             draw.bitmap((left, top + 1), Image.fromarray(hatching(_SWATCH, _SWATCH)), fill=_PAPER)
         else:
             draw.rectangle(box, fill=entry.color, outline=entry.color or _MUTED)
-        draw_text(draw, left + _SWATCH + 6, top - 1, class_text(entry.name, entry.id), _TEXT, _INK)
+        draw_text(draw, left + _SWATCH + 6, top - 1, text, _TEXT, _INK)

@@ -83,3 +83,21 @@ def test_a_list_loses_all_samples_with_errors_and_can_then_be_written(
     assert "2 faults cured, 0 left" in dropped.output
     assert target.read_text().splitlines() == pairs[2:]
     assert segdata("to-mindrecord", target, *options, "--dst_path", tmp_path / "set", "--num_shards", 1).exit_code == 0
+
+
+def test_sets_with_folders_of_their_own_are_compared_by_content(segdata: Run, coco: Path, tmp_path: Path) -> None:
+    shutil.copytree(coco, tmp_path / "data")
+    source = tmp_path / "data" / "annotations" / "instances.json"
+    members = json.loads(source.read_text())
+    shared = members["images"][0]["file_name"]
+    (tmp_path / "val").mkdir()
+    shutil.copyfile(tmp_path / "data" / "images" / shared, tmp_path / "val" / "other.jpg")
+    image = members["images"][0] | {"file_name": "other.jpg"}
+    (tmp_path / "val.json").write_text(json.dumps(members | {"images": [image], "annotations": []}))
+    against = ["--against", tmp_path / "val.json", "--against_images", tmp_path / "val", "--hash"]
+    assert "overlap_content" in segdata("check", source, *against).output
+    target = tmp_path / "fixed.json"
+    result = segdata("fix", source, *against, "--drop-from", source, "--dst_path", target, "--workers", 1)
+    assert result.exit_code == 0, result.output
+    names = [each["file_name"] for each in json.loads(target.read_text())["images"]]
+    assert names == [each["file_name"] for each in members["images"][1:]]

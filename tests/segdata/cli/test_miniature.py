@@ -139,3 +139,15 @@ def test_a_taken_folder_and_an_unknown_kind_are_refused(segdata: Run, tmp_path: 
     assert (result.exit_code, "mine.txt" in result.output) == (1, True), result.output
     result = segdata("sample", tmp_path / "raw", "--kind", "kitti")
     assert (result.exit_code, "'kitti' is not one of" in result.output) == (2, True), result.output
+
+
+@pytest.mark.parametrize("kind", ["voc", "sbd", "coco", "tif", "yolo"])
+def test_an_earlier_miniature_stays_and_is_not_called_the_work_of_others(
+    segdata: Run, tmp_path: Path, kind: str
+) -> None:
+    small = ["--kind", kind, "--train", 2, "--val", 1]
+    assert segdata("sample", tmp_path / "a", *small).exit_code == 0
+    before = sorted(tmp_path.rglob("*"))
+    result = segdata("sample", tmp_path / "a", *small)
+    assert (result.exit_code, sorted(tmp_path.rglob("*"))) == (1, before)
+    assert "expected a missing or empty directory" in result.output and "did not write" not in result.output

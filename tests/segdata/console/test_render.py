@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from segdata.cli import main as segdata_main
-from segdata.console.render import CommandGroup, Terminated
+from segdata.console.render import CommandGroup, Terminated, table
 from segdata.errors import Fault, FaultsError, SegDataError, TargetExistsError
 from segtrain.cli import main as segtrain_main
 
@@ -110,3 +110,17 @@ def test_to_mindrecord_names_every_fault_in_json(tmp_path: Path) -> None:
     assert "12 faults; nothing was written" in found["error"]
     assert len(found["faults"]) == 12
     assert "… and 2 more" in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["cat", "\u4eba\u7269", "\U0001f408", "cafe\u0301", "a\nb", "a\tb", "\x1b[31mred"])
+def test_columns_of_a_table_are_aligned_whatever_a_name_contains(name: str) -> None:
+    header, *lines = table([("class", "pixels"), (name, "7"), ("dog", "1234")], right=(1,)).split("\n")
+    assert len(lines) == 2 and header.endswith("pixels")
+    # Of two wide letters, each takes two columns; a mark above another letter takes none.
+    columns = {"\u4eba\u7269": 4, "\U0001f408": 2, "cafe\u0301": 4, "a\nb": 4, "a\tb": 4, "\x1b[31mred": 11}.get(
+        name, 3
+    )
+    width = max(columns, len("class")) + len("  pixels")
+    shown = lines[0].removesuffix("7").rstrip(" ")
+    assert columns + len(lines[0]) - len(shown) == width
+    assert lines[1].endswith("1234") and len(lines[1]) == len(header) == width

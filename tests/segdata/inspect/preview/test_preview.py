@@ -16,11 +16,12 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from segdata.draw.lettering import can_draw
+from segdata.draw.pictures import LegendEntry
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.inspect.preview import preview
 from segdata.inspect.preview.choice import _cover
 from segdata.inspect.preview.pictures import View, draw_samples, make_legend
-from segdata.inspect.preview.sheet import TILE_HEIGHT, TILE_WIDTH
+from segdata.inspect.preview.sheet import TILE_HEIGHT, TILE_WIDTH, draw_sheet
 from segdata.labels.classes import Classes
 from segdata.labels.colormap import voc_palette
 from segdata.labels.masks import encode_index_png
@@ -181,6 +182,15 @@ def test_instances_have_the_colors_of_the_legend_and_fills_of_their_own(coco: Pa
         assert {tuple(color) for color in lines.tolist()} <= set(colors.values())
         fills |= {(box.text, box.fill) for box in overlay.boxes}
     assert len(fills) > 4
+
+
+@pytest.mark.parametrize("length", [1, 40, 300])
+def test_a_name_of_any_length_stays_within_the_margins(length: int) -> None:
+    legend = [LegendEntry(1, "x" * length, (128, 0, 0)), LegendEntry(2, "dog", (0, 128, 0))]
+    sheet = np.asarray(Image.open(io.BytesIO(draw_sheet([], legend, title="a", subtitle="b", alpha=0.5))))
+    inside = np.any(sheet != 255, axis=(0, 2))
+    assert inside.any() and not inside[-20:].any()
+    assert (sheet == (0, 128, 0)).all(-1).any()
 
 
 @pytest.fixture
