@@ -13,6 +13,7 @@ from segdata.lists.merge import ListMergeReport, merge_lists
 from segdata.opening import dataset_kind
 from segdata.parallel import Progress, silent
 from segdata.records.merge import SetMergeReport, merge_sets
+from segdata.records.plan import NUM_SHARDS
 from segdata.samples import DatasetKind
 from segdata.sources.coco.merge import CocoMergeReport, merge_jsons
 from segdata.store.url import Location, Url, parse_location
@@ -32,7 +33,7 @@ def merge(
     class_names: Sequence[Sequence[str]] = (),
     unknown: Unknown = "error",
     prefix: bool = False,
-    num_shards: int = 8,
+    num_shards: int = NUM_SHARDS,
     shuffle: bool = True,
     seed: int = 0,
     workers: Workers | None = None,
@@ -84,7 +85,7 @@ def merge(
     kind = _common_kind(places)
     sets_only = {
         "prefix": prefix,
-        "num_shards": num_shards != 8,
+        "num_shards": num_shards != NUM_SHARDS,
         "no_shuffle": not shuffle,
         "seed": seed != 0,
         "resume": resume,

@@ -24,6 +24,7 @@ from segdata.lists.merge import ListMergeReport
 from segdata.merging import merge
 from segdata.mindrecord.header import SHARDS_MAX
 from segdata.records.merge import SetMergeReport
+from segdata.records.plan import NUM_SHARDS
 from segdata.sources.coco.merge import CocoMergeReport
 from segdata.store.url import Location
 from segdata.text import plural
@@ -76,7 +77,11 @@ def _names(
 )
 @click.option("--prefix", is_flag=True, help="For sets: put the name of each set's directory before its file names")
 @click.option(
-    "--num_shards", type=click.IntRange(1, SHARDS_MAX), default=8, show_default=True, help="For sets: number of shards"
+    "--num_shards",
+    type=click.IntRange(1, SHARDS_MAX),
+    default=NUM_SHARDS,
+    show_default=True,
+    help="For sets: number of shards",
 )
 @click.option(
     "--shuffle/--no-shuffle",
@@ -149,7 +154,9 @@ def _set_lines(report: SetMergeReport) -> list[str]:
     unit = "pixel" if report.ignore_label is not None else "instance"
     counts = ", ".join(f"{each.name}: {each.images}" for each in report.classes)
     lines = [
-        f"{rows} {_verb(report.written)} {report.path}",
+        f"{rows} {_verb(report.written)} {report.path}"
+        if not report.finished
+        else f"{rows} in {report.path} already: an earlier run finished this merge; nothing was written",
         f"images by class: {counts}",
         f"in several sets: {plural(report.repeated, 'row')}; labels changed: {plural(report.labels_changed, 'row')}; "
         f"new image ids: {report.image_ids_changed}",

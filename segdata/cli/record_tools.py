@@ -26,6 +26,7 @@ from segdata.errors import name_first
 from segdata.images.values import Percentiles, ValueRange
 from segdata.labels.classes import read_class_names
 from segdata.records.adopt import AdoptReport, adopt
+from segdata.records.plan import NUM_SHARDS
 from segdata.records.unpack import UnpackReport, unpack
 from segdata.text import plural
 
@@ -80,6 +81,7 @@ def _command(report: UnpackReport) -> str:
         "class_names": report.class_names_file,
         "ignore_label": report.ignore_label,
         "value_range": report.value_range,
+        "num_shards": report.rows if report.rows < NUM_SHARDS else None,
     }
     given = [part for name, value in options.items() if value is not None for part in (f"--{name}", str(value))]
     return shlex.join(["segdata", "to-mindrecord", report.file, *given, "--no-shuffle", "--dst_path", "SET"])

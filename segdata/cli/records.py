@@ -36,6 +36,7 @@ from segdata.recorded import ForeignDataset, RecordDataset
 from segdata.records.convert import to_mindrecord
 from segdata.records.convert_report import ConvertReport
 from segdata.records.manifest import ClassInfo
+from segdata.records.plan import NUM_SHARDS
 from segdata.records.verify import VerifyReport, verify
 from segdata.store.url import Location
 from segdata.text import megabytes, plural
@@ -54,7 +55,9 @@ from segdata.text import megabytes, plural
 @strip_prefix_option
 @crowd_option
 @location_option("--dst_path", required=True, help="Directory to write the record set to")
-@click.option("--num_shards", type=click.IntRange(1, SHARDS_MAX), default=8, show_default=True, help="Number of shards")
+@click.option(
+    "--num_shards", type=click.IntRange(1, SHARDS_MAX), default=NUM_SHARDS, show_default=True, help="Number of shards"
+)
 @click.option(
     "--shuffle/--no-shuffle", default=True, show_default=True, help="Shuffle rows with --seed, or keep their order"
 )

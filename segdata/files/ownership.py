@@ -131,15 +131,17 @@ def _facts(directory: Path, prefix: str = "") -> Iterator[tuple[str, int | str |
 def write_marker(directory: Path) -> None:
     """Write the `RESULT_MARKER` of a complete result.
 
-    Locks of files in it that could not be removed after they were written are removed now.
+    Locks of files in it that could not be removed after they were written are removed now; they are empty, so that a
+    file of a result that has such a name stays.
 
     Raises:
         OSError: when a lock cannot be removed, or the marker cannot be written.
     """
     files = dict(sorted(_facts(directory)))
     for name in fnmatch.filter(files, f"*{lock_file(directory / '*').name}"):
-        (directory / name).unlink()
-        del files[name]
+        if files[name] == 0:
+            (directory / name).unlink()
+            del files[name]
     # Names need not be valid Unicode: json escapes what UTF-8 cannot represent, msgspec refuses it.
     (directory / RESULT_MARKER).write_text(
         json.dumps({"version": 1, "files": files}, separators=(",", ":")), encoding="ascii"

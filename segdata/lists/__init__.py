@@ -37,25 +37,27 @@ def read_list(path: Path, *, faults: list[Fault] | None = None) -> list[Pair]:
 
     Raises:
         InvalidInputError: when the file cannot be read, is not UTF-8, contains no samples or is an id list.
-        FaultsError: when a line does not have exactly two paths, or when an image appears twice.
+        FaultsError: when a line does not have two different paths, or when an image appears twice; with `faults`, when
+            no line has two.
     """
     pairs: list[Pair] = []
     broken: list[Fault] = []
     lone = 0
     for number, line in text_lines(path):
-        fields = line_fields(line)
-        if len(fields) == 2:
-            pairs.append(Pair(*map(plain_path, fields)))
+        fields = [plain_path(field) for field in line_fields(line)]
+        if len(fields) == 2 and fields[0] != fields[1]:
+            pairs.append(Pair(*fields))
         else:
             lone += len(fields) == 1
-            found = f"expected an image path and a label path, found {plural(len(fields), 'path')}: {quoted(line)}"
-            broken.append(Fault("broken_line", f"line {number}", found))
+            found = "one path twice" if len(fields) == 2 else plural(len(fields), "path")
+            expected = "expected an image path and a label path"
+            broken.append(Fault("broken_line", f"line {number}", f"{expected}, found {found}: {quoted(line)}"))
     if broken and lone == len(broken) and not pairs:
         raise InvalidInputError(
             f"{path}: is an id list or an image list with one name per line; expected an image path and a label path "
             "per line. Write a list file with segdata voc-list or pair-list."
         )
-    if broken and faults is None:
+    if broken and (faults is None or not pairs):
         what = "1 line is not a sample" if len(broken) == 1 else f"{len(broken)} lines are not samples"
         raise FaultsError(f"{path}: {what}", broken)
     if faults is not None:

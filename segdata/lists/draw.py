@@ -6,12 +6,12 @@ import math
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
-from segdata.errors import FaultsError, InvalidInputError
+from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
 from segdata.seeded import seeded_digest, seeded_order
 from segdata.text import plural
 
@@ -151,10 +151,33 @@ def group_keys(images: Sequence[str], expression: str | None) -> list[str]:
     return groups
 
 
-def side_files(source: Path, folder: Path | None, shares: Mapping[str, float], suffix: str) -> dict[str, Path]:
+def side_files(source: Path, folder: Path | None, sides: Iterable[str], suffix: str) -> dict[str, Path]:
     """Return the file of each side: NAME_train.txt and so on, in `folder` or beside `source`."""
     name = re.sub("_(lst|list)$", "", source.stem)
-    return {side: (folder or source.parent) / f"{name}_{side}{suffix}" for side in shares}
+    return {side: (folder or source.parent) / f"{name}_{side}{suffix}" for side in sides}
+
+
+def check_test_side(path: Path, images: Collection[str], read: Callable[[Path], Iterable[str]]) -> None:
+    """Check that a split without a test side is not written beside that of an earlier split.
+
+    Args:
+        path: file of the test side; it may be missing or something else.
+        images: all images of the split.
+        read: returns the images in a file.
+
+    Raises:
+        TargetExistsError: when the file has some of the images, which would then be on two sides.
+    """
+    try:
+        found = set(read(path)).intersection(images) if path.exists() else ()
+    except InvalidInputError:
+        return
+    if found:
+        raise TargetExistsError(
+            f"{path}: contains {plural(len(found), 'image')} that would be on another side, too. Move it away if an "
+            "earlier split wrote it, or give three shares with --ratio.",
+            replaceable=False,
+        )
 
 
 def _strata(groups: Sequence[str], classes: Sequence[frozenset[int]]) -> list[list[str]]:

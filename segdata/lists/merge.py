@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from segdata.errors import Fault, FaultsError, InvalidInputError, collecting
 from segdata.files.ownership import check_inputs_outside
-from segdata.files.paths import normal, resolve
+from segdata.files.paths import normal, real, resolve
 from segdata.lists import Pair, format_list, read_list, write_list
 from segdata.lists.publish import check_target_lists
 from segdata.text import plural
@@ -66,7 +66,9 @@ def merge_lists(
     check_inputs_outside(dst_path, *lists)
     check_target_lists([dst_path], overwrite=overwrite)
     _check_same_classes(lists, class_names)
-    roots = [normal(root) for root in data_roots]
+    # A folder that is named twice, once through a link, has each image once.
+    named: dict[Path, Path] = {}
+    roots = [named.setdefault(real(root), normal(root)) for root in data_roots]
     common = Path(os.path.commonpath(roots))
     found: dict[str, tuple[Pair, Path]] = {}
     faults: list[Fault] = []

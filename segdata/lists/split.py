@@ -13,7 +13,7 @@ from segdata.errors import Fault, FaultsError
 from segdata.labels.colormap import IGNORE
 from segdata.labels.masks import count_index_png
 from segdata.lists import Pair, format_list, read_list
-from segdata.lists.draw import Draw, group_keys, side_files, side_shares
+from segdata.lists.draw import Draw, check_test_side, group_keys, side_files, side_shares
 from segdata.lists.publish import check_target_lists, write_together
 from segdata.lists.split_report import SplitReport, split_report
 from segdata.parallel import Progress, default_workers, map_faults, silent
@@ -70,13 +70,17 @@ def split_list(
             read.
         InvalidInputError: when the list cannot be read, a side is empty or of improbable size because the list was
             drawn with this seed before, or the ratio or the expression is invalid.
-        TargetExistsError: when one of the lists exists; none is written then.
+        TargetExistsError: when one of the lists exists, or the test list of an earlier split would share images with
+            them; none is written then.
     """
     shares = side_shares(ratio)
     files = side_files(data_lst, dst_path, shares, ".txt")
     check_target_lists(files.values(), overwrite=overwrite)
     pairs = read_list(data_lst)
-    groups = group_keys([pair.image for pair in pairs], group)
+    images = [pair.image for pair in pairs]
+    if "test" not in shares:
+        check_test_side(side_files(data_lst, dst_path, ["test"], ".txt")["test"], images, _images)
+    groups = group_keys(images, group)
     classes = None
     if stratify:
         classes = _read_classes(data_root or data_lst.parent, pairs, workers or default_workers(), progress)
@@ -112,6 +116,10 @@ def _classes_of(root: Path, label: str) -> frozenset[int]:
     """Return the classes in a label."""
     _, counts = count_index_png(File(root, label, "missing_label").read())
     return frozenset(np.flatnonzero(counts).tolist()) - {IGNORE}
+
+
+def _images(path: Path) -> list[str]:
+    return [pair.image for pair in read_list(path, faults=[])]
 
 
 def _text(pairs: Sequence[Pair], sides: Sequence[str], side: str) -> bytes:

@@ -21,6 +21,9 @@ from segdata.mindrecord.schema import FieldForm
 #: Suffix of an index file.
 INDEX_SUFFIX = ".db"
 
+#: Bytes that the path of an index may have: 512, less those of ``-journal``, which SQLite may put after it.
+PATH_BYTES = 504
+
 #: Columns that say where a row is, in their order in the table.
 PLACES = (
     *("ROW_ID", "PAGE_ID_RAW", "PAGE_OFFSET_RAW", "PAGE_OFFSET_RAW_END"),
@@ -60,7 +63,8 @@ class IndexWriter:
         self.path = index_path(shard)
         self.path.open("xb").close()
         self._forms = [form.schema.fields[name] for name in form.indexed]
-        self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        with _named(self.path):
+            self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
             self._create(form, shard.name)
         except BaseException:

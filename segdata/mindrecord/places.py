@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from array import array
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InvalidInputError
-from segdata.mindrecord.index import PLACES, index_path
+from segdata.mindrecord.index import PATH_BYTES, PLACES, index_path
 
 #: Rows of an index in memory as Python objects at a time.
 _ROWS = 4096
@@ -61,9 +62,24 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         # Immutable: no lock and no journal, so that a read-only folder is enough.
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
             yield connection
+    except sqlite3.OperationalError as error:
+        raise InvalidInputError(
+            f"{path}: {_unreadable(path) or f'damaged index: {error}'}", "record_damaged"
+        ) from error
     # SQLite quotes a damaged file in its messages, which are then not UTF-8.
     except (sqlite3.Error, UnicodeDecodeError) as error:
         raise InvalidInputError(f"{path}: damaged index: {error}", "record_damaged") from error
+
+
+def _unreadable(path: Path) -> str | None:
+    """Return why SQLite cannot open a file that need not be damaged."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    size = len(os.fsencode(path.absolute()))
+    too_long = f"its path has {size} bytes; expected at most {PATH_BYTES}, the limit of SQLite. Move the set"
+    return too_long if size > PATH_BYTES else None
 
 
 def _as_integers(path: Path, cursor: sqlite3.Cursor) -> npt.NDArray[np.int64]:

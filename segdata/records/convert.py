@@ -14,13 +14,13 @@ from typing import Any, Protocol, TypeVar
 from segdata import __version__
 from segdata.cluster import Workers
 from segdata.coco.annotations import Boxes
-from segdata.errors import FaultsError, OnError, SegDataError
+from segdata.errors import FaultsError, InvalidInputError, OnError, SegDataError
 from segdata.files.ownership import check_target_directory
 from segdata.files.publishing import staged_directory
 from segdata.parallel import Progress, default_workers, silent
 from segdata.records.convert_report import ConvertReport, make_report
 from segdata.records.manifest import MANIFEST, Manifest, read_manifest, write_manifest
-from segdata.records.plan import Plan, make_plan, set_name
+from segdata.records.plan import NUM_SHARDS, Plan, make_plan, set_name
 from segdata.records.resume import finished_set, finished_shards, open_work
 from segdata.records.rows import Rows, read_checked
 from segdata.records.writer import ShardJob, ShardResult, move_shards, write_shards
@@ -52,7 +52,7 @@ def to_mindrecord(
     dataset: Convertible[_T],
     dst_path: Location,
     *,
-    num_shards: int = 8,
+    num_shards: int = NUM_SHARDS,
     shuffle: bool = True,
     seed: int = 0,
     on_error: OnError = "fail",
@@ -88,7 +88,7 @@ def to_mindrecord(
             processor by default; or a cluster that sees the samples and the set under the same paths.
         overwrite: replace an existing record set at `dst_path`.
         resume: keep the shards that an interrupted run of the same conversion finished, and a set at `dst_path`
-            that it finished; otherwise write them again.
+            that it finished from the same samples; otherwise write them again.
         dry_run: check everything, write nothing.
         work_dir: directory for the set before its upload; by default ``~/.cache/segdata``.
         progress: reports progress.
@@ -96,7 +96,7 @@ def to_mindrecord(
     Raises:
         FaultsError: when samples cannot become rows; names all of them.
         InvalidInputError: when the list or JSON cannot be read, there are fewer rows than shards, or MindRecord does
-            not accept the name.
+            not accept the name or the length of the path.
         TargetExistsError: when `dst_path` already exists.
         PlanChangedError: with `resume`, when samples, options or versions differ from the interrupted run.
         UnfinishedError: when writing failed; nothing is at `dst_path`, and finished shards are kept for `resume`.
@@ -107,12 +107,13 @@ def to_mindrecord(
     def check(name: str) -> tuple[Rows[_T], Plan]:
         rows = dataset.check_rows(decode=decode, drop_empty=drop_empty, boxes=boxes, workers=workers, progress=progress)
         _stop_at_faults(dataset.path, rows, on_error)
+        _stop_without_rows(dataset.path, rows)
         return rows, make_plan(rows, name, num_shards=num_shards, seed=seed if shuffle else None)
 
     place = parse_location(dst_path)
     if resume and not overwrite and _is_finished(place):
         rows, plan = check(set_name(place if isinstance(place, Path) else local_place(place, work_dir)))
-        manifest = finished_set(place, plan, rows, _options(plan, rows))
+        manifest = finished_set(place, plan, rows, _options(plan, rows), workers=workers, progress=progress)
         disk = sum(shard.bytes + shard.index_bytes for shard in manifest.shards)
         return replace(make_report(str(place), plan, rows, []), bytes_on_disk=disk, finished=True)
     with writing(
@@ -137,13 +138,25 @@ def to_mindrecord(
 
 
 def _stop_at_faults(path: Path, rows: Rows[_T], on_error: OnError) -> None:
-    skipped = rows.faults if on_error == "skip" else ()
+    # Where no sample is left, the faults are the reason.
+    skipped = rows.faults if on_error == "skip" and rows.items else ()
     faults = [*rows.fatal, *rows.faults[len(skipped) :]]
     if not faults:
         return
-    skip = "" if rows.fatal else ", or leave them out with --on-error skip"
+    skip = "" if rows.fatal or not rows.items else ", or leave them out with --on-error skip"
     cure = f"Correct the samples (segdata check says how){skip}"
     raise FaultsError(f"{path}: {plural(len(faults), 'fault')}; nothing was written. {cure}", faults)
+
+
+def _stop_without_rows(path: Path, rows: Rows[_T]) -> None:
+    if rows.items:
+        return
+    if not rows.empty:
+        raise InvalidInputError(f"{path}: contains no images")
+    raise InvalidInputError(
+        f"{path}: no image has instances ({plural(rows.empty, 'image')} left out); expected at least 1. Omit "
+        "--drop-empty."
+    )
 
 
 class UnfinishedError(SegDataError):

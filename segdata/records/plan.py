@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -10,8 +11,10 @@ import numpy as np
 
 from segdata.errors import InvalidInputError
 from segdata.files.paths import real
+from segdata.files.publishing import staging_directory
 from segdata.mindrecord.form import FORBIDDEN, SetForm
 from segdata.mindrecord.header import SHARDS_MAX
+from segdata.mindrecord.index import PATH_BYTES
 from segdata.records.layout import choose_form
 from segdata.records.rows import Rows
 from segdata.records.schema import ROW_SCHEMAS
@@ -19,6 +22,15 @@ from segdata.seeded import seeded_order
 from segdata.text import is_unicode, plural
 
 _T = TypeVar("_T")
+
+#: Number of shards by default.
+NUM_SHARDS = 8
+
+#: Bytes that the name of a file may have.
+_NAME_BYTES = 255
+
+#: What follows the name of a set in the longest name of a file, and where this file is staged.
+_SUFFIX, _STAGED = ".mindrecord1000.db", "plan-0123456789abcdef/unfinished-1000-abcdefgh"
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,7 @@ def set_name(target: Path) -> str:
     """Return the name of the set at `target`: the name of the directory without a ``.mindrecord`` suffix.
 
     Raises:
-        InvalidInputError: when MindRecord does not accept it as a file name.
+        InvalidInputError: when MindRecord does not accept it as a file name, or it is too long.
     """
     name = real(target).name.removesuffix(".mindrecord")
     if not is_unicode(name):
@@ -80,4 +92,16 @@ def set_name(target: Path) -> str:
             f"{target}: {name!r} is not a file name that MindRecord accepts; "
             f"expected no spaces at either end and none of {forbidden}"
         )
+    _check_length(target, name + _SUFFIX)
     return name
+
+
+def _check_length(target: Path, file: str) -> None:
+    """Refuse a target whose name or path is too long for the longest name of its files, before the work."""
+    place = os.fsencode(staging_directory(target) / _STAGED / file)
+    for what, found, limit in (("name", len(file.encode()), _NAME_BYTES), ("path", len(place), PATH_BYTES)):
+        if found > limit:
+            raise InvalidInputError(
+                f"{target}: its {what} is too long for those of its files, which would have up to {found} bytes; "
+                f"expected at most {limit}. Choose one that is {plural(found - limit, 'byte')} shorter."
+            )

@@ -7,8 +7,9 @@ and a subfolder for each finished shard. A run can resume only if it computes th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,12 +18,16 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from segdata.cluster import Workers
 from segdata.errors import SegDataError, TargetExistsError
 from segdata.files.publishing import empty, staging_directory
+from segdata.mindrecord.rows import mark_row
+from segdata.parallel import Progress, kind_for, progress_map
 from segdata.records.fetch import find_set
 from segdata.records.manifest import Manifest
 from segdata.records.plan import Plan
-from segdata.records.rows import Rows
+from segdata.records.rows import Rows, read_checked
+from segdata.records.schema import ROW_SCHEMAS, SCHEMAS, Row, TaskName, row_fingerprint
 from segdata.records.verify import verify
 from segdata.store.transfer import object_size
 from segdata.store.url import Url
@@ -114,12 +119,16 @@ def _differing(name: str, before: Any, value: Any) -> tuple[str, Any, Any]:
     return name, before, value
 
 
-def finished_set(place: Path | Url, plan: Plan, rows: Rows[_T], options: dict[str, Any]) -> Manifest:
+def finished_set(
+    place: Path | Url, plan: Plan, rows: Rows[_T], options: dict[str, Any], *, workers: Workers, progress: Progress
+) -> Manifest:
     """Return the manifest of the set that an earlier run of the same conversion finished at `place`.
 
-    Pixel counts, sizes and options are compared, and the names and sizes of the files; no row is read.
+    Options and counts are compared, the names and sizes of the files at `place`, and then the fingerprint of all rows:
+    samples are read once more, since another image can have the same size. The set itself is not read.
 
     Raises:
+        InvalidInputError: when samples change meanwhile.
         TargetExistsError: when the set there is another one, or files are missing or have another size.
     """
     _, found = find_set(place)
@@ -132,6 +141,7 @@ def finished_set(place: Path | Url, plan: Plan, rows: Rows[_T], options: dict[st
         "rows": len(rows.items),
         "payload_bytes": rows.payload_bytes,
         "images": rows.images,
+        "value_range": (rows.value_range.low, rows.value_range.high) if rows.value_range else None,
         "name": plan.name,
     }
     for name, value in msgspec.to_builtins(wanted).items():
@@ -144,7 +154,36 @@ def finished_set(place: Path | Url, plan: Plan, rows: Rows[_T], options: dict[st
             )
     if damage := _damage(place, found):
         raise TargetExistsError(f"{place}: already exists, and is damaged: {damage}", replaceable=True)
+    if _inputs(plan, rows, workers, progress) != found.inputs:
+        raise TargetExistsError(
+            f"{place}: already exists, and is not what this conversion would write: images, annotations or their names "
+            "have changed since",
+            replaceable=True,
+        )
     return found
+
+
+def _inputs(plan: Plan, rows: Rows[_T], workers: Workers, progress: Progress) -> str:
+    """Return the fingerprint of all rows, as the manifest has it."""
+    order = list(chain.from_iterable(plan.shards))
+    marks = rows.change_marks.tolist()
+    inputs = hashlib.sha256()
+    for fingerprint in progress_map(
+        partial(_fingerprint, rows.task, partial(read_checked, rows.read)),
+        ((rows.items[number], marks[number]) for number in order),
+        total=len(order),
+        label="compare",
+        progress=progress,
+        workers=workers,
+        kind=kind_for(len(order)),
+        chunk=32,
+    ):
+        inputs.update(fingerprint)
+    return inputs.hexdigest()
+
+
+def _fingerprint(task: TaskName, read: Callable[[_T], Row], item: _T) -> bytes:
+    return row_fingerprint(mark_row(ROW_SCHEMAS[task], read(item)), SCHEMAS[task])
 
 
 def _damage(place: Path | Url, manifest: Manifest) -> str | None:

@@ -77,7 +77,7 @@ class UnpackJob:
 
     def write_objects(self, staging: Path, names: NamePlan) -> int:
         """Write the files of an instance set; return the number of instances."""
-        known = {each.id: each.original_id for each in self.manifest.classes} if self.manifest else None
+        known = self._category_ids() if self.manifest else None
         with tempfile.TemporaryFile(dir=staging) as images, tempfile.TemporaryFile(dir=staging) as annotations:
             lists = JsonLists(images, annotations, known)
             for image, instances in self._each(ObjectWriter(staging / _IMAGES, names)):
@@ -131,9 +131,20 @@ class UnpackJob:
             return [Fault("invalid", path.name, str(error).removeprefix(f"{path.name}: "))]
         return []
 
+    def _category_ids(self) -> dict[int, int]:
+        """Return the category id of each label: those of the JSON that the set was written from.
+
+        `to_mindrecord` numbers classes in the order of these ids, which need not be that of the labels of a merged set:
+        its labels are the ids.
+        """
+        classes = self.manifest.classes if self.manifest else ()
+        ids = [each.original_id for each in classes]
+        return {each.id: each.original_id if ids == sorted(set(ids)) else each.id for each in classes}
+
     def _categories(self, labels: set[int]) -> dict[int, str]:
         if self.manifest:
-            return {each.original_id: each.name for each in self.manifest.classes}
+            ids = self._category_ids()
+            return {ids[each.id]: each.name for each in self.manifest.classes}
         told = dict(enumerate(self.class_names or (), start=1))
         return {label: told.get(label, f"class_{label}") for label in sorted({*labels, *told})}
 

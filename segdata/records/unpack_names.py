@@ -21,7 +21,7 @@ class NamePlan:
 
     Attributes:
         images: names of images that cannot keep that of their row, by number of the row.
-        shared: names without suffix that several images have.
+        shared: names without suffix that would give two labels one path; these labels have the full name of the image.
         folder: folder of the labels, which contains no image.
         renamed: one entry for each of `images`.
     """
@@ -69,7 +69,12 @@ def plan_names(names: Iterable[str], root: Path, faults: list[Fault], *, taken: 
         Fault("invalid", f"row {rows[name]}", f"file name {name!r} is also the folder of other rows")
         for name in sorted(every & parents)
     )
-    stems = Counter(map(_stem, every))
+    shared = _shared_stems(every, parents)
+    faults += (
+        Fault("invalid", f"row {rows[name]}", f"file name {name!r}: its label would be the folder of other labels")
+        for name in sorted(rows)
+        if _stem(name) in shared and f"{name}.png" in parents
+    )
     tops = {name.partition("/")[0] for name in every}
     folders = chain([_LABELS], (f"{_LABELS}_{n}" for n in count(2)))
     folder = next(name for name in folders if name not in tops)
@@ -81,7 +86,7 @@ def plan_names(names: Iterable[str], root: Path, faults: list[Fault], *, taken: 
         )
         for number, name in repeated
     )
-    return NamePlan(images, frozenset(stem for stem, images_of in stems.items() if images_of > 1), folder, renamed)
+    return NamePlan(images, shared, folder, renamed)
 
 
 def _checked(root: Path, name: str, taken: Collection[str]) -> str:
@@ -90,9 +95,19 @@ def _checked(root: Path, name: str, taken: Collection[str]) -> str:
     plain = plain_path(name)
     if plain in ("", "."):
         raise InvalidInputError(f"file name {name!r}; expected the path of a file", "outside_root")
-    if plain in taken:
+    if not {plain, *map(str, PurePosixPath(plain).parents)}.isdisjoint(taken):
         raise InvalidInputError(f"file name {name!r}: segdata unpack writes a file of this name", "outside_root")
     return plain
+
+
+def _shared_stems(every: Collection[str], folders: Collection[str]) -> frozenset[str]:
+    """Return the names without suffix that cannot be those of labels: of several images, or of a folder of labels."""
+    stems = Counter(map(_stem, every))
+    shared = {stem for stem, images in stems.items() if images > 1 or f"{stem}.png" in folders}
+    # The label of a.jpg is a.jpg.png then, so that of a.jpg.gz cannot be.
+    while more := {stem for stem in stems if stem in every and stem not in shared and _stem(stem) in shared}:
+        shared |= more
+    return frozenset(shared)
 
 
 def _numbered(name: str, every: set[str]) -> str:

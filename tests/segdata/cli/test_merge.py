@@ -58,6 +58,8 @@ def test_sets(segdata: Run, voc_records: Path, coco_records: Path, tmp_path: Pat
         assert (result.exit_code, "--overwrite replaces it" in result.output) == (1, True), result.output
         result = segdata(*command, "--overwrite", "--json")
         assert json.loads(result.output)["written"] is True
+        result = segdata(*command, "--resume")
+        assert f"in {target} already: an earlier run finished this merge; nothing was written" in result.output
 
 
 @pytest.mark.parametrize(

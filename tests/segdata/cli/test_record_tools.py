@@ -35,6 +35,21 @@ def test_the_command_that_unpack_names_writes_the_same_rows(segdata: Run, voc_re
         assert ours[key] == theirs[key], key
 
 
+def test_the_command_that_unpack_names_also_writes_fewer_rows_than_its_default_of_shards(
+    segdata: Run, devkit: Path, tmp_path: Path
+) -> None:
+    few = tmp_path / "few_lst.txt"
+    few.write_text("".join((devkit / "voc_train_lst.txt").read_text().splitlines(keepends=True)[:3]))
+    line = ("--data_root", devkit, "--num_shards", 1, "--no-shuffle", "--dst_path", tmp_path / "set")
+    assert segdata("to-mindrecord", few, *line).exit_code == 0
+    result = segdata("unpack", tmp_path / "set", "--dst_path", tmp_path / "files")
+    command = shlex.split(result.output.partition("to write them again: segdata ")[2].strip())
+    result = segdata(*(str(tmp_path / "again") if part == "SET" else part for part in command))
+    assert result.exit_code == 0, result.output
+    ours, theirs = (json.loads((tmp_path / name / MANIFEST).read_text()) for name in ("again", "set"))
+    assert ours["inputs"] == theirs["inputs"]
+
+
 def test_unpack_tells_of_instances_and_repeated_names(
     segdata: Run, coco_records: Path, voc_records: Path, tmp_path: Path
 ) -> None:

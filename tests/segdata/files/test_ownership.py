@@ -28,6 +28,14 @@ def test_a_result_lists_its_files_and_their_sizes_in_a_hidden_file(result: Path,
     assert names_by_stem(result, (".json", ".txt")) == {"list": ["list.txt"]}
 
 
+def test_a_lock_that_was_left_is_removed_and_a_file_with_such_a_name_stays(tmp_path: Path) -> None:
+    publish(tmp_path / "result", {"masks/.a.png.segdata-lock": "", "masks/.b.png.segdata-lock": "123"})
+    assert texts(tmp_path / "result") == {
+        "masks/.b.png.segdata-lock": "123",
+        RESULT_MARKER: '{"version":1,"files":{"masks/.b.png.segdata-lock":3}}',
+    }
+
+
 def test_an_earlier_result_is_replaced_as_a_whole_but_only_when_told(result: Path) -> None:
     with pytest.raises(TargetExistsError, match=r"result: already exists$") as refused:
         publish(result, {"b": "new"})

@@ -149,6 +149,25 @@ def test_the_headline_counts_the_broken_lines_of_a_list(tmp_path: Path, text: st
     assert Fault("broken_line", f"line {number}", found) in error.value.faults
 
 
+def test_a_file_that_is_image_and_label_is_no_sample(tmp_path: Path) -> None:
+    faults: list[Fault] = []
+    path = written(tmp_path, "a.png a.png\nb/c.png\t./b//c.png\nd.jpg d.png\n")
+    assert read_list(path, faults=faults) == [Pair("d.jpg", "d.png")]
+    said = "expected an image path and a label path, found one path twice: "
+    assert faults == [
+        Fault("broken_line", "line 1", f"{said}'a.png a.png'"),
+        Fault("broken_line", "line 2", f"{said}'b/c.png\\t./b//c.png'"),
+    ]
+
+
+def test_lines_of_which_none_is_a_sample_are_named_also_where_faults_are_collected(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.jpg a.png 1\nb.jpg b.png # good\n")
+    with pytest.raises(FaultsError) as error:
+        read_list(path, faults=[])
+    assert error.value.what == f"{path}: 2 lines are not samples"
+    assert len(error.value.faults) == 2
+
+
 @pytest.mark.parametrize(
     ("text", "headline"),
     [("a\nb c\n", "1 line is not an id"), ("b c\na\nd/..\n.\n", "3 lines are not ids")],

@@ -58,6 +58,14 @@ def test_one_root_inside_the_other_gives_the_same_files_one_name(tmp_path: Path)
     assert (report.samples, report.repeated) == (2, 1)
 
 
+def test_a_root_that_is_named_twice_through_a_link_gives_the_same_files_one_name(tmp_path: Path) -> None:
+    one, two = write(tmp_path / "a" / "1.txt", "x"), write(tmp_path / "a" / "2.txt", "x", "y")
+    (tmp_path / "link").symlink_to("a")
+    report = merge(one, two, out=tmp_path / "out.txt", roots=(tmp_path / "a", tmp_path / "link"))
+    assert (tmp_path / "out.txt").read_text() == "x.jpg x.png\ny.jpg y.png\n"
+    assert (report.samples, report.repeated, report.root) == (2, 1, str(tmp_path / "a"))
+
+
 def test_an_image_with_two_labels_is_a_conflict_that_names_both(tmp_path: Path) -> None:
     one, two = write(tmp_path / "1.txt", "x", "y"), write(tmp_path / "2.txt", "y", "z", label="_mask.png")
     with pytest.raises(FaultsError, match=r"1 conflict; .*\n  y.jpg: has the label y.png in .*1.txt and y_mask.png in"):

@@ -199,6 +199,29 @@ def test_neither_list_is_written_when_one_exists(tmp_path: Path, taken: str) -> 
     assert (tmp_path / taken).read_text() != "old.jpg old.png\n"
 
 
+@pytest.mark.parametrize("dst_path", [None, "there"])
+def test_no_image_stays_in_the_test_list_of_an_earlier_split(tmp_path: Path, dst_path: str | None) -> None:
+    source = listed(tmp_path / "l_lst.txt", IMAGES)
+    folder = tmp_path / dst_path if dst_path else None
+    split_list(source, ratio=(0.4, 0.3, 0.3), exact=True, dst_path=folder)
+    before = {path: path.read_text() for path in tmp_path.rglob("*.txt")}
+    with pytest.raises(
+        TargetExistsError, match=r"l_test\.txt: contains \d+ images that would be on another side"
+    ) as caught:
+        split_list(source, ratio=0.5, exact=True, dst_path=folder, overwrite=True)
+    assert not caught.value.replaceable
+    assert {path: path.read_text() for path in tmp_path.rglob("*.txt")} == before
+    (folder or tmp_path).joinpath("l_test.txt").unlink()
+    split_list(source, ratio=0.5, exact=True, dst_path=folder, overwrite=True)
+
+
+@pytest.mark.parametrize("text", ["other.jpg other.png\n", "an id\nlist\n", ""])
+def test_a_test_list_of_other_images_stays(tmp_path: Path, text: str) -> None:
+    (tmp_path / "l_test.txt").write_text(text)
+    split_list(listed(tmp_path / "l.txt", IMAGES), ratio=0.5)
+    assert (tmp_path / "l_test.txt").read_text() == text
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_file_that_only_has_the_name_of_a_side_is_found_before_the_work(tmp_path: Path, overwrite: bool) -> None:
     (tmp_path / "l_val.txt").write_text("2007_000032\n2007_000033\n")

@@ -149,6 +149,17 @@ def test_a_missing_index_is_named(tmp_path: Path) -> None:
         read_places(shard, 3)
 
 
+def test_an_index_with_a_path_that_is_too_long_for_sqlite_is_not_called_damaged(tmp_path: Path) -> None:
+    shard = tmp_path / ("d" * 200) / ("e" * 200) / ("f" * 200) / "a.mindrecord"
+    shard.parent.mkdir(parents=True)
+    index_path(shard).write_bytes(b"")
+    with pytest.raises(
+        InvalidInputError, match=r"its path has 6\d\d bytes; expected at most 504, .* Move the set"
+    ) as said:
+        read_places(shard, 1)
+    assert "damaged" not in str(said.value)
+
+
 def test_another_file_is_not_an_index(tmp_path: Path) -> None:
     (tmp_path / "x.db").write_bytes(b"x" * 5000)
     with pytest.raises(InvalidInputError, match="damaged index: file is not a database"):

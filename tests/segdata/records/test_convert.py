@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -67,6 +68,16 @@ def test_the_bytes_do_not_depend_on_the_workers(
     target = tmp_path / "train"
     to_mindrecord(train(devkit), target, num_shards=3, workers=workers, decode=decode)
     assert contents(target) == contents(pristine)
+
+
+def test_where_every_sample_would_be_left_out_the_faults_are_named(devkit: Path, tmp_path: Path) -> None:
+    shutil.copytree(devkit, tmp_path / "data")
+    for image in (tmp_path / "data").rglob("*.jpg"):
+        image.write_bytes(b"")
+    with pytest.raises(FaultsError, match=r"10 faults; nothing was written\. Correct the samples") as said:
+        to_mindrecord(train(tmp_path / "data"), tmp_path / "set", num_shards=1, on_error="skip")
+    assert len(said.value.faults) == 10
+    assert "--on-error" not in said.value.what
 
 
 def test_processes_write_the_same_bytes_and_tell_how_far_they_are(
@@ -209,6 +220,26 @@ def test_the_name_of_the_set_is_that_of_its_directory(devkit: Path, tmp_path: Pa
     assert verify(target).ok
     with pytest.raises(InvalidInputError, match="is not a file name that MindRecord accepts"):
         to_mindrecord(open_dataset(devkit / "voc_val_lst.txt", data_root=devkit), tmp_path / "a&b", num_shards=1)
+
+
+def test_a_target_that_is_too_long_is_found_before_the_work_and_the_longest_other_one_is_written(
+    devkit: Path, tmp_path: Path
+) -> None:
+    source = open_dataset(devkit / "voc_val_lst.txt", data_root=devkit)
+    with pytest.raises(InvalidInputError, match=r"its name is too long .* 255\. Choose one that is 1 byte shorter"):
+        to_mindrecord(source, tmp_path / ("n" * 238), num_shards=1, dry_run=True)
+    folder = tmp_path / ("d" * 200) / ("e" * 200)
+    with pytest.raises(
+        InvalidInputError, match=r"its path is too long .* 504\. Choose one that is (\d+) bytes? shorter"
+    ) as said:
+        to_mindrecord(source, folder / "set", num_shards=1, dry_run=True)
+    less = int(re.findall(r"(\d+) bytes? shorter", str(said.value))[0])
+    with pytest.raises(InvalidInputError, match="is 1 byte shorter"):
+        to_mindrecord(source, folder.with_name("e" * (201 - less)) / "set", num_shards=1)
+    assert list(tmp_path.iterdir()) == []
+    target = folder.with_name("e" * (200 - less)) / "set"
+    to_mindrecord(source, target, num_shards=3)
+    assert verify(target).ok
 
 
 def test_twelve_shards_are_numbered_with_two_digits(devkit: Path, tmp_path: Path) -> None:

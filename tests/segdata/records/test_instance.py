@@ -113,6 +113,15 @@ def test_images_without_instances_are_counted_or_kept(coco: Callable[..., Any], 
     assert verify(tmp_path / "all").ok
 
 
+def test_where_no_image_is_left_the_reason_is_named(coco: Callable[..., Any], tmp_path: Path) -> None:
+    source = coco()
+    with pytest.raises(InvalidInputError, match=r"no image has instances \(2 images left out\).* Omit --drop-empty"):
+        convert(source, tmp_path / "set")
+    source[0].write_text(json.dumps(json.loads(source[0].read_text()) | {"images": []}))
+    with pytest.raises(InvalidInputError, match=r"instances\.json: contains no images"):
+        convert(source, tmp_path / "set")
+
+
 @pytest.mark.parametrize(
     ("faulty", "sentence"),
     [

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ import pytest
 
 from segdata.errors import SegDataError, TargetExistsError
 from segdata.files.publishing import staged_directory
+from segdata.images.values import ValueRange
 from segdata.labels.classes import Classes
 from segdata.labels.masks import decode_index_png, encode_index_png
 from segdata.lists import Pair, read_list, write_list
@@ -139,6 +140,63 @@ def test_a_finished_set_of_fewer_samples_or_with_a_missing_file_is_not_resumed(r
     (root / "list.txt").write_text("".join(lines[1:]))
     with pytest.raises(TargetExistsError, match="already exists, and is not what this conversion would write"):
         convert(root, tmp_path / "set", resume=True)
+
+
+def _edit_image(root: Path) -> None:
+    path = root / read_list(root / "list.txt")[4].image
+    data = bytearray(path.read_bytes())
+    data[-9] ^= 1
+    path.write_bytes(data)
+
+
+def _rename_image(root: Path) -> None:
+    pairs = read_list(root / "list.txt")
+    renamed = pairs[4].image.replace("JPEGImages/2", "JPEGImages/9")
+    (root / pairs[4].image).rename(root / renamed)
+    write_list(root / "list.txt", [*pairs[:4], Pair(renamed, pairs[4].label), *pairs[5:]], overwrite=True)
+
+
+@pytest.mark.parametrize("change", [_edit_image, _rename_image])
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_finished_set_of_samples_that_changed_since_and_kept_their_counts_is_not_resumed(
+    root: Path, tmp_path: Path, change: Callable[[Path], None], workers: int
+) -> None:
+    convert(root, tmp_path / "set")
+    before = contents(tmp_path / "set")
+    change(root)
+    with pytest.raises(TargetExistsError, match="images, annotations or their names have changed since") as caught:
+        convert(root, tmp_path / "set", resume=True, workers=workers)
+    assert caught.value.replaceable
+    assert contents(tmp_path / "set") == before
+    convert(root, tmp_path / "set", resume=True, overwrite=True)
+    assert convert(root, tmp_path / "set", resume=True).finished
+
+
+def test_a_finished_set_whose_images_meant_other_values_is_not_resumed(root: Path, tmp_path: Path) -> None:
+    def run(value_range: ValueRange | None) -> ConvertReport:
+        source = open_dataset(root / "list.txt", classes=Classes(), value_range=value_range)
+        return to_mindrecord(source, tmp_path / "set", num_shards=2, resume=True)
+
+    assert run(ValueRange(0.0, 255.0)).written
+    with pytest.raises(TargetExistsError, match=r"value_range is \(0.0, 255.0\) there and would be \(0.0, 99.0\)"):
+        run(ValueRange(0.0, 99.0))
+    assert run(ValueRange(0.0, 255.0)).finished
+
+
+def test_a_finished_set_of_boxes_that_moved_is_not_resumed(coco: Path, tmp_path: Path) -> None:
+    annotations = tmp_path / "instances.json"
+    data = json.loads((coco / "annotations" / "instances.json").read_bytes())
+
+    def run() -> ConvertReport:
+        annotations.write_text(json.dumps(data))
+        return to_mindrecord(
+            open_dataset(annotations, images=coco / "images"), tmp_path / "set", num_shards=1, resume=True
+        )
+
+    assert run().written and run().finished
+    data["annotations"][0]["bbox"][2] -= 1
+    with pytest.raises(TargetExistsError, match="images, annotations or their names have changed since"):
+        run()
 
 
 def test_a_finished_shard_that_was_damaged_since_is_written_anew(

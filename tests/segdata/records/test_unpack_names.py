@@ -32,6 +32,27 @@ def test_images_of_one_stem_have_different_labels() -> None:
     assert plan("a.jpg", "a.png", "b.jpg")[1] == ["labels/a.jpg.png", "labels/a.png.png", "labels/b.png"]
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a.jpg", "a.png", "a.jpg.gz"),
+        ("a.jpg", "a.png", "a.jpg.gz", "a.jpg.gz.old"),
+        ("a.jpg", "a.png/b.jpg"),
+        ("a.jpg", "a.jpg", "a_2.png", "a_2.jpg.gz"),
+    ],
+)
+def test_no_label_has_the_path_or_the_folder_of_another(names: tuple[str, ...]) -> None:
+    _, labels, faults = plan(*names)
+    assert faults == []
+    assert len(set(labels)) == len(labels)
+    assert {str(parent) for label in labels for parent in Path(label).parents}.isdisjoint(labels)
+
+
+def test_a_label_that_would_be_a_folder_is_refused_with_the_row_of_its_image() -> None:
+    faults = [str(fault) for fault in plan("b/c.jpg", "a", "a.png/b.jpg")[2]]
+    assert faults == ["row 1: file name 'a': its label would be the folder of other labels"]
+
+
 def test_labels_are_in_a_folder_without_images() -> None:
     assert plan("labels/a.png", "labels_2/b.png")[1] == ["labels_3/labels/a.png", "labels_3/labels_2/b.png"]
 
@@ -46,6 +67,7 @@ def test_labels_are_in_a_folder_without_images() -> None:
         ("", "expected the path of a file"),
         ("./", "expected the path of a file"),
         ("x_lst.txt", "segdata unpack writes a file of this name"),
+        ("x_lst.txt/a.jpg", "segdata unpack writes a file of this name"),
     ],
 )
 def test_a_name_that_no_image_can_have_is_refused_with_its_row(name: str, sentence: str) -> None:
