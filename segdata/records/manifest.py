@@ -83,9 +83,10 @@ class ClassInfo:
         id: its id in the labels.
         name: its name.
         original_id: its id in the source.
-        pixels: number of its pixels.
-        images: number of images that show it.
-        instances: number of its instances; None in a semantic set, whose pixels do not belong to instances.
+        pixels: number of its pixels, those of crowds included.
+        images: number of images that show it, those with only crowds included.
+        instances: number of its instances, crowds included; None in a semantic set, whose pixels do not belong to
+            instances.
     """
 
     id: _Amount
