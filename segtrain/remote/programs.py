@@ -6,8 +6,8 @@ downloading and uploading. Local copies are kept in the working directory (`segd
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from segdata.images.header import IMAGE_SUFFIXES
 from segdata.parallel import Progress, silent
 from segdata.records.fetch import local_set
+from segdata.records.manifest import MANIFEST
 from segdata.store.access import reading, writing
 from segdata.store.product import RESULTS
+from segdata.store.transfer import objects
 from segdata.store.url import Location, Url, parse_location
 from segtrain.checkpoints.reading import find_checkpoint, reading_checkpoint
 from segtrain.config.config import Config
@@ -59,7 +61,7 @@ def fit(
         overwrite: replace the training run in `train_dir`.
         observe: called with each event, such as a step or an evaluation, as it happens.
         work_dir: directory for local copies.
-        progress: reports the progress of downloads and uploads.
+        progress: reports the progress of downloads and uploads, and of trials if memory is short.
 
     Raises:
         SegDataError: see `segtrain.fit`; also when the store cannot be reached or denies access. The results then stay
@@ -83,6 +85,7 @@ def fit(
             resume=resume,
             overwrite=overwrite,
             observe=observe,
+            progress=progress,
         )
     return replace(report, path=str(train_dir))
 
@@ -139,7 +142,7 @@ def predict(
     with (
         writing(place, RESULTS, overwrite=overwrite, **copying) as target,
         reading_checkpoint(ckpt_path, **copying) as checkpoint,
-        reading(images, partial(_is_image, recursive=bool(options.get("recursive"))), **copying) as path,
+        _reading_images(images, recursive=bool(options.get("recursive")), **copying) as path,
     ):
         task = _task(checkpoint, "predict", options)
         # What a failed upload left in the working directory is replaced.
@@ -156,6 +159,24 @@ def _task(checkpoint: Path, function: str, options: Iterable[str]) -> Task:
     task = task_of(config)
     check_options(config, getattr(task, function), options)
     return task
+
+
+@contextmanager
+def _reading_images(location: Location, *, recursive: bool, **copying: Any) -> Iterator[Path]:
+    """Yield a local path of images; those in a store are copied for the block, a record set is kept for later ones."""
+    place = parse_location(location)
+    if isinstance(place, Url) and _names_set(place):
+        yield local_set(place, **copying)
+        return
+    with reading(place, partial(_is_image, recursive=recursive), **copying) as path:
+        yield path
+
+
+def _names_set(url: Url) -> bool:
+    """Return whether `url` names a record set, as `segtrain.data.images.image_paths` decides for a path."""
+    if url.name == MANIFEST or ".mindrecord" in url.name:
+        return True
+    return any(".mindrecord" in name for name, _ in objects(url) if "/" not in name)
 
 
 def _is_image(name: str, *, recursive: bool) -> bool:

@@ -123,7 +123,7 @@ def cross_validate(
         with _naming(dataset.path):
             to_mindrecord(training_list, records, num_shards=1, overwrite=True, progress=progress)
         going_on = resume and (directory / "last.ckpt").exists()
-        train(config, records, directory, resume=going_on, overwrite=overwrite, observe=observe)
+        train(config, records, directory, resume=going_on, overwrite=overwrite, observe=observe, progress=progress)
         val = SampleList(dataset.root, directory / "val_lst.txt")
         reports[number] = evaluate_semantic(
             directory / "last.ckpt",

@@ -8,15 +8,17 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from segdata.errors import SegDataError
+from segdata.parallel import Progress, silent
 from segtrain.config.config import Config
 from segtrain.distributed.device import stop_requests
 from segtrain.tasks.task import Scores
 from segtrain.training.events import Event, Started, StepDone, ignore
 from segtrain.training.log import Clock, Log
-from segtrain.training.memory import enough_memory
+from segtrain.training.memory import enough_memory, tried, untried
 from segtrain.training.run import Run, prepare
 from segtrain.training.step import skipped_steps
 
@@ -75,6 +77,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     observe: Callable[[Event], None] = ignore,
+    progress: Progress = silent,
 ) -> FitReport:
     """Train a network on a record set.
 
@@ -90,6 +93,7 @@ def train(
         resume: resume the training in `train_dir` where it stopped.
         overwrite: replace the training in `train_dir`.
         observe: called with each event as it happens.
+        progress: reports the progress of trials with less, if memory is short.
 
     Raises:
         SegDataError: when settings, record sets and directory do not match, a row cannot be used, the record set is
@@ -113,7 +117,10 @@ def train(
         observe = observe if run.ranks.is_main else ignore
         observe(run.started)
         log, clock = Log(run, observe), Clock(run.config.batch_size * run.ranks.size)
-        with enough_memory(run.config):
+        # Only a processor can be shared with a trial: this process keeps the memory of a device.
+        alone = run.ranks.size == 1 and run.config.device_target == "CPU"
+        cure = partial(tried, data_file=data_file, progress=progress) if alone else untried
+        with enough_memory(run.config, "a step", cure):
             step, loss = _train_epochs(run, log, clock)
         return FitReport(
             path=str(train_dir),

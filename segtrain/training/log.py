@@ -12,6 +12,7 @@ from segtrain.checkpoints.checkpoint import RATES
 from segtrain.checkpoints.info import CheckpointInfo
 from segtrain.tasks.task import Scores
 from segtrain.training.events import EVAL_LOSS, Evaluated, Event, StepDone
+from segtrain.training.memory import enough_memory, untried
 from segtrain.training.run import Run
 
 
@@ -51,7 +52,7 @@ class Log:
 
     def evaluate(self, records: RecordSet, step: int) -> None:
         """Evaluate the network, and save it if it is the best so far."""
-        with self.train_step.averages_in_place():
+        with self.train_step.averages_in_place(), enough_memory(self.info.config, "an evaluation", untried):
             self.scores = self._evaluate(records, step)
 
     def _evaluate(self, records: RecordSet, step: int) -> Scores:

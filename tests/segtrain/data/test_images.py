@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,13 @@ def test_a_data_root_is_for_lists_only(folder: Path) -> None:
     for images in (folder / "photos", folder / "photos" / "a.PNG"):
         with pytest.raises(OptionError, match="not an image list, so --data_root has no effect"):
             image_paths(images, folder)
+
+
+def test_a_record_set_takes_no_data_root(make_set: Callable[..., Path], tmp_path: Path) -> None:
+    records = make_set([(np.zeros((40, 40, 3), np.uint8), np.zeros((40, 40), np.uint8))])
+    for images in (records, records / "manifest.json", records / "set.mindrecord0"):
+        with pytest.raises(OptionError, match=f"{images}: a record set, so --data_root has no effect. Leave it out"):
+            image_paths(images, tmp_path)
 
 
 @pytest.fixture

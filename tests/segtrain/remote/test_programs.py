@@ -163,6 +163,31 @@ def test_a_checkpoint_is_evaluated_and_used_straight_from_the_store(
             assert (copy / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
 
 
+def test_a_record_set_in_the_store_is_segmented_like_a_local_one(
+    segtrain: Run, miniature: Miniature, quick_run: Trained, run: Url, work: Path, tmp_path: Path
+) -> None:
+    predict = ("predict", "--ckpt_path", quick_run.directory / "best.ckpt")
+    for source, out in (
+        (miniature.val, tmp_path / "local"),
+        (VAL, tmp_path / "set"),
+        (VAL / "manifest.json", tmp_path / "manifest"),
+        (VAL / "val.mindrecord1", tmp_path / "shard"),
+    ):
+        result = segtrain(*predict, "--images", source, "--out", out)
+        assert (result.exit_code, f"5 images segmented into {out};" in result.stdout) == (0, True), result.output
+        written = {name: (out / name).read_bytes() for name in files_below(out)}
+        if out == tmp_path / "local":
+            expected = written
+        assert written == expected
+    # Only one copy, which an evaluation uses, too.
+    (copy,) = (path for path in (work / "records").iterdir() if path.is_dir())
+    assert copy.name.startswith("val-")
+
+    put(run, "x.mindrecord", b"another program's")
+    result = segtrain(*predict, "--images", run, "--out", tmp_path / "none")
+    assert (result.exit_code, f"{run}: no record set" in result.stderr) == (1, True), result.stderr
+
+
 def fail_at_the_start(event: Event) -> None:
     if isinstance(event, Started):
         raise SegDataError("the observer has seen enough")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from segdata.errors import InvalidInputError, SegDataError
+from segdata.errors import InvalidInputError
 from segtrain.checkpoints.info import read_info
 from segtrain.config.config import Config
 from segtrain.config.recipes import override
@@ -91,13 +91,3 @@ def test_training_goes_on_until_the_score_no_longer_rises(
 def test_early_stopping_needs_evaluations(quick: Config, miniature: Miniature, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"early_stopping = 3: needs a record set to evaluate on; .*--eval_"):
         train(override(quick, {"early_stopping": 3}), miniature.train, tmp_path / "run")
-
-
-def test_too_little_memory_is_one_sentence(quick: Config, miniature: Miniature, tmp_path: Path) -> None:
-    # More than a process can address, so that no machine has it.
-    config = override(quick, {"crop_size": 20_000_002})
-    words = (
-        r"memory for a step with 4 images of 20000002 x 20000002 pixels\. Use --batch_size 2, or a smaller --crop_size"
-    )
-    with pytest.raises(SegDataError, match=words):
-        train(config, miniature.train, tmp_path / "run")
