@@ -173,7 +173,7 @@ def page() -> str:
         for number, kind in enumerate(kinds):
             name = report_name(kind)
             link = f"[{name}](#{name})" + (", in a list" if command in LISTS and not number else "")
-            meaning = re.split(r"[.;]", attributes(kind).get("path", "—"))[0]
+            meaning = re.split(r"[.;](?:\s|$)", attributes(kind).get("path", "—"))[0]
             lines.append(f"| {f'`{command}`' if not number else ''} | {link} | {meaning} |")
     lines += ["", "## Keys of each report\n"]
     every = [*dict.fromkeys(kind for kinds in commands.values() for kind in kinds)]

@@ -80,8 +80,8 @@ def check_shared(workers: Workers, directory: Path) -> None:
         seen: dict[str, bool] = client.run(Path.is_dir, directory)
     if blind := [address for address, sees in seen.items() if not sees]:
         raise SegDataError(
-            f"{directory}: not visible to worker{'s' if len(blind) != 1 else ''} {', '.join(blind)}; expected a file "
-            "system that all machines share under the same path"
+            f"{directory}: is not visible to worker{'s' if len(blind) != 1 else ''} {', '.join(blind)}; expected a "
+            "file system that all machines share under the same path"
         )
 
 

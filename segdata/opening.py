@@ -67,13 +67,13 @@ def open_dataset(
         label_field: field of its index PNGs; by default ``label``.
         faults: if given, lines or members of the file that are not samples are left out and appended to this list
             instead of raised.
-        workers: number of threads that find percentiles, by default one per processor, or a cluster.
+        workers: number of threads that find percentiles, by default one per CPU core, or a cluster.
         progress: reports their progress.
 
     Raises:
         InvalidInputError: when the data set cannot be opened, its percentiles cannot be found, or all its images are
             below another folder than the one that was named.
-        OptionError: when the data set does not take a given option, or the image folder does not exist.
+        OptionError: when the data set does not take a given option, or the folder of its images does not exist.
         FaultsError: when lines or members of the file are not samples.
     """
     kind = dataset_kind(path)
@@ -100,7 +100,8 @@ def open_dataset(
     names = [image.file_name for image in dataset.coco.images]
     if not common_prefix(dataset.images, names):
         check_root(path, dataset.images, names, "--images")
-    if not dataset.images.is_dir():
+    # Without readable names, nothing tells which folder is meant; the faults of the JSON are named then.
+    if names and not dataset.images.is_dir():
         raise OptionError(f"{path}: image folder {dataset.images} does not exist. Name the folder with --images.")
     dataset.value_range = find(dataset.images, names)
     return dataset

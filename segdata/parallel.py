@@ -45,7 +45,7 @@ def silent(*, total: int, label: str) -> Iterator[Advance]:
 
 
 def default_workers() -> int:
-    """Return the number of processors this process may use."""
+    """Return the number of CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -182,9 +182,9 @@ def checked(command: list[str], folder: Path) -> None:
 def make_data(folder: Path) -> None:
     """Write the inputs of all commands."""
     segdata = [sys.executable, "-m", "segdata"]
-    for kind in ("voc", "coco", "sbd", "tif"):
+    for kind in ("coco", "sbd", "tif"):
         checked([*segdata, "sample", kind, "--kind", kind], folder)
-    for name, kind in (("labelme", "labelme"), ("yolo", "yolo"), ("cells", "instance-masks")):
+    for name, kind in (("voc", "voc"), ("labelme", "labelme"), ("yolo", "yolo"), ("cells", "instance-masks")):
         checked([*segdata, "sample", name, "--kind", kind, "--train", "6", "--val", "2"], folder)
     for image in (folder / "labelme").glob("*.jpg"):
         # Images that are only in their JSONs become a second result.

@@ -101,7 +101,9 @@ def yolo_seg_command(as_json: bool, **options: Any) -> None:
 
 @click.command("masks-to-coco")
 @click.argument("masks", metavar="DIR|FILES", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--images", type=EXISTING_DIR, required=True, help="Folder of the images, named as the masks")
+@click.option(
+    "--images", type=EXISTING_DIR, required=True, help="Folder of the images, which have the names of the masks"
+)
 @_dst_json_option
 @click.option(
     "--components",
@@ -121,8 +123,10 @@ def yolo_seg_command(as_json: bool, **options: Any) -> None:
     callback=names_in_file,
     help="For class ids: names from 0, the background, one per line [default: VOC's 21]",
 )
-@click.option("--mask_suffix", help="Ending of mask names, such as _masks [default: none; _gtFine_instanceIds]")
-@click.option("--image_suffix", help="Ending of image names [default: none; _leftImg8bit]")
+@click.option(
+    "--mask_suffix", help="Ending of mask names, such as _masks [default: none; with --cityscapes: _gtFine_instanceIds]"
+)
+@click.option("--image_suffix", help="Ending of image names [default: none; with --cityscapes: _leftImg8bit]")
 @click.option(
     "--min_area", type=click.IntRange(min=1), default=1, show_default=True, help="Leave out smaller objects, in pixels"
 )

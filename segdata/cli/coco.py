@@ -22,9 +22,10 @@ from segdata.console.options import (
 )
 from segdata.console.render import emit, progress_bar, table
 from segdata.errors import name_first
+from segdata.labels.colormap import IGNORE
 from segdata.sources.coco.masks import MasksReport, coco_to_masks
 from segdata.sources.coco.media import Media
-from segdata.sources.coco.select import CategoryMatch, Choice, Crowd, read_image_ids
+from segdata.sources.coco.select import IMAGE_REASONS, CategoryMatch, Choice, Crowd, read_image_ids
 from segdata.sources.coco.subset import SubsetReport, coco_subset
 from segdata.text import plural
 
@@ -85,7 +86,7 @@ def coco_subset_command(images: Path | None, image_ids: Path | None, as_json: bo
     images that only have other categories do not count as images without annotations.
 
     What is kept is checked first. Image files must have the size that the JSON gives (unless --media none), annotations
-    must have polygons or run lengths, and the image and category of every annotation must be in the file. With
+    must have polygons or RLE, and the image and category of every annotation must be in the file. With
     --on-error skip, images are chosen by the annotations that have no faults. Polygons are not parsed; check does that.
     Several image objects of one file are always an error.
 
@@ -109,21 +110,60 @@ def _subset_text(report: SubsetReport) -> str:
     rows: list[tuple[str, ...]] = [("id", "was", "category", "annotations")]
     rows += [(str(item.id), str(item.original_id), item.name, str(item.annotations)) for item in report.categories]
     lines = [
-        f"{plural(report.samples, 'image')} with {report.annotations} "
-        f"annotation{'s' if report.annotations != 1 else ''} {verb} {report.path}",
+        f"{plural(report.samples, 'image')} with {plural(report.annotations, 'annotation')} {verb} {report.path}",
         table(rows, right=(0, 1, 3)),
-        _counts("images left out", report.images_left_out),
-        _counts("annotations left out", report.annotations_left_out),
-        _counts("found in the source", report.found),
+        _counts("images left out", report.images_left_out, {key: text for key, (text, _) in IMAGE_REASONS.items()}),
+        _counts("annotations left out", report.annotations_left_out, _ANNOTATION_REASONS),
+        _found(report.found),
     ]
     if report.faults:
         lines.append(f"{plural(len(report.faults), 'fault')} left out:\n{name_first(report.faults)}")
     return "\n".join(line for line in lines if line)
 
 
-def _counts(what: str, counts: dict[str, int]) -> str:
-    named = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in counts.items() if count)
+#: Reasons for which annotations are left out, in words.
+_ANNOTATION_REASONS = {
+    "unknown_image": "with an unknown image",
+    "unknown_category": "with an unknown category",
+    "unusable": "with faults",
+    "crowd": "that are crowds",
+    "not_crowd": "that are not crowds",
+    "below_min_area": "smaller than --min_area",
+    "other_category": "of other categories",
+    "image_left_out": "of images left out",
+}
+
+
+def _counts(what: str, counts: dict[str, int], reasons: dict[str, str]) -> str:
+    named = ", ".join(f"{count} {reasons[key]}" for key, count in counts.items() if count)
     return f"{what}: {named}" if named else ""
+
+
+#: Objects and files of a data set that not every program expects: the noun, and what follows it.
+_FOUND = {
+    "without_iscrowd": ("annotation", " without iscrowd"),
+    "without_segmentation": ("annotation", " without a segmentation"),
+    "polygons_of_several_parts": ("object", " of several polygons"),
+    "compressed_rle": ("compressed RLE", ""),
+    "uncompressed_rle": ("uncompressed RLE", ""),
+    "category_id_holes": ("unused category id", ""),
+    "file_names_with_folders": ("file name", " with folders"),
+    "gray_images": ("gray image", ""),
+    "images_turned_by_exif": ("image", " rotated by EXIF"),
+    "image_files_not_in_the_json": ("image file", " not in the JSON"),
+}
+
+#: Members that a COCO JSON does not have.
+_LACKING = {"without_info": "no info", "without_licenses": "no licenses"}
+
+
+def _found(counts: dict[str, int]) -> str:
+    named = [_LACKING.get(key) or _counted(count, *_FOUND[key]) for key, count in counts.items() if count]
+    return f"in the source: {', '.join(named)}" if named else ""
+
+
+def _counted(count: int, noun: str, rest: str) -> str:
+    return plural(count, noun) + rest
 
 
 @click.command("coco-to-masks")
@@ -149,7 +189,7 @@ def coco_to_masks_command(as_json: bool, **options: Any) -> None:
     """Turn COCO instances into index masks, with a list file and a file of class names.
 
     Where annotations overlap, the one with fewer pixels is visible. Crowds become 255 where there is no single object;
-    CVAT writes each mask of a brush as a crowd, which --crowd object reads as an object. Categories that are not named
+    CVAT writes each brush mask as a crowd, which --crowd object reads as an object. Categories that are not named
     become background, class 0. Every image in the file gets a mask. The paths in the list are relative to the nearest
     folder above both images and masks; the report names this folder.
 
@@ -169,17 +209,16 @@ def coco_to_masks_command(as_json: bool, **options: Any) -> None:
 def _masks_text(report: MasksReport) -> str:
     verb = "written to" if report.written else "would be written to"
     lines = [
-        f"{plural(report.masks, 'mask')} of {report.annotations} "
-        f"annotation{'s' if report.annotations != 1 else ''} {verb} {report.path}",
+        f"{plural(report.masks, 'mask')} of {plural(report.annotations, 'annotation')} {verb} {report.path}",
         f"list: {report.list}, with paths relative to {report.root}",
-        f"classes: {len(report.class_names)} including {report.class_names[0]}; crowds set to ignore: {report.crowds}; "
-        f"masks without objects: {report.empty_masks}",
-        _counts("annotations left out", report.left_out),
+        f"{len(report.class_names)} classes, {report.class_names[0]} included; "
+        f"{plural(report.crowds, 'crowd')} became {IGNORE}; {plural(report.empty_masks, 'mask')} without objects",
+        _counts("annotations left out", report.left_out, _ANNOTATION_REASONS),
     ]
     if report.annotations and report.annotations == report.crowds:
         lines.append("no mask shows an object: if each crowd is one object, use --crowd object")
     if report.ignored_boxes:
-        lines.append(f"boxes set to ignore instead: {report.ignored_boxes}")
+        lines.append(f"boxes of faulty annotations that became {IGNORE}: {report.ignored_boxes}")
     if report.without_mask:
         lines.append(f"images left out: {len(report.without_mask)}\n{name_first(report.without_mask)}")
     if report.faults:

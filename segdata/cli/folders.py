@@ -70,16 +70,14 @@ def _pair_list_text(report: folders.FolderReport) -> str:
     ]
     others = report.samples - report.labels.get(folders.INDEX_KIND, 0)
     if others:
-        lines.append(
-            f"hint: class ids are read from {folders.INDEX_KIND} labels, but {others} "
-            f"label{'s have' if others != 1 else ' has'} another format; mask-map converts masks of any kind"
-        )
+        noun = f"label is not an {folders.INDEX_KIND}" if others == 1 else f"labels are not {folders.INDEX_KIND}s"
+        lines.append(f"{others} {noun}, which hold class ids. Convert masks of any kind with segdata mask-map")
     if report.left_out:
         endings = ", ".join(f"{ending}: {count}" for ending, count in report.left_out.items())
         lines.append(f"left out, neither images nor labels: {endings}")
     lines += [f"left out, {what}: {count}" for what, count in report.unpaired.items()]
     if report.unlisted:
-        lines.append(f"left out, not among the ids: {report.unlisted}")
+        lines.append(f"left out, names not in --ids: {report.unlisted}")
     if report.left_out_folders:
-        lines.append(f"left out, links to folders that were searched: {', '.join(report.left_out_folders)}")
+        lines.append(f"left out, links to folders that were already searched: {', '.join(report.left_out_folders)}")
     return "\n".join(lines)

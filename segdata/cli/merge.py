@@ -168,7 +168,8 @@ def _set_lines(report: SetMergeReport) -> list[str]:
 
 
 def _left_out_lines(left_out: dict[str, int], unit: str) -> list[str]:
-    return [f"left out, other class {name!r}: {plural(count, unit)}" for name, count in left_out.items()]
+    counts = [f"{plural(count, unit)} of class {name!r}" for name, count in left_out.items()]
+    return [f"left out: {', '.join(counts)}"] if counts else []
 
 
 def _verb(written: bool) -> str:

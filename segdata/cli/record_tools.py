@@ -69,7 +69,8 @@ def _unpack_text(report: UnpackReport) -> str:
     listing = report.file.removeprefix(f"{report.path}/")
     lines = [f"{what} of {plural(report.rows, 'row')}{instances} {verb} {report.path}, listed in {listing}"]
     if report.renamed:
-        lines += [f"{plural(len(report.renamed), 'image')} with a name of another row:", name_first(report.renamed)]
+        renamed = plural(len(report.renamed), "image")
+        lines += [f"{renamed} renamed, because another row has the same name:", name_first(report.renamed)]
     if report.odd:
         lines += [f"{plural(len(report.odd), 'label')} that to-mindrecord refuses:", name_first(report.odd)]
     return "\n".join([*lines, f"to write them again: {_command(report)}"])
@@ -127,7 +128,7 @@ def _adopt_text(report: AdoptReport) -> str:
     verb = "adopted: its manifest is written" if report.written else "can be adopted"
     shards = plural(len(manifest.shards), "shard")
     lines = [f"{report.path}: {plural(manifest.rows, 'row')} in {shards}, {verb}"]
-    lines += unused_classes(manifest.classes)
+    lines += unused_classes(manifest)
     if report.warnings:
         lines += [f"images stored rotated, kept as stored ({len(report.warnings)}):", name_first(report.warnings)]
     return "\n".join(lines)

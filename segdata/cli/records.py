@@ -35,7 +35,7 @@ from segdata.opening import open_dataset
 from segdata.recorded import ForeignDataset, RecordDataset
 from segdata.records.convert import to_mindrecord
 from segdata.records.convert_report import ConvertReport
-from segdata.records.manifest import ClassInfo
+from segdata.records.manifest import Manifest
 from segdata.records.plan import NUM_SHARDS
 from segdata.records.verify import VerifyReport, verify
 from segdata.store.url import Location
@@ -44,8 +44,8 @@ from segdata.text import megabytes, plural
 
 @click.command("to-mindrecord")
 @click.argument("path", metavar="[LIST|JSON]", type=EXISTING_FILE, required=False)
-@click.option("--data_lst", type=EXISTING_FILE, help="LIST by its published name")
-@click.option("--annotations", type=EXISTING_FILE, help="JSON by its published name")
+@click.option("--data_lst", type=EXISTING_FILE, help="Same as LIST, under its published name")
+@click.option("--annotations", type=EXISTING_FILE, help="Same as JSON, under its published name")
 @click.option(
     "--data_root",
     type=EXISTING_DIR,
@@ -117,7 +117,8 @@ def _open(
     """Open the one data set that is named, in any of the three ways."""
     named = [name for name in (path, data_lst, annotations) if name]
     if len(named) != 1:
-        raise click.UsageError("give one LIST or JSON (--data_lst and --annotations are its published names)")
+        found = "no data set given" if not named else "several data sets given"
+        raise click.UsageError(f"{found}; expected LIST or JSON, or one of --data_lst and --annotations")
     classes = read_classes(num_classes, class_names, ignore_label)
     # Lines and objects that are not samples become faults of the data set, named together with all others.
     return open_dataset(named[0], classes=classes, faults=[], progress=progress_bar, **places)
@@ -136,11 +137,12 @@ def _convert_text(report: ConvertReport, unknown: Sequence[str]) -> str:
         ]
     if report.shards_kept:
         lines.append(f"kept {plural(report.shards_kept, 'shard')} of an interrupted run")
-    lines += unused_classes(report.classes)
+    lines += unused_classes(report)
     if report.empty:
         lines.append(f"{plural(report.empty, 'image')} without instances left out")
     if report.value_range:
-        lines.append(f"value range {report.value_range}: these samples become black and white")
+        black, white = str(report.value_range).split(":")
+        lines.append(f"value range {report.value_range}: {black} becomes black, {white} white")
     lines += not_known(unknown)
     lines += _warning_lines(report.warnings)
     if report.faults:
@@ -149,22 +151,30 @@ def _convert_text(report: ConvertReport, unknown: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def unused_classes(classes: Sequence[ClassInfo]) -> list[str]:
-    """Return the line about classes without pixels, if there are any."""
-    unused = [each.name for each in classes if not each.pixels]
-    return [f"classes without pixels ({len(unused)} of {len(classes)}): {', '.join(unused)}"] if unused else []
+def unused_classes(counted: ConvertReport | Manifest) -> list[str]:
+    """Return the line about classes without pixels, if there are any.
+
+    With ``--ignore_label 0``, the ignored pixels are those of a class.
+    """
+    pixels = {each.name: each.pixels for each in counted.classes}
+    pixels |= {each.name: counted.ignore_pixels for each in counted.classes if each.id == counted.ignore_label}
+    unused = [name for name, count in pixels.items() if not count]
+    return [f"classes without pixels ({len(unused)} of {len(pixels)}): {', '.join(unused)}"] if unused else []
+
+
+#: What each kind of warning means here; others are named by their code.
+_WARNINGS: dict[Code, str] = {
+    "rotated": "images stored rotated, kept as stored",
+    "only_crowds": "training ignores crowds; if each crowd is one object, use --crowd object",
+    "box_mismatch": "boxes that contradict their masks, kept as stated (--boxes masks makes boxes from the masks)",
+}
 
 
 def _warning_lines(warnings: Sequence[Fault]) -> list[str]:
-    heads: dict[Code, str] = {
-        "rotated": "images stored rotated, kept as stored",
-        "only_crowds": "nothing to train on; if each crowd is one object, use --crowd object",
-        "box_mismatch": "boxes that contradict their masks, kept as stated (--boxes masks makes boxes from the masks)",
-    }
     lines = []
-    for code, head in heads.items():
-        if found := [fault for fault in warnings if fault.code == code]:
-            lines += [f"{head} ({len(found)}):", name_first(found)]
+    for code in dict.fromkeys(fault.code for fault in warnings):
+        found = [fault for fault in warnings if fault.code == code]
+        lines += [f"{_WARNINGS.get(code, code)} ({len(found)}):", name_first(found)]
     return lines
 
 

@@ -37,7 +37,12 @@ from segdata.sources.sbd.merge import AUGMENTED_LIST, MASK_DIR, MAT_DIR, SbdMerg
 )
 # Only one of SBD's two mask folders has class ids; in the other, `inst`, pixel values number the objects of an image.
 @click.option(
-    "--field", type=click.Choice([MAT_DIR]), default=MAT_DIR, expose_value=False, help="SBD folder with the class masks"
+    "--field",
+    type=click.Choice([MAT_DIR]),
+    default=MAT_DIR,
+    show_default=True,
+    expose_value=False,
+    help="SBD folder with the class masks",
 )
 @click.option("--expect-count", type=click.IntRange(min=1), metavar="N", help="Fail unless the result has N samples")
 @cluster_options

@@ -46,11 +46,11 @@ def _ratio(_context: click.Context, _parameter: click.Parameter, value: str) -> 
     callback=_ratio,
     required=True,
     metavar="SHARE[,SHARE[,SHARE]]",
-    help="Share of the training side, such as 0.8, or shares of train, val and test, such as 0.8,0.1,0.1",
+    help="Share of the train split, such as 0.8, or shares of train, val and test, such as 0.8,0.1,0.1",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the split")
-@click.option("--exact", is_flag=True, help="Meet the ratio exactly; other images may then change sides")
-@click.option("--stratify", is_flag=True, help="Balance the classes between the sides, by labels or annotations")
+@click.option("--exact", is_flag=True, help="Meet the ratio exactly; adding images may then move others")
+@click.option("--stratify", is_flag=True, help="Balance the classes between the splits, by labels or annotations")
 @click.option("--group", metavar="REGEX", help="Keep images together if REGEX finds the same text in their paths")
 @click.option(
     "--data_root",
@@ -68,19 +68,19 @@ def split_command(path: Path, data_root: Path | None, workers: int, as_json: boo
     NAME is the file's name without its extension and without _lst or _list before it. Each result has the order of the
     original. A JSON's images keep all of their annotations, also images without any; all categories are in each result.
 
-    The side of an image depends only on the seed and its path, so it stays the same when other images are added or
+    An image's split depends only on the seed and its path, so it stays the same when other images are added or
     removed. The ratio is therefore met on average; the report shows the share that was reached. --exact meets it
     exactly instead, or with --group as nearly as undivided groups allow.
 
     A result of split can be split again: as long as it keeps its name, its draw does not repeat the earlier one. Under
     another name, choose another --seed.
 
-    --group keeps related images (frames of a video, slices of a patient) on one side: those whose paths have the same
+    --group keeps related images (frames of a video, slices of a patient) in one split: those whose paths have the same
     match of REGEX, or of its first group if it has one.
 
     --stratify divides the images, or groups, into parts by the rarest class in them and applies the ratio to each part,
-    so that every class is about equally frequent on all sides. 255 is not a class. When samples are added, images at
-    the boundary of their part may change sides, and so may images for which another class has become the rarest.
+    so that every class is about equally frequent in all splits. 255 is not a class. When samples are added, images at
+    the boundary of their part may change splits, and so may images for which another class has become the rarest.
 
     \b
     Example:

@@ -122,7 +122,7 @@ def orphans(coco: Coco) -> list[Fault]:
     for row in rows.tolist():
         unknown = "an image" if coco.annotations.image[row] < 0 else "a category"
         where = f"annotation {object_id(coco.annotations.raw[row])}"
-        faults.append(Fault("orphan_annotation", where, f"belongs to {unknown} that is not in the file"))
+        faults.append(Fault("orphan_annotation", where, f"refers to {unknown} that the file does not contain"))
     return faults
 
 
@@ -183,20 +183,18 @@ def _check_place(text: bytes, members: Members) -> None:
     """Refuse an annotation without a mask, and say what it has instead.
 
     Raises:
-        InvalidInputError: naming another member with run lengths, or the box.
+        InvalidInputError: naming another member with RLE, or the box.
     """
     if members.segmentation not in (None, []):
         return
     others = msgspec.json.decode(text, type=dict[str, Raw])
     if keys := [key for key, value in others.items() if "rle" in key.lower() or b'"counts"' in bytes(value)]:
         raise InvalidInputError(
-            f"no segmentation, but {keys[0]!r}; expected the mask in 'segmentation'. Rename the member",
+            f"has no segmentation, but {keys[0]!r}; expected the mask in 'segmentation'. Rename the member",
             "no_segmentation",
         )
     if members.bbox:
-        raise InvalidInputError(
-            "has only a box, without a mask; expected a segmentation of polygons or run lengths", "no_segmentation"
-        )
+        raise InvalidInputError("has a box but no mask; expected polygons or RLE in 'segmentation'", "no_segmentation")
 
 
 def _shape(members: Members, height: int, width: int, boxes: Boxes) -> Shape:
@@ -205,7 +203,7 @@ def _shape(members: Members, height: int, width: int, boxes: Boxes) -> Shape:
     rle = to_rle(members.segmentation, height, width)
     area = int(mask.area(rle))
     if not area:
-        raise InvalidInputError("the mask is empty; expected at least 1 pixel", "empty_mask")
+        raise InvalidInputError("mask covers no pixels; expected at least 1", "empty_mask")
     stated = members.bbox if boxes == "json" else None
     return Shape(rle, area, _box(stated or mask.toBbox(rle).tolist(), height, width))
 
@@ -213,7 +211,7 @@ def _shape(members: Members, height: int, width: int, boxes: Boxes) -> Shape:
 def stated_box(annotation: Annotation, height: int, width: int) -> Sequence[float] | None:
     """Return the box that the JSON gives an annotation, in the form of `Shape`; None if it is missing or unusable.
 
-    Some tools write shares of the image's size: such a box ends in the first pixel, and tells no place in pixels.
+    Some tools write fractions of the image's size: such a box ends in the first pixel, and tells no place in pixels.
     """
     if not annotation.members.bbox:
         return None

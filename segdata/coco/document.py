@@ -42,7 +42,9 @@ def _read(path: Path) -> memoryview:
         raise InvalidInputError(f"{path}: {error}") from error
     except MemoryError as error:
         size = path.stat().st_size
-        raise InvalidInputError(f"{path}: has {size:,} bytes, more than fit into memory", "too_large") from error
+        raise InvalidInputError(
+            f"{path}: has {size:,} bytes, more than fit into memory. Use a machine with more memory.", "too_large"
+        ) from error
     if not data:
         raise InvalidInputError(f"{path}: is empty; expected COCO instances as JSON")
     text = data[3:] if data[:3].tobytes() == codecs.BOM_UTF8 else data
@@ -70,7 +72,7 @@ def _encoding(text: memoryview, place: int) -> str:
         return "is compressed; expected JSON. Unpack it with gunzip"
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
         return "is UTF-16 or UTF-32 text; expected UTF-8. Save it as UTF-8"
-    return f"not UTF-8 text (near byte {place})"
+    return f"is not UTF-8 text (near byte {place}). Save it as UTF-8"
 
 
 def _decode(data: memoryview, type_: type[_T], where: str) -> _T:

@@ -104,10 +104,9 @@ def read_coco(
     """
     members: dict[str, Any] = decode_document(path, _File)
     if lacking := [key for key in MEMBERS if not isinstance(members.get(key), list)]:
-        raise InvalidInputError(
-            f"{path}: not a COCO instances file: no list of {', '.join(lacking)}; "
-            f"found {', '.join(members) or 'nothing'}"
-        )
+        lists = f"list{'s' if len(lacking) > 1 else ''} {', '.join(map(repr, lacking))}"
+        found = ", ".join(map(repr, members)) or "nothing"
+        raise InvalidInputError(f"{path}: not a COCO instances file: has no {lists}; it has {found}")
     _refuse_panoptic(path, members["annotations"])
     if faults is not None:
         _leave_out(members, faults)
@@ -135,7 +134,7 @@ def _refuse_panoptic(path: Path, annotations: Sequence[Raw]) -> None:
     """Refuse the JSON of COCO's panoptic task: its annotations are images, whose masks are in PNG files."""
     if annotations and b'"segments_info"' in bytes(annotations[0]) and object_id(annotations[0]) is None:
         raise InvalidInputError(
-            f"{path}: COCO's panoptic format (segments_info), whose masks are in PNG files; expected instances. "
+            f"{path}: is COCO's panoptic format (segments_info), whose masks are in PNG files; expected instances. "
             "Convert it with panoptic2detection_coco_format.py of panopticapi."
         )
 

@@ -7,6 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import msgspec
+import numpy as np
+from msgspec import Raw
+
 from segdata.coco.file import Category, Coco
 from segdata.errors import Code, Fault
 
@@ -71,7 +75,27 @@ def only_crowds(path: Path, objects: int, crowds: int) -> list[Fault]:
     if not crowds or objects > crowds:
         return []
     every = f"all {crowds} annotations are crowds" if crowds > 1 else "the only annotation is a crowd"
-    return [Fault("only_crowds", str(path), f"{every} (iscrowd 1), as tools write masks of a brush")]
+    return [Fault("only_crowds", str(path), f"{every} (iscrowd 1), as tools write brush masks")]
+
+
+class _Attributes(msgspec.Struct, gc=False):
+    attributes: Raw = Raw()
+
+
+def brush_crowds(coco: Coco) -> list[Fault]:
+    """Return a fault if some annotations, not all, are crowds with the member ``attributes``.
+
+    CVAT writes it, and makes each brush mask a crowd; those of COCO do not have it. If all are crowds, see
+    `only_crowds`.
+    """
+    table, decoder = coco.annotations, msgspec.json.Decoder(_Attributes)
+    crowds = np.flatnonzero(table.crowd).tolist()
+    brushed = sum(bool(bytes(decoder.decode(table.raw[row]).attributes)) for row in crowds)
+    if not brushed or len(crowds) == len(table.raw):
+        return []
+    verb = "are crowds" if brushed > 1 else "is a crowd"
+    what = f"{brushed} of {len(table.raw)} annotations {verb} (iscrowd 1) with attributes, as CVAT writes brush masks"
+    return [Fault("only_crowds", str(coco.path), what)]
 
 
 def root_category(categories: Sequence[Category]) -> Category | None:

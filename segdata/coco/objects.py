@@ -19,10 +19,10 @@ _T = TypeVar("_T")
 Id = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
-_NUMBERED = "; expected a whole number. Number the images, annotations and categories"
-_PIXELS = "; expected a whole number of pixels"
+_NUMBERED = "; expected an integer. Number the images, annotations and categories"
+_PIXELS = "; expected an integer, in pixels"
 
-#: What to do about a member that is no whole number; record sets store numbers.
+#: What to do about a member that is not an integer; record sets store numbers.
 _CURES = {
     "id": _NUMBERED,
     "image_id": _NUMBERED,

@@ -1,4 +1,4 @@
-"""Draw polygons as run lengths, exactly as `pycocotools` does, in bounded time and memory.
+"""Draw polygons as RLE, exactly as `pycocotools` does, in bounded time and memory.
 
 `pycocotools` (`rleFrPoly` in its ``maskApi.c``) walks along every edge in steps of a fifth of a pixel, also outside the
 image: three points a million pixels away take a gigabyte. Its result depends only on where the edges cross the columns
@@ -52,7 +52,8 @@ def polygon_runs(points: npt.NDArray[np.float64], height: int, width: int) -> li
     counts = np.maximum(last - first, 0)
     if counts.sum() > _MAX_CROSSINGS:
         raise InvalidInputError(
-            f"a polygon crosses the columns of the image {counts.sum()} times; expected at most {_MAX_CROSSINGS}",
+            f"polygon is too complex: it crosses the image's pixel columns {counts.sum()} times; expected at most "
+            f"{_MAX_CROSSINGS}. Simplify it",
             "bad_polygon",
         )
     edge = np.repeat(np.arange(len(counts)), counts)

@@ -1,6 +1,6 @@
-"""Convert any form of COCO segmentation to compressed run lengths (RLE).
+"""Convert any form of COCO segmentation to compressed RLE (run lengths).
 
-Forms and run lengths are those of `pycocotools`: runs go down the columns and start with zeros.
+Forms and RLE are those of `pycocotools`: runs go down the columns and start with zeros.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LONGEST = 6
 
 
 class Rle(TypedDict):
-    """Compressed COCO run lengths: ``size`` is ``[height, width]``, ``counts`` contains the packed runs."""
+    """COCO's compressed RLE: ``size`` is ``[height, width]``, ``counts`` contains the packed runs."""
 
     size: list[int]
     counts: bytes
@@ -50,12 +50,12 @@ def to_rle(segmentation: object, height: int, width: int) -> Rle:
     if isinstance(segmentation, Sequence) and not isinstance(segmentation, str | bytes):
         return _from_polygons(segmentation, height, width)
     raise InvalidInputError(
-        f"segmentation: found {_brief(segmentation)}; expected a list of polygons or run lengths", "no_segmentation"
+        f"segmentation is {_brief(segmentation)}; expected a list of polygons or RLE", "no_segmentation"
     )
 
 
 def decode_rle(rle: Rle) -> npt.NDArray[np.uint8]:
-    """Decode run lengths from `to_rle` to a mask ``(height, width)`` uint8, 1 inside."""
+    """Decode RLE from `to_rle` to a mask ``(height, width)`` uint8, 1 inside."""
     from pycocotools import mask
 
     pixels: npt.NDArray[np.uint8] = mask.decode(rle)
@@ -67,8 +67,8 @@ def _from_polygons(polygons: Sequence[object], height: int, width: int) -> Rle:
 
     if polygons and all(isinstance(part, (int, float)) for part in polygons):
         raise InvalidInputError(
-            f"found a list of {len(polygons)} numbers; expected a list of polygons. Put brackets around it, as in "
-            "[[x0, y0, x1, y1, …]]",
+            f"segmentation is a list of {len(polygons)} numbers; expected a list of polygons. Put brackets around it, "
+            "as in [[x0, y0, x1, y1, …]]",
             "bad_polygon",
         )
     if not polygons:
@@ -91,18 +91,20 @@ def _polygon(part: object, number: int) -> tuple[npt.NDArray[np.float64], float]
     try:
         points = np.asarray(part, np.float64)
     except (TypeError, ValueError, OverflowError) as error:
-        found = f"polygon {number}: found {_brief(part)}; expected numbers x0, y0, x1, y1, …"
+        found = f"polygon {number} is {_brief(part)}; expected numbers x0, y0, x1, y1, …"
         raise InvalidInputError(found, "bad_polygon") from error
     # null became NaN, which is also the maximum then.
     reach = float(np.abs(points).max(initial=0))
     if points.ndim != 1 or points.size % 2 or math.isnan(reach):
-        found = f"polygon {number}: found {_brief(part)}; expected pairs of numbers x0, y0, x1, y1, …"
+        found = f"polygon {number} is {_brief(part)}; expected pairs of numbers x0, y0, x1, y1, …"
         raise InvalidInputError(found, "bad_polygon")
     if points.size < 6:
         found = f"polygon {number} has {points.size // 2} point{'s' if points.size != 2 else ''}; expected 3 or more"
         raise InvalidInputError(found, "bad_polygon")
     if reach > MAX_COORDINATE:
-        raise InvalidInputError(f"polygon {number} has a point far outside any image", "bad_polygon")
+        raise InvalidInputError(
+            f"polygon {number} has a point far outside any image; expected at most {MAX_COORDINATE}", "bad_polygon"
+        )
     return points, reach
 
 
@@ -112,7 +114,7 @@ def _from_runs(segmentation: Mapping[str, object], height: int, width: int) -> R
     size, counts = segmentation.get("size"), segmentation.get("counts")
     if size != [height, width]:
         raise InvalidInputError(
-            f"run lengths have size {_brief(size)}; expected [{height}, {width}] as in the image", "bad_rle"
+            f"RLE has size {_brief(size)}; expected [{height}, {width}], the size of the image", "bad_rle"
         )
     if isinstance(counts, str | bytes):
         packed = counts.encode() if isinstance(counts, str) else counts
@@ -126,7 +128,7 @@ def _from_runs(segmentation: Mapping[str, object], height: int, width: int) -> R
 def _run_list(counts: object) -> npt.NDArray[np.int64]:
     if not isinstance(counts, list) or not all(isinstance(run, int) and abs(run) <= MAX_PIXELS for run in counts):
         raise InvalidInputError(
-            f"run lengths: found {_brief(counts)}; expected a list of pixel counts or a string", "bad_rle"
+            f"counts of the RLE are {_brief(counts)}; expected a list of integers or a string", "bad_rle"
         )
     return np.array(counts, np.int64)
 
@@ -135,7 +137,7 @@ def _check_runs(runs: npt.NDArray[np.int64], height: int, width: int) -> None:
     """Reject runs that do not fill the image: `pycocotools` would read memory past their end."""
     if (runs < 0).any() or runs.sum() != height * width:
         raise InvalidInputError(
-            f"run lengths cover {runs.sum()} pixels; expected {height * width} as in the image", "bad_rle"
+            f"RLE covers {runs.sum()} pixels; expected {height * width}, as many as the image has", "bad_rle"
         )
 
 
@@ -151,7 +153,7 @@ def _unpack(packed: bytes) -> npt.NDArray[np.int64]:
     length = np.diff(last, prepend=-1)
     whole = bool(len(last)) and last[-1] == len(codes) - 1
     if not whole or codes.min() < 0 or codes.max() > 63 or length.max() > _LONGEST:
-        raise InvalidInputError("run lengths are a damaged string", "bad_rle")
+        raise InvalidInputError("counts of the RLE are a damaged string", "bad_rle")
     first = last - length + 1
     place = np.arange(len(codes)) - np.repeat(first, length)
     values = np.add.reduceat((codes & 0x1F) << (5 * place), first)

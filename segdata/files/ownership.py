@@ -104,7 +104,7 @@ def marked_files(directory: Path) -> dict[str, int | str]:
         except (ValueError, RecursionError, msgspec.ValidationError):
             reason = "has a damaged or unknown"
     raise TargetExistsError(
-        f"{directory}: {reason} {RESULT_MARKER}, so something else or an earlier version of this program wrote it; "
+        f"{directory}: {reason} {RESULT_MARKER}, so another program or another version of this one wrote it; "
         "expected a missing or empty directory, or an earlier result. Remove it yourself or choose another target.",
         replaceable=False,
     )

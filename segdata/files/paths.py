@@ -57,8 +57,8 @@ def real(path: Path) -> Path:
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise InvalidInputError(
-                f"{path}: is or contains a link that leads back to itself; expected a path that can exist. "
-                "Remove the link or choose another path."
+                f"{path}: contains a link that leads back to itself; expected a path that can exist. Remove the link "
+                "or choose another path."
             ) from error
     return found
 

@@ -89,10 +89,10 @@ class Draw:
     def _check_empty(self, source: Path, sides: Sequence[str], *, stratified: bool) -> None:
         for side in self.shares:
             if side not in sides:
-                cure = "another ratio" if stratified or self.exact else "another seed, another ratio or an exact split"
+                cure = "another --ratio" if stratified or self.exact else "another --seed, another --ratio or --exact"
                 raise InvalidInputError(
-                    f"{source}: the {side} side is empty ({plural(len(sides), 'sample')} in total); expected at least "
-                    f"1 sample on each side. Choose {cure}, or add samples."
+                    f"{source}: the {side} split is empty ({plural(len(sides), 'sample')} in total); expected at least "
+                    f"1 sample in each. Choose {cure}, or add samples."
                 )
 
     def _check_probable(self, source: Path, counts: Mapping[str, int]) -> None:
@@ -101,7 +101,7 @@ class Draw:
         for side, share in self.shares.items():
             if _log_chance(counts[side], total, share) < _IMPROBABLE:
                 raise InvalidInputError(
-                    f"{source}: the {side} side would get {counts[side]} of {total}; expected about "
+                    f"{source}: the {side} split would get {counts[side]} of {total}; expected about "
                     f"{round(share * total)}. An earlier split with the same seed wrote this list. Choose another seed "
                     "with --seed."
                 )
@@ -146,7 +146,9 @@ def group_keys(images: Sequence[str], expression: str | None) -> list[str]:
     if len(groups) < len(images):
         unmatched = [image for image, key in zip(images, keys, strict=True) if key is None]
         raise FaultsError(
-            f"--group {expression!r}: matches nothing in {len(unmatched)} of {len(images)} image paths", unmatched
+            f"--group {expression!r}: finds no text in {len(unmatched)} of {len(images)} image paths; expected some in "
+            "each. Change the expression so that it matches these, too",
+            unmatched,
         )
     return groups
 
@@ -174,7 +176,7 @@ def check_test_side(path: Path, images: Collection[str], read: Callable[[Path], 
         return
     if found:
         raise TargetExistsError(
-            f"{path}: contains {plural(len(found), 'image')} that would be on another side, too. Move it away if an "
+            f"{path}: contains {plural(len(found), 'image')} that would be in another split, too. Move it away if an "
             "earlier split wrote it, or give three shares with --ratio.",
             replaceable=False,
         )

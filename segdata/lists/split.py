@@ -1,4 +1,4 @@
-"""Split a list into training, validation and perhaps test; a sample keeps its side when others come or go."""
+"""Split a list into training, validation and perhaps test; a sample keeps its split when others come or go."""
 
 from __future__ import annotations
 
@@ -37,30 +37,30 @@ def split_list(
     """Write ``NAME_train.txt``, ``NAME_val.txt`` and perhaps ``NAME_test.txt``, each in the order of the list.
 
     A group goes to train when the SHA-256 of ``seed NUL group``, read as a number from 0 to 1, is below the first
-    share, to val when it is below the sum of the first two, and so on. Its side therefore depends on nothing else in
-    the list. If the stem ends with sides of earlier splits, such as ``_train``, each is put before the group, with a
+    share, to val when it is below the sum of the first two, and so on. Its split therefore depends on nothing else in
+    the list. If the stem ends with names of earlier splits, such as ``_train``, each is put before the group, with a
     NUL, so that the draw does not repeat the earlier one.
 
     For a stratified split, the groups with the same rarest class form a stratum, and the first ``round(share * n)`` of
     each stratum in the order of ``seed NUL group``'s SHA-256 go to train. When samples are added, groups next to the
-    boundary of their stratum may change sides, and so may groups whose rarest class changes. For an exact split, the
-    groups are dealt out in this order, each to the side furthest behind its share; added samples may move any other.
+    boundary of their stratum may change splits, and so may groups whose rarest class changes. For an exact split, the
+    groups are dealt out in this order, each to the split furthest behind its share; added samples may move any other.
 
     Args:
         data_lst: list file. NAME is its stem, without ``_lst`` or ``_list`` at the end.
         ratio: share for training, between 0 and 1; or the shares of train and val, or of train, val and test, which
             sum to 1.
         seed: seed of the draw.
-        exact: give each side its share of the images to within rounding (largest remainder), stratified or not. Groups
+        exact: give each split its share of the images to within rounding (largest remainder), stratified or not. Groups
             are not divided for it: the counts are then as near as moving single groups brings them.
-        stratify: keep the class shares of all sides even, according to the labels: index PNGs, where 255 is not a
+        stratify: keep the class shares of all splits even, according to the labels: index PNGs, where 255 is not a
             class. The rarity of a class is the number of images in the list that contain it.
         group: regular expression to search for in the image path. The group is the match of its first parenthesis,
             or the full match without one. By default, every image is its own group.
         data_root: folder that the paths in the list are relative to, for a stratified split; the list's folder by
             default.
         dst_path: folder to write to; the list's folder by default.
-        workers: threads that read labels; one per processor by default.
+        workers: threads that read labels; one per CPU core by default.
         overwrite: replace existing lists.
         dry_run: check everything, write nothing.
         progress: reports progress.
@@ -68,7 +68,7 @@ def split_list(
     Raises:
         FaultsError: with every image path in which the expression finds no group, or every label that cannot be
             read.
-        InvalidInputError: when the list cannot be read, a side is empty or of improbable size because the list was
+        InvalidInputError: when the list cannot be read, a split is empty or of improbable size because the list was
             drawn with this seed before, or the ratio or the expression is invalid.
         TargetExistsError: when one of the lists exists, or the test list of an earlier split would share images with
             them; none is written then.

@@ -16,7 +16,7 @@ class ClassShare:
         id: id of the class.
         name: its name; None for lists.
         images: number of images that contain it.
-        shares: their share of each side, 0 to 1.
+        shares: their share of each split, 0 to 1.
     """
 
     id: int
@@ -27,16 +27,16 @@ class ClassShare:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """Report of `split_list` and `split_coco`; the sides are ``"train"``, ``"val"`` and, of three, ``"test"``.
+    """Report of `split_list` and `split_coco`; the splits are ``"train"``, ``"val"`` and, of three, ``"test"``.
 
     Attributes:
         path: folder of the lists or COCO JSONs.
-        files: path of the list or COCO JSON of each side.
-        ratio: requested share of each side, 0 to 1.
-        samples: number of images on each side.
-        reached: share of the images on each side, 0 to 1.
-        groups: number of groups on each side; without a group expression, every image is a group.
-        annotations: number of annotations on each side; None for lists.
+        files: path of the list or COCO JSON of each split.
+        ratio: requested share of each split, 0 to 1.
+        samples: number of images in each split.
+        reached: share of the images in each split, 0 to 1.
+        groups: number of groups in each split; without a group expression, every image is a group.
+        annotations: number of annotations in each split; None for lists.
         classes: shares of each class, by id; empty unless the split is stratified.
         written: false after a dry run.
     """
@@ -63,7 +63,7 @@ def split_report(
     names: Mapping[int, str] | None = None,
     annotations: Mapping[str, int] | None = None,
 ) -> SplitReport:
-    """Return the report of a split, given the side, the group and, if they were read, the classes of each image."""
+    """Return the report of a split, given the split, the group and, if they were read, the classes of each image."""
     counts = Counter(sides)
     samples = {side: counts[side] for side in files}
     group_sides = Counter(dict(zip(groups, sides, strict=True)).values())

@@ -55,7 +55,7 @@ def _string_fault(value: str) -> str | None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        return f"is {value!r}; expected text that UTF-8 can represent"
+        return f"is {value!r}; expected a string that UTF-8 can represent"
     return None
 
 

@@ -114,7 +114,7 @@ def _check_rows(path: Path, ids: npt.NDArray[np.int64], rows: int) -> None:
     found = f"row {ids[first]}" if first < len(ids) else "the end"
     wanted = f"row {first}" if first < rows else "the end"
     raise InvalidInputError(
-        f"{path}: the shard has {rows} rows, but in its index {found} follows where {wanted} should. Convert or "
+        f"{path}: the index has {found} in place of {wanted}; expected the {rows} rows of its shard. Convert or "
         "download the set again.",
         "record_damaged",
     )

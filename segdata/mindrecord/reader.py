@@ -79,7 +79,10 @@ class ShardReader:
             raise IndexError(f"{self.path}: no row {number}; expected 0 to {len(self) - 1}")
         schema = self.schema
         names = list(schema.fields) if fields is None else fields
-        schema.check_known(names)
+        try:
+            schema.check_known(names)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{self.path}: {error}") from error
         _, raw_page, raw_start, raw_end, _, blob_page, blob_start, blob_end = self._places[number].tolist()
         found: dict[str, Any] = {}
         page = raw_page

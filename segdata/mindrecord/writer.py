@@ -119,8 +119,8 @@ class ShardWriter:
         sizes = [ROW_LENGTH.size + blob_size, ROW_LENGTH.size + len(raw)]
         if sizes != (planned := self._sizes[self._rows, :2].tolist()):
             raise InvalidInputError(
-                f"takes {sizes[0]} and {sizes[1]} bytes; expected {planned[0]} and {planned[1]}. Its file was changed "
-                "after it was measured: start again."
+                f"takes {sizes[0]} and {sizes[1]} bytes; expected {planned[0]} and {planned[1]}. Its file changed "
+                "during the run. Run the command again."
             )
         places = self._placement.rows[self._rows].tolist()
         self._index.write(places, [plain_scalar(row[name]) for name in self._form.indexed])

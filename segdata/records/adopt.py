@@ -69,7 +69,7 @@ def adopt(
         classes: classes of the labels; those of VOC by default. An instance set needs them: names of the labels 1 to K.
         value_range: samples of deep images that mean black and white.
         decode: also decode every image.
-        workers: number of threads; all processors by default.
+        workers: number of threads; all CPU cores by default.
         dry_run: check everything, but write nothing.
         progress: reports progress.
 

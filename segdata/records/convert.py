@@ -85,7 +85,7 @@ def to_mindrecord(
         boxes: ``json`` takes the boxes of a COCO JSON, and reports those that contradict their masks; ``masks`` makes
             all boxes from the masks.
         workers: number of processes (from a few thousand samples) or threads for checking and writing, one per
-            processor by default; or a cluster that sees the samples and the set under the same paths.
+            CPU core by default; or a cluster that sees the samples and the set under the same paths.
         overwrite: replace an existing record set at `dst_path`.
         resume: keep the shards that an interrupted run of the same conversion finished, and a set at `dst_path`
             that it finished from the same samples; otherwise write them again.

@@ -13,7 +13,7 @@ from segdata.parallel import Progress, default_workers, ordered_map, silent
 from segdata.records.manifest import MANIFEST, Manifest
 from segdata.records.reader import open_set
 from segdata.store.publishing import UPLOAD
-from segdata.store.transfer import fetch, fetched, object_size
+from segdata.store.transfer import COPY_AGAIN, fetch, fetched, object_size
 from segdata.store.url import Location, Url, default_work_dir, parse_location
 from segdata.text import plural
 
@@ -123,5 +123,5 @@ def _check_digests(directory: Path, found: _Found) -> None:
     if wrong:
         raise SegDataError(
             f"{found.url}: SHA-256 differs from the manifest in {plural(len(wrong), 'file')}; "
-            f"damaged or being replaced right now:\n{name_first(wrong)}"
+            f"damaged or being replaced right now. {COPY_AGAIN}:\n{name_first(wrong)}"
         )

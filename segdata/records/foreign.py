@@ -168,7 +168,7 @@ def _only_set(directory: Path) -> Path:
         raise InvalidInputError(f"{directory}: no record set; expected MindRecord files, each with its .db beside it")
     if len(first) > 1:
         raise FaultsError(
-            f"{directory}: contains {len(first)} record sets; expected one. Name a file of the set that you mean",
+            f"{directory}: contains {len(first)} record sets; expected one. Name a shard of one of them",
             [path.name for path in first],
         )
     return first[0]

@@ -23,7 +23,7 @@ from segdata.coco.annotations import (
     orphans,
 )
 from segdata.coco.file import Coco
-from segdata.coco.hints import only_crowds, prefix_hint
+from segdata.coco.hints import brush_crowds, only_crowds, prefix_hint
 from segdata.encoded import Encoded, File
 from segdata.errors import Fault, FaultsError, collecting
 from segdata.images.header import ImageHeader, check_size
@@ -137,7 +137,7 @@ def check_annotated_images(
             pixels[label] += area
             instances[label] += 1
         crowds += int(item.iscrowd.sum())
-    warnings += only_crowds(coco.path, instances.total(), crowds)
+    warnings += only_crowds(coco.path, instances.total(), crowds) or brush_crowds(coco)
     return Rows(
         task="instance",
         schema=INSTANCE,

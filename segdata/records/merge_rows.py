@@ -148,8 +148,8 @@ def map_labels(
         maps.append(labels)
     if faults:
         raise FaultsError(
-            "Classes with the ignore label of the first set; expected them to mean the same. Put another set first, or "
-            "name the classes of the result with --class_names",
+            "Sets with pixels of a class that the first set ignores; expected all sets to ignore it. Put another set "
+            "first, or name the classes of the result with --class_names",
             faults,
         )
     return maps

@@ -88,7 +88,7 @@ class RecordSet(Sequence[Row]):
         if _state(self.directory, self.manifest) != self.state:
             raise SegDataError(
                 f"{self.directory}: the record set was replaced or changed while it was in use. Wait until the other "
-                "program has finished, and start again."
+                "program has finished, and run the command again."
             )
 
     @cached_property

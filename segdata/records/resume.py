@@ -108,7 +108,7 @@ def _difference(left: Path, now: _Saved, change_marks: npt.NDArray[np.uint64], k
             name, before, value = _differing(name, before, value)
             return f"{start}: {name} was {before!r} and is now {value!r}"
     changed = int(np.argmax(old != change_marks)) if len(old) == len(change_marks) else 0
-    return f"{start}: {keys[changed]} (sample {changed + 1}) differs; it was modified or replaced"
+    return f"{start}: sample {changed + 1}, {keys[changed]}, was modified or replaced"
 
 
 def _differing(name: str, before: Any, value: Any) -> tuple[str, Any, Any]:
@@ -148,16 +148,14 @@ def finished_set(
         if (before := msgspec.to_builtins(getattr(found, name))) != value:
             name, before, value = _differing(name, before, value)
             raise TargetExistsError(
-                f"{place}: already exists, and is not what this conversion would write: {name} is {before!r} there "
-                f"and would be {value!r}",
+                f"{place}: already exists with other contents: {name} is {before!r} there, {value!r} here",
                 replaceable=True,
             )
     if damage := _damage(place, found):
         raise TargetExistsError(f"{place}: already exists, and is damaged: {damage}", replaceable=True)
     if _inputs(plan, rows, workers, progress) != found.inputs:
         raise TargetExistsError(
-            f"{place}: already exists, and is not what this conversion would write: images, annotations or their names "
-            "have changed since",
+            f"{place}: already exists with other contents: images, annotations or their names have changed since",
             replaceable=True,
         )
     return found
@@ -192,7 +190,7 @@ def _damage(place: Path | Url, manifest: Manifest) -> str | None:
         return next(iter(verify(place, quick=True).problems), None)
     for name, size, _ in chain.from_iterable(shard.files for shard in manifest.shards):
         if (found := object_size(place / name)) != size:
-            return f"{name}: {'missing' if found is None else f'{found} bytes'}; the manifest says {size}"
+            return f"{name}: " + ("does not exist" if found is None else f"has {found} bytes; the manifest says {size}")
     return None
 
 

@@ -109,5 +109,7 @@ def read_checked(read: Callable[[_T], tuple[Row, int]], checked: tuple[_T, int])
         row, now = read(item)
         if now == mark:
             return row
-        faults.append(Fault("invalid", row["file_name"], "was modified or replaced, or its label was,"))
-    raise InvalidInputError(f"{faults[0]} after it was checked. Write the set again when its files no longer change")
+        faults.append(Fault("invalid", row["file_name"], "the image or its label was modified or replaced"))
+    raise InvalidInputError(
+        f"{faults[0]}. It changed after it was checked: write the set again when its files no longer change"
+    )

@@ -70,7 +70,7 @@ def unpack(
     A semantic set becomes the images under the names of its rows, index PNGs below ``labels``, ``NAME_lst.txt`` and
     ``classes.txt``; images and labels are the bytes of the rows. An instance set becomes ``images`` and
     ``annotations/instances.json``, with the ids of images and categories of the COCO JSON that it was written from; all
-    masks are run lengths.
+    masks are RLE.
 
     Sets without a manifest are taken apart too. Their fields are told, or known: those of segdata, and those of the
     model zoo's DeepLabV3 and Mask R-CNN. Images without a name are numbered by row.
@@ -81,7 +81,7 @@ def unpack(
         image_field: field of the encoded images, in a set without a manifest.
         label_field: field of the index PNGs, in a set without a manifest.
         class_names: names of the classes of a set without a manifest, from id 0 (semantic) or 1 (instance).
-        workers: number of threads; all processors by default.
+        workers: number of threads; all CPU cores by default.
         overwrite: replace the files of an earlier run.
         dry_run: check the names of the rows, but write nothing.
         work_dir: directory for copies if a location is a URL; by default ``~/.cache/segdata``.

@@ -66,12 +66,12 @@ def plan_names(names: Iterable[str], root: Path, faults: list[Fault], *, taken: 
     images = {number: _numbered(name, every) for number, name in repeated}
     parents = {parent.as_posix() for name in every for parent in PurePosixPath(name).parents}
     faults += (
-        Fault("invalid", f"row {rows[name]}", f"file name {name!r} is also the folder of other rows")
+        Fault("invalid", f"row {rows[name]}", f"file name {name!r} is also a folder in the names of other rows")
         for name in sorted(every & parents)
     )
     shared = _shared_stems(every, parents)
     faults += (
-        Fault("invalid", f"row {rows[name]}", f"file name {name!r}: its label would be the folder of other labels")
+        Fault("invalid", f"row {rows[name]}", f"file name {name!r}: its label would be named as a folder of labels is")
         for name in sorted(rows)
         if _stem(name) in shared and f"{name}.png" in parents
     )

@@ -20,14 +20,16 @@ def resolve_value_range(
 ) -> ValueRange | None:
     """Return the value range of the images `names` below `root`; percentiles are found by reading all of them.
 
-    Images that cannot be read do not count: they are faults of their own.
+    Images that cannot be read do not count: they are faults of their own. Without names, there is no range.
 
     Raises:
-        InvalidInputError: when there is no image to read, all samples are equal, or percentiles are asked of samples of
+        InvalidInputError: when no image can be read, all samples are equal, or percentiles are asked of samples of
             more than 16 bits.
     """
     if not isinstance(wanted, Percentiles):
         return wanted
+    if not names:
+        return None
     faults: list[Fault] = []
     counts = map_faults(
         partial(_count, root.absolute(), by_value(wanted)),

@@ -117,7 +117,7 @@ def _foreign(found: RecordSet) -> Iterator[str]:
     """Name record files that are not in the manifest: a reader that globs would read them as part of the set."""
     for path in sorted(found.directory.glob("*.mindrecord*")):
         if path.name not in found.manifest.files:
-            yield f"{path.name}: not in the manifest"
+            yield f"{path.name}: is not in the manifest"
 
 
 def _check_files(found: RecordSet, quick: bool, index: int) -> list[str]:
@@ -127,9 +127,9 @@ def _check_files(found: RecordSet, quick: bool, index: int) -> list[str]:
     for name, size, digest in shard.files:
         path = found.directory / name
         if not path.is_file():
-            problems.append(f"{name}: missing")
+            problems.append(f"{name}: does not exist")
         elif path.stat().st_size != size:
-            problems.append(f"{name}: {path.stat().st_size} bytes; the manifest says {size}")
+            problems.append(f"{name}: has {path.stat().st_size} bytes; the manifest says {size}")
         elif name == shard.file and (wrong := _check_header(found, index)):
             problems.append(wrong)
         elif not quick and file_digest(path) != digest:

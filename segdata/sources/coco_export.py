@@ -137,7 +137,7 @@ def collect(source: Path, results: Iterable[AnnotatedImage], on_error: OnError) 
         faults += result.faults
         first = found.setdefault(result.path, result)
         if first is not result:
-            what = "is annotated by several files, or in several splits; expected one"
+            what = "is annotated by several files, or is in several splits; expected one. Remove or merge the others"
             faults.append(Fault("duplicate_image", str(result.path), what))
             same = result.usable and result.instances == first.instances
             found[result.path] = replace(first, usable=first.usable and same)
@@ -149,7 +149,7 @@ def collect(source: Path, results: Iterable[AnnotatedImage], on_error: OnError) 
             faults,
         )
     if not kept:
-        raise FaultsError(f"{source}: no image is left; expected at least 1 without faults", faults)
+        raise FaultsError(f"{source}: no image without faults; expected at least 1", faults)
     return Collected(tuple(kept[path] for path in sorted(kept)), tuple(faults), len(found))
 
 
@@ -173,7 +173,7 @@ def encode_coco(images: Sequence[AnnotatedImage], root: Path, categories: Sequen
     ids = {name: number for number, name in enumerate(categories, start=1)}
     names = [normal(image.path).relative_to(root).as_posix() for image in images]
     if foreign := [repr(name) for name in names if not is_unicode(name)]:
-        raise FaultsError("file names that are not valid Unicode. Rename these files", foreign)
+        raise FaultsError("file names are not valid Unicode. Rename these files", foreign)
     annotations = [(number, item) for number, image in enumerate(images, start=1) for item in image.instances]
     members = {
         "info": {"description": description},

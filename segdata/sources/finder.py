@@ -65,7 +65,7 @@ class IdFiles:
     def faults(self, *, missing: bool = True) -> list[Fault]:
         """Return a fault for each id with several files and, if `missing`, for each without one."""
         places = [f"{(self.folder / id_).as_posix()}{self.suffixes[0]}" for id_ in self.missing]
-        absent = [Fault("missing_image", place, "missing") for place in places]
+        absent = [Fault("missing_image", place, "does not exist") for place in places]
         return [*(absent if missing else ()), *self._ambiguous]
 
     def _files(self, id_: str) -> list[str]:

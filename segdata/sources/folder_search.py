@@ -25,7 +25,7 @@ def search_folder(folder: Path, *, skip: Path, recursive: bool) -> tuple[list[Pa
         raise InvalidInputError(f"{folder}: no such folder")
     search = _Search(folder, skip, recursive)
     if search.faults:
-        raise FaultsError(f"{plural(len(search.faults), 'folder')} cannot be searched", sorted(search.faults, key=str))
+        raise FaultsError(f"{plural(len(search.faults), 'folder')} cannot be read", sorted(search.faults, key=str))
     return sorted(search.files), search.repeated
 
 

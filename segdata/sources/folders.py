@@ -58,7 +58,7 @@ class FolderReport:
         left_out: number of files in both folders that are neither images nor labels, by extension.
         unpaired: number of files left out with ``unpaired="skip"``: ``"images without a label"`` and
             ``"labels without an image"``.
-        unlisted: number of names left out because they are not among the ids.
+        unlisted: number of names left out because the file of ids does not have them.
         left_out_folders: subfolders that were not searched, because they link to a folder that was.
         written: false after a dry run.
     """
@@ -153,7 +153,11 @@ def pair_list(
     if faults:
         kinds = Counter(_KINDS.get(fault.code, "damaged files") for fault in faults).items()
         summary = ", ".join(f"{kind} ({count})" for kind, count in kinds)
-        raise FaultsError(f"{plural(len(matches), 'valid pair')}, but also {summary}", faults)
+        alone_too = any(fault.code in ("missing_label", "missing_image") for fault in faults)
+        cure = ". Leave out images and labels that have no partner with --unpaired skip" if alone_too else ""
+        raise FaultsError(
+            f"{plural(len(matches), 'valid pair')}, but also {summary}; nothing was written{cure}", faults
+        )
     if not dry_run:
         write_list(dst_path, [match.pair for match in matches], overwrite=overwrite)
     used = {file for files in (*image_names.values(), *label_names.values()) for file in files}

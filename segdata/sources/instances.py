@@ -14,7 +14,7 @@ from segdata.errors import Fault, InvalidInputError
 from segdata.images.header import ImageHeader
 from segdata.images.reading import read_image_header
 
-#: COCO's polygons of an object, or its run lengths.
+#: COCO's polygons of an object, or its RLE.
 Segmentation = list[list[float]] | Rle
 
 
@@ -24,7 +24,7 @@ class Instance:
 
     Attributes:
         category: name of its category.
-        segmentation: polygons ``[x0, y0, x1, y1, …]`` in pixels, or run lengths.
+        segmentation: polygons ``[x0, y0, x1, y1, …]`` in pixels, or RLE.
         area: pixels of its mask.
         bbox: x, y, width and height of its mask in pixels.
         crowd: whether the region contains objects that cannot be distinguished.
@@ -77,7 +77,7 @@ def make_instance(
     rle = to_rle(segmentation, height, width)
     area = int(mask.area(rle))
     if not area:
-        raise InvalidInputError("covers no pixel of the image; expected at least 1", "empty_mask")
+        raise InvalidInputError("mask covers no pixels; expected at least 1", "empty_mask")
     x, y, w, h = mask.toBbox(rle).tolist()
     return Instance(category, segmentation, area, (x, y, w, h), crowd)
 
@@ -103,14 +103,15 @@ def read_upright(image: Path | bytes) -> ImageHeader:
     """Return the header of an image on whose upright view somebody drew.
 
     Raises:
-        InvalidInputError: when it cannot be read, or its EXIF orientation is not 1: tools show the image turned, but
+        InvalidInputError: when it cannot be read, or its EXIF orientation is not 1: tools show the image rotated, but
             its pixels are read as stored.
     """
     header = read_image_header(image)
     if header.orientation != 1:
         raise InvalidInputError(
-            f"has EXIF orientation {header.orientation}, so it was annotated turned, but pixels are read as stored; "
-            "expected an upright image. Save it upright; its annotations remain valid.",
+            f"has EXIF orientation {header.orientation}: annotation tools show it rotated, but pixels are read as "
+            "stored; expected an upright image. Save it upright, for example with mogrify -auto-orient; its "
+            "annotations remain valid.",
             "rotated",
         )
     return header

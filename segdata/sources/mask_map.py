@@ -43,9 +43,9 @@ class MaskMapReport:
         path: folder of the index masks.
         source: folder of the masks.
         masks: number of masks.
-        rewritten: number of those whose palette was removed without encoding the pixels again.
-        mapped: number of those whose values or colors were mapped.
-        copied: number of those that were index masks already.
+        rewritten: number of masks whose palette was removed without re-encoding the pixels.
+        mapped: number of masks whose values or colors were mapped.
+        copied: number of masks that were already index masks.
         values: what became what, by value.
         class_names_file: file of the class names, in `path`; None if the map has no names.
         left_out: number of other files by extension, and of masks without the suffix.
@@ -94,7 +94,7 @@ def mask_map(
         unknown: ``error`` refuses values without a class, ``ignore`` gives them the ignore label.
         mask_suffix: ending of the names of masks before the extension, such as ``_labelIds``; other files are left out.
         ignore_label: label of pixels without a class, for `threshold`.
-        workers: number of threads, all processors by default; or a cluster.
+        workers: number of threads, all CPU cores by default; or a cluster.
         overwrite: replace the masks of an earlier run.
         dry_run: read and check everything, but write nothing.
         progress: reports progress.
@@ -132,7 +132,10 @@ def _mapping(
     map: ValueMap | None, threshold: int | None, nearest: float | None, unknown: Unknown, ignore_label: int
 ) -> MaskMapping:
     if (map is None) == (threshold is None):
-        raise OptionError("--map, --threshold: expected exactly one of them, to give each mask value a class")
+        raise OptionError(
+            "--map or --threshold: expected one of them, which says the class of each mask value, such as --map "
+            "0:0,255:1"
+        )
     if map is not None:
         return MaskMapping(map, nearest, unknown)
     if nearest is not None:

@@ -23,9 +23,9 @@ class DecolorReport:
         path: folder of the index masks.
         source: folder of the palette masks.
         masks: number of masks.
-        rewritten: number of those whose palette was removed without encoding the pixels again.
-        by_color: number of those whose colors were mapped to class ids.
-        copied: number of those that were index masks already.
+        rewritten: number of masks whose palette was removed without re-encoding the pixels.
+        by_color: number of masks whose colors were mapped to class ids.
+        copied: number of masks that were already index masks.
         left_out: names of the files in the folder that are not masks.
         written: false after a dry run.
     """
@@ -61,7 +61,7 @@ def voc_decolor(
         src_path: folder of masks, instead of the devkit's.
         dst_path: folder to write, instead of the devkit's.
         colormap: class colors; VOC's by default.
-        workers: number of threads, all processors by default; or a cluster.
+        workers: number of threads, all CPU cores by default; or a cluster.
         overwrite: replace the masks of an earlier run.
         dry_run: read and check everything, but write nothing.
         progress: reports progress.

@@ -176,8 +176,8 @@ def _read_note(path: Path, product: Product) -> _Upload | None:
 
 def _no_note(path: Path, reason: str) -> InvalidInputError:
     return InvalidInputError(
-        f"{path}: not the note of an upload: {reason}. If an upload of this program was interrupted there, remove this "
-        "object and the others beside it; otherwise choose another URL.",
+        f"{path}: is not an upload record of this program: {reason}. If an upload of it was interrupted there, remove "
+        "this object and those beside it; otherwise choose another URL.",
         "record_damaged",
     )
 

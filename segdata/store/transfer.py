@@ -17,10 +17,14 @@ from segdata.errors import Fault, FaultsError, SegDataError, name_first
 from segdata.files.paths import resolve
 from segdata.parallel import Progress, silent
 from segdata.store.url import Url
+from segdata.text import plural
 from segdata.worker import Advance
 
 if TYPE_CHECKING:
     from segdata.store.s3 import Store
+
+#: What helps against a copy that is not what its list says.
+COPY_AGAIN = "Run the command again when nothing writes there; if it fails again, write the files again"
 
 
 def objects(url: Url) -> Iterator[tuple[str, int]]:
@@ -59,8 +63,8 @@ def fetch(url: Url, sizes: Mapping[str, int], directory: Path, *, progress: Prog
         _store(url).get(url, targets, advance)
     if wrong := [name for name, size in sizes.items() if targets[name].stat().st_size != size]:
         raise SegDataError(
-            f"{url}: wrong size of {len(wrong)} object{'s' * (len(wrong) != 1)}; damaged or being replaced right now:"
-            f"\n{name_first(wrong)}"
+            f"{url}: wrong size of {plural(len(wrong), 'object')}; damaged or being replaced right now. "
+            f"{COPY_AGAIN}:\n{name_first(wrong)}"
         )
 
 

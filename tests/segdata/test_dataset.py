@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from segdata.dataset import Dataset
 from segdata.encoded import File
-from segdata.errors import Fault, InvalidInputError
+from segdata.errors import Fault, InvalidInputError, OptionError
+from segdata.images.values import Percentiles
+from segdata.inspect.check import check
 from segdata.labels.classes import Classes
 from segdata.opening import dataset_kind, open_dataset
+from segdata.records.convert import to_mindrecord
 from segdata.records.schema import unpack_masks
 from segdata.samples import Sample
 
@@ -99,5 +106,40 @@ def test_a_damaged_image_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_bytes(b"no image")
     with pytest.raises(InvalidInputError, match="not a readable image"):
         Sample("x", File(tmp_path, "x.jpg")).read_image()
-    with pytest.raises(InvalidInputError, match="missing"):
+    with pytest.raises(InvalidInputError, match="does not exist"):
         Sample("y", File(tmp_path, "y.jpg")).read_image()
+
+
+BROKEN_IMAGES: dict[str, Callable[[dict[str, Any]], list[dict[str, Any]]]] = {
+    "sizes": lambda image: [image | {"width": float(image["width"])}],
+    "ids": lambda image: [image | {"id": str(image["id"])}],
+    "none": lambda _image: [],
+}
+
+
+@pytest.mark.parametrize("value_range", [None, Percentiles(1, 99)])
+@pytest.mark.parametrize("kind", BROKEN_IMAGES)
+def test_of_a_json_without_usable_images_its_own_faults_are_named_and_no_image_folder(
+    kind: str, value_range: Percentiles | None, coco: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    data = json.loads((coco / "annotations/instances.json").read_bytes())
+    images = [image for found in data["images"] for image in BROKEN_IMAGES[kind](found)]
+    source = tmp_path / "photos/a.json"
+    source.write_text(json.dumps(data | {"images": images}))
+    found = {each.code: each.count for each in check(source, value_range=value_range).findings}
+    assert found["not_a_dataset"] == 1
+    assert found.get("broken_member", 0) == len(images)
+    faults: list[Fault] = []
+    assert len(open_dataset(source, value_range=value_range, faults=faults)) == 0
+    with pytest.raises(InvalidInputError, match=r"fault|contains no images"):
+        to_mindrecord(open_dataset(source, value_range=value_range, faults=[]), tmp_path / "r")
+
+
+def test_a_json_whose_images_are_nowhere_is_refused_with_the_option_that_names_their_folder(
+    coco: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    shutil.copy(coco / "annotations/instances.json", tmp_path / "photos/a.json")
+    with pytest.raises(OptionError, match=r"image folder .+ does not exist\. Name the folder with --images"):
+        open_dataset(tmp_path / "photos/a.json", faults=[])

@@ -25,7 +25,7 @@ def test_a_file_and_bytes_in_memory_are_read_alike(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "code", "sentence"),
     [
-        ("gone.png", "missing_label", "missing"),
+        ("gone.png", "missing_label", "does not exist"),
         ("a\\b.png", "missing_label", r"contains a backslash"),
         ("../b.png", "outside_root", "is outside the data root"),
         ("folder", "unreadable", "is a directory; expected a regular file"),

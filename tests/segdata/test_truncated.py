@@ -156,7 +156,7 @@ def test_a_manifest_without_its_last_line_break_says_the_same(run: Run, root: Pa
             "leave them out with --on-error skip:\n  line 4: expected an image path",
         ),
         ("{lines}VOCdevkit/VOC2012/JPEGImages/2012_000003.jpg VOCdevkit/VO", "\n  VOCdevkit/VO: "),
-        ("{lines}VOCdevkit/VOC2012/JPEGImages/2012_000003.jpg {masks}/2012_0", "/2012_0: missing"),
+        ("{lines}VOCdevkit/VOC2012/JPEGImages/2012_000003.jpg {masks}/2012_0", "/2012_0: does not exist"),
     ],
     ids=["empty", "in the first path", "in an image path", "in a folder of a label", "in the name of a label"],
 )

@@ -63,7 +63,7 @@ def select_usable(
 
     Raises:
         FaultsError: when several image objects name the file of a kept image, or, unless skipped, when kept images or
-            annotations have faults, or annotations belong to no image or category of the file.
+            annotations have faults, or annotations refer to an image or category that the file does not contain.
         InvalidInputError: see `select`.
     """
     faults = orphans(coco)

@@ -180,7 +180,11 @@ def _paint_all(
     without_mask = [one.without_mask for one in painted if one.without_mask]
     if painted and len(without_mask) == len(painted):
         hint = prefix_hint(images, without_mask, len(painted))
-        raise FaultsError(f"{coco.path}: no image is left that can have a mask", [*hint, *without_mask])
+        raise FaultsError(
+            f"{coco.path}: no image is left that can have a mask. Correct the images and annotations (segdata "
+            "check says how)",
+            [*hint, *without_mask],
+        )
     return painted
 
 

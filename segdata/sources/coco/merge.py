@@ -80,7 +80,7 @@ def merge_jsons(
         dry_run: check everything, write nothing.
 
     Raises:
-        FaultsError: for conflicts, annotations of no image or category, and categories that are refused.
+        FaultsError: for conflicts, annotations with an unknown image or category, and categories that are refused.
         InvalidInputError: when a JSON cannot be read.
         OptionError: when an image folder does not exist.
         TargetExistsError: when `dst_path` exists.
@@ -124,8 +124,8 @@ def _read(path: Path) -> Coco:
     check_image_objects(coco)
     if faults := orphans(coco):
         raise FaultsError(
-            f"{path}: {plural(len(faults), 'annotation')} without image or category. Leave them out with segdata "
-            "coco-subset --on-error skip --keep-empty first",
+            f"{path}: {plural(len(faults), 'annotation')} with an unknown image or category; nothing was written. "
+            "Correct the ids, or leave them out with segdata coco-subset --keep-empty --on-error skip",
             faults,
         )
     return coco

@@ -23,6 +23,15 @@ Crowd = Literal["keep", "drop", "only", "object"]
 
 Flags = npt.NDArray[np.bool_]
 
+#: Reasons for which images are left out, in words, and what keeps such images.
+IMAGE_REASONS = {
+    "unusable": ("with faults", "correct the faults"),
+    "not_listed": ("not in --image_ids", "list other images in --image_ids"),
+    "only_other_categories": ("with other categories only", "choose another --category"),
+    "no_annotations": ("without annotations", "add --keep-empty"),
+    "beyond_max_images": ("beyond --max_images", ""),
+}
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -111,10 +120,7 @@ def select(coco: Coco, choice: Choice, unusable: Unusable | None = None) -> Sele
     if choice.max_images is not None:
         images.drop(~_drawn(coco, images.left, choice.max_images, choice.seed), "beyond_max_images")
     if not images.left.any():
-        reasons = ", ".join(f"{reason.replace('_', ' ')}: {count}" for reason, count in images.out.items())
-        raise InvalidInputError(
-            f"{coco.path}: no images are left of {len(coco.images)} ({reasons or 'the file has none'})"
-        )
+        raise InvalidInputError(f"{coco.path}: {_nothing_left(len(coco.images), images.out)}")
 
     if chosen and choice.only_matching:
         annotations.drop(~np.isin(table.category, chosen), "other_category")
@@ -124,6 +130,14 @@ def select(coco: Coco, choice: Choice, unusable: Unusable | None = None) -> Sele
         categories = _marked(table.category[annotations.left], len(coco.categories))
         categories[chosen] = True
     return Selection(images.left, annotations.left, categories, images.out, annotations.out)
+
+
+def _nothing_left(images: int, out: dict[str, int]) -> str:
+    if not images:
+        return "contains no images"
+    reasons = ", ".join(f"{count} {IMAGE_REASONS[reason][0]}" for reason, count in out.items())
+    cures = ", or ".join(IMAGE_REASONS[reason][1] for reason in out)
+    return f"no images are left of {images} ({reasons}). {cures[:1].upper()}{cures[1:]}"
 
 
 def find_categories(coco: Coco, wanted: Sequence[str]) -> list[int]:
@@ -152,7 +166,7 @@ def read_image_ids(path: Path) -> tuple[int, ...]:
     """Read image ids, one per line.
 
     Raises:
-        FaultsError: when lines are not whole numbers; names each.
+        FaultsError: when lines are not integers; names each.
         InvalidInputError: see `read_ids`.
     """
     texts = read_ids(path)
@@ -160,7 +174,7 @@ def read_image_ids(path: Path) -> tuple[int, ...]:
     if faults:
         raise FaultsError(
             f"{path}: {len(faults)} {'lines are not image ids' if len(faults) != 1 else 'line is not an image id'}; "
-            "expected whole numbers",
+            "expected integers",
             faults,
         )
     return tuple(map(int, texts))
@@ -192,7 +206,7 @@ def _smaller(coco: Coco, left: Flags, min_area: float) -> Flags:
     if without:
         raise InvalidInputError(
             f"{coco.path}: {without} {'annotations have' if without != 1 else 'annotation has'} no area; "
-            "expected an area in each, because --min_area compares it"
+            "expected an area in each, because --min_area compares it. Add them with segdata fix."
         )
     return area < min_area
 
@@ -201,7 +215,9 @@ def _listed(coco: Coco, ids: Sequence[int]) -> Flags:
     rows = {image.id: row for row, image in enumerate(coco.images)}
     unknown = [str(id_) for id_ in ids if id_ not in rows]
     if unknown:
-        raise FaultsError(f"{coco.path}: does not contain {len(unknown)} of the image ids", unknown)
+        raise FaultsError(
+            f"{coco.path}: does not contain {len(unknown)} of the image ids. Remove them from --image_ids", unknown
+        )
     return _marked(np.array([rows[id_] for id_ in ids], np.int64), len(rows))
 
 

@@ -14,7 +14,7 @@ from segdata.coco.annotations import check_image_objects, orphans
 from segdata.coco.file import Coco, read_coco
 from segdata.coco.writing import json_parts
 from segdata.errors import FaultsError, InvalidInputError
-from segdata.lists.draw import Draw, group_keys, side_files, side_shares
+from segdata.lists.draw import Draw, check_test_side, group_keys, side_files, side_shares
 from segdata.lists.publish import write_together
 from segdata.lists.split_report import SplitReport, split_report
 from segdata.sources.coco_export import check_target_json
@@ -58,13 +58,18 @@ def split_coco(
         FaultsError: with every file name in which the expression finds no group, every annotation whose image or
             category is not in the file, and every file that several image objects name.
         InvalidInputError: when the file is not COCO or has no images, or for the reasons of `split_list`.
-        TargetExistsError: when one of the JSONs exists; none is written then.
+        TargetExistsError: when one of the JSONs exists, or the test JSON of an earlier split would share images with
+            them; none is written then.
     """
     shares = side_shares(ratio)
     files = side_files(annotations, dst_path, shares, ".json")
     _check_targets(files.values(), overwrite=overwrite)
     coco = _read(annotations)
-    groups = group_keys([plain_path(image.file_name) for image in coco.images], group)
+    names = _names(coco)
+    if "test" not in shares:
+        test = side_files(annotations, dst_path, ["test"], ".json")["test"]
+        check_test_side(test, names, lambda path: _names(read_coco(path)))
+    groups = group_keys(names, group)
     classes = _classes(coco) if stratify else None
     sides = Draw(shares, seed, exact).sides(annotations, groups, classes)
     chosen = {side: np.array([found == side for found in sides]) for side in files}
@@ -84,6 +89,10 @@ def split_coco(
     )
 
 
+def _names(coco: Coco) -> list[str]:
+    return [plain_path(image.file_name) for image in coco.images]
+
+
 def _check_targets(paths: Collection[Path], *, overwrite: bool) -> None:
     for path in paths:
         check_target_json(path, overwrite=overwrite)
@@ -97,8 +106,8 @@ def _read(path: Path) -> Coco:
     check_image_objects(coco)
     if faults := orphans(coco):
         raise FaultsError(
-            f"{path}: {plural(len(faults), 'annotation')} of no image or no category; nothing was written. Correct the "
-            "ids, or leave them out with segdata coco-subset --keep-empty --on-error skip",
+            f"{path}: {plural(len(faults), 'annotation')} with an unknown image or category; nothing was written. "
+            "Correct the ids, or leave them out with segdata coco-subset --keep-empty --on-error skip",
             faults,
         )
     return coco

@@ -96,7 +96,7 @@ def coco_subset(
     """Write ``annotations/instances.json`` and ``images/`` of a subset; the text of kept objects does not change.
 
     Of the kept images, the files are checked unless `media` is ``"none"``: they exist and have the size that the JSON
-    gives. Of the kept annotations, only the form of the mask is checked: it has polygons or run lengths. No polygon is
+    gives. Of the kept annotations, only the form of the mask is checked: it has polygons or RLE. No polygon is
     parsed; `check` does that. Annotations whose image or category is not in the file are faults too.
 
     Args:

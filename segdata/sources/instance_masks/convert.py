@@ -73,7 +73,7 @@ def masks_to_coco(
 
     Args:
         masks: folder of the masks with its subfolders, or files.
-        images: folder of the images, named as the masks.
+        images: folder of the images, which have the names of the masks.
         dst_path: the JSON to write.
         kind: ``objects``: each value but 0 is an object; ``components``: values are class ids, 255 is void, and each
             connected part is an object; ``cityscapes``: Cityscapes' ``instanceIds``, whose groups become crowds.
@@ -84,8 +84,8 @@ def masks_to_coco(
         class_names: for class ids: their names from 0, the background; VOC's by default.
         mask_suffix: ending of the names of masks before the extension; for Cityscapes ``_gtFine_instanceIds``.
         image_suffix: the same of images; for Cityscapes ``_leftImg8bit``.
-        min_area: leave out smaller objects, in pixels.
-        polygons: write polygons along the edges of the pixels; objects with holes stay run lengths.
+        min_area: leave out objects of fewer pixels.
+        polygons: write polygons along the edges of the pixels; objects with holes stay RLE.
         crowd: what the groups of Cityscapes become: crowds, or one ``object`` each.
         on_error: ``fail`` stops at faults, ``skip`` leaves out and counts the images that have them.
         workers: number of threads; all processors by default.
@@ -159,8 +159,8 @@ def _check_void(kind: MaskKind, source: Path, found: Collected) -> None:
     left_out = sum((image.left_out for image in found.images), Counter[str]())
     if kind == "components" and list(+left_out) == [VOID] and not any(image.instances for image in found.images):
         raise InvalidInputError(
-            f"{source}: masks contain only 0 and {IGNORE}, which is void; no object is left. Make {IGNORE} a class "
-            f"with segdata mask-map {source} --map binary --dst_path NEW.",
+            f"{source}: masks contain only 0 and {IGNORE}, which is void, so no object would be left. Make "
+            f"{IGNORE} a class with segdata mask-map {source} --map binary --dst_path NEW.",
             "binary_mask",
         )
 
@@ -188,7 +188,7 @@ class _Reader:
         with collecting(faults, str(masked.image)):
             header = read_image_header(masked.image)
             image = replace(image, height=header.height, width=header.width)
-            image.found["images turned by EXIF"] += header.orientation != 1
+            image.found["images rotated by EXIF"] += header.orientation != 1
         for path, folder in masked.masks if not faults else ():
             with collecting(faults, str(path)):
                 regions = self._regions(_values(path, header), folder, masked.class_mask, header)
@@ -215,11 +215,11 @@ class _Reader:
             if category is None:
                 continue
             if mask.area(rle) < self.min_area:
-                image.left_out["objects below the least area"] += 1
+                image.left_out["objects smaller than --min_area"] += 1
                 continue
             crowd = value in regions.crowds
             outlines = polygons_of(rle) if self.polygons and not crowd else None
-            image.found["objects with holes, kept as run lengths"] += self.polygons and not crowd and outlines is None
+            image.found["objects with holes, kept as RLE"] += self.polygons and not crowd and outlines is None
             yield make_instance(category, outlines or rle, image.height, image.width, crowd=crowd)
 
 

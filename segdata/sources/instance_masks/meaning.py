@@ -101,7 +101,7 @@ def connected_objects(values: Values, names: Sequence[str]) -> Regions:
     unknown = [id_ for id_ in np.unique(values).tolist() if id_ >= len(names) and id_ != IGNORE]
     if unknown:
         raise InvalidInputError(
-            f"has class {unknown[0]}; expected 0 to {len(names) - 1} or {IGNORE}. Name all classes by --class_names.",
+            f"has class {unknown[0]}; expected 0 to {len(names) - 1} or {IGNORE}. Name all classes with --class_names.",
             "value_outside_classes",
         )
     parts, class_of = number_parts(values, IGNORE)

@@ -1,4 +1,4 @@
-"""Regions of equal values in a mask: their run lengths, connected parts and outlines."""
+"""Regions of equal values in a mask: their RLE, connected parts and outlines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from segdata.sources.instance_masks.values import Values
 
 
 def run_lengths(values: Values) -> Iterator[tuple[int, Rle]]:
-    """Yield each value of ``(H, W)`` but 0, in ascending order, with the run lengths of its pixels.
+    """Yield each value of ``(H, W)`` but 0, in ascending order, with the RLE of its pixels.
 
     One pass over the pixels finds the runs of all values, so that thousands of objects take no longer than one.
     """

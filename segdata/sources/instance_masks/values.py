@@ -42,7 +42,9 @@ def read_values(path: Path) -> Values:
         elif not head:
             raise InvalidInputError("is empty (0 bytes); expected a mask", "empty_file")
         else:
-            raise InvalidInputError("not a PNG, TIFF or NPY file; expected ids that compression keeps", "label_mode")
+            raise InvalidInputError(
+                "is not a PNG, TIFF or NPY file; expected a format that keeps ids exactly", "label_mode"
+            )
     except InvalidInputError:
         raise
     except Exception as error:
@@ -68,7 +70,12 @@ def _read_tiff(path: Path) -> npt.NDArray[Any]:
                 "which keeps ids.",
                 "unsupported_image",
             )
-        return stack.read(0, stack.form(0))
+        form = stack.form(0)
+        if form.lossy:
+            raise InvalidInputError(
+                "ids changed by compression (JPEG, WebP); expected a format that keeps ids exactly", "label_mode"
+            )
+        return stack.read(0, form)
 
 
 def _read_png(path: Path) -> npt.NDArray[Any]:
@@ -76,8 +83,8 @@ def _read_png(path: Path) -> npt.NDArray[Any]:
         header = png.probe(file.read(33))
     if header.color_type not in (png.GRAY, png.PALETTE):
         raise InvalidInputError(
-            f"{header.kind} PNG; expected one id in each pixel: gray or a palette. Convert class colors with segdata "
-            "voc-decolor, and COCO's panoptic PNGs (red + 256 green + 65536 blue) with "
+            f"PNG is {header.kind}; expected one id in each pixel: gray or a palette. Convert class colors with "
+            "segdata voc-decolor, and COCO's panoptic PNGs (red + 256 green + 65536 blue) with "
             "panoptic2detection_coco_format.py of panopticapi.",
             "label_mode",
         )

@@ -28,7 +28,7 @@ BACKGROUND_LABEL = "_background_"
 _EMBEDDED = "_images"
 
 #: What the report calls them.
-_TAKEN_OUT = "images taken out of a JSON"
+_EXTRACTED = "images extracted from a JSON"
 
 
 def labelme(
@@ -46,7 +46,7 @@ def labelme(
 ) -> AnnotationsReport:
     """Write a COCO JSON of the labelme files in a folder and its subfolders.
 
-    Polygons and rectangles stay polygons; circles, lines and masks become run lengths of what labelme draws. Shapes of
+    Polygons and rectangles stay polygons; circles, lines and masks become RLE of what labelme draws. Shapes of
     one label and one `group_id` are one object. An image that is only in its JSON is written to ``DST_images`` beside
     the target.
 
@@ -148,9 +148,9 @@ class _Reader:
             if document.shapes is None:
                 return None
             path, header, found = self._image(document, file, name)
-            check_size(header.shape, annotated_size(document), "its JSON is for")
+            check_size(header.shape, annotated_size(document), "its JSON gives")
             # Written again if it is there: it may be from an earlier run, and the image in the JSON another one now.
-            embedded = file if found[_TAKEN_OUT] else None
+            embedded = file if found[_EXTRACTED] else None
             image = AnnotatedImage(path, *header.shape, found=found, embedded=embedded)
             return self._with_objects(image, document, name.as_posix())
         return AnnotatedImage(file, faults=tuple(faults), usable=False)
@@ -161,20 +161,20 @@ class _Reader:
         if path := self.finder.find(file.parent, stated):
             try:
                 renamed = not (file.parent / stated).is_file()
-                return normal(path), read_upright(path), Counter({"images found under another path": int(renamed)})
+                return normal(path), read_upright(path), Counter({"images found at another path": int(renamed)})
             except InvalidInputError as error:
                 raise InvalidInputError(f"{path.name}: {error}", error.code) from error
         if not document.image_data:
             raise InvalidInputError(
-                f"image {stated!r} is missing, and the file does not contain it; expected it at this path or beside "
-                "the JSON. Move the image there.",
+                f"image {stated!r} does not exist, and the file does not contain it; expected it at this path or "
+                "beside the JSON. Move the image there.",
                 "missing_image",
             )
         header = read_upright(embedded_image(document))
         return (
             self.embedded / name.with_name(name.stem + header.suffix),
             header,
-            Counter({_TAKEN_OUT: 1}),
+            Counter({_EXTRACTED: 1}),
         )
 
     def _with_objects(self, image: AnnotatedImage, document: Document, name: str) -> AnnotatedImage:

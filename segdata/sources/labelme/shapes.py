@@ -70,7 +70,7 @@ def extent(shape: ToolShape, line_width: int | None) -> list[tuple[float, float]
 def object_of(shapes: Sequence[ToolShape], height: int, width: int, line_width: int | None) -> Instance:
     """Return the object that consists of `shapes`, in an image of `height` x `width` pixels.
 
-    Polygons and rectangles stay polygons. If there is any other shape, the object becomes the run lengths of what
+    Polygons and rectangles stay polygons. If there is any other shape, the object becomes the RLE of what
     labelme draws for all of them.
 
     Raises:

@@ -54,7 +54,7 @@ def read_field(path: Path, variable: str, field: str) -> npt.NDArray[np.integer[
         class_, shape, name, parts = _open(matrix, order)
         if name == variable:
             if class_ != _STRUCT or math.prod(shape) != 1:
-                raise InvalidInputError(f"{variable} is not a 1x1 struct")
+                raise InvalidInputError(f"{variable} is not a 1x1 struct; expected an SBD file")
             return _integers(_select(parts, variable, field, order), f"{variable}.{field}", order)
         found.append(name)
     raise InvalidInputError(f"contains no variable {variable}; found {', '.join(found) or 'nothing'}")
@@ -65,7 +65,7 @@ def _byte_order(data: bytes) -> str:
         raise InvalidInputError("is a MATLAB v7.3 file (HDF5); expected v5. Write it with save(…, '-v7').")
     order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
     if order is None or struct.unpack_from(f"{order}H", data, 124) != (0x0100,):
-        raise InvalidInputError(f"not a MATLAB v5 file ({plural(len(data), 'byte')})")
+        raise InvalidInputError(f"is not a MATLAB v5 file ({plural(len(data), 'byte')})")
     return order
 
 
@@ -139,7 +139,7 @@ def _integers(matrix: memoryview, name: str, order: str) -> npt.NDArray[np.integ
     class_, shape, _, parts = _open(matrix, order)
     kind, body = next(parts, (0, memoryview(b"")))
     if class_ not in _NUMBERS or kind not in _INTEGERS:
-        raise InvalidInputError(f"{name} is not a full matrix of integers")
+        raise InvalidInputError(f"{name} is not a full matrix of integers; expected an SBD file")
     values = np.dtype(f"{order}{_INTEGERS[kind]}")
     if len(body) != math.prod(shape) * values.itemsize:
         raise _damaged()

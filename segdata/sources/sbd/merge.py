@@ -48,7 +48,7 @@ class SbdMergeReport:
         path: folder of the masks.
         list: path of the list.
         root: folder that the paths in the list are relative to; `--data_root` of later commands.
-        counts: how the number of samples comes about.
+        counts: how the number of samples is computed.
         usual: number of samples that the official lists of VOC 2012 and SBD give.
         missing: number of files missing from each folder, in a dry run.
         written: false after a dry run.
@@ -191,7 +191,7 @@ def _convert_all(
     deque(converted, maxlen=0)
     if known or found:
         faults = [*found, *known]
-        raise FaultsError(f"{root}: {plural(len(faults), 'fault')}", faults)
+        raise FaultsError(f"{root}: {plural(len(faults), 'fault')}; nothing was written", faults)
 
 
 def _convert(root: Path, staging: Path | None, source: _Source) -> None:

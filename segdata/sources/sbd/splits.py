@@ -124,7 +124,7 @@ def read_splits(devkit: Path, dataset: Path) -> Splits:
     if leaks:
         raise FaultsError(
             f"{devkit / ID_LISTS}: {len(leaks)} {'ids are' if len(leaks) != 1 else 'id is'} "
-            "both in train.txt and in val.txt",
+            "both in train.txt and in val.txt. Remove them from one of the two",
             leaks,
         )
     return splits

@@ -95,7 +95,7 @@ def tif_slice(
         split: which pages train and which validate; by default, all are in one list.
         image_format: format of the images; labels are always PNGs.
         max_page_mb: refuse pages that claim more memory, before it is allocated.
-        workers: number of threads, all processors by default; or a cluster.
+        workers: number of threads, all CPU cores by default; or a cluster.
         overwrite: replace the files of an earlier run with the same stack.
         dry_run: read and check everything, but write nothing.
         progress: reports progress.

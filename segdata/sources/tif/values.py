@@ -43,9 +43,7 @@ def to_eight_bits(pixels: PagePixels, *, value_range: ValueRange) -> tuple[PageP
         InvalidInputError: when a pixel is not a number; names the first.
     """
     if pixels.dtype.kind == "f" and np.isnan(pixels).any():
-        raise InvalidInputError(
-            f"{first_pixel(np.isnan(pixels))} is not a number (NaN); expected numbers only", "unsupported_image"
-        )
+        raise InvalidInputError(f"{first_pixel(np.isnan(pixels))} is NaN; expected numbers", "unsupported_image")
     clipped = np.array([np.count_nonzero(pixels < value_range.low) + np.count_nonzero(pixels > value_range.high)])
     if pixels.dtype.kind != "u" or 1 << pixels.dtype.itemsize * 8 > pixels.size:
         return _rounded(pixels, value_range), PageResult(clipped)

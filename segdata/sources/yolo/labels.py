@@ -1,4 +1,4 @@
-"""The lines of YOLO's label files: a class index, and the points of a polygon as shares of the image's size."""
+"""The lines of YOLO's label files: a class index, and the points of a polygon as fractions of the image's size."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TOLERANCE = 0.01
 #: Numbers in a line of a box: class, center and size, and perhaps the confidence of a prediction.
 _BOX = (5, 6)
 
-#: Coordinates that exceed the image by more are no shares, but pixels or the id of a track: they tell no place.
+#: Coordinates that exceed the image by more are pixels or the id of a track instead of fractions: they tell no place.
 _FAR = 0.5
 
 
@@ -65,16 +65,18 @@ def _text(label: Path) -> str:
     except OSError as error:
         raise InvalidInputError(f"{label.name} cannot be read: {error.strerror}", "unreadable") from error
     except UnicodeDecodeError as error:
-        raise InvalidInputError(f"{label.name} is not UTF-8 text (byte {error.start})", "unreadable") from error
+        raise InvalidInputError(
+            f"{label.name} is not UTF-8 text (byte {error.start}). Save it as UTF-8", "unreadable"
+        ) from error
 
 
 def _object(tokens: Sequence[str], names: Sequence[str], image: AnnotatedImage) -> Instance:
     values = _numbers(tokens)
     if values is None:
-        raise InvalidInputError(f"found {' '.join(tokens)[:60]!r}; expected a class index and numbers", "broken_line")
+        raise InvalidInputError(f"is {' '.join(tokens)[:60]!r}; expected a class index and numbers", "broken_line")
     category = _category(values, names)
     if category is None:
-        raise InvalidInputError(f"class {tokens[0]}; expected 0 to {len(names) - 1}", "value_outside_classes")
+        raise InvalidInputError(f"has class {tokens[0]}; expected 0 to {len(names) - 1}", "value_outside_classes")
     if len(values) in _BOX:
         raise InvalidInputError("has only a box; expected a polygon of 3 or more points", "no_segmentation")
     if len(values) < 7 or len(values) % 2 == 0:
@@ -83,7 +85,8 @@ def _object(tokens: Sequence[str], names: Sequence[str], image: AnnotatedImage) 
         )
     if not -_TOLERANCE <= min(values[1:]) <= max(values[1:]) <= 1 + _TOLERANCE:
         raise InvalidInputError(
-            f"coordinates from {min(values[1:]):g} to {max(values[1:]):g}; expected shares of width and height, 0 to 1",
+            f"has coordinates from {min(values[1:]):g} to {max(values[1:]):g}; expected fractions of width and height, "
+            "0 to 1. Divide pixel coordinates by the size of the image",
             "bad_polygon",
         )
     return make_instance(category, [_pixels(values[1:], image).ravel().tolist()], image.height, image.width)
@@ -121,7 +124,7 @@ def _ends(values: Sequence[float]) -> Sequence[float]:
     return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 
-def _pixels(shares: Sequence[float], image: AnnotatedImage) -> npt.NDArray[np.float64]:
+def _pixels(fractions: Sequence[float], image: AnnotatedImage) -> npt.NDArray[np.float64]:
     """Return points ``(N, 2)`` in pixels."""
-    points: npt.NDArray[np.float64] = np.array(shares, np.float64).reshape(-1, 2)
+    points: npt.NDArray[np.float64] = np.array(fractions, np.float64).reshape(-1, 2)
     return points * np.array((image.width, image.height), np.float64)

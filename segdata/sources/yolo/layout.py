@@ -138,7 +138,9 @@ def _names(file: Path, read: _Yaml) -> tuple[str, ...]:
     if sorted(by_index) != list(range(len(by_index))) or not by_index:
         raise InvalidInputError(f"{file}: names has the ids {sorted(by_index)}; expected 0 to {len(by_index) - 1}")
     if read.nc not in (None, len(by_index)):
-        raise InvalidInputError(f"{file}: nc is {read.nc}, but names has {len(by_index)} classes; expected one number")
+        raise InvalidInputError(
+            f"{file}: nc is {read.nc}, but names lists {len(by_index)} classes. Correct one of them."
+        )
     ordered = [str(by_index[index]) for index in range(len(by_index))]
     check_unique(ordered, f"{file}: duplicate classes")
     return tuple(ordered)

@@ -55,9 +55,9 @@ def test_a_clean_list_is_one_line(segdata: Run, root: Path) -> None:
     assert (result.exit_code, result.output.strip()) == (
         0,
         f"{path}: 0 errors, 0 warnings in 5 samples (image headers read)\n"
-        "not known  class names: VOC's 21 are assumed. Give others with --class_names or --num_classes",
+        "not given  class names: VOC's 21 are assumed. Give others with --class_names or --num_classes",
     )
-    assert "not known" not in segdata("check", path, "--num_classes", 21).output
+    assert "not given" not in segdata("check", path, "--num_classes", 21).output
 
 
 def test_each_kind_has_a_line_its_cases_and_what_to_do(segdata: Run, root: Path) -> None:
@@ -68,7 +68,7 @@ def test_each_kind_has_a_line_its_cases_and_what_to_do(segdata: Run, root: Path)
     header, missing, rotated, totals = result.output.strip().split("\n\n")
     assert header.split() == ["code", "severity", "count"]
     assert missing.split("\n")[0].split() == ["missing_image", "error", "2"]
-    assert missing.split("\n")[1] == f"  {image(root, 0).relative_to(root)}: missing"
+    assert missing.split("\n")[1] == f"  {image(root, 0).relative_to(root)}: does not exist"
     assert missing.split("\n")[-1].startswith("  → Restore the files")
     assert rotated.split("\n")[0].split() == ["rotated", "warning", "1"]
     assert "2 errors, 1 warning in 5 samples" in totals
@@ -78,7 +78,7 @@ def test_each_kind_has_a_line_its_cases_and_what_to_do(segdata: Run, root: Path)
 def test_cases_beyond_ten_are_counted(segdata: Run, root: Path) -> None:
     (root / "l.txt").write_text("".join(f"{n}.jpg {n}.png\n" for n in range(13)))
     output = segdata("check", root / "l.txt").output
-    assert "  9.jpg: missing\n  … and 3 more\n" in output
+    assert "  9.jpg: does not exist\n  … and 3 more\n" in output
     assert "10.jpg" not in output
 
 

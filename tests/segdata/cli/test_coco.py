@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import get_type_hints
 
 import pytest
 
+from segdata.cli.coco import _subset_text
 from segdata.miniature.coco import write_coco
 from segdata.records.convert import OnError
 from segdata.sources.coco.masks import coco_to_masks
@@ -42,9 +44,48 @@ def test_a_subset_says_what_it_kept_and_what_it_left_out(subset, tmp_path):
     assert done.exit_code == 0, done.output
     kept = json.loads((tmp_path / "out/annotations/instances.json").read_text())
     assert f"{len(kept['images'])} images with {len(kept['annotations'])} annotations written to" in done.output
-    assert "images left out: " in done.output
-    assert "1 no annotations" in done.output
+    found = [line for line in done.output.splitlines() if line.startswith(("images", "annotations left", "in the"))]
+    assert found == [
+        "images left out: 2 with other categories only, 1 without annotations",
+        "annotations left out: 5 of other categories",
+        "in the source: 1 object of several polygons, 1 uncompressed RLE, 15 unused category ids",
+    ]
     assert kept["categories"] == [{"supercategory": "shape", "id": 1, "name": "rectangle"}]
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (
+            1,
+            "1 annotation without iscrowd, 1 annotation without a segmentation, 1 object of several polygons, "
+            "1 compressed RLE, 1 uncompressed RLE, no info, no licenses, 1 unused category id, 1 file name with "
+            "folders, 1 gray image, 1 image rotated by EXIF, 1 image file not in the JSON",
+        ),
+        (
+            2,
+            "2 annotations without iscrowd, 2 annotations without a segmentation, 2 objects of several polygons, "
+            "2 compressed RLEs, 2 uncompressed RLEs, no info, no licenses, 2 unused category ids, 2 file names with "
+            "folders, 2 gray images, 2 images rotated by EXIF, 2 image files not in the JSON",
+        ),
+    ],
+)
+def test_everything_found_in_the_source_has_words(mini, tmp_path, count, text):
+    report = coco_subset(mini / "annotations/instances.json", mini / "images", tmp_path / "out", dry_run=True)
+    assert _subset_text(replace(report, found=dict.fromkeys(report.found, count))).endswith(f"in the source: {text}")
+
+
+def test_a_subset_says_which_annotations_it_left_out(subset, mini):
+    def spoil(members):
+        members["annotations"][2].update(image_id=5)
+        members["annotations"][3].update(category_id=77)
+
+    change(mini, spoil)
+    left_out = "annotations left out: 1 with an unknown image, 1 with an unknown category, "
+    done = subset("--on-error", "skip", "--crowd", "drop", "--min_area", "1e6", "--keep-empty")
+    assert f"{left_out}1 that are crowds, 6 smaller than --min_area\n" in done.output
+    done = subset("--on-error", "skip", "--crowd", "only", "--overwrite")
+    assert f"{left_out}6 that are not crowds\n" in done.output
 
 
 def test_the_json_report_says_the_same(subset):
@@ -148,7 +189,7 @@ def test_a_subset_names_and_counts_what_it_left_out_because_of_faults(subset, mi
     assert subset().exit_code == 1
     done = subset("--on-error", "skip")
     assert done.exit_code == 0, done.output
-    assert "annotations left out: 1 unusable" in done.output
+    assert "annotations left out: 1 with faults" in done.output
     assert "1 fault left out:\n  annotation " in done.output
 
 
@@ -163,8 +204,8 @@ def test_masks_name_and_count_what_they_left_out_because_of_faults(to_masks, min
     assert to_masks().exit_code == 1
     done = to_masks("--on-error", "skip")
     assert done.exit_code == 0, done.output
-    assert "annotations left out: 2 unusable" in done.output
-    assert "boxes set to ignore instead: 1" in done.output
+    assert "annotations left out: 2 with faults" in done.output
+    assert "boxes of faulty annotations that became 255: 1" in done.output
     assert "images left out: 1\n  " in done.output
     assert "without a usable box" in done.output
     assert "2 faults left out:\n  annotation " in done.output
@@ -188,7 +229,7 @@ def test_masks_say_where_the_list_begins(to_masks, tmp_path):
     done = to_masks()
     assert done.exit_code == 0, done.output
     assert f"list: {tmp_path / 'masks/coco_lst.txt'}, with paths relative to {tmp_path}" in done.output
-    assert "classes: 4 including background" in done.output
+    assert "4 classes, background included; " in done.output
     assert (tmp_path / "masks/classes.txt").read_text() == "background\nellipse\nrectangle\ntriangle\n"
 
 

@@ -37,8 +37,7 @@ def test_the_report_names_the_data_root_and_hints_at_color(segdata: Run, root: P
         f"2 samples written to {root}/list.txt",
         f"data root, to use with the list: --data_root {root}",
         "labels by format: 8-bit gray PNG: 1, 1-bit palette PNG: 1",
-        "hint: class ids are read from 8-bit gray PNG labels, but 1 label has another format; mask-map converts masks "
-        "of any kind",
+        "1 label is not an 8-bit gray PNG, which hold class ids. Convert masks of any kind with segdata mask-map",
         "left out, neither images nor labels: .json: 1",
     ]
     assert (root / "list.txt").read_text() == "images/a.JPG labels/a_mask.png\nimages/b.JPG labels/b_mask.png\n"
@@ -73,7 +72,8 @@ def test_unpaired_files_end_with_status_one(segdata: Run, root: Path) -> None:
     (root / "labels" / "a_mask.png").unlink()
     result = segdata(*arguments(root), "--label_suffix", "_mask")
     assert result.exit_code == 1
-    assert "1 valid pair, but also images without a label (1):\n  images/a.JPG: no label" in result.output
+    assert "1 valid pair, but also images without a label (1); nothing was written. Leave out " in result.output
+    assert " with --unpaired skip:\n  images/a.JPG: no label" in result.output
     assert not (root / "list.txt").exists()
 
 
@@ -91,6 +91,6 @@ def test_ids_and_files_without_a_counterpart_are_counted(segdata: Run, root: Pat
     assert result.exit_code == 0, result.output
     assert result.output.splitlines()[-2:] == [
         "left out, images without a label: 1",
-        "left out, not among the ids: 1",
+        "left out, names not in --ids: 1",
     ]
     assert (root / "list.txt").read_text() == "images/a.JPG labels/a_mask.png\n"

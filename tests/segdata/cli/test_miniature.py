@@ -133,6 +133,25 @@ def test_the_report_says_what_was_drawn(segdata: Run, tmp_path: Path) -> None:
     assert {"train": 24, "val": 8, "sbd_train": 26, "sbd_val": 10}.items() <= report["contents"].items()
 
 
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("voc", "4 train and 1 val image written to {0}; classes: aeroplane, bicycle, bird\n"),
+        (
+            "sbd",
+            "4 train and 1 val image, 4 train and 4 val images of SBD written to {0}; "
+            "classes: aeroplane, bicycle, bird\n",
+        ),
+        ("coco", "5 images with 7 annotations (1 crowd) written to {0}; categories: ellipse, rectangle, triangle\n"),
+        ("tif", "5 pages of 128 x 128 written to {0}/train-volume.tif and {0}/train-labels.tif\n"),
+        ("yolo", "5 images with 9 objects written to {0}; categories: ellipse, rectangle, triangle\n"),
+    ],
+)
+def test_the_report_is_a_sentence(segdata: Run, tmp_path: Path, kind: str, text: str) -> None:
+    result = segdata("sample", tmp_path / "raw", "--kind", kind, "--train", 4, "--val", 1)
+    assert result.output == text.format(tmp_path / "raw")
+
+
 def test_a_taken_folder_and_an_unknown_kind_are_refused(segdata: Run, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").touch()
     result = segdata("sample", tmp_path)

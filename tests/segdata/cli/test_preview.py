@@ -76,7 +76,7 @@ def test_similar_images_are_on_the_page_and_counted(segdata, listed, tmp_path):
     assert page.count('<figure class="pair">') == 1
     refused = segdata("preview", listed, "--out", tmp_path / "sheet.png", "--near")
     assert refused.exit_code == 2
-    assert "--near shows similar images on the page; give --html" in refused.output
+    assert "--near: shows similar images on the page. Add --html DIR." in refused.output
 
 
 def test_classes_are_covered_and_those_that_do_not_occur_named(segdata, listed, tmp_path):
@@ -89,7 +89,7 @@ def test_classes_are_covered_and_those_that_do_not_occur_named(segdata, listed, 
     assert {*report["class_names"], *report["not_shown"]} == {"background", "aeroplane", "bicycle", "bird"}
     refused = segdata("preview", listed, "--out", tmp_path / "two.png", "--cover", "--classes", "bird")
     assert refused.exit_code == 2
-    assert "--cover has no effect with one class" in refused.output
+    assert "--cover: has no effect with one class" in refused.output
 
 
 def test_a_class_without_a_font_is_told_once(segdata, listed, tmp_path):
@@ -109,7 +109,7 @@ def test_options_are_spelled_with_dashes_too(segdata, listed, tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ((), "give --out for a contact sheet"),
+        ((), "nothing to write; expected --out FILE.png"),
         (("--out", "sheet.jpg"), "ends in .png"),
         (("--out", "sheet.png", "--count", "0"), "--count"),
         (("--out", "sheet.png", "--alpha", "1.5"), "--alpha"),

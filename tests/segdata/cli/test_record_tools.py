@@ -63,7 +63,8 @@ def test_unpack_tells_of_instances_and_repeated_names(
     line = ("unpack", shard, "--class_names", tmp_path / "names.txt", "--workers", 1, "--dst_path", tmp_path / "files")
     result = segdata(*line)
     assert result.exit_code == 0, result.output
-    assert "1 image with a name of another row:\n  row 1: has the file name of row 0" in result.output
+    renamed = "1 image renamed, because another row has the same name:\n  row 1: has the file name of row 0"
+    assert renamed in result.output
     assert "1 label that to-mindrecord refuses:\n  labels/" in result.output
     assert segdata(*line).exit_code == 1
     report = json.loads(segdata(*line, "--overwrite", "--json").output)
@@ -118,7 +119,7 @@ def test_info_describes_every_data_set(segdata: Run, shard: Path, devkit: Path, 
     text = segdata("info", shard).output
     assert text.startswith("voc: semantic record set without a manifest, MindRecord 3.0, schema 'foreign'\n")
     assert "rows       10 in 2 shards of 5" in text
-    assert "not known  class names: classes are numbered. Give names with --class_names" in text
+    assert "not given  class names: classes are numbered. Give names with --class_names" in text
     found = json.loads(segdata("info", shard, "--json").output)
     assert (found["rows"], len(found["first"]), found["fields"][0]["role"]) == (10, 3, "image")
     assert "list file of 10 samples" in segdata("info", devkit / "voc_train_lst.txt").output
@@ -128,7 +129,7 @@ def test_info_describes_every_data_set(segdata: Run, shard: Path, devkit: Path, 
 
 
 def test_what_is_not_known_is_said_by_check_stats_and_preview(segdata: Run, shard: Path, tmp_path: Path) -> None:
-    fact = "not known  class names"
+    fact = "not given  class names"
     for line in (("check", shard), ("stats", shard), ("preview", shard, "--out", tmp_path / "sheet.png")):
         result = segdata(*line)
         assert (result.exit_code, fact in result.output) == (0, True), result.output

@@ -45,9 +45,9 @@ def test_verify_fails_with_the_reason(segdata: Run, root: Path, tmp_path: Path) 
     convert(segdata, root, tmp_path / "set")
     (tmp_path / "set" / "set.mindrecord0.db").unlink()
     result = segdata("verify", tmp_path / "set")
-    assert (result.exit_code, "set.mindrecord0.db: missing" in result.output) == (1, True), result.output
+    assert (result.exit_code, "set.mindrecord0.db: does not exist" in result.output) == (1, True), result.output
     result = segdata("verify", tmp_path / "set", "--json")
-    assert (result.exit_code, json.loads(result.output)["problems"]) == (1, ["set.mindrecord0.db: missing"])
+    assert (result.exit_code, json.loads(result.output)["problems"]) == (1, ["set.mindrecord0.db: does not exist"])
 
 
 def test_class_names_come_from_a_file(segdata: Run, root: Path, tmp_path: Path) -> None:
@@ -59,13 +59,72 @@ def test_class_names_come_from_a_file(segdata: Run, root: Path, tmp_path: Path) 
     assert (result.exit_code, "names 4 classes" in result.output) == (2, True), result.output
 
 
+@pytest.mark.parametrize(
+    ("ignore_label", "value", "unused"), [(0, 0, ()), (0, 1, ("ground",)), (255, 0, ("thing",)), (255, 1, ("ground",))]
+)
+def test_the_class_with_the_ignore_label_is_unused_only_if_no_pixel_has_it_as_check_says(
+    segdata: Run, tmp_path: Path, ignore_label: int, value: int, unused: tuple[str, ...]
+) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    label = Image.new("L", (4, 4), value)
+    # With a class that is never ignored, there is something to learn; it is not among those that are asked for.
+    label.putpixel((0, 0), 2)
+    if ignore_label == 0:
+        label.putpixel((1, 0), 1)
+    label.save(tmp_path / "b.png")
+    (tmp_path / "l.txt").write_text("a.png b.png\n")
+    (tmp_path / "names.txt").write_text("ground\nthing\nother\n")
+    options = (tmp_path / "l.txt", "--class_names", tmp_path / "names.txt", "--ignore_label", ignore_label)
+    checked = segdata("check", *options).output
+    assert [name for name in ("ground", "thing") if f"class '{name}': appears in no sample" in checked] == list(unused)
+    written = segdata("to-mindrecord", *options, "--num_shards", 1, "--dst_path", tmp_path / "r").output
+    line = f"classes without pixels ({len(unused)} of 3): {', '.join(unused)}\n"
+    assert (line in written, "classes without pixels" in written) == (bool(unused), bool(unused)), written
+
+
+def test_the_samples_that_become_black_and_white_are_named(segdata: Run, tmp_path: Path) -> None:
+    import cv2
+    import numpy as np
+
+    cv2.imwrite(str(tmp_path / "a.png"), np.array([[7, 247]], np.uint16))
+    cv2.imwrite(str(tmp_path / "b.png"), np.array([[0, 1]], np.uint8))
+    (tmp_path / "l.txt").write_text("a.png b.png\n")
+    options = ("--value_range", "7:247", "--num_shards", 1, "--dst_path", tmp_path / "r")
+    assert (
+        "value range 7:247: 7 becomes black, 247 white\n"
+        in segdata("to-mindrecord", tmp_path / "l.txt", *options).output
+    )
+
+
+@pytest.mark.parametrize(("given", "found"), [(0, "no data set given"), (2, "several data sets given")])
+def test_one_data_set_is_named(segdata: Run, root: Path, tmp_path: Path, given: int, found: str) -> None:
+    names = ("--data_lst", root / "voc_train_lst.txt", root / "voc_val_lst.txt")[: 3 * given]
+    result = segdata("to-mindrecord", *names, "--dst_path", tmp_path / "r")
+    assert (result.exit_code, f"{found}; expected LIST or JSON" in result.output) == (2, True), result.output
+
+
+def test_each_kind_of_warning_is_shown_even_one_without_words_of_its_own() -> None:
+    from segdata.cli.records import _warning_lines
+    from segdata.errors import Fault
+
+    faults = [Fault("rotated", "a.jpg", "EXIF orientation 6"), Fault("mixed_modes", "b.jpg", "gray")]
+    assert _warning_lines(faults) == [
+        "images stored rotated, kept as stored (1):",
+        "  a.jpg: EXIF orientation 6",
+        "mixed_modes (1):",
+        "  b.jpg: gray",
+    ]
+
+
 def test_pairs_that_are_left_out_are_said(segdata: Run, root: Path, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text((root / "voc_train_lst.txt").read_text() + "gone.jpg gone.png\n")
     source = ("--data_root", root, "--data_lst", tmp_path / "list.txt", "--dst_path", tmp_path / "set")
     result = segdata("to-mindrecord", *source, "--num_shards", 2, "--on-error", "skip")
     assert result.exit_code == 0, result.output
     assert "5 of 6 samples written; left out:" in result.output
-    assert "gone.jpg: missing" in result.output
+    assert "gone.jpg: does not exist" in result.output
 
 
 @pytest.mark.parametrize(

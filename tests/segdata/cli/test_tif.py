@@ -80,8 +80,8 @@ def test_scaling_to_eight_bits_is_reported(segdata: Run, tmp_path: Path, option:
         (("--value_range", "1:2"), "--value_range needs --depth 8bit"),
         (("--value_range", "1-2"), "expected LOW:HIGH"),
         (("--level", -1), "is not in the range x>=0"),
-        (("--folds", 5), "give --folds K and --fold I together"),
-        (("--fold", 0), "give --folds K and --fold I together"),
+        (("--folds", 5), "--folds, --fold: expected both of them"),
+        (("--fold", 0), "--folds, --fold: expected both of them"),
         (("--folds", 5, "--fold", 5), "expected 0 to 4"),
         (("--folds", 5, "--fold", 0, "--val-block", 2), "both define the split"),
         (("--order", "course"), "--order needs --folds"),
@@ -182,7 +182,7 @@ def test_the_border_of_touching_objects_is_reported(segdata: Run, nuclei: tuple[
     result = segdata("tif-slice", *nuclei, "--border", 1)
     assert result.exit_code == 0, result.output
     assert "label pixels by class id: 0: 60.0%, 1: 30.0%, 2: 10.0%" in result.output
-    assert "between touching objects: class 2" in result.output
+    assert "class 2: border between touching objects" in result.output
     assert f"class names, for --class_names: {tmp_path / 'out/classes.txt'}" in result.output
 
 

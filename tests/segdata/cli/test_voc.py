@@ -92,7 +92,7 @@ def test_a_folder_that_is_not_ours_is_refused_and_no_flag_is_recommended(
             1,
             "test.txt: no such id list; expected one of train",
         ),
-        (("sample", "{root}"), 1, "would delete"),
+        (("sample", "{root}"), 1, "expected a missing or empty directory"),
         (("voc-decolorize",), 2, "No such command"),
     ],
 )

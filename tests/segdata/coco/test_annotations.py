@@ -147,6 +147,6 @@ def test_the_form_says_nothing_about_the_contents(read, segmentation):
 def test_orphans_are_named_in_the_order_of_the_file(read):
     coco = read({"category_id": 9}, {"segmentation": SQUARE}, {"image_id": 9})
     assert [str(fault) for fault in orphans(coco)] == [
-        "annotation 1: belongs to a category that is not in the file",
-        "annotation 3: belongs to an image that is not in the file",
+        "annotation 1: refers to a category that the file does not contain",
+        "annotation 3: refers to an image that the file does not contain",
     ]

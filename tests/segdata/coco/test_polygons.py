@@ -66,7 +66,7 @@ def test_a_small_file_does_not_take_gigabytes(tmp_path: Path) -> None:
 
 def test_a_polygon_that_crosses_an_image_millions_of_times_is_refused() -> None:
     points = np.array([coordinate for point in range(200) for coordinate in ((point % 2) * 1e6, float(point))])
-    with pytest.raises(InvalidInputError, match="crosses the columns of the image 20000000 times") as error:
+    with pytest.raises(InvalidInputError, match="crosses the image's pixel columns 20000000 times") as error:
         polygon_runs(points, 1, 100_000)
     assert error.value.code == "bad_polygon"
     assert np.abs(points).max() < MAX_COORDINATE

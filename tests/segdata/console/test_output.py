@@ -102,7 +102,7 @@ def version() -> str:
 def test_less_and_more_at_once_are_refused(line: str, root: Path, segdata: Callable[..., Result]) -> None:
     ended = segdata(*line.split())
     assert ended.exit_code == 2
-    assert "-q shows less and -v shows more; choose one" in ended.stderr
+    assert "-q and -v: expected only one of them" in ended.stderr
 
 
 def test_a_log_file_is_continued_and_has_messages_and_details(root: Path, segdata: Callable[..., Result]) -> None:
@@ -130,8 +130,8 @@ def test_another_file_than_a_log_is_refused_and_stays(root: Path, segdata: Calla
     os.mkfifo(root / "fifo")
     (root / "link").symlink_to("list.txt")
     for name, reason in {
-        "list.txt": "is not a log of segdata or segtrain, so nothing is added to it; expected one, or a new name",
-        "link": "is not a log of segdata or segtrain, so nothing is added to it; expected one, or a new name",
+        "list.txt": "is not a log of segdata or segtrain, so it is not appended to; expected such a log or a new file.",
+        "link": "is not a log of segdata or segtrain, so it is not appended to; expected such a log or a new file.",
         "fifo": "is a FIFO; expected a regular file",
         "coco": "is a directory; expected a regular file",
         "list.txt/run.log": "Not a directory",
@@ -202,5 +202,5 @@ def test_a_full_disk_ends_the_log_and_not_the_work(root: Path) -> None:
     lines = done.stderr.splitlines()
     assert lines.count("x" * 99) == 9
     assert [each for each in lines if each != "x" * 99] == [
-        f"{root / 'run.log'}: File too large. The log ends here, the work continues."
+        f"{root / 'run.log'}: File too large. The log ends here; the command continues."
     ]

@@ -52,7 +52,7 @@ def caused(error: SegDataError, cause: Exception) -> SegDataError:
         (OSError(28, "No space left on device", "out"), 1, "out: No space left on device"),
         (click.UsageError("give one"), 2, "give one"),
         (KeyboardInterrupt(), 130, "Interrupted"),
-        (KeyboardInterrupt("1 of 2 done"), 130, "Interrupted; 1 of 2 done. Use --resume to continue."),
+        (KeyboardInterrupt("1 of 2 done"), 130, "Interrupted: 1 of 2 done. Use --resume to continue."),
         (Terminated(), 143, "Interrupted"),
     ],
 )  # fmt: skip

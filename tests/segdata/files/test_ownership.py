@@ -99,8 +99,8 @@ def test_a_directory_without_a_marker_is_not_ours_whatever_its_files_are_called(
         with pytest.raises(TargetExistsError) as refused:
             publish(tmp_path / "photos", {"b": "new"}, overwrite=overwrite)
         assert str(refused.value) == (
-            f"{tmp_path / 'photos'}: has no .segdata-files.json, so something else or an earlier version of this "
-            "program wrote it; expected a missing or empty directory, or an earlier result. Remove it yourself or "
+            f"{tmp_path / 'photos'}: has no .segdata-files.json, so another program or another version of this "
+            "one wrote it; expected a missing or empty directory, or an earlier result. Remove it yourself or "
             "choose another target."
         )
         assert not refused.value.replaceable

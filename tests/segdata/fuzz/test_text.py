@@ -57,7 +57,7 @@ def test_every_line_of_a_list_becomes_a_sample_of_two_names(path: Path, data: by
     for pair in pairs:
         for name in (pair.image, pair.label):
             assert name == name.strip() != ""
-            assert "\n" not in name and "\t" not in name
+            assert not {"\n", "\r", "\t"} & {*name}
     assert len({pair.image for pair in pairs}) == len(pairs)
 
 

@@ -45,7 +45,11 @@ def test_truncation_shows_when_every_pixel_is_decoded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "^missing$"), (b"", r"^is empty \(0 bytes\); expected an image$"), (b"<html>", "not a readable image")],
+    [
+        (None, "^does not exist$"),
+        (b"", r"^is empty \(0 bytes\); expected an image$"),
+        (b"<html>", "not a readable image"),
+    ],
 )
 def test_what_is_no_image_is_a_sentence_without_the_path(tmp_path: Path, content: bytes | None, reason: str) -> None:
     path = tmp_path / "a.jpg"

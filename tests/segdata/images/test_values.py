@@ -75,7 +75,7 @@ def test_percentiles_of_fractions_are_refused() -> None:
 
 
 def test_samples_that_are_not_finite_are_refused() -> None:
-    with pytest.raises(InvalidInputError, match="not finite"):
+    with pytest.raises(InvalidInputError, match="NaN or infinity"):
         find([np.array([[np.nan, 1.0]])], Percentiles())
     with pytest.raises(InvalidInputError, match="NaN"):
         ValueRange(0, 1).scale(np.array([np.nan]))

@@ -52,9 +52,28 @@ def test_void_in_the_place_of_the_ignore_label_names_it(path: Path) -> None:
 def test_names_that_would_be_read_as_others_are_not_written(path: Path) -> None:
     write_class_names(path, ("background", "cell"))
     assert read_class_names(path) == ("background", "cell")
-    for names in (("background", "void"), ("a", "b 1 2 3"), ("#1",)):
-        with pytest.raises(InvalidInputError, match=r"^names\.txt: not valid as class names"):
-            write_class_names(path, names)
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (("background", "", "cat"), "name '' of class 1 is empty"),
+        (("background", "cat "), "name 'cat ' of class 1 has white space at an end, or a line break"),
+        (("black\rcat", "dog"), r"name 'black\rcat' of class 0 has white space at an end, or a line break"),
+        (("#1",), "name '#1' of class 0 begins with #, as comments do"),
+        (("background", "void"), "name 'void' of class 1 means pixels without a class"),
+        (("background", "cat.png"), "name 'cat.png' of class 1 is like the name of an image"),
+        (("a", "b 1 2 3"), "name 'b 1 2 3' of class 1 ends or begins with a color"),
+        (("a", "b,1,2,3"), "name 'b,1,2,3' of class 1 ends or begins with a color"),
+        (("a", "b", "a"), "name 'a' of class 2 is that of class 0, too"),
+        (("- a", "- b"), "2 names such as '- a'"),
+        ((), "no names"),
+    ],
+)
+def test_a_name_that_cannot_be_written_is_named_with_the_reason(path: Path, names: tuple[str, ...], why: str) -> None:
+    with pytest.raises(InvalidInputError) as error:
+        write_class_names(path, names)
+    assert str(error.value) == f"names.txt: not valid as class names: {why}. Rename the classes."
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_gray_made_from_vocs_colors_is_named_for_what_it_is() -> None:
 
 
 def test_black_and_white_masks_are_a_fault_if_white_is_the_ignore_label() -> None:
-    what = "contain only 0 and 255, which is the ignore label; only class 0 is left"
+    what = "contain only 0 and 255, which is the ignore label, so only class 0 would be left"
     found = Fault("binary_mask", "all labels", what)
     two = Classes(("ground", "road"))
     assert two.check_all([0, 255]) == [found]

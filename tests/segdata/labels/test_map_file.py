@@ -39,7 +39,9 @@ def entries(text: str) -> list[str]:
     return text.replace("\n", ";").split(";")
 
 
-@pytest.mark.parametrize("text", [PLAIN, CVAT, CVAT.replace("\n", "\r\n")], ids=["plain", "CVAT", "CRLF"])
+@pytest.mark.parametrize(
+    "text", [PLAIN, CVAT, CVAT.replace("\n", "\r\n"), PLAIN.replace("\n", "\r")], ids=["plain", "CVAT", "CRLF", "CR"]
+)
 def test_a_users_own_color_map(tmp_path: Path, text: str) -> None:
     (tmp_path / "map.txt").write_bytes(text.encode())
     found = load_map(str(tmp_path / "map.txt"))

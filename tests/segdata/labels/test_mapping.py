@@ -267,7 +267,7 @@ def test_colors_of_every_kind_of_palette_are_applied() -> None:
 
 def test_a_tiff_whose_0_is_white_has_one_meaning_only_where_the_map_is_of_what_it_shows() -> None:
     data = tiff(BLACK_AND_WHITE, photometric="miniswhite")
-    assert refusal(data, BINARY).startswith("0 is white in this TIFF")
+    assert refusal(data, BINARY).startswith("is a TIFF in which 0 is white")
     assert ids_of(data, WHITE_CLASS) == [[1, 0], [0, 1]]
     assert ids_of(data, MaskMapping(threshold_map(128), shown=True)) == [[1, 0], [0, 1]]
 
@@ -299,7 +299,7 @@ def test_a_threshold_is_of_gray_only() -> None:
         (encoded(np.full((2, 2), 300, np.uint16)), "has value 300; expected 0 to 20 or 255 (4 such pixels)"),
         (tiff(np.zeros((3, 4, 4), np.uint8), photometric="minisblack"), "contains 3 pages; expected one."),
         (tiff(np.array([[0.5]], np.float32)), "has value 0.5; expected 0 to 20 or 255 (1 such pixel)"),
-        (tiff(np.array([[np.nan]], np.float32)), "pixel (x=0, y=0) is not a number"),
+        (tiff(np.array([[np.nan]], np.float32)), "pixel (x=0, y=0) is NaN or infinite"),
         (b"", "is empty (0 bytes)"),
         (b"not an image", "not a readable image"),
         (encoded(Image.new("CMYK", (2, 2)), "TIFF"), "CMYK"),

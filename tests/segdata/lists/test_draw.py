@@ -49,7 +49,7 @@ def test_a_third_draw_is_independent_of_the_second() -> None:
 
 def test_a_repeated_draw_under_another_name_is_refused() -> None:
     train = of_side(IMAGES, drawn(IMAGES, shares=side_shares(0.6)), "train")
-    with pytest.raises(InvalidInputError, match=r"mine\.txt: the train side would get \d+ of \d+; .* with --seed\."):
+    with pytest.raises(InvalidInputError, match=r"mine\.txt: the train split would get \d+ of \d+; .* with --seed\."):
         drawn(train, "mine.txt", side_shares(0.3))
 
 
@@ -90,7 +90,7 @@ def test_an_exact_draw_meets_the_largest_remainder_in_any_strata(
 def test_an_exact_draw_of_a_few(count: int, ratio: float, expected: list[int] | None) -> None:
     keys = [str(index) for index in range(count)]
     if expected is None:
-        with pytest.raises(InvalidInputError, match=r"the val side is empty .* Choose another ratio, or add"):
+        with pytest.raises(InvalidInputError, match=r"the val split is empty .* Choose another --ratio, or add"):
             drawn(keys, shares=side_shares(ratio), exact=True)
         return
     counts = Counter(drawn(keys, shares=side_shares(ratio), exact=True))

@@ -24,9 +24,10 @@ def written(tmp_path: Path, text: str | bytes) -> Path:
         "a.jpg a.png\nb.jpg b.png\n",
         "a.jpg\ta.png\nb.jpg\tb.png",
         "a.jpg a.png\r\nb.jpg b.png\r\n",
+        "a.jpg a.png\rb.jpg b.png\r",
         "\ufeffa.jpg a.png\n\n# comment\n  b.jpg   b.png  \n\n",
     ],
-    ids=["space", "tab, no last newline", "CRLF", "BOM, blanks, comment"],
+    ids=["space", "tab, no last newline", "CRLF", "CR", "BOM, blanks, comment"],
 )
 def test_every_spelling_of_a_list_reads_the_same(tmp_path: Path, text: str) -> None:
     assert read_list(written(tmp_path, text)) == [Pair("a.jpg", "a.png"), Pair("b.jpg", "b.png")]
@@ -66,7 +67,10 @@ paths = (
 ).map(plain_path)
 
 
-@given(st.lists(st.builds(Pair, paths, paths), min_size=1, unique_by=lambda pair: pair.image))
+pairs_of_two = st.builds(Pair, paths, paths).filter(lambda pair: pair.image != pair.label)
+
+
+@given(st.lists(pairs_of_two, min_size=1, unique_by=lambda pair: pair.image))
 def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, pairs: list[Pair]) -> None:
     path = tmp_path_factory.mktemp("lists") / "l"
     if any(name.startswith("#") for pair in pairs for name in (pair.image, pair.label)):

@@ -51,7 +51,7 @@ def sides(folder: Path, images: Sequence[str], **options: object) -> dict[str, s
     try:
         report = split_list(listed(folder / "l.txt", images), overwrite=True, **options)
     except InvalidInputError as error:
-        assume("side is empty" not in str(error))
+        assume("split is empty" not in str(error))
         raise
     return {pair.image: side for side, path in report.files.items() for pair in read_list(Path(path))}
 
@@ -206,7 +206,7 @@ def test_no_image_stays_in_the_test_list_of_an_earlier_split(tmp_path: Path, dst
     split_list(source, ratio=(0.4, 0.3, 0.3), exact=True, dst_path=folder)
     before = {path: path.read_text() for path in tmp_path.rglob("*.txt")}
     with pytest.raises(
-        TargetExistsError, match=r"l_test\.txt: contains \d+ images that would be on another side"
+        TargetExistsError, match=r"l_test\.txt: contains \d+ images that would be in another split"
     ) as caught:
         split_list(source, ratio=0.5, exact=True, dst_path=folder, overwrite=True)
     assert not caught.value.replaceable
@@ -282,17 +282,19 @@ def test_neither_list_is_written_when_one_cannot_be_told_in_a_list(tmp_path: Pat
 
 
 def test_paths_without_a_group_are_named(tmp_path: Path) -> None:
-    with pytest.raises(FaultsError, match=r"matches nothing in 12 of 96 image paths:\n  c/0\.jpg\n") as error:
+    with pytest.raises(FaultsError, match=r"finds no text in 12 of 96 image paths; .*:\n  c/0\.jpg\n") as error:
         split_list(listed(tmp_path / "l.txt", IMAGES), ratio=0.5, group="^([abdefgh])|c/")
     assert len(tuple(map(str, error.value.faults))) == 12
 
 
-@pytest.mark.parametrize(("ratio", "stratify", "cure"), [(1e-9, False, "another seed"), (0.01, True, "another ratio")])
+@pytest.mark.parametrize(
+    ("ratio", "stratify", "cure"), [(1e-9, False, "another --seed"), (0.01, True, "another --ratio")]
+)
 def test_an_empty_side_is_an_error_that_says_what_to_do(
     tmp_path: Path, ratio: float, stratify: bool, cure: str
 ) -> None:
     source = labeled(tmp_path, [[0]] * 5)
-    with pytest.raises(InvalidInputError, match=rf"the train side is empty \(5 samples in total\).*{cure}"):
+    with pytest.raises(InvalidInputError, match=rf"the train split is empty \(5 samples in total\).*{cure}"):
         split_list(source, ratio=ratio, stratify=stratify)
     assert not (tmp_path / "all_val.txt").exists()
 
@@ -371,7 +373,7 @@ def test_the_report_as_json(segdata: Run, root: Path, tmp_path: Path) -> None:
         (("--ratio", "0.8,0.1"), 2, "ratio 0.8,0.1: expected a share for training"),
         (("--ratio", "0.8;0.2"), 2, "'0.8;0.2': expected numbers with commas between them, such as 0.8,0.1,0.1"),
         (("--ratio", "0.5", "--group", "("), 1, "'(': is not a valid regular expression: missing )"),
-        (("--ratio", "0.5", "--group", "cat"), 1, "'cat': matches nothing in 20 of 20 image paths"),
+        (("--ratio", "0.5", "--group", "cat"), 1, "'cat': finds no text in 20 of 20 image paths"),
         (("--ratio", "0.5", "--stratify", "--data_root", "{root}/VOCdevkit"), 1, "20 of 20 labels cannot be read"),
         (("--ratio", "0.5", "--seed", "x"), 2, "'x' is not a valid integer"),
     ],
@@ -432,4 +434,4 @@ def test_a_label_that_is_not_there_is_a_missing_label(tmp_path: Path) -> None:
     (tmp_path / "labels/003.png").unlink()
     with pytest.raises(FaultsError) as error:
         split_list(path, ratio=0.5, stratify=True)
-    assert error.value.faults == (Fault("missing_label", "labels/003.png", "missing"),)
+    assert error.value.faults == (Fault("missing_label", "labels/003.png", "does not exist"),)

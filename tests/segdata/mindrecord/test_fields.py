@@ -108,7 +108,7 @@ def test_a_damaged_array_is_refused(form: FieldForm, data: bytes, sentence: str)
         (FieldForm(type="int32"), 1.0, "is float; expected an integer"),
         (FieldForm(type="float32"), 1, "is int; expected a float"),
         (FieldForm(type="string"), b"a", "is bytes; expected a string"),
-        (FieldForm(type="string"), "\ud800", "expected text that UTF-8 can represent"),
+        (FieldForm(type="string"), "\ud800", "expected a string that UTF-8 can represent"),
         (FieldForm(type="bytes"), "a", "is str; expected bytes"),
         (FieldForm(type="int32", shape=(-1,)), [1], "is list; expected a NumPy array of int32"),
         (FieldForm(type="int32", shape=(-1,)), np.zeros(1), "is array of float64; expected a NumPy array of int32"),

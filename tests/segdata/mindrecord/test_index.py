@@ -108,11 +108,11 @@ def test_fields_that_cannot_be_columns_are_refused(tmp_path: Path, names: tuple[
 @pytest.mark.parametrize(
     ("statement", "sentence"),
     [
-        ("DELETE FROM INDEXES WHERE ROW_ID = 1", "has 3 rows, but in its index row 2 follows where row 1 should"),
-        ("DELETE FROM INDEXES WHERE ROW_ID = 2", "in its index the end follows where row 2 should"),
-        ("UPDATE INDEXES SET ROW_ID = 7 WHERE ROW_ID = 2", "in its index row 7 follows where row 2 should"),
-        (f"INSERT INTO INDEXES VALUES (3{', 1' * 13})", "in its index row 3 follows where the end should"),
-        (f"INSERT INTO INDEXES VALUES (1{', 1' * 13})", "in its index row 1 follows where row 2 should"),
+        ("DELETE FROM INDEXES WHERE ROW_ID = 1", "the index has row 2 in place of row 1; expected the 3 rows"),
+        ("DELETE FROM INDEXES WHERE ROW_ID = 2", "the index has the end in place of row 2"),
+        ("UPDATE INDEXES SET ROW_ID = 7 WHERE ROW_ID = 2", "the index has row 7 in place of row 2"),
+        (f"INSERT INTO INDEXES VALUES (3{', 1' * 13})", "the index has row 3 in place of the end"),
+        (f"INSERT INTO INDEXES VALUES (1{', 1' * 13})", "the index has row 1 in place of row 2"),
         ("UPDATE INDEXES SET PAGE_ID_RAW = 'one' WHERE ROW_ID = 1", "damaged index: row 1 has (1, 'one', 10"),
         ("UPDATE INDEXES SET PAGE_ID_RAW = -1 WHERE ROW_ID = 1", "damaged index: row 1 has (1, -1, 10"),
         ("UPDATE INDEXES SET PAGE_ID_RAW = 1.5 WHERE ROW_ID = 1", "damaged index: row 1 has (1, 1.5, 10"),

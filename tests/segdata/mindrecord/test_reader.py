@@ -58,7 +58,7 @@ def test_some_fields_in_the_given_order(pair_set: Path, pairs: list[Row]) -> Non
     rows = SetReader(pair_set)
     assert list(rows.row(3, ["label", "file_name"]).items()) == [("label", b"\3\xff"), ("file_name", "3.jpg")]
     assert rows.row(3, []) == {}
-    with pytest.raises(InvalidInputError, match="no field 'image'; expected one of data, file_name, label"):
+    with pytest.raises(InvalidInputError, match=": no field 'image'; expected one of data, file_name, label"):
         rows.row(3, ["image"])
 
 

@@ -58,7 +58,7 @@ def test_a_file_that_changes_after_the_check_ends_the_conversion_with_its_name(
         yield lambda _count: None
 
     dataset = open_dataset(data[where.split()[-1]])
-    with pytest.raises(UnfinishedError, match=r"after it was checked\. .* 0 of 1 shard finished") as error:
+    with pytest.raises(UnfinishedError, match=r"after it was checked: .* 0 of 1 shard finished") as error:
         to_mindrecord(dataset, tmp_path / "set", num_shards=1, progress=changing)
     assert data["image of a list"].name in str(error.value) or data[where].name in str(error.value)
     assert not (tmp_path / "set").exists()
@@ -80,5 +80,7 @@ def test_a_label_that_changes_while_its_image_does_not_is_found(data: dict[str, 
             os.utime(data["label of a list"], ns=(status.st_atime_ns, status.st_mtime_ns))
         yield lambda _count: None
 
-    with pytest.raises(SegDataError, match="was modified or replaced, or its label was, after it was checked"):
+    with pytest.raises(
+        SegDataError, match=r"the image or its label was modified or replaced\. It changed after it was checked"
+    ):
         to_mindrecord(open_dataset(data["list"]), tmp_path / "set", num_shards=1, progress=changing)

@@ -110,7 +110,9 @@ def test_a_process_that_cannot_write_leaves_nothing(
                 image.unlink()
         yield lambda _count: None
 
-    with pytest.raises(UnfinishedError, match=r"jpg: missing after it was checked.* 0 of 3 shards finished"):
+    with pytest.raises(
+        UnfinishedError, match=r"jpg: does not exist\. It changed after it was checked.* 0 of 3 shards finished"
+    ):
         to_mindrecord(train(tmp_path / "data"), tmp_path / "out" / "set", num_shards=3, workers=2, progress=removing)
     assert [path.name for path in (tmp_path / "out" / ".set.staging").rglob("unfinished*")] == []
 
@@ -165,7 +167,7 @@ def test_what_is_left_out_is_counted_and_named(devkit: Path, tmp_path: Path) -> 
     list_file.write_text((devkit / "voc_train_lst.txt").read_text() + "x.jpg x.png\n")
     report = to_mindrecord(open_dataset(list_file, data_root=devkit), tmp_path / "set", num_shards=2, on_error="skip")
     assert (report.samples, report.rows) == (11, 10)
-    assert tuple(map(str, report.faults)) == ("x.jpg: missing", "x.png: missing")
+    assert tuple(map(str, report.faults)) == ("x.jpg: does not exist", "x.png: does not exist")
     assert verify(tmp_path / "set").ok
 
 

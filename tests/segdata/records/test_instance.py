@@ -126,14 +126,14 @@ def test_where_no_image_is_left_the_reason_is_named(coco: Callable[..., Any], tm
     ("faulty", "sentence"),
     [
         (annotation(9, segmentation=[[1, 1, 5, 5]]), "polygon 1 has 2 points"),
-        (annotation(9, segmentation=[]), "has only a box, without a mask"),
-        (annotation(9, segmentation=[[1.2, 1.2, 1.3, 1.2, 1.3, 1.3]]), "the mask is empty"),
+        (annotation(9, segmentation=[]), "has a box but no mask"),
+        (annotation(9, segmentation=[[1.2, 1.2, 1.3, 1.2, 1.3, 1.3]]), "mask covers no pixels"),
         (annotation(9, segmentation={"size": [9, 9], "counts": [81]}), r"expected [20, 30]"),
         (annotation(9, bbox=[40, 2, 5, 5]), "has no area inside the image"),
         (annotation(9, bbox=[2, 2, 0, 5]), "has no area inside the image"),
         (annotation(9, bbox=[2, 2]), "expected x, y, width, height"),
-        (annotation(9, image=77), "belongs to an image that is not in the file"),
-        (annotation(9, category_id=8), "belongs to a category that is not in the file"),
+        (annotation(9, image=77), "refers to an image that the file does not contain"),
+        (annotation(9, category_id=8), "refers to a category that the file does not contain"),
     ],
 )
 def test_a_faulty_annotation_fails_or_is_left_out(
@@ -175,7 +175,7 @@ def test_an_image_of_another_size_or_missing_is_a_fault(coco: Callable[..., Any]
         convert(source, tmp_path / "set")
     assert tuple(map(str, error.value.faults)) == (
         "1.jpg: 31 x 20 pixels, but the JSON says 30 x 20",
-        "2.jpg: missing",
+        "2.jpg: does not exist",
     )
 
 

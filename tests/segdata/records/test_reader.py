@@ -44,7 +44,7 @@ def test_a_set_that_changes_is_a_sentence_before_the_first_or_after_the_last_row
         list(reading)
     assert str(refused.value) == (
         f"{records}: the record set was replaced or changed while it was in use. Wait until the other program has "
-        "finished, and start again."
+        "finished, and run the command again."
     )
     assert len(list(read_rows(open_set(records)))) == 10
 

@@ -88,8 +88,8 @@ def turned_by_exif(root: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "fault"),
     [
-        (lambda root: (root / "a.jpg").unlink(), "a.jpg: missing"),
-        (lambda root: (root / "a.png").unlink(), "a.png: missing"),
+        (lambda root: (root / "a.jpg").unlink(), "a.jpg: does not exist"),
+        (lambda root: (root / "a.png").unlink(), "a.png: does not exist"),
         (lambda root: (root / "a.jpg").write_bytes(b""), "a.jpg: is empty (0 bytes); expected an image"),
         (lambda root: (root / "a.jpg").write_text("<html>"), "a.jpg: not a readable image"),
         (lambda root: (root / "a.png").write_bytes((root / "a.png").read_bytes()[:60]), "a.png: truncated: 60 bytes"),
@@ -121,7 +121,10 @@ def test_a_file_that_became_a_fifo_after_the_check_is_not_waited_for(root: Path,
 
 
 def test_both_files_of_a_pair_can_be_at_fault(root: Path) -> None:
-    assert [str(fault) for fault in check(root, "b.jpg", "b.png").faults] == ["b.jpg: missing", "b.png: missing"]
+    assert [str(fault) for fault in check(root, "b.jpg", "b.png").faults] == [
+        "b.jpg: does not exist",
+        "b.png: does not exist",
+    ]
 
 
 def test_paths_that_leave_the_root_are_faults(root: Path) -> None:
@@ -214,4 +217,4 @@ def test_a_pair_without_a_label_has_counts_of_zero(root: Path) -> None:
     image, label = pair_files(root, Pair("a.jpg", "missing.png"))
     found = inspect_pair(image, label, Classes(), decode=False)
     assert (found.label, found.pixels.tolist(), found.encoded) == (None, [0] * 256, b"")
-    assert [str(fault) for fault in found.faults] == ["missing.png: missing"]
+    assert [str(fault) for fault in found.faults] == ["missing.png: does not exist"]

@@ -50,7 +50,7 @@ def test_no_label_has_the_path_or_the_folder_of_another(names: tuple[str, ...]) 
 
 def test_a_label_that_would_be_a_folder_is_refused_with_the_row_of_its_image() -> None:
     faults = [str(fault) for fault in plan("b/c.jpg", "a", "a.png/b.jpg")[2]]
-    assert faults == ["row 1: file name 'a': its label would be the folder of other labels"]
+    assert faults == ["row 1: file name 'a': its label would be named as a folder of labels is"]
 
 
 def test_labels_are_in_a_folder_without_images() -> None:
@@ -78,4 +78,4 @@ def test_a_name_that_no_image_can_have_is_refused_with_its_row(name: str, senten
 
 def test_a_file_cannot_be_a_folder_too() -> None:
     faults = [str(fault) for fault in plan("a/b.jpg", "a")[2]]
-    assert faults == ["row 1: file name 'a' is also the folder of other rows"]
+    assert faults == ["row 1: file name 'a' is also a folder in the names of other rows"]

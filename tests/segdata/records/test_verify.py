@@ -101,15 +101,15 @@ def test_a_set_as_written_has_no_problems(pristine: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "problem", "quick"),
     [
-        (lambda d: (d / "train.mindrecord1").unlink(), "train.mindrecord1: missing", True),
-        (lambda d: (d / "train.mindrecord1.db").unlink(), "train.mindrecord1.db: missing", True),
+        (lambda d: (d / "train.mindrecord1").unlink(), "train.mindrecord1: does not exist", True),
+        (lambda d: (d / "train.mindrecord1.db").unlink(), "train.mindrecord1.db: does not exist", True),
         (lambda d: cut(d / "train.mindrecord2"), "train.mindrecord2: ", True),
         (lambda d: change_byte(d / "train.mindrecord0", 20000), "train.mindrecord0: its SHA-256", False),
         (lambda d: change_byte(d / "train.mindrecord0.db", 5000), "train.mindrecord0.db: its SHA-256", False),
         (drop_index_row, "train.mindrecord1.db: its SHA-256", False),
         (name_itself_only, "train.mindrecord1: its header does not list the shards", True),
         (swap, "train.mindrecord1: ", True),
-        (lambda d: shutil.copy(d / "train.mindrecord0", d / "old.mindrecord7"), "old.mindrecord7: not in", True),
+        (lambda d: shutil.copy(d / "train.mindrecord0", d / "old.mindrecord7"), "old.mindrecord7: is not in", True),
         (lambda d: edit_manifest(d, inputs="0" * 64), "the rows differ from those that were written", False),
     ],
 )
@@ -124,8 +124,8 @@ def test_an_index_that_lacks_a_row_is_named_although_its_digest_is_right(record_
     accept_files(record_set)
     (problem,) = verify(record_set).problems
     assert problem == (
-        f"{record_set / 'train.mindrecord1.db'}: the shard has 3 rows, but in its index row 2 follows where row 1 "
-        "should. Convert or download the set again."
+        f"{record_set / 'train.mindrecord1.db'}: the index has row 2 in place of row 1; expected the 3 "
+        "rows of its shard. Convert or download the set again."
     )
 
 

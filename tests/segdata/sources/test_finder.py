@@ -65,8 +65,8 @@ def test_the_files_of_ids_in_subfolders(tmp_path: Path) -> None:
     assert find.near(["a", "sub/A", "sub/c"]) == {"sub/A": "sub/a"}
     find("sub/b")
     assert [str(fault) for fault in find.faults()] == [
-        "img/sub/x.jpg: missing",
-        "img/gone/a.jpg: missing",
+        "img/sub/x.jpg: does not exist",
+        "img/gone/a.jpg: does not exist",
         "img: sub/b has several files: b.jpg, b.png",
     ]
     assert find.ids() == {"a", "sub/a", "sub/b"}

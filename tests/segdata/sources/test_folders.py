@@ -159,7 +159,7 @@ def test_the_command_names_links_that_were_left_out(segdata: Callable[..., Resul
     options = ("--images", tmp_path / "images", "--labels", tmp_path / "labels", "--dst_path", tmp_path / "list.txt")
     result = segdata("pair-list", *options, "--recursive")
     assert result.exit_code == 0, result.output
-    assert f"left out, links to folders that were searched: {tmp_path}/images/b\n" in result.output
+    assert f"left out, links to folders that were already searched: {tmp_path}/images/b\n" in result.output
 
 
 @pytest.mark.parametrize("suffixes", [{"label_suffix": "_mask"}, {"image_suffix": "_rgb"}])
@@ -219,7 +219,8 @@ def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
     error = faults(tmp_path)
     assert error.what == (
         "1 valid pair, but also images without a label (1), ambiguous names (1), pairs of different sizes (1), "
-        "damaged files (2), labels without an image (1)"
+        "damaged files (2), labels without an image (1); nothing was written. Leave out images and labels that have no "
+        "partner with --unpaired skip"
     )
     assert list(map(str, error.faults)) == [
         "images/b.jpg: no label",
@@ -367,7 +368,7 @@ def test_masks_that_are_gifs_are_refused_with_a_sentence(tmp_path: Path) -> None
         picture(tmp_path / "images" / f"{name}.jpg")
         picture(tmp_path / "labels" / f"{name}_mask.gif", mode="L")
     error = faults(tmp_path, label_suffix="_mask")
-    assert error.what == "0 valid pairs, but also unsupported files (2)"
+    assert error.what == "0 valid pairs, but also unsupported files (2); nothing was written"
     assert str(error.faults[0]) == (
         "labels/a_mask.gif: is a GIF, which segdata does not read; expected .jpg, .jpeg, .png, .bmp, .tif, .tiff, "
         ".webp. Convert it to PNG, for example with mogrify -format png"

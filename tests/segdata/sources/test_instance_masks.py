@@ -146,7 +146,7 @@ def test_polygons_are_exactly_the_mask_and_rings_stay_rle(save: Save, convert: A
     assert [isinstance(item["segmentation"], list) for item in found] == [True, False, True, True]
     for value, annotation in enumerate(found, start=1):
         assert np.array_equal(pixels(annotation), mask == value)
-    assert report.found == {"objects with holes, kept as run lengths": 1}
+    assert report.found == {"objects with holes, kept as RLE": 1}
 
 
 def test_random_masks_keep_every_pixel(save: Save, convert: Any) -> None:
@@ -166,7 +166,7 @@ def test_random_masks_keep_every_pixel(save: Save, convert: Any) -> None:
 def test_small_objects_are_left_out_and_counted(save: Save, convert: Any) -> None:
     save(ids(1, 2, 3, 4))
     found, report = convert(min_area=46)
-    assert (len(found), report.left_out) == (2, {"objects below the least area": 2})
+    assert (len(found), report.left_out) == (2, {"objects smaller than --min_area": 2})
 
 
 def test_components_are_the_connected_parts_of_a_class(save: Save, convert: Any) -> None:
@@ -253,7 +253,7 @@ def test_turned_images_are_counted(save: Save, convert: Any, tmp_path: Path) -> 
     exif = Image.Exif()
     exif[0x0112] = 3
     Image.new("RGB", (SHAPE[1], SHAPE[0])).save(tmp_path / "images" / "a.jpg", exif=exif)
-    assert convert()[1].found["images turned by EXIF"] == 1
+    assert convert()[1].found["images rotated by EXIF"] == 1
 
 
 def test_cityscapes(save: Save, convert: Any) -> None:
@@ -311,6 +311,11 @@ def stack(path: Path) -> None:
         ("a.png", lambda path: path.write_bytes(b""), "is empty"),
         ("a.png", lambda path: path.write_bytes(path.read_bytes()[:60]), "not a readable image"),
         ("a.tif", stack, "contains 3 pages; expected one for each image. Slice it with segdata tif-slice --images"),
+        (
+            "a.tif",
+            lambda path: tifffile.imwrite(path, ids(1, 2).astype(np.uint8), compression="jpeg"),
+            "ids changed by",
+        ),
         ("a.tif", lambda path: tifffile.imwrite(path, ids(1, 2).astype(np.int16) - 5), "has values from -5 to -3"),
         ("a.tif", lambda path: tifffile.imwrite(path, ids(1).astype(np.float32) / 2), "expected integers"),
         ("a.npy", lambda path: np.save(path, np.ones((3, *SHAPE), int)), "expected height and width"),

@@ -289,8 +289,8 @@ def test_the_crowd_of_a_circle_that_reaches_far_outside_covers_it(write: Write, 
 @pytest.mark.parametrize(
     ("members", "words"),
     [
-        ({"imageHeight": HEIGHT - 1}, f"{WIDTH} x {HEIGHT} pixels, but its JSON is for {WIDTH} x {HEIGHT - 1}"),
-        ({"imagePath": "missing.jpg"}, "image 'missing.jpg' is missing"),
+        ({"imageHeight": HEIGHT - 1}, f"{WIDTH} x {HEIGHT} pixels, but its JSON gives {WIDTH} x {HEIGHT - 1}"),
+        ({"imagePath": "missing.jpg"}, "image 'missing.jpg' does not exist"),
         ({"shapes": [{"label": 3, "points": []}]}, "not a labelme file: Expected `str`"),
         ({"imagePath": "gone.jpg", "imageData": "%%%"}, "imageData is damaged"),
         ({"imagePath": "gone.jpg", "imageData": "aGVsbG8="}, "not a readable image"),
@@ -415,7 +415,7 @@ def test_an_embedded_image_is_written_beside_the_json(write: Write, convert: Any
     assert report.root == str(tmp_path / "out" / "instances_images" / "sub")
     assert members["images"][0]["file_name"] == "a.b.png"
     assert (tmp_path / "out" / "instances_images" / "sub" / "a.b.png").read_bytes() == data
-    assert report.found == {"images taken out of a JSON": 1}
+    assert report.found == {"images extracted from a JSON": 1}
     assert convert()[1].samples_by_file == report.samples_by_file
 
 
@@ -464,7 +464,7 @@ def test_the_image_in_a_file_without_sizes_tells_the_size(
         assert len(convert()[0]["annotations"]) == 1
     else:
         (fault,) = refused(convert)
-        assert str(fault) == "a.json: 60 x 40 pixels, but its JSON is for 120 x 80" and fault.code == "size_mismatch"
+        assert str(fault) == "a.json: 60 x 40 pixels, but its JSON gives 120 x 80" and fault.code == "size_mismatch"
 
 
 def test_an_oriented_rectangle_of_version_7(write: Write, convert: Any) -> None:

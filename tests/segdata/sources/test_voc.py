@@ -191,9 +191,9 @@ def test_every_fault_of_the_splits_is_reported_at_once(root: Path) -> None:
         voc_list(root, split="train")
     assert tuple(map(str, error.value.faults)) == (
         "train.txt: 2012_000000 appears 2 times",
-        "VOCdevkit/VOC2012/JPEGImages/2012_000001.jpg: missing",
+        "VOCdevkit/VOC2012/JPEGImages/2012_000001.jpg: does not exist",
         "VOCdevkit/VOC2012/JPEGImages: 2012_000003 has several files: 2012_000003.jpg, 2012_000003.png",
-        "VOCdevkit/VOC2012/SegmentationClassGray/2012_000002.png: missing",
+        "VOCdevkit/VOC2012/SegmentationClassGray/2012_000002.png: does not exist",
     )
     assert not list(root.glob("*.txt"))
 
@@ -327,7 +327,7 @@ def test_ids_in_another_form_are_named_with_the_form_that_matches(tmp_path: Path
     assert [str(fault) for fault in error.value.faults] == [
         "default.txt: 4 of 5 ids match no image ('photo_1', 'Photo_2.jpg', 'JPEGImages/Photo_3', …); expected ids such "
         "as 'Photo_1'. Correct the ids.",
-        "VOCdevkit/VOC2012/JPEGImages/Photo_5.jpg: missing",
+        "VOCdevkit/VOC2012/JPEGImages/Photo_5.jpg: does not exist",
     ]
 
 

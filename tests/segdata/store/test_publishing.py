@@ -195,9 +195,9 @@ def test_damage_in_the_store_is_found_by_verify_and_by_fetching(
     assert (result.exit_code, json.loads(result.output)["problems"]) == (
         1,
         [
-            "train.mindrecord99: not in the manifest",
+            "train.mindrecord99: is not in the manifest",
             "train.mindrecord3: its SHA-256 differs from the manifest; the content has changed",
-            "train.mindrecord4.db: missing",
+            "train.mindrecord4.db: does not exist",
         ],
     )
     upload(local, ["train.mindrecord4.db"], url)
@@ -275,6 +275,7 @@ def test_a_damaged_note_of_an_upload_is_a_sentence_and_nothing_is_changed(
     put(url, "upload.json", content)
     put(url, "a.png", b"mine")
     product = Product("picture", "index.png", lambda _directory, sizes: list(sizes), lambda name: name.endswith("png"))
-    with pytest.raises(InvalidInputError, match=rf"{url}/upload\.json: not the note of an upload: .*({reason})"):
+    sentence = rf"{url}/upload\.json: is not an upload record of this program: .*({reason})"
+    with pytest.raises(InvalidInputError, match=sentence):
         check_free(url, product, overwrite=True)
     assert names(url) == ["a.png", "upload.json"]

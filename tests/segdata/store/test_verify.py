@@ -23,4 +23,4 @@ def test_an_adopted_set_has_the_names_of_its_manifest(url: Url, voc_records: Pat
     upload(folder, [path.name for path in folder.iterdir()], url)
     assert verify(url).problems == ()
     put(url, f"{name}.mindrecord9")
-    assert verify(url, quick=True).problems == (f"{name}.mindrecord9: not in the manifest",)
+    assert verify(url, quick=True).problems == (f"{name}.mindrecord9: is not in the manifest",)

@@ -229,7 +229,7 @@ def test_a_few_pixels_are_rounding(planted: Planted, box: list[int], area: int) 
         ("{", "damaged JSON"),
         ("", "is empty; expected COCO instances"),
         ("[]", "not a COCO instances file"),
-        ('{"images": [], "categories": []}', "no list of annotations"),
+        ('{"images": [], "categories": []}', "has no list 'annotations'"),
         ('{"images": [], "annotations": [], "categories": []}', "contains no images"),
     ],
 )

@@ -26,11 +26,11 @@ def test_the_page_lists_every_kind_with_its_severity_and_what_to_do() -> None:
 def test_faults_are_counted_and_the_first_ten_of_a_kind_named() -> None:
     findings = Findings()
     findings.add(Fault("rotated", f"{number}.jpg", "turned") for number in range(12))
-    findings.add([Fault("missing_label", "x.png", "missing")])
+    findings.add([Fault("missing_label", "x.png", "does not exist")])
     first, second = findings.result()
     assert (first.code, first.severity, first.count, first.examples) == (
         *("missing_label", "error"),
-        *(1, (Fault("missing_label", "x.png", "missing"),)),
+        *(1, (Fault("missing_label", "x.png", "does not exist"),)),
     )
     assert (second.code, second.severity, second.count) == ("rotated", "warning", 12)
     assert second.examples == tuple(Fault("rotated", f"{number}.jpg", "turned") for number in range(10))

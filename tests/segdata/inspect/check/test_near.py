@@ -1,4 +1,4 @@
-"""Copies that were compressed again, resized, cropped, mirrored or turned are found, and other images are not."""
+"""Copies that were recompressed, resized, cropped, mirrored or rotated are found, and other images are not."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "cropped all around": (lambda image: image[7:-7, 10:-10], ""),
     "mirrored": (lambda image: image[:, ::-1], ", mirrored"),
     "upside down": (lambda image: image[::-1], ", mirrored"),
-    "turned left": (lambda image: np.rot90(image), ", turned by 90°"),
-    "turned right": (lambda image: np.rot90(image, 3), ", turned by 90°"),
-    "turned by a half": (lambda image: image[::-1, ::-1], ", turned by 180°"),
-    "transposed": (lambda image: image.swapaxes(0, 1), ", turned and mirrored"),
+    "turned left": (lambda image: np.rot90(image), ", rotated by 90°"),
+    "turned right": (lambda image: np.rot90(image, 3), ", rotated by 90°"),
+    "turned by a half": (lambda image: image[::-1, ::-1], ", rotated by 180°"),
+    "transposed": (lambda image: image.swapaxes(0, 1), ", rotated and mirrored"),
     "cropped and mirrored": (lambda image: image[8:-7, 5:-15][:, ::-1], ", mirrored"),
     "gray": (lambda image: cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR), ""),
 }

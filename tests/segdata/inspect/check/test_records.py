@@ -50,7 +50,7 @@ def test_what_verify_finds_is_found_and_damaged_rows_are_not_read(files: Path) -
     (target / "set.mindrecord0.db").unlink()
     (finding,) = check(target).findings
     assert (finding.code, finding.severity, finding.count) == ("record_damaged", "error", 2)
-    assert str(finding.examples[0]) == f"{target}: set.mindrecord0.db: missing"
+    assert str(finding.examples[0]) == f"{target}: set.mindrecord0.db: does not exist"
     assert "SHA-256" in str(finding.examples[1])
 
 

@@ -119,6 +119,18 @@ def test_comments_line_breaks_and_separators_of_other_lines_stay(planted: Plante
     assert (planted.root / "fixed.txt").read_bytes() == text.replace(f"{broken}\r\n", "").encode()
 
 
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+def test_other_lines_keep_their_line_break_and_their_number(planted: Planted, end: str) -> None:
+    first, second = (f"{pair.image} {pair.label}" for pair in planted.pairs[:2])
+    escaped = planted.pairs[2].image.replace("/", "\\")
+    lines = ["# mine", first, "", "one path only", second, f"{escaped} {planted.pairs[2].label}", ""]
+    planted.list.write_bytes(end.join(lines).encode())
+    report = fix(planted.list, planted.root / "fixed.txt", workers=1)
+    assert outcome(report) == {"broken_line": (1, 0), "missing_image": (1, 0)}
+    cured = [line.replace("\\", "/") for line in lines if line != "one path only"]
+    assert (planted.root / "fixed.txt").read_bytes() == end.join(cured).encode()
+
+
 def test_paths_with_spaces_get_a_tab_and_backslashes_become_slashes(planted: Planted) -> None:
     for number, suffix in ((0, "image"), (1, "label")):
         shutil.copy(planted.image(number), planted.root / f"my {suffix}.jpg")

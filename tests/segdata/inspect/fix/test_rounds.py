@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import itertools
 import json
+import struct
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+import tifffile
 from hypothesis import HealthCheck, given, settings, strategies as st
+from imagecodecs import png_encode
 from PIL import Image
 
 from segdata.errors import OptionError
+from segdata.images.reading import read_samples
+from segdata.images.values import ValueRange
 from segdata.inspect.check.findings import ERRORS
 from segdata.inspect.fix import fix
 from segdata.inspect.fix.report import FixReport
@@ -191,6 +198,45 @@ def test_an_image_whose_key_points_cannot_be_turned_stays(tmp_path: Path) -> Non
     report = fix(source, tmp_path / "new.json", upright="turn", workers=1)
     assert [(one.code, one.left) for one in report.codes] == [("rotated", 1)]
     assert (tmp_path / "new.json").read_bytes() == source.read_bytes()
+
+
+def rotated_png(pixels: npt.NDArray[Any]) -> bytes:
+    """Return a PNG with orientation 6, with the EXIF chunk behind the header."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data, body = png_encode(pixels), b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0")
+    return data[:33] + struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) + data[33:]
+
+
+@pytest.mark.parametrize(
+    ("bands", "bits", "left"),
+    [(1, 16, 0), (2, 16, 1), (3, 16, 1), (4, 16, 1), (1, 8, 0), (2, 8, 0), (3, 8, 0), (4, 8, 0)],
+)
+def test_a_png_is_saved_upright_with_the_same_samples_or_not_at_all(
+    tmp_path: Path, bands: int, bits: int, left: int
+) -> None:
+    shape = (6, 8) if bands == 1 else (6, 8, bands)
+    pixels = np.random.default_rng(0).integers(1, 2**bits, shape).astype(f"uint{bits}")
+    (tmp_path / "a.png").write_bytes(rotated_png(pixels))
+    label(tmp_path / "l.png")
+    (tmp_path / "list.txt").write_text("a.png l.png\n")
+    # All samples of an image that lost its lower 8 bits would be in this range.
+    wanted = ValueRange(0, 255) if bits == 16 else None
+    report = fix(tmp_path / "list.txt", tmp_path / "new.txt", value_range=wanted, upright="turn", workers=1)
+    assert [(one.code, one.left) for one in report.codes] == [("rotated", left)]
+    stored = read_samples(tmp_path / "a.png")
+    saved = read_samples(Path(report.root) / "a.png")
+    assert saved.dtype == stored.dtype
+    assert np.array_equal(saved, stored if left else np.rot90(stored, -1))
+
+
+def test_an_image_that_is_left_rotated_has_a_question_that_says_how(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((6, 8), np.uint8), extratags=[(274, 3, 1, 6, True)])
+    label(tmp_path / "l.png")
+    (tmp_path / "list.txt").write_text("a.tif l.png\n")
+    report = fix(tmp_path / "list.txt", tmp_path / "new.txt", upright="turn", workers=1)
+    ((code, left, question),) = [(one.code, one.left, one.question) for one in report.codes]
+    assert (code, left, "Save upright in another program: TIFFs" in question) == ("rotated", 1, True)
 
 
 def test_an_error_names_the_source_and_not_its_copy(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_the_color_of_a_class_is_the_same_in_filter_table_and_edges() -> None:
 
 
 def test_findings_are_shown_with_their_examples_and_what_to_do() -> None:
-    examples = tuple(f"images/{number}.jpg: missing" for number in range(10))
+    examples = tuple(f"images/{number}.jpg: does not exist" for number in range(10))
     findings = (
         Finding("missing_image", "error", 12, examples, "Restore the files."),
         Finding("rotated", "warning", 1, ("x.jpg: EXIF orientation 6",), "Turn them."),
@@ -183,7 +183,7 @@ def test_a_clean_data_set_is_said_to_be_clean_as_far_as_was_looked() -> None:
 
 
 def test_the_numbers_of_the_statistics_stand_there() -> None:
-    text = Reader(make(stats_report(left_out=("images/9.jpg: missing",)))).text
+    text = Reader(make(stats_report(left_out=("images/9.jpg: does not exist",)))).text
     for part in (
         "4,321",
         "3 of 4",
@@ -193,7 +193,7 @@ def test_the_numbers_of_the_statistics_stand_there() -> None:
         "0.333",
         "119.50",
         "0.4686",
-        "images/9.jpg: missing",
+        "images/9.jpg: does not exist",
     ):
         assert part in text
 

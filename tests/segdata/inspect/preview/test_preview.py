@@ -306,7 +306,7 @@ def test_samples_that_cannot_be_read_have_a_tile_that_says_so(damaged: Path, tmp
     assert sentences.keys() == {"images/1.png", "labels/2.png", "labels/3.png", "labels/4.png"}
     assert sentences["images/1.png"] == "not a readable image: unknown image format"
     assert sentences["labels/2.png"] == "31 x 20 pixels, but its image has 30 x 20"
-    assert sentences["labels/3.png"] == "missing"
+    assert sentences["labels/3.png"] == "does not exist"
     # Only their messages are written in this red; the class is a darker red.
     assert (read_sheet(tmp_path / "sheet.png") == (170, 30, 30)).all(axis=2).any()
 

@@ -69,7 +69,7 @@ def shown(page: Path) -> list[tuple[list[str], str]]:
 
 PAIRS = [
     (["a&amp;b.jpg, 120 × 90", "mirrored.jpg, 120 × 90"], "Mirrored"),
-    (["a&amp;b.jpg, 120 × 90", "smaller.jpg, 80 × 60"], "Neither mirrored nor turned"),
+    (["a&amp;b.jpg, 120 × 90", "smaller.jpg, 80 × 60"], "Neither mirrored nor rotated"),
 ]
 
 

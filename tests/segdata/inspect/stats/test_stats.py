@@ -190,9 +190,9 @@ def test_samples_that_cannot_be_read_are_named_and_in_no_number(tmp_path: Path) 
     (tmp_path / "7_label.png").write_bytes(encode_index_png(np.array([[0, 4, 0], [0, 9, 77]], np.uint8)))
     report = stats(dataset)
     starts = [
-        "2.png: missing",
+        "2.png: does not exist",
         "3.png: not a readable image",
-        "4_label.png: missing",
+        "4_label.png: does not exist",
         "5_label.png: 1-bit palette PNG",
         "6_label.png: 2 x 3 pixels, but its image has 3 x 2",
         "7_label.png: pixel (x=1, y=0) has value 4; expected 0 to 3 or 255 (3 such values)",
@@ -217,7 +217,7 @@ def test_a_data_set_without_one_readable_sample_is_refused(tmp_path: Path) -> No
         (tmp_path / f"{index}.png").unlink()
     with pytest.raises(FaultsError, match="none of its 2 samples can be read") as error:
         stats(dataset)
-    assert tuple(map(str, error.value.faults)) == ("0.png: missing", "1.png: missing")
+    assert tuple(map(str, error.value.faults)) == ("0.png: does not exist", "1.png: does not exist")
 
 
 def test_a_json_without_images_is_refused(tmp_path: Path) -> None:

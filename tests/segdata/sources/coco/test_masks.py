@@ -117,17 +117,17 @@ def test_the_order_of_annotations_of_different_sizes_does_not_matter(order):
 UNUSABLE = {
     "no polygon": (
         {"segmentation": []},
-        "has only a box, without a mask; expected a segmentation of polygons or run lengths",
+        "has a box but no mask; expected polygons or RLE in 'segmentation'",
     ),
-    "a flat list": ({"segmentation": [5, 5, 9, 5, 9, 9]}, "found a list of 6 numbers; expected a list of polygons"),
+    "a flat list": ({"segmentation": [5, 5, 9, 5, 9, 9]}, "segmentation is a list of 6 numbers"),
     "one part with two points": ({"segmentation": [*box(5, 5, 9, 9), [1, 1, 2, 2]]}, "polygon 2 has 2 points"),
-    "runs of another size": ({"segmentation": {"size": [1, 1], "counts": [1]}}, "run lengths have size [1, 1]"),
-    "a mask outside the image": ({"segmentation": box(50, 50, 60, 60)}, "the mask is empty; expected at least 1 pixel"),
+    "runs of another size": ({"segmentation": {"size": [1, 1], "counts": [1]}}, "RLE has size [1, 1]"),
+    "a mask outside the image": ({"segmentation": box(50, 50, 60, 60)}, "mask covers no pixels; expected at least 1"),
     "no mask": (
         {"segmentation": None},
-        "has only a box, without a mask; expected a segmentation of polygons or run lengths",
+        "has a box but no mask; expected polygons or RLE in 'segmentation'",
     ),
-    "a category not in the file": ({"category_id": 99}, "belongs to a category that is not in the file"),
+    "a category not in the file": ({"category_id": 99}, "refers to a category that the file does not contain"),
 }
 
 
@@ -209,12 +209,12 @@ def test_annotations_of_categories_that_are_not_painted_are_not_checked(source):
 
 def test_an_annotation_of_no_image_stops_the_conversion_and_has_no_pixels_to_ignore(source):
     source.write(annotation(1, 30, box(0, 0, 4, 4)), boxed(7, image_id=77))
-    with pytest.raises(FaultsError, match="annotation 7: belongs to an image that is not in the file"):
+    with pytest.raises(FaultsError, match="annotation 7: refers to an image that the file does not contain"):
         source.masks()
     report = source.masks(on_error="skip")
     assert np.count_nonzero(source.mask()) == 16
     assert report.left_out == {"unknown_image": 1}
-    assert tuple(map(str, report.faults)) == ("annotation 7: belongs to an image that is not in the file",)
+    assert tuple(map(str, report.faults)) == ("annotation 7: refers to an image that the file does not contain",)
 
 
 def test_ten_faults_are_named_and_the_rest_counted(source):
@@ -276,7 +276,7 @@ def bad_images(source):
     return source
 
 
-BAD_IMAGES = ("1.jpg: 16 x 12 pixels, but the JSON says 17 x 12", "2.jpg: missing")
+BAD_IMAGES = ("1.jpg: 16 x 12 pixels, but the JSON says 17 x 12", "2.jpg: does not exist")
 
 
 def test_missing_and_differently_sized_images_are_all_named(bad_images):
@@ -296,7 +296,7 @@ def test_missing_and_differently_sized_images_are_left_out_when_told(bad_images)
 def test_no_image_left_is_an_error_that_names_them(source):
     source.write()
     (source.root / "images/train/a.jpg").unlink()
-    with pytest.raises(FaultsError, match=r"no image is left that can have a mask:\n  train/a\.jpg: missing"):
+    with pytest.raises(FaultsError, match=r"Correct the images and annotations.*:\n  train/a\.jpg: does not exist"):
         source.masks(on_error="skip")
     assert not (source.root / "out").exists()
 

@@ -261,10 +261,10 @@ def test_licenses_stay_those_of_their_images(merging: Merging) -> None:
 @pytest.mark.parametrize(
     ("members", "sentence"),
     [
-        (document([image(1, "a.png")], [annotation(1, 2, 1)], {1: "cat"}), "1 annotation without image or category"),
+        (document([image(1, "a.png")], [annotation(1, 2, 1)], {1: "cat"}), "1 annotation with an unknown image"),
         (document([image(1, "a.png"), image(2, "./a.png")], [], {}), "several image objects"),
         (document([image(1, "../a.png")], [], {}), "outside the data root"),
-        ({"images": []}, "no list of annotations, categories"),
+        ({"images": []}, "has no lists 'annotations', 'categories'"),
     ],
 )
 def test_parts_with_faults_are_refused(merging: Merging, members: Members, sentence: str) -> None:

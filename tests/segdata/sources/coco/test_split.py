@@ -144,7 +144,7 @@ def test_the_results_of_a_real_looking_set_have_no_faults(tmp_path: Path) -> Non
 def test_annotations_of_no_image_are_named(tmp_path: Path) -> None:
     content = document()
     content["annotations"][4]["image_id"] = 999
-    with pytest.raises(FaultsError, match=r"1 annotation of no image or no category; .*coco-subset") as error:
+    with pytest.raises(FaultsError, match=r"1 annotation with an unknown image or category; .*coco-subset") as error:
         split_coco(written(tmp_path / "i.json", content), ratio=0.5)
     assert [fault.where for fault in error.value.faults] == ["annotation 4"]
     assert [path.name for path in tmp_path.iterdir()] == ["i.json"]
@@ -172,6 +172,16 @@ def test_no_json_is_written_when_one_exists(source: Path, name: str) -> None:
     assert sorted(path.name for path in source.parent.iterdir()) == ["instances.json", name]
     split_coco(source, ratio=0.5, overwrite=True)
     assert old.read_bytes() != before
+
+
+def test_no_image_stays_in_the_test_json_of_an_earlier_split(source: Path) -> None:
+    split_coco(source, ratio=(0.4, 0.3, 0.3), exact=True)
+    before = {path: path.read_bytes() for path in source.parent.iterdir()}
+    with pytest.raises(TargetExistsError, match=r"instances_test\.json: contains \d+ images that would be in another"):
+        split_coco(source, ratio=0.5, exact=True, overwrite=True)
+    assert {path: path.read_bytes() for path in source.parent.iterdir()} == before
+    written(source.parent / "instances_test.json", {"images": [], "annotations": [], "categories": []})
+    split_coco(source, ratio=0.5, exact=True, overwrite=True)
 
 
 def test_another_json_of_that_name_is_never_replaced(source: Path) -> None:

@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -348,14 +349,17 @@ def faulty(id_=7, **more):
 
 UNUSABLE = {
     "no polygon": ({"segmentation": []}, "annotation 7 (3.png): the list of polygons is empty"),
-    "no mask": ({"segmentation": None}, "annotation 7 (3.png): segmentation: found None"),
+    "no mask": ({"segmentation": None}, "annotation 7 (3.png): segmentation is None"),
     "a flat list": (
         {"segmentation": SQUARE[0]},
-        "annotation 7 (3.png): found a list of 8 numbers; expected a list of polygons",
+        "annotation 7 (3.png): segmentation is a list of 8 numbers; expected a list of polygons",
     ),
-    "no runs": ({"segmentation": {"size": [6, 8]}}, "annotation 7 (3.png): run lengths: found None"),
-    "an image not in the file": ({"image_id": 99}, "annotation 7: belongs to an image that is not in the file"),
-    "a category not in the file": ({"category_id": 99}, "annotation 7: belongs to a category that is not in the file"),
+    "no runs": ({"segmentation": {"size": [6, 8]}}, "annotation 7 (3.png): counts of the RLE are None"),
+    "an image not in the file": ({"image_id": 99}, "annotation 7: refers to an image that the file does not contain"),
+    "a category not in the file": (
+        {"category_id": 99},
+        "annotation 7: refers to a category that the file does not contain",
+    ),
 }
 
 
@@ -478,13 +482,34 @@ def test_a_name_goes_before_an_id_and_an_ambiguous_name_is_refused(tmp_path):
         find_categories(coco, ["a"])
 
 
-def test_no_image_left_is_an_error_that_says_why(source):
-    with pytest.raises(InvalidInputError, match=r"no images are left of 5 \(not listed: 4, no annotations: 1\)"):
-        source.cut(image_ids=[4])
+@pytest.mark.parametrize(
+    ("choice", "why"),
+    [
+        (
+            {"image_ids": [4]},
+            "4 not in --image_ids, 1 without annotations). List other images in --image_ids, or add --keep-empty",
+        ),
+        (
+            {"categories": ["dog", "cat"], "match": "all", "crowd": "only"},
+            "1 with other categories only, 4 without annotations). Choose another --category, or add --keep-empty",
+        ),
+    ],
+)
+def test_no_image_left_is_an_error_that_says_why(source, choice, why):
+    with pytest.raises(InvalidInputError, match=re.escape(f": no images are left of 5 ({why}") + "$"):
+        source.cut(**choice)
+
+
+def test_no_image_in_the_file_is_said(tmp_path):
+    source = Source(tmp_path).write({"images": [], "annotations": [], "categories": CATEGORIES})
+    with pytest.raises(InvalidInputError, match=r"contains no images$"):
+        source.cut()
 
 
 def test_image_ids_that_the_file_does_not_know_are_named(source):
-    with pytest.raises(FaultsError, match="does not contain 2 of the image ids:\n  77\n  78"):
+    with pytest.raises(
+        FaultsError, match=r"does not contain 2 of the image ids\. Remove them from --image_ids:\n  77\n  78"
+    ):
         source.cut(image_ids=[1, 77, 78])
 
 

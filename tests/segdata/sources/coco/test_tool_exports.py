@@ -83,13 +83,33 @@ def test_brush_masks_are_objects_when_told(brush: Path, tmp_path: Path) -> None:
     assert codes(brush, crowd="object") == []
     report = to_mindrecord(open_dataset(brush), tmp_path / "crowd", num_shards=1)
     assert [str(fault) for fault in report.warnings] == [
-        f"{brush}: the only annotation is a crowd (iscrowd 1), as tools write masks of a brush"
+        f"{brush}: the only annotation is a crowd (iscrowd 1), as tools write brush masks"
     ]
     report = to_mindrecord(open_dataset(brush, crowd="object"), tmp_path / "object", num_shards=1)
     assert report.warnings == ()
     (row,) = read_rows(open_set(tmp_path / "object"))
     assert row["iscrowd"].tolist() == [0]
     assert codes(tmp_path / "crowd") == ["only_crowds"]
+
+
+@pytest.mark.parametrize(
+    ("brushed", "others", "what"),
+    [
+        ({"attributes": {"occluded": False}}, {}, "1 of 2 annotations is a crowd (iscrowd 1) with attributes"),
+        ({"attributes": {}}, {"attributes": {}}, "1 of 2 annotations is a crowd (iscrowd 1) with attributes"),
+        ({}, {"attributes": {"occluded": False}}, None),
+        ({"attributes": {"occluded": False}, "iscrowd": 0}, {}, None),
+        ({"name": "attributes"}, {}, None),
+    ],
+)
+def test_brush_masks_among_polygons_are_named(tmp_path: Path, brushed: Any, others: Any, what: str | None) -> None:
+    path = write(tmp_path, annotation(segmentation=runs(), **{"iscrowd": 1, **brushed}), annotation(id=2, **others))
+    report = to_mindrecord(open_dataset(path), tmp_path / "crowd", num_shards=1)
+    expected = [f"{path}: {what}, as CVAT writes brush masks"] if what else []
+    assert [str(fault) for fault in report.warnings] == expected
+    report = to_mindrecord(open_dataset(path, crowd="object"), tmp_path / "object", num_shards=1)
+    (row,) = read_rows(open_set(tmp_path / "object"))
+    assert (report.warnings, row["iscrowd"].tolist()) == ((), [0, 0])
 
 
 def test_a_subset_writes_crowds_as_objects(brush: Path, tmp_path: Path) -> None:
@@ -106,7 +126,7 @@ def test_the_commands_take_crowd_and_name_it(segdata: Run, brush: Path, tmp_path
     assert (done.exit_code, "with --crowd object" in done.output) == (0, True), done.output
     assert segdata("check", brush, "--strict", "--crowd", "object").exit_code == 0
     done = segdata("to-mindrecord", brush, "--dst_path", tmp_path / "r", "--num_shards", 1)
-    assert "nothing to train on; if each crowd is one object, use --crowd object (1):" in done.output
+    assert "training ignores crowds; if each crowd is one object, use --crowd object (1):" in done.output
     images = ("--annotations", brush, "--images", tmp_path / "images", "--dst_path", tmp_path / "m")
     assert "no mask shows an object: if each crowd is one object" in segdata("coco-to-masks", *images).output
     done = segdata("coco-to-masks", *images, "--overwrite", "--crowd", "object", "--json")
@@ -190,7 +210,7 @@ def test_ids_count_from_zero(tmp_path: Path) -> None:
 
 def test_ids_in_quotes_are_refused_with_what_to_do(tmp_path: Path) -> None:
     path = write(tmp_path, annotation(image_id="1"), images=[{**IMAGE, "id": "1"}])
-    with pytest.raises(FaultsError, match=r"got `str` - at `\$.id`; expected a whole number. Number the images"):
+    with pytest.raises(FaultsError, match=r"got `str` - at `\$.id`; expected an integer. Number the images"):
         open_dataset(path)
     assert "broken_member" in codes(path)
 
@@ -213,11 +233,11 @@ def test_all_forms_of_one_mask_give_the_same_pixels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"segmentation": []}, "has only a box, without a mask; expected a segmentation of polygons or run lengths"),
-        ({"segmentation": None}, "has only a box, without a mask"),
+        ({"segmentation": []}, "has a box but no mask; expected polygons or RLE in 'segmentation'"),
+        ({"segmentation": None}, "has a box but no mask"),
         ({"segmentation": [], "rle": runs()}, "no segmentation, but 'rle'; expected the mask in 'segmentation'"),
         ({"segmentation": None, "mask": runs()}, "no segmentation, but 'mask'; expected the mask in 'segmentation'"),
-        ({"segmentation": {"size": [WIDTH, HEIGHT], "counts": [1200]}}, r"run lengths have size [40, 30]; expected"),
+        ({"segmentation": {"size": [WIDTH, HEIGHT], "counts": [1200]}}, r"RLE has size [40, 30]; expected"),
     ],
 )
 def test_a_mask_that_is_elsewhere_or_nowhere_is_named(tmp_path: Path, changes: Any, sentence: str) -> None:

@@ -70,12 +70,15 @@ def test_a_file_of_the_other_byte_order_is_read(tmp_path: Path) -> None:
     ("variables", "sentence"),
     [
         ({"other": np.ones(3), "more": 1}, "contains no variable GT; found other, more"),
-        ({"GT": np.ones(3)}, "GT is not a 1x1 struct"),
+        ({"GT": np.ones(3)}, "GT is not a 1x1 struct; expected an SBD file"),
         ({"GT": {"a": MASK, "b": MASK}}, "GT has no field mask; found a, b"),
-        ({"GT": {"mask": {"deeper": MASK}}}, "GT.mask is not a full matrix of integers"),
-        ({"GT": {"mask": csc_matrix(MASK.astype(float))}}, "GT.mask is not a full matrix of integers"),
-        ({"GT": {"mask": MASK / 2}}, "GT.mask is not a full matrix of integers"),
-        ({"GT": {"mask": "text"}}, "GT.mask is not a full matrix of integers"),
+        ({"GT": {"mask": {"deeper": MASK}}}, "GT.mask is not a full matrix of integers; expected an SBD file"),
+        (
+            {"GT": {"mask": csc_matrix(MASK.astype(float))}},
+            "GT.mask is not a full matrix of integers; expected an SBD file",
+        ),
+        ({"GT": {"mask": MASK / 2}}, "GT.mask is not a full matrix of integers; expected an SBD file"),
+        ({"GT": {"mask": "text"}}, "GT.mask is not a full matrix of integers; expected an SBD file"),
     ],
 )
 @pytest.mark.parametrize("compressed", [True, False])
@@ -90,7 +93,7 @@ def test_a_struct_array_is_not_taken_for_one_struct(tmp_path: Path) -> None:
     structs = np.zeros((1, 2), [("mask", object)])
     structs["mask"][:] = [[MASK, MASK]]
     savemat(tmp_path / "a.mat", {"GT": structs})
-    assert fault(tmp_path / "a.mat") == "GT is not a 1x1 struct"
+    assert fault(tmp_path / "a.mat") == "GT is not a 1x1 struct; expected an SBD file"
 
 
 @pytest.mark.parametrize("offset", [0, 512])
@@ -103,7 +106,7 @@ def test_hdf5_is_recognized_and_the_cure_named(tmp_path: Path, offset: int) -> N
 @pytest.mark.parametrize("data", [b"", b"x" * 60, b"\x89PNG\r\n\x1a\n" + bytes(300)])
 def test_a_file_of_another_kind_is_said_to_be_one(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.mat").write_bytes(data)
-    assert fault(tmp_path / "a.mat") == f"not a MATLAB v5 file ({len(data)} bytes)"
+    assert fault(tmp_path / "a.mat") == f"is not a MATLAB v5 file ({len(data)} bytes)"
 
 
 @pytest.mark.parametrize("compressed", [True, False])

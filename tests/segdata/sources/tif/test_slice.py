@@ -275,7 +275,7 @@ def test_a_pixel_that_is_no_number_is_named(tmp_path: Path) -> None:
     pages = np.zeros((3, 4, 5), "float32")
     pages[2, 1, 3] = np.nan
     path = write(tmp_path / "a.tif", pages)
-    with pytest.raises(FaultsError, match=r"a.tif, page 2: pixel \(x=3, y=1\) is not a number"):
+    with pytest.raises(FaultsError, match=r"a.tif, page 2: pixel \(x=3, y=1\) is NaN"):
         tif_slice(path, dst_path=tmp_path / "out", depth="8bit", value_range=ValueRange(0, 1))
 
 
@@ -315,7 +315,7 @@ def test_a_value_beyond_the_map_is_named_with_page_and_pixel(tmp_path: Path) -> 
 def test_a_value_that_is_no_class_id_is_named(tmp_path: Path, value: float, dtype: str) -> None:
     images, labels = write(tmp_path / "a.tif", noise((1, 1, 2))), tmp_path / "b.tif"
     write(labels, np.array([[[1, value]]], dtype))
-    found = "is not a number" if np.isnan(value) else rf"has value {value}; expected 0 to 255"
+    found = "is NaN" if np.isnan(value) else rf"has value {value}; expected 0 to 255"
     with pytest.raises(FaultsError, match=rf"page 0: pixel \(x=1, y=0\) {found}"):
         tif_slice(images, labels=labels, dst_path=tmp_path / "out")
 
