@@ -154,9 +154,22 @@ def check_digest(path: Path, info: CheckpointInfo) -> None:
     """Raise `InvalidInputError` unless the checkpoint at `path` is the one that its side file describes."""
     if info.sha256 and file_digest(path) not in info.sha256:
         raise InvalidInputError(
-            f"{path}: is damaged, or {side_file(path).name} is that of another checkpoint; expected the SHA-256 "
-            f"{info.sha256[0]}. Copy both files again, or use another checkpoint, such as a numbered one."
+            f"{path}: does not match {side_file(path).name}: its SHA-256 is not {info.sha256[0]}. Copy both "
+            "files again, or use another checkpoint, such as a numbered one."
         )
+
+
+def check_beside(path: Path) -> None:
+    """Check the weights at `path` against their side file, if they have one: a file from elsewhere has none.
+
+    Raises:
+        InvalidInputError: when the weights are not those that the side file describes.
+    """
+    try:
+        info = read_info(path)
+    except InvalidInputError:
+        return
+    check_digest(path, info)
 
 
 def fill(cell: nn.Cell, parameters: Parameters) -> LoadReport:

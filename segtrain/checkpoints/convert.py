@@ -15,7 +15,14 @@ from segdata.files.ownership import check_target_file
 from segdata.labels.classes import Classes
 from segdata.text import plural
 from segtrain.checkpoints.backbones import TRACKED, Shapes, backbone_shapes, nearest_backbone
-from segtrain.checkpoints.checkpoint import GLOBAL_STEP, TRAINING_STATE, shape_text, write_parameters
+from segtrain.checkpoints.checkpoint import (
+    GLOBAL_STEP,
+    TRAINING_STATE,
+    check_beside,
+    check_digest,
+    shape_text,
+    write_parameters,
+)
 from segtrain.checkpoints.heads import complete, head_names
 from segtrain.checkpoints.info import CheckpointInfo, read_info, side_file
 from segtrain.checkpoints.naming import (
@@ -87,7 +94,8 @@ def convert_checkpoint(
         overwrite: replace `target` if it exists.
 
     Raises:
-        InvalidInputError: when `source` cannot be read, is `target`, or its names follow no known scheme.
+        InvalidInputError: when `source` cannot be read, is `target`, does not match its side file, or its names follow
+            no known scheme.
         OptionError: when `classes` are given for a file whose head is not kept, or that has them beside it.
         FaultsError: naming the parameters that are missing, unexpected or have another shape.
         TargetExistsError: when `target` exists and `overwrite` is false.
@@ -95,6 +103,7 @@ def convert_checkpoint(
     if target.suffix != ".ckpt":
         raise InvalidInputError(f"{target}: not a checkpoint name; expected one that ends in .ckpt")
     check_target_file(target, overwrite=overwrite, inputs=[source])
+    check_beside(source)
     weights = averaged(read_weights(source))
     naming, prefix = _recognize(source, weights)
     names = {naming.rename(name.removeprefix(prefix)): name for name in weights if name.startswith(prefix)}
@@ -179,7 +188,19 @@ def _write(source: Path, target: Path, values: Weights, info: CheckpointInfo | N
     target.parent.mkdir(parents=True, exist_ok=True)
     if info:
         check_target_file(side_file(target), overwrite=overwrite)
+    stale = not info and _is_described(target)
     write_parameters(target, {name: ms.Tensor(value) for name, value in values.items()}, info)
+    if stale:
+        side_file(target).unlink()
+
+
+def _is_described(path: Path) -> bool:
+    """Return whether the checkpoint at `path` exists and has a side file that belongs to it."""
+    try:
+        check_digest(path, read_info(path))
+    except InvalidInputError:
+        return False
+    return True
 
 
 def _by_kind(names: set[str], prefix: str) -> dict[str, int]:

@@ -9,8 +9,7 @@ from mindspore import nn
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.text import plural
 from segtrain.checkpoints.backbones import Shapes, nearest_backbone
-from segtrain.checkpoints.checkpoint import LoadReport, check_digest, fill
-from segtrain.checkpoints.info import read_info
+from segtrain.checkpoints.checkpoint import LoadReport, check_beside, fill
 from segtrain.checkpoints.naming import BACKBONE, OWN, averaged, backbone_prefix, recognize
 from segtrain.checkpoints.weights import Parameters, read_parameters
 
@@ -27,13 +26,7 @@ def load_pretrained(network: nn.Cell, path: Path) -> LoadReport:
             comes from another program and must be converted first, or it is damaged.
         FaultsError: naming the parameters that keep the file from having the complete backbone.
     """
-    try:
-        beside = read_info(path)
-    except InvalidInputError:
-        # A file from elsewhere has no side file.
-        beside = None
-    if beside:
-        check_digest(path, beside)
+    check_beside(path)
     parameters = averaged(read_parameters(path))
     naming = recognize(parameters)
     if naming not in (OWN, None):

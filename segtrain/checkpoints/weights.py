@@ -46,8 +46,18 @@ def read_parameters(path: Path) -> Parameters:
     try:
         found = ms.load_checkpoint(str(path))
     except (ValueError, RuntimeError, TypeError, OSError) as error:
+        _raise_interrupt(error)
         raise _damaged(path, "MindSpore checkpoint") from error
     return {name: value for name, value in found.items() if isinstance(value, ms.Parameter)}
+
+
+def _raise_interrupt(error: BaseException) -> None:
+    """Raise the interrupt that MindSpore made this error of: it takes every exception for a damaged file."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, KeyboardInterrupt):
+            raise cause
+        cause = cause.__cause__
 
 
 def read_weights(path: Path) -> Weights:
@@ -75,7 +85,7 @@ def _check_size(path: Path) -> None:
     if not path.is_file():
         raise InvalidInputError(f"{path}: no such checkpoint")
     if path.stat().st_size > _MAX_BYTES:
-        raise InvalidInputError(f"{path}: larger than 2 GiB; expected less, as for every network segtrain has")
+        raise InvalidInputError(f"{path}: is larger than 2 GiB; no network of segtrain needs that much")
 
 
 def _check_tensors(path: Path) -> None:
@@ -164,7 +174,7 @@ def _check_unpacked_size(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > _MAX_BYTES:
                 raise InvalidInputError(
-                    f"{path}: larger than 2 GiB when unpacked; expected less, as for every network segtrain has"
+                    f"{path}: is larger than 2 GiB when unpacked; no network of segtrain needs that much"
                 )
 
 

@@ -21,6 +21,7 @@ from segdata.console.render import emit, progress_bar, table
 from segdata.errors import InvalidInputError
 from segdata.lists.folds import Order
 from segtrain.cli.options import TEST_TIME_AUGMENTATION, options_of, resume_hint, with_settings
+from segtrain.cli.scores import titled
 from segtrain.config.recipes import override, recipe, recipe_names
 
 if TYPE_CHECKING:
@@ -116,10 +117,10 @@ def cross_validate_command(
 
 def _text(report: CrossValidationReport) -> str:
     rows = [
-        (name, f"{spread.mean:.4f}", "-" if spread.deviation is None else f"{spread.deviation:.4f}")
-        for name, spread in report.scores.items()
+        (title, f"{spread.mean:{form}}", "-" if spread.deviation is None else f"{spread.deviation:{form}}")
+        for title, spread, form in titled(report.scores)
     ]
-    run = ", ".join(map(str, report.folds))
+    run = f"fold{'s' if len(report.folds) != 1 else ''} {', '.join(map(str, report.folds))}"
     return "\n".join(
-        [f"{report.split}; evaluated: {run}", "", table([("score", "mean", "deviation"), *rows], right=(1, 2))]
+        [f"{report.split}; evaluated {run}", "", table([("score", "mean", "deviation"), *rows], right=(1, 2))]
     )

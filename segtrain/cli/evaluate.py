@@ -16,6 +16,7 @@ from segdata.files.publishing import write_file
 from segdata.text import plural
 from segtrain.cli.instances import instance_scores, trained_on, written_files
 from segtrain.cli.options import INFERENCE, NameChoice, once, options_of, with_settings
+from segtrain.cli.scores import titled
 from segtrain.config.config import Model
 
 if TYPE_CHECKING:
@@ -149,10 +150,7 @@ def _eval_text(report: EvalReport, plot: Path | None) -> str:
             "",
             _score_table(report.scores),
             "",
-            f"mIoU            {report.scores.mean_iou:.2%}",
-            f"pixel accuracy  {report.scores.pixel_accuracy:.2%}",
-            *([] if report.scores.loss is None else [f"loss            {report.scores.loss:.4f}"]),
-            *_cell_lines(report.scores),
+            *(f"{title:<16}{value:{form}}" for title, value, form in titled(report.scores.numbers)),
             *written_files({"plot": plot, "page": report.html, "images": report.per_image}),
         ]
     )
@@ -162,19 +160,6 @@ def _fit(settings: EvalSettings) -> str:
     if settings.fit == "tiles":
         return f"in tiles of {settings.crop_size} that overlap by {settings.overlap}"
     return f"of {settings.crop_size}"
-
-
-def _cell_lines(scores: SegmentationReport) -> list[str]:
-    lines = [] if scores.soft_dice is None else [f"soft dice       {scores.soft_dice:.2%}"]
-    if found := scores.membranes:
-        lines += [
-            f"membrane dice   {found.dice:.2%}",
-            f"membrane IoU    {found.iou:.2%}",
-            f"pixel error     {found.pixel_error:.4f}",
-        ]
-        if found.rand is not None and found.information is not None:
-            lines += [f"cells, Rand     {found.rand:.4f}", f"information     {found.information:.4f}"]
-    return lines
 
 
 def _score_table(scores: SegmentationReport) -> str:

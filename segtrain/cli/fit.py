@@ -68,7 +68,7 @@ _SETTINGS = (
     ),
     click.option("--loss_scale", metavar="FLOAT|dynamic", help="Loss scale, fixed or dynamic"),
     click.option("--device_target", type=click.Choice(get_args(DeviceTarget)), help="Device to run the network on"),
-    click.option("--workers", type=int, help="Parallel image workers [default: all processors]"),
+    click.option("--workers", type=int, help="Parallel image workers [default: all CPU cores]"),
 )
 
 

@@ -22,9 +22,11 @@ def _thresholds(
     _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, float] | None:
     """Return the probability by class; a class name may have colons. None if no threshold was given."""
-    found = {}
+    found: dict[str, float] = {}
     for value in values:
         name, _, share = value.rpartition(":")
+        if name in found:
+            raise click.BadParameter(f"{value}: {name} already has one; expected each class at most once")
         try:
             found[name] = float(share)
         except ValueError as error:

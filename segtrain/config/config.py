@@ -56,7 +56,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         early_stopping_by: what has to get better. score: mIoU, or mask AP; eval_loss: the loss on the evaluation set.
         device_target: device to run the network on.
         seed: seed for weights, data order, augmentation and dropout.
-        workers: number of parallel image workers, at most one per processor; None: one per processor.
+        workers: number of parallel image workers, at most one per CPU core; None: one per core.
     """
 
     SWITCHES: ClassVar[dict[str, tuple[str, ...]]] = {"early_stopping": ("early_stopping_by",)}
@@ -87,7 +87,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         check_switches(self, self.SWITCHES)
         if isinstance(self.model, UNet) and self.model.low_memory and self.device_target != "CPU":
             raise InvalidInputError(
-                f"low_memory has no effect on {self.device_target}: it is about buffers of convolutions on a CPU. "
+                f"low_memory has no effect on {self.device_target}: it concerns convolution buffers on a CPU. "
                 "Leave it out, or use --device_target CPU."
             )
 

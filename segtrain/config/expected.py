@@ -46,7 +46,7 @@ def _words(kind: Type) -> str:
         return f"list of {len(kind.item_types)} values: {_words(kind.item_types[0])}"
     if isinstance(kind, UnionType):
         return "; or ".join(_words(each) for each in kind.types)
-    plain = {BoolType: "true or false", StrType: "text", NoneType: "null"}
+    plain = {BoolType: "true or false", StrType: "string", NoneType: "null"}
     return plain[type(kind)]
 
 

@@ -52,7 +52,7 @@ def differences(name: str, config: Config, devices: int) -> tuple[str, ...]:
     if before != now and config.schedule.base_lr == settings.schedule.base_lr:
         found.append(
             f"recipe {name} was published with {plural(published.devices, 'device')} and {before} images per step; "
-            f"this training has {plural(devices, 'device')} and {now}, so the learning rate does not fit. Try "
+            f"this run has {plural(devices, 'device')} and {now}, so the learning rate does not fit. Try "
             f"--base_lr {settings.schedule.base_lr * now / before:.2g}, in proportion to the images per step."
         )
     return tuple(found)

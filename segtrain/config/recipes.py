@@ -57,7 +57,9 @@ def recipe_text(name: str) -> str:
         InvalidInputError: when there is no such recipe. The message suggests similar names.
     """
     if name not in recipe_names():
-        raise InvalidInputError(f"unknown recipe {name!r}; {suggest(name, recipe_names())}")
+        raise InvalidInputError(
+            f"unknown recipe {name!r}; {suggest(name, recipe_names())}. segtrain recipes lists all."
+        )
     return (_RECIPES / f"{name}.yaml").read_text("utf-8")
 
 

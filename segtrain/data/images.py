@@ -85,7 +85,7 @@ def image_paths(images: Path, data_root: Path | None = None, *, recursive: bool 
     if images.is_file():
         return _by_stem(images, [images])
     if not images.is_dir():
-        raise InvalidInputError(f"{images}: no such file or directory")
+        raise InvalidInputError(f"{images}: does not exist")
     folders = _folders(images) if recursive else [images]
     by_folder = {folder: names_by_stem(folder, IMAGE_SUFFIXES) for folder in folders}
     found = [folder / name for folder, stems in by_folder.items() for names in stems.values() for name in names]

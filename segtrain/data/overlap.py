@@ -17,7 +17,7 @@ def shared_images(training: RecordSet, evaluation: RecordSet) -> tuple[str, ...]
         return ()
     images, more = plural(evaluation.manifest.rows, "image"), ", …" if len(shared) > NAMED else ""
     return (
-        f"{len(shared)} of {images} of the evaluation set have the names of images in the training set: "
+        f"{len(shared)} of {images} of the evaluation set have the same names as images in the training set: "
         f"{', '.join(shared[:NAMED])}{more}. If they are the same images, scores will be too high; "
         "segdata check --against --hash compares their contents.",
     )

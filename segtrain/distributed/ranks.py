@@ -138,7 +138,8 @@ def join() -> None:
     except RuntimeError as error:
         reason = str(error).strip().split("\n")[0]
         raise SegDataError(
-            f"the processes of this run could not all connect, or one of them ended early: {reason}"
+            f"the processes of this run could not all connect, or one of them ended early: {reason.rstrip('.')}. See "
+            "the messages of each process, which msrun writes to --log_dir."
         ) from error
 
 

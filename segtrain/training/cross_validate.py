@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -152,15 +152,10 @@ def _naming(data_lst: Path) -> Iterator[None]:
 
 
 def _spreads(reports: Sequence[EvalReport]) -> dict[str, Spread]:
-    found = [_numbers(report) for report in reports]
-    return {
-        name: Spread(mean(values), stdev(values) if len(values) > 1 else None)
-        for name in found[0]
-        if (values := [numbers[name] for numbers in found if name in numbers])
-    }
-
-
-def _numbers(report: EvalReport) -> dict[str, float]:
-    membranes = asdict(report.scores.membranes) if report.scores.membranes else {}
-    named = {f"membrane_{name}": value for name, value in membranes.items() if value is not None}
-    return {**report.scores.metrics, **named}
+    found = [report.scores.numbers for report in reports]
+    spreads = {}
+    # A fold without cells has fewer scores than the others.
+    for name in dict.fromkeys(name for numbers in found for name in numbers):
+        values = [numbers[name] for numbers in found if name in numbers]
+        spreads[name] = Spread(mean(values), stdev(values) if len(values) > 1 else None)
+    return spreads

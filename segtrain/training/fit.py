@@ -120,7 +120,7 @@ def train(
         # Only a processor can be shared with a trial: this process keeps the memory of a device.
         alone = run.ranks.size == 1 and run.config.device_target == "CPU"
         cure = partial(tried, data_file=data_file, progress=progress) if alone else untried
-        with enough_memory(run.config, "a step", cure):
+        with enough_memory(run.config, "a training step", cure):
             step, loss = _train_epochs(run, log, clock)
         return FitReport(
             path=str(train_dir),

@@ -46,7 +46,7 @@ def enough_memory(config: Config, what: str, cure: Callable[[Config], str]) -> I
         if isinstance(error, RuntimeError) and not _SHORT.search(str(error)):
             raise
         raise SegDataError(
-            f"there is not enough memory for {what} with {_batch(config)}. {cure(config)} The last "
+            f"not enough memory for {what} with {_batch(config)}. {cure(config)} The last "
             "checkpoint, if there is one, was kept."
         ) from error
 

@@ -1,4 +1,4 @@
-"""Settings that must be the same when a training is resumed: all that decided the steps which are done."""
+"""Settings that must be the same when a run is resumed: all that decided the steps which are done."""
 
 from __future__ import annotations
 
@@ -49,12 +49,15 @@ def check_same_training(
     if found.devices != info.devices:
         raise InvalidInputError(
             f"{where}: was trained on {plural(found.devices, 'device')}, so it cannot resume on {info.devices}; "
-            "expected the same number"
+            f"expected the same number. Start it on {plural(found.devices, 'device')}, or choose another --train_dir."
         )
     for what in ("rows", "class_names", "inputs"):
         before, now = getattr(found, what), getattr(info, what)
         if before != now:
-            raise InvalidInputError(f"{where}: was trained on a different record set ({what}: {before}, not {now})")
+            raise InvalidInputError(
+                f"{where}: was trained on a different record set ({what}: {before}, not {now}). Resume with the "
+                "record set of the run, or choose another --train_dir."
+            )
     if found.config.train_epochs != config.train_epochs:
         _check_epochs(last, found, config, rates)
 
@@ -71,7 +74,7 @@ def _check_epochs(last: Path, found: CheckpointInfo, config: Config, rates: npt.
     if not np.array_equal(earlier[: found.step], rates[: found.step]):
         raise InvalidInputError(
             f"{last.parent}: was trained with {_EPOCHS} = {before}, not {now}. With the schedule "
-            f"{config.schedule.name}, all learning rates depend on the number of epochs, also those of the steps that "
-            f"are done. To train longer, start another run from this one: --ckpt_pre_trained {last} and another "
-            "--train_dir. Only with the schedules constant and exp can a run be extended."
+            f"{config.schedule.name}, all learning rates depend on the number of epochs, even those of the steps "
+            f"already done. To train longer, start another run from this one: --ckpt_pre_trained {last} and another "
+            "--train_dir. Only runs with the schedules constant and exp can be extended."
         )

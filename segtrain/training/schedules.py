@@ -39,7 +39,8 @@ def learning_rates(schedule: Schedule, total_steps: int) -> npt.NDArray[np.float
     if not warmup_steps < total_steps:
         raise InvalidInputError(
             f"warmup_steps = {warmup_steps}: expected 0 to {total_steps - 1}, fewer than the total of "
-            f"{plural(total_steps, 'training step')}"
+            f"{plural(total_steps, 'training step')}. Lower it, for example with --set warmup_steps=0, or train "
+            "for more epochs (--train_epochs)."
         )
     warmup = start + (1 - start) * np.arange(1, warmup_steps + 1) / max(warmup_steps, 1)
     factors = np.concatenate([warmup, _decay(schedule, np.arange(total_steps - warmup_steps))])

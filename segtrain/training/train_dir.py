@@ -130,8 +130,8 @@ class TrainDir:
         known = {path.name for path in own}
         if foreign := [name for name in names if wanted.fullmatch(name) and name not in known]:
             raise TargetExistsError(
-                f"{self.path}: contains files that this training would replace, and no training run wrote them as they "
-                f"are now:\n{name_first(foreign)}\nMove them away or choose another directory.",
+                f"{self.path}: contains files that this run would replace, and no training run wrote them as they are "
+                f"now:\n{name_first(foreign)}\nMove them away or choose another directory.",
                 replaceable=False,
             )
 
@@ -240,7 +240,7 @@ class TrainDir:
         known = self.own.owned()
         if foreign := [each.name for each in (path, side_file(path)) if each.exists() and each not in known]:
             raise SegDataError(
-                f"{self.path}: contains files that this training would replace and did not write:\n"
+                f"{self.path}: contains files that this run would replace and did not write:\n"
                 f"{name_first(foreign)}\n{LAST} is complete. Move them away and resume."
             )
         with self.own.writing(path, side_file(path)):

@@ -70,8 +70,9 @@ def check_instance_set(manifest: Manifest) -> None:
     """Raise `InvalidInputError` when a record set is for another task."""
     if manifest.task != "instance":
         raise InvalidInputError(
-            f"record set {manifest.name}: is for semantic segmentation; expected instance segmentation. Write one from "
-            "a COCO JSON with segdata to-mindrecord, or use another network than mask_rcnn."
+            f"record set {manifest.name}: is for semantic segmentation; expected instance segmentation. Use a "
+            "recipe or checkpoint of another network than mask_rcnn, or write a set from a COCO JSON with segdata "
+            "to-mindrecord."
         )
 
 

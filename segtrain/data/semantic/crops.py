@@ -69,8 +69,8 @@ def ignore_label_of(manifest: Manifest) -> int:
     """
     if manifest.task != "semantic" or manifest.ignore_label is None:
         raise InvalidInputError(
-            f"record set {manifest.name}: is for instance segmentation; expected semantic segmentation. Write one from "
-            "a list file with segdata to-mindrecord, or use mask_rcnn."
+            f"record set {manifest.name}: is for instance segmentation; expected semantic segmentation. Use a "
+            "recipe or checkpoint of mask_rcnn, or write a set from a list file with segdata to-mindrecord."
         )
     return manifest.ignore_label
 

@@ -166,7 +166,8 @@ def read_ground_truth(annotations: Path, records: RecordSet) -> Truth:
     if lacking or len(rows) < len(wanted):
         what = f"class {lacking[0]!r}" if lacking else f"{len(wanted) - len(rows)} of {len(wanted)} images"
         raise InvalidInputError(
-            f"{annotations}: lacks {what} of record set {records.manifest.name}; expected the file it was made from"
+            f"{annotations}: does not contain {what} of record set {records.manifest.name}; expected the JSON that the "
+            "set was made from"
         )
     truth = _empty_truth(records.manifest.classes)
     known = {info.original_id for info in records.manifest.classes}

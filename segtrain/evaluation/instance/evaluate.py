@@ -121,12 +121,14 @@ def evaluate_instances(
         InvalidInputError: when checkpoint and data do not match, or naming the first invalid image.
         TargetExistsError: when a file to write already exists.
     """
-    files = ResultFiles(html, per_image, overwrite)
-    files.check(current(), ckpt_path, annotations)
     if isinstance(data, SampleList):
         raise OptionError(f"{data.data_lst}: a list file has no instances; expected a record set for {ckpt_path}")
     settings.check_only(["batch_size"], read_info(ckpt_path).config.model.name)
     detector, info, loaded = load_detector(ckpt_path, device_target)
+    # The processes of a run connect when the network is loaded; before, each seems to be alone.
+    ranks = current()
+    files = ResultFiles(html, per_image, overwrite)
+    files.check(ranks, ckpt_path, annotations)
     check_expected(ckpt_path, info.config, expected or {})
     records = open_set(data)
     check_instance_set(records.manifest)
@@ -143,7 +145,7 @@ def evaluate_instances(
         annotations=annotations,
         results=results,
         overwrite=overwrite,
-        ranks=current(),
+        ranks=ranks,
         progress=progress,
     )
     trained_on = records.manifest.inputs == info.inputs

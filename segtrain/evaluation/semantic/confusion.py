@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import cv2
@@ -68,6 +68,13 @@ class SegmentationReport:
         optional = {"soft_dice": self.soft_dice, "eval_loss": self.loss}
         given = {name: value for name, value in optional.items() if value is not None}
         return {"miou": self.mean_iou, "pixel_accuracy": self.pixel_accuracy, **given}
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """All scores of the complete set that are known, by name."""
+        membranes = asdict(self.membranes) if self.membranes else {}
+        named = {f"membrane_{name}": value for name, value in membranes.items() if value is not None}
+        return {**self.metrics, **named}
 
 
 class ConfusionMatrix:

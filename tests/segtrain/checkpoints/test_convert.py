@@ -17,9 +17,10 @@ from tiny_networks import deeplab
 from torch_resnet import GOLDEN, LAYERS, image, numbered, seeded, shapes
 
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
-from segtrain.checkpoints.checkpoint import load_network
+from segtrain.checkpoints.checkpoint import load_network, write_parameters
 from segtrain.checkpoints.convert import convert_checkpoint
 from segtrain.checkpoints.info import side_file
+from segtrain.checkpoints.naming import Goal
 from segtrain.checkpoints.pretrained import load_pretrained
 from segtrain.checkpoints.weights import read_parameters
 from segtrain.config.networks import DeepLab
@@ -310,6 +311,29 @@ def test_a_model_without_the_optimizers_state_is_evaluated_like_the_checkpoint_i
     assert replace(same_info, sha256=()) == replace(info, sha256=())
     for one, other in zip(before.get_parameters(), after.get_parameters(), strict=True):
         assert np.array_equal(one.asnumpy(), other.asnumpy()), one.name
+
+
+@pytest.mark.parametrize("to", ["backbone", "model"])
+def test_a_checkpoint_with_the_side_file_of_another_is_refused(trained: Trained, tmp_path: Path, to: Goal) -> None:
+    shutil.copy(trained.directory / "best.json", tmp_path / "a.json")
+    # Another checkpoint of the same network, which loads into it.
+    values = {name: ms.Tensor(value + 1) for name, value in _read(trained.directory / "best.ckpt").items()}
+    write_parameters(tmp_path / "a.ckpt", values, None)
+    with pytest.raises(InvalidInputError, match=r"a\.ckpt: does not match a\.json"):
+        convert_checkpoint(tmp_path / "a.ckpt", tmp_path / "b.ckpt", to=to)
+    assert not (tmp_path / "b.ckpt").exists()
+
+
+def test_a_backbone_in_place_of_a_model_leaves_no_side_file_of_it(trained: Trained, tmp_path: Path) -> None:
+    convert_checkpoint(trained.directory / "best.ckpt", tmp_path / "b.ckpt", to="model")
+    assert (tmp_path / "b.json").exists()
+    convert_checkpoint(trained.directory / "best.ckpt", tmp_path / "b.ckpt", overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["b.ckpt"]
+    network = deeplab("DeepLabV3plus_s8", num_classes=3, backbone="resnet18", atrous_rates=(2,))
+    assert len(load_pretrained(network, tmp_path / "b.ckpt").loaded) == 100
+    (tmp_path / "b.json").write_text("{}")
+    convert_checkpoint(trained.directory / "best.ckpt", tmp_path / "b.ckpt", overwrite=True)
+    assert (tmp_path / "b.json").read_text() == "{}"
 
 
 def test_a_training_starts_from_a_converted_backbone_and_says_what_is_new(

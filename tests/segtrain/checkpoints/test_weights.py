@@ -14,6 +14,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from mindspore.train import serialization
 from mindspore.train.checkpoint_pb2 import Checkpoint
 from safetensors.numpy import save_file
 
@@ -127,7 +128,21 @@ def test_missing_and_enormous_files_are_refused(tmp_path: Path, reader: Callable
         reader(tmp_path / "a.ckpt")
     with (tmp_path / "a.ckpt").open("wb") as file:
         file.truncate(1 << 42)
-    with pytest.raises(InvalidInputError, match=r"a\.ckpt: larger than 2 GiB"):
+    with pytest.raises(InvalidInputError, match=r"a\.ckpt: is larger than 2 GiB"):
+        reader(tmp_path / "a.ckpt")
+
+
+@pytest.mark.parametrize("reader", [read_parameters, read_weights])
+def test_an_interrupt_is_not_taken_for_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: Callable[[Path], object]
+) -> None:
+    def interrupted(*_args: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    _save(tmp_path / "a.ckpt")
+    # A function within MindSpore's loop over the tensors of a file.
+    monkeypatch.setattr(serialization, "Parameter", interrupted)
+    with pytest.raises(KeyboardInterrupt):
         reader(tmp_path / "a.ckpt")
 
 

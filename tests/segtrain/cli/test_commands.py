@@ -241,11 +241,19 @@ def test_bad_eval_calls_end_with_a_sentence_and_a_status(
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("value", ["bird", "bird:", "bird:high"])
-def test_a_threshold_is_a_class_and_a_number(segtrain: Run, tmp_path: Path, value: str) -> None:
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (["bird"], "bird: expected CLASS:P, such as cell:0.3"),
+        (["bird:"], "bird:: expected CLASS:P, such as cell:0.3"),
+        (["bird:high"], "bird:high: expected CLASS:P, such as cell:0.3"),
+        (["bird:0.3", "bicycle:0.3", "bird:0.5"], "bird:0.5: bird already has one; expected each class at most once"),
+    ],
+)
+def test_a_threshold_is_a_class_and_a_number(segtrain: Run, tmp_path: Path, values: list[str], words: str) -> None:
     (tmp_path / "run.ckpt").touch()
+    thresholds = [part for value in values for part in ("--threshold", value)]
     result = segtrain(
-        "predict", "--images", tmp_path, "--ckpt_path", tmp_path / "run.ckpt", "--out", tmp_path / "out",
-        "--threshold", value,
-    )  # fmt: skip
-    assert (result.exit_code, "expected CLASS:P, such as cell:0.3" in result.output) == (2, True), result.output
+        "predict", "--images", tmp_path, "--ckpt_path", tmp_path / "run.ckpt", "--out", tmp_path / "out", *thresholds
+    )
+    assert (result.exit_code, words in result.output) == (2, True), result.output

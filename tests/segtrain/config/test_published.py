@@ -10,9 +10,7 @@ from segtrain.config.published import PUBLISHED, differences
 from segtrain.config.recipes import override, recipe, recipe_names, recipe_text
 
 START = "was published with weights to start from: an ImageNet ResNet-101. Without --ckpt_pre_trained"
-RATE = (
-    "with 8 devices and 256 images per step; this training has 1 device and 32, so the learning rate does not fit. Try"
-)
+RATE = "with 8 devices and 256 images per step; this run has 1 device and 32, so the learning rate does not fit. Try"
 
 
 def test_every_entry_says_what_its_recipe_says() -> None:

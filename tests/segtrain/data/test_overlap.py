@@ -26,6 +26,8 @@ def test_images_of_the_same_names_are_counted_and_named(make_set: Callable[..., 
     train, val = make_set(rows(3, 1), name="train"), make_set(rows(12, 2), name="val")
     (sentence,) = shared_images(open_set(train), open_set(val))
     named = "0.bmp.png, 1.bmp.png, 2.bmp.png. If"
-    assert f"3 of 12 images of the evaluation set have the names of images in the training set: {named}" in sentence
+    assert (
+        f"3 of 12 images of the evaluation set have the same names as images in the training set: {named}" in sentence
+    )
     (sentence,) = shared_images(open_set(val), open_set(make_set(rows(11, 3), name="other")))
     assert "11 of 11 images" in sentence and "9.bmp.png, …. If" in sentence

@@ -15,8 +15,10 @@ from mindspore import Tensor, nn
 
 from segdata.errors import InvalidInputError, OptionError, SegDataError, TargetExistsError
 from segtrain.checkpoints.checkpoint import load_network
+from segtrain.cli.export import _text as export_text
+from segtrain.config.config import FileFormat
 from segtrain.exporting import export as exporting
-from segtrain.exporting.export import export
+from segtrain.exporting.export import ExportInfo, ExportReport, export
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Trained
@@ -81,8 +83,30 @@ def test_onnx_without_onnxruntime_is_written_and_said_not_to_be_compared(
     checkpoint = quick_run.directory / "best.ckpt"
     result = segtrain("export", "--ckpt_path", checkpoint, "--format", "onnx", "--out", tmp_path / "net.onnx")
     assert result.exit_code == 0, result.output
-    assert "images 1 x 3 x 66 x 66, logits 1 x 4 x 66 x 66; logits were not compared" in result.stdout
+    compared = "logits not compared: this needs onnxruntime, which is not installed"
+    assert f"images 1 x 3 x 66 x 66, logits 1 x 4 x 66 x 66; {compared}" in result.stdout
     assert (tmp_path / "net.onnx").stat().st_size > _weights(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("file_format", "difference", "words"),
+    [
+        ("mindir", 1e-6, "when loaded back, logits differ by at most 1e-06 (the largest is 3)"),
+        ("onnx", 1e-6, "when loaded back, logits differ by at most 1e-06 (the largest is 3)"),
+        ("onnx", None, "logits not compared: this needs onnxruntime, which is not installed"),
+        ("air", None, "logits not compared: AIR cannot be loaded back"),
+    ],
+)
+def test_every_format_has_a_text(file_format: FileFormat, difference: float | None, words: str) -> None:
+    three = (1.0, 1.0, 1.0)
+    info = ExportInfo(
+        model="unet", class_names=("a", "b"), input_shape=(1, 3, 66, 66), output_shape=(1, 2, 66, 66),
+        image_mean=three, image_std=three, image_fit="tiles",
+    )  # fmt: skip
+    report = ExportReport(
+        path="net", side_file="net.json", file_format=file_format, info=info, bytes=10, difference=difference, largest=3
+    )
+    assert export_text(report).endswith(f"images 1 x 3 x 66 x 66, logits 1 x 2 x 66 x 66; {words}")
 
 
 def test_a_file_that_gives_other_logits_is_not_published(

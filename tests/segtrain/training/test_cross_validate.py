@@ -66,7 +66,12 @@ def test_one_fold_alone_has_no_deviation_and_is_gone_on_with(segtrain: Run, slic
     arguments = _arguments(slices, tmp_path / "folds", "--folds", 2, "--fold", 1)
     result = segtrain(*arguments)
     assert result.exit_code == 0, result.output
-    assert "2 folds, blocks; evaluated: 1" in result.stdout
+    assert "2 folds, blocks; evaluated fold 1\n" in result.stdout
+    val = tmp_path / "folds" / "fold_1" / "val_lst.txt"
+    evaluated = segtrain("eval", "--data_root", slices, "--data_lst", val, "--ckpt_path", tmp_path / "folds" / "fold_1")
+    # Names, values and order are those that eval prints for the only fold.
+    printed = [line.rsplit(maxsplit=2)[:2] for line in result.stdout.split("\n\n")[1].splitlines()[1:]]
+    assert printed == [line.rsplit(maxsplit=1) for line in evaluated.stdout.split("\n\n")[2].splitlines()]
     assert [path.name for path in (tmp_path / "folds").iterdir()] == ["fold_1"]
     again = segtrain(*arguments)
     assert again.exit_code == 1

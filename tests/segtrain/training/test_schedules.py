@@ -70,7 +70,8 @@ def test_no_decay_ever_rises(kind: type[Schedule]) -> None:
 
 @pytest.mark.parametrize("warmup_steps", [10, 11])
 def test_a_step_must_be_left_after_the_warmup(warmup_steps: int) -> None:
-    with pytest.raises(SegDataError, match=f"warmup_steps = {warmup_steps}: expected 0 to 9"):
+    cure = r"fewer than the total of 10 training steps\. Lower it, for example with --set warmup_steps=0, or train"
+    with pytest.raises(SegDataError, match=f"warmup_steps = {warmup_steps}: expected 0 to 9, {cure}"):
         learning_rates(Cosine(base_lr=0.1, warmup_steps=warmup_steps), 10)
 
 

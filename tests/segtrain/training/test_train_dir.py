@@ -74,7 +74,7 @@ def test_files_of_somebody_else_are_named_and_kept(tmp_path: Path, name: str, li
         with pytest.raises(TargetExistsError) as refused:
             check_free(directory, overwrite=overwrite)
         assert str(refused.value) == (
-            f"{tmp_path}: contains files that this training would replace, and no training run wrote them as they are "
+            f"{tmp_path}: contains files that this run would replace, and no training run wrote them as they are "
             f"now:\n  {name}\nMove them away or choose another directory."
         )
         assert not refused.value.replaceable

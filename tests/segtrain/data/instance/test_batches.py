@@ -190,7 +190,7 @@ def test_a_label_of_no_class_is_named(coco: RecordSet) -> None:
     [
         ({"data": b"no image"}, "not a readable image"),
         ({"width": 61}, "the image is 60 x 40 pixels, but its row says 61 x 40; expected the same size"),
-        ({"masks": b"\x91\xc4\x011"}, "run lengths cover"),
+        ({"masks": b"\x91\xc4\x011"}, "RLE covers"),
         (
             {"boxes": np.array([[5, 5, 5, 9]], np.float32)},
             r"an instance has box \[5.0, 5.0, 5.0, 9.0\]; expected x1 < x2",

@@ -106,7 +106,7 @@ def test_an_index_that_lacks_a_row_is_a_sentence(make_set: Callable[..., Path], 
     with sqlite3.connect(index) as connection:
         connection.execute("DELETE FROM INDEXES WHERE ROW_ID = 1")
     connection.close()
-    with pytest.raises(InvalidInputError, match=r"the shard has 4 rows, but in its index row 2 follows where row 1"):
+    with pytest.raises(InvalidInputError, match=r"the index has row 2 in place of row 1; expected the 4 rows"):
         _epoch(path, small)
 
 

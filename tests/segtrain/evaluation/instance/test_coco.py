@@ -178,8 +178,8 @@ def test_a_detection_of_nothing_in_the_ground_truth_is_refused(coco: RecordSet, 
 @pytest.mark.parametrize(
     ("member", "change", "problem"),
     [
-        ("images", lambda images: images[2:], "lacks 2 of 9 images of record set set"),
-        ("categories", lambda categories: categories[1:], "lacks class .* of record set set"),
+        ("images", lambda images: images[2:], "does not contain 2 of 9 images of record set set"),
+        ("categories", lambda categories: categories[1:], "does not contain class .* of record set set"),
         ("images", lambda images: [{**image, "height": None} for image in images], "has no height and width"),
     ],
 )

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -12,14 +13,18 @@ import numpy.typing as npt
 import pytest
 from drawn_instances import miniature, nothing, oracle
 
-from segdata.errors import InvalidInputError, TargetExistsError
+from segdata.errors import InvalidInputError, OptionError, TargetExistsError
 from segdata.records.reader import RecordSet
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.recipes import override, recipe
-from segtrain.distributed.ranks import Ranks
+from segtrain.distributed.ranks import ALONE, Ranks
+from segtrain.evaluation.instance import evaluate as instance_evaluate
 from segtrain.evaluation.instance.coco import ground_truth, score_results
-from segtrain.evaluation.instance.evaluate import detect_all, score_detector, truth_and_results
+from segtrain.evaluation.instance.evaluate import detect_all, evaluate_instances, score_detector, truth_and_results
 from segtrain.inference.instance.detections import RawDetections
+
+if TYPE_CHECKING:
+    from tests.segtrain.conftest import Trained
 
 SETTINGS = MaskRcnn(image_height=96, image_width=160, max_detections=12)
 CONFIG = override(recipe("deeplabv3plus_cpu"), {"batch_size": 3, "workers": 2})
@@ -140,3 +145,13 @@ def test_a_diverged_network_is_an_error_and_writes_nothing(coco: RecordSet, tmp_
     with pytest.raises(InvalidInputError, match="detections are not finite"):
         truth_and_results(detect, coco, CONFIG, SETTINGS, results=tmp_path / "results.json")
     assert not (tmp_path / "results.json").exists()
+
+
+def test_processes_that_connect_when_the_network_is_loaded_write_no_table(
+    quick_run: Trained, coco: RecordSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[object] = []
+    monkeypatch.setattr(instance_evaluate, "load_detector", lambda *_given: loaded.append(1) or (None, None, None))
+    monkeypatch.setattr(instance_evaluate, "current", lambda: Ranks(0, 2) if loaded else ALONE)
+    with pytest.raises(OptionError, match="per_image: each of 2 processes sees only a share of the images"):
+        evaluate_instances(quick_run.directory / "best.ckpt", coco.directory, per_image=tmp_path / "images.csv")

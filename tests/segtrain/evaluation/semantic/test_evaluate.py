@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from mindspore import nn
 
-from segdata.errors import InvalidInputError, TargetExistsError
+from segdata.errors import InvalidInputError, OptionError, TargetExistsError
 from segdata.labels.masks import decode_index_png
 from segdata.lists import Pair, read_list, write_list
 from segdata.records.reader import open_set
@@ -20,6 +20,8 @@ from segtrain.config.config import Config
 from segtrain.data.rows import worker_count
 from segtrain.data.semantic.crops import EncodedSample, SampleList, list_samples, record_samples
 from segtrain.distributed.device import prepare_device
+from segtrain.distributed.ranks import ALONE, Ranks
+from segtrain.evaluation.semantic import evaluate as semantic_evaluate
 from segtrain.evaluation.semantic.confusion import ConfusionMatrix, SegmentationReport
 from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate_semantic, score_samples
 from segtrain.inference.semantic.predict import predict_semantic
@@ -213,3 +215,23 @@ def test_a_page_and_a_table_of_the_images_agree_with_the_scores(
         evaluate_semantic(checkpoint, tmp_path / "nothing", html=page)
     with pytest.raises(TargetExistsError, match=r"images\.csv"):
         evaluate_semantic(checkpoint, tmp_path / "nothing", per_image=table)
+
+
+def test_processes_that_connect_when_the_network_is_loaded_are_several(
+    quick_run: Trained, miniature: Miniature, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[object] = []
+
+    def load(*args: Any) -> Any:
+        loaded.append(load_segmenter(*args))
+        return loaded[0]
+
+    monkeypatch.setattr(semantic_evaluate, "load_segmenter", load)
+    monkeypatch.setattr(semantic_evaluate, "current", lambda: Ranks(0, 2) if loaded else ALONE)
+    with pytest.raises(OptionError, match="per_image: each of 2 processes sees only a share of the images"):
+        evaluate_semantic(quick_run.directory / "best.ckpt", miniature.val, per_image=tmp_path / "images.csv")
+    loaded.clear()
+    # The first of two processes has every second row.
+    monkeypatch.setattr(semantic_evaluate, "score_samples", lambda _segmenter, samples, **_options: len([*samples]))
+    report = evaluate_semantic(quick_run.directory / "best.ckpt", miniature.val)
+    assert (report.samples, report.scores) == (5, 3)

@@ -144,7 +144,7 @@ def test_images_and_checkpoint_are_not_replaced_by_their_results(
 
 def test_images_must_be_there_and_have_names_of_their_own(quick_run: Trained, tmp_path: Path) -> None:
     checkpoint = quick_run.directory / "best.ckpt"
-    with pytest.raises(InvalidInputError, match="no such file or directory"):
+    with pytest.raises(InvalidInputError, match="does not exist"):
         predict_semantic(tmp_path / "nowhere", checkpoint, tmp_path / "out")
     folder = tmp_path / "images"
     folder.mkdir()
