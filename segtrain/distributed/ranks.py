@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from segdata.errors import InvalidInputError, SegDataError
+from segdata.errors import InvalidInputError, OptionError, SegDataError
 
 if TYPE_CHECKING:
     from mindspore import Parameter
@@ -104,6 +104,16 @@ def launched() -> bool:
     if not size.isdecimal():
         raise InvalidInputError(f"environment variable RANK_SIZE is {size!r}; expected the number of processes")
     return int(size) > 1 and bool(os.environ.get("RANK_TABLE_FILE"))
+
+
+def check_alone(what: str) -> None:
+    """Refuse several processes for what one process does.
+
+    Raises:
+        OptionError: when this process was started as one of several.
+    """
+    if launched():
+        raise OptionError(f"{what} runs in one process, but was started in several. Start it without msrun.")
 
 
 def device_id() -> int | None:

@@ -23,6 +23,7 @@ from segdata.store.transfer import objects
 from segdata.store.url import Location, Url, parse_location
 from segtrain.checkpoints.reading import find_checkpoint, reading_checkpoint
 from segtrain.config.config import Config
+from segtrain.distributed.ranks import check_alone
 from segtrain.inference.settings import AS_IN_TRAINING, EvalSettings
 from segtrain.remote.outputs import training_directory
 from segtrain.tasks import check_options, task_of
@@ -135,8 +136,10 @@ def predict(
 
     Raises:
         InvalidInputError, TargetExistsError: see those functions.
+        OptionError: when it was started in several processes.
         SegDataError: when the store cannot be reached or denies access. The results then stay in the working directory.
     """
+    check_alone("predict")
     place = parse_location(out)
     copying: dict[str, Any] = {"work_dir": work_dir, "progress": progress}
     with (

@@ -20,6 +20,7 @@ from segtrain.config.config import Config
 from segtrain.config.networks import SemanticNetwork
 from segtrain.data.classes import class_id
 from segtrain.data.semantic.crops import SampleList
+from segtrain.distributed.ranks import check_alone
 from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate_semantic
 from segtrain.inference.settings import AS_IN_TRAINING, EvalSettings
 from segtrain.training.events import Event, ignore
@@ -93,8 +94,10 @@ def cross_validate(
     Raises:
         InvalidInputError: when there are fewer samples than folds, a fold or the class `membrane` does not exist, or
             the network is for instance segmentation.
+        OptionError: when it was started in several processes.
         SegDataError: as for `segdata.to_mindrecord`, `segtrain.training.fit.train` and `evaluate_semantic`.
     """
+    check_alone("cross-validate")
     if not isinstance(config.model, SemanticNetwork):
         raise InvalidInputError(
             f"{config.model.name}: cannot be cross-validated, because folds are made from a list file, which has no "

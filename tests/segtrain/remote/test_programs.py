@@ -272,6 +272,16 @@ def test_an_image_in_the_store_that_cannot_be_read_is_named(
     assert (result.exit_code, "\n  broken.jpg: not a readable image" in result.stderr) == (1, True), result.stderr
 
 
+def test_several_processes_are_refused(
+    segtrain: Run, quick_run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MS_ROLE", "MS_WORKER")
+    line = ["predict", "--ckpt_path", quick_run.directory / "best.ckpt", "--images", tmp_path, "--out"]
+    result = segtrain(*line, tmp_path / "out")
+    assert (result.exit_code, (tmp_path / "out").exists()) == (1, False)
+    assert "predict runs in one process, but was started in several. Start it without msrun." in result.stderr
+
+
 def test_a_prefix_without_images_is_named_by_its_url(
     segtrain: Run, quick_run: Trained, run: Url, work: Path, tmp_path: Path
 ) -> None:

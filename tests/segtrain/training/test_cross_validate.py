@@ -111,3 +111,12 @@ def test_instances_have_no_list_to_make_folds_of(segtrain: Run, slices: Path, tm
     )  # fmt: skip
     assert result.exit_code == 1
     assert "mask_rcnn: cannot be cross-validated" in result.stderr
+
+
+def test_several_processes_are_refused(
+    segtrain: Run, slices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MS_ROLE", "MS_WORKER")
+    done = segtrain(*_arguments(slices, tmp_path / "folds"))
+    assert (done.exit_code, (tmp_path / "folds").exists()) == (1, False)
+    assert "cross-validate runs in one process, but was started in several. Start it without msrun." in done.stderr
