@@ -1,7 +1,8 @@
 """Segmentation data sets to MindRecord shards that are validated, reproducible and verifiable.
 
-Each command has one function of the same name, which takes its options as arguments and returns a report. The table of
-public names is ``__init__.pyi``. Names are imported on first use, so that ``import segdata`` is cheap.
+Each command but ``sample`` has a function of the same name (``split`` has `split_list` and `split_coco`), which takes
+its options as arguments and returns a report. The table of public names is ``__init__.pyi``. Names are imported on
+first use, so that ``import segdata`` is cheap.
 """
 
 import lazy_loader

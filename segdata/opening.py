@@ -60,7 +60,7 @@ def open_dataset(
         value_range: samples of deep images that mean black and white; percentiles are found by reading all images, but
             not in a set without a manifest. A record set with one knows its own.
         crowd: what `iscrowd` 1 means in a JSON: a region of objects that cannot be distinguished, or one ``object``, as
-            CVAT writes it for each mask of a brush.
+            CVAT writes it for each brush mask.
         strip_prefix: start of the image names in a JSON to remove.
         image_field: field of the encoded images in a set without a manifest; by default ``data``, or that of a form
             that is known by its fields.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -60,7 +61,8 @@ def printable(text: str) -> str:
 def text_lines(path: Path) -> list[tuple[int, str]]:
     """Return the lines of a text file, stripped, with their numbers (from 1).
 
-    Blank lines and ``#`` comments are skipped. The text is UTF-8, with or without a byte order mark, with LF or CRLF.
+    Blank lines and ``#`` comments are skipped. The text is UTF-8, with or without a byte order mark; lines end with LF,
+    CRLF or CR.
 
     Raises:
         InvalidInputError: when it is not a regular file, cannot be read or is not UTF-8.
@@ -73,7 +75,7 @@ def text_lines(path: Path) -> list[tuple[int, str]]:
         raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"{path}: not UTF-8 text (byte {error.start})") from error
-    stripped = ((number, line.strip()) for number, line in enumerate(text.split("\n"), start=1))
+    stripped = ((number, line.strip()) for number, line in enumerate(re.split(r"\r\n?|\n", text), start=1))
     return [(number, line) for number, line in stripped if line and not line.startswith("#")]
 
 
@@ -106,9 +108,9 @@ def plural(count: int, noun: str) -> str:
 
 
 def megabytes(size: int) -> str:
-    """Return a number of bytes as text.
+    """Return a number of bytes as text, in kilobytes if it is less than a megabyte.
 
-    >>> megabytes(1_540_000)
-    '1.5 MB'
+    >>> megabytes(1_540_000), megabytes(84_300)
+    ('1.5 MB', '84 kB')
     """
-    return f"{size / 1e6:.1f} MB"
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"

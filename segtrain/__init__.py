@@ -1,8 +1,8 @@
 """Train, evaluate and use segmentation networks on record sets.
 
-Each command has one function of the same name (``eval`` is `evaluate`), which takes paths and object-store URLs and
-returns a report. The table of public names is ``__init__.pyi``. Names are imported on first use, so that
-``import segtrain`` is cheap.
+Each command but ``rank-table`` has a function, usually of the same name (``eval`` is `evaluate`), which takes paths and
+object-store URLs and returns a report. The table of public names is ``__init__.pyi``. Names are imported on first use,
+so that ``import segtrain`` is cheap.
 """
 
 import lazy_loader

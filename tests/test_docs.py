@@ -48,6 +48,14 @@ def test_the_page_of_json_reports_has_every_command() -> None:
     assert sorted(named) == sorted(name for name, _ in COMMANDS)
 
 
+def test_the_place_of_a_result_is_a_sentence_with_complete_names() -> None:
+    pytest.importorskip("mindspore")
+    table = SCRIPT["PAGES"]["json.md"]().partition("## Reports by command")[2].partition("\n## ")[0]
+    rows = [row for row in table.splitlines() if row.startswith("|")]
+    assert len(rows) > len(COMMANDS)
+    assert [row for row in rows if row.count("`") % 2 or row.endswith(". |")] == []
+
+
 def test_every_key_of_a_report_has_a_meaning() -> None:
     page = (ROOT / "docs" / "json.md").read_text().partition("## Keys of each report")[2]
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*) \|$", page, re.MULTILINE)

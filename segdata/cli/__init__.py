@@ -57,7 +57,7 @@ _COMMANDS = {
             "Turn masks whose values are objects into a COCO JSON.",
         ),
     },
-    "From a list file or a COCO JSON to others": {
+    "Between lists and COCO JSONs": {
         "coco-subset": (
             "coco:coco_subset_command",
             "Select part of a COCO data set by category, image id or number of images.",
@@ -75,7 +75,7 @@ _COMMANDS = {
             "Merge lists into a list, COCO JSONs into a COCO JSON, or record sets into a record set.",
         ),
     },
-    "What a data set contains, and its faults": {
+    "Inspect and fix a data set": {
         "info": (
             "info:info_command",
             "Show what a data set contains, without reading its samples.",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, get_args
 
 import click
 
 from segdata.coco.file import CrowdMeaning
+from segdata.console.location import LocalPath
 from segdata.console.options import (
     ANY_PATH,
     EXISTING_DIR,
@@ -74,7 +74,7 @@ def labelme_command(as_json: bool, **options: Any) -> None:
 
 
 @click.command("yolo-seg")
-@click.argument("src_path", metavar="DIR|YAML", type=click.Path(exists=True, path_type=Path))
+@click.argument("src_path", metavar="DIR|YAML", type=LocalPath(exists=True))
 @click.option("--dst_path", type=ANY_PATH, required=True, help="Directory to write")
 @on_error_option
 @workers_option
@@ -100,7 +100,7 @@ def yolo_seg_command(as_json: bool, **options: Any) -> None:
 
 
 @click.command("masks-to-coco")
-@click.argument("masks", metavar="DIR|FILES", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("masks", metavar="DIR|FILES", nargs=-1, required=True, type=LocalPath(exists=True))
 @click.option(
     "--images", type=EXISTING_DIR, required=True, help="Folder of the images, which have the names of the masks"
 )

@@ -32,8 +32,8 @@ from segdata.text import plural
 @against_options
 @click.option("--hash", is_flag=True, help="Compare the contents of images, not only their names")
 @click.option("--decode", is_flag=True, help="Decode every image, to find truncated ones")
-@click.option("--near", is_flag=True, help="Find similar images: resized, cropped a little, mirrored or turned")
-@click.option("--quality", is_flag=True, help="Find dark, bright, flat, blurry and very long images")
+@click.option("--near", is_flag=True, help="Find similar images: resized, cropped slightly, mirrored or rotated")
+@click.option("--quality", is_flag=True, help="Find dark, bright, low-contrast, blurry and very elongated images")
 @click.option("--strict", is_flag=True, help="Exit with status 1 on warnings too")
 @click.option("--out", "--dst_path", type=ANY_PATH, metavar="FILE.csv", help="Also write all faults, one per line")
 @cluster_options
@@ -55,10 +55,10 @@ def check_command(
     """Find every problem in a list file, a COCO JSON or a record set; exit with status 1 on errors.
 
     Finds missing, damaged and rotated files, color labels, label values outside the classes, invalid masks and boxes,
-    duplicate images, and images that are also in --against. With --near, copies that were compressed again, resized,
-    cropped a little, mirrored or turned count too. The report counts each kind of problem, names the first
-    cases and says what to do; --json and --out have all cases. docs/check.md lists all kinds. segdata fix --drop errors
-    writes the list or the JSON without them.
+    duplicate images, and images that are also in --against. With --near, copies that were recompressed, resized,
+    cropped slightly, mirrored or rotated count too. The report counts each kind of problem, names the first cases and
+    says what to do; --json and --out have all cases. segdata fix --drop errors writes the list or the JSON without
+    them. docs/check.md, in the repository, lists all kinds.
 
     \b
     Example:

@@ -70,14 +70,14 @@ from segdata.text import plural
 @click.option(
     "--upright",
     type=click.Choice(get_args(Upright)),
-    help=f"Save turned images upright (JPEG with quality {JPEG_QUALITY}); turn or keep labels and annotations",
+    help=f"Save rotated images upright (JPEG quality {JPEG_QUALITY}); rotate (turn) or keep labels and annotations",
 )
 @click.option("--resize-labels", is_flag=True, help="Resize labels of an exact multiple or fraction, by nearest pixel")
 @click.option("--map", "map_text", metavar="VALUE:CLASS,…|FILE|NAME", help="For a list: class of each label value")
 @click.option("--hash", is_flag=True, help="Compare the contents of images, not only their names")
 @click.option("--decode", is_flag=True, help="Decode every image, to find truncated ones")
-@click.option("--near", is_flag=True, help="Find similar images: resized, cropped a little, mirrored or turned")
-@click.option("--quality", is_flag=True, help="Find dark, bright, flat, blurry and very long images")
+@click.option("--near", is_flag=True, help="Find similar images: resized, cropped slightly, mirrored or rotated")
+@click.option("--quality", is_flag=True, help="Find dark, bright, low-contrast, blurry and very elongated images")
 @click.option(
     "--media",
     type=click.Choice(get_args(Media)[:-1]),
@@ -103,7 +103,8 @@ def fix_command(
 
     The source does not change. Lines and objects without a fault keep their text; without any fault, the result has the
     same bytes. Faults without a certain cure are left, each with a question to answer. With --drop CODE, their samples
-    or annotations are dropped instead, and with --drop errors those of all errors. docs/check.md lists all cures.
+    or annotations are dropped instead, and with --drop errors those of all errors. docs/check.md, in
+    the repository, lists all cures.
 
     Pixels change only with --upright, --resize-labels or --map, or if labels have VOC's colors or more than 8 bits. The
     changed files are then in the folder NAME_files beside the list or JSON, with all other files of the set.
@@ -143,8 +144,8 @@ def _text(report: FixReport) -> str:
         return "\n".join(["no faults found; the result has the same bytes", *lines])
     header, *cells = table([("code", "severity", "found", "cured", "left"), *rows], right=(2, 3, 4)).split("\n")
     blocks = ["\n".join((line, *_details(one))) for line, one in zip(cells, report.codes, strict=True)]
-    if report.left:
-        lines.append("to drop the samples or annotations that still have a fault: --drop CODE")
+    if left := [f"--drop {one.code}" for one in report.codes if one.left]:
+        lines.append(f"to drop the samples or annotations that still have a fault: {' '.join(left)}")
     return "\n\n".join([header, *blocks, "\n".join(lines)])
 
 

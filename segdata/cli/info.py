@@ -9,6 +9,7 @@ import click
 from segdata.console.location import read_location
 from segdata.console.options import field_options, json_option
 from segdata.console.render import emit, not_known, table
+from segdata.images.values import ValueRange
 from segdata.inspect.info import ForeignInfo, SetInfo, SourceInfo, info
 from segdata.records.manifest import ClassInfo, Manifest
 from segdata.text import megabytes, plural
@@ -21,9 +22,8 @@ from segdata.text import megabytes, plural
 def info_command(as_json: bool, **options: Any) -> None:
     """Show what a data set contains, without reading its samples.
 
-    For a record set, these are its rows, classes, shards and sizes, read from its manifest alone. For MindRecord files
-    without a manifest, these are the fields, the shards and the first rows. For a list file or a COCO JSON, these are
-    counts.
+    For a record set: rows, classes, shards and sizes, from its manifest alone. For MindRecord files without a manifest:
+    fields, shards and first rows. For a list file or a COCO JSON: counts.
 
     \b
     Example:
@@ -79,7 +79,7 @@ def _manifest_text(manifest: Manifest) -> str:
         kinds = ", ".join(f"{count} {dtype}" for dtype, count in manifest.images.samples.items())
         lines.append(f"images    {kinds}; {manifest.images.color} in color")
     if manifest.image_range:
-        lines.append(f"range     {manifest.image_range} become black and white")
+        lines.append(f"range     {_range(manifest.image_range)}")
     total = sum(each.pixels for each in manifest.classes)
     if manifest.ignore_label is not None:
         share = _share(manifest.ignore_pixels, total + manifest.ignore_pixels)
@@ -87,6 +87,10 @@ def _manifest_text(manifest: Manifest) -> str:
     if manifest.task == "instance":
         lines.append("counts    crowds included, which segdata stats counts separately")
     return "\n".join([*lines, "", _class_table(manifest.classes, total)])
+
+
+def _range(found: ValueRange) -> str:
+    return f"{found.low:g} becomes black, {found.high:g} white"
 
 
 def _shards(rows: list[int]) -> str:

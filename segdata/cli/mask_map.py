@@ -30,7 +30,12 @@ _SHOWN = 40
 
 @click.command("mask-map")
 @click.argument("src_path", metavar="SRC", type=EXISTING_DIR)
-@click.option("--map", "map_text", metavar="VALUE:CLASS,…|FILE|NAME", help="Class of each value or color")
+@click.option(
+    "--map",
+    "map_text",
+    metavar="VALUE:CLASS,…|FILE|NAME",
+    help="Class of each value or color [required unless --threshold]",
+)
 @click.option("--dst_path", type=ANY_PATH, required=True, help="Folder to write")
 @click.option(
     "--threshold", type=click.IntRange(1, 65535), metavar="T", help="Without --map: gray from T on is class 1, others 0"
@@ -89,7 +94,7 @@ def mask_map_command(
 
 
 def _text(report: MaskMapReport) -> str:
-    methods = f"{report.mapped} mapped, {report.rewritten} rewritten without encoding, {report.copied} copied"
+    methods = methods_text(report.mapped, report.rewritten, report.copied)
     verb = "written to" if report.written else "would be written to"
     rows = [(value.source, f"{value.id} ({value.name})", f"{value.pixels:,}") for value in report.values[:_SHOWN]]
     lines = [
@@ -102,3 +107,9 @@ def _text(report: MaskMapReport) -> str:
         lines.append(f"class names, for --class_names: {report.class_names_file}")
     lines += [f"left out, {kind}: {count}" for kind, count in report.left_out.items()]
     return "\n".join(lines)
+
+
+def methods_text(mapped: int, rewritten: int, copied: int) -> str:
+    """Return how many masks became index masks in which way."""
+    counts = {"mapped": mapped, "rewritten without re-encoding": rewritten, "copied": copied}
+    return ", ".join(f"{count} {how}" for how, count in counts.items() if count)

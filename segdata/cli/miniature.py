@@ -12,6 +12,7 @@ from segdata.console.options import ANY_PATH, json_option
 from segdata.console.render import emit
 from segdata.errors import TargetExistsError
 from segdata.miniature.tool_exports import ToolKind
+from segdata.text import plural
 
 _Own = Literal["voc", "sbd", "coco", "tif"]
 
@@ -23,7 +24,7 @@ class SampleReport:
     Attributes:
         path: directory of the miniature.
         kind: raw data set that it imitates.
-        contents: its counts and names, by what they are.
+        contents: counts and names of its contents, by type.
     """
 
     path: str
@@ -47,10 +48,10 @@ class SampleReport:
 def sample_command(directory: Path, kind: _Own | ToolKind, train: int, val: int, seed: int, as_json: bool) -> None:
     """Write a miniature of a raw data set: colored shapes on a textured background.
 
-    All images are drawn from --seed. voc is a VOC devkit with palette masks; sbd adds a benchmark_RELEASE that overlaps
+    --seed determines all images. voc is a VOC devkit with palette masks; sbd adds a benchmark_RELEASE that overlaps
     it; coco is an instances JSON with images; tif is a stack of images and a stack of labels, cells and their
-    membranes. The others are exports of annotation tools, in their layout and with their oddities: cvat has masks of
-    the brush, all of them crowds; label-studio was made on Windows; roboflow has a root category. Those without splits
+    membranes. The others are exports of annotation tools, in their layout and with their oddities: cvat has brush
+    masks, all of them crowds; label-studio was made on Windows; roboflow has a root category. Those without splits
     get as many images as both splits together.
 
     \b
@@ -90,9 +91,16 @@ def _write(kind: _Own | ToolKind, directory: Path, train: int, val: int, seed: i
 
 
 def _sample_text(report: SampleReport) -> str:
-    found = (f"{name.replace('_', ' ')} {_brief(value)}" for name, value in report.contents.items())
-    return f"written to {report.path}: {', '.join(found)}"
-
-
-def _brief(value: Any) -> str:
-    return " ".join(value) if isinstance(value, list | tuple) else str(value)
+    found = report.contents
+    if "pages" in found:
+        size = f"{found['size']} x {found['size']}"
+        return f"{plural(found['pages'], 'page')} of {size} written to {found['images']} and {found['labels']}"
+    if "train" in found:
+        counts = f"{found['train']} train and {plural(found['val'], 'val image')}"
+        if "sbd_train" in found:
+            counts += f", {found['sbd_train']} train and {plural(found['sbd_val'], 'val image')} of SBD"
+        return f"{counts} written to {report.path}; classes: {', '.join(found['classes'])}"
+    objects = plural(found["objects"], "object") if "objects" in found else plural(found["annotations"], "annotation")
+    crowds = f" ({plural(found['crowds'], 'crowd')})" if found.get("crowds") else ""
+    counts = f"{plural(found['images'], 'image')} with {objects}{crowds}"
+    return f"{counts} written to {report.path}; categories: {', '.join(found['categories'])}"

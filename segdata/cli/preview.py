@@ -25,7 +25,11 @@ from segdata.text import plural
 @click.option(
     "--classes", "wanted", metavar="NAME|ID", multiple=True, help="Only samples with this class; can be repeated"
 )
-@click.option("--cover", is_flag=True, help="Show every class that occurs, or of --classes; others fill up to --count")
+@click.option(
+    "--cover",
+    is_flag=True,
+    help="Choose samples that show every class (or those of --classes), then fill up to --count",
+)
 @click.option(
     "--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Opacity of the label colors, 0 to 1"
 )
@@ -42,7 +46,7 @@ def preview_command(
     the seed: a list and the record set made from it show the same samples. --classes takes names, or ids as shown by
     segdata stats. With --cover, labels are read until all classes have been seen.
 
-    The page is a single file that needs no network. It also contains the reports of segdata stats and segdata check for
+    The page is a single file that works offline. It also contains the reports of segdata stats and segdata check for
     the entire data set. Its images can be enlarged and filtered by class. With --near, all images are decoded, and the
     page shows in pairs those that segdata check --near finds similar.
 
@@ -51,11 +55,13 @@ def preview_command(
       segdata preview data/voc_train_lst.txt --out voc_train.png --html voc_train --classes cat --classes dog
     """
     if not out and not html:
-        raise click.UsageError("give --out for a contact sheet, --html for a page, or both")
+        raise click.UsageError("nothing to write; expected --out FILE.png (contact sheet), --html DIR (page) or both")
     if options["near"] and not html:
-        raise click.UsageError("--near shows similar images on the page; give --html")
+        raise click.UsageError("--near: shows similar images on the page. Add --html DIR.")
     if options["cover"] and len(set(wanted)) == 1:
-        raise click.UsageError("--cover has no effect with one class: all samples show it; give several, or none")
+        raise click.UsageError(
+            "--cover: has no effect with one class, which all samples show. Give several --classes, or none."
+        )
     report = show(out=out, html=html, classes=wanted, progress=progress_bar, **options)
     emit(report, as_json, _preview_text)
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from segdata.cli.records import unused_classes
-from segdata.console.location import location_option, read_location, work_dir_option
+from segdata.console.location import LocalPath, location_option, read_location, work_dir_option
 from segdata.console.options import (
     EXISTING_FILE,
     class_options,
@@ -89,7 +89,7 @@ def _command(report: UnpackReport) -> str:
 
 
 @click.command("adopt")
-@click.argument("path", metavar="SET", type=click.Path(exists=True, path_type=Path))
+@click.argument("path", metavar="SET", type=LocalPath(exists=True))
 @class_options
 @value_range_option
 @click.option("--decode", is_flag=True, help="Decode every image, to find truncated ones")

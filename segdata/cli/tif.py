@@ -64,7 +64,7 @@ def _old_range(
 @click.command("tif-slice")
 @click.option("--images", type=EXISTING_FILE, required=True, metavar="STACK", help="TIFF of the images")
 @click.option("--labels", type=EXISTING_FILE, metavar="STACK", help="TIFF of the labels")
-@click.option("--dst_path", type=ANY_PATH, required=True, metavar="OUT", help="Directory to create")
+@click.option("--dst_path", type=ANY_PATH, required=True, metavar="OUT", help="Directory to write")
 @click.option(
     "--map", callback=_map, metavar="VALUE:CLASS,…|FILE|NAME", help="Class of each label value [default: the value]"
 )
@@ -81,7 +81,7 @@ def _old_range(
     "--border",
     type=click.IntRange(1, MAX_BORDER),
     metavar="N",
-    help="Label values are object ids: write index masks, with a class up to N pixels from two objects",
+    help="Label values are object ids: write index masks with an extra class for pixels up to N from two objects",
 )
 @click.option("--class_name", metavar="NAME", help=f"Class of all objects, without a map [default: {DEFAULT_CLASS}]")
 @click.option(
@@ -167,9 +167,9 @@ def tif_slice_command(
 
 def _split(folds: int | None, fold: int | None, order: Order | None, val_block: int | None) -> Fold | LastBlock | None:
     if (folds is None) != (fold is None):
-        raise click.UsageError("give --folds K and --fold I together")
+        raise click.UsageError("--folds, --fold: expected both of them, as in --folds 5 --fold 0")
     if val_block is not None and folds is not None:
-        raise click.UsageError("--val-block and --folds both define the split; give only one")
+        raise click.UsageError("--val-block, --folds: both define the split; expected only one of them")
     if order is not None and folds is None:
         raise click.UsageError("--order needs --folds")
     if folds is not None and fold is not None:
@@ -193,7 +193,7 @@ def _slice_text(report: SliceReport) -> str:
         shares = ", ".join(f"{id_}: {count / total:.1%}" for id_, count in report.label_pixels.items())
         lines.append(f"label pixels by class id: {shares}")
     if report.border_class is not None:
-        lines.append(f"between touching objects: class {report.border_class}")
+        lines.append(f"class {report.border_class}: border between touching objects")
     if report.objects:
         categories = ", ".join(f"{name}: {count}" for name, count in report.objects.items())
         lines.append(f"{plural(sum(report.objects.values()), 'object')} by category: {categories}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from segdata.cli.mask_map import methods_text
 from segdata.console.options import (
     ANY_PATH,
     EXISTING_DIR,
@@ -41,7 +42,7 @@ data_root_option = click.option(
 def voc_decolor_command(colormap: str, as_json: bool, **options: Any) -> None:
     """Turn color masks into index masks: 8-bit gray PNGs whose pixels are class ids, with 255 for ignore.
 
-    PNGs whose palette is the color map are rewritten without decoding. RGB masks, RGBA masks and masks with other
+    PNGs whose palette is the color map are rewritten without re-encoding. RGB masks, RGBA masks and masks with other
     palettes are converted color by color, in subfolders too. Gray masks are read by color if all colors of the map are
     gray, or a class has the color of another's id (255 is void); otherwise they must contain class ids. A pixel of an
     unknown color is an error, and nothing is written. Index masks appear black because class ids are small numbers.
@@ -58,7 +59,7 @@ def voc_decolor_command(colormap: str, as_json: bool, **options: Any) -> None:
 
 
 def _decolor_text(report: voc_decolor.DecolorReport) -> str:
-    methods = f"{report.rewritten} rewritten without decoding, {report.by_color} by color, {report.copied} copied"
+    methods = methods_text(report.by_color, report.rewritten, report.copied)
     verb = "written to" if report.written else "would be written to"
     lines = [f"{plural(report.masks, 'index mask')} {verb} {report.path} ({methods})"]
     if report.left_out:

@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from segdata.console.log import without_secrets
 from segdata.errors import InvalidInputError
 from segdata.store.url import Location, parse_location
 
 _C = TypeVar("_C", bound=Callable[..., Any])
 
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
-def read_location(context: click.Context, parameter: click.Parameter, value: str | None) -> Location | None:
+
+class LocalPath(click.Path):
+    """Path on this machine. A URL is refused: as a path, it would be a folder with the name ``s3:``."""
+
+    def __init__(self, *, record_set: bool = False, **options: Any) -> None:
+        """Take the options of `click.Path`; `record_set` says whether the path may be that of a record set."""
+        super().__init__(path_type=Path, **options)
+        self._record_set = record_set
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return `value` as a path, or refuse a URL."""
+        url = without_secrets(str(value))
+        if scheme := _SCHEME.match(url):
+            cure = " Copy it to this machine first." if self.exists else ""
+            if self._record_set and scheme[1].lower() in ("s3", "obs"):
+                cure = f" Copy a record set with segdata unpack {url} --dst_path DIR."
+            self.fail(f"{url} is a URL; expected a local path.{cure}", param, ctx)
+        if "://" not in url:
+            read_location(ctx, param, value)
+        return super().convert(value, param, ctx)
+
+
+#: A data set of any kind, which the command reads from this machine only.
+LOCAL_DATASET = LocalPath(exists=True, record_set=True)
+
+
+def read_location(
+    context: click.Context | None, parameter: click.Parameter | None, value: str | None
+) -> Location | None:
     """Return a path, or an s3:// or obs:// URL; the callback for options that accept both."""
     try:
         return None if value is None else parse_location(value)
@@ -36,7 +67,7 @@ def check_existing(context: click.Context, parameter: click.Parameter, value: st
 
 work_dir_option = click.option(
     "--work_dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=LocalPath(file_okay=False),
     envvar="SEGDATA_WORK_DIR",
     show_envvar=True,
     help="With URLs: directory for local copies [default: ~/.cache/segdata]",

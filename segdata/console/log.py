@@ -63,7 +63,8 @@ class _Log(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:
         logging.getLogger().removeHandler(self)
         error = sys.exc_info()[1]
-        say(f"{self.baseFilename}: {getattr(error, 'strerror', None) or error}. The log ends here, the work continues.")
+        reason = getattr(error, "strerror", None) or error
+        say(f"{self.baseFilename}: {reason}. The log ends here; the command continues.")
 
     def close(self) -> None:
         # What did not fit is still in the buffer.
@@ -170,7 +171,8 @@ def _check_ours(path: Path) -> None:
         return
     if start and not _START.match(start):
         raise InvalidInputError(
-            "is not a log of segdata or segtrain, so nothing is added to it; expected one, or a new name"
+            "is not a log of segdata or segtrain, so it is not appended to; expected such a log or a new file. Choose "
+            "another --log-file."
         )
 
 

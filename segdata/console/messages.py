@@ -46,7 +46,7 @@ def choose_amount(*, quiet: bool = False, verbose: bool = False) -> None:
     _choice.quiet |= quiet
     _choice.verbose |= verbose
     if _choice.quiet and _choice.verbose:
-        raise click.UsageError("-q shows less and -v shows more; choose one")
+        raise click.UsageError("-q and -v: expected only one of them")
 
 
 def choose_terminal(stream: TextIO) -> None:

@@ -15,6 +15,7 @@ import click
 
 from segdata.cluster import Cluster
 from segdata.coco.file import CrowdMeaning
+from segdata.console.location import LOCAL_DATASET, LocalPath
 from segdata.console.render import progress_bar
 from segdata.errors import InvalidInputError, OnError
 from segdata.images.values import Percentiles, ValueRange, parse_value_range
@@ -25,9 +26,9 @@ from segdata.parallel import default_workers
 
 _C = TypeVar("_C", bound=Callable[..., Any])
 
-EXISTING_DIR = click.Path(exists=True, file_okay=False, path_type=Path)
-EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-ANY_PATH = click.Path(path_type=Path)
+EXISTING_DIR = LocalPath(exists=True, file_okay=False)
+EXISTING_FILE = LocalPath(exists=True, dir_okay=False)
+ANY_PATH = LocalPath()
 
 
 def _workers(_context: click.Context, _parameter: click.Parameter, value: int | None) -> int:
@@ -47,7 +48,7 @@ def names_in_file(_context: click.Context, _parameter: click.Parameter, file: Pa
 
 
 workers_option = click.option(
-    "--workers", type=click.IntRange(min=1), callback=_workers, help="Parallel workers [default: all processors]"
+    "--workers", type=click.IntRange(min=1), callback=_workers, help="Parallel workers [default: all CPU cores]"
 )
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what an earlier run wrote")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Show what would be done, but write nothing")
@@ -65,7 +66,7 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     for option in (
         click.option("--scheduler", metavar="tcp://HOST:PORT", help="Run on this Dask cluster instead of this machine"),
-        click.option("--workers", type=click.IntRange(min=1), help="Parallel workers [default: all processors]"),
+        click.option("--workers", type=click.IntRange(min=1), help="Parallel workers [default: all CPU cores]"),
     ):
         choosing = option(choosing)
     return choosing
@@ -93,7 +94,7 @@ value_range_option = click.option(
     "--value_range",
     callback=_value_range,
     metavar="LOW:HIGH|P%:Q%|auto",
-    help="For images of more than 8 bits: samples that become black and white",
+    help="For images of more than 8 bits: samples that become black (0) and white (255)",
 )
 
 
@@ -102,7 +103,7 @@ crowd_option = click.option(
     type=click.Choice(get_args(CrowdMeaning)),
     default="crowd",
     show_default=True,
-    help="For a JSON: iscrowd 1 is a crowd, or an object, as CVAT writes masks of a brush",
+    help="Meaning of iscrowd 1 in a JSON: a crowd, or an object, as CVAT writes brush masks",
 )
 images_option = click.option(
     "--images",
@@ -110,7 +111,7 @@ images_option = click.option(
     help="For a JSON: folder of its images [default: images next to its folder, or its own folder]",
 )
 strip_prefix_option = click.option(
-    "--strip_prefix", metavar="PREFIX", default="", help="For a JSON: remove this start of its image names"
+    "--strip_prefix", metavar="PREFIX", default="", help="Remove this start of the image names in a JSON"
 )
 
 
@@ -136,7 +137,7 @@ def against_options(command: _C) -> _C:
         ),
         click.option(
             "--against",
-            type=click.Path(exists=True, path_type=Path),
+            type=LOCAL_DATASET,
             multiple=True,
             metavar="LIST|JSON|SET",
             help="Data set that must not share images with this one; can be repeated",
@@ -225,7 +226,7 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=EXISTING_DIR,
             help="For a list: folder that its paths are relative to [default: the list's folder]",
         ),
-        click.argument("path", metavar="LIST|JSON|SET", type=click.Path(exists=True, path_type=Path)),
+        click.argument("path", metavar="LIST|JSON|SET", type=LOCAL_DATASET),
     ):
         reading = option(reading)
     return reading

@@ -37,15 +37,15 @@ def _log_file(context: click.Context, parameter: click.Parameter, path: Path | N
 _OPTIONS = (
     click.Option(
         ["-q", "--quiet"], is_flag=True, is_eager=True, expose_value=False, callback=_quiet,
-        help="Show errors and the report only",
+        help="Show only errors and the report",
     ),
     click.Option(
         ["-v", "--verbose"], is_flag=True, is_eager=True, expose_value=False, callback=_verbose,
-        help="Show details, too: versions, times, files, and MindSpore's warnings",
+        help="Also show details: versions, times, files and MindSpore's warnings",
     ),
     click.Option(
         ["--log-file"], type=click.Path(path_type=Path), metavar="FILE", is_eager=True, expose_value=False,
-        callback=_log_file, help="Append all messages and details, and MindSpore's warnings",
+        callback=_log_file, help="Append all messages, details and MindSpore's warnings to this file",
     ),
 )  # fmt: skip
 

@@ -84,7 +84,7 @@ class CommandGroup(LazyGroup):
         except (click.Abort, KeyboardInterrupt) as error:
             # click turns an interrupt into an `Abort`.
             cause = error.__cause__ if isinstance(error, click.Abort) else error
-            resume = f"; {cause}. Use --resume to continue." if str(cause or "") else ""
+            resume = f": {cause}. Use --resume to continue." if str(cause or "") else ""
             text = f"Interrupted{resume}"
             _fail(error, text, given, TERMINATED if isinstance(cause, Terminated) else INTERRUPTED, shown=text)
         except SegDataError as error:
@@ -203,7 +203,7 @@ def _named(report: Any) -> dict[str, Any]:
 
 def not_known(unknown: Sequence[str]) -> list[str]:
     """Return the lines about what a data set does not say."""
-    return [f"not known  {fact}" for fact in unknown]
+    return [f"not given  {fact}" for fact in unknown]
 
 
 def table(rows: list[tuple[str, ...]], *, right: Iterable[int] = ()) -> str:

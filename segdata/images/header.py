@@ -193,7 +193,7 @@ def image_error(error: Exception, image: Path | bytes) -> InvalidInputError:
 
 def missing_text(name: str) -> str:
     """Return the sentence for a file that does not exist; some annotation tools write Windows paths."""
-    return f"missing; {name!r} contains a backslash, expected / between folders" if "\\" in name else "missing"
+    return "does not exist" + ("; its name contains a backslash, expected / between folders" if "\\" in name else "")
 
 
 def _without_name(error: Exception) -> str:

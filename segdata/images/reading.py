@@ -46,7 +46,7 @@ def read_image_header(image: Path | bytes, *, decode: bool = False) -> ImageHead
 
     >>> read_image_header(Path("missing.png"))
     Traceback (most recent call last):
-    segdata.errors.InvalidInputError: missing
+    segdata.errors.InvalidInputError: does not exist
     """
     try:
         head = head_of(image)

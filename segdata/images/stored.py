@@ -90,7 +90,7 @@ def _read_tiff(image: Path | bytes) -> StoredImage:
     with open_stack(image, max_page_mb=_MAX_PAGE_MB, named=False) as stack:
         if len(stack) != 1:
             raise InvalidInputError(
-                f"contains {len(stack)} pages; expected one. Split it with segdata tif-slice.", "unsupported_image"
+                f"contains {len(stack)} pages; expected one. Slice it with segdata tif-slice.", "unsupported_image"
             )
         return stored_page(stack, 0, stack.form(0))
 

@@ -26,7 +26,7 @@ def count_samples(samples: npt.NDArray[Any], *, by_value: bool) -> SampleCounts:
     """
     low, high = float(samples.min()), float(samples.max())
     if not np.isfinite([low, high]).all():
-        raise InvalidInputError("contains values that are not finite (NaN or infinite)", "no_value_range")
+        raise InvalidInputError("contains NaN or infinity; expected finite values", "no_value_range")
     if not by_value:
         return low, high, None
     if samples.dtype.kind == "f" or samples.dtype.itemsize > 2:
@@ -51,7 +51,9 @@ def find_value_range(counts: Iterable[SampleCounts], wanted: Percentiles) -> Val
         if values is not None:
             totals += values
     if not lows:
-        raise InvalidInputError("no image can be read, so no value range can be computed", "no_value_range")
+        raise InvalidInputError(
+            "no image can be read, so no value range can be computed. Run segdata check to see why.", "no_value_range"
+        )
     low, high = min(lows), max(highs)
     if by_value(wanted):
         shares = np.cumsum(totals) / totals.sum() * 100

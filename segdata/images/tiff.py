@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -23,22 +23,26 @@ from segdata.images.tiff_directories import (
     NOT_AN_IMAGE,
     StackLayout,
     check_data,
+    check_previews,
     count_planes,
     directories,
-    has_full_copy,
     read_layout,
     reduced_offsets,
 )
-from segdata.images.tiff_pixels import PageForm, as_image, check_image, naming_file, page_form, palette_colors
+from segdata.images.tiff_pixels import (
+    CCITT,
+    PageForm,
+    as_image,
+    image_header,
+    naming_file,
+    page_form,
+    palette_colors,
+    read_fax,
+    read_plane,
+)
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
-
-#: Compression of fax machines and 1-bit masks (section 11), which Pillow reads and tifffile does not.
-_CCITT = (2, 3, 4)
-
-#: Pillow's names of pixels with 1 to 4 samples.
-_PILLOW_MODES = {1: "L", 3: "RGB", 2: "LA", 4: "RGBA"}
 
 
 @contextmanager
@@ -89,7 +93,7 @@ class Stack:
             chain = directories(tif)
             self._bases = [offset for offset, kind in chain.items() if not kind & NOT_AN_IMAGE]
             if not self._bases:
-                self._check_previews(chain)
+                check_previews(tif, map(self._page_at, chain))
                 self._bases = list(chain)
             self._planes = count_planes(tif) if len(chain) == 1 else 1
             self._chain = chain
@@ -148,14 +152,7 @@ class Stack:
         Raises:
             InvalidInputError: see `form`; also when the file has several pages.
         """
-        form = self._only_form()
-        check_image(form)
-        bands = 1 if form.color.startswith("gray") else 3
-        dtype = form.image_dtype
-        mode = "P" if form.color == "palette" else _PILLOW_MODES[form.samples]
-        if dtype != np.uint8:
-            mode = f"{mode};{dtype.itemsize * 8}{dtype.kind if dtype.kind != 'u' else ''}"
-        return ImageHeader(form.width, form.height, "TIFF", mode, self._orientation(), dtype.name, bands)
+        return image_header(self._only_form(), self._page(0))
 
     def image(self) -> npt.NDArray[Any]:
         """Return the only page as `read_page` does.
@@ -185,21 +182,19 @@ class Stack:
     def _only_form(self) -> PageForm:
         if len(self) != 1:
             raise InvalidInputError(
-                f"contains {len(self)} pages; expected one. Split it with segdata tif-slice.", "unsupported_image"
+                f"contains {len(self)} pages; expected one. Slice it with segdata tif-slice.", "unsupported_image"
             )
         return self.form(0)
-
-    def _orientation(self) -> int:
-        tag = self._page(0).tags.get(274)
-        return int(tag.value) if tag is not None and tag.value in range(1, 9) else 1
 
     def _tif(self) -> TiffFile:
         from tifffile import TiffFile
 
         if not hasattr(self._of_thread, "tif"):
-            source = io.BytesIO(self._source) if isinstance(self._source, bytes) else self._source
-            self._of_thread.tif = self._files.enter_context(TiffFile(source))
+            self._of_thread.tif = self._files.enter_context(TiffFile(self._file()))
         return self._of_thread.tif
+
+    def _file(self) -> Path | io.BytesIO:
+        return io.BytesIO(self._source) if isinstance(self._source, bytes) else self._source
 
     def _page(self, index: int) -> TiffPage:
         return self._page_at(self._offsets[0 if self._planes > 1 else index], index)
@@ -211,15 +206,6 @@ class Stack:
         tif = self._tif()
         tif.filehandle.seek(offset)
         return TiffPage(tif, index)
-
-    def _check_previews(self, chain: Iterable[int]) -> None:
-        """Refuse raw camera data (DNG, NEF): the chain has previews only, and SubIFDs have the image."""
-        if any(has_full_copy(self._tif(), self._page_at(offset)) for offset in chain):
-            raise InvalidInputError(
-                "contains only reduced copies of its image, as files of raw camera data do; expected the image itself. "
-                "Convert it to a TIFF or PNG.",
-                "unsupported_image",
-            )
 
     def _at_level(self, offset: int) -> int:
         copies = reduced_offsets(self._tif(), self._page_at(offset), self._chain)
@@ -239,24 +225,12 @@ class Stack:
 
     def _pixels(self, page: TiffPage, index: int) -> npt.NDArray[Any]:
         if self._planes > 1:
-            return self._plane(page, index)
-        if page.compression not in _CCITT:
+            return read_plane(page, index)
+        if page.compression not in CCITT:
             return np.asarray(page.asarray(maxworkers=1))
-        from PIL import Image
-
-        source = io.BytesIO(self._source) if isinstance(self._source, bytes) else self._source
         if page.offset not in self._chain:
             raise InvalidInputError("fax compression at a reduced resolution; expected --level 0", "unsupported_image")
-        with Image.open(source) as opened:
-            opened.seek(list(self._chain).index(page.offset))
-            # Pillow's 1 is white; the stored 1 is black if 0 is white.
-            return np.not_equal(np.asarray(opened), int(page.photometric) == 0)
-
-    def _plane(self, page: TiffPage, index: int) -> npt.NDArray[Any]:
-        file = page.parent.filehandle
-        file.seek(page.dataoffsets[0] + index * page.nbytes)
-        pixels = np.frombuffer(file.read(page.nbytes), page.dtype.newbyteorder(page.parent.byteorder))
-        return pixels.reshape(page.shape)
+        return read_fax(self._file(), page, list(self._chain).index(page.offset))
 
     def _form(self, page: TiffPage) -> PageForm:
         """Return the form of `page` after checking that everything it claims is possible."""

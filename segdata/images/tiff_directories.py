@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -177,9 +177,14 @@ def reduced_offsets(tif: TiffFile, page: TiffPage, chain: dict[int, int]) -> lis
     return copies
 
 
-def has_full_copy(tif: TiffFile, page: TiffPage) -> bool:
-    """Return whether SubIFDs of `page` contain an image at full resolution."""
-    return any(not kind & NOT_AN_IMAGE for _, kind in _sub_directories(tif, page))
+def check_previews(tif: TiffFile, pages: Iterable[TiffPage]) -> None:
+    """Refuse the pages of raw camera data (DNG, NEF): they are previews, and a SubIFD has the image."""
+    if any(not kind & NOT_AN_IMAGE for page in pages for _, kind in _sub_directories(tif, page)):
+        raise InvalidInputError(
+            "contains only reduced copies of its image, as files of raw camera data do; expected the image itself. "
+            "Convert it to a TIFF or PNG.",
+            "unsupported_image",
+        )
 
 
 def _sub_directories(tif: TiffFile, page: TiffPage) -> Iterator[tuple[int, int]]:

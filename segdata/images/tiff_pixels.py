@@ -10,12 +10,15 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InvalidInputError
+from segdata.images.header import ImageHeader
 from segdata.text import plural
 
 if TYPE_CHECKING:
@@ -37,11 +40,17 @@ _YCBCR, _JPEG = 6, (6, 7, 33007, 34892)
 #: Compression that may change values to save space: JPEG, JPEG 2000, JPEG XR, WebP and JPEG XL.
 _LOSSY = (*_JPEG, 22610, 33003, 33004, 33005, 34712, 34934, 50001, 50002, 52546)
 
+#: Compression of fax machines and 1-bit masks (section 11), which Pillow reads and tifffile does not.
+CCITT = (2, 3, 4)
+
+#: Pillow's names of pixels with 1 to 4 samples.
+_PILLOW_MODES = {1: "L", 3: "RGB", 2: "LA", 4: "RGBA"}
+
 #: ExtraSamples (section 18): a band that is not alpha; alpha that the colors are multiplied by; alpha.
 _UNSPECIFIED, _ASSOCIATED_ALPHA, _ALPHA = 0, 1, 2
 
-#: PhotometricInterpretation (section 8), which every page must have.
-_PHOTOMETRIC = 262
+#: PhotometricInterpretation, which every page must have, and Orientation (section 8).
+_PHOTOMETRIC, _ORIENTATION = 262, 274
 
 
 @dataclass(frozen=True)
@@ -141,11 +150,46 @@ def check_image(form: PageForm) -> None:
         raise InvalidInputError(form.unclear, "unsupported_image")
 
 
+def image_header(form: PageForm, page: TiffPage) -> ImageHeader:
+    """Return the header of a page that is an image.
+
+    Raises:
+        InvalidInputError: see `check_image`.
+    """
+    check_image(form)
+    dtype = form.image_dtype
+    mode = "P" if form.color == "palette" else _PILLOW_MODES[form.samples]
+    if dtype != np.uint8:
+        mode = f"{mode};{dtype.itemsize * 8}{dtype.kind if dtype.kind != 'u' else ''}"
+    bands = 1 if form.color.startswith("gray") else 3
+    tag = page.tags.get(_ORIENTATION)
+    orientation = int(tag.value) if tag is not None and tag.value in range(1, 9) else 1
+    return ImageHeader(form.width, form.height, "TIFF", mode, orientation, dtype.name, bands)
+
+
 def color_words(photometric: int) -> str:
     """Return a PhotometricInterpretation (sections 4 to 6 and 16 to 23; TIFF/EP for camera data) in words."""
     words = {0: "gray", 1: "gray", 2: "RGB", 3: "palette", 4: "transparency mask", 5: "CMYK", 6: "YCbCr"}
     words |= {8: "CIE L*a*b*", 9: "ICC L*a*b*", 10: "ITU L*a*b*", 32803: "raw camera", 34892: "linear raw"}
     return f"{words.get(photometric, f'unknown (photometric interpretation {photometric})')} pixels"
+
+
+def read_fax(file: Path | BytesIO, page: TiffPage, number: int) -> npt.NDArray[Any]:
+    """Return the stored samples of a page with the compression `CCITT`, which has this number among all headers."""
+    from PIL import Image
+
+    with Image.open(file) as opened:
+        opened.seek(number)
+        # Pillow's 1 is white; the stored 1 is black if 0 is white.
+        return np.not_equal(np.asarray(opened), int(page.photometric) == 0)
+
+
+def read_plane(page: TiffPage, index: int) -> npt.NDArray[Any]:
+    """Return the stored samples of a plane among those that follow each other behind one header."""
+    file = page.parent.filehandle
+    file.seek(page.dataoffsets[0] + index * page.nbytes)
+    pixels = np.frombuffer(file.read(page.nbytes), page.dtype.newbyteorder(page.parent.byteorder))
+    return pixels.reshape(page.shape)
 
 
 def as_image(stored: npt.NDArray[Any], form: PageForm, page: TiffPage) -> npt.NDArray[Any]:

@@ -44,7 +44,7 @@ class ValueRange:
             InvalidInputError: when a sample is not a number.
         """
         if samples.dtype.kind == "f" and np.isnan(samples).any():
-            raise InvalidInputError("contains values that are not numbers (NaN)", "unreadable")
+            raise InvalidInputError("contains NaN; expected numbers", "unreadable")
         # float32 holds all integers of 16 bits, float64 those of 53.
         exact: type[np.float32 | np.float64] = np.float32 if samples.dtype.itemsize <= 2 else np.float64
         scaled: npt.NDArray[Any] = samples.astype(exact)

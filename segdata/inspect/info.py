@@ -117,9 +117,9 @@ class SourceInfo:
         kind: ``list`` or ``coco``.
         task: semantic or instance.
         samples: number of samples.
-        annotations: number of annotations; None for a list, as the next two.
-        crowds: number of crowds among them.
-        without_annotations: number of images without annotations.
+        annotations: number of annotations; None for a list.
+        crowds: number of crowds among them; None for a list.
+        without_annotations: number of images without annotations; None for a list.
         categories: in the order of their ids; empty for a list.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -64,7 +65,7 @@ class Classes:
     def check_all(self, values: Collection[int]) -> list[Fault]:
         """Return a fault if the `values` of all labels together are those of black-and-white masks."""
         if self.ignore_label == IGNORE and set(values) == {0, IGNORE} and len(self.names) > 1:
-            found = f"contain only 0 and {IGNORE}, which is the ignore label; only class 0 is left"
+            found = f"contain only 0 and {IGNORE}, which is the ignore label, so only class 0 would be left"
             return [Fault("binary_mask", "all labels", found)]
         return []
 
@@ -133,9 +134,31 @@ def write_class_names(path: Path, names: tuple[str, ...], ignore_label: int = IG
         InvalidInputError: when `read_class_names` would read others, such as a name that means no class.
     """
     path.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-    try:
+    found = None
+    with suppress(InvalidInputError):
         found = read_class_names(path, ignore_label)
-    except InvalidInputError:
-        found = ()
     if found != names:
-        raise InvalidInputError(f"{path.name}: not valid as class names: {', '.join(names)}. Rename the classes.")
+        raise InvalidInputError(f"{path.name}: not valid as class names: {_unfit(names)}. Rename the classes.")
+
+
+def _unfit(names: tuple[str, ...]) -> str:
+    """Return the first name that a file of class names cannot contain, and why."""
+    for id_, name in enumerate(names):
+        why = ""
+        if not name.strip():
+            why = "is empty"
+        elif name != name.strip() or {"\r", "\n"} & {*name}:
+            why = "has white space at an end, or a line break"
+        elif name.startswith("#"):
+            why = "begins with #, as comments do"
+        elif name.lower() in IGNORE_NAMES:
+            why = "means pixels without a class"
+        elif name.lower().endswith(IMAGE_SUFFIXES):
+            why = "is like the name of an image"
+        elif has_colors(name) or _OTHER_COLORS.fullmatch(name):
+            why = "ends or begins with a color"
+        elif name in names[:id_]:
+            why = f"is that of class {names.index(name)}, too"
+        if why:
+            return f"name {quoted(name)} of class {id_} {why}"
+    return f"{plural(len(names), 'name')} such as {quoted(names[0])}" if names else "no names"

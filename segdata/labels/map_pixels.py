@@ -107,8 +107,8 @@ def _gray(samples: npt.NDArray[Any], stored: StoredImage, mapping: MaskMapping) 
     if not (by_color or mapping.shown):
         if stored.white_is_zero:
             raise InvalidInputError(
-                "0 is white in this TIFF, so that its values have two meanings. Map it with mask-map --map binary or "
-                "--threshold, or save it with 0 as black.",
+                "is a TIFF in which 0 is white (MinIsWhite), so its values are ambiguous. Map it with segdata mask-map "
+                "--map binary or --threshold, or save it with 0 as black.",
                 "label_mode",
             )
         return samples
@@ -142,7 +142,7 @@ def _map_values(
     else:
         if samples.dtype.kind == "f" and not np.isfinite(samples).all():
             where = first_pixel(~np.isfinite(samples))
-            raise InvalidInputError(f"{where} is not a number (NaN or infinite); expected numbers only", "label_mode")
+            raise InvalidInputError(f"{where} is NaN or infinite; expected finite values", "label_mode")
         used, counts = np.unique(samples, return_counts=True)
     table = mapping.gray_ids(used) if palette is None else mapping.palette_ids(palette)
     if palette is not None:

@@ -77,7 +77,7 @@ class Png:
         packed = b"".join([self.data[start + 8 : end - 4] for start, end in self.image])
         room = self.header.height * (self.header.width + 1)
         if room > _DEFLATE_MOST * len(packed):
-            raise PngError(f"damaged: {len(packed)} bytes of image data; too few for {room} bytes of rows")
+            raise PngError(f"damaged: {len(packed)} bytes of image data cannot hold {room} bytes of rows")
         try:
             inflated = np.frombuffer(zlibng_decode(packed, out=room), np.uint8)
         except ZlibngError:

@@ -115,11 +115,11 @@ def check(
         hash: also compare image contents, within the data set and with `against`.
         decode: decode every image, to find damage after the header.
         near: also find similar images, within the data set and in `against`: compressed again, resized, cropped by up
-            to about a tenth, mirrored or turned. Implies `decode`.
+            to about a tenth, mirrored or rotated. Implies `decode`.
         quality: also judge the quality of images: dark, bright, low contrast, blurry, odd aspect. Implies `decode`.
         every: if given, all faults are appended to this list, in the order of the data set; findings keep only the
             first ten of each type.
-        workers: number of processes, by default one per processor, or a cluster. Processes are used for thousands of
+        workers: number of processes, by default one per CPU core, or a cluster. Processes are used for thousands of
             samples or with `decode`.
         progress: reports progress.
 

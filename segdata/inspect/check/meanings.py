@@ -80,7 +80,8 @@ MEANINGS: dict[Code, str] = {
     ),
     "crowd_polygon": "An annotation with iscrowd 1 has polygons",
     "only_crowds": (
-        "All annotations are crowds (iscrowd 1), as CVAT writes masks of a brush: there is nothing to train on"
+        "All annotations are crowds (iscrowd 1), or some are crowds with attributes, as CVAT writes brush masks: "
+        "training ignores them"
     ),
     "no_iscrowd": "An annotation has no iscrowd; 0 is assumed",
     "no_area": "An annotation has no area",

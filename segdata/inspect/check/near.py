@@ -1,4 +1,4 @@
-"""Find images that are almost the same: compressed again, resized, cropped a little, mirrored or turned.
+"""Find images that are almost the same: recompressed, resized, cropped slightly, mirrored or rotated.
 
 Signatures of a few bytes propose pairs; both images of a pair are then read again, and their thumbnails compared.
 """
@@ -26,8 +26,8 @@ from segdata.samples import Sample
 
 #: What `ORIENTATIONS` are called, the same from both images.
 _CALLED = (
-    *("", "mirrored", "mirrored", "turned by 180°"),
-    *("turned and mirrored", "turned by 90°", "turned by 90°", "turned and mirrored"),
+    *("", "mirrored", "mirrored", "rotated by 180°"),
+    *("rotated and mirrored", "rotated by 90°", "rotated by 90°", "rotated and mirrored"),
 )
 
 #: Faults that say that two images have the same content, or are the same file.
@@ -42,7 +42,7 @@ class NearFault(Fault):
 
     Attributes:
         other: name of the other image.
-        change: how one is changed from the other, such as "mirrored"; empty if neither mirrored nor turned.
+        change: how one is changed from the other, such as "mirrored"; empty if neither mirrored nor rotated.
     """
 
     other: str

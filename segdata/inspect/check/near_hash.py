@@ -1,9 +1,9 @@
-"""Perceptual hashes of an image and of parts of it, from which those of a mirrored or turned copy follow.
+"""Perceptual hashes of an image and of parts of it, from which those of a mirrored or rotated copy follow.
 
 Hashes propose pairs of images that may be similar; `alike` then compares their thumbnails.
 
 A hash has the signs of low frequencies of the discrete cosine transform, as pHash has. A mirrored image has the same
-frequencies with other signs, and a turned one has them in another order, so that one hash gives those of all eight
+frequencies with other signs, and a rotated one has them in another order, so that one hash gives those of all eight
 orientations. A cropped copy has the hash of a window of its original.
 """
 

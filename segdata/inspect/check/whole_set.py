@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from segdata.coco.hints import only_crowds, prefix_hint, root_category
+from segdata.coco.hints import brush_crowds, only_crowds, prefix_hint, root_category
 from segdata.dataset import CocoDataset, Dataset
 from segdata.errors import Fault
 from segdata.inspect.check.same_file import FileNames
@@ -75,8 +75,10 @@ class WholeSet:
     def finish(self) -> Iterator[Fault]:
         """Yield faults that only all samples together show."""
         yield from self._mixed_modes()
-        yield from only_crowds(self._dataset.path, self._objects, self._crowds)
+        only = only_crowds(self._dataset.path, self._objects, self._crowds)
+        yield from only
         if isinstance(self._dataset, CocoDataset):
+            yield from () if only else brush_crowds(self._dataset.coco)
             yield from prefix_hint(self._dataset.images, self._faults, len(self._dataset))
         # The values of an unreadable label are unknown, so a missing value cannot be reported.
         if not self._complete:

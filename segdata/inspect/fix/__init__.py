@@ -87,7 +87,7 @@ def fix(
         near: see `check`.
         quality: see `check`.
         media: how unchanged files get into the folder of new ones.
-        workers: number of processes, by default one per processor.
+        workers: number of processes, by default one per CPU core.
         overwrite: replace an earlier result.
         dry_run: check and cure a copy, write nothing.
         progress: reports progress.

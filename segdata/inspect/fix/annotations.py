@@ -90,7 +90,7 @@ def cure_rle(annotation: JsonObject, height: int, width: int) -> JsonObject | No
 
 
 def _other_runs(counts: Any, size: Sequence[float], height: int, width: int) -> Iterator[dict[str, object]]:
-    """Yield what run lengths of another size or too few pixels may mean."""
+    """Yield what RLE of another size or with too few pixels may mean."""
     if list(size) == [width, height] and height != width:
         yield {"size": [height, width], "counts": counts}
         if (along := _draw({"size": [width, height], "counts": counts}, width, height)) is not None:
@@ -100,15 +100,15 @@ def _other_runs(counts: Any, size: Sequence[float], height: int, width: int) -> 
 
 
 def cure_empty(annotation: JsonObject, height: int, width: int) -> JsonObject | None:
-    """Scale polygons that are shares of the image's size; drop other masks without a pixel."""
-    if shares := _shares(annotation):
-        return _scaled(annotation, shares, height, width)
+    """Scale polygons that are fractions of the image's size; drop other masks without a pixel."""
+    if fractions := _fractions(annotation):
+        return _scaled(annotation, fractions, height, width)
     return None
 
 
 def cure_area(annotation: JsonObject, height: int, width: int) -> JsonObject | None:
-    """Compute the area from the mask, after polygons that are shares of the image's size are scaled."""
-    if (shares := _shares(annotation)) and (scaled := _scaled(annotation, shares, height, width)):
+    """Compute the area from the mask, after polygons that are fractions of the image's size are scaled."""
+    if (fractions := _fractions(annotation)) and (scaled := _scaled(annotation, fractions, height, width)):
         return scaled
     from pycocotools import mask
 
@@ -117,15 +117,15 @@ def cure_area(annotation: JsonObject, height: int, width: int) -> JsonObject | N
 
 
 def cure_box(annotation: JsonObject, height: int, width: int) -> JsonObject | None:
-    """Compute the box from the mask, after polygons that are shares of the image's size are scaled."""
-    if (shares := _shares(annotation)) and (scaled := _scaled(annotation, shares, height, width)):
+    """Compute the box from the mask, after polygons that are fractions of the image's size are scaled."""
+    if (fractions := _fractions(annotation)) and (scaled := _scaled(annotation, fractions, height, width)):
         return scaled
     drawn = _draw(annotation.get("segmentation"), height, width)
     return {} if drawn is None else {"bbox": _box_of(drawn)}
 
 
 def cure_no_mask(annotation: JsonObject, height: int, width: int) -> JsonObject | None:
-    """Take run lengths that have another name; drop an annotation without mask, box and area."""
+    """Take RLE that has another name; drop an annotation without mask, box and area."""
     runs = [value for value in annotation.values() if isinstance(value, dict) and "counts" in value]
     if len(runs) == 1 and _draw(runs[0], height, width):
         return {"segmentation": runs[0]}
@@ -134,7 +134,7 @@ def cure_no_mask(annotation: JsonObject, height: int, width: int) -> JsonObject 
 
 
 def cure_crowd(annotation: JsonObject, height: int, width: int) -> JsonObject | None:
-    """Store the polygons of a crowd as run lengths."""
+    """Store the polygons of a crowd as RLE."""
     drawn = _draw(annotation.get("segmentation"), height, width)
     return {} if drawn is None else {"segmentation": {"size": drawn["size"], "counts": drawn["counts"].decode()}}
 
@@ -214,7 +214,7 @@ def _same_box(first: Sequence[float], second: Sequence[float]) -> bool:
     return shared > 0 and shared >= _OVERLAP * (first[2] * first[3] + second[2] * second[3] - shared)
 
 
-def _shares(annotation: JsonObject) -> list[list[float]] | None:
+def _fractions(annotation: JsonObject) -> list[list[float]] | None:
     """Return the polygons of an annotation if all their coordinates are between 0 and 1, and they have an extent."""
     parts = annotation.get("segmentation")
     if not isinstance(parts, list) or not parts or not all(_is_polygon(part) and len(part) >= 6 for part in parts):
@@ -223,10 +223,10 @@ def _shares(annotation: JsonObject) -> list[list[float]] | None:
     return parts if 0 <= values.min() < values.max() <= 1 else None
 
 
-def _scaled(annotation: JsonObject, shares: list[list[float]], height: int, width: int) -> JsonObject:
-    """Return polygons in pixels if the box, in pixels or in shares too, or the area confirms them; else nothing."""
+def _scaled(annotation: JsonObject, fractions: list[list[float]], height: int, width: int) -> JsonObject:
+    """Return polygons in pixels if the box, in pixels or fractions too, or the area confirms them; else nothing."""
     size = np.array([width, height], float)
-    polygons = [(np.reshape(part, (-1, 2)) * size).ravel().tolist() for part in shares]
+    polygons = [(np.reshape(part, (-1, 2)) * size).ravel().tolist() for part in fractions]
     if _confirmed(annotation, polygons, height, width):
         return {"segmentation": polygons}
     box = finite_numbers(annotation.get("bbox"), 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -12,18 +13,21 @@ from segdata.lists import Pair, line_fields
 from segdata.regular import read_regular
 from segdata.text import plain_path
 
+#: The place after each line break; `segdata.text.text_lines` counts lines in the same way.
+_AFTER_BREAK = re.compile(rb"(?<=\n)|(?<=\r)(?!\n)")
+
 #: Cure of one kind of fault: takes the draft of a list, and all faults of one code.
 ListCure: TypeAlias = Callable[["ListDraft", Sequence[Fault]], None]
 
 
 class ListDraft:
-    """A list file that is cured: its lines as bytes, None where one was dropped. Other lines do not change."""
+    """A list file that is cured: its lines with their line breaks, None where one was dropped. Other lines stay."""
 
     def __init__(self, path: Path, root: Path) -> None:
         """Read a list whose paths are relative to `root`."""
         self.root = root
         self.changed = False
-        self._lines: list[bytes | None] = list(read_regular(path).split(b"\n"))
+        self._lines: list[bytes | None] = [*_AFTER_BREAK.split(read_regular(path))]
         self.pairs: dict[int, Pair] = {}
         self._rows: dict[str, list[int]] = {}
         for row, line in enumerate(self._lines):
@@ -45,10 +49,10 @@ class ListDraft:
 
     def set(self, row: int, pair: Pair) -> None:
         """Replace the paths of a line; its line break stays."""
-        end = "\r" if (self._lines[row] or b"").endswith(b"\r") else ""
+        line = self._lines[row] or b""
         plain = f"{pair.image} {pair.label}"
         text = plain if len(plain.split()) == 2 else f"{pair.image}\t{pair.label}"
-        self._lines[row] = f"{text}{end}".encode()
+        self._lines[row] = text.encode() + line[len(line.rstrip(b"\r\n")) :]
         self.pairs[row] = pair
         self.changed = True
 
@@ -60,7 +64,7 @@ class ListDraft:
 
     def close(self) -> bytes:
         """Return the text of the list."""
-        return b"\n".join(line for line in self._lines if line is not None)
+        return b"".join(line for line in self._lines if line is not None)
 
     def names(self) -> list[str]:
         """Return the names of all images and labels."""

@@ -19,7 +19,7 @@ class FixedCode:
     Attributes:
         code: type of the fault; ``docs/check.md`` explains each.
         severity: error or warning.
-        found: number of faults, with those that the cure of another one brought to light.
+        found: number of faults, including those that appeared when another one was cured.
         cured: number of faults that are gone.
         left: number of faults of the result.
         cure: what was done; empty if nothing was cured.

@@ -45,7 +45,7 @@ class Wishes:
         only: codes to cure; all if empty.
         drop: codes of faults whose samples and annotations are dropped if no cure is certain.
         drop_overlap: drop images that other sets have as well.
-        upright: save turned images upright.
+        upright: save rotated images upright.
         resize_labels: resize labels of an exact multiple or fraction.
         map: class of each value of the labels.
     """
@@ -112,7 +112,7 @@ class Rounds:
         for fault in faults:
             if not self.wishes.only or fault.code in self.wishes.only:
                 chosen.setdefault(fault.code, []).append(fault)
-        # If all annotations are crowds, they may be objects, whose polygons are not replaced.
+        # Crowds that a tool makes of brush masks may be objects, whose polygons are not replaced.
         if any(fault.code == "only_crowds" for fault in faults):
             chosen.pop("crowd_polygon", None)
         if report.task is None:
@@ -154,7 +154,7 @@ class Rounds:
             cures |= dict.fromkeys(_OVERLAPS, drop_objects)
         if self.wishes.upright:
             cures["rotated"] = UprightCures(self.files, self.wishes.upright).in_coco
-        # Images are turned before their size is taken from the file, which would look as if it had been known.
+        # Images are rotated before their size is taken from the file, which would look as if it had been known.
         return {**cures, **COCO_CURES}
 
     def _list_cures(self) -> Mapping[Code, ListCure]:

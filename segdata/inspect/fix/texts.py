@@ -34,7 +34,7 @@ CURES: dict[Code, str] = {
     ),
     "rotated": (
         f"with --upright: image saved upright (JPEG encoded again with quality {JPEG_QUALITY}, other formats without "
-        "loss), and what was drawn on the stored pixels turned with it"
+        "loss); labels and annotations drawn on the stored pixels are rotated with it"
     ),
     "label_mode": (
         "VOC's colors become class ids for VOC's classes; values that are all class ids become 8-bit gray. With --map: "
@@ -45,20 +45,22 @@ CURES: dict[Code, str] = {
     "label_all_ignore": "samples dropped",
     "orphan_annotation": "annotations dropped, unless these are more than half of all",
     "no_size": "width and height taken from the image file",
-    "no_segmentation": "run lengths under another name taken; annotations without mask, box and area dropped",
+    "no_segmentation": "RLE under another name used; annotations without mask, box and area dropped",
     "bad_polygon": (
         "parts of one or two points dropped if others are left; flat lists nested; parts far outside cut off if the "
         "box confirms the rest"
     ),
     "bad_rle": "counts become integers; swapped sizes, runs along rows and a missing last run corrected if the box "
     "confirms it",
-    "empty_mask": "annotations dropped; polygons in shares of the image's size scaled if the box confirms it",
+    "empty_mask": (
+        "annotations dropped; polygons with coordinates from 0 to 1 scaled to pixels if the box confirms it"
+    ),
     "area_mismatch": "area computed from the mask",
     "bad_box": "box computed from the mask",
     "box_mismatch": (
-        "box computed from the mask; polygons in shares of the image's size scaled if the box confirms it"
+        "box computed from the mask; polygons with coordinates from 0 to 1 scaled to pixels if the box confirms it"
     ),
-    "crowd_polygon": "polygons of crowds become run lengths, unless all annotations are crowds",
+    "crowd_polygon": "polygons of crowds become RLE, unless all annotations are crowds",
     "no_iscrowd": "iscrowd 0 added",
     "no_area": "area computed from the mask",
     "duplicate_content": "all but the first copy dropped, unless their labels cannot be compared",
@@ -95,8 +97,11 @@ QUESTIONS: dict[Code, str] = {
         "Was the image resized after it was annotated, or is its label or size that of another image? --resize-labels "
         "resizes labels of an exact multiple or fraction."
     ),
-    "rotated": "Were labels and annotations drawn on the stored pixels (--upright turn) or on the upright image "
-    "(--upright keep)?",
+    "rotated": (
+        "Were labels and annotations drawn on the stored pixels (--upright turn) or on the upright image (--upright "
+        "keep)? Save upright in another program: TIFFs, color PNGs of 16 bits, and images whose label another image "
+        "has too, or fits neither way."
+    ),
     "mixed_modes": "Should all images be of one mode? Programs other than segdata may read these in another way.",
     "label_mode": _MAP,
     "gray_from_color": "Where are the color masks that these labels were made from?",
@@ -109,8 +114,8 @@ QUESTIONS: dict[Code, str] = {
     "no_annotation": "Does the image show none of the classes, or are its annotations missing?",
     "no_segmentation": "What is the mask of these objects? Draw it, or remove the annotations.",
     "bad_polygon": "What is the outline of these objects? Draw it again, or remove the annotations.",
-    "bad_rle": "Which mask do these run lengths mean? Encode it again at the size of the image.",
-    "empty_mask": "Are the coordinates shares of the image's size? Nothing confirms it.",
+    "bad_rle": "Which mask does this RLE mean? Encode it again at the size of the image.",
+    "empty_mask": "Are the coordinates fractions of the image's size? Nothing confirms it.",
     "area_mismatch": "What is the mask of these objects?",
     "bad_box": "What is the mask of these objects? Without one, their box cannot be computed.",
     "box_mismatch": "What is the mask of these objects?",

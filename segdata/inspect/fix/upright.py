@@ -1,4 +1,4 @@
-"""Images that are stored turned (EXIF orientation), saved upright; their labels and annotations turned with them."""
+"""Images that are stored rotated (EXIF orientation), saved upright; labels and annotations rotated with them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from segdata.coco.rle import decode_rle, to_rle
 from segdata.encoded import File
 from segdata.errors import Fault, InvalidInputError
 from segdata.images.header import ImageHeader, open_pillow
-from segdata.images.reading import read_image_header
+from segdata.images.reading import read_image_header, read_samples
 from segdata.inspect.fix.annotations import finite_numbers
 from segdata.inspect.fix.document import CocoDraft
 from segdata.inspect.fix.files import NewFiles
 from segdata.inspect.fix.lines import ListDraft
 from segdata.labels.masks import decode_index_png, encode_index_png
 
-#: Whether labels and annotations turn with their image, because they were drawn on the stored pixels, or are kept.
+#: Whether labels and annotations are rotated with their image, as they were drawn on the stored pixels, or are kept.
 Upright: TypeAlias = Literal["turn", "keep"]
 
-#: Quality of a JPEG that is turned: no library of segdata turns one without decoding it. Other formats lose nothing.
+#: Quality of a JPEG that is rotated: no library of segdata rotates one without decoding it. Other formats lose nothing.
 JPEG_QUALITY = 95
 
 #: Options of Pillow that keep pixels; JPEG has none.
@@ -62,7 +62,8 @@ def upright_image(data: bytes) -> bytes:
     JPEG is encoded again with `JPEG_QUALITY`; the pixels of other formats do not change.
 
     Raises:
-        InvalidInputError: when it cannot be decoded or encoded.
+        InvalidInputError: when it cannot be decoded or encoded, or other pixels would be saved: Pillow reads color PNGs
+            of 16 bits with 8.
     """
     from PIL import ImageOps
 
@@ -75,8 +76,16 @@ def upright_image(data: bytes) -> bytes:
             upright.save(target, form, **kept, **_SAVE.get(form, {}))
     except Exception as error:
         # Decoders may raise any exception on damaged data.
-        raise InvalidInputError(f"cannot be turned: {error}", "unreadable") from error
-    return target.getvalue()
+        raise InvalidInputError(f"cannot be rotated: {error}", "unreadable") from error
+    saved = target.getvalue()
+    if form != "JPEG":
+        before, after = turned(read_samples(data), read_image_header(data).orientation), read_samples(saved)
+        if before.dtype != after.dtype or not np.array_equal(before, after):
+            raise InvalidInputError(
+                f"cannot be rotated: as {form}, its pixels would change. Save it upright in another program.",
+                "unsupported_image",
+            )
+    return saved
 
 
 def turned_annotation(annotation: dict[str, Any], orientation: int, height: int, width: int) -> dict[str, Any]:
@@ -131,7 +140,7 @@ class UprightCures:
     upright: Upright
 
     def _turns(self, header: ImageHeader, shape: tuple[Any, Any]) -> bool | None:
-        """Return whether what is drawn at this size turns with the image; None if it fits neither way."""
+        """Return whether what is drawn at this size is rotated with the image; None if it fits neither way."""
         if None in shape:
             return self.upright == "turn"
         if header.orientation >= 5 and header.height != header.width:
@@ -139,7 +148,7 @@ class UprightCures:
         return self.upright == "turn" if shape == header.shape else None
 
     def in_list(self, draft: ListDraft, faults: Sequence[Fault]) -> None:
-        """Save the images of samples upright, and turn the labels that fit the stored pixels."""
+        """Save the images of samples upright, and rotate the labels that fit the stored pixels."""
         for row in dict.fromkeys(row for fault in faults for row in draft.rows(fault.where)):
             pair = draft.pairs[row]
             try:
@@ -157,7 +166,7 @@ class UprightCures:
             draft.changed = True
 
     def in_coco(self, draft: CocoDraft, faults: Sequence[Fault]) -> None:
-        """Save images upright, and turn the annotations that fit the stored pixels."""
+        """Save images upright, and rotate the annotations that fit the stored pixels."""
         for row in [row for fault in faults for row in draft.image_rows(fault.where)]:
             image, header = draft.get("images", row), draft.header(name := draft.name(row))
             stated = image.get("height"), image.get("width")

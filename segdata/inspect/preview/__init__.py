@@ -108,7 +108,7 @@ def preview(
         cover: show every class that occurs, or every one of `classes`, in few samples; others fill up to `count`.
         alpha: opacity of the overlay, 0 to 1.
         near: also search all images for similar ones, and show the first 50 pairs on the page; see `check`.
-        workers: number of threads, and of processes for the statistics; by default one per processor.
+        workers: number of threads, and of processes for the statistics; by default one per CPU core.
         overwrite: replace the files of an earlier run.
         progress: reports progress.
 

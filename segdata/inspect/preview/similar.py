@@ -1,4 +1,4 @@
-"""Pairs of similar images on the page: both images side by side, their names, and whether one is mirrored or turned."""
+"""Pairs of similar images on the page: both images side by side, their names, and how one is changed."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def similar_html(similar: SimilarPairs | None) -> str:
 
 
 def _pair_html(earlier: SimilarImage, later: SimilarImage, change: str) -> str:
-    what = change.capitalize() or "Neither mirrored nor turned"
+    what = change.capitalize() or "Neither mirrored nor rotated"
     return f'<figure class="pair">{_image_html(earlier)}{_image_html(later)}<figcaption>{what}</figcaption></figure>'
 
 

@@ -143,7 +143,7 @@ def stats(dataset: Dataset, *, workers: Workers | None = None, progress: Progres
 
     Args:
         dataset: see `open_dataset`.
-        workers: number of processes, by default one per processor, or a cluster. Small data sets use one process.
+        workers: number of processes, by default one per CPU core, or a cluster. Small data sets use one process.
         progress: reports progress.
 
     Raises:
