@@ -50,11 +50,15 @@ def test_a_worker_process_that_dies_while_it_sends_its_result_is_a_sentence_not_
         list(ordered_map(die_while_sending, range(10), workers=2, kind="processes"))
 
 
-@pytest.mark.parametrize("items", [1, 3000])
-def test_the_caller_works_while_worker_processes_start(items: int) -> None:
-    workers = list(ordered_map(which_process, range(items), workers=2, kind="processes", chunk=10))
-    assert workers[0] == os.getpid()
-    assert len(set(workers)) == (3 if items > 1 else 1)
+def test_the_caller_works_while_worker_processes_start() -> None:
+    assert list(ordered_map(which_process, [0], workers=2, kind="processes", chunk=10)) == [os.getpid()]
+    # On a busy machine, the processes may start late: there is work until both have some.
+    results = ordered_map(which_process, range(10**6), workers=2, kind="processes", chunk=10)
+    seen = [next(results)]
+    assert seen == [os.getpid()]
+    while len(set(seen)) < 3:
+        seen.append(next(results))
+    del results
 
 
 def test_the_traceback_of_a_worker_process_is_kept() -> None:
