@@ -153,23 +153,27 @@ def group_keys(images: Sequence[str], expression: str | None) -> list[str]:
     return groups
 
 
-def side_files(source: Path, folder: Path | None, sides: Iterable[str], suffix: str) -> dict[str, Path]:
+def side_files(source: Path, folder: Path | None, shares: Mapping[str, float], suffix: str) -> dict[str, Path]:
     """Return the file of each side: NAME_train.txt and so on, in `folder` or beside `source`."""
     name = re.sub("_(lst|list)$", "", source.stem)
-    return {side: (folder or source.parent) / f"{name}_{side}{suffix}" for side in sides}
+    return {side: (folder or source.parent) / f"{name}_{side}{suffix}" for side in shares}
 
 
-def check_test_side(path: Path, images: Collection[str], read: Callable[[Path], Iterable[str]]) -> None:
+def check_test_side(files: Mapping[str, Path], images: Collection[str], read: Callable[[Path], Iterable[str]]) -> None:
     """Check that a split without a test side is not written beside that of an earlier split.
 
     Args:
-        path: file of the test side; it may be missing or something else.
+        files: file of each side that is written, as `side_files` returns them.
         images: all images of the split.
         read: returns the images in a file.
 
     Raises:
         TargetExistsError: when the file has some of the images, which would then be on two sides.
     """
+    if "test" in files:
+        return
+    train = files["train"]
+    path = train.with_name(f"{train.stem.removesuffix('train')}test{train.suffix}")
     try:
         found = set(read(path)).intersection(images) if path.exists() else ()
     except InvalidInputError:

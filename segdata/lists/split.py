@@ -78,8 +78,7 @@ def split_list(
     check_target_lists(files.values(), overwrite=overwrite)
     pairs = read_list(data_lst)
     images = [pair.image for pair in pairs]
-    if "test" not in shares:
-        check_test_side(side_files(data_lst, dst_path, ["test"], ".txt")["test"], images, _images)
+    check_test_side(files, images, _images)
     groups = group_keys(images, group)
     classes = None
     if stratify:

@@ -15,12 +15,11 @@ from segdata.errors import InvalidInputError
 from segdata.images.header import ImageHeader
 from segdata.images.reading import read_image_header
 from segdata.labels.masks import count_index_png, counts_by_value
-from segdata.mindrecord.rows import mark_row
 from segdata.parallel import Progress, default_workers, kind_for, ordered_map
 from segdata.records.manifest import Manifest
 from segdata.records.reader import RecordSet
 from segdata.records.rows import ImageTotals
-from segdata.records.schema import KEY, ROW_SCHEMAS, SCHEMAS, Row, TaskName, row_fingerprint, unpack_masks
+from segdata.records.schema import KEY, Row, TaskName, fingerprint_of, unpack_masks
 from segdata.worker import check_stopped, report_progress
 
 #: Sets of format version 1 have no kinds of image, and some count pixels of the ignore label twice.
@@ -133,8 +132,7 @@ def count_row(task: TaskName, row: Row) -> RowCount:
         header = read_image_header(row["data"])
     except InvalidInputError as error:
         raise InvalidInputError(f"row {row['file_name']}: {error}", "record_damaged") from error
-    fingerprint = row_fingerprint(mark_row(ROW_SCHEMAS[task], row), SCHEMAS[task])
-    return RowCount(key, fingerprint, row_payload(row), pixels, instances, header)
+    return RowCount(key, fingerprint_of(task, row), row_payload(row), pixels, instances, header)
 
 
 def row_payload(row: Row) -> int:

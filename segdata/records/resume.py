@@ -21,13 +21,12 @@ import numpy.typing as npt
 from segdata.cluster import Workers
 from segdata.errors import SegDataError, TargetExistsError
 from segdata.files.publishing import empty, staging_directory
-from segdata.mindrecord.rows import mark_row
 from segdata.parallel import Progress, kind_for, progress_map
 from segdata.records.fetch import find_set
 from segdata.records.manifest import Manifest
 from segdata.records.plan import Plan
 from segdata.records.rows import Rows, read_checked
-from segdata.records.schema import ROW_SCHEMAS, SCHEMAS, Row, TaskName, row_fingerprint
+from segdata.records.schema import Row, TaskName, fingerprint_of
 from segdata.records.verify import verify
 from segdata.store.transfer import object_size
 from segdata.store.url import Url
@@ -181,7 +180,7 @@ def _inputs(plan: Plan, rows: Rows[_T], workers: Workers, progress: Progress) ->
 
 
 def _fingerprint(task: TaskName, read: Callable[[_T], Row], item: _T) -> bytes:
-    return row_fingerprint(mark_row(ROW_SCHEMAS[task], read(item)), SCHEMAS[task])
+    return fingerprint_of(task, read(item))
 
 
 def _damage(place: Path | Url, manifest: Manifest) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from segdata.mindrecord.rows import FieldMark
+from segdata.mindrecord.rows import FieldMark, mark_row
 from segdata.mindrecord.schema import RowSchema, row_schema
 
 TaskName = Literal["semantic", "instance"]
@@ -65,3 +65,8 @@ def row_fingerprint(marks: Mapping[str, FieldMark], fields: Iterable[str]) -> by
         fields: the fields in schema order.
     """
     return b"".join(struct.pack("<QI", *marks[name]) for name in fields)
+
+
+def fingerprint_of(task: TaskName, row: Row) -> bytes:
+    """Return the fingerprint of a row that was read; see `row_fingerprint`."""
+    return row_fingerprint(mark_row(ROW_SCHEMAS[task], row), SCHEMAS[task])

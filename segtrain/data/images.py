@@ -15,8 +15,7 @@ from segdata.images.header import IMAGE_SUFFIXES
 from segdata.images.reading import MAX_PAGE_MB, read_image, to_rgb
 from segdata.images.tiff import open_stack
 from segdata.images.values import ValueRange
-from segdata.opening import open_dataset
-from segdata.records.manifest import MANIFEST
+from segdata.opening import dataset_kind, open_dataset
 from segdata.text import plural, text_lines
 from segtrain.data.arrays import RgbImage
 
@@ -105,7 +104,7 @@ def _is_set(path: Path) -> bool:
 
 def _recorded(path: Path, images: Path | None) -> dict[str, Source]:
     """Return the images of a record set or COCO JSON by file name without folder and extension."""
-    if images and (path.suffix.lower() != ".json" or path.name == MANIFEST):
+    if images and dataset_kind(path) == "records":
         raise OptionError(f"{path}: a record set, so --data_root has no effect. Leave it out.")
     dataset = open_dataset(path, images=images)
     names = [name for name, _ in dataset.files()]

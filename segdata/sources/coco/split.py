@@ -66,9 +66,7 @@ def split_coco(
     _check_targets(files.values(), overwrite=overwrite)
     coco = _read(annotations)
     names = _names(coco)
-    if "test" not in shares:
-        test = side_files(annotations, dst_path, ["test"], ".json")["test"]
-        check_test_side(test, names, lambda path: _names(read_coco(path)))
+    check_test_side(files, names, lambda path: _names(read_coco(path)))
     groups = group_keys(names, group)
     classes = _classes(coco) if stratify else None
     sides = Draw(shares, seed, exact).sides(annotations, groups, classes)
