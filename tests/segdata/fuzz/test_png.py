@@ -193,11 +193,30 @@ def expected_ids(data: bytes, colormap: ValueMap) -> np.ndarray[Any, Any] | None
         if pixels.max() >= len(palette):
             return None
         colors = palette[pixels]
+        if (filled := filling_of(palette)) is not None and any(
+            (index < len(colormap.names) or index == 255) and colormap.colors.get(filled[1]) != index
+            for index in np.unique(pixels).tolist()
+            if index >= filled[0]
+        ):
+            return None
     table: dict[tuple[int, ...], int] = {**colormap.colors}
     if color == RGBA:
         table = {(*rgb, 255): id_ for rgb, id_ in table.items()} | {(0, 0, 0, 0): table[0, 0, 0]}
     found = [table.get(tuple(pixel)) for pixel in colors.reshape(-1, colors.shape[-1]).tolist()]
     return None if None in found else np.array(found).reshape(colors.shape[:2])
+
+
+def filling_of(palette: np.ndarray[Any, Any]) -> tuple[int, tuple[int, ...]] | None:
+    """Return the first index that only repeats the palette's last color to its end, and this color; None without one.
+
+    Programs that set the colors of some classes fill the palette this way, so these indices may be class ids.
+    """
+    colors = [tuple(color) for color in palette.tolist()]
+    start = len(colors)
+    while start and colors[start - 1] == colors[-1]:
+        start -= 1
+    start += colors[-1] not in colors[:start]
+    return (start, colors[-1]) if start < len(colors) else None
 
 
 @settings(max_examples=300)
