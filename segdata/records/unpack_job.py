@@ -16,6 +16,7 @@ from segdata.lists import Pair, write_list
 from segdata.mindrecord.rows import mark_row
 from segdata.parallel import Progress, map_faults
 from segdata.records.foreign import ForeignSet, shards_name
+from segdata.records.manifest import Manifest
 from segdata.records.reader import RecordSet
 from segdata.records.schema import ROW_SCHEMAS, SCHEMAS, Row, row_fingerprint
 from segdata.records.unpack_names import NamePlan, plan_names
@@ -77,7 +78,7 @@ class UnpackJob:
 
     def write_objects(self, staging: Path, names: NamePlan) -> int:
         """Write the files of an instance set; return the number of instances."""
-        known = self._category_ids() if self.manifest else None
+        known = _category_ids(self.manifest) if self.manifest else None
         with tempfile.TemporaryFile(dir=staging) as images, tempfile.TemporaryFile(dir=staging) as annotations:
             lists = JsonLists(images, annotations, known)
             for image, instances in self._each(ObjectWriter(staging / _IMAGES, names)):
@@ -131,19 +132,9 @@ class UnpackJob:
             return [Fault("invalid", path.name, str(error).removeprefix(f"{path.name}: "))]
         return []
 
-    def _category_ids(self) -> dict[int, int]:
-        """Return the category id of each label: those of the JSON that the set was written from.
-
-        `to_mindrecord` numbers classes in the order of these ids, which need not be that of the labels of a merged set:
-        its labels are the ids.
-        """
-        classes = self.manifest.classes if self.manifest else ()
-        ids = [each.original_id for each in classes]
-        return {each.id: each.original_id if ids == sorted(set(ids)) else each.id for each in classes}
-
     def _categories(self, labels: set[int]) -> dict[int, str]:
         if self.manifest:
-            ids = self._category_ids()
+            ids = _category_ids(self.manifest)
             return {ids[each.id]: each.name for each in self.manifest.classes}
         told = dict(enumerate(self.class_names or (), start=1))
         return {label: told.get(label, f"class_{label}") for label in sorted({*labels, *told})}
@@ -152,3 +143,13 @@ class UnpackJob:
         if faults:
             rows = plural(len(faults), "row")
             raise FaultsError(f"{self.source}: {rows} {what}; nothing was written", faults)
+
+
+def _category_ids(manifest: Manifest) -> dict[int, int]:
+    """Return the category id of each label: those of the JSON that the set was written from.
+
+    `to_mindrecord` numbers classes in the order of these ids, which need not be that of the labels of a merged set: its
+    labels are the ids.
+    """
+    ids = [each.original_id for each in manifest.classes]
+    return {each.id: each.original_id if ids == sorted(set(ids)) else each.id for each in manifest.classes}

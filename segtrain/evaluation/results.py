@@ -68,13 +68,23 @@ class ResultFiles:
     per_image: Path | None = None
     overwrite: bool = False
 
-    def check(self, ranks: Ranks, *inputs: Path | None) -> None:
+    def check(self, *inputs: Path | None) -> None:
         """Check before the evaluation that the files can be written after it.
 
         Raises:
-            OptionError: when several processes evaluate together, each of which sees only a share of the images.
             TargetExistsError: when a file exists and must not be replaced.
             InvalidInputError: when a file is one of the inputs.
+        """
+        if self.html:
+            check_page(self.html, _PROGRAM, overwrite=self.overwrite)
+        if self.per_image:
+            check_target_file(self.per_image, overwrite=self.overwrite, inputs=inputs)
+
+    def check_alone(self, ranks: Ranks) -> None:
+        """Check that one process sees all images; to be called when the processes have connected.
+
+        Raises:
+            OptionError: when several processes evaluate together, each of which sees only a share of the images.
         """
         if ranks.size > 1 and (self.html or self.per_image):
             name = "html" if self.html else "per_image"
@@ -82,10 +92,6 @@ class ResultFiles:
                 f"{name}: each of {ranks.size} processes sees only a share of the images; expected one process. "
                 "Evaluate the checkpoint with segtrain eval on its own."
             )
-        if self.html:
-            check_page(self.html, _PROGRAM, overwrite=self.overwrite)
-        if self.per_image:
-            check_target_file(self.per_image, overwrite=self.overwrite, inputs=inputs)
 
     def write_table(self, titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Write the scores of each image, if requested; None becomes an empty cell."""

@@ -43,6 +43,13 @@ def freeze(network: nn.Cell, parts: Iterable[str]) -> list[nn.Cell]:
     return frozen
 
 
+def set_train(network: nn.Cell, frozen: Iterable[nn.Cell]) -> None:
+    """Set a network, or the step that trains it, to training mode, except its frozen parts."""
+    network.set_train(True)
+    for part in frozen:
+        part.set_train(False)
+
+
 def check_loaded(parts: Sequence[str], frozen: Iterable[nn.Cell], loaded: Collection[str] | None) -> None:
     """Check that no frozen part keeps random weights, from which the other parts could learn nothing.
 

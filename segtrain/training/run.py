@@ -32,7 +32,7 @@ from segtrain.models.normalization import synchronize
 from segtrain.tasks import task_of
 from segtrain.tasks.task import Task, TrainingSet
 from segtrain.training.events import Started
-from segtrain.training.freeze import check_loaded, freeze
+from segtrain.training.freeze import check_loaded, freeze, set_train
 from segtrain.training.schedules import learning_rates
 from segtrain.training.step import TrainStep, average_gradients, build_train_step
 from segtrain.training.train_dir import TrainDir
@@ -76,9 +76,7 @@ class Run:
 
     def set_train(self) -> None:
         """Set the network to training mode, except its frozen parts."""
-        self.train_step.set_train(True)
-        for part in self.frozen:
-            part.set_train(False)
+        set_train(self.train_step, self.frozen)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from segtrain.distributed.device import prepare_device
 from segtrain.distributed.ranks import ALONE
 from segtrain.models import build_network
 from segtrain.tasks import task_of
-from segtrain.training.freeze import freeze
+from segtrain.training.freeze import freeze, set_train
 from segtrain.training.step import build_train_step
 
 
@@ -27,9 +27,7 @@ def _steps(config: Config, data_file: Path) -> None:
     frozen = freeze(network, config.freeze)
     rates = np.full(2, config.schedule.base_lr, np.float32)
     train_step = build_train_step(network, task, config, rates)
-    train_step.set_train(True)
-    for part in frozen:
-        part.set_train(False)
+    set_train(train_step, frozen)
     batches = task.training_set(records, config).batches(epoch=0, first_step=0, ranks=ALONE)
     for batch in islice(batches, 2):
         for value in train_step(*batch):

@@ -29,7 +29,7 @@ _MODES = {
 _UNUSED = "appears in no sample"
 
 #: Said of copies whose labels or instances cannot be compared, because one of them has a fault.
-NOT_COMPARED = "; their labels cannot be compared"
+_NOT_COMPARED = "; their labels cannot be compared"
 
 #: Said of the category that Roboflow writes above all others.
 _UNUSED_ROOT = "contains the other categories and has no objects; coco-subset --drop-unused leaves it out"
@@ -102,10 +102,15 @@ class WholeSet:
                 )
 
 
+def was_compared(fault: Fault) -> bool:
+    """Return whether the labels or instances of a copy are known to be those of the image that it repeats."""
+    return not fault.what.endswith(_NOT_COMPARED)
+
+
 def _same_content(first: SampleReport, look: SampleReport) -> Fault:
     same = f"has the same content as {first.name}"
     if None in (first.annotated, look.annotated):
-        return Fault("duplicate_content", look.name, f"{same}{NOT_COMPARED}")
+        return Fault("duplicate_content", look.name, f"{same}{_NOT_COMPARED}")
     if first.annotated != look.annotated:
         return Fault("label_conflict", look.name, f"{same}, but a different label")
     return Fault("duplicate_content", look.name, same)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from segdata.errors import Code, Fault
-from segdata.inspect.check.whole_set import NOT_COMPARED
+from segdata.inspect.check.whole_set import was_compared
 from segdata.lists import Pair, line_fields
 from segdata.regular import read_regular
 from segdata.text import plain_path
@@ -114,7 +114,7 @@ def drop_each_line(draft: ListDraft, faults: Sequence[Fault]) -> None:
 
 def drop_copied_lines(draft: ListDraft, faults: Sequence[Fault]) -> None:
     """Drop copies of an earlier image; those whose labels cannot be compared stay."""
-    drop_each_line(draft, [fault for fault in faults if not fault.what.endswith(NOT_COMPARED)])
+    drop_each_line(draft, [fault for fault in faults if was_compared(fault)])
 
 
 def cure_absolute(draft: ListDraft, faults: Sequence[Fault]) -> None:

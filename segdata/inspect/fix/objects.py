@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from segdata.coco.hints import common_prefix
 from segdata.coco.ids import DistinctIds
 from segdata.errors import Code, Fault
-from segdata.inspect.check.whole_set import NOT_COMPARED
+from segdata.inspect.check.whole_set import was_compared
 from segdata.inspect.fix.annotations import ANNOTATION_CURES
 from segdata.inspect.fix.document import CocoDraft
 from segdata.inspect.fix.members import cure_members, object_ids
@@ -98,7 +98,7 @@ def drop_objects(draft: CocoDraft, faults: Sequence[Fault]) -> None:
 
 def drop_copied_images(draft: CocoDraft, faults: Sequence[Fault]) -> None:
     """Drop copies of an earlier image; those whose instances cannot be compared stay."""
-    drop_objects(draft, [fault for fault in faults if not fault.what.endswith(NOT_COMPARED)])
+    drop_objects(draft, [fault for fault in faults if was_compared(fault)])
 
 
 def cure_no_size(draft: CocoDraft, faults: Sequence[Fault]) -> None:

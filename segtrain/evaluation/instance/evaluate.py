@@ -124,11 +124,12 @@ def evaluate_instances(
     if isinstance(data, SampleList):
         raise OptionError(f"{data.data_lst}: a list file has no instances; expected a record set for {ckpt_path}")
     settings.check_only(["batch_size"], read_info(ckpt_path).config.model.name)
+    files = ResultFiles(html, per_image, overwrite)
+    files.check(ckpt_path, annotations)
     detector, info, loaded = load_detector(ckpt_path, device_target)
     # The processes of a run connect when the network is loaded; before, each seems to be alone.
     ranks = current()
-    files = ResultFiles(html, per_image, overwrite)
-    files.check(ranks, ckpt_path, annotations)
+    files.check_alone(ranks)
     check_expected(ckpt_path, info.config, expected or {})
     records = open_set(data)
     check_instance_set(records.manifest)

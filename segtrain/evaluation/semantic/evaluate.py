@@ -115,11 +115,12 @@ def evaluate_semantic(
         OptionError: when a setting has no effect on this network, or is out of range for it.
         TargetExistsError: when the page or the `per_image` file already exists.
     """
+    results = ResultFiles(html, per_image, overwrite)
+    results.check(ckpt_path, data.data_lst if isinstance(data, SampleList) else None)
     segmenter, info, loaded = load_segmenter(ckpt_path, settings, device_target)
     # The processes of a run connect when the network is loaded; before, each seems to be alone.
     ranks = current()
-    results = ResultFiles(html, per_image, overwrite)
-    results.check(ranks, ckpt_path, data.data_lst if isinstance(data, SampleList) else None)
+    results.check_alone(ranks)
     config = info.config
     check_expected(ckpt_path, config, expected or {})
     ignore_label, rows, trained_on, samples = _open(data, info, ranks)

@@ -12,7 +12,7 @@ from chromium import browser_page, find_browser
 
 from segdata.draw.overlay import label_overlay
 from segdata.errors import OptionError, TargetExistsError
-from segtrain.distributed.ranks import ALONE, Ranks
+from segtrain.distributed.ranks import Ranks
 from segtrain.evaluation.results import Example, ResultFiles, examples_section
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def _write(directory: Path, *, overwrite: bool = False) -> None:
     worst, best = [_example("a/one.jpg", 1), _example(f"a/{HOSTILE}.jpg", 2)], [_example("a/three.jpg", 1, 2)]
     section = examples_section(worst, best, about="by score", labels=LABELS)
     files = ResultFiles(directory, overwrite=overwrite)
-    files.check(ALONE)
+    files.check()
     files.write_page(HOSTILE, "network", {"Mean IoU": "50.00%"}, [section])
 
 
@@ -94,5 +94,5 @@ def test_only_an_earlier_page_of_the_same_command_is_replaced(tmp_path: Path) ->
 def test_several_processes_write_none_of_them(tmp_path: Path) -> None:
     for files, name in ((ResultFiles(html=tmp_path), "html"), (ResultFiles(per_image=tmp_path / "a.csv"), "per_image")):
         with pytest.raises(OptionError, match=f"{name}: each of 2 processes sees only a share of the images"):
-            files.check(Ranks(1, 2))
-    ResultFiles().check(Ranks(1, 2))
+            files.check_alone(Ranks(1, 2))
+    ResultFiles().check_alone(Ranks(1, 2))

@@ -210,11 +210,11 @@ def test_a_page_and_a_table_of_the_images_agree_with_the_scores(
     text = (page / "index.html").read_text()
     assert text.count('class="panels"') == len(images) == 5
     assert f"{report.scores.mean_iou:.2%}" in text
-    # Before anything is evaluated, and thus before the data are read.
+    # Before checkpoint and data are read.
     with pytest.raises(TargetExistsError, match=r"index\.html"):
-        evaluate_semantic(checkpoint, tmp_path / "nothing", html=page)
+        evaluate_semantic(tmp_path / "no.ckpt", tmp_path / "nothing", html=page)
     with pytest.raises(TargetExistsError, match=r"images\.csv"):
-        evaluate_semantic(checkpoint, tmp_path / "nothing", per_image=table)
+        evaluate_semantic(tmp_path / "no.ckpt", tmp_path / "nothing", per_image=table)
 
 
 def test_processes_that_connect_when_the_network_is_loaded_are_several(
