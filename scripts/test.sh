@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets the project up in .venv and runs lint, types and tests; builds the wheel and uses it in a new environment.
 # PYTHON=python3.12 selects the interpreter. Where there is a newer Python, segdata is also tested with it in .venv-light,
-# without MindSpore.
+# without MindSpore. Property tests try the same examples in each run; those of pytest alone, and of
+# TEST_EXAMPLES=new bash scripts/test.sh, are new ones.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/venv.sh
@@ -9,6 +10,7 @@ source scripts/venv.sh
 # Assigned on its own, because only then a failure ends the script.
 python=$(training_python)
 before=$PATH
+export TEST_EXAMPLES="${TEST_EXAMPLES:-same}"
 set_up() {
     make_venv .venv "$python" '[train,dask,remote,test,lint,docs]'
     export PATH="$PWD/.venv/bin:$PATH"

@@ -1,4 +1,4 @@
-"""What every test may use: a command runner, and the real data where it lies beside the checkout."""
+"""Fixtures of all tests: a command runner, and the real data where they are beside the checkout."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from plain_english import foreign
 
 from segdata.errors import SegDataError
 
-# A busy machine is no failure, and a landing must not hang on the luck of a draw.
-settings.register_profile(
-    "here", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
-)
-# For a second run of the same tests, with another Python (scripts/test.sh).
-settings.register_profile("few", settings.get_profile("here"), max_examples=20)
-settings.load_profile(os.environ.get("TEST_EXAMPLES", "here"))
+# New examples in each run; a busy machine is no failure.
+settings.register_profile("new", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples in each run of scripts/test.sh: when it fails, the change is the cause.
+settings.register_profile("same", settings.get_profile("new"), derandomize=True)
+# For its second run of the same tests, with another Python.
+settings.register_profile("few", settings.get_profile("same"), max_examples=20)
+settings.load_profile(os.environ.get("TEST_EXAMPLES", "new"))
 
 # A shell's background jobs ignore Ctrl-C, and so would the programs that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

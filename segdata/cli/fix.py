@@ -28,6 +28,7 @@ from segdata.inspect.check.findings import ERRORS
 from segdata.inspect.check.overlap import open_other
 from segdata.inspect.fix import fix
 from segdata.inspect.fix.report import FixedCode, FixReport
+from segdata.inspect.fix.rounds import OF_THE_SET
 from segdata.inspect.fix.upright import JPEG_QUALITY, Upright
 from segdata.labels.map_file import load_map
 from segdata.sources.coco.media import Media
@@ -124,8 +125,9 @@ def fix_command(
 
 
 def _dropped(codes: Sequence[str]) -> tuple[str, ...]:
-    """Return the codes whose samples are dropped: `errors` means those of all errors."""
-    return tuple(code for given in codes for code in (ERRORS if given == "errors" else [given]))
+    """Return the codes whose samples are dropped: `errors` means those of all errors of samples and annotations."""
+    errors = [code for code in ERRORS if code not in OF_THE_SET]
+    return tuple(code for given in codes for code in (errors if given == "errors" else [given]))
 
 
 def _text(report: FixReport) -> str:
@@ -144,7 +146,7 @@ def _text(report: FixReport) -> str:
         return "\n".join(["no faults found; the result has the same bytes", *lines])
     header, *cells = table([("code", "severity", "found", "cured", "left"), *rows], right=(2, 3, 4)).split("\n")
     blocks = ["\n".join((line, *_details(one))) for line, one in zip(cells, report.codes, strict=True)]
-    if left := [f"--drop {one.code}" for one in report.codes if one.left]:
+    if left := [f"--drop {one.code}" for one in report.codes if one.left and one.code not in OF_THE_SET]:
         lines.append(f"to drop the samples or annotations that still have a fault: {' '.join(left)}")
     return "\n\n".join([header, *blocks, "\n".join(lines)])
 

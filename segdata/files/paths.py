@@ -10,6 +10,9 @@ from pathlib import Path, PurePath
 
 from segdata.errors import InvalidInputError
 
+#: Inode, size in bytes and modification time in nanoseconds of a file; None if it is missing.
+FileState = tuple[int, int, int] | None
+
 
 def resolve(root: Path, relative: str) -> Path:
     """Return `relative` (POSIX slashes) under `root`.
@@ -85,6 +88,15 @@ def names_by_stem(directory: Path, suffixes: Collection[str]) -> dict[str, list[
             if path.suffix.lower() in suffixes and not path.name.startswith("."):
                 found.setdefault(path.stem, []).append(path.name)
     return found
+
+
+def file_state(file: Path | int) -> FileState:
+    """Return the state of a file, given by its path or descriptor; None if it is missing."""
+    try:
+        found = os.stat(file)  # noqa: PTH116
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def file_digest(path: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -33,8 +33,8 @@ class MaskMapping:
         nearest: largest difference of a value, or Euclidean distance of a color in RGB, at which an unknown one takes
             the class of the nearest known one; None allows no difference.
         unknown: what to do with values that have no class.
-        shown: whether the map is of shown gray values: fewer than 8 bits are stretched to 0 … 255, fractions are
-            rounded down, and compression with loss is accepted.
+        shown: whether the map is of shown gray values: a palette is applied, fewer than 8 bits are stretched to
+            0 … 255, fractions are rounded down, and compression with loss is accepted.
     """
 
     map: ValueMap
@@ -47,6 +47,25 @@ class MaskMapping:
         """Return whether gray masks already contain class ids, since the map has only colors."""
         return not self.map.spans and self.map.other is None and not self.map.gray_by_color
 
+    @property
+    def by_palette(self) -> bool:
+        """Return whether the classes of a palette mask follow from its colors, not from its indices."""
+        return bool(self.map.colors) or self.shown
+
+    @property
+    def expected_colors(self) -> str:
+        """Return in words which colors have a class."""
+        return "a class color" if self.map.colors else "a gray value that the map names"
+
+    def source_of(self, color: Color) -> Color | int:
+        """Return what is counted for a color: its gray value, if the map is of values."""
+        return color[0] if not self.map.colors and len({*color}) == 1 else color
+
+    @cached_property
+    def exact(self) -> MaskMapping:
+        """Return the mapping of names, such as indices of a palette: neighbors have nothing in common."""
+        return replace(self, nearest=None)
+
     @cached_property
     def byte_table(self) -> npt.NDArray[np.int16]:
         """Return the class ids of the gray values 0 to 255; -1 for unknown ones."""
@@ -58,8 +77,8 @@ class MaskMapping:
 
     def palette_ids(self, palette: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
         """Return the class id of each index of a palette ``(N, 3)``; -1 for unknown ones."""
-        if not self.map.colors:
-            return self.byte_table
+        if not self.by_palette:
+            return self.exact.byte_table
         ids = np.full(max(256, len(palette)), -1, np.int16)
         ids[: len(palette)] = self.map.color_ids(pack_colors(palette), self.nearest)
         return ids
@@ -78,9 +97,13 @@ def map_samples(stored: StoredImage, mapping: MaskMapping) -> tuple[npt.NDArray[
                 f"{stored.bits}-bit RGB; expected 8 bits for each color. Save it with 8 bits.", "label_mode"
             )
         return _map_colors(samples, mapping)
-    if stored.palette is not None and mapping.map.colors:
+    if stored.palette is not None and mapping.by_palette:
         return _map_values(samples, mapping, stored.palette)
-    return _map_values(samples if stored.palette is not None else _gray(samples, stored, mapping), mapping, None)
+    if stored.palette is not None:
+        return _map_values(samples, mapping.exact)
+    # A mask of black and white may contain 0 and 1 as stored: 1 would be near to black.
+    few = stored.bits < 8 and bool(mapping.map.spans)
+    return _map_values(_gray(samples, stored, mapping), mapping.exact if few else mapping)
 
 
 def _without_alpha(stored: StoredImage) -> npt.NDArray[Any]:
@@ -133,7 +156,7 @@ def _gray(samples: npt.NDArray[Any], stored: StoredImage, mapping: MaskMapping) 
 
 
 def _map_values(
-    samples: npt.NDArray[Any], mapping: MaskMapping, palette: npt.NDArray[np.uint8] | None
+    samples: npt.NDArray[Any], mapping: MaskMapping, palette: npt.NDArray[np.uint8] | None = None
 ) -> tuple[npt.NDArray[np.uint8], SourceCounts]:
     if samples.dtype in (np.uint8, np.uint16):
         pixels = count_values(samples) if samples.dtype == np.uint8 else np.bincount(samples.ravel())
@@ -169,19 +192,14 @@ def _map_colors(samples: npt.NDArray[np.uint8], mapping: MaskMapping) -> tuple[n
         unknown = used[ids < 0]
         first = packed[np.isin(packed, unknown).argmax()]
         described = f"color {unpack_color(int(first))}"
-        expected = "a class color" if mapping.map.colors else "a gray value that the map names"
         where = (packed == first).reshape(samples.shape[:2])
-        ids = _ignored(ids, where, described, expected, int(counts[used == first][0]), len(unknown), mapping)
+        pixels = int(counts[used == first][0])
+        ids = _ignored(ids, where, described, mapping.expected_colors, pixels, len(unknown), mapping)
     ids = ids.astype(np.uint8)
     found: SourceCounts = Counter()
-    exact = mapping.map.colors
     for color, id_, count in zip(used.tolist(), ids.tolist(), counts.tolist(), strict=True):
-        shown: Color | int | str = unpack_color(color)
-        if not exact and len({*unpack_color(color)}) == 1:
-            shown = color & 255
-        elif shown not in exact:
-            shown = "other colors"
-        found[shown, id_] += count
+        source = mapping.source_of(unpack_color(color))
+        found["other colors" if isinstance(source, tuple) and source not in mapping.map.colors else source, id_] += count
     return np.repeat(ids[run], lengths).reshape(samples.shape[:2]), found
 
 
@@ -213,11 +231,11 @@ def known_ids(
         raise InvalidInputError(diagnosis, "gray_from_color")
     unknown = used[ids < 0]
     first = samples.flat[np.isin(samples, unknown).argmax()]
-    if palette is None or not mapping.map.colors:
+    if palette is None or not mapping.by_palette:
         described, expected = f"value {first:g}", mapping.map.expected_values()
     else:
         color = f"color {tuple(palette[first].tolist())}" if first < len(palette) else "without a palette entry"
-        described, expected = f"index {first}, {color}", "a class color"
+        described, expected = f"index {first}, {color}", mapping.expected_colors
     where = samples == first
     return _ignored(ids, where, described, expected, int(np.count_nonzero(where)), len(unknown), mapping).astype(
         np.uint8
@@ -275,10 +293,10 @@ def count_sources(
 ) -> SourceCounts:
     """Return the pixels of the values `used` by source and class; see `known_ids`."""
     found: SourceCounts = Counter()
-    colors = palette if palette is not None and mapping.map.colors else None
+    colors = palette if palette is not None and mapping.by_palette else None
     for value, id_, count in zip(used.tolist(), ids.tolist(), counts.tolist(), strict=True):
         if colors is not None and value < len(colors):
-            found[as_color(colors[value]), id_] += count
+            found[mapping.source_of(as_color(colors[value])), id_] += count
         else:
             found[int(value) if value == int(value) else value, id_] += count
     return found

@@ -15,7 +15,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from segdata.errors import InvalidInputError
+from segdata.errors import InvalidInputError, SegDataError
+from segdata.files.paths import file_state
 from segdata.mindrecord.header import BLOB, RAW, ShardHeader, read_shard_header, stored_schema
 from segdata.mindrecord.index import index_path
 from segdata.mindrecord.places import read_places
@@ -42,16 +43,21 @@ class ShardReader:
             OSError: when a file cannot be read.
         """
         self.path = path
+        self._file: IO[bytes] | None = None
+        self._state = file_state(path)
         self.header: ShardHeader = read_shard_header(path)
         if self.header.shard_addresses[self.header.shard_id] != path.name:
             expected = self.header.shard_addresses[self.header.shard_id]
             raise InvalidInputError(f"{path}: is named {path.name!r} but was written as {expected!r}. Rename it back.")
         self._places = read_places(path, self.header.rows)
         self._check_places()
-        self._file: IO[bytes] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_file": None}
+
+    def __del__(self) -> None:
+        # Otherwise Python warns of the open file.
+        self.close()
 
     def __len__(self) -> int:
         return len(self._places)
@@ -74,6 +80,7 @@ class ShardReader:
         Raises:
             InvalidInputError: when the row is damaged, or there is no such field; names page and row.
             IndexError: when there is no such row.
+            SegDataError: when the file is opened now, and is another one than that whose index was read.
         """
         if not 0 <= number < len(self):
             raise IndexError(f"{self.path}: no row {number}; expected 0 to {len(self) - 1}")
@@ -106,13 +113,21 @@ class ShardReader:
     def _read(self, page: int, start: int, end: int) -> memoryview:
         """Return the bytes of a row without its length; `_check_places` has bounded them by the page."""
         # Without a buffer: only the descriptor is used. A thread keeps the file that it reads from open.
-        self._file = file = self._file or self.path.open("rb", buffering=0)
+        self._file = file = self._file or self._opened()
         at = self.header.header_size + page * self.header.page_size + start
         data = os.pread(file.fileno(), end - start, at)
         length = ROW_LENGTH.unpack_from(data)[0] if len(data) >= ROW_LENGTH.size else 0
         if len(data) != end - start or length != end - start - ROW_LENGTH.size:
             raise InvalidInputError(f"has length {length} in the page; its index has {end - start - ROW_LENGTH.size}")
         return memoryview(data)[ROW_LENGTH.size :]
+
+    def _opened(self) -> IO[bytes]:
+        """Open the file, which may have been replaced since: rows of another one can be of the same length."""
+        file = self.path.open("rb", buffering=0)
+        if file_state(file.fileno()) != self._state:
+            file.close()
+            raise SegDataError(f"{self.path}: was replaced or changed after it was opened. Open the set again.")
+        return file
 
     def _check_places(self) -> None:
         """Check that every row of the index is in the page that the header has it in, and ends inside that page."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from segdata import __version__
 from segdata.errors import Fault, FaultsError, InvalidInputError, OptionError, SegDataError, TargetExistsError
 from segdata.files.ownership import check_target_file
-from segdata.files.paths import file_digest
+from segdata.files.paths import FileState, file_digest, file_state
 from segdata.files.publishing import write_file
 from segdata.images.values import ValueRange
 from segdata.labels.classes import Classes
@@ -22,7 +22,6 @@ from segdata.records.adopt_rows import RowInspector
 from segdata.records.fields import describe_fields
 from segdata.records.foreign import open_shards, shards_name
 from segdata.records.manifest import ADOPTED, MANIFEST, ClassInfo, Manifest, Shard, encode_manifest, read_manifest
-from segdata.records.reader import FileState, file_state
 from segdata.records.recount import RowTotals
 from segdata.records.schema import KEY, ROW_SCHEMAS, SCHEMAS, TaskName
 from segdata.text import plural

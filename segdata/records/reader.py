@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import overload
 
 from segdata.errors import InvalidInputError, SegDataError
+from segdata.files.paths import FileState, file_state
 from segdata.mindrecord.shards import SetReader
 from segdata.records.manifest import MANIFEST, Manifest, read_manifest
 from segdata.records.schema import ROW_SCHEMAS, Row, TaskName
@@ -19,9 +20,6 @@ _log = logging.getLogger(__name__)
 
 #: Files that a process has open besides those of a record set: libraries, pipes, outputs; 32 were counted.
 _OTHER_FILES = 64
-
-#: Inode, size in bytes and modification time in nanoseconds of a file; None if it is missing.
-FileState = tuple[int, int, int] | None
 
 
 @dataclass(frozen=True)
@@ -118,15 +116,6 @@ class RecordSet(Sequence[Row]):
 
 def _state(directory: Path, manifest: Manifest) -> tuple[FileState, ...]:
     return tuple(file_state(directory / name) for name in manifest.files)
-
-
-def file_state(path: Path) -> FileState:
-    """Return the state of a file; None if it is missing."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def allow_open_files(directory: Path, files: int) -> None:

@@ -16,9 +16,10 @@ from segdata.errors import Code, InvalidInputError, OptionError
 from segdata.files.ownership import check_inputs_outside, check_target_directory
 from segdata.files.publishing import staged_directory, write_file
 from segdata.images.values import Percentiles, ValueRange
+from segdata.inspect.check import CheckReport
 from segdata.inspect.fix.files import NewFiles
 from segdata.inspect.fix.report import FixReport, fixed_codes
-from segdata.inspect.fix.rounds import Rounds, Wishes
+from segdata.inspect.fix.rounds import OF_THE_SET, Rounds, Wishes
 from segdata.inspect.fix.text import readable
 from segdata.inspect.fix.upright import Upright
 from segdata.labels.classes import Classes
@@ -75,7 +76,8 @@ def fix(
         classes: see `open_dataset`.
         value_range: see `open_dataset`.
         only: codes of the faults to cure; all by default.
-        drop: codes of the faults whose samples and annotations are dropped if no cure is certain.
+        drop: codes of the faults whose samples and annotations are dropped if no cure is certain; only those of samples
+            and annotations.
         against: see `check`.
         drop_from: the data set that images of `against` are dropped from; only `source` can be.
         upright: save images with an EXIF orientation upright; ``turn`` turns labels and annotations with them, ``keep``
@@ -93,8 +95,9 @@ def fix(
         progress: reports progress.
 
     Raises:
-        OptionError: when the source does not take an option.
-        InvalidInputError: when `source` is a record set, or `dst_path` is of another type.
+        OptionError: when the source does not take an option, or `drop` has a fault of the data set itself.
+        InvalidInputError: when `source` is a record set or cannot be read, `dst_path` is of another type, or no sample
+            would be left.
         TargetExistsError: when the target exists.
 
     Example:
@@ -103,6 +106,7 @@ def fix(
         [('bad_polygon', 3, 0), ('no_iscrowd', 90, 0)]
     """
     kind = _check_target(source, dst_path, overwrite=overwrite)
+    _check_drop(drop)
     _check_options(source, kind, drop_from, data_root=data_root, images=images, map=map, resize_labels=resize_labels)
     folder = dst_path.with_name(f"{dst_path.stem}_files")
     wishes = Wishes({*only, *drop} if only else (), drop, drop_from is not None, upright, resize_labels, map)
@@ -120,6 +124,7 @@ def fix(
             result = rounds.run()
         except OptionError as error:
             raise OptionError(str(error).replace(str(copy), str(source))) from error
+        _check_result(source, rounds, result)
         new_files = len(rounds.files.names.intersection(rounds.names))
         if new_files:
             check_inputs_outside(folder, root)
@@ -170,6 +175,23 @@ def _check_options(source: Path, kind: DatasetKind, drop_from: Path | None, **gi
             f"--drop-from {drop_from}: fix drops only from the data set that it writes, {source}. Run segdata fix "
             f"{drop_from} --against {source} --drop-from {drop_from}."
         )
+
+
+def _check_drop(codes: Collection[Code]) -> None:
+    if useless := [code for code in codes if code in OF_THE_SET]:
+        raise OptionError(
+            f"--drop {useless[0]}: is a fault of the data set, not of some samples or annotations; expected another "
+            "code. Run segdata check for its cure."
+        )
+
+
+def _check_result(source: Path, rounds: Rounds, result: CheckReport) -> None:
+    """Refuse a source that is not a data set, and cures that leave nothing of it."""
+    for finding in result.findings:
+        if finding.code == "not_a_dataset":
+            gone = ", ".join(sorted({*rounds.applied, *rounds.dropped} - {"not_a_dataset"}))
+            what = f"has no sample without a fault ({gone}), so nothing would be left" if gone else ""
+            raise InvalidInputError(f"{source}: {what or finding.examples[0].what}")
 
 
 def _image_folder(source: Path, work: Path) -> Path:

@@ -33,6 +33,17 @@ _OVERLAPS: tuple[Code, ...] = ("overlap", "overlap_content", "overlap_near")
 #: Faults of one of two samples that are alike: a cure of other faults may drop the other sample, so they come last.
 _ALIKE: tuple[Code, ...] = ("duplicate_content", "near_duplicate", "same_file", "label_conflict")
 
+#: Faults of the data set itself, which name no samples or annotations to drop.
+OF_THE_SET: tuple[Code, ...] = (
+    "not_a_dataset",
+    "record_damaged",
+    "image_prefix",
+    "binary_mask",
+    "class_unused",
+    "duplicate_category",
+    "only_crowds",
+)
+
 #: More rounds than the longest chain of cures.
 _ROUNDS = 20
 

@@ -29,8 +29,8 @@ CURES: dict[Code, str] = {
     "unreadable": _DROPPED,
     "truncated": _DROPPED,
     "size_mismatch": (
-        "JSON: size taken from the file if no mask has another size. With --resize-labels: labels of an exact multiple "
-        "or fraction resized by the nearest pixel"
+        "JSON: size taken from the file if the image has no masks, or only RLE of that size. List, with "
+        "--resize-labels: labels of an exact multiple or fraction resized by the nearest pixel"
     ),
     "rotated": (
         f"with --upright: image saved upright (JPEG encoded again with quality {JPEG_QUALITY}, other formats without "
@@ -72,17 +72,18 @@ CURES: dict[Code, str] = {
 _FILES = "Are these files lost, or is the folder wrong (--data_root, --images)? Restore them, or name the folder."
 _DROP_FROM = "Which of the two sets keeps these images? Run fix on the other one, and name it with --drop-from."
 _EXPOSURE = "Is the exposure right? Images of more than 8 bits may need another --value_range."
+_REFUSED = "none: fix refuses what is left"
 _MAP = "Which class does each value or color mean? Say so with --map."
 
 #: What a person must answer where a fault is left.
 QUESTIONS: dict[Code, str] = {
-    "not_a_dataset": "Is this the right file, and the right folder? If it is damaged, write it again.",
+    "not_a_dataset": _REFUSED,
     "broken_line": "Which image and which label does the line mean?",
     "broken_member": "What is the value of the member that is missing or invalid?",
     "duplicate_id": "Which of the objects with this id is right, and which annotations belong to it?",
     "duplicate_image": "Which label, or which size, of the image is right? Remove the other line or object.",
     "duplicate_category": "Do these categories mean one class? Join them with segdata merge, or rename one.",
-    "record_damaged": "Where is the data that the set was written from? Write it again with to-mindrecord.",
+    "record_damaged": _REFUSED,
     "missing_image": _FILES,
     "image_prefix": "Which start of the names is not part of them?",
     "missing_label": _FILES,
@@ -94,8 +95,8 @@ QUESTIONS: dict[Code, str] = {
     "unsupported_image": "How should these pixels become gray or RGB? Convert the images.",
     "no_value_range": "Which samples are black and white? Say so with --value_range in each command.",
     "size_mismatch": (
-        "Was the image resized after it was annotated, or is its label or size that of another image? --resize-labels "
-        "resizes labels of an exact multiple or fraction."
+        "Was the image resized after it was annotated, or is its label or size that of another image? In a list, "
+        "--resize-labels resizes labels of an exact multiple or fraction."
     ),
     "rotated": (
         "Were labels and annotations drawn on the stored pixels (--upright turn) or on the upright image (--upright "

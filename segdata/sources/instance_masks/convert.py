@@ -29,6 +29,7 @@ from segdata.sources.instance_masks.meaning import (
     Regions,
     cityscapes_objects,
     connected_objects,
+    is_background,
     objects_by_class,
     objects_of_one,
 )
@@ -148,6 +149,13 @@ def _check_options(
         raise OptionError("--class_names: these masks have no class ids; expected --components or --class_masks")
     if crowd != "crowd" and kind != "cityscapes":
         raise OptionError("--crowd: only Cityscapes' masks have groups, which are crowds; expected --cityscapes")
+    misplaced = [id_ for id_, name in enumerate(class_names or ()) if id_ and is_background(name)]
+    if misplaced:
+        raise OptionError(
+            f"--class_names: {(class_names or ())[misplaced[0]]!r} is class {misplaced[0]}; expected class 0, whose "
+            "pixels belong to no object. Put it first, and convert the masks again in this order, such as with segdata "
+            "voc-decolor --colormap or segdata mask-map."
+        )
 
 
 def _check_void(kind: MaskKind, source: Path, found: Collected) -> None:
@@ -191,7 +199,9 @@ class _Reader:
             image.found["images rotated by EXIF"] += header.orientation != 1
         for path, folder in masked.masks if not faults else ():
             with collecting(faults, str(path)):
-                regions = self._regions(_values(path, header), folder, masked.class_mask, header)
+                values = _values(path, header)
+                regions = self._regions(values, folder, masked.class_mask, header)
+                image.found.update(self._without_object(values))
                 image.left_out.update(regions.left_out)
                 image.found[_BINARY] += self.kind == "objects" and not folder and [*regions.category] == [IGNORE]
                 image = replace(image, instances=(*image.instances, *self._objects(regions, image)))
@@ -206,6 +216,12 @@ class _Reader:
         if class_mask is None:
             return objects_of_one(values, folder or self.class_name)
         return objects_by_class(values, _values(class_mask, header), self.class_names)
+
+    def _without_object(self, values: Values) -> Counter[str]:
+        """Count the pixels of class 0, which is always background, if its name is that of another class."""
+        if self.kind != "components" or is_background(self.class_names[0]):
+            return Counter()
+        return Counter({f"pixels of class 0 ({self.class_names[0]}), taken as background": int((values == 0).sum())})
 
     def _objects(self, regions: Regions, image: AnnotatedImage) -> Iterator[Instance]:
         from pycocotools import mask

@@ -38,6 +38,11 @@ _PER_CLASS = 1000
 VOID = "void pixels"
 
 
+def is_background(name: str) -> bool:
+    """Return whether a class name says that its pixels belong to no object; labelme writes ``_background_``."""
+    return name.strip("_ ").lower() == "background"
+
+
 @dataclass(frozen=True)
 class Regions:
     """The objects of a mask.

@@ -65,11 +65,15 @@ def augment_tile(
     rows, columns = _places(label.shape, rng, input_size, output_size, settings)
     center = slice(margin, margin + output_size)
     border = _BORDERS[settings.fill]
+    # Of a large image, only the part that is needed: OpenCV takes no side above 32766.
+    seen_rows, rows = _window(rows, label.shape[0], settings.fill)
+    seen_columns, columns = _window(columns, label.shape[1], settings.fill)
+    part = image[seen_rows, seen_columns].astype(np.float32)
     # The mean becomes 0 after normalization.
     color = np.broadcast_to(np.asarray(mean, np.float64), image.shape[2]).tolist()
-    pixels = cv2.remap(image.astype(np.float32), columns, rows, cv2.INTER_LINEAR, borderMode=border, borderValue=color)
+    pixels = cv2.remap(part, columns, rows, cv2.INTER_LINEAR, borderMode=border, borderValue=color)
     labels = cv2.remap(
-        label,
+        label[seen_rows, seen_columns],
         np.ascontiguousarray(columns[center, center]),
         np.ascontiguousarray(rows[center, center]),
         cv2.INTER_NEAREST,
@@ -112,3 +116,15 @@ def _places(
         if rng.random() < 0.5:
             rows, columns = np.flip(rows, axis), np.flip(columns, axis)
     return np.ascontiguousarray(rows, np.float32), np.ascontiguousarray(columns, np.float32)
+
+
+def _window(places: Pixels, length: int, fill: Fill) -> tuple[slice, Pixels]:
+    """Return the rows (or columns) of an image of `length` that a tile is resampled from, and its places in them."""
+    if fill == "mirror":
+        period = np.float32(max(2 * (length - 1), 1))
+        places = np.mod(np.abs(places), period)
+        places = np.minimum(places, period - places)
+    # Even, so that OpenCV rounds a half to the same pixel as in the image.
+    start = min(max(int(np.floor(places.min())) - 1, 0), length - 1) // 2 * 2
+    stop = max(int(np.floor(places.max())) + 3, start + 1)
+    return slice(start, stop), places - np.float32(start)

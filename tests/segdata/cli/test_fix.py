@@ -101,3 +101,11 @@ def test_sets_with_folders_of_their_own_are_compared_by_content(segdata: Run, co
     assert result.exit_code == 0, result.output
     names = [each["file_name"] for each in json.loads(target.read_text())["images"]]
     assert names == [each["file_name"] for each in members["images"][1:]]
+
+
+def test_only_faults_of_samples_are_offered_to_be_dropped(segdata: Run, devkit: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("".join(f"{number}\n" for number in range(200)))
+    source = devkit / "voc_train_lst.txt"
+    result = segdata("fix", source, "--dst_path", tmp_path / "fixed.txt", "--class_names", names, "--dry-run")
+    assert ("class_unused" in result.output, "--drop class_unused" in result.output) == (True, False)

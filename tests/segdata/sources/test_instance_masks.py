@@ -180,6 +180,29 @@ def test_components_are_the_connected_parts_of_a_class(save: Save, convert: Any)
     assert "has class 2; expected 0 to 1 or 255" in str(fault)
 
 
+@pytest.mark.parametrize("components", [True, False])
+@pytest.mark.parametrize("background", ["background", "_background_", "Background"])
+def test_a_class_never_takes_the_place_of_the_background(
+    save: Save, convert: Any, tmp_path: Path, components: bool, background: str
+) -> None:
+    # CVAT's labelmap.txt has its labels in any order: car is 0 in the masks that voc-decolor makes with it.
+    save(ids(1, 2))
+    save(ids(1, 2), folder="classes")
+    options: dict[str, Any] = {"kind": "components"} if components else {"class_masks": tmp_path / "classes"}
+    with pytest.raises(OptionError, match=f"'{background}' is class 1; expected class 0"):
+        convert(class_names=("car", background, "road"), **options)
+    found, _ = convert(class_names=(background, "car", "road"), **options)
+    assert [item["name"] for item in found] == ["car", "road"]
+
+
+def test_a_class_0_that_is_not_called_background_is_counted(save: Save, convert: Any) -> None:
+    _, report = convert(save(ids(1, 2)), kind="components", class_names=("sky", "road", "car"))
+    count = int((ids(1, 2) == 0).sum())
+    assert report.found["pixels of class 0 (sky), taken as background"] == count
+    _, report = convert(kind="components", class_names=("background", "road", "car"))
+    assert not any(what.startswith("pixels of class 0") for what in report.found)
+
+
 def test_the_folder_of_a_mask_is_its_category(save: Save, convert: Any) -> None:
     save(ids(1), "nucleus/a.png", image="a.jpg")
     save(ids(0, 3, 4), "cell/a.png", image="a.jpg")

@@ -14,7 +14,7 @@ from msgspec import Raw
 from PIL import Image
 from planted_coco import FAULTS, WITH_OPTION, Planted, change, counts, planted_copy, turn
 
-from segdata.errors import OptionError, TargetExistsError
+from segdata.errors import InvalidInputError, OptionError, TargetExistsError
 from segdata.inspect.check import check
 from segdata.inspect.check.overlap import open_other
 from segdata.inspect.fix import fix
@@ -201,12 +201,13 @@ def test_lists_by_id_and_numbers_that_json_does_not_know_are_read(planted: Plant
     assert found["area"] > 0
 
 
-def test_a_file_that_is_not_a_json_is_left_with_its_question(planted: Planted) -> None:
-    planted.json.write_text('{"images": [')
-    report = fix(planted.json, planted.json.with_name("fixed.json"), images=planted.root / "images", workers=1)
-    assert [(one.code, one.left) for one in report.codes] == [("not_a_dataset", 1)]
-    assert "Is this the right file" in report.codes[0].question
-    assert report.codes[0].examples[0].where == str(planted.json.with_name("fixed.json"))
+@pytest.mark.parametrize("text", ['{"images": [', '{"a": 1}', '{"images": [], "annotations": [], "categories": []}'])
+def test_a_file_that_is_not_a_coco_json_is_refused(planted: Planted, text: str) -> None:
+    planted.json.write_text(text)
+    target = planted.json.with_name("fixed.json")
+    with pytest.raises(InvalidInputError, match=f"^{planted.json}: "):
+        fix(planted.json, target, images=planted.root / "images", workers=1)
+    assert not target.exists()
 
 
 def test_objects_of_one_file_are_joined_unless_their_sizes_differ(planted: Planted) -> None:

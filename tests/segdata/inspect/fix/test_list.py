@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 from planted_list import FAULTS, WITH_OPTION, Planted, counts, foreign_value, planted_copy, turn
 
-from segdata.errors import InvalidInputError, OptionError
+from segdata.errors import Code, InvalidInputError, OptionError
 from segdata.inspect.check import check
 from segdata.inspect.fix import fix
 from segdata.inspect.fix.report import FixReport
+from segdata.inspect.fix.rounds import OF_THE_SET
 from segdata.labels.classes import Classes
 from segdata.labels.map_file import load_map
 from segdata.labels.masks import decode_index_png
@@ -162,10 +163,34 @@ def test_samples_that_are_mostly_missing_are_not_dropped(planted: Planted) -> No
     assert (planted.root / "fixed.txt").read_bytes() == planted.list.read_bytes()
 
 
-def test_a_wrong_data_root_is_named(planted: Planted, tmp_path: Path) -> None:
-    report = fixed(planted, data_root=tmp_path)
-    assert outcome(report) == {"not_a_dataset": (0, 1)}
-    assert f"Use --data_root {planted.root}." in report.codes[0].examples[0].what
+def test_a_wrong_data_root_is_refused_and_the_right_one_named(planted: Planted, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=rf"^{planted.list}: .* Use --data_root {planted.root}\.$"):
+        fixed(planted, data_root=tmp_path)
+    assert not (planted.root / "fixed.txt").exists()
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04\xff", b"background\nforeground\n"])
+def test_a_file_that_is_not_a_list_is_refused(tmp_path: Path, content: bytes, dry_run: bool) -> None:
+    source = tmp_path / "list.txt"
+    source.write_bytes(content)
+    with pytest.raises(InvalidInputError, match=f"^{source}: "):
+        fix(source, tmp_path / "fixed.txt", dry_run=dry_run, workers=1)
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_a_list_of_which_nothing_would_be_left_is_refused(planted: Planted) -> None:
+    for pair in planted.pairs:
+        Image.new("RGB", (8, 8), (1, 2, 3)).save(planted.root / pair.label)
+    with pytest.raises(InvalidInputError, match=r"has no sample without a fault \(label_mode\)"):
+        fixed(planted, classes=Classes(("a", "b")), drop=["label_mode"])
+    assert not (planted.root / "fixed.txt").exists()
+
+
+@pytest.mark.parametrize("code", OF_THE_SET)
+def test_faults_of_the_set_itself_cannot_be_dropped(planted: Planted, code: Code) -> None:
+    with pytest.raises(OptionError, match=f"--drop {code}: is a fault of the data set"):
+        fixed(planted, drop=["size_mismatch", code])
 
 
 @pytest.mark.parametrize(("step", "repeat"), [(1, 2), (2, 1)])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from segtrain.config.unet import UNet
+from segtrain.config.unet import Fill, UNet
 from segtrain.data.semantic.tile_transforms import augment_tile, with_channels
 
 IGNORE = 255
@@ -110,6 +110,20 @@ def test_beyond_the_image_is_its_mirror_image_or_the_mean_without_a_label() -> N
     outside = np.pad(np.zeros((8, 8), bool), 2, constant_values=True)
     assert (pixels[0][outside] == 0).all()
     assert (labels == np.pad(label, 2, constant_values=IGNORE)).all()
+
+
+@pytest.mark.parametrize("fill", ["mirror", "zero"])
+@pytest.mark.parametrize("upright", [False, True])
+def test_of_an_image_longer_than_opencv_takes_a_tile_is_a_window_too(fill: Fill, upright: bool) -> None:
+    # Repeated every 50 pixels, so that each window is one of the first 50.
+    image = np.tile(_image(16, 50), (1, 800, 1))
+    image = image.transpose(1, 0, 2) if upright else image
+    label = image[..., 0] // 128
+    pixels, labels = _tile(image, label, UNet(fill=fill))
+    values = np.rint(pixels[0] * 127.5 + 127.5)
+    windows = [image[start : start + 16, :, 0] if upright else image[:, start : start + 16, 0] for start in range(50)]
+    (same,) = [window for window in windows if (window == values).all()]
+    assert (labels == same // 128).all()
 
 
 def test_a_crop_enlarges() -> None:
