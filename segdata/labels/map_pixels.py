@@ -198,8 +198,10 @@ def _map_colors(samples: npt.NDArray[np.uint8], mapping: MaskMapping) -> tuple[n
     ids = ids.astype(np.uint8)
     found: SourceCounts = Counter()
     for color, id_, count in zip(used.tolist(), ids.tolist(), counts.tolist(), strict=True):
-        source = mapping.source_of(unpack_color(color))
-        found["other colors" if isinstance(source, tuple) and source not in mapping.map.colors else source, id_] += count
+        source: Color | int | str = mapping.source_of(unpack_color(color))
+        if isinstance(source, tuple) and source not in mapping.map.colors:
+            source = "other colors"
+        found[source, id_] += count
     return np.repeat(ids[run], lengths).reshape(samples.shape[:2]), found
 
 

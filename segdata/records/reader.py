@@ -55,7 +55,7 @@ class RecordSet(Sequence[Row]):
             return list(read_rows(self, rows=range(len(self))[number]))
         try:
             return self._rows.row(range(len(self))[number], list(self.manifest.schema))
-        except (InvalidInputError, OSError):
+        except (SegDataError, OSError):
             # A set that was replaced is not damaged.
             self.check_unchanged()
             raise
@@ -111,6 +111,8 @@ class RecordSet(Sequence[Row]):
                 "verify to find the damage.",
                 "record_damaged",
             )
+        # Shards of another set can have the same form.
+        self.check_unchanged()
         return reader
 
 
@@ -174,7 +176,7 @@ def read_rows(
     try:
         numbers = range(len(found)) if rows is None else rows
         yield from found._rows.read(numbers, list(found.manifest.schema) if fields is None else fields)
-    except (InvalidInputError, OSError):
+    except (SegDataError, OSError):
         # A set that was replaced is not damaged.
         found.check_unchanged()
         raise

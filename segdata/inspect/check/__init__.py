@@ -145,7 +145,7 @@ def check(
         kind=dataset_kind(path),
         task=None if dataset is None else dataset.task,
         samples=0 if dataset is None else len(dataset),
-        findings=findings.result({} if dataset is None else mask_map_advice(dataset)),
+        findings=findings.result({} if dataset is None else mask_map_advice(dataset, findings)),
         against=tuple(str(other.path) for other in against),
         hashed=hash,
         decoded=decode or near or quality,

@@ -129,6 +129,10 @@ class Findings:
             if self._counts[fault.code] <= NAMED:
                 self._examples.setdefault(fault.code, []).append(fault)
 
+    def first(self, code: Code) -> Fault | None:
+        """Return the first fault of a type; None if there is none."""
+        return next(iter(self._examples.get(code, ())), None)
+
     def result(self, advice: Mapping[Code, str] | None = None) -> tuple[Finding, ...]:
         """Return the findings, errors first, then by code; `advice` takes the place of the general one."""
         found = [self._finding(code, advice or {}) for code in self._counts]

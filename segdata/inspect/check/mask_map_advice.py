@@ -8,8 +8,11 @@ import shlex
 from pathlib import Path
 
 from segdata.dataset import Dataset, ListDataset
-from segdata.errors import Code
-from segdata.inspect.check.findings import ERRORS
+from segdata.encoded import File
+from segdata.errors import Code, InvalidInputError
+from segdata.images.header import ImageHeader
+from segdata.images.reading import read_image_header
+from segdata.inspect.check.findings import ERRORS, Findings
 from segdata.labels.classes import Classes
 from segdata.labels.colormap import VOC_CLASSES
 
@@ -18,11 +21,27 @@ _CODES: tuple[Code, ...] = ("label_mode", "value_outside_classes", "binary_mask"
 
 _WORDS = re.compile(r"\b(LABELS|CLASSES|MAP)\b")
 
+#: Formats that change values, as Pillow names them.
+_LOSSY = ("JPEG", "MPO", "WEBP")
 
-def mask_map_advice(dataset: Dataset) -> dict[Code, str]:
+_AND_LIST = "--dst_path NEW, and list NEW with pair-list."
+_COLORS = "FILE has a line 'name r g b' for each class, in the order of the class ids."
+_LOSSY_GRAY = (
+    f"Convert black and white labels with segdata mask-map LABELS --threshold 128 {_AND_LIST} JPEG and WebP change "
+    "class ids: export labels of more classes as PNG."
+)
+_LOSSY_COLOR = (
+    f"Convert the labels to class ids with segdata mask-map LABELS --map FILE --nearest 30 {_AND_LIST} {_COLORS} If "
+    "the labels are photographs, images and labels are swapped: list them again."
+)
+_COLOR = f"Convert the labels to class ids with segdata mask-map LABELS --map FILE {_AND_LIST} {_COLORS}"
+
+
+def mask_map_advice(dataset: Dataset, findings: Findings) -> dict[Code, str]:
     """Return the advice of `ERRORS` with the folder and the classes of a list in place of the words in capitals.
 
-    Other data sets have no folder of labels; their advice stays general.
+    The first of the labels in `findings` that is no index mask tells how to convert them. Other data sets have no
+    folder of labels; their advice stays general.
     """
     if not isinstance(dataset, ListDataset) or not dataset.classes or not dataset.pairs:
         return {}
@@ -34,7 +53,27 @@ def mask_map_advice(dataset: Dataset) -> dict[Code, str]:
         "CLASSES": classes,
         "MAP": "voc" if dataset.classes.names == VOC_CLASSES else classes,
     }
-    return {code: _WORDS.sub(lambda word: words[word[0]], ERRORS[code]) for code in _CODES}
+    texts = {code: ERRORS[code] for code in _CODES}
+    if own := _of_format(_first_header(dataset, findings), voc=dataset.classes.names == VOC_CLASSES):
+        texts["label_mode"] = own
+    return {code: _WORDS.sub(lambda word: words[word[0]], text) for code, text in texts.items()}
+
+
+def _first_header(dataset: ListDataset, findings: Findings) -> ImageHeader | None:
+    fault = findings.first("label_mode")
+    try:
+        return read_image_header(File(dataset.root, fault.where).find()) if fault else None
+    except InvalidInputError:
+        return None
+
+
+def _of_format(header: ImageHeader | None, *, voc: bool) -> str | None:
+    """Return the advice for labels of a format; None if a map of values, or that of VOC's colors, fits them."""
+    if header is None:
+        return None
+    if header.format in _LOSSY:
+        return _LOSSY_GRAY if header.bands == 1 else _LOSSY_COLOR
+    return _COLOR if header.mode.startswith("RGB") and not voc else None
 
 
 def _identity(classes: Classes) -> str:

@@ -104,7 +104,7 @@ QUESTIONS: dict[Code, str] = {
         "has too, or fits neither way."
     ),
     "mixed_modes": "Should all images be of one mode? Programs other than segdata may read these in another way.",
-    "label_mode": _MAP,
+    "label_mode": f"{_MAP} JPEG and WebP change values: convert such labels with segdata mask-map.",
     "gray_from_color": "Where are the color masks that these labels were made from?",
     "value_outside_classes": f"{_MAP} Or name all classes with --num_classes or --class_names.",
     "binary_mask": f"Is 255 a class? {_MAP}",
