@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
-import numpy as np
-import numpy.typing as npt
-
 from segdata.draw.page import PAGE
-from segdata.errors import InvalidInputError, OptionError
+from segdata.errors import OptionError
 from segdata.files.ownership import check_target_file
 from segdata.parallel import Progress, silent
 from segdata.records.reader import RecordSet, open_set
-from segdata.text import plural
 from segtrain.checkpoints.info import check_expected, read_info
 from segtrain.config.config import Config, DeviceTarget
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.data.classes import check_classes, check_value_range
-from segtrain.data.instance.batches import EvalSample, check_instance_set, eval_samples
-from segtrain.data.rows import in_batches
+from segtrain.data.instance.batches import check_instance_set
 from segtrain.data.semantic.crops import SampleList
 from segtrain.distributed.ranks import ALONE, Ranks, current
-from segtrain.evaluation.instance.coco import (
-    InstanceReport,
-    Truth,
-    ground_truth,
-    precision_tables,
-    read_ground_truth,
-    report_of,
-    score_results,
-)
+from segtrain.evaluation.instance.coco import InstanceReport, precision_tables, report_of, score_results
+from segtrain.evaluation.instance.detecting import Detect, detect_all
 from segtrain.evaluation.instance.images import image_table, match_images
 from segtrain.evaluation.instance.page import instance_facts, instance_sections
+from segtrain.evaluation.instance.truth import Truth, ground_truth, read_ground_truth
 from segtrain.evaluation.results import ResultFiles
-from segtrain.inference.instance.detections import RawDetections, Result, locate, result_entries, write_results
+from segtrain.inference.instance.detections import Result, write_results
 from segtrain.inference.instance.detector import load_detector
 from segtrain.inference.settings import AS_IN_TRAINING, EvalSettings
 
@@ -80,10 +68,6 @@ class InstanceEvalReport:
     scores: InstanceReport
     html: str | None = None
     per_image: str | None = None
-
-
-#: Maps images, float32 ``(N, 3, H, W)``, and the sizes of their contents, float32 ``(N, 2)``, to detections.
-Detect = Callable[[npt.NDArray[np.float32], npt.NDArray[np.float32]], RawDetections]
 
 
 def evaluate_instances(
@@ -229,66 +213,3 @@ def truth_and_results(
     if results and ranks.is_main:
         write_results(results, entries, overwrite=overwrite)
     return truth, entries
-
-
-def detect_all(
-    detect: Detect,
-    records: RecordSet,
-    config: Config,
-    settings: MaskRcnn,
-    *,
-    batch_size: int,
-    ranks: Ranks = ALONE,
-    progress: Progress = silent,
-) -> list[Result]:
-    """Return a network's detections in every image of a record set, sorted by image and identical on all ranks.
-
-    See `truth_and_results`.
-    """
-    entries: list[Result] = []
-    seen = 0
-    total = len(ranks.share(records.manifest.rows))
-    with (progress if ranks.is_main else silent)(total=total, label="evaluate") as advance:
-        for batch in in_batches(eval_samples(records, config, settings, ranks), batch_size):
-            found = locate(
-                detect(*_stack(batch, batch_size)),
-                [sample.content for sample in batch],
-                [(sample.image.shape[0], sample.image.shape[1]) for sample in batch],
-            )
-            for sample, instances in zip(batch, found, strict=True):
-                entries += result_entries(sample.image_id, instances, records.manifest.classes)
-            seen += len(batch)
-            advance(len(batch))
-    seen = int(ranks.sum(np.array([seen]))[0])
-    if seen != records.manifest.rows:
-        raise InvalidInputError(
-            f"record set {records.manifest.name}: read {plural(seen, 'image')}; expected "
-            f"{records.manifest.rows}. Check the record set with segdata verify."
-        )
-    return _gather(entries, ranks)
-
-
-def _stack(batch: list[EvalSample], size: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return the network's input; its shape is static, so free slots are filled with images of the mean color."""
-    images = np.zeros((size, *batch[0].planes.shape), np.float32)
-    sizes = np.tile(np.array(images.shape[2:], np.float32), (size, 1))
-    for index, sample in enumerate(batch):
-        images[index], sizes[index] = sample.planes, sample.content
-    return images, sizes
-
-
-def _gather(entries: list[Result], ranks: Ranks) -> list[Result]:
-    """Return the entries of all ranks, sorted by image; identical on each rank, for any number of ranks."""
-    if ranks.size > 1:
-        # Ranks can only sum: the bytes of each have a range to which the others add 0.
-        own = np.frombuffer(msgspec.json.encode(entries), np.uint8)
-        lengths = np.zeros(ranks.size, np.int64)
-        lengths[ranks.rank] = len(own)
-        ends = np.cumsum(ranks.sum(lengths)).tolist()
-        starts = [0, *ends[:-1]]
-        joined = np.zeros(-(-ends[-1] // 8) * 8, np.uint8)
-        joined[starts[ranks.rank] : ends[ranks.rank]] = own
-        joined = ranks.sum(joined.view(np.int64)).view(np.uint8)
-        parts = (joined[start:end].tobytes() for start, end in zip(starts, ends, strict=True))
-        entries = [entry for part in parts for entry in msgspec.json.decode(part, type=list[Result])]
-    return sorted(entries, key=lambda entry: entry["image_id"])

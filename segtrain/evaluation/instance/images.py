@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from segtrain.evaluation.instance.coco import Truth
+from segtrain.evaluation.instance.truth import Truth
 from segtrain.inference.instance.detections import Result
 
 #: Smallest overlap (IoU of the masks) of a detection with the instance that it has found.

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import msgspec
@@ -13,7 +12,8 @@ from pycocotools.cocoeval import COCOeval
 
 from segdata.errors import InvalidInputError
 from segdata.records.reader import RecordSet, read_rows
-from segtrain.evaluation.instance.coco import AveragePrecision, ground_truth, read_ground_truth, score_results
+from segtrain.evaluation.instance.coco import AveragePrecision, score_results
+from segtrain.evaluation.instance.truth import ground_truth, read_ground_truth
 from segtrain.inference.instance.detections import Result, result_entries, write_results
 from segtrain.inference.instance.paste import encode_mask, paste_mask
 
@@ -173,21 +173,3 @@ def test_a_detection_of_nothing_in_the_ground_truth_is_refused(coco: RecordSet, 
     results[3][member] = value  # type: ignore[literal-required]
     with pytest.raises(InvalidInputError, match="Check that both belong to the same data set"):
         score_results(ground_truth(coco), results)
-
-
-@pytest.mark.parametrize(
-    ("member", "change", "problem"),
-    [
-        ("images", lambda images: images[2:], "does not contain 2 of 9 images of record set set"),
-        ("categories", lambda categories: categories[1:], "does not contain class .* of record set set"),
-        ("images", lambda images: [{**image, "height": None} for image in images], "has no height and width"),
-    ],
-)
-def test_a_json_of_another_set_is_refused(
-    coco: RecordSet, folder: Path, tmp_path: Path, member: str, change: object, problem: str
-) -> None:
-    members = json.loads((folder / "coco" / COCO_FILES).read_text())
-    members[member] = change(members[member])  # type: ignore[operator]
-    (tmp_path / "other.json").write_text(json.dumps(members))
-    with pytest.raises(InvalidInputError, match=problem):
-        read_ground_truth(tmp_path / "other.json", coco)

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +16,9 @@ from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.recipes import override, recipe
 from segtrain.distributed.ranks import ALONE, Ranks
 from segtrain.evaluation.instance import evaluate as instance_evaluate
-from segtrain.evaluation.instance.coco import ground_truth, score_results
-from segtrain.evaluation.instance.evaluate import detect_all, evaluate_instances, score_detector, truth_and_results
+from segtrain.evaluation.instance.coco import score_results
+from segtrain.evaluation.instance.evaluate import evaluate_instances, score_detector, truth_and_results
+from segtrain.evaluation.instance.truth import ground_truth
 from segtrain.inference.instance.detections import RawDetections
 
 if TYPE_CHECKING:
@@ -38,21 +36,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def coco(folder: Path) -> RecordSet:
     return miniature(folder)
-
-
-@dataclass(frozen=True)
-class Together(Ranks):
-    """A rank that is a thread of this process and waits for the others at a barrier."""
-
-    barrier: threading.Barrier = field(kw_only=True)
-    counts: dict[int, npt.NDArray[np.int64]] = field(kw_only=True)
-
-    def sum(self, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        self.counts[self.rank] = counts
-        self.barrier.wait(60)
-        total = np.sum([self.counts[rank] for rank in range(self.size)], axis=0)
-        self.barrier.wait(60)
-        return total
 
 
 def test_a_network_that_knows_the_truth_is_near_perfect_at_every_size(coco: RecordSet) -> None:
@@ -84,20 +67,6 @@ def test_the_size_of_batches_changes_nothing_and_none_is_left_out(
     entries = msgspec.json.decode(results.read_bytes())
     assert score_results(ground_truth(coco), entries) == report
     assert [entry["image_id"] for entry in entries] == sorted(entry["image_id"] for entry in entries)
-
-
-def test_ranks_have_their_shares_and_all_the_same_results(coco: RecordSet) -> None:
-    alone = detect_all(oracle(coco, SETTINGS), coco, CONFIG, SETTINGS, batch_size=2)
-    barrier = threading.Barrier(3)
-    counts: dict[int, npt.NDArray[np.int64]] = {}
-    ranks = [Together(rank, 3, barrier=barrier, counts=counts) for rank in range(3)]
-
-    def work(rank: Together) -> object:
-        known = oracle(coco, SETTINGS, rank=rank.rank, ranks=3)
-        return detect_all(known, coco, CONFIG, SETTINGS, batch_size=2, ranks=rank)
-
-    with ThreadPoolExecutor(3) as threads:
-        assert list(threads.map(work, ranks)) == [alone] * 3
 
 
 def test_a_network_that_finds_nothing_scores_zero(coco: RecordSet) -> None:
