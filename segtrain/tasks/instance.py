@@ -14,7 +14,8 @@ from segdata.text import plural
 from segtrain.config.config import Config
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.recipes import override
-from segtrain.data.instance.batches import check_instance_set, instance_batches
+from segtrain.data.instance.batches import instance_batches
+from segtrain.data.instance.rows import check_instance_set
 from segtrain.data.instance.trainable import TrainableRows, trainable_rows
 from segtrain.distributed.ranks import Ranks
 from segtrain.evaluation.instance.coco import InstanceReport

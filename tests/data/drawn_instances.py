@@ -18,7 +18,7 @@ from segdata.records.convert import to_mindrecord
 from segdata.records.reader import RecordSet, open_set, read_rows
 from segdata.records.schema import Row
 from segtrain.config.mask_rcnn import MaskRcnn
-from segtrain.data.instance.batches import row_masks
+from segtrain.data.instance.rows import row_masks
 from segtrain.data.instance.transforms import crop_mask
 from segtrain.inference.instance.detections import Detections, RawDetections
 

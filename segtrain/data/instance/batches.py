@@ -1,4 +1,4 @@
-"""Instance record sets: training batches of static shape, and full images for evaluation."""
+"""Batches of static shape from instance record sets, for training and for the loss of an evaluation."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from segdata.coco.rle import Rle, decode_rle, to_rle
+from segdata.coco.rle import decode_rle
 from segdata.errors import InvalidInputError
-from segdata.images.reading import read_image
 from segdata.images.values import ValueRange
 from segdata.parallel import ordered_map
-from segdata.records.manifest import Manifest
 from segdata.records.reader import RecordSet, read_rows
-from segdata.records.schema import Row, unpack_masks
+from segdata.records.schema import Row
 from segtrain.config.config import Config
 from segtrain.config.mask_rcnn import MaskRcnn
-from segtrain.data.arrays import Ids, Pixels, RgbImage
+from segtrain.data.arrays import Ids, Pixels
+from segtrain.data.instance.rows import check_instance_set, check_instances, decode_row, row_masks
 from segtrain.data.instance.transforms import crop_mask, fill_input, fit_at_random, move_boxes, place_image
 from segtrain.data.rows import epoch_rows, worker_count
 from segtrain.distributed.ranks import ALONE, Ranks
@@ -45,35 +44,6 @@ class Batch(NamedTuple):
     labels: Ids
     crowd: Ids
     masks: Pixels
-
-
-@dataclass(frozen=True)
-class EvalSample:
-    """An image to evaluate.
-
-    Attributes:
-        name: name of the image in errors.
-        image_id: id to match results by.
-        image: the decoded image, RGB, ``(H, W, 3)`` uint8.
-        planes: the network's input, float32 ``(3, image_height, image_width)``.
-        content: height and width of the image in the input; it is at the top left.
-    """
-
-    name: str
-    image_id: int
-    image: RgbImage
-    planes: Pixels
-    content: tuple[int, int]
-
-
-def check_instance_set(manifest: Manifest) -> None:
-    """Raise `InvalidInputError` when a record set is for another task."""
-    if manifest.task != "instance":
-        raise InvalidInputError(
-            f"record set {manifest.name}: is for semantic segmentation; expected instance segmentation. Use a "
-            "recipe or checkpoint of another network than mask_rcnn, or write a set from a COCO JSON with segdata "
-            "to-mindrecord."
-        )
 
 
 def instance_batches(
@@ -112,26 +82,12 @@ def instance_batches(
         yield tuple(map(Tensor.from_numpy, batch))
 
 
-def eval_samples(records: RecordSet, config: Config, settings: MaskRcnn, ranks: Ranks = ALONE) -> Iterator[EvalSample]:
-    """Yield this rank's images of a record set, in order; each image belongs to exactly one rank.
-
-    Raises:
-        InvalidInputError: when the record set is for another task, or an image cannot be used. The message names the
-            first such image.
-    """
-    check_instance_set(records.manifest)
-    share = ranks.share(records.manifest.rows)
-    rows = read_rows(records, rows=share)
-    read = partial(_eval_sample, config=config, settings=settings, value_range=records.manifest.image_range)
-    return ordered_map(read, rows, workers=worker_count(config))
-
-
 def eval_batches(
     records: RecordSet, config: Config, settings: MaskRcnn, ranks: Ranks = ALONE
 ) -> Iterator[tuple[int, Batch]]:
     """Yield this rank's images with an object, in order: the row, and the image alone as a batch.
 
-    Its place in the input is that of `eval_samples`.
+    Its place in the input is that of `segtrain.data.instance.samples.eval_samples`.
 
     Raises:
         InvalidInputError: when the record set is for another task, or a row cannot be used. The message names the
@@ -146,24 +102,6 @@ def eval_batches(
     )
     fill = _filler(records, config, settings, epoch=None)
     return ordered_map(lambda place: (place.number, fill(place)), places, workers=worker_count(config))
-
-
-def network_input(image: RgbImage, config: Config, settings: MaskRcnn) -> tuple[Pixels, tuple[int, int]]:
-    """Return an image as the network's input, and the height and width of its content; see `EvalSample`."""
-    place = place_image(image.shape[0], image.shape[1], settings.image_height, settings.image_width)
-    planes = np.empty((3, settings.image_height, settings.image_width), np.float32)
-    fill_input(image, place, config.image_mean, config.image_std, planes)
-    return planes, (place.content_height, place.content_width)
-
-
-def row_masks(row: Row) -> list[Rle]:
-    """Return the masks of a row, checked but still as RLE: decoded, the masks of one image can take a gigabyte.
-
-    Raises:
-        InvalidInputError: when a mask is damaged.
-    """
-    height, width = row["height"], row["width"]
-    return [to_rle({"size": [height, width], "counts": counts}, height, width) for counts in unpack_masks(row["masks"])]
 
 
 @dataclass(frozen=True)
@@ -214,7 +152,7 @@ def _fill(
     Runs on a worker thread.
     """
     row, batch, index = place.row, place.batch, place.index
-    image = _decode(row, value_range)
+    image = decode_row(row, value_range)
     height, width = image.shape[:2]
     at = place_image(height, width, settings.image_height, settings.image_width)
     if epoch is not None:
@@ -223,7 +161,7 @@ def _fill(
     fill_input(image, at, config.image_mean, config.image_std, batch.images[index])
     batch.sizes[index] = at.content_height, at.content_width
     try:
-        _check_instances(row, classes)
+        check_instances(row, classes)
         masks = row_masks(row)
         kept = _largest(row["boxes"], settings.max_instances)
         batch.boxes[index, : len(kept)] = move_boxes(row["boxes"][kept], height, width, at)
@@ -236,36 +174,6 @@ def _fill(
     except InvalidInputError as error:
         raise InvalidInputError(f"{row['file_name']}: {error}") from error
     return batch
-
-
-def _eval_sample(row: Row, *, config: Config, settings: MaskRcnn, value_range: ValueRange | None) -> EvalSample:
-    image = _decode(row, value_range)
-    return EvalSample(row["file_name"], row["image_id"], image, *network_input(image, config, settings))
-
-
-def _decode(row: Row, value_range: ValueRange | None) -> RgbImage:
-    """Return the image of a row after checking that it has the size that the masks were drawn for."""
-    try:
-        image = read_image(row["data"], value_range)
-    except InvalidInputError as error:
-        raise InvalidInputError(f"{row['file_name']}: {error}") from error
-    if image.shape[:2] != (row["height"], row["width"]):
-        raise InvalidInputError(
-            f"{row['file_name']}: the image is {image.shape[1]} x {image.shape[0]} pixels, but its row says "
-            f"{row['width']} x {row['height']}; expected the same size"
-        )
-    return image
-
-
-def _check_instances(row: Row, classes: int) -> None:
-    labels, boxes = row["labels"], row["boxes"]
-    outside = labels[(labels < 1) | (labels > classes)]
-    if outside.size:
-        raise InvalidInputError(f"an instance has label {outside[0]}; expected 1 to {classes}")
-    # Rounding to float32 can make a box from a COCO JSON empty.
-    flat = boxes[~((boxes[:, 0] < boxes[:, 2]) & (boxes[:, 1] < boxes[:, 3]))]
-    if flat.size:
-        raise InvalidInputError(f"an instance has box {flat[0].tolist()}; expected x1 < x2 and y1 < y2")
 
 
 def _largest(boxes: npt.NDArray[np.float32], limit: int) -> npt.NDArray[np.int64]:

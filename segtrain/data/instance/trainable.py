@@ -9,7 +9,7 @@ import numpy as np
 from segdata.errors import InvalidInputError
 from segdata.records.reader import RecordSet, read_rows
 from segdata.records.schema import Row
-from segtrain.data.instance.batches import check_instance_set
+from segtrain.data.instance.rows import check_instance_set
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from segdata.records.reader import RecordSet
 from segdata.text import plural
 from segtrain.config.config import Config
 from segtrain.config.mask_rcnn import MaskRcnn
-from segtrain.data.instance.batches import EvalSample, eval_samples
+from segtrain.data.instance.samples import EvalSample, eval_samples
 from segtrain.data.rows import in_batches
 from segtrain.distributed.ranks import ALONE, Ranks
 from segtrain.inference.instance.detections import RawDetections, Result, locate, result_entries

@@ -17,7 +17,7 @@ from segtrain.checkpoints.info import check_expected, read_info
 from segtrain.config.config import Config, DeviceTarget
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.data.classes import check_classes, check_value_range
-from segtrain.data.instance.batches import check_instance_set
+from segtrain.data.instance.rows import check_instance_set
 from segtrain.data.semantic.crops import SampleList
 from segtrain.distributed.ranks import ALONE, Ranks, current
 from segtrain.evaluation.instance.coco import InstanceReport, precision_tables, report_of, score_results

@@ -12,7 +12,7 @@ from segdata.coco.rle import Rle
 from segdata.errors import InvalidInputError
 from segdata.records.manifest import ClassInfo
 from segdata.records.reader import RecordSet, read_rows
-from segtrain.data.instance.batches import check_instance_set, row_masks
+from segtrain.data.instance.rows import check_instance_set, row_masks
 from segtrain.inference.instance.detections import rle_text
 
 #: A COCO instances file as `json` would decode it.

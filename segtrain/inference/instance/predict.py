@@ -23,7 +23,7 @@ from segtrain.config.config import Config, DeviceTarget
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.data.arrays import RgbImage
 from segtrain.data.images import file_name, image_paths, read_images, shown
-from segtrain.data.instance.batches import network_input
+from segtrain.data.instance.samples import network_input
 from segtrain.inference.instance.detections import Detections, Result, locate, result_entries, write_results
 from segtrain.inference.instance.detector import Detector, load_detector
 from segtrain.inference.instance.pictures import cut_out, draw_instances

@@ -12,7 +12,7 @@ from segdata.records.reader import RecordSet
 from segtrain.config.config import Config
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.recipes import override, recipe
-from segtrain.data.instance.batches import eval_samples
+from segtrain.data.instance.samples import eval_samples
 from segtrain.distributed.ranks import ALONE, Ranks
 from segtrain.tasks import instance
 

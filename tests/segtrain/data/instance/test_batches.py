@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from drawn_instances import drawn, miniature, rectangle
+from drawn_instances import miniature, rectangle
 
 from segdata.errors import InvalidInputError
 from segdata.records.reader import RecordSet, open_set, read_rows
@@ -15,7 +15,8 @@ from segdata.records.schema import Row
 from segtrain.config.config import Config
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.recipes import override, recipe
-from segtrain.data.instance.batches import Batch, eval_batches, eval_samples, instance_batches
+from segtrain.data.instance.batches import Batch, eval_batches, instance_batches
+from segtrain.data.instance.samples import eval_samples
 from segtrain.distributed.ranks import Ranks
 from segtrain.inference.instance.paste import paste_mask
 
@@ -28,20 +29,6 @@ CONFIG = override(
 @pytest.fixture(scope="module")
 def coco(tmp_path_factory: pytest.TempPathFactory) -> RecordSet:
     return miniature(tmp_path_factory.mktemp("coco"))
-
-
-@pytest.fixture(scope="module")
-def crowded(tmp_path_factory: pytest.TempPathFactory) -> RecordSet:
-    """A white bar, dots inside a crowd region, more squares than there are rows for, and nothing."""
-    black = np.zeros((40, 60, 3), np.uint8)
-    bar = rectangle((40, 60), 10, 5, 50, 15)
-    white = np.where(bar[..., None], np.uint8(255), black)
-    dot, region = rectangle((40, 60), 30, 20, 33, 23), rectangle((40, 60), 0, 0, 60, 20)
-    squares = [
-        (rectangle((40, 60), 8 * n, 3, 8 * n + side, 3 + side), 3, False) for n, side in enumerate([2, 6, 1, 5, 4, 7])
-    ]
-    rows = [(white, [(bar, 11, False)]), (black, [(dot, 90, False), (region, 90, True)]), (black, squares), (black, [])]
-    return drawn(tmp_path_factory.mktemp("crowded"), rows)
 
 
 def _epoch(records: RecordSet, config: Config = CONFIG, **options: object) -> list[Batch]:
@@ -159,17 +146,6 @@ def test_the_loss_of_an_evaluation_sees_the_images_with_an_object_where_the_scor
     assert np.allclose(found[1].boxes[0, 1, 3], 1.6 * region.any(1).sum())
     shares = [[row for row, _ in eval_batches(crowded, CONFIG, SETTINGS, Ranks(rank, 2))] for rank in (0, 1)]
     assert shares == [[0, 2], [1]]
-
-
-def test_images_for_evaluation_come_in_order_each_with_its_id(crowded: RecordSet) -> None:
-    samples = list(eval_samples(crowded, override(CONFIG, {"workers": 2}), SETTINGS))
-    assert [sample.image_id for sample in samples] == [10, 20, 30, 40]
-    assert [sample.content for sample in samples] == [(64, 96)] * 4
-    assert samples[0].image.shape == (40, 60, 3)
-    assert samples[0].planes[0, 16, 48] == 255
-    shares = [[s.image_id for s in eval_samples(crowded, CONFIG, SETTINGS, Ranks(rank, 3))] for rank in range(3)]
-    assert shares == [[10, 40], [20], [30]]
-    assert list(eval_samples(crowded, CONFIG, SETTINGS, Ranks(4, 5))) == []
 
 
 def test_a_semantic_set_is_refused(make_set: Callable[..., Path]) -> None:
