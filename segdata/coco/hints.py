@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Raw
 
 from segdata.coco.file import Category, Coco
-from segdata.errors import Code, Fault
+from segdata.errors import Code, Fault, InvalidInputError
 
 #: Faults of images that are not where their names say.
 _NOT_THERE: tuple[Code, ...] = ("missing_image", "outside_root")
@@ -27,14 +27,29 @@ _IMAGES = "images"
 def find_image_folder(coco: Coco) -> Path:
     """Return the folder of the images when nobody names it.
 
-    It is ``images`` next to the JSON's folder; or, if the first images are there instead, the JSON's own folder or
-    ``images`` in it.
+    It is ``images`` next to the JSON's folder; or, if more of the first images are there instead, the JSON's own folder
+    or ``images`` in it.
+
+    Raises:
+        InvalidInputError: when as many of them are in another of these folders: several sets often use the same names.
     """
     inner = coco.path.absolute().parent
     usual = inner.parent / _IMAGES
     names = [image.file_name for image in coco.images[:_SEARCHED]]
-    found = (folder for folder in (usual, inner, inner / _IMAGES) if any((folder / name).is_file() for name in names))
-    return next(found, usual)
+    found = {folder: _files_in(folder, names) for folder in (usual, inner, inner / _IMAGES)}
+    best = max(found, key=lambda folder: len(found[folder]))
+    for other, files in found.items():
+        if files and len(files) == len(found[best]) and files.isdisjoint(found[best]):
+            raise InvalidInputError(
+                f"{coco.path}: {best} and {other} both contain images of these names, such as "
+                f"{next(iter(sorted(files))).name}. Say which folder has its images, with --images.",
+            )
+    return best
+
+
+def _files_in(folder: Path, names: Iterable[str]) -> set[Path]:
+    """Return the files of these names in `folder`, after links."""
+    return {place.resolve() for name in names if (place := folder / name).is_file()}
 
 
 def prefix_hint(folder: Path, faults: Iterable[Fault], images: int) -> list[Fault]:

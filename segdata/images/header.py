@@ -176,6 +176,15 @@ def pillow_header(opened: ImageFile, head: bytes) -> ImageHeader:
     )
 
 
+def known_orientation(found: object) -> int:
+    """Return an orientation; 1 for values that mean none: some cameras write 0.
+
+    >>> known_orientation(6), known_orientation(0)
+    (6, 1)
+    """
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
 def unsupported(found: str) -> InvalidInputError:
     """Return the error for an image whose pixels are not gray or RGB; `found` says what they are."""
     return InvalidInputError(f"{found}; expected gray or RGB. Convert the image first.", "unsupported_image")
@@ -219,7 +228,7 @@ def _orientation(image: Any) -> int:
     if image.format == "PNG" and not {*_PNG_EXIF} & {*image.info}:
         return 1
     try:
-        return int(image.getexif().get(_ORIENTATION, 1))
+        return known_orientation(image.getexif().get(_ORIENTATION))
     except Exception:
         # Damaged EXIF data does not mean that the pixels are damaged.
         return 1

@@ -80,8 +80,9 @@ def inspect_image(image: Path | bytes, value_range: ValueRange | None = None, *,
         InvalidInputError: when `read_image` would refuse the image.
     """
     header = read_image_header(image)
-    _check_depth(header.dtype, value_range)
-    if decode or (header.deep and not value_range):
+    if value_range:
+        value_range.check_depth(header.dtype)
+    if decode or (header.deep and not value_range) or _among_fractions(header.dtype, value_range):
         read_image(image, value_range)
     return header
 
@@ -104,7 +105,12 @@ def read_image(image: Path | bytes, value_range: ValueRange | None = None) -> np
 
 def to_rgb(samples: npt.NDArray[Any], value_range: ValueRange | None) -> npt.NDArray[Any]:
     """Return gray ``(H, W)`` or RGB ``(H, W, 3)`` samples as `read_image` does."""
-    _check_depth(samples.dtype.name, value_range)
+    if _among_fractions(samples.dtype.name, value_range) and samples.max(initial=0) > 1:
+        raise InvalidInputError(
+            f"{samples.dtype} samples up to {samples.max()}; expected fractions, as the value range {value_range} says."
+            " Save the image with the samples of the others, or use it in a set of its own.",
+            "unsupported_image",
+        )
     if value_range:
         samples = value_range.scale(samples)
     elif samples.dtype != np.uint8:
@@ -112,14 +118,9 @@ def to_rgb(samples: npt.NDArray[Any], value_range: ValueRange | None) -> npt.NDA
     return np.repeat(samples[..., None], 3, axis=2) if samples.ndim == 2 else samples
 
 
-def _check_depth(dtype: str, value_range: ValueRange | None) -> None:
-    """Refuse 8-bit samples where those of the set have more bits: they would all be almost black."""
-    if value_range and dtype == "uint8" and value_range.high > np.iinfo(np.uint8).max:
-        raise InvalidInputError(
-            f"8-bit samples; expected more bits, as the value range {value_range} says. Save the image with the bits "
-            "of the others, or use it in a set of its own.",
-            "unsupported_image",
-        )
+def _among_fractions(dtype: str, value_range: ValueRange | None) -> bool:
+    """Return whether integers are in a set of fractions up to 1: if they are higher, they would all be white."""
+    return value_range is not None and value_range.high <= 1 and np.dtype(dtype).kind in "iu"
 
 
 def read_samples(image: Path | bytes) -> npt.NDArray[Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,27 @@ import numpy.typing as npt
 
 from segdata.errors import InvalidInputError
 from segdata.images.values import Percentiles, ValueRange
+from segdata.text import plural
 
 #: Samples of at most 16 bits, signed or not, are counted by value.
 _LOWEST, _VALUES = -(1 << 15), (1 << 15) + (1 << 16)
 
-#: One image: its lowest and highest sample, and the number of its samples by value unless there are too many values.
-SampleCounts = tuple[float, float, npt.NDArray[np.int64] | None]
+
+@dataclass(frozen=True, slots=True)
+class SampleCounts:
+    """The samples of one image.
+
+    Attributes:
+        low: the lowest.
+        high: the highest.
+        fractions: whether their data type has fractions.
+        values: their number by value; None unless requested.
+    """
+
+    low: float
+    high: float
+    fractions: bool
+    values: npt.NDArray[np.int64] | None = None
 
 
 def count_samples(samples: npt.NDArray[Any], *, by_value: bool) -> SampleCounts:
@@ -28,33 +44,34 @@ def count_samples(samples: npt.NDArray[Any], *, by_value: bool) -> SampleCounts:
     if not np.isfinite([low, high]).all():
         raise InvalidInputError("contains NaN or infinity; expected finite values", "no_value_range")
     if not by_value:
-        return low, high, None
+        return SampleCounts(low, high, samples.dtype.kind == "f")
     if samples.dtype.kind == "f" or samples.dtype.itemsize > 2:
         raise InvalidInputError(
             f"{samples.dtype} samples; expected integers of at most 16 bits for percentiles. "
             "Use --value_range auto or LOW:HIGH.",
             "no_value_range",
         )
-    return low, high, np.bincount(samples.ravel().astype(np.int64) - _LOWEST, minlength=_VALUES)
+    values = np.bincount(samples.ravel().astype(np.int64) - _LOWEST, minlength=_VALUES)
+    return SampleCounts(low, high, fractions=False, values=values)
 
 
 def find_value_range(counts: Iterable[SampleCounts], wanted: Percentiles) -> ValueRange:
     """Return the value range that `wanted` names, over the samples of all images.
 
     Raises:
-        InvalidInputError: when there are no images, or all samples are equal.
+        InvalidInputError: when there are no images, all samples are equal, or no range fits all images.
     """
-    lows, highs, totals = [], [], np.zeros(_VALUES, np.int64)
-    for low, high, values in counts:
-        lows.append(low)
-        highs.append(high)
-        if values is not None:
-            totals += values
-    if not lows:
+    images, totals = [], np.zeros(_VALUES, np.int64)
+    for image in counts:
+        images.append(SampleCounts(image.low, image.high, image.fractions))
+        if image.values is not None:
+            totals += image.values
+    if not images:
         raise InvalidInputError(
             "no image can be read, so no value range can be computed. Run segdata check to see why.", "no_value_range"
         )
-    low, high = min(lows), max(highs)
+    _check_kinds(images)
+    low, high = min(image.low for image in images), max(image.high for image in images)
     if by_value(wanted):
         shares = np.cumsum(totals) / totals.sum() * 100
         low = float(np.searchsorted(shares, wanted.low, side="right") + _LOWEST) if wanted.low else low
@@ -65,6 +82,22 @@ def find_value_range(counts: Iterable[SampleCounts], wanted: Percentiles) -> Val
             "no_value_range",
         )
     return ValueRange(low, high)
+
+
+def _check_kinds(images: Sequence[SampleCounts]) -> None:
+    """Refuse fractions up to 1 among integers: they would all be almost black.
+
+    Fractions may also be integers that a program saved as float32, so others are accepted.
+    """
+    fractions = [image.high for image in images if image.fractions]
+    integers = [image.high for image in images if not image.fractions]
+    if fractions and max(fractions) <= 1 < max(integers, default=0):
+        raise InvalidInputError(
+            f"{plural(len(fractions), 'image')} with fractions up to {max(fractions):g}, and {len(integers)} with "
+            f"integers up to {max(integers):g}; expected one kind, because one value range serves all images. Save "
+            "them with the samples of the others, or use them in a set of their own.",
+            "no_value_range",
+        )
 
 
 def by_value(wanted: Percentiles) -> bool:

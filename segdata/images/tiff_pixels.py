@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InvalidInputError
-from segdata.images.header import ImageHeader
+from segdata.images.header import ImageHeader, known_orientation
 from segdata.text import plural
 
 if TYPE_CHECKING:
@@ -37,14 +37,15 @@ _COLORS = {
 }
 _YCBCR, _JPEG = 6, (6, 7, 33007, 34892)
 
-#: Compression that may change values to save space: JPEG, JPEG 2000, JPEG XR, WebP and JPEG XL.
-_LOSSY = (*_JPEG, 22610, 33003, 33004, 33005, 34712, 34934, 50001, 50002, 52546)
+#: Compression that may change values to save space: JPEG, JPEG 2000, JPEG XR, LERC, WebP and JPEG XL.
+_LOSSY = (*_JPEG, 22610, 33003, 33004, 33005, 34712, 34887, 34934, 50001, 50002, 52546)
 
 #: Compression of fax machines and 1-bit masks (section 11), which Pillow reads and tifffile does not.
 CCITT = (2, 3, 4)
 
-#: Pillow's names of pixels with 1 to 4 samples.
+#: Pillow's names of pixels with 1 to 4 samples, and of gray without alpha that has other than 8 bits.
 _PILLOW_MODES = {1: "L", 3: "RGB", 2: "LA", 4: "RGBA"}
+_PILLOW_GRAY = {"bool": "1", "uint16": "I;16", "int32": "I", "float32": "F"}
 
 #: ExtraSamples (section 18): a band that is not alpha; alpha that the colors are multiplied by; alpha.
 _UNSPECIFIED, _ASSOCIATED_ALPHA, _ALPHA = 0, 1, 2
@@ -122,11 +123,11 @@ def page_form(page: TiffPage, max_page_mb: int) -> PageForm:
             f"{size} with colors multiplied by alpha; expected colors as they are. Save it without transparency.",
             "unsupported_image",
         )
-    lossy, unclear = page.compression in _LOSSY, _unclear(page)
+    lossy, unclear = page.compression in _LOSSY, _unclear(page, color)
     return PageForm(page.imagewidth, page.imagelength, samples, page.dtype, page.bitspersample, color, lossy, unclear)
 
 
-def _unclear(page: TiffPage) -> str:
+def _unclear(page: TiffPage, color: str) -> str:
     """Return what an image lacks: the meaning of a band, or of 0."""
     if _PHOTOMETRIC not in page.tags:
         return (
@@ -137,6 +138,8 @@ def _unclear(page: TiffPage) -> str:
     if _UNSPECIFIED in page.extrasamples or (page.samplesperpixel == 2 and _ALPHA not in page.extrasamples):
         kind, bands = ("gray", "first band") if page.samplesperpixel == 2 else ("RGB", "first three bands")
         return f"{kind} with another band, which is not alpha; expected gray or RGB. Save the {bands} only."
+    if "0 is white" in color and page.dtype.kind not in "bu":
+        return f"{page.dtype} samples with 0 as white; expected unsigned samples. Save it with 0 as black."
     return ""
 
 
@@ -144,7 +147,8 @@ def check_image(form: PageForm) -> None:
     """Refuse a page of which an image would lose or guess something.
 
     Raises:
-        InvalidInputError: when it has a band that is neither color nor alpha, or does not say what 0 means.
+        InvalidInputError: when it has a band that is neither color nor alpha, does not say what 0 means, or has signed
+            samples or fractions of which 0 is white.
     """
     if form.unclear:
         raise InvalidInputError(form.unclear, "unsupported_image")
@@ -158,13 +162,22 @@ def image_header(form: PageForm, page: TiffPage) -> ImageHeader:
     """
     check_image(form)
     dtype = form.image_dtype
-    mode = "P" if form.color == "palette" else _PILLOW_MODES[form.samples]
-    if dtype != np.uint8:
-        mode = f"{mode};{dtype.itemsize * 8}{dtype.kind if dtype.kind != 'u' else ''}"
     bands = 1 if form.color.startswith("gray") else 3
-    tag = page.tags.get(_ORIENTATION)
-    orientation = int(tag.value) if tag is not None and tag.value in range(1, 9) else 1
-    return ImageHeader(form.width, form.height, "TIFF", mode, orientation, dtype.name, bands)
+    orientation = known_orientation(page.tags.valueof(_ORIENTATION))
+    return ImageHeader(form.width, form.height, "TIFF", _mode(form), orientation, dtype.name, bands)
+
+
+def _mode(form: PageForm) -> str:
+    """Return the kind of pixel as Pillow names it, in the way of ``RGB;16`` where it has no name."""
+    dtype = form.dtype.newbyteorder("=")
+    if form.color == "palette":
+        return "P"
+    if form.samples == 1 and dtype.name in _PILLOW_GRAY:
+        return _PILLOW_GRAY[dtype.name]
+    mode = _PILLOW_MODES[form.samples]
+    if form.image_dtype == np.uint8:
+        return mode
+    return f"{mode};{dtype.itemsize * 8}{dtype.kind if dtype.kind != 'u' else ''}"
 
 
 def color_words(photometric: int) -> str:
@@ -201,10 +214,6 @@ def as_image(stored: npt.NDArray[Any], form: PageForm, page: TiffPage) -> npt.ND
         return np.ascontiguousarray(palette_colors(page)[stored])
     highest = 2**form.bits - 1
     if "0 is white" in form.color:
-        if form.dtype.kind not in "bu":
-            raise InvalidInputError(
-                f"{form.dtype} samples with 0 as white; expected unsigned samples", "unsupported_image"
-            )
         stored = (highest - stored).astype(stored.dtype)
     if form.bits < 8:
         stored = np.rint(stored * (255 / highest)).astype(np.uint8)

@@ -35,14 +35,25 @@ class ValueRange:
             raise InvalidInputError(f"invalid range {self}; expected a lower and a higher number")
 
     def __str__(self) -> str:
-        return f"{self.low:g}:{self.high:g}"
+        # All digits: an evaluation set must be written with exactly the range of its training set.
+        return f"{exact_number(self.low)}:{exact_number(self.high)}"
+
+    def check_depth(self, dtype: str) -> None:
+        """Refuse 8-bit samples where those of the set have more bits: they would all be almost black."""
+        if dtype == "uint8" and self.high > np.iinfo(np.uint8).max:
+            raise InvalidInputError(
+                f"8-bit samples; expected more bits, as the value range {self} says. Give another value range, save "
+                "the image with the bits of the others, or use it in a set of its own.",
+                "unsupported_image",
+            )
 
     def scale(self, samples: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return samples of any shape as float32, 0 to 255.
 
         Raises:
-            InvalidInputError: when a sample is not a number.
+            InvalidInputError: when a sample is not a number, or see `check_depth`.
         """
+        self.check_depth(samples.dtype.name)
         if samples.dtype.kind == "f" and np.isnan(samples).any():
             raise InvalidInputError("contains NaN; expected numbers", "unreadable")
         # float32 holds all integers of 16 bits, float64 those of 53.
@@ -50,6 +61,15 @@ class ValueRange:
         scaled: npt.NDArray[Any] = samples.astype(exact)
         scaled = np.multiply(np.subtract(scaled, exact(self.low)), exact(255 / (self.high - self.low)))
         return np.asarray(np.clip(scaled, 0, 255), np.float32)
+
+
+def exact_number(value: float) -> str:
+    """Return the shortest text that is read as the same number.
+
+    >>> exact_number(16777217.0), exact_number(0.1)
+    ('16777217', '0.1')
+    """
+    return repr(float(value)).removesuffix(".0")
 
 
 @dataclass(frozen=True)

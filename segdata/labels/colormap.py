@@ -91,7 +91,8 @@ def look_up(
         return found
     unknown = np.flatnonzero(found < 0)
     wanted = np.stack([packed[unknown] >> shift & 255 for shift in (16, 8, 0)], axis=1)
-    best = np.full(len(unknown), np.floor(nearest**2).astype(np.int32) + 1)
+    # No two colors are farther apart than black and white.
+    best = np.full(len(unknown), np.int32(min(nearest**2, 3 * 255**2)) + 1)
     for color, id_ in zip(known.astype(np.int32), values, strict=True):
         distances = ((wanted - color) ** 2).sum(axis=1, dtype=np.int32)
         closer = distances < best

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from segdata.errors import InvalidInputError
 from segdata.images.stored import StoredImage, read_stored
 from segdata.labels import png
-from segdata.labels.map_pixels import MaskMapping, SourceCounts, count_sources, known_ids, map_samples
+from segdata.labels.map_pixels import map_samples
+from segdata.labels.mask_mapping import MaskMapping, SourceCounts, count_sources, known_ids
 from segdata.labels.masks import count_values, decode_bytes, encode_index_png
 from segdata.labels.value_map import ValueMap
 

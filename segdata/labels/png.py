@@ -135,6 +135,9 @@ def parse(data: bytes) -> Png:
         # Section 5.6: one IHDR, one PLTE before the IDAT; with two, decoders differ in which one they use.
         if not kind.isalpha() or kind == b"IHDR" or (kind == b"PLTE" and (palette or image)):
             raise PngError(f"damaged: unexpected chunk {kind.decode('latin-1')!r} at byte {at}")
+        # Third Edition, section 11.3.6.3: the data of another frame of an animation.
+        if kind == b"fdAT":
+            raise PngError("contains several images; expected one. Save each in its own file.", "unsupported_image")
         if kind == b"IDAT":
             image.append((at, end))
         elif kind == b"PLTE":

@@ -61,7 +61,7 @@ def test_every_accepted_box_has_an_area_in_the_image_as_float32(read, bbox):
     assert 0 <= x1 < x2 <= WIDTH
     assert 0 <= y1 < y2 <= HEIGHT
     assert np.array_equal(np.array(shape.box, np.float32), np.array(shape.box))
-    # Shares of the image's size are no place in pixels.
+    # Fractions of the image's size tell no place in pixels.
     assert stated_box(annotation, HEIGHT, WIDTH) == (shape.box if max(x2, y2) > 1 else None)
 
 

@@ -97,7 +97,7 @@ def test_ids_with_any_gaps_are_found(tmp_path, gap):
     assert set(rows[1::2]) == {-1}
 
 
-def test_a_byte_order_mark_is_no_fault(tmp_path):
+def test_a_byte_order_mark_is_accepted(tmp_path):
     path = tmp_path / "bom.json"
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps(MEMBERS).encode())
     assert len(read_coco(path).images) == 2
@@ -151,7 +151,7 @@ def test_a_crowd_flag_that_is_neither_0_nor_1_is_refused(tmp_path, crowd):
         ('{"images": ' + "[" * 100_000, "nested too deeply"),
     ],
 )
-def test_a_file_that_is_no_coco_is_refused_with_a_sentence(tmp_path, text, sentence):
+def test_a_file_that_is_not_coco_is_refused_with_a_sentence(tmp_path, text, sentence):
     with pytest.raises(InvalidInputError, match=sentence):
         read_coco(write(tmp_path / "bad.json", text))
 

@@ -1,4 +1,4 @@
-"""What tools write into a COCO JSON is recognized: prefixes, crowds of a brush, root categories, other folders."""
+"""Traits that tools write into a COCO JSON: prefixes, crowds of a brush, root categories, other folders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from segdata.coco.file import Category, Coco, read_coco
 from segdata.coco.hints import find_image_folder, only_crowds, prefix_hint, root_category
-from segdata.errors import Fault
+from segdata.errors import Fault, InvalidInputError
 
 
 def coco(path: Path, *names: str, **options: str) -> Coco:
@@ -52,6 +52,24 @@ def test_names_have_slashes_and_no_prefix(tmp_path: Path, name: str, prefix: str
 def test_images_are_found_beside_the_json(tmp_path: Path, json_file: str, image: str, folder: str) -> None:
     files(tmp_path, image)
     assert find_image_folder(coco(tmp_path / json_file, "gone.jpg", "a.jpg")) == tmp_path / folder
+
+
+def test_the_folder_with_more_of_the_images_is_theirs(tmp_path: Path) -> None:
+    files(tmp_path, "images/1.jpg", "b/images/1.jpg", "b/images/2.jpg")
+    assert find_image_folder(coco(tmp_path / "b/i.json", "1.jpg", "2.jpg")) == tmp_path / "b/images"
+
+
+def test_two_folders_with_images_of_the_same_names_are_a_question(tmp_path: Path) -> None:
+    files(tmp_path, "images/1.jpg", "images/2.jpg", "b/images/1.jpg", "b/images/2.jpg")
+    with pytest.raises(InvalidInputError, match=r"/images and .*/b/images both contain images .*, such as 1\.jpg"):
+        find_image_folder(coco(tmp_path / "b/i.json", "1.jpg", "2.jpg"))
+
+
+def test_links_to_one_folder_need_no_choice(tmp_path: Path) -> None:
+    files(tmp_path, "images/1.jpg")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/images").symlink_to(tmp_path / "images")
+    assert find_image_folder(coco(tmp_path / "b/i.json", "1.jpg")) == tmp_path / "images"
 
 
 def missing(*names: str) -> list[Fault]:

@@ -88,7 +88,7 @@ def test_long_runs_are_counted_rightly(runs):
         ("80", "segmentation is '80'"),
     ],
 )
-def test_what_is_no_mask_is_refused_with_a_sentence(segmentation, sentence):
+def test_what_is_not_a_mask_is_refused_with_a_sentence(segmentation, sentence):
     with pytest.raises(InvalidInputError, match=sentence):
         rle.to_rle(segmentation, 10, 8)
 
@@ -100,7 +100,7 @@ def test_an_image_without_a_sensible_size_is_refused(size):
 
 
 @given(st.binary(max_size=30), st.integers(1, 30), st.integers(1, 30))
-def test_any_packed_string_is_decoded_whole_or_refused(packed, height, width):
+def test_any_packed_string_is_decoded_completely_or_refused(packed, height, width):
     try:
         made = rle.to_rle({"size": [height, width], "counts": packed}, height, width)
     except InvalidInputError:

@@ -19,8 +19,8 @@ from worker_functions import memory_to_decode
 
 from segdata.errors import InvalidInputError
 from segdata.labels.colormap import voc_palette
-from segdata.labels.map_pixels import MaskMapping
 from segdata.labels.mapping import to_index_png
+from segdata.labels.mask_mapping import MaskMapping
 from segdata.labels.masks import decode_index_png
 from segdata.labels.png import SIGNATURE
 from segdata.labels.value_map import ValueMap, voc_colormap
@@ -221,7 +221,7 @@ def filling_of(palette: np.ndarray[Any, Any]) -> tuple[int, tuple[int, ...]] | N
 
 @settings(max_examples=300)
 @given(chunk_lists(), st.sampled_from([b"", b"trailing"]))
-def test_a_whole_index_png_is_pillows_pixels_and_another_form_a_sentence(chunks: list[Chunk], tail: bytes) -> None:
+def test_an_intact_index_png_is_pillows_pixels_and_another_form_a_sentence(chunks: list[Chunk], tail: bytes) -> None:
     data = assembled(chunks, tail)
     found = outcome(decode_index_png, data)
     if (data[25], data[24]) == (GRAY, 8):

@@ -51,7 +51,9 @@ def test_truncation_shows_when_every_pixel_is_decoded(tmp_path: Path) -> None:
         (b"<html>", "not a readable image"),
     ],
 )
-def test_what_is_no_image_is_a_sentence_without_the_path(tmp_path: Path, content: bytes | None, reason: str) -> None:
+def test_what_is_not_an_image_is_a_sentence_without_the_path(
+    tmp_path: Path, content: bytes | None, reason: str
+) -> None:
     path = tmp_path / "a.jpg"
     if content is not None:
         path.write_bytes(content)

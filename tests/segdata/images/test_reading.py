@@ -38,7 +38,7 @@ def test_an_exif_orientation_does_not_turn_the_image_away_from_its_label() -> No
 
 
 @pytest.mark.parametrize(("data", "words"), [(b"", "is empty"), (b"no image", "not a readable image")])
-def test_bytes_that_are_no_image_are_refused(data: bytes, words: str) -> None:
+def test_bytes_that_are_not_an_image_are_refused(data: bytes, words: str) -> None:
     with pytest.raises(InvalidInputError, match=words):
         read_image(data)
 
@@ -101,6 +101,15 @@ def test_an_orientation_is_named_and_not_applied(orientation: int, form: str) ->
     assert read_image(data).shape == COLOR.shape
 
 
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_an_orientation_that_means_none_turns_no_image(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    tag = [(0x0112, 3, 1, orientation, True)]
+    files = [*(pillow(COLOR, form, exif=exif) for form in ("JPEG", "PNG", "WEBP")), tiff(COLOR, extratags=tag)]
+    assert [read_image_header(data).orientation for data in files] == [1, 1, 1, 1]
+
+
 def test_an_orientation_is_found_in_the_text_of_a_png_too() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -122,6 +131,8 @@ def test_an_orientation_is_found_in_the_text_of_a_png_too() -> None:
             "colors multiplied by alpha; expected colors as they are",
         ),
         (tiff(np.stack([GRAY] * 7), photometric="minisblack"), "contains 7 pages; expected one. Slice it with"),
+        (tiff(GRAY.astype(np.float32), photometric="miniswhite"), "float32 samples with 0 as white; expected unsigned"),
+        (tiff(GRAY.astype(np.int16), photometric="miniswhite"), "int16 samples with 0 as white; expected unsigned"),
         (
             pillow(Image.fromarray(GRAY), "GIF", save_all=True, append_images=[Image.fromarray(255 - GRAY)]),
             "contains 2 images; expected one",
@@ -133,6 +144,21 @@ def test_pixels_that_are_not_gray_or_rgb_are_refused_by_the_header(data: bytes, 
         with pytest.raises(InvalidInputError, match=words) as error:
             read(data)
         assert error.value.code == "unsupported_image"
+
+
+@pytest.mark.parametrize(
+    ("pixels", "forms"),
+    [
+        (GRAY, ["PNG", "TIFF", "BMP"]),
+        (GRAY > 99, ["PNG", "TIFF", "BMP"]),
+        (DEEP, ["PNG", "TIFF", "JPEG2000"]),
+        (COLOR, ["PNG", "TIFF", "BMP"]),
+        (np.dstack([COLOR, GRAY]), ["PNG", "TIFF", "WEBP"]),
+    ],
+)
+def test_a_kind_of_pixel_has_one_name_in_every_format(pixels: np.ndarray, forms: list[str]) -> None:
+    headers = [read_image_header(pillow(pixels, form)) for form in forms]
+    assert len({(header.mode, header.dtype, header.bands) for header in headers}) == 1
 
 
 @pytest.mark.parametrize(
@@ -172,8 +198,9 @@ def test_an_image_without_its_end_is_truncated() -> None:
 
 @given(arrays.arrays(st.sampled_from([np.uint8, np.uint16, np.int16, np.int32]), (3, 4)), st.data())
 def test_scaling_is_linear_and_never_wraps(samples: np.ndarray, data: st.DataObject) -> None:
-    low = data.draw(st.integers(-40000, 60000))
-    high = data.draw(st.integers(low + 1, 70000))
+    top = 255 if samples.dtype == np.uint8 else 70000
+    low = data.draw(st.integers(-40000, min(60000, top - 1)))
+    high = data.draw(st.integers(low + 1, top))
     scaled = ValueRange(low, high).scale(samples)
     exact = np.clip((samples.astype(np.float64) - low) * 255 / (high - low), 0, 255)
     assert scaled.dtype == np.float32
@@ -210,7 +237,7 @@ def test_a_windows_path_is_named_for_what_it_is(tmp_path: Path) -> None:
         read_image(tmp_path / "images\\a.jpg")
 
 
-def test_the_previews_behind_a_cameras_jpeg_are_no_images() -> None:
+def test_the_previews_behind_a_cameras_jpeg_do_not_count_as_images() -> None:
     data = pillow(Image.fromarray(COLOR), "MPO", save_all=True, append_images=[Image.fromarray(255 - COLOR)])
     assert Image.open(io.BytesIO(data)).format == "MPO"
     assert read_image_header(data).format == "JPEG"
@@ -220,11 +247,26 @@ def test_the_previews_behind_a_cameras_jpeg_are_no_images() -> None:
 @pytest.mark.parametrize("value_range", [ValueRange(0, 256), ValueRange(-100, 4095)])
 def test_8_bits_among_more_are_refused_instead_of_almost_black(value_range: ValueRange) -> None:
     data = pillow(COLOR, "PNG")
-    for read in (inspect_image, read_image):
+    for read in (inspect_image, read_image, lambda _, found: found.scale(COLOR)):
         with pytest.raises(InvalidInputError, match="8-bit samples; expected more bits, as the value range") as error:
             read(data, value_range)
         assert error.value.code == "unsupported_image"
     assert np.array_equal(read_image(data, ValueRange(0, 255)), COLOR)
+
+
+@pytest.mark.parametrize("high", [1, 0.5])
+@pytest.mark.parametrize("data", [pillow(COLOR, "PNG"), pillow(GRAY, "JPEG"), tiff(DEEP), tiff(DEEP.astype(np.int32))])
+def test_integers_among_fractions_are_refused_instead_of_white(data: bytes, high: float) -> None:
+    for read in (inspect_image, read_image):
+        with pytest.raises(InvalidInputError, match="; expected fractions, as the value range") as error:
+            read(data, ValueRange(0, high))
+        assert error.value.code == "unsupported_image"
+
+
+def test_integers_up_to_1_are_scaled_with_fractions() -> None:
+    pixels = (GRAY > 99).astype(np.uint8)
+    assert np.array_equal(read_image(pillow(pixels, "PNG"), ValueRange(0, 1))[..., 0], pixels * 255)
+    assert inspect_image(pillow(pixels, "PNG"), ValueRange(0, 1)).dtype == "uint8"
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 2}, {"comment": b"x" * 70_000}])

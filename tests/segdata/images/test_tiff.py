@@ -163,7 +163,7 @@ def test_compressed_data_that_are_damaged_are_refused(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_no_stack_is_refused(tmp_path: Path, data: bytes, reason: str) -> None:
+def test_what_is_not_a_stack_is_refused(tmp_path: Path, data: bytes, reason: str) -> None:
     path = tmp_path / "stack.tif"
     path.write_bytes(data)
     with pytest.raises(InvalidInputError, match=rf"stack.tif: .*{reason}"):
@@ -338,7 +338,7 @@ def test_pages_written_one_by_one_have_one_unknown_axis(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("planar", ["contig", "separate"])
-def test_samples_of_rgb_are_no_axis_of_pages(tmp_path: Path, planar: str) -> None:
+def test_samples_of_rgb_do_not_count_as_an_axis_of_pages(tmp_path: Path, planar: str) -> None:
     pages = noise((4, 8, 9, 3))
     stored, axes = (pages, "ZYXS") if planar == "contig" else (np.moveaxis(pages, -1, 1), "ZSYX")
     options = {"planarconfig": planar, "photometric": "rgb", "metadata": {"axes": axes}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 from hypothesis.extra import numpy as arrays
 
 from segdata.errors import InvalidInputError
@@ -43,6 +43,17 @@ def test_another_text_is_refused(text: str, words: str) -> None:
         parse_value_range(text)
 
 
+@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False))
+def test_the_text_of_a_range_is_the_same_range(one: float, other: float) -> None:
+    assume(one != other)
+    found = ValueRange(min(one, other), max(one, other))
+    assert parse_value_range(str(found)) == found
+
+
+def test_a_range_of_integers_has_no_fractions() -> None:
+    assert str(ValueRange(-104, 4294967295)) == "-104:4294967295"
+
+
 def find(images: list[np.ndarray], wanted: Percentiles) -> ValueRange:
     return find_value_range((count_samples(image, by_value=by_value(wanted)) for image in images), wanted)
 
@@ -72,6 +83,18 @@ def test_percentiles_of_fractions_are_refused() -> None:
     with pytest.raises(InvalidInputError, match="at most 16 bits for percentiles"):
         find([np.ones((2, 2), np.float32)], Percentiles(1, 99))
     assert find([np.array([[0.25, 4]], np.float32)], Percentiles()) == ValueRange(0.25, 4)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])
+def test_auto_is_refused_for_fractions_among_integers(dtype: type) -> None:
+    integers, fractions = np.array([[0, 100]], dtype), np.array([[0.25, 1]], np.float32)
+    message = "1 image with fractions up to 1, and 2 with integers up to 100; expected one kind"
+    with pytest.raises(InvalidInputError, match=message) as error:
+        find([integers, fractions, integers], Percentiles())
+    assert error.value.code == "no_value_range"
+    assert find([integers, fractions * 90], Percentiles()) == ValueRange(0, 100)
+    assert find([integers // 100, fractions], Percentiles()) == ValueRange(0, 1)
+    assert find([fractions, fractions * 2], Percentiles()) == ValueRange(0.25, 2)
 
 
 def test_samples_that_are_not_finite_are_refused() -> None:

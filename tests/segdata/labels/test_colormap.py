@@ -48,10 +48,10 @@ def test_a_packed_color_is_unpacked(color: tuple[int, int, int]) -> None:
 @given(
     st.dictionaries(COLORS, st.integers(0, 255), min_size=1, max_size=6),
     st.lists(COLORS, min_size=1, max_size=6),
-    st.none() | st.integers(0, 300),
+    st.none() | st.integers(0, 300) | st.floats(0, 500) | st.sampled_from([46341, 99999, 1e9, float("inf")]),
 )
 def test_colors_are_looked_up_exactly_or_by_distance(
-    ids: dict[tuple[int, int, int], int], wanted: list[tuple[int, int, int]], nearest: int | None
+    ids: dict[tuple[int, int, int], int], wanted: list[tuple[int, int, int]], nearest: float | None
 ) -> None:
     expected = []
     for color in wanted:

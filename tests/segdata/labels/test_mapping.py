@@ -15,12 +15,12 @@ from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from segdata.errors import InvalidInputError
+from segdata.errors import InvalidInputError, OptionError
 from segdata.images.stored import read_stored
 from segdata.labels.colormap import voc_palette
 from segdata.labels.map_file import load_map
-from segdata.labels.map_pixels import MaskMapping
 from segdata.labels.mapping import to_index_png
+from segdata.labels.mask_mapping import MaskMapping
 from segdata.labels.masks import decode_index_png
 from segdata.labels.value_map import ValueMap, parse_value_map, threshold_map, voc_colormap
 
@@ -104,7 +104,7 @@ def test_an_id_with_the_color_that_fills_the_palette_does_not_become_background(
     assert ids_of(data, MaskMapping(parse_value_map("0-20:0-20,255:255"))) == [[0, index]]
 
 
-@pytest.mark.parametrize("compression", ["jpeg", "jpeg2000", "webp"])
+@pytest.mark.parametrize("compression", ["jpeg", "jpeg2000", "webp", "lerc"])
 def test_a_tiff_compressed_with_loss_is_as_inexact_as_a_jpeg(compression: str) -> None:
     buffer = io.BytesIO()
     pixels = np.kron(IDS > 0, np.ones((16, 16), bool))[..., None].repeat(3, axis=2) * np.uint8(255)
@@ -283,6 +283,54 @@ def test_a_jpeg_needs_a_map_that_allows_for_inexact_values() -> None:
     assert "class ids changed by compression" in refusal(data, MaskMapping(VOC.map, nearest=60))
     color = encoded(voc_palette()[gray // 17], "JPEG", quality=95, subsampling=0)
     assert ids_of(color, MaskMapping(VOC.map, nearest=20)) == (gray // 17).tolist()
+
+
+@pytest.mark.parametrize("threshold", [1, 128, 255])
+@pytest.mark.parametrize("kind", ["gray", "1 bit", "RGB", "palette", "inverse palette", "palette TIFF", "palette BMP"])
+def test_a_threshold_is_of_what_the_mask_shows_in_any_form(kind: str, threshold: int) -> None:
+    white = BLACK_AND_WHITE > 0
+    order = np.stack([np.arange(3, dtype=np.uint16) * 0, np.full(3, 65535, np.uint16)], axis=1)
+    colors = np.pad(order, ((0, 0), (0, 254)))
+    data = {
+        "gray": lambda: encoded(BLACK_AND_WHITE),
+        "1 bit": lambda: encoded(white),
+        "RGB": lambda: encoded(BLACK_AND_WHITE[..., None].repeat(3, axis=2)),
+        "palette": lambda: paletted(white.astype(np.uint8), b"\0\0\0\xff\xff\xff"),
+        "inverse palette": lambda: paletted((~white).astype(np.uint8), b"\xff\xff\xff\0\0\0", bits=8),
+        "palette TIFF": lambda: tiff(white.astype(np.uint8), photometric="palette", colormap=colors),
+        "palette BMP": lambda: paletted(white.astype(np.uint8), b"\0\0\0\xff\xff\xff", "BMP"),
+    }[kind]()
+    made = to_index_png(data, MaskMapping(threshold_map(threshold), shown=True))
+    assert decode_index_png(made.data).tolist() == white.tolist()
+    assert made.counts == {(0, 0): 2, (255, 1): 2}
+
+
+@pytest.mark.parametrize("nearest", [float("nan"), -1])
+def test_a_difference_is_a_number_of_0_or_more(nearest: float) -> None:
+    with pytest.raises(OptionError, match=f"--nearest {nearest:g}: expected a number of 0 or more"):
+        MaskMapping(BINARY.map, nearest=nearest)
+
+
+def test_a_threshold_is_not_of_colors() -> None:
+    data = paletted(np.array([[0, 1]], np.uint8), b"\0\0\0\xc8\0\0", bits=8)
+    message = "pixel (x=1, y=0) has index 1, color (200, 0, 0); expected a gray value that the map names"
+    assert refusal(data, MaskMapping(threshold_map(128), shown=True)).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        paletted(np.array([[0, 1]], np.uint8), b"\0\0\0\xff\xff\xff", bits=8),
+        paletted(np.array([[0, 1]], np.uint8), b"\0\0\0\xff\xff\xff", bits=1),
+        encoded(np.array([[False, True]])),
+        tiff(np.array([[False, True]]), photometric="minisblack"),
+    ],
+    ids=["palette", "palette of 1 bit", "1 bit", "TIFF of 1 bit"],
+)
+def test_an_index_or_a_value_of_few_bits_is_never_near_to_another(data: bytes) -> None:
+    message = "pixel (x=1, y=0) has value 1; expected 0 or 255"
+    assert refusal(data, MaskMapping(parse_value_map("0:0,255:1"), nearest=127)).startswith(message)
+    assert ids_of(data, MaskMapping(parse_value_map("0:0,1:1,255:1"), nearest=127)) == [[0, 1]]
 
 
 def test_a_threshold_is_of_gray_only() -> None:

@@ -13,9 +13,13 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from segdata.errors import InvalidInputError
+from segdata.images.stored import read_stored
 from segdata.labels.colormap import voc_palette
+from segdata.labels.mapping import to_index_png
+from segdata.labels.mask_mapping import MaskMapping
 from segdata.labels.masks import count_index_png, count_values, decode_index_png, encode_index_png, first_pixel
 from segdata.labels.png import palette_to_gray, parse
+from segdata.labels.value_map import voc_colormap
 
 IDS = np.array([[0, 0, 1, 15], [20, 255, 255, 0]], np.uint8)
 
@@ -40,6 +44,23 @@ def test_a_color_mask_is_not_read_as_class_ids() -> None:
     for read in (decode_index_png, count_index_png):
         with pytest.raises(InvalidInputError, match=r"^8-bit palette PNG; expected class ids"):
             read(paletted(IDS, voc_palette().tobytes()))
+
+
+@pytest.mark.parametrize(("frames", "default_image"), [(1, False), (3, False), (1, True), (2, True)])
+def test_an_animation_is_not_read_as_its_first_frame(frames: int, default_image: bool) -> None:
+    others = [Image.fromarray(IDS + 1 + number) for number in range(frames)]
+    data = png(Image.fromarray(IDS), save_all=True, append_images=others, default_image=default_image)
+    for read in (read_stored, decode_index_png, lambda data: to_index_png(data, MaskMapping(voc_colormap()))):
+        with pytest.raises(InvalidInputError, match=r"images; expected one\. Save each in its own file") as error:
+            read(data)
+        assert error.value.code == "unsupported_image"
+
+
+def test_an_animation_of_one_frame_is_an_image() -> None:
+    data = png(Image.fromarray(IDS))
+    control = chunk(b"acTL", struct.pack(">II", 1, 0)) + chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 4, 2, *[0] * 6))
+    assert np.array_equal(decode_index_png(data[:33] + control + data[33:]), IDS)
+    assert np.array_equal(read_stored(data[:33] + control + data[33:]).samples, IDS)
 
 
 @given(arrays.arrays(np.uint8, arrays.array_shapes(min_dims=2, max_dims=2, max_side=30)), st.booleans())

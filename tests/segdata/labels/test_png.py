@@ -39,7 +39,7 @@ def test_the_rewritten_file_has_the_same_indices_as_gray(indices: np.ndarray, le
     assert np.array_equal(np.asarray(gray), indices)
 
 
-def test_a_picture_in_many_data_chunks_is_rewritten_whole() -> None:
+def test_a_picture_in_many_data_chunks_is_rewritten_completely() -> None:
     indices = np.random.default_rng(0).integers(0, 256, (300, 400)).astype(np.uint8)
     source = palette_png(indices)
     png = parse(source)
