@@ -38,12 +38,14 @@ from .inspect.fix.report import (
     FixReport as FixReport,
 )
 from .inspect.fix.upright import Upright as Upright
-from .inspect.info import (
-    CategoryInfo as CategoryInfo,
+from .inspect.foreign_info import (
     FieldInfo as FieldInfo,
     ForeignInfo as ForeignInfo,
-    SetInfo as SetInfo,
     ShardInfo as ShardInfo,
+)
+from .inspect.info import (
+    CategoryInfo as CategoryInfo,
+    SetInfo as SetInfo,
     SourceInfo as SourceInfo,
     info as info,
 )
@@ -62,7 +64,7 @@ from .labels.classes import (
     read_class_names as read_class_names,
 )
 from .labels.map_file import load_map as load_map
-from .labels.map_pixels import Unknown as Unknown
+from .labels.mask_mapping import Unknown as Unknown
 from .labels.masks import decode_index_png as decode_index_png
 from .labels.png import PngError as PngError
 from .labels.value_map import (

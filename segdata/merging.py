@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from segdata.cluster import Workers
 from segdata.errors import FaultsError, InvalidInputError, OptionError
-from segdata.labels.map_pixels import Unknown
+from segdata.labels.mask_mapping import Unknown
 from segdata.lists.merge import ListMergeReport, merge_lists
 from segdata.opening import dataset_kind
 from segdata.parallel import Progress, silent

@@ -60,7 +60,8 @@ def labelme_command(as_json: bool, **options: Any) -> None:
     one label and one group are one object. Regions labeled __ignore__ or _background_ are left out and counted.
 
     Images are found by imagePath, also with backslashes or in another case, or beside the JSON. An image that is only
-    in its JSON is written to the folder NAME_images beside JSON. The report names the folder for --images.
+    in its JSON is written to the folder NAME_images beside JSON. Images without a JSON are left out and counted. The
+    report names the folder for --images.
 
     With --on-error skip, the box of a bad shape (a point, a line without --line_width) becomes a crowd, which training
     and evaluation ignore. Images with other faults are left out.
@@ -85,8 +86,8 @@ def yolo_seg_command(as_json: bool, **options: Any) -> None:
     """Turn a YOLO segmentation data set into instances_train.json, instances_val.json and instances_test.json.
 
     The YAML names the classes and the images of each split; a folder may have images, labels and a classes.txt instead,
-    and gives instances_all.json. The labels of images/a.jpg are in labels/a.txt; an image without labels has no
-    objects. The category id is the class index plus 1.
+    and gives instances_all.json. The labels of images/a.jpg are in labels/a.txt; an image without a label file has no
+    objects, but a split without any is an error. The category id is the class index plus 1.
 
     Lines with only a box are faults: YOLO data for detection has no masks. With --on-error skip, the box of a bad line
     becomes a crowd, which training and evaluation ignore. Images with other faults are left out.
@@ -111,6 +112,12 @@ def yolo_seg_command(as_json: bool, **options: Any) -> None:
     flag_value="components",
     help="Values are class ids, 255 is void; each connected part is an object",
 )
+@click.option(
+    "--mask-folders",
+    "kind",
+    flag_value="folders",
+    help="Each mask is one object of the image that its folder is named after: ID/masks/*.png of ID.png (DSB 2018)",
+)
 @click.option("--cityscapes", "kind", flag_value="cityscapes", help="Values are those of Cityscapes' instanceIds")
 @click.option(
     "--class_masks", type=EXISTING_DIR, help="Folder of index masks with the class of each object (SegmentationClass)"
@@ -123,9 +130,11 @@ def yolo_seg_command(as_json: bool, **options: Any) -> None:
     callback=names_in_file,
     help="For class ids: names from 0, the background, one per line [default: VOC's 21]",
 )
+@click.option("--mask_prefix", default="", help="Start of mask names, such as man_seg [default: any]")
 @click.option(
     "--mask_suffix", help="Ending of mask names, such as _masks [default: none; with --cityscapes: _gtFine_instanceIds]"
 )
+@click.option("--image_prefix", default="", help="Start of image names, such as t [default: any]")
 @click.option("--image_suffix", help="Ending of image names [default: none; with --cityscapes: _leftImg8bit]")
 @click.option(
     "--min_area", type=click.IntRange(min=1), default=1, show_default=True, help="Leave out smaller objects, in pixels"

@@ -6,17 +6,18 @@ from typing import Any
 
 import click
 
-from segdata.console.location import read_location
+from segdata.console.location import existing_location
 from segdata.console.options import field_options, json_option
 from segdata.console.render import emit, not_known, table
 from segdata.images.values import ValueRange
-from segdata.inspect.info import ForeignInfo, SetInfo, SourceInfo, info
+from segdata.inspect.foreign_info import ForeignInfo
+from segdata.inspect.info import SetInfo, SourceInfo, info
 from segdata.records.manifest import ClassInfo, Manifest
 from segdata.text import megabytes, plural
 
 
 @click.command("info")
-@click.argument("location", metavar="LIST|JSON|SET", callback=read_location)
+@click.argument("location", metavar="LIST|JSON|SET", callback=existing_location)
 @field_options
 @json_option
 def info_command(as_json: bool, **options: Any) -> None:

@@ -17,7 +17,7 @@ from segdata.console.options import (
 )
 from segdata.console.render import emit, progress_bar, table
 from segdata.labels.map_file import load_map
-from segdata.labels.map_pixels import Unknown
+from segdata.labels.mask_mapping import Unknown
 from segdata.sources.mask_map import MaskMapReport, mask_map
 from segdata.text import plural
 

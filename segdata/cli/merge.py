@@ -19,7 +19,7 @@ from segdata.console.options import (
 from segdata.console.render import emit, progress_bar, table
 from segdata.errors import name_first
 from segdata.labels.classes import read_class_names
-from segdata.labels.map_pixels import Unknown
+from segdata.labels.mask_mapping import Unknown
 from segdata.lists.merge import ListMergeReport
 from segdata.merging import merge
 from segdata.mindrecord.header import SHARDS_MAX

@@ -24,7 +24,7 @@ from segdata.errors import InvalidInputError
 from segdata.images.tiff_directories import axes_words
 from segdata.images.values import Percentiles, ValueRange, parse_value_range
 from segdata.labels.map_file import load_map
-from segdata.labels.map_pixels import Unknown
+from segdata.labels.mask_mapping import Unknown
 from segdata.labels.value_map import ValueMap
 from segdata.lists.folds import Fold, LastBlock, Order
 from segdata.sources.instance_masks.convert import DEFAULT_CLASS

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
-from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
+from segdata.errors import InvalidInputError, TargetExistsError
 from segdata.seeded import seeded_digest, seeded_order
 from segdata.text import plural
 
@@ -125,32 +125,6 @@ def side_shares(ratio: float | Sequence[float]) -> dict[str, float]:
             "such as 0.8, or the shares of train, val and test, such as 0.8,0.1,0.1, whose sum is 1"
         )
     return dict(zip(SIDES, shares, strict=False))
-
-
-def group_keys(images: Sequence[str], expression: str | None) -> list[str]:
-    """Return the group of each image: what `expression` finds in its path, or without one the path itself.
-
-    Raises:
-        InvalidInputError: when the expression is not a valid regular expression.
-        FaultsError: with every path in which it finds no group.
-    """
-    if expression is None:
-        return list(images)
-    try:
-        pattern = re.compile(expression)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise InvalidInputError(f"--group {expression!r}: is not a valid regular expression: {error}") from error
-    matches = [pattern.search(image) for image in images]
-    keys = [match[min(pattern.groups, 1)] if match else None for match in matches]
-    groups = [key for key in keys if key is not None]
-    if len(groups) < len(images):
-        unmatched = [image for image, key in zip(images, keys, strict=True) if key is None]
-        raise FaultsError(
-            f"--group {expression!r}: finds no text in {len(unmatched)} of {len(images)} image paths; expected some in "
-            "each. Change the expression so that it matches these, too",
-            unmatched,
-        )
-    return groups
 
 
 def side_files(source: Path, folder: Path | None, shares: Mapping[str, float], suffix: str) -> dict[str, Path]:

@@ -13,7 +13,8 @@ from segdata.errors import Fault, FaultsError
 from segdata.labels.colormap import IGNORE
 from segdata.labels.masks import count_index_png
 from segdata.lists import Pair, format_list, read_list
-from segdata.lists.draw import Draw, check_test_side, group_keys, side_files, side_shares
+from segdata.lists.draw import Draw, check_test_side, side_files, side_shares
+from segdata.lists.groups import group_keys
 from segdata.lists.publish import check_target_lists, write_together
 from segdata.lists.split_report import SplitReport, split_report
 from segdata.parallel import Progress, default_workers, map_faults, silent

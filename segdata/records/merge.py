@@ -10,7 +10,7 @@ from typing import Any
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.files.ownership import check_inputs_outside
 from segdata.files.paths import real
-from segdata.labels.map_pixels import Unknown
+from segdata.labels.mask_mapping import Unknown
 from segdata.parallel import Progress, silent
 from segdata.records.convert import to_mindrecord
 from segdata.records.convert_report import ConvertReport

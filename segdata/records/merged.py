@@ -16,7 +16,7 @@ from segdata.coco.annotations import Boxes
 from segdata.coco.ids import DistinctIds
 from segdata.errors import Fault, FaultsError, InvalidInputError
 from segdata.labels.colormap import IGNORE
-from segdata.labels.map_pixels import Unknown
+from segdata.labels.mask_mapping import Unknown
 from segdata.labels.united import classes_left_out, unite_classes
 from segdata.mindrecord.rows import RowSize, measure_row
 from segdata.parallel import Progress, map_faults

@@ -22,6 +22,9 @@ _ENDINGS = (*IMAGE_SUFFIXES, ".mat")
 #: What the lists of VOC's ImageSets/Main put after an id: 1 if the image has the class, 0 if it is difficult, or -1.
 CLASS_FLAG = re.compile(r"\s+(-1|0|1)$")
 
+#: What Oxford Pets' lists put after an id: the numbers of its class, species and breed.
+_COLUMNS = re.compile(r"(\s+\d+){2,}$")
+
 
 class IdFiles:
     """Finds the file of each id in one folder and records the ids without one; an id may name a subfolder.
@@ -82,15 +85,15 @@ class IdFiles:
 def near_id(id_: str, known: Mapping[str, str]) -> str:
     """Return the id that `id_` probably means, given all ids by their lower case; or an empty text.
 
-    It has another case, an ending, a folder or a class flag too many. An ending is wrong even if the image itself is
-    not there.
+    It has another case, an ending, a folder, a class flag or columns of numbers too many. An ending is wrong even if
+    the image itself is not there.
 
-    >>> near_id("images/A.jpg", {"a": "a"}), near_id("b 1", {"b": "b"}), near_id("c.png", {})
+    >>> near_id("images/A.jpg", {"a": "a"}), near_id("b 37 2 25", {"b": "b"}), near_id("c.png", {})
     ('a', 'b', 'c')
     """
     stem, dot, ending = id_.rpartition(".")
     ended = f"{dot}{ending}".lower() in _ENDINGS
-    for form in (id_, stem, CLASS_FLAG.sub("", id_)):
+    for form in (id_, stem, CLASS_FLAG.sub("", id_), _COLUMNS.sub("", id_)):
         for name in (form, form.rpartition("/")[2]):
             if found := known.get(name.lower()):
                 return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from segdata.labels import png
 from segdata.lists import Pair, write_list
 from segdata.lists.publish import check_target_lists
 from segdata.parallel import Progress, map_faults, silent
+from segdata.sources.finder import folded
 from segdata.sources.folder_search import search_folder
 from segdata.sources.pairing import (
     FilesByName,
@@ -111,7 +112,8 @@ def pair_list(
             only the extension is removed.
         label_prefix: the same as `image_prefix` for labels.
         label_suffix: the same as `image_suffix` for labels.
-        unpaired: ``skip`` leaves out images without a label and labels without an image, and counts them.
+        unpaired: ``skip`` leaves out images without a label and labels without an image, and counts them. Names that
+            differ only by case or Unicode form stay an error.
         recursive: also search subfolders, also those that are links. A folder that can be reached by several paths is
             searched once, without a link if possible; hidden folders are not searched.
         overwrite: replace the list.
@@ -134,7 +136,8 @@ def pair_list(
     )
     every = image_names.keys() | label_names.keys()
     listed = every & read_wanted(ids, image_names) if ids else every
-    alone = _alone(listed, image_names, label_names) if unpaired == "skip" else {}
+    near = listed & _near(image_names.keys() - label_names.keys(), label_names.keys() - image_names.keys())
+    alone = _alone(listed, image_names, label_names, near) if unpaired == "skip" else {}
     names = sorted(listed.difference(*alone.values()))
     faults: list[Fault] = []
     files = ((image_names.get(name, []), label_names.get(name, [])) for name in names)
@@ -155,6 +158,8 @@ def pair_list(
         summary = ", ".join(f"{kind} ({count})" for kind, count in kinds)
         alone_too = any(fault.code in ("missing_label", "missing_image") for fault in faults)
         cure = ". Leave out images and labels that have no partner with --unpaired skip" if alone_too else ""
+        if near:
+            cure = f". Rename files whose names differ only by case or Unicode form, such as {min(near)}"
         raise FaultsError(
             f"{plural(len(matches), 'valid pair')}, but also {summary}; nothing was written{cure}", faults
         )
@@ -186,9 +191,16 @@ def _names(
     return without_spare_gifs(image_names, label_names), without_spare_gifs(label_names, image_names)
 
 
-def _alone(listed: set[str], images: FilesByName, labels: FilesByName) -> dict[str, set[str]]:
-    """Return the names without a label, and those without an image, by the name of this fault."""
-    return {_KINDS["missing_label"]: listed - labels.keys(), _KINDS["missing_image"]: listed - images.keys()}
+def _near(images: Collection[str], labels: Collection[str]) -> set[str]:
+    """Return the names without a partner of which one differs from the other only by case or Unicode form."""
+    forms = {folded(name) for name in images}.intersection(map(folded, labels))
+    return {name for name in (*images, *labels) if folded(name) in forms}
+
+
+def _alone(listed: set[str], images: FilesByName, labels: FilesByName, near: set[str]) -> dict[str, set[str]]:
+    """Return the names without a label, and those without an image, by the name of this fault, without `near` ones."""
+    rest = listed - near
+    return {_KINDS["missing_label"]: rest - labels.keys(), _KINDS["missing_image"]: rest - images.keys()}
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,11 @@ class AnnotatedImage:
     embedded: Path | None = None
 
 
+def is_background(name: str) -> bool:
+    """Return whether a class name says that its pixels belong to no object; labelme writes ``_background_``."""
+    return name.strip("_ ").lower() == "background"
+
+
 def make_instance(
     category: str, segmentation: Segmentation, height: int, width: int, *, crowd: bool = False
 ) -> Instance:

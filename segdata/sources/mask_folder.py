@@ -14,8 +14,8 @@ from segdata.errors import Fault, FaultsError, InvalidInputError
 from segdata.files.paths import real
 from segdata.images.header import IMAGE_SUFFIXES
 from segdata.labels.colormap import IGNORE
-from segdata.labels.map_pixels import MaskMapping, SourceCounts
 from segdata.labels.mapping import Method, to_index_png
+from segdata.labels.mask_mapping import MaskMapping, SourceCounts
 from segdata.parallel import Progress, default_workers, map_faults
 from segdata.sources.finder import files_below
 from segdata.text import plural
@@ -46,7 +46,11 @@ def find_masks(source: Path, target: Path, mask_suffix: str = "") -> tuple[list[
         (names if mask else others).append(path.relative_to(source).as_posix())
     if not names:
         ending = f"{mask_suffix}.png"
-        raise InvalidInputError(f"{source}: contains no masks; expected files that end in {ending}, or TIFF or BMP")
+        gif = any(other.lower().endswith(".gif") for other in others)
+        cure = ". Convert GIFs to PNG, for example with mogrify -format png" if gif else ""
+        raise InvalidInputError(
+            f"{source}: contains no masks; expected files that end in {ending}, or TIFF or BMP{cure}"
+        )
     by_target: dict[str, list[str]] = {}
     for name in names:
         by_target.setdefault(index_name(name), []).append(name)

@@ -12,7 +12,7 @@ from segdata.files.ownership import check_inputs_outside
 from segdata.files.publishing import staged_unless
 from segdata.labels.classes import CLASS_NAMES, write_class_names
 from segdata.labels.colormap import IGNORE
-from segdata.labels.map_pixels import MaskMapping, SourceCounts, Unknown
+from segdata.labels.mask_mapping import MaskMapping, SourceCounts, Unknown
 from segdata.labels.value_map import ValueMap, threshold_map
 from segdata.parallel import Progress, silent
 from segdata.sources.mask_folder import convert_masks, find_masks

@@ -30,7 +30,7 @@ class Naming:
         """Return the image files among `files`, also GIFs, by their path in `folder` without prefix and suffix."""
         names: FilesByName = {}
         for file in files:
-            stem = self._stem(file)
+            stem = self.stem(file)
             if stem and file.suffix.lower() in (*IMAGE_SUFFIXES, _GIF):
                 names.setdefault((file.parent / stem).relative_to(folder).as_posix(), []).append(file)
         return names
@@ -39,7 +39,7 @@ class Naming:
         """Return whether both match the same files."""
         return (self.prefix.lower(), self.suffix.lower()) == (other.prefix.lower(), other.suffix.lower())
 
-    def _stem(self, file: Path) -> str:
+    def stem(self, file: Path) -> str:
         """Return the name of a file without prefix, suffix and extension; empty if it does not have them."""
         stem = file.stem
         if self.suffix:

@@ -8,7 +8,7 @@ from pathlib import Path
 from segdata.cluster import Workers
 from segdata.files.ownership import check_inputs_outside
 from segdata.files.publishing import staged_unless
-from segdata.labels.map_pixels import MaskMapping
+from segdata.labels.mask_mapping import MaskMapping
 from segdata.labels.value_map import ValueMap, voc_colormap
 from segdata.parallel import Progress, silent
 from segdata.sources.mask_folder import convert_masks, find_masks

@@ -57,6 +57,10 @@ def name_and_wait(item: int) -> None:
     time.sleep(600)
 
 
+def squares_by_processes(count: int) -> list[int]:
+    return list(ordered_map(square_slowly_first, range(count), workers=2, kind="processes", chunk=3))
+
+
 def keep_two_workers_busy() -> None:
     for _ in ordered_map(name_and_wait, range(2), workers=2, kind="processes"):
         pass
@@ -111,8 +115,8 @@ def mask_by_scipy(path: str) -> object:
 
 def memory_to_decode(png: bytes) -> int:
     """Return how many bytes it takes to read a mask, whatever it is: asked for in Python or really used."""
-    from segdata.labels.map_pixels import MaskMapping
     from segdata.labels.mapping import to_index_png
+    from segdata.labels.mask_mapping import MaskMapping
     from segdata.labels.masks import decode_index_png
     from segdata.labels.value_map import voc_colormap
 

@@ -16,8 +16,8 @@ from segdata.inspect.fix.files import NewFiles
 from segdata.inspect.fix.lines import ListDraft
 from segdata.labels.classes import Classes
 from segdata.labels.colormap import VOC_CLASSES
-from segdata.labels.map_pixels import MaskMapping
 from segdata.labels.mapping import to_index_png
+from segdata.labels.mask_mapping import MaskMapping
 from segdata.labels.masks import decode_index_png, encode_index_png
 from segdata.labels.value_map import ValueMap, ValueSpan, voc_colormap
 from segdata.lists import Pair

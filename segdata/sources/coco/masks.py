@@ -27,6 +27,7 @@ from segdata.parallel import Progress, default_workers, progress_map, silent
 from segdata.sources.coco.faults import stop_at_faults
 from segdata.sources.coco.painting import PaintedImage, entries_by_class, mask_name, paint_image
 from segdata.sources.coco.select import find_categories
+from segdata.sources.instances import is_background
 from segdata.text import check_unique
 
 MASKS = "masks"
@@ -217,10 +218,10 @@ def _class_names(coco: Coco, rows: Sequence[int]) -> tuple[str, ...]:
             "Select some with --category."
         )
     names = (BACKGROUND, *(coco.categories[row].name for row in rows))
-    if BACKGROUND in names[1:]:
+    if named := [name for name in names[1:] if is_background(name)]:
         raise InvalidInputError(
-            f"{coco.path}: has a category {BACKGROUND!r}, the name of pixels without an object. Rename it, or leave it "
-            "out with --category."
+            f"{coco.path}: has a category {named[0]!r}, the name of pixels without an object. Rename it, or name "
+            "the other categories with --category."
         )
     check_unique(names, f"{coco.path}: several classes have the same name; select categories by id, or rename them")
     return names

@@ -14,7 +14,7 @@ from segdata.errors import Fault, FaultsError, OptionError
 from segdata.files.ownership import check_inputs_outside
 from segdata.files.paths import normal
 from segdata.files.publishing import write_file
-from segdata.labels.map_pixels import Unknown
+from segdata.labels.mask_mapping import Unknown
 from segdata.labels.united import classes_left_out
 from segdata.sources.coco.merge_heads import merge_categories, merge_licenses, merge_others, part_classes
 from segdata.sources.coco.merge_objects import MergedAnnotations, MergedImages

@@ -15,7 +15,7 @@ from segdata.coco.ids import DistinctIds
 from segdata.coco.objects import object_id
 from segdata.coco.writing import replace_values
 from segdata.errors import Fault
-from segdata.labels.map_pixels import Unknown
+from segdata.labels.mask_mapping import Unknown
 from segdata.labels.united import PartClasses, unite_classes
 
 

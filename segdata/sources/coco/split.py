@@ -14,7 +14,8 @@ from segdata.coco.annotations import check_image_objects, orphans
 from segdata.coco.file import Coco, read_coco
 from segdata.coco.writing import json_parts
 from segdata.errors import FaultsError, InvalidInputError
-from segdata.lists.draw import Draw, check_test_side, group_keys, side_files, side_shares
+from segdata.lists.draw import Draw, check_test_side, side_files, side_shares
+from segdata.lists.groups import group_keys
 from segdata.lists.publish import write_together
 from segdata.lists.split_report import SplitReport, split_report
 from segdata.sources.coco_export import check_target_json

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segdata.coco.file import CrowdMeaning
-from segdata.errors import Fault, InvalidInputError, OnError, OptionError, collecting
+from segdata.errors import Fault, InvalidInputError, OnError, collecting
 from segdata.files.publishing import write_file
 from segdata.images.header import ImageHeader, check_size
 from segdata.images.reading import read_image_header
@@ -29,15 +29,15 @@ from segdata.sources.instance_masks.meaning import (
     Regions,
     cityscapes_objects,
     connected_objects,
-    is_background,
     objects_by_class,
     objects_of_one,
 )
+from segdata.sources.instance_masks.options import check_mask_options
 from segdata.sources.instance_masks.pairing import MaskedImage, Names, pair_masks
 from segdata.sources.instance_masks.regions import polygons_of, run_lengths
 from segdata.sources.instance_masks.values import Values, read_values
 from segdata.sources.instances import AnnotatedImage, Instance, make_instance
-from segdata.text import option_names
+from segdata.sources.pairing import Naming
 
 #: Category of objects whose masks do not tell one.
 DEFAULT_CLASS = "object"
@@ -45,7 +45,9 @@ DEFAULT_CLASS = "object"
 #: Endings of Cityscapes' names: of masks, and of images.
 _CITYSCAPES_SUFFIXES = ("_gtFine_instanceIds", "_leftImg8bit")
 
-#: What the report calls masks that are usually masks of one class.
+#: What the report calls objects that are left out or named by assumption, and masks that usually are of one class.
+_SMALL = "objects smaller than --min_area"
+_ASSUMED = "objects with VOC's class names, because --class_names is not given"
 _BINARY = "masks of only 0 and 255, one object each (mask-map --map binary, then --components, separates the parts)"
 
 
@@ -59,7 +61,9 @@ def masks_to_coco(
     class_folders: bool = False,
     class_name: str | None = None,
     class_names: Sequence[str] | None = None,
+    mask_prefix: str = "",
     mask_suffix: str | None = None,
+    image_prefix: str = "",
     image_suffix: str | None = None,
     min_area: int = 1,
     polygons: bool = False,
@@ -76,15 +80,18 @@ def masks_to_coco(
         masks: folder of the masks with its subfolders, or files.
         images: folder of the images, which have the names of the masks.
         dst_path: the JSON to write.
-        kind: ``objects``: each value but 0 is an object; ``components``: values are class ids, 255 is void, and each
-            connected part is an object; ``cityscapes``: Cityscapes' ``instanceIds``, whose groups become crowds.
+        kind: ``objects``: each value but 0 is an object; ``folders``: each mask is one object of the image that its
+            folder is named after; ``components``: values are class ids, 255 is void, and each connected part is an
+            object; ``cityscapes``: Cityscapes' ``instanceIds``, whose groups become crowds.
         class_masks: folder of index masks with the class of each object, as VOC's ``SegmentationClass``; 255 is void.
         class_folders: whether the folder of a mask, below `masks`, is the category of its objects; an image may have a
             mask in each.
         class_name: category of all objects; ``object`` by default.
         class_names: for class ids: their names from 0, the background; VOC's by default.
-        mask_suffix: ending of the names of masks before the extension; for Cityscapes ``_gtFine_instanceIds``.
-        image_suffix: the same of images; for Cityscapes ``_leftImg8bit``.
+        mask_prefix: start of the names of masks, which is removed before pairing, in upper or lower case.
+        mask_suffix: the same for their ending before the extension; for Cityscapes ``_gtFine_instanceIds``.
+        image_prefix: start of the names of images.
+        image_suffix: ending of the names of images; for Cityscapes ``_leftImg8bit``.
         min_area: leave out objects of fewer pixels.
         polygons: write polygons along the edges of the pixels; objects with holes stay RLE.
         crowd: what the groups of Cityscapes become: crowds, or one ``object`` each.
@@ -100,20 +107,23 @@ def masks_to_coco(
         FaultsError: when there are faults, unless skipped, or no image is left.
         TargetExistsError: when `dst_path` already exists; only a COCO JSON is replaced.
     """
-    _check_options(kind, class_masks, class_folders, class_name, class_names, crowd)
+    check_mask_options(kind, class_masks, class_folders, class_name, class_names, crowd)
     places = [masks] if isinstance(masks, Path) else list(masks)
     if not dry_run:
         check_target_json(dst_path, overwrite=overwrite)
     suffixes = _CITYSCAPES_SUFFIXES if kind == "cityscapes" else ("", "")
     names = Names(
-        suffixes[0] if mask_suffix is None else mask_suffix,
-        suffixes[1] if image_suffix is None else image_suffix,
+        Naming(mask_prefix, suffixes[0] if mask_suffix is None else mask_suffix),
+        Naming(image_prefix, suffixes[1] if image_suffix is None else image_suffix),
         class_folders,
+        kind == "folders",
     )
     unpaired: list[Fault] = []
     others = Counter[str]()
     paired = pair_masks(places, images, class_masks, names, unpaired, others)
-    reader = _Reader(kind, tuple(class_names or VOC_CLASSES), class_name or DEFAULT_CLASS, min_area, polygons, crowd)
+    assumed = class_names is None and bool(kind == "components" or class_masks)
+    class_names = tuple(class_names or VOC_CLASSES)
+    reader = _Reader(kind, class_names, assumed, class_name or DEFAULT_CLASS, min_area, polygons, crowd)
     results = progress_map(
         reader, paired, total=len(paired), label="masks", progress=progress, workers=workers or default_workers()
     )
@@ -128,36 +138,6 @@ def masks_to_coco(
     return report
 
 
-def _check_options(
-    kind: MaskKind,
-    class_masks: Path | None,
-    class_folders: bool,
-    class_name: str | None,
-    class_names: Sequence[str] | None,
-    crowd: CrowdMeaning,
-) -> None:
-    given = {"class_masks": class_masks, "class_folders": class_folders, "class_name": class_name}
-    sources = [name for name, value in given.items() if value]
-    if kind != "objects" and sources:
-        raise OptionError(
-            f"{option_names(sources[:1])}: these masks already contain the classes; expected masks whose values are "
-            "objects"
-        )
-    if len(sources) > 1:
-        raise OptionError(f"{option_names(sources)}: each gives the classes; expected only one of them")
-    if class_names is not None and kind != "components" and not class_masks:
-        raise OptionError("--class_names: these masks have no class ids; expected --components or --class_masks")
-    if crowd != "crowd" and kind != "cityscapes":
-        raise OptionError("--crowd: only Cityscapes' masks have groups, which are crowds; expected --cityscapes")
-    misplaced = [id_ for id_, name in enumerate(class_names or ()) if id_ and is_background(name)]
-    if misplaced:
-        raise OptionError(
-            f"--class_names: {(class_names or ())[misplaced[0]]!r} is class {misplaced[0]}; expected class 0, whose "
-            "pixels belong to no object. Put it first, and convert the masks again in this order, such as with segdata "
-            "voc-decolor --colormap or segdata mask-map."
-        )
-
-
 def _check_void(kind: MaskKind, source: Path, found: Collected) -> None:
     """Refuse masks of classes that contain only 0 and 255: all of their objects are void.
 
@@ -165,7 +145,8 @@ def _check_void(kind: MaskKind, source: Path, found: Collected) -> None:
         InvalidInputError: when they do.
     """
     left_out = sum((image.left_out for image in found.images), Counter[str]())
-    if kind == "components" and list(+left_out) == [VOID] and not any(image.instances for image in found.images):
+    objects = left_out[_SMALL] or any(image.instances for image in found.images)
+    if kind == "components" and left_out[VOID] and not objects:
         raise InvalidInputError(
             f"{source}: masks contain only 0 and {IGNORE}, which is void, so no object would be left. Make "
             f"{IGNORE} a class with segdata mask-map {source} --map binary --dst_path NEW.",
@@ -179,6 +160,7 @@ class _Reader:
 
     kind: MaskKind
     class_names: tuple[str, ...]
+    names_assumed: bool
     class_name: str
     min_area: int
     polygons: bool
@@ -199,9 +181,9 @@ class _Reader:
             image.found["images rotated by EXIF"] += header.orientation != 1
         for path, folder in masked.masks if not faults else ():
             with collecting(faults, str(path)):
-                values = _values(path, header)
+                # With classes beside them, colors can only be objects: CVAT draws SegmentationObject in RGB.
+                values = _values(path, header, colors=masked.class_mask is not None)
                 regions = self._regions(values, folder, masked.class_mask, header)
-                image.found.update(self._without_object(values))
                 image.left_out.update(regions.left_out)
                 image.found[_BINARY] += self.kind == "objects" and not folder and [*regions.category] == [IGNORE]
                 image = replace(image, instances=(*image.instances, *self._objects(regions, image)))
@@ -213,15 +195,11 @@ class _Reader:
         if self.kind == "cityscapes":
             groups = cityscapes_objects(values)
             return groups if self.crowd == "crowd" else replace(groups, crowds=frozenset())
+        if self.kind == "folders":
+            return objects_of_one(values.clip(max=1), self.class_name)
         if class_mask is None:
             return objects_of_one(values, folder or self.class_name)
         return objects_by_class(values, _values(class_mask, header), self.class_names)
-
-    def _without_object(self, values: Values) -> Counter[str]:
-        """Count the pixels of class 0, which is always background, if its name is that of another class."""
-        if self.kind != "components" or is_background(self.class_names[0]):
-            return Counter()
-        return Counter({f"pixels of class 0 ({self.class_names[0]}), taken as background": int((values == 0).sum())})
 
     def _objects(self, regions: Regions, image: AnnotatedImage) -> Iterator[Instance]:
         from pycocotools import mask
@@ -231,16 +209,17 @@ class _Reader:
             if category is None:
                 continue
             if mask.area(rle) < self.min_area:
-                image.left_out["objects smaller than --min_area"] += 1
+                image.left_out[_SMALL] += 1
                 continue
             crowd = value in regions.crowds
             outlines = polygons_of(rle) if self.polygons and not crowd else None
             image.found["objects with holes, kept as RLE"] += self.polygons and not crowd and outlines is None
+            image.found[_ASSUMED] += self.names_assumed
             yield make_instance(category, outlines or rle, image.height, image.width, crowd=crowd)
 
 
-def _values(path: Path, header: ImageHeader) -> Values:
-    values = read_values(path)
+def _values(path: Path, header: ImageHeader, *, colors: bool = False) -> Values:
+    values = read_values(path, colors=colors)
     height, width = values.shape
     check_size((height, width), header.shape, "its image has", orientation=header.orientation)
     return values

@@ -13,10 +13,12 @@ from segdata.errors import FaultsError, InvalidInputError
 from segdata.labels.colormap import IGNORE
 from segdata.sources.instance_masks.regions import number_parts
 from segdata.sources.instance_masks.values import Values
+from segdata.sources.instances import is_background
 from segdata.text import plural
 
-#: What the values of a mask are: ids of objects, class ids whose connected parts are objects, or Cityscapes' ids.
-MaskKind = Literal["objects", "components", "cityscapes"]
+#: What the values of a mask are: ids of objects, one object, class ids whose connected parts are objects, or
+#: Cityscapes' ids.
+MaskKind = Literal["objects", "folders", "components", "cityscapes"]
 
 #: Classes with objects in ``cityscapesscripts/helpers/labels.py``. A value of 1000 or more is 1000 times the class plus
 #: a number; a group of objects has the class id alone.
@@ -36,11 +38,6 @@ _PER_CLASS = 1000
 
 #: What reports call pixels of no object.
 VOID = "void pixels"
-
-
-def is_background(name: str) -> bool:
-    """Return whether a class name says that its pixels belong to no object; labelme writes ``_background_``."""
-    return name.strip("_ ").lower() == "background"
 
 
 @dataclass(frozen=True)
@@ -111,6 +108,8 @@ def connected_objects(values: Values, names: Sequence[str]) -> Regions:
         )
     parts, class_of = number_parts(values, IGNORE)
     left_out = Counter({VOID: int(np.count_nonzero(values == IGNORE))})
+    if not is_background(names[0]):
+        left_out[f"pixels of class 0 ({names[0]})"] = int(np.count_nonzero(values == 0))
     return Regions(parts, {part: names[id_] for part, id_ in enumerate(class_of, start=1)}, left_out=left_out)
 
 

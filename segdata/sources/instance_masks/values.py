@@ -13,6 +13,7 @@ from segdata.images.header import TIFF_STARTS, head_of, image_error
 from segdata.images.stored import read_stored
 from segdata.images.tiff import open_stack
 from segdata.labels import png
+from segdata.labels.colormap import pack_colors
 
 #: File name extensions of masks, in lower case.
 MASK_SUFFIXES = (".png", ".tif", ".tiff", ".npy")
@@ -24,8 +25,12 @@ _MAX_PAGE_MB = 1024
 Values = npt.NDArray[np.signedinteger[Any]]
 
 
-def read_values(path: Path) -> Values:
+def read_values(path: Path, *, colors: bool = False) -> Values:
     """Return the values of a mask, 0 or more, as int32 if they fit and else as int64.
+
+    Args:
+        path: the mask.
+        colors: read the colors of an RGB PNG as numbers 0xRRGGBB; without it, colors are refused.
 
     Raises:
         InvalidInputError: when it cannot be read, has several bands or pages, or has values that are not integers of 0
@@ -38,7 +43,7 @@ def read_values(path: Path) -> Values:
         elif head.startswith(TIFF_STARTS):
             values = _read_tiff(path)
         elif head.startswith(png.SIGNATURE):
-            values = _read_png(path)
+            values = _read_png(path, colors)
         elif not head:
             raise InvalidInputError("is empty (0 bytes); expected a mask", "empty_file")
         else:
@@ -54,7 +59,14 @@ def read_values(path: Path) -> Values:
 
 
 def _read_npy(path: Path) -> npt.NDArray[Any]:
-    values = np.load(path, mmap_mode="r", allow_pickle=False)
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        raise InvalidInputError(
+            f"is not an array of numbers ({str(error).rstrip('.')}); expected ids of objects. Save the masks alone, in "
+            "Cellpose as PNG or TIFF.",
+            "label_mode",
+        ) from error
     if not isinstance(values, np.ndarray) or values.ndim != 2 or not values.size:
         raise InvalidInputError(f"has the shape {values.shape}; expected height and width", "label_mode")
     if values.size > png.MAX_PIXELS:
@@ -78,9 +90,11 @@ def _read_tiff(path: Path) -> npt.NDArray[Any]:
         return stack.read(0, form)
 
 
-def _read_png(path: Path) -> npt.NDArray[Any]:
+def _read_png(path: Path, colors: bool) -> npt.NDArray[Any]:
     with path.open("rb") as file:
         header = png.probe(file.read(33))
+    if colors and header.color_type == png.RGB and header.depth == 8:
+        return pack_colors(read_stored(path).samples)
     if header.color_type not in (png.GRAY, png.PALETTE):
         raise InvalidInputError(
             f"PNG is {header.kind}; expected one id in each pixel: gray or a palette. Convert class colors with "

@@ -11,7 +11,7 @@ from segdata.errors import Fault, InvalidInputError, OnError, collecting, sugges
 from segdata.files.ownership import check_target_directory
 from segdata.files.paths import normal
 from segdata.files.publishing import staged_directory, write_file
-from segdata.images.header import ImageHeader, check_size
+from segdata.images.header import IMAGE_SUFFIXES, ImageHeader, check_size
 from segdata.parallel import Progress, default_workers, progress_map, silent
 from segdata.sources.coco_export import AnnotationsReport, category_names, check_target_json, collect, encode_coco
 from segdata.sources.finder import files_below
@@ -96,6 +96,7 @@ def labelme(
             f"{src_path}: contains no objects; expected at least one. Name them with --class_names."
         )
     root = found.root()
+    others["images without a JSON"] = _without_json(src_path, results)
     report = found.report(dst_path, root, categories, +others, written=not dry_run)
     data = encode_coco(found.images, root, categories, "labelme")
     inner = {image.path: image.embedded for image in found.images if image.embedded}
@@ -108,6 +109,13 @@ def labelme(
         # Last: a run that is killed here leaves images that no new JSON names.
         write_file(dst_path, data, overwrite=overwrite)
     return report
+
+
+def _without_json(folder: Path, results: Sequence[AnnotatedImage]) -> int:
+    """Return the number of images in `folder` that no JSON names; a faulty JSON counts for the image of its name."""
+    named = {normal(result.path) for result in results}
+    images = [normal(path) for path in files_below(folder, IMAGE_SUFFIXES)]
+    return sum(named.isdisjoint((path, path.with_suffix(".json"))) for path in images)
 
 
 def _same(file: Path, target: Path) -> bool:

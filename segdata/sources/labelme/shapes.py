@@ -48,7 +48,7 @@ def check_shape(shape: ToolShape, height: int, width: int, line_width: int | Non
     if shape.kind in _LINES and line_width is None:
         raise InvalidInputError("has no area; expected a width. Set it with --line_width.", "no_segmentation")
     if not high:
-        raise InvalidInputError(f"a {shape.kind} has no mask; expected {', '.join(_POINTS)}", "no_segmentation")
+        raise InvalidInputError(f"this type has no mask; expected {', '.join(_POINTS)}", "no_segmentation")
     if not low <= len(shape.points) <= high or (shape.kind == "rectangle" and len(shape.points) == 3):
         expected = f"{low} or more" if high == math.inf else str(low) if low == high else f"{low} or {high:g}"
         raise InvalidInputError(f"has {plural(len(shape.points), 'point')}; expected {expected}", "bad_polygon")

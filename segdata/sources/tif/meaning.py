@@ -15,7 +15,8 @@ from segdata.images.stored import StoredImage, stored_page
 from segdata.images.tiff import Stack
 from segdata.images.tiff_pixels import PageForm
 from segdata.labels.colormap import IGNORE
-from segdata.labels.map_pixels import MaskMapping, Unknown, map_samples
+from segdata.labels.map_pixels import map_samples
+from segdata.labels.mask_mapping import MaskMapping, Unknown
 from segdata.labels.masks import count_values
 from segdata.labels.value_map import ValueMap, ValueSpan
 from segdata.sources.instance_masks.convert import DEFAULT_CLASS

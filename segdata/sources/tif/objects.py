@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segdata.labels.map_pixels import MaskMapping, known_ids
+from segdata.labels.mask_mapping import MaskMapping, known_ids
 from segdata.labels.masks import count_values
 from segdata.sources.instance_masks.regions import run_lengths
 from segdata.sources.instance_masks.values import as_ids

@@ -18,7 +18,7 @@ from segdata.images.tiff import Stack
 from segdata.images.tiff_pixels import PageForm
 from segdata.images.values import Percentiles, ValueRange
 from segdata.labels.classes import CLASS_NAMES, write_class_names
-from segdata.labels.map_pixels import Unknown
+from segdata.labels.mask_mapping import Unknown
 from segdata.labels.masks import encode_index_png
 from segdata.labels.value_map import ValueMap
 from segdata.lists.folds import Fold, LastBlock

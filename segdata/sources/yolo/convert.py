@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from segdata.errors import Fault, InvalidInputError, OnError, collecting
+from segdata.errors import Fault, FaultsError, InvalidInputError, OnError, collecting
 from segdata.files.ownership import check_inputs_outside, check_target_directory
 from segdata.files.publishing import staged_directory
 from segdata.parallel import Progress, default_workers, progress_map, silent
@@ -17,6 +17,7 @@ from segdata.sources.finder import folded
 from segdata.sources.instances import AnnotatedImage, read_upright
 from segdata.sources.yolo.labels import read_objects
 from segdata.sources.yolo.layout import CLASSES_FILE, LABEL_SUFFIX, label_path, read_yolo
+from segdata.text import plural
 
 
 def yolo_seg(
@@ -46,8 +47,8 @@ def yolo_seg(
         progress: reports progress.
 
     Raises:
-        InvalidInputError: when the YAML is not valid, or no image has a label file.
-        FaultsError: when there are faults, unless skipped, or no image is left.
+        InvalidInputError: when the YAML is not valid, or no image of a split has a label file.
+        FaultsError: when there are faults, unless skipped, no image is left, or splits share files through links.
         TargetExistsError: when `dst_path` already exists.
     """
     check_inputs_outside(dst_path, src_path)
@@ -55,10 +56,8 @@ def yolo_seg(
     layout = read_yolo(src_path)
     every = [image for images in layout.splits.values() for image in images]
     labels = {label_path(image) for image in every}
-    if not any(label.is_file() for label in labels):
-        raise InvalidInputError(
-            f"{src_path}: no image has a label file, such as {label_path(every[0])}; expected labels beside images"
-        )
+    _check_labels(src_path, layout.splits)
+    _check_links(src_path, layout.splits)
     unpaired = _label_files({label.parent for label in labels}) - labels
     results = progress_map(
         partial(_read_image, layout.names, {folded(str(path)): path.name for path in unpaired}),
@@ -83,6 +82,50 @@ def yolo_seg(
                 (staging / name).write_bytes(content)
     others = Counter({"label files without an image": len(unpaired)})
     return found.report(dst_path, root, layout.names, others, files=files, written=not dry_run)
+
+
+def _check_labels(source: Path, splits: Mapping[str, Sequence[Path]]) -> None:
+    """Refuse splits without any image, or any label file: all of their images would be taken for background.
+
+    Raises:
+        InvalidInputError: when there is one.
+    """
+    for split, images in splits.items():
+        if not images or any(label_path(image).is_file() for image in images):
+            continue
+        where = f"{source}: {split}" if len(splits) > 1 else str(source)
+        if not any(image.exists() for image in images):
+            raise InvalidInputError(
+                f"{where}: none of its {plural(len(images), 'image')} exists, such as {images[0]}; expected paths of "
+                "images. Correct the lists of images.",
+                "missing_image",
+            )
+        rest = ", or leave this split out of the YAML" if len(splits) > 1 else ""
+        raise InvalidInputError(
+            f"{where}: no image has a label file, such as {label_path(images[0])}; expected labels beside images. Move "
+            f"them there{rest}. If the images show no objects, add one empty label file.",
+            "missing_label",
+        )
+
+
+def _check_links(source: Path, splits: Mapping[str, Sequence[Path]]) -> None:
+    """Refuse images that are in several splits under different names, because files or folders are links.
+
+    Raises:
+        FaultsError: when there are some; names each.
+    """
+    first: dict[tuple[int, int], tuple[str, Path]] = {}
+    faults: list[Fault] = []
+    for split, images in splits.items():
+        for image in filter(Path.exists, images):
+            status = image.stat()
+            earlier, path = first.setdefault((status.st_dev, status.st_ino), (split, image))
+            if earlier != split and path != image:
+                faults.append(
+                    Fault("same_file", str(image), f"is the same file as {path} in {earlier}, through a link")
+                )
+    if faults:
+        raise FaultsError(f"{source}: splits share images. Leave these images out of one of the splits", faults)
 
 
 def _label_files(folders: Iterable[Path]) -> set[Path]:

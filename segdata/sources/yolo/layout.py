@@ -24,7 +24,7 @@ from segdata.text import check_unique, text_lines
 _YAML_BYTES = 1 << 20
 
 #: Names of a split in YAML files, by the name of its JSON.
-SPLITS = {"train": ("train",), "val": ("val", "validation"), "test": ("test",)}
+SPLITS = {"train": ("train",), "val": ("val", "validation", "valid"), "test": ("test",)}
 
 CLASSES_FILE = "classes.txt"
 
@@ -52,6 +52,7 @@ class _Yaml(msgspec.Struct, frozen=True):
     train: str | list[str] | None = None
     val: str | list[str] | None = None
     validation: str | list[str] | None = None
+    valid: str | list[str] | None = None
     test: str | list[str] | None = None
     kpt_shape: Any = None
 
@@ -68,9 +69,7 @@ def read_yolo(source: Path) -> YoloLayout:
     """
     file = _find_yaml(source) if source.is_dir() else source
     if file is None:
-        names = [line for _, line in text_lines(source / CLASSES_FILE)]
-        check_unique(names, f"{source / CLASSES_FILE}: duplicate classes")
-        return YoloLayout(tuple(names), {"all": _images_in(source / "images")})
+        return YoloLayout(_names_by_line(source / CLASSES_FILE), {"all": _images_in(source / "images")})
     read = _read_yaml(file)
     if read.kpt_shape is not None:
         raise InvalidInputError(f"{file}: describes keypoints (kpt_shape); expected a data set of polygons")
@@ -122,12 +121,27 @@ def _read_yaml(file: Path) -> _Yaml:
     except OSError as error:
         raise InvalidInputError(f"{file}: cannot be read: {error.strerror}") from error
     except msgspec.ValidationError as error:
-        raise InvalidInputError(f"{file}: not a YOLO data set: {error}. Quote names such as 'yes' and 'no'.") from error
+        cure = "Quote names such as 'yes' and 'no', but not the indices"
+        raise InvalidInputError(f"{file}: not a YOLO data set: {error}. {cure}.") from error
     except InvalidInputError as error:
         raise InvalidInputError(f"{file}: {error}", error.code) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         text = str(error).partition("\n")[0]
         raise InvalidInputError(f"{file}: damaged YAML: {text}") from error
+
+
+def _names_by_line(file: Path) -> tuple[str, ...]:
+    """Return class names whose index is the number of their line, from 0."""
+    lines = text_lines(file)
+    skipped = set(range(1, len(lines) + 1)) - {number for number, _ in lines}
+    if skipped:
+        raise InvalidInputError(
+            f"{file}: line {min(skipped)} is blank or a comment; expected a class name, because YOLO's class index is "
+            "the number of the line, from 0. Remove the line if it has no index, or write names into a data.yaml."
+        )
+    names = [name for _, name in lines]
+    check_unique(names, f"{file}: duplicate classes")
+    return tuple(names)
 
 
 def _names(file: Path, read: _Yaml) -> tuple[str, ...]:

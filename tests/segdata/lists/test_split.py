@@ -281,6 +281,21 @@ def test_neither_list_is_written_when_one_cannot_be_told_in_a_list(tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["l.txt"]
 
 
+def test_versions_of_an_image_never_come_to_several_splits(tmp_path: Path) -> None:
+    # Roboflow's augmentation: three files of each image, named by a hash.
+    names = [name.removesuffix(".jpg") for name in IMAGES]
+    images = [f"train/{name}_jpg.rf.{hash}.jpg" for name in names for hash in ("0a", "1b", "2c")] + ["train/own.jpg"]
+    with pytest.raises(InvalidInputError, match=r"train/a/0_jpg\.rf\.0a\.jpg and .*1b\.jpg: are versions") as caught:
+        split_list(listed(tmp_path / "l.txt", images), ratio=0.7)
+    cure = re.search("--group '(.*)'", str(caught.value))
+    assert cure
+    side_of = sides(tmp_path, images, ratio=0.7, group=cure[1])
+    assert set(side_of.values()) == {"train", "val"} and side_of.keys() == set(images)
+    for name in names:
+        assert len({side for image, side in side_of.items() if image.startswith(f"train/{name}_jpg.")}) == 1
+    sides(tmp_path, images[::3], ratio=0.7)
+
+
 def test_paths_without_a_group_are_named(tmp_path: Path) -> None:
     with pytest.raises(FaultsError, match=r"finds no text in 12 of 96 image paths; .*:\n  c/0\.jpg\n") as error:
         split_list(listed(tmp_path / "l.txt", IMAGES), ratio=0.5, group="^([abdefgh])|c/")

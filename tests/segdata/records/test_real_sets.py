@@ -10,7 +10,8 @@ import pytest
 from pycocotools.coco import COCO
 
 from segdata.errors import InvalidInputError
-from segdata.inspect.info import ForeignInfo, info
+from segdata.inspect.foreign_info import ForeignInfo
+from segdata.inspect.info import info
 from segdata.labels.classes import Classes
 from segdata.labels.map_file import load_map
 from segdata.lists import read_list

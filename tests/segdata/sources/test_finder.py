@@ -40,6 +40,8 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
         ("x", ""),
         ("x.txt", ""),
         ("a 2", ""),
+        ("A 37 2 25", "a"),
+        ("b c.D 1 2", "B c.d"),
     ],
 )
 def test_the_near_form_of_an_id(id_: str, near: str) -> None:

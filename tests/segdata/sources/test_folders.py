@@ -394,6 +394,19 @@ def test_files_without_a_counterpart_are_left_out_and_counted_when_asked(tmp_pat
     assert len(faults_of_damage(tmp_path)) == 1
 
 
+@pytest.mark.parametrize(("image", "label"), [("B", "b"), ("caf\xe9", "cafe\u0301")])
+@pytest.mark.parametrize("unpaired", ["error", "skip"])
+def test_a_label_in_another_case_is_never_left_out(tmp_path: Path, image: str, label: str, unpaired: str) -> None:
+    both(tmp_path, "a")
+    picture(tmp_path / f"images/{image}.jpg")
+    picture(tmp_path / f"labels/{label}.png", mode="L")
+    caught = faults(tmp_path, unpaired=unpaired)
+    assert sorted(fault.code for fault in caught.faults) == ["missing_image", "missing_label"]
+    assert f"Rename files whose names differ only by case or Unicode form, such as {min(image, label)}" in str(caught)
+    (tmp_path / f"labels/{label}.png").rename(tmp_path / f"labels/{image}.png")
+    assert len(pairs(tmp_path, unpaired=unpaired)) == 2
+
+
 def faults_of_damage(root: Path) -> tuple[object, ...]:
     """Damage the image of the pair; files without a counterpart stay left out, and the damage is an error."""
     (root / "images" / "a.jpg").write_bytes(b"no image")

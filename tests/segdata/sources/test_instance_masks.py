@@ -173,10 +173,10 @@ def test_components_are_the_connected_parts_of_a_class(save: Save, convert: Any)
     mask = ids(1, 2, 1, 255, dtype=np.uint8)
     mask[8, 13] = 1
     save(mask)
-    found, report = convert(kind="components", class_names=("ground", "cell", "ring", "rare"))
+    found, report = convert(kind="components", class_names=("background", "cell", "ring", "rare"))
     assert [(item["name"], item["area"]) for item in found] == [("cell", 61), ("cell", 45), ("ring", 135)]
     assert (report.objects, report.left_out) == ({"cell": 2, "ring": 1, "rare": 0}, {"void pixels": 1})
-    (fault,) = faults_of(convert, kind="components", class_names=("ground", "cell"))
+    (fault,) = faults_of(convert, kind="components", class_names=("background", "cell"))
     assert "has class 2; expected 0 to 1 or 255" in str(fault)
 
 
@@ -198,9 +198,20 @@ def test_a_class_never_takes_the_place_of_the_background(
 def test_a_class_0_that_is_not_called_background_is_counted(save: Save, convert: Any) -> None:
     _, report = convert(save(ids(1, 2)), kind="components", class_names=("sky", "road", "car"))
     count = int((ids(1, 2) == 0).sum())
-    assert report.found["pixels of class 0 (sky), taken as background"] == count
+    assert report.left_out["pixels of class 0 (sky)"] == count
     _, report = convert(kind="components", class_names=("background", "road", "car"))
-    assert not any(what.startswith("pixels of class 0") for what in report.found)
+    assert not any(what.startswith("pixels of class 0") for what in report.left_out)
+
+
+@pytest.mark.parametrize("components", [True, False])
+def test_assumed_class_names_are_told(save: Save, convert: Any, tmp_path: Path, components: bool) -> None:
+    save(ids(1, 2))
+    save(ids(1, 2), folder="classes")
+    options: dict[str, Any] = {"kind": "components"} if components else {"class_masks": tmp_path / "classes"}
+    told = "objects with VOC's class names, because --class_names is not given"
+    assert convert(**options)[1].found == {told: 2}
+    assert convert(class_names=("background", "cell", "nucleus"), **options)[1].found == {}
+    assert convert()[1].found == {}
 
 
 def test_the_folder_of_a_mask_is_its_category(save: Save, convert: Any) -> None:
@@ -237,6 +248,23 @@ def test_voc_objects_get_their_class_and_void_belongs_to_none(save: Save, conver
     (tmp_path / "classes" / "a.png").unlink()
     (fault,) = faults_of(convert, class_masks=tmp_path / "classes")
     assert "has no mask of classes" in str(fault)
+
+
+def test_colors_are_objects_beside_masks_of_classes(save: Save, convert: Any, tmp_path: Path) -> None:
+    # CVAT and Datumaro write SegmentationObject as RGB; class masks that are still colors are refused.
+    objects, classes = ids(1, 2, 300, 255), ids(15, 15, 3, 255, dtype=np.uint8)
+    colors = np.concatenate([voc_palette(), [[0, 0, 1], *[[9, 9, 9]] * 44]]).astype(np.uint8)[objects]
+    save(colors)
+    palette(tmp_path / "classes" / "a.png", classes)
+    found, report = convert(class_masks=tmp_path / "classes")
+    drawn = {(item["name"], pixels(item).tobytes()) for item in found}
+    assert drawn == {(name, (objects == id_).tobytes()) for name, id_ in (("person", 1), ("person", 2), ("bird", 300))}
+    assert report.left_out == {"void pixels": 1}
+    (fault,) = faults_of(convert)
+    assert "expected one id in each pixel" in str(fault)
+    Image.fromarray(voc_palette()[classes]).save(tmp_path / "classes" / "a.png")
+    (fault,) = faults_of(convert, class_masks=tmp_path / "classes")
+    assert "Convert class colors with segdata voc-decolor" in str(fault)
 
 
 def test_a_part_of_an_object_whose_class_is_void_belongs_to_none(save: Save, convert: Any, tmp_path: Path) -> None:
@@ -306,6 +334,57 @@ def test_suffixes_in_one_folder(save: Save, convert: Any, tmp_path: Path) -> Non
     assert report.left_out == {"masks not named *_masks": 1}
 
 
+def test_prefixes_and_suffixes_are_removed_in_any_case(save: Save, convert: Any) -> None:
+    # Cell Tracking Challenge: 01/t000.tif and 01_GT/SEG/man_seg000.tif.
+    save(ids(7), "man_seg000.tif", image="t000.tif")
+    save(ids(8), "MAN_SEG001.tif", image="T001.tif")
+    save(ids(9), "man_track002.tif", image="t002.tif")
+    found, report = convert(mask_prefix="man_seg", image_prefix="t")
+    assert [item["file"] for item in found] == ["T001.tif", "t000.tif"]
+    assert report.left_out == {"images without a mask": 1, "masks not named man_seg*": 1}
+    with pytest.raises(InvalidInputError, match=r"contains no masks; expected files such as xNAME_y\.png"):
+        convert(mask_prefix="x", mask_suffix="_y")
+
+
+@pytest.mark.parametrize("layout", ["set/{0}/masks/{1}.png", "set/masks/{0}/{1}.png", "set/{0}/{1}.png"])
+def test_each_mask_in_the_folder_of_an_image_is_one_object(tmp_path: Path, layout: str) -> None:
+    # DSB 2018: stage1_train/ID/images/ID.png and stage1_train/ID/masks/*.png, which overlap now and then.
+    expected: dict[str, list[bytes]] = {}
+    rng = np.random.default_rng(3)
+    for name, count in (("7b", 3), ("a.1", 1)):
+        image = tmp_path / layout.format(name, name).replace("masks", "images")
+        for number in range(count):
+            mask = tmp_path / layout.format(name, f"{number:x}")
+            mask.parent.mkdir(parents=True, exist_ok=True)
+            filled = np.zeros(SHAPE, bool)
+            x, y = rng.integers(0, 20, 2)
+            filled[y : y + 9, x : x + 12] = True
+            Image.fromarray((filled * 255).astype(np.uint8)).save(mask)
+            expected.setdefault(image.relative_to(tmp_path).as_posix(), []).append(filled.tobytes())
+        image.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (SHAPE[1], SHAPE[0])).save(image)
+    target = tmp_path / "o.json"
+    report = masks_to_coco(tmp_path / "set", tmp_path / "set", target, kind="folders", class_name="nucleus")
+    members = json.loads(target.read_text())
+    root = Path(report.root).relative_to(tmp_path)
+    files = {item["id"]: (root / item["file_name"]).as_posix() for item in members["images"]}
+    found: dict[str, list[bytes]] = {}
+    for item in members["annotations"]:
+        found.setdefault(files[item["image_id"]], []).append(pixels(item).tobytes())
+    assert found == expected
+    assert (report.objects, report.left_out) == ({"nucleus": 4}, {})
+    folders = sorted({path.parent for path in (tmp_path / "set").rglob("*.png") if path.stem not in ("7b", "a.1")})
+    again = masks_to_coco(folders, tmp_path / "set", tmp_path / "p.json", kind="folders", class_name="nucleus")
+    assert again.objects == report.objects and (tmp_path / "p.json").read_bytes() == target.read_bytes()
+
+
+def test_a_folder_of_masks_without_its_image_is_named(save: Save, convert: Any) -> None:
+    save(ids(1), "a/1.png", image="a.jpg")
+    save(ids(1), "b/1.png", image="c.jpg")
+    (fault,) = faults_of(convert, kind="folders")
+    assert str(fault).endswith("images; expected one named b") and fault.where.endswith("b/1.png")
+
+
 def test_single_files(save: Save, convert: Any) -> None:
     paths = [save(ids(1)), save(ids(1), "b.tif")]
     save(ids(1), "c.tif")
@@ -342,7 +421,7 @@ def stack(path: Path) -> None:
         ("a.tif", lambda path: tifffile.imwrite(path, ids(1, 2).astype(np.int16) - 5), "has values from -5 to -3"),
         ("a.tif", lambda path: tifffile.imwrite(path, ids(1).astype(np.float32) / 2), "expected integers"),
         ("a.npy", lambda path: np.save(path, np.ones((3, *SHAPE), int)), "expected height and width"),
-        ("a.npy", lambda path: np.save(path, np.array({"masks": 1}), allow_pickle=True), "not a readable image"),
+        ("a.npy", lambda path: np.save(path, np.array({"masks": 1}), allow_pickle=True), "in Cellpose as PNG"),
         ("a.png", lambda path: Image.fromarray(ids(1)[:-1]).save(path), "40 x 29 pixels, but its image has 40 x 30"),
     ],
 )
@@ -396,6 +475,7 @@ def test_masks_and_images_that_do_not_pair(save: Save, convert: Any, tmp_path: P
     "options",
     [
         {"kind": "components", "class_name": "x"},
+        {"kind": "folders", "class_folders": True},
         {"kind": "cityscapes", "class_folders": True},
         {"crowd": "object"},
         {"class_folders": True, "class_name": "x"},

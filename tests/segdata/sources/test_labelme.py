@@ -321,6 +321,19 @@ def test_a_turned_image_is_refused(write: Write, convert: Any, tmp_path: Path) -
     )
 
 
+def test_images_without_a_json_are_counted(write: Write, convert: Any, tmp_path: Path) -> None:
+    write(shape(), name="a")
+    write(shape(), name="b", imagePath="photos/b.jpg", image=False)
+    write(shape(), name="c").write_text("{")
+    photo(tmp_path / "export/photos/b.jpg")
+    assert not convert(on_error="skip")[1].left_out
+    for name in ("d.jpg", "a.png", ".hidden.jpg"):
+        photo(tmp_path / "export" / name)
+    document, report = convert(on_error="skip")
+    assert report.left_out == {"images without a JSON": 2}
+    assert [image["file_name"] for image in document["images"]] == ["a.jpg", "photos/b.jpg"]
+
+
 def test_damaged_json_is_a_fault_and_json_of_others_is_counted(write: Write, convert: Any, tmp_path: Path) -> None:
     write(shape())
     (tmp_path / "export" / "other.json").write_text('{"images": []}')

@@ -122,6 +122,10 @@ def test_a_folder_without_masks_is_refused(masks: Path, tmp_path: Path) -> None:
         mask_map(masks, tmp_path / "out", map=BINARY, mask_suffix="_x")
     with pytest.raises(InvalidInputError, match="no such folder"):
         mask_map(tmp_path / "none", tmp_path / "out", map=BINARY)
+    (tmp_path / "gifs").mkdir()
+    Image.fromarray(MASK).save(tmp_path / "gifs/21_manual1.gif")
+    with pytest.raises(InvalidInputError, match="Convert GIFs to PNG, for example with mogrify"):
+        mask_map(tmp_path / "gifs", tmp_path / "out", map=BINARY)
 
 
 def test_the_result_replaces_only_an_earlier_result_and_never_the_masks(masks: Path, tmp_path: Path) -> None:

@@ -162,12 +162,14 @@ def test_repeated_and_blank_lines_and_unpaired_labels_are_counted(add: Add, usua
     [
         ("train: images/train\nval: images/val\nnames: [cat, dog]\nnc: 2\n", ""),
         ("path: ../gone\ntrain: ../images/train\nvalidation: [images/val]\nnames: ['cat', 'dog']\n", ""),
+        ("train: images/train\nvalid: images/val\nnames: [cat, dog]\n", ""),
         ("train: ./train.txt\nval: images/val\nnc: 2\n", ""),
         ("train: images/train\nval: images/val\nnames: [cat, dog]\nnc: 3\n", "nc is 3, but names lists 2"),
         ("train: images/train\nval: images/val\nnames: {0: cat, 2: dog}\n", "names has the ids [0, 2]"),
         ("train: images/train\nval: images/val\nnames: [cat, cat]\n", "duplicate classes"),
         ("train: images/train\nval: images/val\n", "defines no classes"),
         ("train: images/train\nnames: [yes, no]\n", "Quote names"),
+        ("train: images/train\nnames: {'0': cat, '1': dog}\n", "but not the indices"),
         ("train: images/train\nnames: [cat, dog]\nkpt_shape: [17, 3]\n", "describes keypoints"),
         ("names: [cat, dog]\n", "names no images"),
         ("train: images/gone\nval: ../valid/images\nnames: [cat, dog]\n", "val: ../valid/images: no such folder"),
@@ -214,6 +216,58 @@ def test_no_label_files_at_all_is_a_wrong_layout(add: Add, tmp_path: Path) -> No
     add(split="val", name="b")
     with pytest.raises(InvalidInputError, match="no image has a label file"):
         yolo_seg(tmp_path / "set", tmp_path / "out")
+
+
+def test_a_split_without_label_files_is_not_taken_for_background(add: Add, usual: Path, tmp_path: Path) -> None:
+    label_path(usual / "images/val/c.jpg").unlink()
+    with pytest.raises(
+        InvalidInputError, match=r"set: val: no image has a label file, such as .*c.txt; expected"
+    ) as caught:
+        yolo_seg(usual, tmp_path / "out")
+    assert "leave this split out of the YAML" in str(caught.value)
+    label_path(usual / "images/val/c.jpg").touch()
+    assert yolo_seg(usual, tmp_path / "out").objects == {"cat": 1, "dog": 1}
+    label_path(usual / "images/val/c.jpg").unlink()
+    (usual / "data.yaml").write_text("train: images/train\nnames: [cat, dog]\n")
+    assert list(yolo_seg(usual, tmp_path / "one").samples_by_file.values()) == [2]
+
+
+@pytest.mark.parametrize("start", ["/content/set/images/train/", "images\\train\\"])
+def test_a_list_of_images_of_another_machine_is_named(usual: Path, tmp_path: Path, start: str) -> None:
+    (usual / "train.txt").write_text(f"{start}a.jpg\n{start}b.jpg\n")
+    (usual / "data.yaml").write_text("train: train.txt\nval: images/val\nnames: [cat, dog]\n")
+    with pytest.raises(InvalidInputError, match=r"train: none of its 2 images exists, such as .*a.jpg; expected"):
+        yolo_seg(usual, tmp_path / "out")
+
+
+@pytest.mark.parametrize("line", ["", "# animals"])
+def test_a_skipped_line_does_not_move_the_classes(add: Add, tmp_path: Path, line: str) -> None:
+    source = tmp_path / "set"
+    (source / "data.yaml").unlink()
+    add(SQUARE)
+    for text in (f"{line}\ncat\ndog\n", f"cat\n{line}\ndog\n"):
+        (source / "classes.txt").write_text(text)
+        with pytest.raises(InvalidInputError, match=r"classes.txt: line [12] is blank or a comment"):
+            yolo_seg(source, tmp_path / "out")
+    (source / "classes.txt").write_text(f"cat\ndog\n{line}\n")
+    assert yolo_seg(source, tmp_path / "out").objects == {"cat": 0, "dog": 1}
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_an_image_in_two_splits_through_a_link_is_refused(usual: Path, tmp_path: Path, folder: bool) -> None:
+    if folder:
+        for part in ("images", "labels"):
+            (usual / part / "test").symlink_to("train")
+    else:
+        (usual / "images/test").mkdir()
+        (usual / "images/test/b.jpg").hardlink_to(usual / "images/train/a.jpg")
+        label_path(usual / "images/test/b.jpg").parent.mkdir()
+        label_path(usual / "images/test/b.jpg").touch()
+    yolo_seg(usual, tmp_path / "two")
+    (usual / "data.yaml").write_text(f"{YAML}test: images/test\n")
+    faults = faults_of(usual, tmp_path / "out")
+    assert len(faults) == (2 if folder else 1) and {fault.code for fault in faults} == {"same_file"}
+    assert str(faults[0]).endswith("images/train/a.jpg in train, through a link")
 
 
 def test_an_image_in_two_splits_is_refused(usual: Path, tmp_path: Path) -> None:
