@@ -20,7 +20,7 @@ from segdata.records.schema import Row
 from segtrain.config.config import Config
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.data.arrays import Ids, Pixels
-from segtrain.data.instance.rows import check_instance_set, check_row, decode_row, row_masks
+from segtrain.data.instance.rows import check_instance_set, check_targets, decode_row, row_masks
 from segtrain.data.instance.transforms import crop_mask, fill_input, fit_at_random, move_boxes, place_image
 from segtrain.data.rows import epoch_rows, worker_count
 from segtrain.distributed.ranks import ALONE, Ranks
@@ -161,7 +161,7 @@ def _fill(
     fill_input(image, at, config.image_mean, config.image_std, batch.images[index])
     batch.sizes[index] = at.content_height, at.content_width
     try:
-        check_row(row, classes)
+        check_targets(row, classes)
         masks = row_masks(row)
         kept = _largest(row["boxes"], settings.max_instances)
         batch.boxes[index, : len(kept)] = move_boxes(row["boxes"][kept], height, width, at)

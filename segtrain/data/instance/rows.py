@@ -49,7 +49,7 @@ def decode_row(row: Row, value_range: ValueRange | None) -> RgbImage:
     return image
 
 
-def check_row(row: Row, classes: int) -> None:
+def check_targets(row: Row, classes: int) -> None:
     """Raise `InvalidInputError` when a label is not 1 to `classes`, or a box of a row is empty."""
     labels, boxes = row["labels"], row["boxes"]
     outside = labels[(labels < 1) | (labels > classes)]
