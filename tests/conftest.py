@@ -17,7 +17,7 @@ from segdata.errors import SegDataError
 # New examples in each run; a busy machine is no failure.
 settings.register_profile("new", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same examples in each run of scripts/test.sh: when it fails, the change is the cause.
-settings.register_profile("same", settings.get_profile("new"), derandomize=True)
+settings.register_profile("same", settings.get_profile("new"), max_examples=60, derandomize=True)
 # For its second run of the same tests, with another Python.
 settings.register_profile("few", settings.get_profile("same"), max_examples=20)
 settings.load_profile(os.environ.get("TEST_EXAMPLES", "new"))

@@ -30,7 +30,7 @@ def polygons(draw: st.DrawFn) -> tuple[list[float], int, int]:
     return points, height, width
 
 
-@settings(max_examples=500)
+@settings(max_examples=5 * settings.default.max_examples)
 @given(polygons())
 @example(([2.0, 2.0, 12.5, 2.0, 12.5, 9.0, 2.0, 9.0], 16, 20))
 @example(([0.0, -8e4, 0.5, 8e4, 39.9, -8e4], 40, 40))

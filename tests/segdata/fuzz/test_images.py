@@ -39,7 +39,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=500)
+@settings(max_examples=5 * settings.default.max_examples)
 @given(data=st.sampled_from(FILES).flatmap(lambda data: damaged(data, most=4)), decode=st.booleans())
 def test_a_damaged_image_has_a_header_or_is_a_sentence(path: Path, data: bytes, decode: bool) -> None:
     path.write_bytes(data)

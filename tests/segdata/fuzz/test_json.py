@@ -54,7 +54,7 @@ def record_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "set"
 
 
-@settings(max_examples=500)
+@settings(max_examples=5 * settings.default.max_examples)
 @given(text=damaged_json(COCO))
 @example(text=json.dumps(COCO).replace('"iscrowd": 0', f'"iscrowd": {10**400}').encode())
 @example(text=json.dumps(COCO).encode().replace(b"h0", "ü".encode() * 200_000))
@@ -82,7 +82,7 @@ def test_a_coco_file_is_read_or_refused_with_a_sentence(folder: Path, text: byte
             assert decode_rle(to_rle(shape.segmentation, 4, 6)).shape == (4, 6)
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(data=st.data())
 def test_a_manifest_is_read_or_refused_with_a_sentence(record_set: Path, folder: Path, data: st.DataObject) -> None:
     path = folder / "manifest.json"
@@ -97,7 +97,7 @@ def test_a_manifest_is_read_or_refused_with_a_sentence(record_set: Path, folder:
     assert msgspec.json.decode(msgspec.json.encode(manifest), type=type(manifest)) == manifest
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(data=st.data())
 def test_a_shards_header_is_read_or_refused_with_a_sentence(
     record_set: Path, folder: Path, data: st.DataObject

@@ -86,14 +86,14 @@ def test_the_sound_file_is_read_either_way(path: Path, scipy: Scipy) -> None:
         assert np.array_equal(scipy.read(path), MASK)
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(data=damaged(FILE))
 def test_damage_to_the_file_is_a_sentence_or_changes_nothing(path: Path, data: bytes) -> None:
     found = read(path, data)
     assert found is None or np.array_equal(found, MASK)
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(boundaries=damaged(STRUCT[FIRST:SECOND], most=3), compressed=st.booleans())
 @example(boundaries=b"", compressed=True)
 @example(boundaries=b"", compressed=False)
@@ -105,7 +105,7 @@ def test_damage_to_a_field_that_is_stepped_over_is_a_sentence_or_changes_nothing
     assert found is None or np.array_equal(found, MASK)
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings.default.max_examples)
 @given(front=st.just(STRUCT[:FIRST]) | damaged(STRUCT[:FIRST]), back=damaged(STRUCT[SECOND:]), compressed=st.booleans())
 def test_what_a_damaged_struct_says_is_what_scipy_reads(
     path: Path, scipy: Scipy, front: bytes, back: bytes, compressed: bool

@@ -41,7 +41,7 @@ def test_the_sound_shard_is_read(shard: Path) -> None:
     assert len(rows) == 6
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(data=st.data())
 def test_damage_to_an_index_is_a_sentence_or_changes_no_row(
     shard: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -56,7 +56,7 @@ def test_damage_to_an_index_is_a_sentence_or_changes_no_row(
         assert found == read(shard)
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(data=st.data())
 def test_damage_to_a_shard_is_a_sentence_or_rows(
     shard: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

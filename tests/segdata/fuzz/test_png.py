@@ -219,7 +219,7 @@ def filling_of(palette: np.ndarray[Any, Any]) -> tuple[int, tuple[int, ...]] | N
     return (start, colors[-1]) if start < len(colors) else None
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(chunk_lists(), st.sampled_from([b"", b"trailing"]))
 def test_an_intact_index_png_is_pillows_pixels_and_another_form_a_sentence(chunks: list[Chunk], tail: bytes) -> None:
     data = assembled(chunks, tail)
@@ -230,7 +230,7 @@ def test_an_intact_index_png_is_pillows_pixels_and_another_form_a_sentence(chunk
         assert found is None
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(chunk_lists(), st.sampled_from([voc_colormap(), OWN]))
 def test_a_mask_becomes_the_classes_of_its_colors_or_a_sentence(chunks: list[Chunk], colormap: ValueMap) -> None:
     data = assembled(chunks)
@@ -250,7 +250,7 @@ def test_a_mask_becomes_the_classes_of_its_colors_or_a_sentence(chunks: list[Chu
         assert (rewritten and rewritten.data) == (found and found.data)
 
 
-@settings(max_examples=500)
+@settings(max_examples=5 * settings.default.max_examples)
 @given(mutations())
 def test_damage_is_a_sentence_or_changes_no_pixel(data: bytes) -> None:
     found = outcome(decode_index_png, data)

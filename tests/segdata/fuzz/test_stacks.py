@@ -42,7 +42,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=400)
+@settings(max_examples=4 * settings.default.max_examples)
 @given(data=st.sampled_from(STACKS).flatmap(lambda parts: damaged(parts[1], most=4).map(lambda end: parts[0] + end)))
 def test_a_damaged_stack_has_pages_or_is_a_sentence(path: Path, data: bytes) -> None:
     path.write_bytes(data)
@@ -57,7 +57,7 @@ def test_a_damaged_stack_has_pages_or_is_a_sentence(path: Path, data: bytes) -> 
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=400)
+@settings(max_examples=4 * settings.default.max_examples)
 @given(data=st.sampled_from(STACKS).flatmap(lambda parts: damaged(parts[1], most=4).map(lambda end: parts[0] + end)))
 def test_a_damaged_tiff_is_an_image_or_a_sentence(path: Path, data: bytes) -> None:
     path.write_bytes(data)

@@ -45,7 +45,7 @@ def read(reader: Callable[[Path], Any], path: Path, data: bytes) -> Any:
         return None
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings.default.max_examples)
 @given(data=texts)
 @example(data=b"x" * 100_000)
 @example(data=b"a b c " * 100_000)
@@ -61,7 +61,7 @@ def test_every_line_of_a_list_becomes_a_sample_of_two_names(path: Path, data: by
     assert len({pair.image for pair in pairs}) == len(pairs)
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings.default.max_examples)
 @given(data=texts)
 @example(data=b"x y " * 100_000)
 def test_every_line_of_an_id_list_becomes_one_plain_name(path: Path, data: bytes) -> None:
@@ -72,7 +72,7 @@ def test_every_line_of_an_id_list_becomes_one_plain_name(path: Path, data: bytes
     assert all(PurePosixPath("folder", id_).parent == PurePosixPath("folder") for id_ in ids)
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings.default.max_examples)
 @given(data=texts)
 @example(data=b"road 1 2 " + b"3" * 5000)
 @example(data=b"road:1,2," + b"3" * 5000)
@@ -93,7 +93,7 @@ def test_a_label_map_has_names_and_colors_that_are_all_different(path: Path, dat
         assert read_class_names(path) == colormap.names
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(data=texts)
 @example(data=b"".join(b"%d\n" % number for number in range(256)))
 @example(data=b"long " * 100_000 + b"\n" + b"long " * 100_000)

@@ -54,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(data=st.data())
 def test_a_side_file_is_read_or_refused_with_a_sentence(folder: Path, data: st.DataObject) -> None:
     path = folder / "damaged.ckpt"
@@ -70,7 +70,7 @@ def test_a_side_file_is_read_or_refused_with_a_sentence(folder: Path, data: st.D
     assert len({*info.class_names}) == len(info.original_ids) >= 1
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(data=st.data())
 @pytest.mark.parametrize("suffix", [".ckpt", ".safetensors"])
 def test_weights_are_read_or_refused_with_a_sentence(folder: Path, suffix: str, data: st.DataObject) -> None:
@@ -85,7 +85,7 @@ def test_weights_are_read_or_refused_with_a_sentence(folder: Path, suffix: str, 
     assert all(isinstance(value, np.ndarray) and value.size < 100 for value in weights.values())
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(
     text=damaged(METRIC_LINES, most=3)
     | damaged_json(json.loads(METRIC_LINES.split(b"\n")[0])).map(lambda text: text + b"\n")
@@ -109,7 +109,7 @@ def test_metrics_are_read_or_refused_with_a_sentence(folder: Path, text: bytes) 
     assert directory.best_score("miou") is None or math.isfinite(directory.best_score("miou"))
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(text=damaged(CONFIG, most=3))
 @example(text=CONFIG.replace(b"seed: 1", b"seed: 2020-13-45"))
 @example(text=b"[" * 5000)

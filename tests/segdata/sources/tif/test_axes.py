@@ -126,7 +126,7 @@ def two_orders(draw: st.DrawFn) -> tuple[str, str, dict[str, int]]:
     return "".join(first), "".join(second), sizes
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(two_orders(), st.data())
 def test_every_pair_has_equal_coordinates(orders: tuple[str, str, dict[str, int]], data: st.DataObject) -> None:
     stacks = []
