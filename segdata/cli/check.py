@@ -18,13 +18,17 @@ from segdata.console.options import (
     source_options,
 )
 from segdata.console.render import FAILED, emit, not_known, progress_bar, table
-from segdata.errors import Fault
+from segdata.errors import Fault, TargetExistsError
 from segdata.files.ownership import check_target_file
 from segdata.files.publishing import write_file
 from segdata.inspect.check import CheckReport, check as check_dataset
 from segdata.inspect.check.findings import Finding
-from segdata.inspect.check.overlap import open_other
+from segdata.inspect.check.overlap import open_others
+from segdata.regular import read_start
 from segdata.text import plural
+
+#: First line of the CSV file.
+_HEADER = "code,severity,where,what\r\n"
 
 
 @click.command("check")
@@ -64,10 +68,10 @@ def check_command(
     Example:
       segdata check data/voc_train_lst.txt --against data/voc_val_lst.txt --hash --decode
     """
-    roots = {"data_root": options["data_root"], "images": against_images or options["images"]}
-    others = [open_other(other, **roots, strip_prefix=options["strip_prefix"]) for other in against]
+    places = {name: options[name] for name in ("data_root", "images", "strip_prefix")}
+    others = open_others(against, against_images, **places)
     if out:
-        check_target_file(out, overwrite=overwrite)
+        _check_csv(out, overwrite=overwrite)
     every: list[Fault] | None = [] if as_json or out else None
     report = check_dataset(path, against=others, every=every, progress=progress_bar, **options)
     if out:
@@ -76,12 +80,22 @@ def check_command(
     context.exit(0 if report.ok(strict=strict) else FAILED)
 
 
+def _check_csv(path: Path, *, overwrite: bool) -> None:
+    """Refuse to replace any file but the CSV of an earlier check: it may be the list, or an image."""
+    check_target_file(path, overwrite=overwrite)
+    if path.exists() and not read_start(path, len(_HEADER)).startswith(_HEADER.encode()):
+        raise TargetExistsError(
+            f"{path}: exists and is not a CSV file of segdata check, so it is not replaced. Choose another --out.",
+            replaceable=False,
+        )
+
+
 def _csv(report: CheckReport) -> bytes:
     """Return all faults as CSV in UTF-8 (RFC 4180), with a header."""
     severity = {finding.code: finding.severity for finding in report.findings}
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(("code", "severity", "where", "what"))
+    text.write(_HEADER)
     writer.writerows((fault.code, severity[fault.code], fault.where, fault.what) for fault in report.faults)
     return text.getvalue().encode("utf-8", "backslashreplace")
 

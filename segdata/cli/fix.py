@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,10 +21,9 @@ from segdata.console.options import (
     value_range_option,
     workers_option,
 )
-from segdata.console.render import emit, progress_bar, table
+from segdata.console.render import emit, progress_bar, root_line, table
 from segdata.errors import Code
-from segdata.inspect.check.findings import ERRORS
-from segdata.inspect.check.overlap import open_other
+from segdata.inspect.check.overlap import open_others
 from segdata.inspect.fix import fix
 from segdata.inspect.fix.report import FixedCode, FixReport
 from segdata.inspect.fix.rounds import OF_THE_SET
@@ -58,8 +56,8 @@ from segdata.text import plural
     type=click.Choice([*get_args(Code), "errors"]),
     multiple=True,
     metavar="CODE",
-    callback=lambda _context, _option, codes: _dropped(codes),
-    help="Drop samples or annotations with this code where no cure is certain, or with any error; can be repeated",
+    help="Drop samples or annotations with this code, or with any error (errors), where no cure is certain; can be "
+    "repeated",
 )
 @against_options
 @click.option(
@@ -116,18 +114,11 @@ def fix_command(
       segdata fix train_lst.txt --dst_path good_lst.txt --drop errors
       segdata fix train_lst.txt --dst_path train_fixed_lst.txt --against val_lst.txt --drop-from train_lst.txt
     """
-    roots = {"data_root": options["data_root"], "images": against_images or options["images"]}
     classes = read_classes(num_classes, class_names, ignore_label)
     value_map = load_map(map_text, classes.ignore_label if classes else 255) if map_text else None
-    others = [open_other(other, **roots) for other in against]
+    others = open_others(against, against_images, data_root=options["data_root"], images=options["images"])
     report = fix(against=others, classes=classes, map=value_map, progress=progress_bar, **options)
     emit(report, as_json, _text)
-
-
-def _dropped(codes: Sequence[str]) -> tuple[str, ...]:
-    """Return the codes whose samples are dropped: `errors` means those of all errors of samples and annotations."""
-    errors = [code for code in ERRORS if code not in OF_THE_SET]
-    return tuple(code for given in codes for code in (errors if given == "errors" else [given]))
 
 
 def _text(report: FixReport) -> str:
@@ -135,9 +126,7 @@ def _text(report: FixReport) -> str:
     lines = [
         f"{plural(report.samples, 'sample')} {verb} {report.path}: "
         f"{plural(report.cured, 'fault')} cured, {report.left} left",
-        f"image folder, to use with the JSON: --images {report.root}"
-        if report.kind == "coco"
-        else f"data root, to use with the list: --data_root {report.root}",
+        root_line(report.root, coco=report.kind == "coco"),
     ]
     if report.new_files:
         lines.append(f"files with changed pixels: {report.new_files}")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from segdata.cli.records import unused_classes
-from segdata.console.location import LocalPath, location_option, read_location, work_dir_option
+from segdata.console.location import LocalPath, existing_location, location_option, work_dir_option
 from segdata.console.options import (
     EXISTING_FILE,
     class_options,
@@ -32,7 +32,7 @@ from segdata.text import plural
 
 
 @click.command("unpack")
-@click.argument("location", metavar="SET", callback=read_location)
+@click.argument("location", metavar="SET", callback=existing_location)
 @location_option("--dst_path", required=True, help="Directory to write")
 @field_options
 @click.option(

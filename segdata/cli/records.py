@@ -10,7 +10,7 @@ from typing import Any, get_args
 import click
 
 from segdata.coco.annotations import Boxes
-from segdata.console.location import location_option, read_location, work_dir_option
+from segdata.console.location import existing_location, location_option, work_dir_option
 from segdata.console.options import (
     CLASS_OPTIONS,
     EXISTING_DIR,
@@ -179,7 +179,7 @@ def _warning_lines(warnings: Sequence[Fault]) -> list[str]:
 
 
 @click.command("verify")
-@click.argument("record_set", metavar="SET", callback=read_location)
+@click.argument("record_set", metavar="SET", callback=existing_location)
 @click.option("--quick", is_flag=True, help="Check names, sizes and headers only, not digests and rows")
 @click.option("--with-mindspore", is_flag=True, help="Also compare the rows that MindSpore reads, by each shard")
 @work_dir_option

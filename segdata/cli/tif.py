@@ -198,6 +198,11 @@ def _slice_text(report: SliceReport) -> str:
         categories = ", ".join(f"{name}: {count}" for name, count in report.objects.items())
         lines.append(f"{plural(sum(report.objects.values()), 'object')} by category: {categories}")
         lines.append(f"image folder, to use with the JSON: --images {report.path}")
+    if report.binary:
+        lines.append(
+            "labels are black and white, one object for each page (tif-slice --map '0:0,*:1', then masks-to-coco "
+            "--components, separates the parts)"
+        )
     if report.class_names_file:
         lines.append(f"class names, for --class_names: {report.class_names_file}")
     if report.split:

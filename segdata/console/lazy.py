@@ -55,6 +55,16 @@ class LazyGroup(click.Group):
         """
         self.add_command(_Listed(name, place, summary, section))
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the options before the name of the command; say where an option of a command belongs."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if name := next((each for each in args if each in self.commands), ""):
+                text = f"No such option {error.option_name!r} before the command. Put the options of {name} after it."
+                raise click.UsageError(text, ctx) from error
+            raise
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command and return it; None if no command has this name."""
         command = super().get_command(ctx, cmd_name)

@@ -58,10 +58,17 @@ def location_option(*names: str, help: str, required: bool = False) -> Callable[
     return click.option(*names, metavar="PATH|URL", callback=read_location, required=required, help=help)
 
 
+def existing_location(context: click.Context, parameter: click.Parameter, value: str | None) -> Location | None:
+    """Return a URL, or the path of an existing file or directory; the callback for what a command reads."""
+    place = read_location(context, parameter, value)
+    if isinstance(place, Path):
+        click.Path(exists=True).convert(value or "", parameter, context)
+    return place
+
+
 def check_existing(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """Return `value` if it is a URL or the path of an existing file or directory."""
-    if isinstance(read_location(context, parameter, value), Path):
-        click.Path(exists=True).convert(value or "", parameter, context)
+    existing_location(context, parameter, value)
     return value
 
 

@@ -133,7 +133,10 @@ def against_options(command: _C) -> _C:
     """Add --against and --against_images, which name data sets to compare with."""
     for option in (
         click.option(
-            "--against_images", type=EXISTING_DIR, help="Folder of the images of --against JSONs [default: --images]"
+            "--against_images",
+            type=EXISTING_DIR,
+            help="Data root of the lists, or folder of the images of the JSONs, that --against names [default: "
+            "--data_root or --images]",
         ),
         click.option(
             "--against",
@@ -157,7 +160,7 @@ def class_options(command: _C) -> _C:
         click.option(
             "--ignore_label", type=click.IntRange(0, 255), help="Label of pixels without a class [default: 255]"
         ),
-        click.option("--class_names", type=EXISTING_FILE, help="Class names in id order, one per line, or a label map"),
+        click.option("--class_names", type=EXISTING_FILE, help="Class names in id order, one per line, or a map file"),
         click.option(
             "--num_classes",
             type=click.IntRange(1, 255),

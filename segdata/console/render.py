@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import re
+import shlex
 import signal
 import sys
 import threading
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from segdata.console.flags import plain_flags
 from segdata.console.lazy import LazyGroup
 from segdata.console.log import logged
 from segdata.console.messages import SHOWN, say
@@ -34,6 +36,9 @@ _log = logging.getLogger(__name__)
 
 #: Escapes of the control characters that `printable` keeps.
 _BREAKS = {ord("\t"): "\\t", ord("\n"): "\\n"}
+
+#: A command with the option that every command has, to read it from a command line that the parser refused.
+_WITH_JSON = click.Command("", params=[click.Option(["--json"], is_flag=True)])
 
 #: Exit statuses: 1 for bad data or failed work. 2, for wrong usage, comes from click. 130 and 143 are what shells
 #: report after Ctrl-C and after SIGTERM, which schedulers send before they kill a process.
@@ -109,8 +114,8 @@ def _fail(error: BaseException, text: str, arguments: Sequence[str], status: int
     The arguments decide and not the parsed option: the parser itself may have refused them.
     """
     say(shown or f"Error: {text}")
-    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    if "--json" in options:
+    given = plain_flags(_WITH_JSON, list(arguments))
+    if "--json" in (given[: given.index("--")] if "--" in given else given):
         what = error.what if isinstance(error, FaultsError) else text
         # The message is on standard error, and the status says the rest.
         with suppress(OSError):
@@ -204,6 +209,16 @@ def _named(report: Any) -> dict[str, Any]:
 def not_known(unknown: Sequence[str]) -> list[str]:
     """Return the lines about what a data set does not say."""
     return [f"not given  {fact}" for fact in unknown]
+
+
+def root_line(root: str, *, coco: bool) -> str:
+    """Return the line that names the folder of a new list or JSON as an option of later commands, quoted for a shell.
+
+    >>> root_line("my data", coco=False)
+    "data root, to use with the list: --data_root 'my data'"
+    """
+    what = "image folder, to use with the JSON: --images" if coco else "data root, to use with the list: --data_root"
+    return f"{what} {shlex.quote(root)}"
 
 
 def table(rows: list[tuple[str, ...]], *, right: Iterable[int] = ()) -> str:

@@ -103,7 +103,7 @@ def check(
     Args:
         source: path of a list file, COCO JSON or record set, or an open data set. For a path, invalid lines, invalid
             objects and a file that is not a data set are reported as findings.
-        data_root: see `open_dataset`; this and the next seven apply only to a path.
+        data_root: see `open_dataset`; this and the next seven are only for a path.
         images: see `open_dataset`.
         classes: see `open_dataset`.
         value_range: see `open_dataset`.
@@ -124,16 +124,18 @@ def check(
         progress: reports progress.
 
     Raises:
-        OptionError: when an option does not apply to the data set.
+        OptionError: when an option does not apply to the data set, or to one that is open.
         FaultsError: when images in `against` cannot be read.
     """
     faults: list[Fault] = []
     dataset, path = (None, source) if isinstance(source, Path) else (source, source.path)
+    given: dict[str, Any] = {"data_root": data_root, "images": images, "classes": classes, "value_range": value_range}
+    given |= {"crowd": crowd, "strip_prefix": strip_prefix, "image_field": image_field, "label_field": label_field}
     if dataset is None:
         workers = workers or default_workers()
-        places = {"data_root": data_root, "images": images, "classes": classes, "value_range": value_range}
-        names = {"crowd": crowd, "strip_prefix": strip_prefix, "image_field": image_field, "label_field": label_field}
-        dataset = _open(path, faults, workers=workers, progress=progress, **places, **names)
+        dataset = _open(path, faults, workers=workers, progress=progress, **given)
+    elif useless := [name for name, value in given.items() if value and value != "crowd"]:
+        raise OptionError(f"{path} is open already; give {', '.join(useless)} to open_dataset")
     findings = Findings(every)
     findings.add(faults)
     if dataset is not None:

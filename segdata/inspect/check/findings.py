@@ -130,7 +130,7 @@ class Findings:
                 self._examples.setdefault(fault.code, []).append(fault)
 
     def first(self, code: Code) -> Fault | None:
-        """Return the first fault of a type; None if there is none."""
+        """Return the first fault of a type, or None."""
         return next(iter(self._examples.get(code, ())), None)
 
     def result(self, advice: Mapping[Code, str] | None = None) -> tuple[Finding, ...]:

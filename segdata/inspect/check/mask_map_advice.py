@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from segdata.dataset import Dataset, ListDataset
 from segdata.encoded import File
@@ -40,16 +40,16 @@ _COLOR = f"Convert the labels to class ids with segdata mask-map LABELS --map FI
 def mask_map_advice(dataset: Dataset, findings: Findings) -> dict[Code, str]:
     """Return the advice of `ERRORS` with the folder and the classes of a list in place of the words in capitals.
 
-    The first of the labels in `findings` that is no index mask tells how to convert them. Other data sets have no
+    The first label in `findings` that is not an index mask tells how to convert them. Other data sets have no
     folder of labels; their advice stays general.
     """
     if not isinstance(dataset, ListDataset) or not dataset.classes or not dataset.pairs:
         return {}
     root = dataset.root.absolute()
-    folder = os.path.commonpath([os.path.normpath((root / pair.label).parent) for pair in dataset.pairs])
+    folder = Path(os.path.commonpath([os.path.normpath((root / pair.label).parent) for pair in dataset.pairs]))
     classes = _identity(dataset.classes)
     words = {
-        "LABELS": shlex.quote(_shown(Path(folder))),
+        "LABELS": shlex.quote(_shown(folder)) + _mask_suffix(dataset, folder),
         "CLASSES": classes,
         "MAP": "voc" if dataset.classes.names == VOC_CLASSES else classes,
     }
@@ -74,6 +74,17 @@ def _of_format(header: ImageHeader | None, *, voc: bool) -> str | None:
     if header.format in _LOSSY:
         return _LOSSY_GRAY if header.bands == 1 else _LOSSY_COLOR
     return _COLOR if header.mode.startswith("RGB") and not voc else None
+
+
+def _mask_suffix(dataset: ListDataset, folder: Path) -> str:
+    """Return the option that distinguishes labels from the images in their folder, or an empty text."""
+    root = dataset.root.absolute()
+    if not any(Path(os.path.normpath(root / pair.image)).is_relative_to(folder) for pair in dataset.pairs):
+        return ""
+    stems = [(PurePosixPath(pair.image).stem, PurePosixPath(pair.label).stem) for pair in dataset.pairs]
+    suffixes = {label.removeprefix(image) if label.startswith(image) else "" for image, label in stems}
+    suffix = suffixes.pop()
+    return f" --mask_suffix {shlex.quote(suffix)}" if suffix and not suffixes else ""
 
 
 def _identity(classes: Classes) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from segdata.cluster import Workers
 from segdata.dataset import CocoDataset, Dataset
-from segdata.errors import Fault, FaultsError
+from segdata.errors import Fault, FaultsError, InvalidInputError, OptionError
 from segdata.inspect.check.same_file import FileNames, file_names
 from segdata.inspect.check.sample import SampleReport, digest
 from segdata.opening import dataset_kind, open_dataset
@@ -51,6 +51,25 @@ class OverlapIndex:
             yield Fault("overlap_name", look.name, f"has the same file name as {theirs} in {self.path}")
 
 
+def open_others(paths: Iterable[Path], folder: Path | None, **places: Any) -> list[Dataset]:
+    """Open data sets to compare with; see `open_other` for `places`.
+
+    Args:
+        paths: the data sets.
+        folder: data root or image folder of all of them, in place of those in `places`.
+
+    Raises:
+        OptionError: when there is a folder, but no data set.
+        InvalidInputError: see `open_dataset`.
+    """
+    if folder:
+        places |= {"data_root": folder, "images": folder}
+    others = [open_other(path, **places) for path in paths]
+    if folder and not others:
+        raise OptionError("--against_images: has no effect without --against")
+    return others
+
+
 def open_other(
     path: Path, *, data_root: Path | None = None, images: Path | None = None, strip_prefix: str = ""
 ) -> Dataset:
@@ -62,7 +81,13 @@ def open_other(
     kind = dataset_kind(path)
     if kind == "coco":
         return CocoDataset(path, images, strip_prefix=strip_prefix)
-    return open_dataset(path, data_root=data_root if kind == "list" else None)
+    try:
+        return open_dataset(path, data_root=data_root if kind == "list" else None)
+    except InvalidInputError as error:
+        text = str(error).replace("Use --data_root", "Use --against_images")
+        if text == str(error):
+            raise
+        raise InvalidInputError(text, error.code) from error
 
 
 def read_other(

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 from segdata.coco.file import read_coco
 from segdata.coco.hints import find_image_folder
 from segdata.dataset import Dataset
-from segdata.errors import Code, InvalidInputError, OptionError
+from segdata.errors import Code, InvalidInputError, OptionError, suggest
 from segdata.files.ownership import check_inputs_outside, check_target_directory
 from segdata.files.publishing import staged_directory, write_file
 from segdata.images.values import Percentiles, ValueRange
 from segdata.inspect.check import CheckReport
+from segdata.inspect.check.findings import ERRORS
 from segdata.inspect.fix.files import NewFiles
 from segdata.inspect.fix.report import FixReport, fixed_codes
 from segdata.inspect.fix.rounds import OF_THE_SET, Rounds, Wishes
 from segdata.inspect.fix.text import readable
+from segdata.inspect.fix.texts import QUESTIONS
 from segdata.inspect.fix.upright import Upright
 from segdata.labels.classes import Classes
 from segdata.labels.value_map import ValueMap
@@ -46,7 +49,7 @@ def fix(
     classes: Classes | None = None,
     value_range: ValueRange | Percentiles | None = None,
     only: Collection[Code] = (),
-    drop: Collection[Code] = (),
+    drop: Collection[Code | Literal["errors"]] = (),
     against: Sequence[Dataset] = (),
     drop_from: Path | None = None,
     upright: Upright | None = None,
@@ -76,8 +79,8 @@ def fix(
         classes: see `open_dataset`.
         value_range: see `open_dataset`.
         only: codes of the faults to cure; all by default.
-        drop: codes of the faults whose samples and annotations are dropped if no cure is certain; only those of samples
-            and annotations.
+        drop: codes of the faults whose samples and annotations are dropped if no cure is certain; ``errors`` stands for
+            all errors of samples and annotations.
         against: see `check`.
         drop_from: the data set that images of `against` are dropped from; only `source` can be.
         upright: save images with an EXIF orientation upright; ``turn`` turns labels and annotations with them, ``keep``
@@ -95,7 +98,8 @@ def fix(
         progress: reports progress.
 
     Raises:
-        OptionError: when the source does not take an option, or `drop` has a fault of the data set itself.
+        OptionError: when the source does not take an option, a code is unknown, or `drop` has a fault of the data set
+            itself.
         InvalidInputError: when `source` is a record set or cannot be read, `dst_path` is of another type, or no sample
             would be left.
         TargetExistsError: when the target exists.
@@ -105,11 +109,13 @@ def fix(
         >>> [(code.code, code.cured, code.left) for code in report.codes]
         [('bad_polygon', 3, 0), ('no_iscrowd', 90, 0)]
     """
-    kind = _check_target(source, dst_path, overwrite=overwrite)
-    _check_drop(drop)
-    _check_options(source, kind, drop_from, data_root=data_root, images=images, map=map, resize_labels=resize_labels)
+    kind = _check_target(source, dst_path, [other.path for other in against], overwrite=overwrite)
+    dropped = _dropped(drop)
+    _check_codes(only=only, drop=dropped)
+    given = {"data_root": data_root, "images": images, "map": map, "resize_labels": resize_labels}
+    _check_options(source, kind, drop_from, against, **given)
     folder = dst_path.with_name(f"{dst_path.stem}_files")
-    wishes = Wishes({*only, *drop} if only else (), drop, drop_from is not None, upright, resize_labels, map)
+    wishes = Wishes({*only, *dropped} if only else (), dropped, drop_from is not None, upright, resize_labels, map)
     places: dict[str, Any] = {"value_range": value_range, "against": against, "hash": hash, "decode": decode}
     places |= {"near": near, "quality": quality, "workers": workers, "progress": progress} | (
         {"classes": classes} if kind == "list" else {}
@@ -136,19 +142,20 @@ def fix(
                 )
         if not dry_run:
             write_file(dst_path, copy.read_bytes(), overwrite=overwrite)
+    new_root = str(folder.absolute() if new_files else root)
     return FixReport(
         path=str(dst_path),
         source=str(source),
         kind=kind,
-        root=str(folder.absolute() if new_files else root),
+        root=new_root,
         samples=result.samples,
-        codes=fixed_codes(rounds, result, {str(copy): str(dst_path), str(rounds.files.root): str(root)}),
+        codes=fixed_codes(rounds, result, {str(copy): str(dst_path), str(rounds.files.root): new_root}),
         new_files=new_files,
         written=not dry_run,
     )
 
 
-def _check_target(source: Path, target: Path, *, overwrite: bool) -> DatasetKind:
+def _check_target(source: Path, target: Path, others: Sequence[Path], *, overwrite: bool) -> DatasetKind:
     kind = dataset_kind(source)
     if kind == "records":
         raise InvalidInputError(
@@ -158,7 +165,7 @@ def _check_target(source: Path, target: Path, *, overwrite: bool) -> DatasetKind
     if dataset_kind(target) != kind:
         suffix = "a name that ends in .json" if kind == "coco" else "a path such as fixed_lst.txt"
         raise InvalidInputError(f"{target}: does not fit {source}, which is {_KINDS[kind]}; expected {suffix}")
-    check_inputs_outside(target, source)
+    check_inputs_outside(target, source, *others)
     if kind == "coco":
         check_target_json(target, overwrite=overwrite)
     else:
@@ -166,23 +173,38 @@ def _check_target(source: Path, target: Path, *, overwrite: bool) -> DatasetKind
     return kind
 
 
-def _check_options(source: Path, kind: DatasetKind, drop_from: Path | None, **given: object) -> None:
+def _check_options(
+    source: Path, kind: DatasetKind, drop_from: Path | None, against: Sequence[Dataset], **given: object
+) -> None:
     useless = ("images",) if kind == "list" else ("data_root", "map", "resize_labels")
     if names := [name for name in useless if given[name]]:
         raise OptionError(f"{source} is {_KINDS[kind]}, which does not take {option_names(names)}")
     if drop_from is not None and drop_from.absolute() != source.absolute():
+        first, other = str(drop_from), str(source)
+        command = shlex.join(["segdata", "fix", first, "--against", other, "--drop-from", first, "--dst_path", "NEW"])
         raise OptionError(
-            f"--drop-from {drop_from}: fix drops only from the data set that it writes, {source}. Run segdata fix "
-            f"{drop_from} --against {source} --drop-from {drop_from}."
+            f"--drop-from {drop_from}: fix drops only from the data set that it writes, {source}. Run {command}."
         )
+    if drop_from is not None and not against:
+        raise OptionError("--drop-from: has no effect without --against")
 
 
-def _check_drop(codes: Collection[Code]) -> None:
+def _dropped(codes: Collection[Code | Literal["errors"]]) -> list[Code]:
+    """Return the codes to drop, with those of all errors of samples and annotations in place of ``errors``."""
     if useless := [code for code in codes if code in OF_THE_SET]:
         raise OptionError(
             f"--drop {useless[0]}: is a fault of the data set, not of some samples or annotations; expected another "
             "code. Run segdata check for its cure."
         )
+    errors: list[Code] = [code for code in ERRORS if code not in OF_THE_SET] if "errors" in codes else []
+    return [*errors, *(code for code in codes if code != "errors")]
+
+
+def _check_codes(**given: Collection[str]) -> None:
+    for option, codes in given.items():
+        for code in codes:
+            if code not in QUESTIONS:
+                raise OptionError(f"--{option} {code}: is not the code of a fault; {suggest(code, QUESTIONS)}")
 
 
 def _check_result(source: Path, rounds: Rounds, result: CheckReport) -> None:

@@ -57,7 +57,7 @@ def clip_polygon(polygon: Sequence[float], height: int, width: int) -> list[floa
     """Return the part of a polygon ``[x0, y0, x1, y1, …]`` inside an image, edge by edge (Sutherland and Hodgman).
 
     >>> clip_polygon([0, 0, 100, 0, 100, 4], 10, 50)
-    [0.0, 0.0, 50.0, 0.0, 50.0, 2.0]
+    [50.0, 2.0, 0.0, 0.0, 50.0, 0.0]
     """
     points = np.reshape(np.array(polygon, float), (-1, 2)).tolist()
     for axis, end, sign in ((0, 0.0, 1), (0, float(width), -1), (1, 0.0, 1), (1, float(height), -1)):

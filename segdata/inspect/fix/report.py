@@ -78,7 +78,7 @@ def fixed_codes(rounds: Rounds, result: CheckReport, names: dict[str, str]) -> t
     Args:
         rounds: the finished rounds.
         result: the check of their result.
-        names: names of files in messages, in place of those of the copies.
+        names: names of files and folders in messages, in place of those of the copies.
     """
     left = {finding.code: finding for finding in result.findings}
     codes = []
@@ -95,10 +95,18 @@ def fixed_codes(rounds: Rounds, result: CheckReport, names: dict[str, str]) -> t
                 left=count,
                 cure=_cure(code, rounds) if found > count else "",
                 question=QUESTIONS[code] if count else "",
-                examples=tuple(replace(one, where=names.get(one.where, one.where)) for one in examples),
+                examples=tuple(_renamed(one, names) for one in examples),
             )
         )
     return tuple(sorted(codes, key=lambda one: (one.severity, one.code)))
+
+
+def _renamed(fault: Fault, names: dict[str, str]) -> Fault:
+    """Return a fault with the names of the user's files in place of those of the copies."""
+    where, what = fault.where, fault.what
+    for copy, name in names.items():
+        where, what = where.replace(copy, name), what.replace(copy, name)
+    return replace(fault, where=where, what=what)
 
 
 def _cure(code: Code, rounds: Rounds) -> str:

@@ -121,7 +121,9 @@ QUESTIONS: dict[Code, str] = {
     "bad_box": "What is the mask of these objects? Without one, their box cannot be computed.",
     "box_mismatch": "What is the mask of these objects?",
     "crowd_polygon": "Are these annotations crowds, or is each of them one object?",
-    "only_crowds": "Is each of them one object? Then use --crowd object, or coco-subset --crowd object.",
+    "only_crowds": (
+        "Is each of them one object? Then use --crowd object in later commands, or coco-subset --crowd object."
+    ),
     "no_iscrowd": "Are these annotations crowds?",
     "no_area": "What is the mask of these objects?",
     "same_file": "Do both names mean one image? Remove one of them.",

@@ -113,8 +113,9 @@ def preview(
         progress: reports progress.
 
     Raises:
-        InvalidInputError: when there is nothing to write or to show, a class is unknown, `count` is out of range,
-            `out` is an input, `near` is set without `html`, or `cover` with a single class.
+        InvalidInputError: when there is nothing to write or to show, a class is unknown, `count` or `alpha` is out of
+            range, `out` is an input or is not named like a PNG, `near` is set without `html`, or `cover` with a single
+            class.
         FaultsError: when a page is requested and no sample of the data set can be read.
         TargetExistsError: when `out` or the page already exists.
     """
@@ -124,6 +125,10 @@ def preview(
         raise InvalidInputError("similar images (near) are shown on the page; expected a directory for it (html)")
     if not 1 <= count <= MAX_COUNT:
         raise InvalidInputError(f"{plural(count, 'sample')}; expected 1 to {MAX_COUNT}")
+    if not 0 <= alpha <= 1:
+        raise InvalidInputError(f"opacity {alpha:g}; expected 0 to 1")
+    if out and out.suffix.lower() != ".png":
+        raise InvalidInputError(f"{out}: not a PNG; expected a name that ends in .png")
     if out:
         check_target_file(out, overwrite=overwrite, inputs=input_files(dataset))
     if html:

@@ -121,7 +121,9 @@ def find_classes(dataset: Dataset, wanted: Sequence[str]) -> frozenset[int]:
         ids = [id_ for id_, known in dataset.labels.items() if known == name]
         ids = ids or [id_ for id_ in dataset.labels if str(id_) == name]
         if not ids:
-            raise InvalidInputError(f"{dataset.path}: has no class {name!r}; {suggest(name, dataset.labels.values())}")
+            assumed = "".join(f". Not given: {fact}" for fact in dataset.unknown)
+            known = suggest(name, dataset.labels.values())
+            raise InvalidInputError(f"{dataset.path}: has no class {name!r}; {known}{assumed}")
         found.update(ids)
     return frozenset(found)
 

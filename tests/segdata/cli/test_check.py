@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from click.testing import Result
 from PIL import Image
@@ -89,7 +90,7 @@ def test_warnings_fail_when_strict(segdata: Run, root: Path) -> None:
     assert segdata("check", root / "voc_val_lst.txt", "--strict").exit_code == 0
 
 
-def test_the_json_is_the_whole_report(segdata: Run, root: Path) -> None:
+def test_the_json_is_the_complete_report(segdata: Run, root: Path) -> None:
     image(root, 1).write_bytes(b"")
     path = root / "voc_train_lst.txt"
     result = segdata("check", path, "--json", "--decode", "--hash")
@@ -111,7 +112,7 @@ def test_json_and_csv_have_all_faults(segdata: Run, root: Path, tmp_path: Path) 
     assert [(row["code"], row["where"], row["what"]) for row in rows] == [tuple(fault.values()) for fault in faults]
     assert {row["severity"] for row in rows} == {"error"}
     # It replaces nothing on its own, and says so before it checks.
-    table.write_text("mine")
+    table.write_text("code,severity,where,what\r\nearlier,error,a,b\r\n", newline="")
     refused = segdata("check", root / "l.txt", "--out", table)
     assert (refused.exit_code, "already exists" in refused.output, "missing_image" in refused.output) == (
         1,
@@ -119,7 +120,22 @@ def test_json_and_csv_have_all_faults(segdata: Run, root: Path, tmp_path: Path) 
         False,
     )
     segdata("check", root / "l.txt", "--out", table, "--overwrite")
-    assert table.read_text().startswith("code,severity,where,what")
+    assert "earlier" not in table.read_text()
+
+
+@pytest.mark.parametrize("target", ["list", "image", "names", "empty"])
+def test_no_file_but_an_earlier_table_is_replaced(segdata: Run, root: Path, tmp_path: Path, target: str) -> None:
+    source = tmp_path / "train.txt"
+    source.write_bytes((root / "voc_train_lst.txt").read_bytes())
+    image = tmp_path / "image.jpg"
+    image.write_bytes(next(root.rglob("*.jpg")).read_bytes())
+    (tmp_path / "names.txt").write_text("a\nb\n")
+    (tmp_path / "empty.csv").touch()
+    path = {"list": source, "image": image, "names": tmp_path / "names.txt", "empty": tmp_path / "empty.csv"}[target]
+    before = path.read_bytes()
+    result = segdata("check", source, "--data_root", root, "--out", path, "--overwrite")
+    assert (result.exit_code, "is not a CSV file of segdata check" in result.output) == (1, True)
+    assert path.read_bytes() == before
 
 
 def test_training_and_validation_are_held_against_each_other(segdata: Run, root: Path) -> None:
@@ -147,6 +163,32 @@ def test_the_images_of_a_json_to_compare_with_are_named(segdata: Run, tmp_path: 
     shutil.copy(tmp_path / "a" / "images" / "000000000003.jpg", tmp_path / "b" / "elsewhere" / "b5.jpg")
     result = segdata("check", a, "--against", b, "--hash", *images)
     assert (result.exit_code, "000000000003.jpg: has the same content as b5.jpg" in result.output) == (1, True)
+
+
+def test_lists_with_other_data_roots_are_compared(segdata: Run, tmp_path: Path) -> None:
+    for name, seeds in (("a", (0, 1)), ("b", (1, 2))):
+        for kind in ("images", "labels"):
+            (tmp_path / name / kind).mkdir(parents=True)
+        for seed in seeds:
+            image = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+            Image.fromarray(image).save(tmp_path / name / "images" / f"{name}{seed}.png")
+            Image.fromarray(image[..., 0] // 200).save(tmp_path / name / "labels" / f"{name}{seed}.png")
+        lines = [f"images/{name}{seed}.png labels/{name}{seed}.png\n" for seed in seeds]
+        (tmp_path / f"{name}.txt").write_text("".join(lines))
+    given = ("check", tmp_path / "a.txt", "--data_root", tmp_path / "a", "--num_classes", 2, "--hash")
+    refused = segdata(*given, "--against", tmp_path / "b.txt")
+    assert (refused.exit_code, f"Use --against_images {tmp_path / 'b'}." in refused.output) == (1, True)
+    result = segdata(*given, "--against", tmp_path / "b.txt", "--against_images", tmp_path / "b")
+    assert (result.exit_code, "a1.png: has the same content as images/b1.png" in result.output) == (1, True)
+
+
+@pytest.mark.parametrize("command", ["check", "fix --dst_path new.txt"])
+def test_a_folder_of_nothing_to_compare_with_is_refused(
+    segdata: Run, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = segdata(*command.split(), root / "voc_train_lst.txt", "--against_images", root)
+    assert (result.exit_code, "--against_images: has no effect without --against" in result.output) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -221,7 +221,7 @@ def test_several_image_objects_of_one_file_stop_the_command(request, mini, comma
     change(mini, lambda members: members["images"][1].update(file_name=members["images"][0]["file_name"]))
     done = request.getfixturevalue(command)("--on-error", "skip")
     assert done.exit_code == 1
-    assert "1 file with several image objects; expected one for each file. Merge the objects" in done.output
+    assert "1 file with several image objects; expected one for each file. Join the objects with segdata fix" in done.output
     assert "000000000001.jpg: named by the image ids 100, 107" in done.output
 
 

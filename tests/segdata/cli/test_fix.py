@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +66,9 @@ def test_a_list_loses_what_another_one_has(segdata: Run, devkit: Path, tmp_path:
     assert not target.exists()
     refused = segdata("fix", both, "--dst_path", tmp_path / "x.txt", "--drop-from", train)
     assert (refused.exit_code, "Run segdata fix" in refused.output) == (1, True)
+    command = refused.output.partition("Run segdata ")[2].strip().rstrip(".").replace("NEW", str(tmp_path / "x.txt"))
+    # All of train is in trainval.
+    assert "has no sample without a fault (overlap)" in segdata(*shlex.split(command)).output
 
 
 def test_a_list_loses_all_samples_with_errors_and_can_then_be_written(
@@ -109,3 +113,11 @@ def test_only_faults_of_samples_are_offered_to_be_dropped(segdata: Run, devkit: 
     source = devkit / "voc_train_lst.txt"
     result = segdata("fix", source, "--dst_path", tmp_path / "fixed.txt", "--class_names", names, "--dry-run")
     assert ("class_unused" in result.output, "--drop class_unused" in result.output) == (True, False)
+
+
+def test_the_folder_is_named_as_a_shell_reads_it(segdata: Run, devkit: Path, tmp_path: Path) -> None:
+    shutil.copytree(devkit, root := tmp_path / "my data")
+    result = segdata("fix", root / "voc_train_lst.txt", "--dst_path", tmp_path / "fixed.txt")
+    line = next(line for line in result.output.splitlines() if line.startswith("data root"))
+    options = shlex.split(line.partition(": ")[2])
+    assert segdata("check", tmp_path / "fixed.txt", *options).exit_code == 0

@@ -93,11 +93,11 @@ def test_adopted_sets_are_verified_and_described(segdata: Run, shard: Path) -> N
         ("adopt {zoo} --num_classes 2", 1, "nothing was written. Take it apart with segdata unpack"),
         ("adopt {zoo} --value_range auto", 2, "expected LOW:HIGH"),
         ("adopt {zoo}/none", 2, "does not exist"),
-        ("unpack {zoo}/none --dst_path {zoo}/out", 1, "no record set"),
+        ("unpack {zoo}/none --dst_path {zoo}/out", 2, "does not exist"),
         ("unpack {zoo} --dst_path {zoo}", 1, "would be replaced"),
         ("unpack {zoo} --image_field x --dst_path {zoo}/out", 1, "no field 'x'"),
         ("unpack {zoo}", 2, "Missing option '--dst_path'"),
-        ("info {zoo}/none", 1, "cannot be read: No such file"),
+        ("info {zoo}/none", 2, "does not exist"),
         ("check {zoo} --num_classes 2", 1, "value_outside_classes"),
     ],
 )

@@ -178,6 +178,21 @@ def test_objects_become_a_coco_json(segdata: Run, nuclei: tuple[object, ...], tm
     assert (report["objects"], report["label_pixels"]) == ({"nucleus": 6}, {"0": 144, "1": 96})
 
 
+def test_the_parts_of_black_and_white_labels_become_objects_as_the_report_says(segdata: Run, tmp_path: Path) -> None:
+    cells = np.zeros((2, 8, 8), np.uint8)
+    cells[:, 1:3, 1:3] = cells[:, 5:7, 5:7] = 255
+    for name in "il":
+        tifffile.imwrite(tmp_path / f"{name}.tif", cells, photometric="minisblack")
+    stacks = ("--images", tmp_path / "i.tif", "--labels", tmp_path / "l.tif", "--dst_path", tmp_path / "o")
+    result = segdata("tif-slice", *stacks, "--instances")
+    assert "2 objects by category: object: 2" in result.output
+    assert "labels are black and white, one object for each page (tif-slice --map '0:0,*:1', then" in result.output
+    folders = (tmp_path / "p/labels", "--images", tmp_path / "p/images")
+    segdata("tif-slice", *stacks[:-1], tmp_path / "p", "--map", "0:0,*:1")
+    result = segdata("masks-to-coco", *folders, "--components", "--dst_path", tmp_path / "p.json", "--json")
+    assert sum(json.loads(result.output)["objects"].values()) == 4
+
+
 def test_the_border_of_touching_objects_is_reported(segdata: Run, nuclei: tuple[object, ...], tmp_path: Path) -> None:
     result = segdata("tif-slice", *nuclei, "--border", 1)
     assert result.exit_code == 0, result.output

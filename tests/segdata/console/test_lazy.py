@@ -31,3 +31,16 @@ def test_a_command_is_imported_when_it_is_used() -> None:
     assert command is group.get_command(context, "sample")
     assert any("--json" in parameter.opts for parameter in command.params)
     assert group.get_command(context, "other") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--json info a.txt", "No such option '--json' before the command. Put the options of info after it."),
+        ("-q --overwrite info a.txt", "No such option '--overwrite' before the command."),
+        ("--hepl", "Did you mean '--help'?"),
+    ],
+)
+def test_an_option_of_a_command_before_its_name_is_said_to_belong_after_it(line: str, message: str) -> None:
+    result = CliRunner().invoke(segdata_main, line.split())
+    assert (result.exit_code, message in result.stderr) == (2, True)

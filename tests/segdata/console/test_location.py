@@ -50,3 +50,14 @@ def test_nothing_is_written_to_a_folder_with_the_name_of_a_url(
 def test_other_names_are_paths(name: str) -> None:
     path = click.Argument(["path"], type=LocalPath())
     assert path.type_cast_value(click.Context(click.Command("any")), name) == Path(name)
+
+
+@pytest.mark.parametrize(
+    "command", ["info", "verify", "unpack --dst_path new", "check", "stats", "merge --dst_path new"]
+)
+def test_a_path_that_does_not_exist_is_a_wrong_command_line(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, [*command.split(), "records"])
+    assert (result.exit_code, "does not exist" in result.output) == (2, True), result.output

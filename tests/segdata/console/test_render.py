@@ -85,6 +85,14 @@ def test_an_argument_named_like_the_option_is_not_the_option(failing: click.Grou
     assert run(failing, SegDataError("no"), "--", "--json").stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [(["--json=true"], True), (["--json", "True"], True), (["--json=False"], False), (["--json", "false"], False)],
+)
+def test_the_option_may_have_a_value(failing: click.Group, arguments: list[str], wanted: bool) -> None:
+    assert bool(run(failing, SegDataError("no"), *arguments).stdout) == wanted
+
+
 def test_names_that_are_not_unicode_are_escaped_in_the_object(failing: click.Group) -> None:
     ended = run(failing, FaultsError("1 fault", [Fault("unreadable", "caf\udce9.png", "is a FIFO")]), "--json")
     assert json.loads(ended.stdout)["faults"][0]["where"] == "caf\udce9.png"

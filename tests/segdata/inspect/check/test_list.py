@@ -224,3 +224,10 @@ def test_an_open_data_set_is_taken_as_it_is(planted: Planted) -> None:
     planted.image(4).unlink()
     planted.check()
     assert check(open_dataset(planted.list)) == check(planted.list)
+
+
+def test_options_for_opening_are_refused_if_the_data_set_is_open(planted: Planted) -> None:
+    planted.check()
+    dataset = open_dataset(planted.list)
+    with pytest.raises(OptionError, match="is open already; give classes, crowd to open_dataset"):
+        check(dataset, classes=Classes(("a", "b")), crowd="object")

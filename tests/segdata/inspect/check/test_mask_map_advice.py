@@ -1,4 +1,4 @@
-"""What check advises about labels is a command that works."""
+"""The advice of check about labels is a command that works."""
 
 from __future__ import annotations
 
@@ -65,3 +65,65 @@ def test_labels_outside_the_working_directory_are_named_in_full(tmp_path: Path) 
     assert f"mask-map '{tmp_path / 'my labels'}' --map binary" in advice(
         write(tmp_path, MASK * 255), Classes(("a", "b")), "binary_mask"
     )
+
+
+@pytest.mark.parametrize(
+    ("suffix", "color", "classes", "expected"),
+    [
+        ("jpg", False, Classes(), ["--threshold", "128"]),
+        ("jpg", True, Classes(), ["--map", "FILE", "--nearest", "30"]),
+        ("webp", True, Classes(("a", "b")), ["--map", "FILE", "--nearest", "30"]),
+    ],
+)
+def test_the_advice_about_labels_that_compression_changed_is_a_command_that_reads_them(
+    segdata: Callable[..., Result],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    suffix: str,
+    color: bool,
+    classes: Classes,
+    expected: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path, mask = write(tmp_path, MASK), np.kron(MASK, np.ones((8, 8), np.uint8))
+    label = np.dstack([mask * 255, mask * 255, mask * 245]) if color else mask * 255
+    Path("my labels/a.png").unlink()
+    for name in (f"my labels/a.{suffix}", "images/a.png"):
+        Image.fromarray(label).save(name, quality=100, subsampling=0)
+    path.write_text(f"images/a.png\tmy labels/a.{suffix}\n")
+    Path("FILE").write_text("a 0 0 0\nb 255 255 245\n")
+    text = advice(path, classes, "label_mode")
+    arguments = shlex.split(text.partition("segdata ")[2].partition(", and")[0])
+    assert arguments == ["mask-map", "my labels", *expected, "--dst_path", "NEW"]
+    assert ("images and labels are swapped" in text) == color
+    result = segdata(*arguments)
+    assert result.exit_code == 0, result.output
+    assert np.array_equal(np.asarray(Image.open("NEW/a.png")), mask)
+
+
+def test_the_advice_about_color_labels_of_other_classes_names_a_file_of_colors(
+    segdata: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = advice(write(tmp_path, np.dstack([MASK * 200, MASK * 0, MASK * 0])), Classes(("a", "b")), "label_mode")
+    assert "FILE has a line 'name r g b' for each class" in text
+    Path("FILE").write_text("a 0 0 0\nb 200 0 0\n")
+    result = segdata(*shlex.split(text.partition("segdata ")[2].partition(", and")[0]))
+    assert result.exit_code == 0, result.output
+    assert np.array_equal(np.asarray(Image.open("NEW/a.png")), MASK)
+
+
+def test_labels_beside_their_images_are_distinguished_by_their_suffix(
+    segdata: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write(tmp_path, MASK)
+    for name in "ab":
+        Image.fromarray(np.dstack([MASK] * 3)).save(f"images/{name}.jpg")
+        Image.fromarray(MASK * 255).save(f"images/{name}_mask.png")
+    path.write_text("".join(f"images/{name}.jpg images/{name}_mask.png\n" for name in "ab"))
+    text = advice(path, Classes(("a", "b")), "binary_mask")
+    arguments = shlex.split(text.partition("segdata ")[2].partition(", and")[0])
+    assert arguments[:4] == ["mask-map", "images", "--mask_suffix", "_mask"]
+    assert segdata(*arguments).exit_code == 0
+    assert sorted(file.name for file in Path("NEW").glob("*.png")) == ["a_mask.png", "b_mask.png"]

@@ -187,6 +187,19 @@ def test_a_list_of_which_nothing_would_be_left_is_refused(planted: Planted) -> N
     assert not (planted.root / "fixed.txt").exists()
 
 
+@pytest.mark.parametrize("option", ["only", "drop"])
+@pytest.mark.parametrize("codes", [["size_mismatch", "mising_image"], "missing_image", "errors"])
+def test_a_code_that_does_not_exist_is_refused(planted: Planted, option: str, codes: Any) -> None:
+    with pytest.raises(OptionError, match=f"^--{option} .*: is not the code of a fault; "):
+        fixed(planted, **{option: codes})
+
+
+def test_all_errors_of_samples_are_dropped(planted: Planted) -> None:
+    planted.lines += [f"{planted.pairs[0].image} {planted.pairs[1].label}"]
+    Image.new("RGB", (8, 8), (1, 2, 3)).save(planted.label(AT))
+    assert outcome(fixed(planted, drop=["errors"])) == {"duplicate_image": (1, 0), "label_mode": (1, 0)}
+
+
 @pytest.mark.parametrize("code", OF_THE_SET)
 def test_faults_of_the_set_itself_cannot_be_dropped(planted: Planted, code: Code) -> None:
     with pytest.raises(OptionError, match=f"--drop {code}: is a fault of the data set"):
@@ -274,3 +287,26 @@ def test_a_record_set_or_another_type_of_target_is_refused(planted: Planted, voc
         fix(planted.root / "voc_train_lst.txt", planted.root / "fixed.json")
     with pytest.raises(OptionError, match="does not take --images"):
         fix(planted.root / "voc_train_lst.txt", planted.root / "fixed.txt", images=planted.root)
+
+
+def test_a_list_to_compare_with_is_not_replaced(planted: Planted) -> None:
+    other = planted.root / "other.txt"
+    planted.list.write_text("".join(f"{line}\n" for line in planted.lines))
+    other.write_text(f"{planted.lines[0]}\n")
+    with pytest.raises(InvalidInputError, match="would be replaced"):
+        fix(planted.list, other, against=[open_dataset(other)], overwrite=True, workers=1)
+    assert other.read_text() == f"{planted.lines[0]}\n"
+
+
+def test_nothing_is_dropped_without_a_set_to_compare_with(planted: Planted) -> None:
+    with pytest.raises(OptionError, match="--drop-from: has no effect without --against"):
+        fixed(planted, drop_from=planted.list)
+
+
+def test_messages_name_the_folder_of_the_result_and_not_that_of_the_copies(planted: Planted) -> None:
+    planted.lines[AT] = f"../data/{planted.pairs[AT].image} {planted.pairs[AT].label}"
+    Image.open(planted.label(0)).convert("I;16").save(planted.label(0))
+    report = fixed(planted)
+    assert outcome(report) == {"label_mode": (1, 0), "outside_root": (0, 1)}
+    (fault,) = report.codes[1].examples
+    assert f"is outside the data root {planted.root / 'fixed_files'};" in fault.what

@@ -281,7 +281,7 @@ def test_a_record_set_is_covered_by_the_same_samples_for_any_number_of_workers(
 
 def test_a_class_that_is_not_there_is_named_with_its_neighbors(devkit: Path, tmp_path: Path) -> None:
     dataset = open_dataset(devkit / "voc_train_lst.txt")
-    with pytest.raises(InvalidInputError, match=r"no class 'aeroplan'; did you mean aeroplane\?"):
+    with pytest.raises(InvalidInputError, match=r"no class 'aeroplan'; did you mean aeroplane\?.*VOC's 21 are"):
         preview(dataset, out=tmp_path / "sheet.png", classes=("aeroplan",))
     with pytest.raises(InvalidInputError, match="none of its 10 samples shows sofa"):
         preview(dataset, out=tmp_path / "sheet.png", classes=("sofa",))
@@ -405,6 +405,11 @@ def test_there_must_be_something_to_write_and_to_show(devkit: Path, tmp_path: Pa
     dataset = open_dataset(devkit / "voc_train_lst.txt")
     with pytest.raises(InvalidInputError, match="nothing to write"):
         preview(dataset)
+    with pytest.raises(InvalidInputError, match=r"sheet\.jpg: not a PNG"):
+        preview(dataset, out=tmp_path / "sheet.jpg")
+    for alpha in (-0.1, 50):
+        with pytest.raises(InvalidInputError, match="expected 0 to 1"):
+            preview(dataset, out=tmp_path / "sheet.png", alpha=alpha)
     for count in (0, -1, 201):
         with pytest.raises(InvalidInputError, match="expected 1 to 200"):
             preview(dataset, out=tmp_path / "sheet.png", count=count)
