@@ -38,6 +38,8 @@ class CheckpointInfo:
         ignore_label: label of the pixels that were not counted; None for instance segmentation.
         value_range: samples of deep images that mean black and white; None if all images have 8 bits.
         record_set: name of the training set; `inputs` is the fingerprint of its rows.
+        evaluation: fingerprint of the rows of the record set that training is evaluated on; None without one, and in
+            files of earlier versions.
         rows: number of rows in the training set.
         devices: number of devices that trained together, each on its own batches.
         epoch: epoch in progress, from 1.
@@ -55,6 +57,7 @@ class CheckpointInfo:
     value_range: tuple[float, float] | None = None
     record_set: str
     inputs: str
+    evaluation: str | None = None
     rows: Count
     devices: Count = 1
     epoch: Annotated[int, msgspec.Meta(ge=0)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -66,13 +67,21 @@ class TrainingBar:
         for sentence in (*started.left_out, *started.notes):
             notify(sentence)
         if started.first_step:
-            notify(f"resuming after step {started.first_step} of {started.total_steps}")
+            self._resume(started)
         elif self._recipe_name:
             for sentence in differences(self._recipe_name, config, started.devices):
                 notify(sentence)
         if started.pretrained:
             notify(_loaded(started.pretrained, started.pretrained_file))
         self._bar = ProgressBar(started.total_steps, "training", unit="step", done=started.first_step)
+
+    def _resume(self, started: Started) -> None:
+        from segtrain.training.train_dir import TrainDir
+
+        notify(f"resuming after step {started.first_step} of {started.total_steps}")
+        epochs, steps = divmod(started.first_step, started.steps_per_epoch)
+        # The mean loss of an epoch is that of all its steps, those before the interruption included.
+        self._done = TrainDir(Path(started.train_dir)).steps(epochs + 1) if steps else []
 
     def _step(self, done: StepDone) -> None:
         assert self._bar is not None

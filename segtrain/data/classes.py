@@ -33,6 +33,15 @@ def check_classes(names: tuple[str, ...], manifest: Manifest) -> None:
             )
 
 
+def check_labeled(manifest: Manifest) -> None:
+    """Raise `InvalidInputError` if a semantic record set has no pixel of a class, so nothing to learn or to score."""
+    if manifest.task == "semantic" and not any(each.pixels for each in manifest.classes):
+        raise InvalidInputError(
+            f"record set {manifest.name}: every pixel has the ignore label, {manifest.ignore_label}; expected pixels "
+            "with a class. Check the labels with segdata check."
+        )
+
+
 def check_value_range(wanted: tuple[float, float] | None, manifest: Manifest) -> None:
     """Check that the images of a record set are scaled as those that a network was trained on.
 
@@ -42,7 +51,7 @@ def check_value_range(wanted: tuple[float, float] | None, manifest: Manifest) ->
     if wanted != manifest.value_range:
         raise InvalidInputError(
             f"record set {manifest.name}: has {_range_text(manifest.value_range)}; expected {_range_text(wanted)}, "
-            f"as in the training set. Write it again with segdata to-mindrecord{_range_option(wanted)}."
+            f"as in the training set. {_rewrite(wanted)}."
         )
 
 
@@ -50,5 +59,7 @@ def _range_text(value_range: tuple[float, float] | None) -> str:
     return f"value range {ValueRange(*value_range)}" if value_range else "8-bit images without a value range"
 
 
-def _range_option(value_range: tuple[float, float] | None) -> str:
-    return f" --value_range {ValueRange(*value_range)}" if value_range else ""
+def _rewrite(value_range: tuple[float, float] | None) -> str:
+    if value_range:
+        return f"Write it again with segdata to-mindrecord --value_range {ValueRange(*value_range)}"
+    return "Write it again with its images scaled to 8 bits, or train on a set with a value range"

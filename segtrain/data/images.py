@@ -194,19 +194,22 @@ def _image_of(line: str) -> str:
 
 def _by_stem(source: Path, paths: Iterable[Path], root: Path | None = None) -> dict[str, Source]:
     """Return the images by file name without the extension; with `root`, by their path below it."""
-    by_stem: dict[str, list[Path]] = {}
+    by_name: dict[str, list[Source]] = {}
     for path in paths:
-        name = path.relative_to(root).with_suffix("").as_posix() if root else path.stem
-        by_stem.setdefault(name, []).append(path)
-    _check_unique(source, by_stem)
-    return {name: image for stem, same in by_stem.items() for name, image in _pages(stem, same[0])}
+        stem = path.relative_to(root).with_suffix("").as_posix() if root else path.stem
+        # The pages of a stack have names of their own, which other images may have, too.
+        for name, image in _pages(stem, path):
+            by_name.setdefault(name, []).append(image)
+    _check_unique(source, by_name)
+    return {name: same[0] for name, same in by_name.items()}
 
 
 def _check_unique(source: Path, by_name: Mapping[str, Sequence[object]]) -> None:
     if clashes := [" and ".join(map(str, same)) for same in by_name.values() if len(same) > 1]:
         raise FaultsError(
             f"{source}: {plural(len(clashes), 'duplicate file name')}, extensions aside; "
-            "expected unique names, as results are named after them",
+            "expected unique names, as results are named after them. Rename the files, or use --recursive with their "
+            "directory if they are in different subfolders",
             clashes,
         )
 

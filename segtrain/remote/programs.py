@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segdata.errors import OptionError
+from segdata.files.paths import real
 from segdata.images.header import IMAGE_SUFFIXES
 from segdata.parallel import Progress, silent
 from segdata.records.fetch import local_set
@@ -136,11 +138,13 @@ def predict(
 
     Raises:
         InvalidInputError, TargetExistsError: see those functions.
-        OptionError: when it was started in several processes.
+        OptionError: when it was started in several processes, or `recursive` would find results of `out` later.
         SegDataError: when the store cannot be reached or denies access. The results then stay in the working directory.
     """
     check_alone("predict")
     place = parse_location(out)
+    if options.get("recursive"):
+        _check_outside(place, parse_location(images))
     copying: dict[str, Any] = {"work_dir": work_dir, "progress": progress}
     with (
         writing(place, RESULTS, overwrite=overwrite, **copying) as target,
@@ -173,6 +177,19 @@ def _reading_images(location: Location, *, recursive: bool, **copying: Any) -> I
         return
     with reading(place, partial(_is_image, recursive=recursive), **copying) as path:
         yield path
+
+
+def _check_outside(out: Path | Url, images: Path | Url) -> None:
+    """Refuse results in a folder whose subfolders are searched: the next run would take them for images."""
+    if isinstance(out, Path) and isinstance(images, Path):
+        inside = real(out).is_relative_to(real(images))
+    else:
+        inside = str(out).startswith(f"{images}/")
+    if inside:
+        raise OptionError(
+            f"{out}: is in {images}, where --recursive would find its results as images in the next run; expected a "
+            "directory outside. Choose another --out."
+        )
 
 
 def _names_set(url: Url) -> bool:

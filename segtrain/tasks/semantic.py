@@ -16,6 +16,7 @@ from segtrain.config.networks import DeepLab, SemanticNetwork
 from segtrain.config.recipes import override
 from segtrain.config.settings import setting
 from segtrain.config.unet import UNet
+from segtrain.data.classes import check_labeled
 from segtrain.data.semantic.crops import crop_batches, ignore_label_of, record_samples
 from segtrain.data.semantic.tiles import tile_batches
 from segtrain.distributed.ranks import Ranks
@@ -47,9 +48,11 @@ def resolve_config(config: Config, manifest: Manifest) -> Config:
     """Return `config` with the number of classes and the ignore label of the record set.
 
     Raises:
-        InvalidInputError: when the configuration and the manifest disagree, or the set is not semantic.
+        InvalidInputError: when the configuration and the manifest disagree, the set is not semantic, or a network could
+            learn nothing from it.
     """
     given = {"num_classes": manifest.num_classes, "ignore_label": ignore_label_of(manifest)}
+    _check_learnable(manifest)
     for key, found in given.items():
         wanted = setting(config, key)
         if wanted not in (None, found):
@@ -58,17 +61,41 @@ def resolve_config(config: Config, manifest: Manifest) -> Config:
                 "use the record set's."
             )
     _check_weights(config.model_as(SemanticNetwork).loss.class_weights, manifest)
+    if isinstance(config.model, UNet):
+        _check_background(config.model, manifest)
     return override(config, given)
 
 
+def _check_learnable(manifest: Manifest) -> None:
+    if manifest.num_classes == 1:
+        raise InvalidInputError(
+            f"record set {manifest.name}: has only the class {manifest.class_names[0]}; expected 2 classes or more, "
+            "among which a network can choose. Write it again with a class for all other pixels, such as background."
+        )
+    check_labeled(manifest)
+
+
+def _check_background(model: UNet, manifest: Manifest) -> None:
+    if model.border_weight and model.background >= manifest.num_classes:
+        raise InvalidInputError(
+            f"background = {model.background}: not a class of record set {manifest.name}, so border_weight would have "
+            f"no effect; expected 0 to {manifest.num_classes - 1}, the id of the area between cells"
+        )
+
+
 def _check_weights(weights: tuple[float, ...] | None, manifest: Manifest) -> None:
-    if weights is not None and len(weights) != manifest.num_classes:
+    if weights is None:
+        return
+    if len(weights) != manifest.num_classes:
         raise InvalidInputError(
             f"class_weights: has {plural(len(weights), 'number')}, but record set {manifest.name} has "
             f"{manifest.num_classes} classes; expected one number for each"
         )
-    if weights is not None and not any(weights):
-        raise InvalidInputError("class_weights: all are 0, so no pixel would count; expected at least one above 0")
+    if not any(weight and each.pixels for weight, each in zip(weights, manifest.classes, strict=True)):
+        raise InvalidInputError(
+            f"class_weights: are 0 for all classes that have pixels in record set {manifest.name}, so no pixel would "
+            "count; expected at least one above 0"
+        )
 
 
 def training_set(records: RecordSet, config: Config) -> TrainingSet:

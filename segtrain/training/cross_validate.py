@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
 from segdata.dataset import ListDataset
-from segdata.errors import FaultsError, InvalidInputError
-from segdata.lists import write_list
+from segdata.errors import FaultsError, InvalidInputError, OptionError, TargetExistsError
+from segdata.lists import Pair, format_list, write_list
 from segdata.lists.folds import Fold, Order
 from segdata.opening import open_dataset
 from segdata.parallel import Progress, silent
@@ -92,30 +92,28 @@ def cross_validate(
         progress: reports the progress of everything but training.
 
     Raises:
-        InvalidInputError: when there are fewer samples than folds, a fold or the class `membrane` does not exist, or
-            the network is for instance segmentation.
-        OptionError: when it was started in several processes.
+        InvalidInputError: when there are fewer samples than folds, a fold or the class `membrane` does not exist, the
+            network is for instance segmentation, or `config` has early stopping.
+        OptionError: when it was started in several processes, or `resume` and `overwrite` are both given.
+        TargetExistsError: when a fold's directory has another list or training run, and `overwrite` is false.
         SegDataError: as for `segdata.to_mindrecord`, `segtrain.training.fit.train` and `evaluate_semantic`.
     """
     check_alone("cross-validate")
-    if not isinstance(config.model, SemanticNetwork):
-        raise InvalidInputError(
-            f"{config.model.name}: cannot be cross-validated, because folds are made from a list file, which has no "
-            "instances; expected a semantic network"
-        )
+    _check_options(config, resume=resume, overwrite=overwrite)
     wanted = sorted(set(only)) or list(range(folds))
     if beyond := [fold for fold in wanted if not 0 <= fold < folds]:
         raise InvalidInputError(f"fold = {beyond[0]}: does not exist; expected 0 to {folds - 1}")
     if membrane is not None:
         class_id(membrane, tuple(dataset.labels.values()))
-    pairs = dataset.pairs
+    lists = {number: _lists(train_dir, dataset.pairs, Fold(folds, number, order)) for number in wanted}
+    if not overwrite:
+        _check_lists({path: pairs for of_fold in lists.values() for path, pairs in of_fold.items()})
     reports = {}
     for number in wanted:
         directory = train_dir / f"fold_{number}"
         directory.mkdir(parents=True, exist_ok=True)
-        fold = Fold(folds, number, order)
-        for name, rows in zip(("train", "val"), fold.split(len(pairs)), strict=True):
-            write_list(directory / f"{name}_lst.txt", [pairs[row] for row in rows], overwrite=True)
+        for path, pairs in lists[number].items():
+            write_list(path, pairs, overwrite=True)
         records = directory / "records" / "train"
         training_list = open_dataset(
             directory / "train_lst.txt",
@@ -139,6 +137,39 @@ def cross_validate(
     return CrossValidationReport(
         path=str(train_dir), split=f"{folds} folds, {order}", folds=reports, scores=_spreads([*reports.values()])
     )
+
+
+def _check_options(config: Config, *, resume: bool, overwrite: bool) -> None:
+    if not isinstance(config.model, SemanticNetwork):
+        raise InvalidInputError(
+            f"{config.model.name}: cannot be cross-validated, because folds are made from a list file, which has no "
+            "instances; expected a semantic network"
+        )
+    if config.early_stopping:
+        raise InvalidInputError(
+            f"early_stopping = {config.early_stopping}: has no effect, because a fold is evaluated only at its end. "
+            "Leave it out."
+        )
+    if resume and overwrite:
+        raise OptionError("--resume continues an earlier run and --overwrite replaces it; expected only one of the two")
+
+
+def _lists(train_dir: Path, pairs: Sequence[Pair], fold: Fold) -> dict[Path, list[Pair]]:
+    """Return the samples of the two lists of a fold."""
+    directory = train_dir / f"fold_{fold.fold}"
+    sides = zip(("train", "val"), fold.split(len(pairs)), strict=True)
+    return {directory / f"{name}_lst.txt": [pairs[row] for row in rows] for name, rows in sides}
+
+
+def _check_lists(lists: Mapping[Path, Sequence[Pair]]) -> None:
+    """Refuse to replace a list of somebody else, or that of an earlier run with other folds."""
+    for path, pairs in lists.items():
+        if path.exists() and not (path.is_file() and path.read_bytes() == format_list(pairs).encode()):
+            raise TargetExistsError(
+                f"{path}: already exists; expected nothing, or the list that an earlier run with the same samples, "
+                "--folds and --order wrote. Choose another --train_dir.",
+                replaceable=path.is_file(),
+            )
 
 
 @contextmanager

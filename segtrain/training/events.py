@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from segtrain.checkpoints.checkpoint import LoadReport
@@ -83,6 +83,12 @@ class StepDone:
         parts = {f"loss_{name}": value for name, value in self.parts.items()}
         measured = {"lr": self.lr, "images_per_s": self.images_per_s}
         return {"epoch": self.epoch, "step": self.step, "loss": self.loss, **parts, **measured}
+
+    @classmethod
+    def logged(cls, line: Mapping[str, Any]) -> StepDone:
+        """Return the step whose `metrics` are a line of the log."""
+        parts = {name.removeprefix("loss_"): value for name, value in line.items() if name.startswith("loss_")}
+        return cls(parts=parts, **{name: line[name] for name in ("epoch", "step", "loss", "lr", "images_per_s")})
 
 
 @dataclass(frozen=True, kw_only=True)

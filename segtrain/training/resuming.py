@@ -25,13 +25,13 @@ _EPOCHS = "train_epochs"
 def check_same_training(
     last: Path, found: CheckpointInfo, config: Config, info: CheckpointInfo, rates: npt.NDArray[np.float32]
 ) -> None:
-    """Check that a training can be resumed with these settings, on this record set and these devices.
+    """Check that a training can be resumed with these settings, on these record sets and these devices.
 
     Args:
         last: checkpoint to resume from.
         found: its side file.
         config: settings to resume with.
-        info: record set and devices to resume with.
+        info: record sets and devices to resume with.
         rates: learning rate of every step, those that are done included, float32 ``(steps,)``.
 
     Raises:
@@ -58,6 +58,11 @@ def check_same_training(
                 f"{where}: was trained on a different record set ({what}: {before}, not {now}). Resume with the "
                 "record set of the run, or choose another --train_dir."
             )
+    if found.evaluation and info.evaluation and found.evaluation != info.evaluation:
+        raise InvalidInputError(
+            f"{where}: was evaluated on a different record set, so its best score so far cannot be compared with those "
+            "to come. Resume with the --eval_data_file of the run, or choose another --train_dir."
+        )
     if found.config.train_epochs != config.train_epochs:
         _check_epochs(last, found, config, rates)
 

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from mindspore import nn
 
 from segdata.errors import InvalidInputError
-from segdata.records.manifest import Manifest
 from segdata.records.reader import RecordSet, open_set
 from segtrain.checkpoints.checkpoint import restore
 from segtrain.checkpoints.info import CheckpointInfo
@@ -22,7 +21,7 @@ from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.networks import DeepLab, SemanticNetwork
 from segtrain.config.recipes import write_config
 from segtrain.config.unet import UNetSimple
-from segtrain.data.classes import check_classes, check_value_range
+from segtrain.data.classes import check_classes, check_labeled, check_value_range
 from segtrain.data.overlap import shared_images
 from segtrain.data.rows import steps_per_epoch
 from segtrain.distributed.device import prepare_device
@@ -145,6 +144,7 @@ def _open(config: Config, data_file: Path, eval_data_file: Path | None) -> _Inpu
         )
     if evaluation:
         check_classes(data.manifest.class_names, evaluation.manifest)
+        check_labeled(evaluation.manifest)
         check_value_range(data.manifest.value_range, evaluation.manifest)
     notes = shared_images(data, evaluation) if evaluation else ()
     inputs = _Inputs(config, task, data, task.training_set(data, config), evaluation, notes)
@@ -156,7 +156,7 @@ def _build(inputs: _Inputs, directory: TrainDir, ranks: Ranks, *, pretrained: Pa
     config, task, manifest = inputs.config, inputs.task, inputs.data.manifest
     epoch_steps = inputs.epoch_steps(ranks.size)
     rates = learning_rates(config.schedule, epoch_steps * config.train_epochs)
-    info = _info(config, manifest, rows=inputs.training_set.rows, devices=ranks.size)
+    info = _info(inputs, devices=ranks.size)
     step, loaded = 0, None
     if resume:
         step, parameters = directory.resume(config, info, rates)
@@ -199,7 +199,7 @@ def _build(inputs: _Inputs, directory: TrainDir, ranks: Ranks, *, pretrained: Pa
             total_steps=len(rates),
             dropped_rows=inputs.draws % (config.batch_size * ranks.size),
             left_out=inputs.training_set.left_out,
-            notes=inputs.notes if not resume else (),
+            notes=_notes(inputs, directory, resume=resume),
             parameters=sum(parameter.size for parameter in network.trainable_params()),
             pretrained=loaded,
             pretrained_file=pretrained.name if loaded and pretrained else None,
@@ -214,7 +214,19 @@ def _agree(inputs: _Inputs, ranks: Ranks, *, step: int, evaluated: bool) -> None
     ranks.check_equal("settings, record sets and checkpoint", repr(course).encode())
 
 
-def _info(config: Config, manifest: Manifest, *, rows: int, devices: int) -> CheckpointInfo:
+def _notes(inputs: _Inputs, directory: TrainDir, *, resume: bool) -> tuple[str, ...]:
+    if not resume:
+        return inputs.notes
+    if inputs.evaluation or not directory.best.is_file():
+        return ()
+    return (
+        "this run was evaluated before, but is not from now on: best.ckpt stays that of the best evaluation so far. "
+        "Use --eval_data_file to evaluate again.",
+    )
+
+
+def _info(inputs: _Inputs, *, devices: int) -> CheckpointInfo:
+    config, manifest = inputs.config, inputs.data.manifest
     return CheckpointInfo(
         config=config,
         class_names=manifest.class_names,
@@ -223,7 +235,8 @@ def _info(config: Config, manifest: Manifest, *, rows: int, devices: int) -> Che
         value_range=manifest.value_range,
         record_set=manifest.name,
         inputs=manifest.inputs,
-        rows=rows,
+        evaluation=inputs.evaluation.manifest.inputs if inputs.evaluation else None,
+        rows=inputs.training_set.rows,
         devices=devices,
         epoch=0,
         step=0,

@@ -30,6 +30,7 @@ from segtrain.checkpoints.info import CheckpointInfo, side_file
 from segtrain.checkpoints.weights import Parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import write_config
+from segtrain.training.events import StepDone
 from segtrain.training.own_files import OWN_FILES, OwnFiles
 from segtrain.training.resuming import check_same_training
 
@@ -207,6 +208,10 @@ class TrainDir:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidInputError) as error:
             raise InvalidInputError(f"{path}: line {len(lines) + 1} is not a line of metrics: {error}") from error
         return lines
+
+    def steps(self, epoch: int) -> list[StepDone]:
+        """Return the steps of an epoch, counted from 1, that are done."""
+        return [StepDone.logged(line) for line in self.metrics() if line["epoch"] == epoch and "loss" in line]
 
     def best_score(self, name: str) -> float | None:
         """Return the highest score called `name` over the evaluations so far."""

@@ -21,7 +21,7 @@ from segtrain.checkpoints.info import CheckpointInfo, check_expected
 from segtrain.config.config import DeviceTarget
 from segtrain.config.unet import UNet
 from segtrain.data.arrays import Label, Pixels, RgbImage
-from segtrain.data.classes import check_classes, check_value_range, class_id
+from segtrain.data.classes import check_classes, check_labeled, check_value_range, class_id
 from segtrain.data.rows import in_batches, worker_count
 from segtrain.data.semantic.crops import (
     EncodedSample,
@@ -252,5 +252,6 @@ def _open(
     records = open_set(data)
     manifest, ignore_label = records.manifest, ignore_label_of(records.manifest)
     check_classes(info.class_names, manifest)
+    check_labeled(manifest)
     check_value_range(info.value_range, manifest)
     return ignore_label, manifest.rows, manifest.inputs == info.inputs, record_samples(records, ranks)

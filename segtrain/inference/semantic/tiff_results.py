@@ -12,13 +12,15 @@ from segtrain.data.images import Page
 if TYPE_CHECKING:
     from segtrain.data.arrays import Label
 
-#: Tags that are copied as they are: XResolution, YResolution and ResolutionUnit (TIFF Revision 6.0, section 8), and
-#: GeoTIFF's ModelPixelScale, ModelTiepoint, ModelTransformation, GeoKeyDirectory, GeoDoubleParams and GeoAsciiParams
-#: (OGC 19-008r4, GeoTIFF 1.1, requirements class "TIFF").
-_COPIED = (282, 283, 296, 33550, 33922, 34264, 34735, 34736, 34737)
+#: Tags that are copied as they are: GeoTIFF's ModelPixelScale, ModelTiepoint, ModelTransformation, GeoKeyDirectory,
+#: GeoDoubleParams and GeoAsciiParams (OGC 19-008r4, GeoTIFF 1.1, requirements class "TIFF").
+_COPIED = (33550, 33922, 34264, 34735, 34736, 34737)
 
-#: Tags that tifffile writes itself if it is told so.
-_RESOLUTION = (282, 283, 296)
+#: XResolution, YResolution and ResolutionUnit, and the units that there are (TIFF Revision 6.0, section 8).
+_RESOLUTION, _UNIT, _UNITS = (282, 283), 296, (1, 2, 3)
+
+#: Type of a tag that is a text.
+_ASCII = 2
 
 
 def write_labels(writer: TiffWriter, labels: Label, source: Path | Page) -> None:
@@ -38,13 +40,22 @@ def _tags(source: Path | Page) -> dict[str, Any]:
     with TiffFile(path) as file:
         # ImageJ has one directory for all planes.
         tags = file.pages[min(index, len(file.pages) - 1)].tags
-        found = {code: tags[code] for code in _COPIED if code in tags}
-        given: dict[str, Any] = {}
-        if 282 in found and 283 in found:
-            given["resolution"] = (found[282].value, found[283].value)
-        if 296 in found:
-            given["resolutionunit"] = int(found[296].value)
-        extra = [
-            (code, tag.dtype, tag.count, tag.value, True) for code, tag in found.items() if code not in _RESOLUTION
-        ]
-        return given | ({"extratags": extra} if extra else {})
+        extra = []
+        for tag in (tags[code] for code in _COPIED if code in tags):
+            value = tag.value
+            if tag.dtype == _ASCII:
+                # Not decoded, because it may have bytes that are not ASCII.
+                file.filehandle.seek(tag.valueoffset)
+                value = file.filehandle.read(tag.count)
+            extra.append((tag.code, tag.dtype, tag.count, value, True))
+        return _resolution(tags) | ({"extratags": extra} if extra else {})
+
+
+def _resolution(tags: Any) -> dict[str, Any]:
+    """Return the resolution and its unit, unless they say nothing, such as 0/0, which some scanners write."""
+    found = [tags.valueof(code) for code in _RESOLUTION]
+    shares = [value if isinstance(value, tuple) else (value, 1) for value in found]
+    if not all(len(share) == 2 and all(share) for share in shares):
+        return {}
+    unit = tags.valueof(_UNIT, default=2)
+    return {"resolution": tuple(shares), "resolutionunit": unit if unit in _UNITS else 1}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from segtrain.cli.progress import TrainingBar
-from segtrain.training.events import Started
+from segtrain.training.events import Event, Started, StepDone
+from segtrain.training.train_dir import TrainDir
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Trained
@@ -40,6 +42,24 @@ def test_a_training_that_is_resumed_is_not_compared_with_its_recipe_again(
         bar(replace(started, first_step=2))
     text = capsys.readouterr().err
     assert "resuming after step 2 of 6" in text and "was published" not in text
+
+
+def test_an_epoch_that_was_interrupted_has_the_mean_loss_of_all_its_steps(
+    quick_run: Trained, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def epoch_lines(events: list[Event]) -> list[str]:
+        with TrainingBar() as bar:
+            for event in events:
+                bar(event)
+        found: list[str] = re.findall(r"^epoch \d of 3: mean loss .*", capsys.readouterr().err, re.M)
+        return found
+
+    started, steps = quick_run.events[0], [each for each in quick_run.events if isinstance(each, StepDone)]
+    assert isinstance(started, Started)
+    for each in steps[:3]:
+        TrainDir(tmp_path).log(each.metrics)
+    resumed = replace(started, first_step=3, train_dir=str(tmp_path))
+    assert epoch_lines([resumed, *steps[3:]]) == epoch_lines([started, *steps])[1:]
 
 
 def test_a_step_that_has_a_line_of_its_own_has_no_line_of_progress(

@@ -135,6 +135,17 @@ def test_a_tiff_of_several_pages_gives_them_all(stack: Path) -> None:
     assert faults == []
 
 
+def test_a_page_and_an_image_of_the_same_name_are_refused(stack: Path) -> None:
+    (stack.parent / "cells_0001.png").touch()
+    with pytest.raises(
+        FaultsError, match=r"1 duplicate file name, .* Rename the files[^:]*:\n.*cells_0001\.png"
+    ) as told:
+        image_paths(stack.parent)
+    assert "cells.tif, page 1" in str(told.value)
+    (stack.parent / "cells_0001.png").rename(stack.parent / "cells.png")
+    assert [*image_paths(stack.parent)] == ["cells", "cells_0000", "cells_0001", "cells_0002"]
+
+
 def test_a_tiff_of_one_page_is_an_image_like_others(tmp_path: Path) -> None:
     path = tmp_path / "one.tif"
     tifffile.imwrite(path, np.zeros((4, 5), np.uint8))

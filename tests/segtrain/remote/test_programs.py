@@ -282,6 +282,22 @@ def test_several_processes_are_refused(
     assert "predict runs in one process, but was started in several. Start it without msrun." in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("images", "out"), [("photos", "photos/out"), ("photos", "photos"), ("s3://bucket/in", "s3://bucket/in/sub/out")]
+)
+def test_results_are_not_written_where_they_would_be_found_as_images(
+    segtrain: Run, quick_run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: str, out: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "1.png").write_bytes(b"")
+    line = ["predict", "--ckpt_path", quick_run.directory / "best.ckpt", "--images", images, "--out", out]
+    result = segtrain(*line, "--recursive")
+    assert result.exit_code == 1
+    assert f"{out}: is in {images}, where --recursive would find its results as images" in result.stderr
+    assert [path.name for path in tmp_path.rglob("*")] == ["photos", "1.png"]
+
+
 def test_a_prefix_without_images_is_named_by_its_url(
     segtrain: Run, quick_run: Trained, run: Url, work: Path, tmp_path: Path
 ) -> None:

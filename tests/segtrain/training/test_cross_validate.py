@@ -82,9 +82,41 @@ def test_one_fold_alone_has_no_deviation_and_is_gone_on_with(segtrain: Run, slic
     assert resumed.stdout == result.stdout
 
 
+def test_a_list_that_is_not_of_this_split_is_kept_unless_told_otherwise(
+    segtrain: Run, slices: Path, tmp_path: Path
+) -> None:
+    foreign = tmp_path / "fold_1" / "val_lst.txt"
+    foreign.parent.mkdir()
+    foreign.write_text("my/own.png labels/own.png\n")
+    for more in ([], ["--resume"]):
+        refused = segtrain(*_arguments(slices, tmp_path, "--folds", 2, *more))
+        assert refused.exit_code == 1
+        assert f"{foreign}: already exists; expected nothing, or the list that" in refused.stderr
+        assert foreign.read_text() == "my/own.png labels/own.png\n"
+        # Nothing of another fold was begun.
+        assert {path.name for path in tmp_path.rglob("*")} == {"fold_1", "val_lst.txt"}
+    replaced = segtrain(*_arguments(slices, tmp_path, "--folds", 2, "--fold", 1, "--overwrite"))
+    assert replaced.exit_code == 0, replaced.output
+    assert len(read_list(foreign)) == 2
+
+
+def test_a_run_with_other_folds_is_refused_before_anything_is_replaced(
+    segtrain: Run, slices: Path, tmp_path: Path
+) -> None:
+    arguments = _arguments(slices, tmp_path, "--fold", 0)
+    assert segtrain(*arguments, "--folds", 2).exit_code == 0
+    # The lock is a file of its own beside the directory.
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for more in (["--folds", 4], ["--folds", 4, "--resume"], ["--folds", 2, "--order", "course", "--resume"]):
+        assert "_lst.txt: already exists" in segtrain(*arguments, *more).stderr
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 @pytest.mark.parametrize(
     ("more", "status", "words"),
     [
+        (["--resume", "--overwrite"], 1, "--overwrite replaces it; expected only one of the two"),
+        (["--set", "early_stopping=2"], 1, "early_stopping = 2: has no effect, because a fold is evaluated only at"),
         (["--fold", 5], 1, "fold = 5: does not exist; expected 0 to 4"),
         (["--set", "unet.widht=4"], 2, "unknown setting 'unet.widht'; did you mean unet.width"),
         (

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from segtrain.checkpoints.checkpoint import read_checkpoint
 from segtrain.checkpoints.weights import read_parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import override, read_config
+from segtrain.evaluation.semantic.evaluate import evaluate_semantic
 from segtrain.training.events import Evaluated, Event, Started, StepDone
 from segtrain.training.fit import TrainingInterrupted, train
 from segtrain.training.own_files import OWN_FILES
@@ -21,6 +23,9 @@ from segtrain.training.train_dir import TrainDir
 
 if TYPE_CHECKING:
     from tests.segtrain.conftest import Miniature, Rows, Trained
+
+
+FOUR = ("background", "cell", "wall", "gap")
 
 
 def _metrics(directory: Path) -> list[dict[str, Any]]:
@@ -110,6 +115,24 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
     assert {path.name for path in run.iterdir()} == {path.name for path in undisturbed.iterdir()}
 
 
+def test_the_loss_of_an_epoch_that_was_interrupted_is_that_of_all_its_steps(
+    miniature: Miniature, quick: Config, quick_run: Trained, tmp_path: Path
+) -> None:
+    def interrupt(event: Event) -> None:
+        if isinstance(event, StepDone) and event.step == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    run = tmp_path / "run"
+    with pytest.raises(TrainingInterrupted):
+        train(quick, miniature.train, run, eval_data_file=miniature.val, observe=interrupt)
+    report = train(quick, miniature.train, run, eval_data_file=miniature.val, resume=True)
+    assert (report.steps, report.loss) == (1, quick_run.report.loss)
+    undisturbed = [event for event in quick_run.events if isinstance(event, StepDone)]
+    assert [replace(done, images_per_s=0) for done in TrainDir(run).steps(3)] == [
+        replace(done, images_per_s=0) for done in undisturbed[4:]
+    ]
+
+
 def test_a_finished_training_that_is_resumed_has_nothing_left_to_do(
     trained: Trained, miniature: Miniature, small: Config
 ) -> None:
@@ -148,6 +171,17 @@ def test_a_training_is_not_resumed_on_another_record_set(trained: Trained, minia
         train(small, miniature.val, trained.directory, resume=True)
 
 
+def test_a_training_is_not_resumed_on_another_evaluation_set(
+    quick: Config, quick_run: Trained, miniature: Miniature
+) -> None:
+    before = (quick_run.directory / "last.ckpt").read_bytes()
+    with pytest.raises(InvalidInputError, match=r"was evaluated on a different record set, .* --eval_data_file of the"):
+        train(quick, miniature.train, quick_run.directory, eval_data_file=miniature.train, resume=True)
+    assert (quick_run.directory / "last.ckpt").read_bytes() == before
+    (note,) = train(quick, miniature.train, quick_run.directory, resume=True).started.notes
+    assert note.startswith("this run was evaluated before, but is not from now on: best.ckpt stays")
+
+
 def test_there_must_be_something_to_resume(miniature: Miniature, small: Config, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"no last\.ckpt to resume from"):
         train(small, miniature.train, tmp_path, resume=True)
@@ -158,7 +192,7 @@ def test_there_must_be_something_to_resume(miniature: Miniature, small: Config, 
     [
         ({"num_classes": 21}, "num_classes = 21: does not match record set train; expected 4. Leave num_classes out"),
         ({"class_weights": [1, 2]}, "class_weights: has 2 numbers, but record set train has 4 classes"),
-        ({"class_weights": [0, 0, 0, 0]}, "class_weights: all are 0, so no pixel would count"),
+        ({"class_weights": [0, 0, 0, 0]}, "class_weights: are 0 for all classes that have pixels in record set train"),
         ({"batch_size": 11}, "batch_size = 11: 10 rows cannot fill one batch; expected 10 or less"),
         ({"ckpt_pre_trained": "/nowhere.ckpt"}, "no such checkpoint"),
         (
@@ -188,10 +222,48 @@ def test_training_on_pixels_that_are_all_ignored_stays_finite(
     make_set: Callable[..., Path], quick: Config, tmp_path: Path
 ) -> None:
     rows: Rows = [(np.full((40, 40, 3), 9 * index, np.uint8), np.full((40, 40), 255, np.uint8)) for index in range(4)]
-    report = train(override(quick, {"train_epochs": 2}), make_set(rows), tmp_path / "run")
-    assert report.loss == 0
+    rows[2][1][:] = 1
+    train(override(quick, {"train_epochs": 1, "batch_size": 1}), make_set(rows), tmp_path / "run")
+    losses = [done.loss for done in TrainDir(tmp_path / "run").steps(1)]
+    assert (len(losses), losses.count(0)) == (4, 3)
     parameters = read_parameters(tmp_path / "run" / "last.ckpt")
     assert all(np.isfinite(value.asnumpy()).all() for value in parameters.values())
+
+
+@pytest.mark.parametrize(
+    ("label", "names", "change", "words"),
+    [
+        (255, FOUR, {}, "record set set: every pixel has the ignore label, 255; expected pixels with a class"),
+        (0, ("cell",), {}, "record set set: has only the class cell; expected 2 classes or more"),
+        (0, FOUR, {"class_weights": [0, 1, 1, 1]}, "class_weights: are 0 for all classes that have pixels in"),
+        (0, FOUR, {"border_weight": 5, "background": 4}, "background = 4: not a class .* expected 0 to 3"),
+    ],
+)
+def test_a_set_that_teaches_nothing_is_refused_before_anything_is_written(
+    make_set: Callable[..., Path],
+    quick: Config,
+    tmp_path: Path,
+    label: int,
+    names: tuple[str, ...],
+    change: dict[str, Any],
+    words: str,
+) -> None:
+    records = make_set([(np.zeros((40, 40, 3), np.uint8), np.full((40, 40), label, np.uint8))], names=names)
+    with pytest.raises(InvalidInputError, match=words):
+        train(override(quick, {"batch_size": 1, **change}), records, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_evaluation_set_without_a_labeled_pixel_is_refused_before_training(
+    make_set: Callable[..., Path], quick: Config, quick_run: Trained, miniature: Miniature, tmp_path: Path
+) -> None:
+    ignored = make_set([(np.zeros((40, 40, 3), np.uint8), np.full((40, 40), 255, np.uint8))])
+    words = "record set set: every pixel has the ignore label, 255; expected pixels with a class"
+    with pytest.raises(InvalidInputError, match=words):
+        train(quick, miniature.train, tmp_path / "run", eval_data_file=ignored)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(InvalidInputError, match=words):
+        evaluate_semantic(quick_run.directory / "last.ckpt", ignored)
 
 
 def test_a_training_that_diverges_stops_and_keeps_its_last_good_checkpoint(
