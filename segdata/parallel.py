@@ -14,7 +14,7 @@ from typing import Literal, Protocol, TypeVar
 
 from segdata.cluster import Cluster, Workers, cluster_map
 from segdata.errors import Fault, collecting
-from segdata.processes import WorkerProcesses, worker_processes
+from segdata.processes import WorkerProcesses, can_start_processes, no_more_workers, worker_processes
 from segdata.worker import Advance, begin, reporting
 
 _T = TypeVar("_T")
@@ -77,13 +77,14 @@ def ordered_map(
     more than processing it.
 
     Use threads for work that releases the GIL for long, and processes for everything else; a script must start these
-    under ``if __name__ == "__main__":``. A cluster gets the same chunks and ignores `kind`; function, items and results
-    must be picklable, and its workers must see all files under the same paths.
+    under ``if __name__ == "__main__":``. Where no process can be started, threads do its work. A cluster gets the same
+    chunks and ignores `kind`; function, items and results must be picklable, and its workers must see all files under
+    the same paths.
 
     `advance` gets what the function reports by `segdata.worker.report_progress`, but not from a cluster.
 
     Raises:
-        SegDataError: when a worker process dies; see `worker_processes` and `cluster_map`.
+        SegDataError: when a worker cannot be started, or a process dies; see `worker_processes` and `cluster_map`.
     """
     if isinstance(workers, Cluster):
         for results in cluster_map(partial(_run, function), _chunks(items, chunk), workers):
@@ -95,12 +96,13 @@ def ordered_map(
             yield from map(function, items)
         return
     run, parts = partial(_run, function), _chunks(items, chunk)
-    with worker_processes(workers, run, advance) if kind == "processes" else _worker_threads(workers, advance) as pool:
+    in_processes = kind == "processes" and can_start_processes()
+    with worker_processes(workers, run, advance) if in_processes else _worker_threads(workers, advance) as pool:
         waiting: deque[Future[list[_R]]] = deque()
-        if kind == "processes" and chunk > 1:
+        if in_processes and chunk > 1:
             yield from _while_starting(pool, workers, run, parts)
         for part in parts:
-            waiting.append(pool.submit(run, part))
+            waiting.append(_submit(pool, run, part))
             if len(waiting) >= 4 * workers:
                 yield from waiting.popleft().result()
         while waiting:
@@ -212,9 +214,18 @@ def _while_starting(
 
     Starting them takes as long as checking a thousand samples.
     """
-    starting = [pool.submit(run, []) for _ in range(workers)]
+    starting = [_submit(pool, run, []) for _ in range(workers)]
     while not all(worker.done() for worker in starting) and (part := next(parts, None)):
         yield from run(part)
+
+
+def _submit(
+    pool: WorkerProcesses | ThreadPoolExecutor, run: Callable[[list[_T]], list[_R]], part: list[_T]
+) -> Future[list[_R]]:
+    try:
+        return pool.submit(run, part)
+    except RuntimeError as error:
+        raise no_more_workers(error) from error
 
 
 def _chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:

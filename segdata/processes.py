@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -32,6 +33,29 @@ _LONGEST_TEMPORARY = 75
 
 #: Seconds between two readings of what worker processes have counted.
 _EVERY = 0.1
+
+
+def can_start_processes() -> bool:
+    """Return whether this process can start worker processes.
+
+    It cannot if it is a daemon, such as a worker of a pool or of a PyTorch loader; if its program comes from standard
+    input, from which no process can import it; or if the system shares no memory, for example without ``/dev/shm``.
+    """
+    if multiprocessing.current_process().daemon or getattr(sys.modules["__main__"], "__file__", "") == "<stdin>":
+        return False
+    try:
+        multiprocessing.get_context("forkserver").Value("q")
+    except OSError:
+        return False
+    return True
+
+
+def no_more_workers(reason: Exception) -> SegDataError:
+    """Return the error for a thread or a process that cannot be started."""
+    return SegDataError(
+        f"no further worker can be started ({reason}): a limit of processes or memory is reached. Use fewer workers, "
+        "or raise the limit (ulimit -u, ulimit -v, or that of the container)."
+    )
 
 
 class WorkerTraceback(Exception):
@@ -96,7 +120,10 @@ class WorkerProcesses:
         return self._threads.submit(self._call, function, argument)
 
     def _call(self, function: Callable[[_T], _R], argument: _T) -> _R:
-        connection = self._connection()
+        try:
+            connection = self._connection()
+        except (EOFError, OSError, RuntimeError) as refused:
+            raise no_more_workers(refused) from refused
         try:
             connection.send((function, argument))
             result, error, trace = connection.recv()

@@ -55,7 +55,8 @@ def check_target_directory(target: Path, *, overwrite: bool, ours: Collection[st
 
     Raises:
         TargetExistsError: when the target exists and must not be replaced.
-        SegDataError: when it could not be published, because its directory cannot be written to or it is a mount point.
+        SegDataError: when it could not be published, because its directory cannot be written to, or it is a mount point
+            or the working directory.
     """
     if target.exists() and not target.is_dir():
         raise TargetExistsError(f"{target}: is a file; expected a directory", replaceable=False)
@@ -63,6 +64,11 @@ def check_target_directory(target: Path, *, overwrite: bool, ours: Collection[st
         raise SegDataError(
             f"{target}: is a mount point, which a rename cannot replace; expected a directory below it. "
             f"Choose {target / 'NAME'}."
+        )
+    if _contains_working_directory(real(target)):
+        raise SegDataError(
+            f"{target}: is or contains the working directory; if it were replaced, this shell would stay in the old "
+            f"one, which is removed. Choose {target / 'NAME'}, or run the command in another directory."
         )
     check_writable(target)
     if not target.exists() or not any(target.iterdir()):
@@ -159,6 +165,14 @@ def check_writable(target: Path) -> None:
         parent = parent.parent
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         raise SegDataError(f"{target}: cannot be created: {parent} is not a writable directory")
+
+
+def _contains_working_directory(path: Path) -> bool:
+    try:
+        return Path.cwd().is_relative_to(path)
+    except FileNotFoundError:
+        # It was removed.
+        return False
 
 
 def _is_mount_point(path: Path) -> bool:

@@ -115,7 +115,12 @@ class ShardReader:
         # Without a buffer: only the descriptor is used. A thread keeps the file that it reads from open.
         self._file = file = self._file or self._opened()
         at = self.header.header_size + page * self.header.page_size + start
-        data = os.pread(file.fileno(), end - start, at)
+        try:
+            data = os.pread(file.fileno(), end - start, at)
+        except OSError as error:
+            # Python does not name the file of a descriptor.
+            error.filename = str(self.path)
+            raise
         length = ROW_LENGTH.unpack_from(data)[0] if len(data) >= ROW_LENGTH.size else 0
         if len(data) != end - start or length != end - start - ROW_LENGTH.size:
             raise InvalidInputError(f"has length {length} in the page; its index has {end - start - ROW_LENGTH.size}")

@@ -114,8 +114,9 @@ def adopt(
     )
     if _state(reader) != before:
         raise SegDataError(f"{path}: was changed while it was checked. Wait until the other program has finished.")
+    text = encode_manifest(manifest)
     if not dry_run:
-        write_file(directory / MANIFEST, encode_manifest(manifest), overwrite=False)
+        write_file(directory / MANIFEST, text, overwrite=False)
         manifest = read_manifest(directory / MANIFEST)
     return AdoptReport(str(directory), manifest, tuple(warnings), not dry_run)
 

@@ -19,7 +19,7 @@ from segdata.files.ownership import check_target_directory
 from segdata.files.publishing import staged_directory
 from segdata.parallel import Progress, default_workers, silent
 from segdata.records.convert_report import ConvertReport, make_report
-from segdata.records.manifest import MANIFEST, Manifest, read_manifest, write_manifest
+from segdata.records.manifest import MANIFEST, Manifest, Shard, encode_manifest, read_manifest, write_manifest
 from segdata.records.plan import NUM_SHARDS, Plan, make_plan, set_name
 from segdata.records.resume import finished_set, finished_shards, open_work
 from segdata.records.rows import Rows, read_checked
@@ -95,8 +95,8 @@ def to_mindrecord(
 
     Raises:
         FaultsError: when samples cannot become rows; names all of them.
-        InvalidInputError: when the list or JSON cannot be read, there are fewer rows than shards, or MindRecord does
-            not accept the name or the length of the path.
+        InvalidInputError: when the list or JSON cannot be read, there are fewer rows than shards, a class has no name,
+            or MindRecord does not accept the name or the length of the path.
         TargetExistsError: when `dst_path` already exists.
         PlanChangedError: with `resume`, when samples, options or versions differ from the interrupted run.
         UnfinishedError: when writing failed; nothing is at `dst_path`, and finished shards are kept for `resume`.
@@ -108,7 +108,9 @@ def to_mindrecord(
         rows = dataset.check_rows(decode=decode, drop_empty=drop_empty, boxes=boxes, workers=workers, progress=progress)
         _stop_at_faults(dataset.path, rows, on_error)
         _stop_without_rows(dataset.path, rows)
-        return rows, make_plan(rows, name, num_shards=num_shards, seed=seed if shuffle else None)
+        plan = make_plan(rows, name, num_shards=num_shards, seed=seed if shuffle else None)
+        _check_description(dataset.path, plan, rows)
+        return rows, plan
 
     place = parse_location(dst_path)
     if resume and not overwrite and _is_finished(place):
@@ -157,6 +159,19 @@ def _stop_without_rows(path: Path, rows: Rows[_T]) -> None:
         f"{path}: no image has instances ({plural(rows.empty, 'image')} left out); expected at least 1. Omit "
         "--drop-empty."
     )
+
+
+def _check_description(path: Path, plan: Plan, rows: Rows[_T]) -> None:
+    """Refuse what no manifest can say, such as a class without a name, before the shards are written."""
+    digest = "0" * 64
+    shards = (
+        Shard(file=name, rows=len(part), bytes=0, sha256=digest, index_bytes=0, index_sha256=digest)
+        for name, part in zip(plan.form.addresses, plan.shards, strict=True)
+    )
+    try:
+        encode_manifest(_manifest(plan, rows, [ShardResult(shard, b"") for shard in shards]))
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{path}: {error}", error.code) from error
 
 
 class UnfinishedError(SegDataError):

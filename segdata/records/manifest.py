@@ -187,8 +187,20 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
-    """Return the text of a manifest with its digest."""
-    text = msgspec.json.format(msgspec.json.encode(replace(manifest, sha256=_NO_DIGEST)), indent=2)
+    """Return the text of a manifest with its digest.
+
+    Raises:
+        InvalidInputError: when it could not be read again.
+    """
+    try:
+        # With the types that it is read with: a caller may give integers for floats, which have another text.
+        manifest = msgspec.convert(msgspec.to_builtins(replace(manifest, sha256=_NO_DIGEST)), Manifest)
+        msgspec.convert(manifest.options, _Options)
+    except msgspec.ValidationError as error:
+        raise InvalidInputError(f"{MANIFEST} cannot describe this: {error}") from error
+    if contradiction := next(_contradictions(manifest), None):
+        raise InvalidInputError(f"{MANIFEST} cannot describe this: {contradiction}")
+    text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
     return _put(text, _NO_DIGEST, hashlib.sha256(text).hexdigest()) + b"\n"
 
 

@@ -60,8 +60,9 @@ class UnpackJob:
         if isinstance(self.found, ForeignSet) and not self.found.fields.name:
             return NamePlan()
         faults: list[Fault] = []
-        plan = plan_names(self.found.names(), target, faults, taken=self._taken())
-        self._stop_at(faults, "have names that no file can have")
+        listed = self.found.task == "semantic"
+        plan = plan_names(self.found.names(), target, faults, taken=self._taken(), listed=listed)
+        self._stop_at(faults, "with names that cannot be written")
         return plan
 
     def write_pairs(self, staging: Path, names: NamePlan) -> list[Fault]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
-from segdata.errors import Fault, InvalidInputError, collecting
+from segdata.errors import Fault, FaultsError, InvalidInputError, collecting
 from segdata.files.paths import resolve
+from segdata.lists import Pair, format_list
 from segdata.text import plain_path
 
 _LABELS = "labels"
+
+#: Bytes that the name of a file may have.
+_NAME_BYTES = 255
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,9 @@ class NamePlan:
         return f"{self.folder}/{image if stem in self.shared else stem}{suffix}"
 
 
-def plan_names(names: Iterable[str], root: Path, faults: list[Fault], *, taken: Collection[str] = ()) -> NamePlan:
+def plan_names(
+    names: Iterable[str], root: Path, faults: list[Fault], *, taken: Collection[str] = (), listed: bool = False
+) -> NamePlan:
     """Choose the paths of the images below `root`; of rows with one name, the later ones get a number.
 
     Args:
@@ -49,6 +56,7 @@ def plan_names(names: Iterable[str], root: Path, faults: list[Fault], *, taken: 
         root: folder of the files.
         faults: list to append names to that no file below `root` can have.
         taken: names that no image may have.
+        listed: whether a list file names the images and their labels.
 
     >>> found = []
     >>> plan_names(["a.jpg", "b/c.jpg", "a.jpg"], Path("x"), found).images
@@ -59,6 +67,8 @@ def plan_names(names: Iterable[str], root: Path, faults: list[Fault], *, taken: 
     for number, name in enumerate(names):
         with collecting(faults, f"row {number}"):
             plain = _checked(root, name, taken)
+            if listed:
+                _check_label(plain)
             if plain in rows:
                 repeated.append((number, plain))
             rows.setdefault(plain, number)
@@ -97,7 +107,25 @@ def _checked(root: Path, name: str, taken: Collection[str]) -> str:
         raise InvalidInputError(f"file name {name!r}; expected the path of a file", "outside_root")
     if not {plain, *map(str, PurePosixPath(plain).parents)}.isdisjoint(taken):
         raise InvalidInputError(f"file name {name!r}: segdata unpack writes a file of this name", "outside_root")
+    _check_length(plain)
     return plain
+
+
+def _check_length(path: str) -> None:
+    if (longest := max(len(os.fsencode(part)) for part in path.split("/"))) > _NAME_BYTES:
+        raise InvalidInputError(f"file name of {longest} bytes; expected at most {_NAME_BYTES}")
+
+
+def _check_label(image: str) -> None:
+    """Refuse the name of an image that no list file can have, or whose label would have too long a name."""
+    _check_length(f"{_stem(image)}.png")
+    try:
+        format_list([Pair(image, image)])
+    except FaultsError as error:
+        raise InvalidInputError(
+            f"file name {image!r}; expected one that a list file can have: without TAB, line break, # at the start or "
+            "white space at an end"
+        ) from error
 
 
 def _shared_stems(every: Collection[str], folders: Collection[str]) -> frozenset[str]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from worker_functions import (
@@ -19,11 +23,13 @@ from worker_functions import (
     fail_at_three,
     fail_or_work_until_stopped,
     square_slowly_first,
+    squares_by_processes,
     which_process,
 )
 
 from segdata.errors import Fault, SegDataError
 from segdata.parallel import WorkerKind, map_faults, ordered_map
+from segdata.processes import WorkerProcesses
 from segdata.worker import Advance
 
 
@@ -59,6 +65,40 @@ def test_the_caller_works_while_worker_processes_start() -> None:
     while len(set(seen)) < 3:
         seen.append(next(results))
     del results
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
+def test_in_the_worker_of_a_pool_threads_do_the_work_of_processes(method: str) -> None:
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        assert pool.map(squares_by_processes, [7]) == [[0, 1, 4, 9, 16, 25, 36]]
+
+
+def test_in_a_program_from_standard_input_threads_do_the_work_of_processes() -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / "data")}
+    program = "import worker_functions; print(worker_functions.squares_by_processes(4))"
+    done = subprocess.run([sys.executable], input=program, env=environment, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("[0, 1, 4, 9]\n", "")
+
+
+def test_without_shared_memory_threads_do_the_work_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object) -> NoReturn:
+        raise OSError(30, "Read-only file system", "/dev/shm/pym")
+
+    monkeypatch.setattr(ForkServerContext, "Value", refuse)
+    assert squares_by_processes(5) == [0, 1, 4, 9, 16]
+
+
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_a_worker_that_cannot_be_started_is_a_sentence(monkeypatch: pytest.MonkeyPatch, kind: WorkerKind) -> None:
+    def refuse(*_arguments: object) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    if kind == "threads":
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+    else:
+        monkeypatch.setattr(WorkerProcesses, "_connection", refuse)
+    with pytest.raises(SegDataError, match=r"no further worker can be started \(can't start new thread\)"):
+        list(ordered_map(square_slowly_first, range(5), workers=2, kind=kind))
 
 
 def test_the_traceback_of_a_worker_process_is_kept() -> None:

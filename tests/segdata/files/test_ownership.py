@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from published import publish, texts
 
-from segdata.errors import InvalidInputError, TargetExistsError
-from segdata.files.ownership import RESULT_MARKER, check_inputs_outside
+from segdata.errors import InvalidInputError, SegDataError, TargetExistsError
+from segdata.files.ownership import RESULT_MARKER, check_inputs_outside, check_target_directory
 from segdata.files.paths import names_by_stem
 from segdata.files.publishing import staged_directory
 from segdata.inspect.preview import preview
@@ -139,6 +139,20 @@ def test_an_empty_directory_is_always_used(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     publish(tmp_path / "new", {"b": "new"})
     assert (tmp_path / "new" / "b").read_text() == "new"
+
+
+@pytest.mark.parametrize("target", [".", "..", "../inner", "link"])
+def test_the_working_directory_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+    (tmp_path / "outer" / "inner").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "outer" / "inner")
+    if target == "link":
+        target = str(tmp_path / "link")
+        Path(target).symlink_to("outer")
+    with pytest.raises(SegDataError, match=r"is or contains the working directory.*NAME"):
+        check_target_directory(Path(target), overwrite=True)
+    check_target_directory(Path(target) / "NAME", overwrite=False)
+    check_target_directory(Path("../beside"), overwrite=False)
+    assert Path("../../outer/inner").samefile(".")
 
 
 def test_a_file_is_no_target(tmp_path: Path) -> None:

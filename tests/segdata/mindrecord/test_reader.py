@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from worker_functions import read_data
 
-from segdata.errors import FaultsError, InvalidInputError
+from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segdata.mindrecord.reader import ShardReader
 from segdata.mindrecord.shards import SetReader
 
@@ -67,6 +67,27 @@ def test_a_pickled_reader_reads(pair_set: Path, pairs: list[Row]) -> None:
     assert rows[5] == pairs[5]
     copy = pickle.loads(pickle.dumps(rows))
     assert list(copy) == pairs
+
+
+@pytest.mark.parametrize("pickled", [False, True])
+def test_a_file_that_was_replaced_before_it_was_opened_is_refused(pair_set: Path, pickled: bool) -> None:
+    rows = SetReader(pair_set)
+    rows = pickle.loads(pickle.dumps(rows)) if pickled else rows
+    path = rows.shards[1].path
+    shutil.copy(path, path.with_name("other"))
+    path.with_name("other").replace(path)
+    with pytest.raises(SegDataError, match=r"x1: was replaced or changed after it was opened\. Open the set again"):
+        rows[5]
+
+
+def test_a_file_that_can_no_longer_be_read_is_named(pair_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object) -> bytes:
+        raise OSError(116, "Stale file handle")
+
+    rows = SetReader(pair_set)
+    monkeypatch.setattr(os, "pread", refuse)
+    with pytest.raises(OSError, match=r"Stale file handle: '.*x1'"):
+        rows[5]
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])

@@ -78,6 +78,13 @@ def test_a_dry_run_writes_nothing(rows: list[Row], tmp_path: Path) -> None:
     assert not (tmp_path / "zoo" / MANIFEST).exists()
 
 
+def test_classes_of_one_name_are_refused_before_the_manifest_is_written(rows: list[Row], tmp_path: Path) -> None:
+    write_foreign(tmp_path / "zoo", rows)
+    with pytest.raises(InvalidInputError, match="cannot describe this: classes: two have the name 'a'"):
+        adopt(tmp_path / "zoo", classes=Classes(("a",) * 21))
+    assert not (tmp_path / "zoo" / MANIFEST).exists()
+
+
 def test_a_manifest_is_never_replaced(rows: list[Row], tmp_path: Path) -> None:
     shard = write_foreign(tmp_path / "zoo", rows)
     adopt(shard)

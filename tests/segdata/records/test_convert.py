@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,10 +15,12 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from mindspore_rows import mindspore_rows
+from PIL import Image
 
 from segdata import parallel
 from segdata.dataset import CocoDataset, ListDataset
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
+from segdata.images.values import ValueRange
 from segdata.labels.classes import Classes
 from segdata.lists import read_list
 from segdata.mindrecord.header import PAGE_SIZES
@@ -264,3 +267,40 @@ def test_another_class_set_is_held_against_the_labels(devkit: Path, tmp_path: Pa
             tmp_path / "set",
             num_shards=2,
         )
+
+
+@pytest.mark.parametrize("name", ["", "background"])
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_classes_that_no_manifest_can_name_are_refused_before_anything_is_written(
+    devkit: Path, tmp_path: Path, name: str, dry_run: bool
+) -> None:
+    names = ("background", name, *Classes().names[2:])
+    listed = open_dataset(devkit / "voc_train_lst.txt", data_root=devkit, classes=Classes(names))
+    with pytest.raises(InvalidInputError, match=r"voc_train_lst.txt: manifest.json cannot describe this: .*classes"):
+        to_mindrecord(listed, tmp_path / "set", num_shards=1, dry_run=dry_run)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_seed_that_no_manifest_can_have_is_refused_before_anything_is_written(devkit: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"manifest.json cannot describe this: Expected `int \| null`.*seed"):
+        to_mindrecord(train(devkit), tmp_path / "set", num_shards=1, seed=1.5)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_json_with_a_category_without_a_name_is_never_a_set_that_cannot_be_read(coco: Path, tmp_path: Path) -> None:
+    members = json.loads((coco / "annotations" / "instances.json").read_text())
+    members["categories"][1]["name"] = ""
+    (tmp_path / "instances.json").write_text(json.dumps(members))
+    with pytest.raises(InvalidInputError):
+        to_mindrecord(open_dataset(tmp_path / "instances.json", images=coco / "images"), tmp_path / "set", num_shards=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["instances.json"]
+
+
+def test_a_value_range_of_integers_gives_the_bytes_of_one_of_floats(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 4), 900, np.uint16)).save(tmp_path / "a.png")
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "b.png")
+    (tmp_path / "lst.txt").write_text("a.png b.png\n")
+    for folder, values in (("integers", ValueRange(0, 1000)), ("floats", ValueRange(0.0, 1000.0))):
+        listed = open_dataset(tmp_path / "lst.txt", value_range=values)
+        to_mindrecord(listed, tmp_path / folder / "set", num_shards=1)
+    assert contents(tmp_path / "integers" / "set") == contents(tmp_path / "floats" / "set")

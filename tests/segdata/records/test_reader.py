@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import gc
+import pickle
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from segdata.errors import SegDataError
+from segdata.labels.classes import Classes
+from segdata.opening import open_dataset
+from segdata.records.convert import to_mindrecord
 from segdata.records.manifest import MANIFEST
 from segdata.records.reader import open_set, read_rows
 
@@ -56,6 +64,50 @@ def test_a_set_that_is_replaced_by_a_smaller_one_is_not_called_damaged(records: 
     shutil.rmtree(records)
     with pytest.raises(SegDataError, match="was replaced or changed while it was in use"):
         list(reading)
+
+
+def write_equal(folder: Path, seed: int) -> Path:
+    """Write a set whose rows all have the same length: with another seed, only their order changes."""
+    lines = []
+    for number in range(8):
+        Image.fromarray(np.full((8, 8), number, np.uint8)).save(folder / f"{number}.bmp")
+        Image.fromarray(np.full((8, 8), number, np.uint8)).save(folder / f"{number}.png")
+        lines.append(f"{number}.bmp {number}.png\n")
+    (folder / "lst.txt").write_text("".join(lines))
+    listed = open_dataset(folder / "lst.txt", classes=Classes(tuple("abcdefgh")))
+    to_mindrecord(listed, folder / "set", num_shards=2, seed=seed, overwrite=True)
+    return folder / "set"
+
+
+@pytest.mark.parametrize("read", [(), (0,), range(8)])
+@pytest.mark.parametrize("pickled", [False, True])
+def test_no_row_is_read_from_a_set_of_the_same_form_that_took_the_place(
+    tmp_path: Path, read: tuple[int, ...], pickled: bool
+) -> None:
+    found = open_set(write_equal(tmp_path, 0))
+    names = list(open_set(found.directory).names())
+    for number in read:
+        assert found[number]["file_name"] == names[number]
+    kept = pickle.dumps(found)
+    write_equal(tmp_path, 5)
+    found = pickle.loads(kept) if pickled else found
+    for number, name in enumerate(names):
+        # Only files that were opened before are still those of the set.
+        if not pickled and read and (number < 4 or len(read) == 8):
+            assert found[number]["file_name"] == name
+            continue
+        with pytest.raises(SegDataError, match="was replaced or changed while it was in use"):
+            found[number]
+
+
+def test_a_set_that_is_no_longer_used_leaves_no_open_file(records: Path) -> None:
+    found = open_set(records)
+    assert found[0]["data"]
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        del found
+        gc.collect()
+    assert [each for each in seen if each.category is ResourceWarning] == []
 
 
 PROGRAM = """

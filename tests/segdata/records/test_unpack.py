@@ -174,9 +174,33 @@ def test_rows_of_one_name_are_told_apart_and_named(voc_records: Path, tmp_path: 
 def test_a_name_outside_the_target_is_refused(voc_records: Path, tmp_path: Path) -> None:
     rows = zoo_rows(voc_records)
     rows[2]["file_name"] = "../../evil.jpg"
-    with pytest.raises(FaultsError, match=r"have names that no file can have.*\n.*row 2"):
+    with pytest.raises(FaultsError, match=r"1 row with names that cannot be written.*\n.*row 2"):
         unpack(write_foreign(tmp_path / "zoo", rows), tmp_path / "files")
     assert not (tmp_path / "files").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("a\nb.jpg", "one that a list file can have"),
+        ("#a.jpg", "one that a list file can have"),
+        (" a.jpg", "one that a list file can have"),
+        ("b/" + "x" * 252 + ".jpg", "file name of 256 bytes; expected at most 255"),
+        ("é" * 126, "file name of 256 bytes; expected at most 255"),
+    ],
+)
+def test_a_name_that_no_list_or_label_can_have_is_refused_before_the_work(
+    voc_records: Path, tmp_path: Path, name: str, reason: str
+) -> None:
+    rows = zoo_rows(voc_records)
+    rows[2]["file_name"] = name
+    for dry_run in (True, False):
+        with pytest.raises(FaultsError, match=rf"1 row with names that cannot be written.*\n  row 2: .*{reason}"):
+            unpack(write_foreign(tmp_path / f"zoo{dry_run}", rows), tmp_path / "files", dry_run=dry_run)
+        assert not (tmp_path / "files").exists()
+    rows[2]["file_name"] = "é" * 125 + ".jpg"
+    report = unpack(write_foreign(tmp_path / "zoo", rows), tmp_path / "files")
+    assert (tmp_path / "files" / read_list(Path(report.file))[2].label).read_bytes() == rows[2]["label"]
 
 
 def test_rows_without_names_are_numbered_with_the_suffix_of_their_bytes(voc_records: Path, tmp_path: Path) -> None:
