@@ -37,6 +37,7 @@ Code = Literal[
     "gray_from_color",
     "value_outside_classes",
     "binary_mask",
+    "binary_among_classes",
     "label_all_ignore",
     "class_unused",
     # Annotations.

@@ -21,6 +21,7 @@ from segdata.errors import Fault, FaultsError, collecting, faults_at
 from segdata.images.header import ImageHeader, check_size
 from segdata.images.reading import inspect_image
 from segdata.images.values import ValueRange
+from segdata.labels.binary import BinaryLabels
 from segdata.labels.classes import Classes
 from segdata.labels.masks import count_index_png, counts_by_value
 from segdata.lists import Pair
@@ -96,6 +97,7 @@ def check_pairs(
     warnings: list[Fault] = []
     root = root.absolute()
     images_of = ImageTotals()
+    binary = BinaryLabels(classes)
     for check in map_faults(
         partial(check_pair, root, classes, value_range, decode),
         pairs,
@@ -114,6 +116,7 @@ def check_pairs(
         change_marks.append(check.change_mark)
         warnings += odd_image(check.pair.image, check.header)
         images_of.add(check.header)
+        binary.add(check.pair.image, check.pixels)
         for value, count in check.pixels.items():
             pixels[value] += count
             images[value] += 1
@@ -140,7 +143,7 @@ def check_pairs(
         empty=0,
         fatal=tuple(classes.check_all(values)),
         faults=tuple(faults),
-        warnings=tuple(warnings),
+        warnings=(*warnings, *binary.faults()),
         images=images_of.summary(),
         value_range=value_range,
     )

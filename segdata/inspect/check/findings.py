@@ -68,6 +68,10 @@ WARNINGS: dict[Code, str] = {
         "Images are read as stored. Check that the labels have the same orientation, or save the images upright."
     ),
     "mixed_modes": "Save all images in one mode; segdata reads all of them as RGB, other programs may not.",
+    "binary_among_classes": (
+        "If 255 is an object in these labels, give it its class with segdata mask-map LABELS --map 0:0,1:1,255:1 "
+        "--dst_path NEW, and list NEW with pair-list."
+    ),
     "label_all_ignore": "Remove these samples; a network cannot learn from them.",
     "class_unused": "List only the classes that the set contains, or add samples of these.",
     "no_size": "Add the width and height of each image to the JSON; many programs need them.",

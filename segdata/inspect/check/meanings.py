@@ -55,6 +55,9 @@ MEANINGS: dict[Code, str] = {
     "binary_mask": (
         "All labels together contain only 0 and 255, while 255 is the ignore label and classes other than 0 exist"
     ),
+    "binary_among_classes": (
+        "A label contains only 0 and 255, the ignore label; others contain classes, and none has 255 beside a class"
+    ),
     "label_all_ignore": "Every pixel of a label has the ignore label",
     "class_unused": (
         "No sample contains this class. Not reported for VOC's default classes, nor when a label or object "

@@ -10,6 +10,7 @@ from segdata.dataset import CocoDataset, Dataset
 from segdata.errors import Fault
 from segdata.inspect.check.same_file import FileNames
 from segdata.inspect.check.sample import SampleReport
+from segdata.labels.binary import BinaryLabels
 from segdata.labels.colormap import VOC_CLASSES
 from segdata.text import plain_path
 
@@ -43,6 +44,7 @@ class WholeSet:
         self._dataset = dataset
         self._complete = complete
         self._labels: set[int] = set()
+        self._binary = BinaryLabels(dataset.classes) if dataset.classes else None
         self._modes: list[tuple[str, str]] = []
         self._names: set[str] = set()
         self._files = FileNames()
@@ -56,6 +58,8 @@ class WholeSet:
             self._complete = False
         else:
             self._labels |= look.labels
+            if self._binary:
+                self._binary.add(look.name, look.labels)
         self._faults += (fault for fault in look.faults if fault.where == look.name)
         self._objects += look.objects
         self._crowds += look.crowds
@@ -86,8 +90,11 @@ class WholeSet:
         labels, classes = self._dataset.labels, self._dataset.classes
         if binary := classes.check_all(self._labels) if classes else []:
             yield from binary
+            return
+        if self._binary:
+            yield from self._binary.faults()
         # VOC's classes are the default; unused ones are not reported then.
-        elif tuple(labels.values()) != VOC_CLASSES and not self._dataset.numbered:
+        if tuple(labels.values()) != VOC_CLASSES and not self._dataset.numbered:
             root = root_category(self._dataset.coco.categories) if isinstance(self._dataset, CocoDataset) else None
             for name in (name for id_, name in labels.items() if id_ not in self._labels):
                 yield Fault("class_unused", f"class {name!r}", _UNUSED_ROOT if root and root.name == name else _UNUSED)

@@ -44,6 +44,9 @@ OF_THE_SET: tuple[Code, ...] = (
     "only_crowds",
 )
 
+#: Faults of labels that a map of their values cures.
+_MAPPED: tuple[Code, ...] = ("value_outside_classes", "binary_mask", "binary_among_classes")
+
 #: More rounds than the longest chain of cures.
 _ROUNDS = 20
 
@@ -172,7 +175,7 @@ class Rounds:
         labels = self._labels
         cures: dict[Code, ListCure] = {"label_mode": labels.convert}
         if self.wishes.map:
-            cures |= {"value_outside_classes": labels.convert, "binary_mask": labels.convert}
+            cures |= dict.fromkeys(_MAPPED, labels.convert)
         if self.wishes.resize_labels:
             cures["size_mismatch"] = labels.resize
         if self.wishes.drop_overlap:

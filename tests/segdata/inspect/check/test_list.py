@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -107,7 +108,15 @@ def test_masks_of_0_and_255_are_told_where_no_other_value_is(planted: Planted) -
     assert counts(planted.check()) == {"binary_mask": 1}
     assert counts(planted.check(classes=Classes(("a", "b")))) == {"binary_mask": 1}
     assert counts(planted.check(classes=Classes(tuple(map(str, range(256))), ignore_label=9)))["class_unused"] == 254
+    # Labels of two programs: 1 is the object in one of them, and 255 in the others.
     planted.write_label(3, np.ones_like(planted.pixels(3)))
+    assert counts(planted.check()) == {"binary_among_classes": SAMPLES - 1}
+    converted = to_mindrecord(open_dataset(planted.list, classes=Classes(("a", "b"))), planted.list.parent / "set")
+    assert Counter(fault.code for fault in converted.warnings)["binary_among_classes"] == SAMPLES - 1
+    # With ignored pixels beside a class, 255 is the ignore label.
+    beside = np.ones_like(planted.pixels(4))
+    beside[0] = 255
+    planted.write_label(4, beside)
     assert counts(planted.check()) == {}
 
 
