@@ -50,7 +50,7 @@ def given(release: Path) -> list[tuple[Path, Path]]:
     return [(mat, dataset / "img" / f"{mat.stem}.jpg") for mat in sorted((dataset / "cls").glob("*.mat"))]
 
 
-def lay_out(root: Path, sources: list[tuple[Path, Path]], files: int) -> None:
+def link_files(root: Path, sources: list[tuple[Path, Path]], files: int) -> None:
     """Create a data root: a devkit with one train and one val image, and a release with `files` others."""
     dataset, devkit = root / "benchmark_RELEASE" / "dataset", root / "VOCdevkit" / "VOC2012"
     lists = devkit / "ImageSets" / "Segmentation"
@@ -135,7 +135,7 @@ def main() -> None:
         sources_folder, root = Path(name, "sources"), Path(name, "root")
         sources_folder.mkdir()
         sources = given(options.data) if options.data else drawn(sources_folder)
-        lay_out(root, sources, options.files)
+        link_files(root, sources, options.files)
         ways = {
             "loadmat + two Pillow saves": lambda: usual_loop(root),
             "segdata sbd-merge, 1 worker": lambda: ours(root, 1),

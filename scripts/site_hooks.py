@@ -22,7 +22,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
-# Code, or the second half of a link or picture. Code comes first, so that what looks like a link in it stays as it is.
+# Code, or the second half of a link or picture. Code comes first, so that what resembles a link in it stays as it is.
 LINK = re.compile(r"^ *```.*?^ *```|\[?`(?P<name>[^`\n]+)`|\]\((?P<path>[^)#:\s]+)(?P<anchor>#[^)\s]*)?\)", re.M | re.S)
 
 #: Types of the pictures that a notebook may contain.

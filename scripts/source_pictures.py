@@ -60,7 +60,7 @@ def outlined(sample: Sample) -> Pixels:
     return np.asarray(image)
 
 
-def whole(sample: Sample) -> Pixels:
+def complete(sample: Sample) -> Pixels:
     """Return the image as it is."""
     return sample.read_image()
 
@@ -143,7 +143,7 @@ def convert(root: Path) -> Iterator[tuple[str, Path, dict[str, Any], Callable[[S
     path = root / "coco" / "annotations" / "instances.json"
     run("coco-to-masks", "--annotations", path, "--images", root / "coco/images", "--dst_path", root / "masks")
     names = Classes(("background", "ellipse", "rectangle", "triangle"))
-    yield "coco-to-masks", root / "masks/coco_lst.txt", {"data_root": root, "classes": names}, whole
+    yield "coco-to-masks", root / "masks/coco_lst.txt", {"data_root": root, "classes": names}, complete
     brush = {"images": root / "cvat/images/default", "crowd": "object"}
     yield "cvat", root / "cvat/annotations/instances_default.json", brush, brushed
     run("labelme", root / "labelme", "--dst_path", root / "labelme.json")

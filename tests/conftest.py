@@ -14,7 +14,7 @@ from plain_english import foreign
 
 from segdata.errors import SegDataError
 
-# New examples in each run; a busy machine is no failure.
+# New examples in each run, and no limit of time: the machine may be busy.
 settings.register_profile("new", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same examples in each run of scripts/test.sh: when it fails, the change is the cause.
 settings.register_profile("same", settings.get_profile("new"), max_examples=60, derandomize=True)

@@ -11,6 +11,13 @@ from plain_english import foreign, sentences
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = module_files(ROOT, ("segdata", "segtrain"))
+# Without the two that quote the replaced words.
+OTHERS = [
+    path
+    for folder in ("tests", "benchmarks", "scripts")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if "plain_english" not in path.name
+]
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 PAGES = [
     path
@@ -19,15 +26,21 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize("module", FILES)
-def test_strings_and_comments_are_plain(module: str) -> None:
-    found = {line: words for line, text in sentences(FILES[module].read_text()) if (words := foreign(text))}
+@pytest.mark.parametrize("file", [*FILES.values(), *OTHERS], ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_strings_and_comments_are_plain(file: Path) -> None:
+    found = {line: words for line, text in sentences(file.read_text()) if (words := foreign(text))}
     assert found == {}
 
 
-@pytest.mark.parametrize("module", FILES)
-def test_a_docstring_starts_with_a_verb_or_a_noun(module: str) -> None:
-    nodes = [node for node in ast.walk(ast.parse(FILES[module].read_text())) if isinstance(node, DOCUMENTED)]
+@pytest.mark.parametrize("file", OTHERS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_names_of_functions_are_plain(file: Path) -> None:
+    names = [node.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)]
+    assert {name: words for name in names if (words := foreign(name.replace("_", " ")))} == {}
+
+
+@pytest.mark.parametrize("file", [*FILES.values(), *OTHERS], ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_docstring_starts_with_a_verb_or_a_noun(file: Path) -> None:
+    nodes = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, DOCUMENTED)]
     assert [doc for node in nodes if (doc := ast.get_docstring(node) or "").startswith(("What ", "How "))] == []
 
 

@@ -118,7 +118,7 @@ def strip(at: planted_list.Planted, n: int) -> None:
 
 
 def tiff(**options: Any) -> Plant:
-    """Return a function that stores an image as a TIFF of another kind under its name."""
+    """Return a function that stores an image as a TIFF with other properties under its name."""
 
     def plant(at: planted_list.Planted, n: int) -> None:
         gray = cv2.imread(str(at.image(n)), cv2.IMREAD_GRAYSCALE)

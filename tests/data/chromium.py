@@ -23,7 +23,7 @@ KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "ArrowLeft": 37, "ArrowRig
 
 
 def find_browser() -> str | None:
-    """Return the program, None where there is none."""
+    """Return the program; None if it is missing."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
@@ -101,9 +101,9 @@ class Page:
         for kind in ("keyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=KEYS[key], **text)
 
-    def screenshot(self, path: Path, *, whole: bool = False) -> None:
-        """Write what the window shows, or the whole page, as PNG."""
-        done = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
+    def screenshot(self, path: Path, *, complete: bool = False) -> None:
+        """Write what the window shows, or the complete page, as PNG."""
+        done = self.call("Page.captureScreenshot", captureBeyondViewport=complete)
         path.write_bytes(base64.b64decode(done["data"]))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-#: What readers trip over: numbers at and beyond the ends of their types, text that is no text, nests.
+#: Values that break readers: numbers at and beyond the ends of their types, invalid text, deep nesting.
 _ODD: list[Any] = [
     *(None, True, -1, 0, 2**31, 2**63, 2**64, -(2**63) - 1, 10**400, 0.5, 1e308, -0.0, float("nan"), float("inf")),
     *("", "0", "\0", "../x", "/", "\ud800", "a\nb", [], {}, [[]], [None], {"": None}, {"id": 1}),

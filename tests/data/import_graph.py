@@ -1,4 +1,4 @@
-"""What a tree of packages imports, read off its syntax trees: lazy and type-only imports count."""
+"""Imports of a tree of packages, read from its syntax trees: lazy and type-only imports count."""
 
 from __future__ import annotations
 

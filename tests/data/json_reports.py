@@ -1,4 +1,4 @@
-"""What a command prints with --json, compared with the class that the documentation names for it."""
+"""The output of a command with --json, compared with the class that the documentation names for it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def checked(text: str, command: str) -> Any:
 
 
 def _no_scores(report: dict[str, Any]) -> dict[str, None]:
-    """Return what stands in for the scores of a training, whose type is what those of both tasks have in common."""
+    """Return a replacement for the scores of a training, whose type is what those of both tasks have in common."""
     return {"scores": None} if report["report"] == "fit" else {}
 
 

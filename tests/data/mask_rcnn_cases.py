@@ -1,4 +1,4 @@
-"""What the parts of Mask R-CNN are compared on, and boxes in plain NumPy; needs neither MindSpore nor PyTorch."""
+"""Inputs to compare the parts of Mask R-CNN on, and boxes in plain NumPy; needs neither MindSpore nor PyTorch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FINEST_SCALE = 8.0
 CHANNELS, SIZE, SAMPLES = 2, 3, 2
 STDS = (0.1, 0.1, 0.2, 0.2)
 
-#: Of each image: on every level, at the edges, less than a cell, the whole image, in the middle.
+#: Of each image: on every level, at the edges, less than a cell, the complete image, in the middle.
 BOXES = (
     ((3.3, 5.1, 11.9, 12.2), (0.0, 0.0, 96.0, 64.0), (90.5, 60.25, 96.0, 64.0), (40.0, 7.0, 41.5, 8.0)),
     ((10.0, 12.0, 70.7, 50.3), (0.0, 0.0, 15.9, 15.9), (64.2, 1.0, 96.0, 30.0), (20.0, 30.0, 45.0, 60.0)),
@@ -29,7 +29,7 @@ def overlap(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def covered(box: np.ndarray, region: np.ndarray) -> float:
-    """Return which share of a box lies in a region."""
+    """Return which share of a box is in a region."""
     return _shared(box, region) / max(_area(box), 1e-9)
 
 

@@ -1,4 +1,4 @@
-"""What MindSpore and PyTorch are compared on: seeded weights and a seeded batch, needing neither of the two."""
+"""Inputs to compare MindSpore and PyTorch on: seeded weights and a seeded batch, needing neither of the two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of published directories share."""
+"""Functions that tests of published directories share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``msrun`` is given to start in tests: one of several processes that do something together.
+"""Program that ``msrun`` starts in tests: one of several processes that do something together.
 
 ``python ranks.py WHAT DIRECTORY`` does it as often as there are ranks; what each found is left in the directory.
 """

@@ -35,7 +35,7 @@ def shapes(backbone: str) -> Shapes:
 
 
 def numbered(backbone: str) -> State:
-    """Return parameters that can be told apart: all entries of one are its place among them, from 1."""
+    """Return parameters that can be distinguished: all entries of one are its place among them, from 1."""
     return {name: np.full(shape, place, np.float32) for place, (name, shape) in enumerate(shapes(backbone).items(), 1)}
 
 

@@ -1,4 +1,4 @@
-"""What the U-Nets of MindSpore and PyTorch are compared on: seeded weights and a seeded batch, needing neither."""
+"""Inputs to compare the U-Nets of MindSpore and PyTorch on: seeded weights and a seeded batch, needing neither."""
 
 from __future__ import annotations
 

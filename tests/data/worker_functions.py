@@ -1,4 +1,4 @@
-"""What worker processes are given to do in tests; a process can only be sent functions that it can import."""
+"""Functions that worker processes run in tests; a process can only be sent functions that it can import."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def fail_or_work_until_stopped(item: tuple[str, Path]) -> None:
 
 
 def fail_with_a_code(_item: int) -> None:
-    raise InvalidInputError("this is no mask", "label_mode")
+    raise InvalidInputError("not a mask", "label_mode")
 
 
 def double_if_even(item: int) -> int:

@@ -111,7 +111,7 @@ def test_an_error_of_a_worker_reaches_the_caller(cluster: Cluster) -> None:
 def test_errors_of_ours_keep_what_they_say_on_their_way(cluster: Cluster) -> None:
     from worker_functions import fail_with_a_code
 
-    with pytest.raises(InvalidInputError, match="is no mask") as error:
+    with pytest.raises(InvalidInputError, match="is not a mask") as error:
         list(ordered_map(fail_with_a_code, [1], workers=cluster))
     assert error.value.code == "label_mode"
 
@@ -132,7 +132,7 @@ def test_an_instance_set_is_the_same_byte_for_byte(cluster: Cluster, tmp_path: P
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
 
 
-def test_a_conversion_that_was_interrupted_here_goes_on_there(cluster: Cluster, devkit: Path, tmp_path: Path) -> None:
+def test_a_conversion_that_was_interrupted_here_resumes_there(cluster: Cluster, devkit: Path, tmp_path: Path) -> None:
     @contextmanager
     def interrupting(*, total: int, label: str) -> Iterator[Advance]:
         def advance(_rows: int) -> None:

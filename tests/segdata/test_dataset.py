@@ -82,7 +82,7 @@ def test_the_name_tells_what_it_is(name: str, kind: str, tmp_path: Path) -> None
     assert dataset_kind(tmp_path / name) == kind
 
 
-def test_options_of_another_kind_are_refused(devkit: Path, voc_records: Path) -> None:
+def test_options_of_another_type_of_data_set_are_refused(devkit: Path, voc_records: Path) -> None:
     with pytest.raises(InvalidInputError, match="a list file, which does not take --images"):
         open_dataset(devkit / "voc_train_lst.txt", images=devkit)
     with pytest.raises(InvalidInputError, match="a record set, which does not take --data_root or class options"):

@@ -133,7 +133,7 @@ def test_large_scores_stay_finite() -> None:
 
 
 @pytest.mark.parametrize("label", [5, 38, 254, -1])
-def test_a_label_that_is_no_class_gives_nan_instead_of_a_silent_zero(label: int) -> None:
+def test_a_label_that_is_not_a_class_gives_nan_instead_of_a_silent_zero(label: int) -> None:
     logits, labels = _case()
     labels[0, 0, 0] = label
     assert np.isnan(_run(logits, labels)[0])
@@ -193,7 +193,7 @@ def test_pixels_that_are_all_ignored_or_weightless_cost_nothing(
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
 @pytest.mark.parametrize("label", [5, 254, -1])
-def test_one_label_that_is_no_class_is_never_too_easy_for_ohem(weights: tuple[float, ...] | None, label: int) -> None:
+def test_a_label_that_is_not_a_class_is_never_too_easy_for_ohem(weights: tuple[float, ...] | None, label: int) -> None:
     logits, labels = _case()
     labels[0, 0, 0] = label
     assert np.isnan(_run(logits, labels, HardPixelCrossEntropy, 0.01, weights)[0])

@@ -1,4 +1,4 @@
-"""What the tests of all command lines read."""
+"""Inputs of the tests of all command lines."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def test_a_taken_place_names_the_flag(subset):
 
 
 @pytest.mark.parametrize("text", ["", '{"images": [', "[1, 2]", '{"images": []}', "\x89PNG"])
-def test_a_file_that_is_no_coco_ends_in_a_sentence(segdata, tmp_path, text):
+def test_a_file_that_is_not_coco_ends_in_a_sentence(segdata, tmp_path, text):
     (tmp_path / "bad.json").write_text(text)
     done = segdata(
         "coco-subset", "--annotations", tmp_path / "bad.json", "--media", "none", "--dst_path", tmp_path / "o"
@@ -221,7 +221,10 @@ def test_several_image_objects_of_one_file_stop_the_command(request, mini, comma
     change(mini, lambda members: members["images"][1].update(file_name=members["images"][0]["file_name"]))
     done = request.getfixturevalue(command)("--on-error", "skip")
     assert done.exit_code == 1
-    assert "1 file with several image objects; expected one for each file. Join the objects with segdata fix" in done.output
+    assert (
+        "1 file with several image objects; expected one for each file. Join the objects with segdata fix"
+        in done.output
+    )
     assert "000000000001.jpg: named by the image ids 100, 107" in done.output
 
 

@@ -29,7 +29,7 @@ def test_a_list_becomes_a_contact_sheet(segdata, listed, tmp_path):
         assert sheet.format == "PNG"
 
 
-def test_the_page_lies_in_its_directory(segdata, listed, tmp_path):
+def test_the_page_is_in_its_directory(segdata, listed, tmp_path):
     done = segdata("preview", listed, "--html", tmp_path / "page", "--out", tmp_path / "page" / "sheet.png")
     assert done.exit_code == 0, done.output
     assert sorted(path.name for path in (tmp_path / "page").iterdir()) == ["index.html", "sheet.png"]

@@ -189,6 +189,6 @@ def test_a_data_set_is_named_as_for_the_other_commands(segdata: Run, root: Path,
 
 
 @pytest.mark.parametrize("command", ["verify", "info"])
-def test_what_is_no_set_is_said(segdata: Run, tmp_path: Path, command: str) -> None:
+def test_a_path_without_a_set_is_refused(segdata: Run, tmp_path: Path, command: str) -> None:
     result = segdata(command, tmp_path)
     assert (result.exit_code, "no record set" in result.output) == (1, True), result.output

@@ -98,7 +98,7 @@ def test_what_cannot_be_read_is_named_and_counted(segdata: Run, data_lst: Path) 
     assert "1 sample left out (run segdata check for details):\n  1.png: not a readable image" in result.output
 
 
-def test_annotations_that_are_no_instances_are_named_and_counted(segdata: Run, coco: Path) -> None:
+def test_annotations_without_a_mask_are_named_and_counted(segdata: Run, coco: Path) -> None:
     members = json.loads(coco.read_text())
     members["annotations"][0]["segmentation"] = [[1, 2, 3, 4]]
     coco.write_text(json.dumps(members))
@@ -118,7 +118,7 @@ def test_the_plot_is_a_picture_and_the_same_each_time(segdata: Run, data_lst: Pa
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_a_plot_that_stands_there_is_replaced_only_when_asked(segdata: Run, data_lst: Path, tmp_path: Path) -> None:
+def test_an_existing_plot_is_replaced_only_when_asked(segdata: Run, data_lst: Path, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"mine")
     result = segdata("stats", data_lst, "--plot", tmp_path / "a.png")
     assert (result.exit_code, "already exists (--overwrite replaces it)" in result.output) == (1, True), result.output

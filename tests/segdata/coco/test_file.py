@@ -71,6 +71,29 @@ def test_annotations_are_grouped_by_image_in_file_order(coco):
     assert [(image.id, rows.tolist()) for image, rows in coco.by_image()] == [(20, [1]), (10, [0, 2, 4, 5])]
 
 
+@pytest.mark.parametrize("name", ["", "  "])
+def test_a_category_without_a_name_is_refused_and_named(tmp_path, name):
+    path = write(tmp_path / "a.json", without(categories=[{"id": 7, "name": "dog"}, {"id": 2, "name": name}]))
+    what = f"category 2 has the name {name!r}; expected a name. Name it"
+    with pytest.raises(FaultsError, match="1 fault in categories") as error:
+        read_coco(path)
+    assert [str(fault) for fault in error.value.faults] == [f"categories[1]: {what}"]
+    faults = []
+    assert [category.name for category in read_coco(path, faults=faults).categories] == ["dog"]
+    assert [(fault.code, fault.what) for fault in faults] == [("broken_member", what)]
+
+
+def test_images_that_only_have_a_url_are_those_of_lvis(tmp_path):
+    image = {"id": 1, "coco_url": "http://images.cocodataset.org/train2017/000000391895.jpg", "height": 4, "width": 6}
+    with pytest.raises(FaultsError, match="1 fault in images") as error:
+        read_coco(write(tmp_path / "a.json", without(images=[image])))
+    (fault,) = error.value.faults
+    assert fault.what.endswith("as in LVIS. Add the end of coco_url as file_name: 'train2017/000000391895.jpg'")
+    image.pop("coco_url")
+    with pytest.raises(FaultsError, match=r"missing required field `file_name`$"):
+        read_coco(write(tmp_path / "a.json", without(images=[image])))
+
+
 def test_an_annotation_stays_the_text_it_was(tmp_path):
     text = '{ "area":1.50e2 ,"id": 1,"image_id":20, "category_id":7}'
     path = write(tmp_path / "a.json", f'{{"images": [], "annotations": [ {text} ], "categories": []}}')

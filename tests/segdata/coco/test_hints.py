@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from segdata.coco.file import Category, Coco, read_coco
-from segdata.coco.hints import find_image_folder, only_crowds, prefix_hint, root_category
+from segdata.coco.hints import duplicate_categories, find_image_folder, only_crowds, prefix_hint, root_category
 from segdata.errors import Fault, InvalidInputError
 
 
@@ -114,3 +114,17 @@ def test_only_crowds_means_all_and_at_least_one(objects: int, crowds: int, found
 def test_the_root_category_is_the_supercategory_of_all_others(categories: list[Category], name: str | None) -> None:
     root = root_category(categories)
     assert (root and root.name) == name
+
+
+def test_categories_whose_names_look_the_same_are_one_name(tmp_path: Path) -> None:
+    names = ["cat", "caf\xe9", "dog", "cat", "cafe\u0301", " dog", "Dog"]
+    categories = [{"id": id_, "name": name} for id_, name in enumerate(names)]
+    (tmp_path / "a.json").write_text(json.dumps({"images": [], "annotations": [], "categories": categories}))
+    read = read_coco(tmp_path / "a.json")
+    assert [str(fault) for fault in duplicate_categories(read)] == [
+        "category 'cat': 2 categories have the name 'cat'",
+        "category 'caf\xe9': 2 categories have the name 'caf\xe9', apart from spaces or Unicode form (NFC, NFD)",
+        "category 'dog': 2 categories have the name 'dog', apart from spaces or Unicode form (NFC, NFD)",
+    ]
+    assert duplicate_categories(read, [0, 1, 2, 6]) == []
+    assert {fault.code for fault in duplicate_categories(read)} == {"duplicate_category"}

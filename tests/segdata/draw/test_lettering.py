@@ -93,7 +93,7 @@ def test_a_chinese_name_is_drawn_by_a_font_of_the_system(tmp_path: Path) -> None
     assert (font, can, float(wide)) == (str(tmp_path / "fonts" / "NotoSansCJK-0-Regular.ttf"), "True", 16)
     with Image.open(tmp_path / "drawn.png") as picture:
         pixels = np.asarray(picture)
-    # The block of 16 x 16 pixels stands on the line of the letters, after the first of them.
+    # The block of 16 x 16 pixels is on the line of the letters, after the first of them.
     left = 2 + round(float(narrow))
     rows, columns = np.nonzero(pixels[:, left + 1 : left + 15] == 255)
     assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (16, 14)

@@ -105,7 +105,7 @@ def test_a_value_of_no_class_is_seen_when_it_is_not_the_ignore_label() -> None:
     assert (blend(gray(4, 4), overlay, 1.0) == voc_palette()[40]).all()
 
 
-def test_a_later_mask_lies_over_an_earlier_one() -> None:
+def test_a_later_mask_covers_an_earlier_one() -> None:
     boxes = [Box((0, 0, 9, 9), "below", (200, 0, 0)), Box((3, 3, 6, 6), "above", (0, 200, 0))]
     large, small = block(9, 9, slice(0, 9), slice(0, 9)), block(9, 9, slice(3, 6), slice(3, 6))
     shown = blend(gray(9, 9), instance_overlay([(0, large), (1, small)], boxes, 9, 9), 1.0)
@@ -168,7 +168,7 @@ def test_a_box_has_its_plain_text_where_no_font_has_the_letters_of_its_name() ->
     assert (draw_boxes(gray(60, 120), boxes[:1], 12) == draw_boxes(gray(60, 120), boxes[1:], 12)).all()
 
 
-def test_a_box_too_small_for_its_text_stands_without() -> None:
+def test_a_box_too_small_for_its_text_is_drawn_without() -> None:
     shown = draw_boxes(gray(60, 120), [Box((10, 10, 20, 50), "hippopotamus", (0, 0, 200))], 12)
     assert (shown[11:49, 11:19] == 100).all()
     assert (shown[:, 20:] == 100).all()

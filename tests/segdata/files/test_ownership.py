@@ -36,7 +36,7 @@ def test_a_lock_that_was_left_is_removed_and_a_file_with_such_a_name_stays(tmp_p
     }
 
 
-def test_an_earlier_result_is_replaced_as_a_whole_but_only_when_told(result: Path) -> None:
+def test_an_earlier_result_is_replaced_completely_but_only_when_asked(result: Path) -> None:
     with pytest.raises(TargetExistsError, match=r"result: already exists$") as refused:
         publish(result, {"b": "new"})
     assert refused.value.replaceable
@@ -155,7 +155,7 @@ def test_the_working_directory_is_not_replaced(tmp_path: Path, monkeypatch: pyte
     assert Path("../../outer/inner").samefile(".")
 
 
-def test_a_file_is_no_target(tmp_path: Path) -> None:
+def test_a_file_is_refused_as_target(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(TargetExistsError, match="file: is a file; expected a directory") as refused:
         publish(tmp_path / "file", {}, overwrite=True)
@@ -263,7 +263,7 @@ def test_an_input_in_the_target_is_refused_by_whatever_name(
 # Commands
 
 
-def test_a_sliced_stack_is_replaced_whole_but_not_with_files_of_someone_else(tmp_path: Path) -> None:
+def test_a_sliced_stack_is_replaced_completely_but_not_with_files_of_someone_else(tmp_path: Path) -> None:
     stacks = write_stacks(tmp_path / "stacks", pages=3, size=32)
     out = tmp_path / "out"
     tif_slice(Path(stacks.images), dst_path=out)

@@ -141,7 +141,7 @@ def test_a_target_below_a_file_is_refused(tmp_path: Path) -> None:
         publish(tmp_path / "file" / "set", {})
 
 
-def test_a_file_is_written_whole_with_the_umasks_mode(tmp_path: Path) -> None:
+def test_a_file_is_written_completely_with_the_umasks_mode(tmp_path: Path) -> None:
     write_file(tmp_path / "sub" / "list", b"abc", overwrite=False)
     assert (tmp_path / "sub" / "list").read_bytes() == b"abc"
     umask = os.umask(0)

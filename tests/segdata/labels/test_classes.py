@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segdata.errors import Fault, InvalidInputError
-from segdata.labels.classes import Classes, read_class_names
+from segdata.labels.classes import Classes, read_class_names, write_class_names
 from segdata.labels.masks import count_values
 
 FOUR = Classes(("ground", "road", "tree", "house"), ignore_label=100)
@@ -68,3 +68,47 @@ def test_a_yaml_list_is_not_a_file_of_class_names(tmp_path: Path) -> None:
         read_class_names(tmp_path / "names.yaml")
     (tmp_path / "names.txt").write_text("- cat\ndog\n")
     assert read_class_names(tmp_path / "names.txt") == ("- cat", "dog")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Pixel Value, Class\n0, background\n1, cat\n",
+        "id,name\n7,road\n11,building\n",
+        "0 background\n1 cat\n",
+        "0: background\n1: cat\n",
+        "0. background\n1. cat\n",
+        "1\tcat\n2\tdog\n",
+        "0\t背景\n1\t猫\n",
+        "names:\n  0: traffic light\n  1: stop sign\n",
+        "void 255\nroad 1\n",
+        "name;id\nbackground;0\ncell;128\n",
+    ],
+)
+def test_a_table_of_numbers_and_names_is_not_a_file_of_class_names(tmp_path: Path, text: str) -> None:
+    (tmp_path / "names.txt").write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=r"is a table of numbers and names: .* Write only the names, in the"):
+        read_class_names(tmp_path / "names.txt")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Boeing 737", "Airbus 320"),
+        ("airplane 2", "boat"),
+        ("background", "airplane 1", "boat 2"),
+        ("grade 0", "grade 1", "grade 2"),
+        ("0", "1", "2"),
+        ("0.5 mm", "1.5 mm", "2.5 mm"),
+        ("cell 1",),
+        ("background", "2 wheels", "4 wheels"),
+    ],
+)
+def test_names_with_numbers_are_class_names(tmp_path: Path, names: tuple[str, ...]) -> None:
+    write_class_names(tmp_path / "names.txt", names)
+    assert read_class_names(tmp_path / "names.txt") == names
+
+
+def test_names_that_would_be_read_as_a_table_are_not_written(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"the names have numbers, as in a table: '0 cat'\. Rename the classes"):
+        write_class_names(tmp_path / "names.txt", ("0 cat", "1 dog"))

@@ -29,6 +29,18 @@ def test_classes_of_one_name_in_a_data_set_cannot_be_united() -> None:
     ]
 
 
+@pytest.mark.parametrize(("one", "other"), [("dog", "dog "), ("caf\xe9", "cafe\u0301")])
+def test_names_in_two_spellings_are_not_two_classes(one: str, other: str) -> None:
+    first, second = (PartClasses(name, [name], [1], "object") for name in (one, other))
+    with pytest.raises(FaultsError, match="Class names in several spellings") as error:
+        unite_classes([first, second], None, unknown="error")
+    what = f"2 classes have the name {one!r}, apart from spaces or Unicode form (NFC, NFD)"
+    assert [fault.what for fault in error.value.faults] == [what]
+    both = PartClasses("both", [one, other], [1, 1], "object")
+    with pytest.raises(FaultsError, match="expected different names"):
+        unite_classes([both], None, unknown="error")
+
+
 def test_a_class_in_use_that_is_not_chosen_is_refused_or_counted() -> None:
     with pytest.raises(FaultsError, match=r"--class_names does not list\. Add them, or .* --unknown ignore") as error:
         unite_classes([PETS, FARM], ["dog"], unknown="error")

@@ -43,7 +43,7 @@ def test_the_last_block_validates() -> None:
 
 
 @pytest.mark.parametrize(("folds", "fold"), [(1, 0), (5, 5), (5, -1)])
-def test_a_fold_that_is_none_of_them_is_refused(folds: int, fold: int) -> None:
+def test_an_unknown_fold_is_refused(folds: int, fold: int) -> None:
     with pytest.raises(InvalidInputError, match="expected at least 2 folds, numbered from 0"):
         Fold(folds, fold)
 

@@ -87,13 +87,13 @@ def test_a_name_that_would_be_read_as_something_else_is_not_written(name: str) -
         format_list([Pair("a.jpg", name)])
 
 
-def test_lines_that_are_no_pair_are_all_named_with_their_numbers(tmp_path: Path) -> None:
+def test_lines_without_a_pair_are_all_named_with_their_numbers(tmp_path: Path) -> None:
     with pytest.raises(FaultsError) as error:
         read_list(written(tmp_path, "a.jpg a.png\nb.jpg b.png c.png\n\nd.jpg\n"))
     assert [fault.split(":")[0] for fault in tuple(map(str, error.value.faults))] == ["line 2", "line 4"]
 
 
-def test_an_id_list_is_told_apart(tmp_path: Path) -> None:
+def test_an_id_list_is_recognized(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="an id list"):
         read_list(written(tmp_path, "2007_000032\n2007_000039\n"))
 
@@ -129,7 +129,7 @@ def test_ids_with_spaces_and_folders_are_accepted_where_they_can_be_found(tmp_pa
 
 
 @pytest.mark.parametrize("line", ["a b", "../a", "x/y", ".."])
-def test_an_id_that_is_no_plain_name_is_refused(tmp_path: Path, line: str) -> None:
+def test_an_id_that_is_not_a_plain_name_is_refused(tmp_path: Path, line: str) -> None:
     with pytest.raises(FaultsError, match="line 2"):
         read_ids(written(tmp_path, f"good\n{line}\n"))
 
@@ -153,7 +153,7 @@ def test_the_headline_counts_the_broken_lines_of_a_list(tmp_path: Path, text: st
     assert Fault("broken_line", f"line {number}", found) in error.value.faults
 
 
-def test_a_file_that_is_image_and_label_is_no_sample(tmp_path: Path) -> None:
+def test_a_file_that_is_image_and_label_is_not_a_sample(tmp_path: Path) -> None:
     faults: list[Fault] = []
     path = written(tmp_path, "a.png a.png\nb/c.png\t./b//c.png\nd.jpg d.png\n")
     assert read_list(path, faults=faults) == [Pair("d.jpg", "d.png")]

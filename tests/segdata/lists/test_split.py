@@ -134,7 +134,7 @@ def test_the_seed_chooses_another_split(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("expression", "groups"), [("^[a-h]", 8), ("^([a-h])/", 8), ("/(?P<frame>[0-9]+)", 12), (r"^(.)/(\d)", 8)]
 )
-def test_the_group_is_the_first_parenthesis_or_the_whole_match(tmp_path: Path, expression: str, groups: int) -> None:
+def test_the_group_is_the_first_parenthesis_or_the_complete_match(tmp_path: Path, expression: str, groups: int) -> None:
     report = split_list(listed(tmp_path / "l.txt", IMAGES), ratio=0.5, group=expression)
     assert sum(report.groups.values()) == groups
 
@@ -315,7 +315,7 @@ def test_an_empty_side_is_an_error_that_says_what_to_do(
 
 
 @pytest.mark.parametrize("ratio", [0, 1, -0.5, 80, float("nan")])
-def test_a_ratio_that_is_no_share_is_refused(tmp_path: Path, ratio: float) -> None:
+def test_a_ratio_that_is_not_a_share_is_refused(tmp_path: Path, ratio: float) -> None:
     with pytest.raises(InvalidInputError, match="expected a share for training between 0 and 1"):
         split_list(listed(tmp_path / "l.txt", IMAGES), ratio=ratio)
 

@@ -134,7 +134,7 @@ def test_shuffled_order_depends_on_the_seed_alone(devkit: Path, tmp_path: Path) 
     assert sorted(orders[0]) == sorted(orders[2])
 
 
-def test_without_shuffling_rows_stand_as_listed(devkit: Path, tmp_path: Path) -> None:
+def test_without_shuffling_rows_have_the_order_of_the_list(devkit: Path, tmp_path: Path) -> None:
     to_mindrecord(train(devkit), tmp_path / "set", num_shards=3, shuffle=False)
     listed = [pair.image for pair in read_list(devkit / "voc_train_lst.txt")]
     assert [row["file_name"] for row in open_set(tmp_path / "set")] == listed
@@ -201,7 +201,7 @@ def test_a_dry_run_writes_nothing(devkit: Path, tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def test_a_set_is_replaced_whole_and_only_when_asked(devkit: Path, record_set: Path) -> None:
+def test_a_set_is_replaced_completely_and_only_when_asked(devkit: Path, record_set: Path) -> None:
     with pytest.raises(TargetExistsError):
         to_mindrecord(train(devkit), record_set, num_shards=2)
     to_mindrecord(train(devkit), record_set, num_shards=2, overwrite=True)

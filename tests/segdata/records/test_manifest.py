@@ -33,7 +33,7 @@ def test_a_place_without_a_set_is_named(tmp_path: Path) -> None:
         open_set(tmp_path / "nowhere.mindrecord0")
 
 
-def test_a_file_that_is_no_part_of_the_set_does_not_name_it(record_set: Path) -> None:
+def test_a_file_that_is_not_part_of_the_set_does_not_name_it(record_set: Path) -> None:
     (record_set / "other.mindrecord").touch()
     with pytest.raises(InvalidInputError, match="not a file of the record set"):
         open_set(record_set / "other.mindrecord")

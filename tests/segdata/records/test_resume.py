@@ -85,7 +85,7 @@ def test_an_interruption_leaves_only_the_staging_directory(interrupted: Path) ->
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_going_on_gives_the_bytes_of_an_undisturbed_run(
+def test_resuming_gives_the_bytes_of_an_undisturbed_run(
     workers: int, root: Path, interrupted: Path, undisturbed: dict[str, bytes]
 ) -> None:
     report = convert(root, interrupted, resume=True, workers=workers)
@@ -94,7 +94,7 @@ def test_going_on_gives_the_bytes_of_an_undisturbed_run(
     assert os.listdir(interrupted.parent) == ["set"]
 
 
-def test_without_resume_all_is_written_anew(root: Path, interrupted: Path, undisturbed: dict[str, bytes]) -> None:
+def test_without_resume_all_is_written_again(root: Path, interrupted: Path, undisturbed: dict[str, bytes]) -> None:
     assert convert(root, interrupted, resume=False, workers=2).shards_kept == 0
     assert contents(interrupted) == undisturbed
 
@@ -199,7 +199,7 @@ def test_a_finished_set_of_boxes_that_moved_is_not_resumed(coco: Path, tmp_path:
         run()
 
 
-def test_a_finished_shard_that_was_damaged_since_is_written_anew(
+def test_a_finished_shard_that_was_damaged_since_is_written_again(
     root: Path, interrupted: Path, undisturbed: dict[str, bytes]
 ) -> None:
     shard = next(interrupted.parent.glob(".set.staging/new/plan-*/shard-0001/set.mindrecord1"))
@@ -345,7 +345,7 @@ def undisturbed_long(long_list: Path, tmp_path_factory: pytest.TempPathFactory) 
     return contents(target)
 
 
-def test_a_full_disk_is_a_sentence_and_with_more_room_it_goes_on(
+def test_a_full_disk_is_a_sentence_and_with_more_room_it_resumes(
     long_list: Path, small_disk: Path, undisturbed_long: dict[str, bytes]
 ) -> None:
     target = small_disk / "set"
@@ -373,7 +373,7 @@ def wait_for_shards(target: Path, run: subprocess.Popen[str], count: int) -> Non
 
 
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_it_cleanly_and_it_says_how_to_go_on(
+def test_a_signal_ends_it_cleanly_and_it_says_how_to_resume(
     sent: signal.Signals, status: int, long_list: Path, tmp_path: Path
 ) -> None:
     run = start(long_list, tmp_path / "set")

@@ -159,7 +159,7 @@ def test_a_set_with_a_manifest_is_not_told_what_it_says(
         unpack(voc_records, tmp_path / "files", **options)
 
 
-def test_rows_of_one_name_are_told_apart_and_named(voc_records: Path, tmp_path: Path) -> None:
+def test_rows_of_one_name_are_distinguished_and_named(voc_records: Path, tmp_path: Path) -> None:
     rows = zoo_rows(voc_records)
     rows[3]["file_name"] = rows[1]["file_name"]
     report = unpack(write_foreign(tmp_path / "zoo", rows), tmp_path / "files", class_names=["a", "b"])

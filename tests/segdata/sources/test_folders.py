@@ -61,7 +61,7 @@ def test_a_suffix_is_cut_off_before_names_are_compared(tmp_path: Path, image_suf
     assert found == [("images/a.jpg", "labels/a_mask.png")]
 
 
-def test_labels_named_after_the_whole_image_name_are_paired(tmp_path: Path) -> None:
+def test_labels_named_after_the_full_image_name_are_paired(tmp_path: Path) -> None:
     picture(tmp_path / "images" / "a.jpg")
     picture(tmp_path / "labels" / "a.jpg.png", mode="L")
     assert pairs(tmp_path, label_suffix=".jpg.png") == [("images/a.jpg", "labels/a.jpg.png")]
@@ -172,13 +172,13 @@ def test_images_and_labels_may_share_a_folder(tmp_path: Path, suffixes: dict[str
     assert read_list(tmp_path / "list.txt") == [Pair(image, label)]
 
 
-def test_one_folder_without_a_suffix_cannot_be_told_apart(tmp_path: Path) -> None:
+def test_images_and_labels_in_one_folder_need_a_suffix(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     with pytest.raises(InvalidInputError, match="Name the suffix of the labels with --label_suffix"):
         pair_list(tmp_path, tmp_path, tmp_path / "list.txt")
 
 
-def test_labels_in_a_folder_of_the_image_folder_are_no_images(tmp_path: Path) -> None:
+def test_labels_in_a_folder_of_the_image_folder_are_not_images(tmp_path: Path) -> None:
     picture(tmp_path / "1.jpg")
     picture(tmp_path / "more" / "2.jpg")
     picture(tmp_path / "labels" / "1.png", mode="L")

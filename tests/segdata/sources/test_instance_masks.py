@@ -425,7 +425,7 @@ def stack(path: Path) -> None:
         ("a.png", lambda path: Image.fromarray(ids(1)[:-1]).save(path), "40 x 29 pixels, but its image has 40 x 30"),
     ],
 )
-def test_what_is_no_mask_is_refused_or_left_out(
+def test_a_file_that_is_not_a_mask_is_refused_or_left_out(
     save: Save, convert: Any, name: str, content: Callable[[Path], object], words: str
 ) -> None:
     path = save(ids(1, 2), name)

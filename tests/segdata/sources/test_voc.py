@@ -80,7 +80,7 @@ def test_all_faulty_masks_are_named_and_nothing_is_written(root: Path) -> None:
     assert sorted(os.listdir(devkit(root))) == ["ImageSets", "JPEGImages", "SegmentationClass", "SegmentationObject"]
 
 
-def test_files_that_are_no_png_are_counted_as_left_out(root: Path) -> None:
+def test_files_that_are_not_png_are_counted_as_left_out(root: Path) -> None:
     (devkit(root) / "SegmentationClass" / "notes.txt").write_text("")
     (devkit(root) / "SegmentationClass" / ".DS_Store").write_text("")
     assert voc_decolor(root).left_out == ("notes.txt",)
@@ -92,7 +92,7 @@ def test_a_dry_run_checks_and_writes_nothing(root: Path) -> None:
     assert not (devkit(root) / "SegmentationClassGray").exists()
 
 
-def test_masks_are_replaced_as_a_whole_but_only_when_asked(root: Path) -> None:
+def test_masks_are_replaced_together_but_only_when_asked(root: Path) -> None:
     voc_decolor(root)
     before = contents(devkit(root) / "SegmentationClassGray")
     assert sorted(before) == [RESULT_MARKER, *sorted(os.listdir(devkit(root) / "SegmentationClass"))]
@@ -211,7 +211,7 @@ def test_a_split_that_is_not_there_is_an_error_only_by_name(root: Path) -> None:
         voc_list(root, split="trainval")
 
 
-def test_a_split_that_stands_alone_is_listed(root: Path) -> None:
+def test_a_single_split_is_listed(root: Path) -> None:
     voc_decolor(root)
     for split in ("train", "val"):
         (devkit(root) / "ImageSets" / "Segmentation" / f"{split}.txt").unlink()

@@ -122,7 +122,7 @@ def test_the_result_is_clean_and_becomes_records(usual: Path, tmp_path: Path) ->
         ("0 0.1 0.1 0.1 0.1 0.1 0.1", "covers no pixel"),
     ],
 )
-def test_a_line_that_is_no_polygon_is_refused(add: Add, tmp_path: Path, line: str, words: str) -> None:
+def test_a_line_that_is_not_a_polygon_is_refused(add: Add, tmp_path: Path, line: str, words: str) -> None:
     add(TRIANGLE, line)
     add(SQUARE, split="val", name="b")
     (fault,) = faults_of(tmp_path / "set", tmp_path / "out")
@@ -251,6 +251,15 @@ def test_a_skipped_line_does_not_move_the_classes(add: Add, tmp_path: Path, line
             yolo_seg(source, tmp_path / "out")
     (source / "classes.txt").write_text(f"cat\ndog\n{line}\n")
     assert yolo_seg(source, tmp_path / "out").objects == {"cat": 0, "dog": 1}
+
+
+def test_a_table_of_numbers_and_names_is_not_classes_txt(add: Add, tmp_path: Path) -> None:
+    source = tmp_path / "set"
+    (source / "data.yaml").unlink()
+    add(SQUARE)
+    (source / "classes.txt").write_text("0: cat\n1: dog\n")
+    with pytest.raises(InvalidInputError, match=r"is a table of numbers and names: '0: cat'"):
+        yolo_seg(source, tmp_path / "out")
 
 
 @pytest.mark.parametrize("folder", [True, False])

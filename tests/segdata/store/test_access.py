@@ -112,7 +112,7 @@ def test_objects_of_something_else_are_never_lost(
     assert "a.txt" in names(url)
 
 
-def test_a_bucket_is_no_place_for_a_product(url: Url, tmp_path: Path) -> None:
+def test_a_product_needs_a_folder_in_a_bucket(url: Url, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"names only a bucket; expected a prefix in it, such as s3://bucket/"):
         write_results(Url("s3", "bucket", ""), tmp_path / "work", {})
 

@@ -32,7 +32,7 @@ def convert(segdata: Run, devkit: Path, target: object, *options: object) -> Res
     return segdata("to-mindrecord", *source, "--num_shards", 2, *options)
 
 
-def test_a_set_is_published_verified_described_and_fetched_whole(
+def test_a_set_is_published_verified_described_and_fetched_completely(
     segdata: Run, url: Url, devkit: Path, local: Path, tmp_path: Path
 ) -> None:
     result = convert(segdata, devkit, url, "--num_shards", 10)
@@ -167,7 +167,7 @@ def test_an_upload_that_failed_at_its_last_deletion_is_completed_by_running_agai
     reconnect(AWS_ACCESS_KEY_ID=writer, AWS_SECRET_ACCESS_KEY=right)
     assert UPLOAD in names(url)
     assert segdata("verify", url).exit_code == 0
-    # Another set is no completion of this one.
+    # Another set does not complete this one.
     other = segdata("to-mindrecord", devkit / "voc_train_lst.txt", "--dst_path", url, "--num_shards", 3)
     assert (other.exit_code, "already exists (--overwrite replaces it)" in other.output) == (1, True), other.output
     assert len(open_set(fetch.local_set(url, work_dir=tmp_path / "copy")).manifest.shards) == 2
@@ -228,7 +228,7 @@ def test_a_set_is_fetched_once_and_again_when_it_has_changed(
     assert open_set(first).manifest.rows == open_set(second).manifest.rows
 
 
-def test_a_file_that_is_none_of_the_sets_does_not_name_it(segdata: Run, url: Url, local: Path) -> None:
+def test_a_file_of_another_set_does_not_name_it(segdata: Run, url: Url, local: Path) -> None:
     publish(local, url, RECORD_SET)
     result = segdata("info", f"{url}/train.mindrecord10")
     assert (result.exit_code, f"not a file of the record set in {url}" in result.output) == (1, True), result.output

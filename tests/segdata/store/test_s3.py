@@ -1,4 +1,4 @@
-"""What goes wrong with a store ends in one sentence."""
+"""Failures of a store end in one sentence."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_what_goes_wrong_is_one_sentence_before_the_work_begins(
         (("info", "s3://k:s@bucket/set"), 2, "without credentials or a port"),
     ],
 )
-def test_commands_on_what_is_no_set_end_with_a_sentence(
+def test_commands_on_a_place_without_a_set_end_with_a_sentence(
     segdata: Run, server: Server, args: tuple[str, ...], status: int, sentence: str
 ) -> None:
     result = segdata(*args)

@@ -56,7 +56,7 @@ def test_a_url_is_read_as_it_is_written(key: str) -> None:
 
 
 @given(keys, keys)
-def test_no_working_place_is_another_ones_or_lies_in_it(first: str, second: str) -> None:
+def test_working_folders_are_distinct_and_not_nested(first: str, second: str) -> None:
     one, two = (local_place(Url("s3", "bucket", key), Path("/work")) for key in (first, second))
     assert (one == two) == (first == second)
     assert not one.is_relative_to(two) or one == two

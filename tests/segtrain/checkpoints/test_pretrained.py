@@ -38,7 +38,7 @@ def _save(path: Path, parameters: Iterable[Parameter], prefix: str = "") -> Path
     return path
 
 
-def test_a_checkpoint_of_the_other_output_stride_is_taken_whole(trained: Trained) -> None:
+def test_a_checkpoint_of_the_other_output_stride_is_taken_completely(trained: Trained) -> None:
     network = _network("DeepLabV3plus_s8")
     report = load_pretrained(network, trained.directory / "last.ckpt")
     assert (report.missing, report.unexpected, report.mismatched) == ((), (), ())

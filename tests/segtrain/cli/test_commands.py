@@ -122,7 +122,7 @@ def test_steps_are_logged_and_drawn_and_those_whose_gradients_overflowed_counted
 
 
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_leaves_a_usable_checkpoint_and_says_how_to_go_on(
+def test_a_signal_leaves_a_usable_checkpoint_and_says_how_to_resume(
     miniature: Miniature, tmp_path: Path, sent: signal.Signals, status: int
 ) -> None:
     run = tmp_path / "run"

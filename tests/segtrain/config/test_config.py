@@ -129,7 +129,7 @@ def test_an_unknown_recipe_names_the_near_ones() -> None:
 
 
 @pytest.mark.parametrize("text", ["- a list", "model: [", "model: DeepLabV3plus_s16", "42"])
-def test_a_file_that_is_no_complete_configuration_is_refused(tmp_path: Path, text: str) -> None:
+def test_an_incomplete_configuration_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.yaml").write_text(text)
     with pytest.raises(InvalidInputError, match=r"config\.yaml"):
         read_config(tmp_path / "config.yaml")

@@ -1,4 +1,4 @@
-"""How a training differs from the one that a recipe was published with."""
+"""Differences of a training from the one that a recipe was published with."""
 
 from __future__ import annotations
 

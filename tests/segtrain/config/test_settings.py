@@ -106,7 +106,7 @@ def test_a_persons_file_of_settings_side_by_side_is_read_and_judged() -> None:
         ("{model: unet, 1: 2}", "unknown setting '1'"),
     ],
 )
-def test_what_is_no_configuration_is_told(text: str, words: str) -> None:
+def test_an_invalid_configuration_is_refused(text: str, words: str) -> None:
     with pytest.raises(InvalidInputError, match=words):
         parse_config(text, "mine.yaml")
 

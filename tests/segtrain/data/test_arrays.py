@@ -10,7 +10,7 @@ from segtrain.data import arrays
 
 
 def _augment(image: np.ndarray, label: np.ndarray, seed: int, **changes: object) -> tuple[np.ndarray, np.ndarray]:
-    """Return one crop of 48 pixels; what is not written is seen: NaN, and a label that is none."""
+    """Return one crop of 48 pixels; what is not written remains visible: NaN, and an invalid label."""
     pixels, labels = np.full((3, 48, 48), np.nan, np.float32), np.full((48, 48), -1, np.int32)
     settings = {"min_scale": 0.5, "max_scale": 2.0, "mean": (0, 0, 0), "std": (1, 1, 1), "ignore_label": 255}
     arrays.augment(image, label, np.random.default_rng(seed), pixels, labels, **{**settings, **changes})  # type: ignore[arg-type]
@@ -18,7 +18,7 @@ def _augment(image: np.ndarray, label: np.ndarray, seed: int, **changes: object)
 
 
 @given(st.integers(1, 700), st.floats(0.05, 4.0), st.integers(33, 513), st.integers(0, 99))
-def test_a_window_lies_within_its_side_and_fills_the_crop(side: int, scale: float, size: int, seed: int) -> None:
+def test_a_window_is_within_its_side_and_fills_the_crop(side: int, scale: float, size: int, seed: int) -> None:
     seen, filled = arrays.window(side, scale, size, np.random.default_rng(seed))
     assert 0 <= seen.start < seen.stop <= side
     if int(scale * side) <= size:
@@ -105,7 +105,7 @@ def test_a_crop_has_the_scale_that_was_drawn(scale: float) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_an_image_that_fits_the_crop_is_resized_whole_as_published(seed: int) -> None:
+def test_an_image_that_fits_the_crop_is_resized_completely_as_published(seed: int) -> None:
     rng = np.random.default_rng(0)
     image, label = rng.integers(0, 256, (60, 90, 3), np.uint8), rng.integers(0, 4, (60, 90), np.uint8)
     pixels, labels = _augment(image, label, seed, min_scale=0.5, max_scale=0.5)
@@ -115,7 +115,7 @@ def test_an_image_that_fits_the_crop_is_resized_whole_as_published(seed: int) ->
     assert (labels[:30, :45] == cv2.resize(label, (45, 30), interpolation=cv2.INTER_NEAREST)).all()
 
 
-def test_what_lies_beyond_a_small_image_is_mean_color_and_ignored() -> None:
+def test_what_is_beyond_a_small_image_is_mean_color_and_ignored() -> None:
     image, label = np.full((10, 20, 3), 200, np.uint8), np.ones((10, 20), np.uint8)
     scale = {"min_scale": 1.0, "max_scale": 1.0, "ignore_label": 7, "mean": (100, 100, 100), "std": (50, 50, 50)}
     pixels, labels = _augment(image, label, 0, **scale)

@@ -56,7 +56,7 @@ def test_a_list_gives_its_images_in_its_order_relative_to_its_folder_or_the_data
         ("photos/b.tiff\r", "photos/b.tiff"),
     ],
 )
-def test_a_label_path_behind_an_image_path_is_not_looked_at(folder: Path, line: str, image: str) -> None:
+def test_a_label_path_behind_an_image_path_is_not_read(folder: Path, line: str, image: str) -> None:
     assert list(image_paths(_list(folder, f"{line}\n")).values()) == [folder / image]
 
 
@@ -153,7 +153,7 @@ def test_a_tiff_of_one_page_is_an_image_like_others(tmp_path: Path) -> None:
     assert not is_stack(image_paths(path))
 
 
-def test_pages_of_values_that_are_no_colors_are_faults_with_a_cure(tmp_path: Path) -> None:
+def test_pages_of_values_that_are_not_colors_are_faults_with_a_cure(tmp_path: Path) -> None:
     path = tmp_path / "floats.tif"
     tifffile.imwrite(path, np.zeros((2, 4, 5), np.float32), photometric="minisblack", metadata=None)
     faults: list[str] = []

@@ -62,7 +62,7 @@ def test_a_set_of_12_bits_trains_as_its_copy_of_8(write_set: MakeSet, small: Con
     config = override(small, {"batch_size": 3, "image_mean": (0, 0, 0), "image_std": (1, 1, 1)})
     shallow = batches(write_set("shallow", 1, value_range=None), config)
     deep = batches(write_set("deep", 16, value_range=ValueRange(0, 4080)), config)
-    # Resized 8-bit images are rounded to whole levels, deep ones are not.
+    # Resized 8-bit images are rounded to integers, deep ones are not.
     assert len(shallow) == len(deep) == 2
     assert all(np.abs(one - other).max() <= 1.01 for one, other in zip(shallow, deep, strict=True))
     assert len(np.unique(deep[0])) > 256

@@ -1,4 +1,4 @@
-"""What libraries write to standard error is dropped before a sentence that says the same, and kept otherwise."""
+"""Messages of libraries on standard error are dropped before a sentence that says the same, and kept otherwise."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_addresses_are_those_of_the_machine(tmp_path: Path, monkeypatch: pytest.
     ]
 
 
-def test_ranks_go_on_from_machine_to_machine(segtrain: Callable[..., Result], tmp_path: Path) -> None:
+def test_ranks_continue_from_machine_to_machine(segtrain: Callable[..., Result], tmp_path: Path) -> None:
     machines: list[Any] = []
     for number in (1, 2):
         conf = _conf(tmp_path / f"{number}.conf", number)
@@ -114,7 +114,7 @@ def test_an_older_table_is_replaced_only_when_told(segtrain: Callable[..., Resul
         ),
     ],
 )
-def test_what_is_no_launch_is_refused_and_nothing_written(tmp_path: Path, options: dict[str, Any], words: str) -> None:
+def test_an_impossible_launch_is_refused_and_not_written(tmp_path: Path, options: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidInputError, match=words):
         write_rank_table(tmp_path / "table.json", **{"server_ips": ["10.0.0.1"], "device_ips": [EIGHT], **options})
     assert not (tmp_path / "table.json").exists()

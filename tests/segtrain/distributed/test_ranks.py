@@ -1,4 +1,4 @@
-"""Several processes. What needs two of them is done once, by two that ``msrun`` starts, and looked at by many tests."""
+"""Several processes. What needs two of them is done once, by two that ``msrun`` starts, and checked by many tests."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def _logs(base: Path) -> str:
 
 @dataclass(frozen=True)
 class Together:
-    """What two ranks left behind, and the JSON that each found."""
+    """Files that two ranks wrote, and the JSON that each found."""
 
     base: Path
     found: tuple[dict[str, Any], dict[str, Any]]

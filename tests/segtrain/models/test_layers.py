@@ -49,7 +49,7 @@ def test_dropout_masks_repeat_with_the_seed_and_only_with_it() -> None:
     assert (first != other).any()
 
 
-def test_dropout_goes_on_where_its_saved_counter_stopped() -> None:
+def test_dropout_resumes_where_its_saved_counter_stopped() -> None:
     dropout = Dropout(0.5)
     _masks(dropout, 3)
     saved = {p.name: ms.Parameter(p.asnumpy(), name=p.name) for p in dropout.get_parameters()}

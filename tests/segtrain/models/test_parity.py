@@ -14,7 +14,7 @@ from segtrain.tasks import semantic
 from segtrain.training.step import build_train_step
 
 #: The golden numbers are those of float64. In float32, PyTorch and MindSpore alike miss them by 1e-6 in logits, loss
-#: and statistics, and by up to 6e-5 in the gradients, which hundreds of sums of both signs lie behind.
+#: and statistics, and by up to 6e-5 in the gradients, which are sums of hundreds of terms of both signs.
 FORWARD, BACKWARD = 1e-5, 1e-4
 
 

@@ -61,7 +61,7 @@ def work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(server: Server, tmp_path: Path) -> Url:
-    """Where no training lies yet."""
+    """Return a URL without a training."""
     return BUCKET / tmp_path.name / "run"
 
 
@@ -98,7 +98,7 @@ def interrupt_after(step: int) -> Callable[[Event], None]:
     return observe
 
 
-def test_an_interrupted_training_is_copied_out_and_goes_on_from_the_store(
+def test_an_interrupted_training_is_copied_out_and_resumes_from_the_store(
     segtrain: Run, quick: Config, quick_run: Trained, run: Url, work: Path, sign_in: Callable[[tuple[str, str]], None]
 ) -> None:
     upload(quick_run.directory, ["best.ckpt", "best.json"], run.parent / "checkpoint")
@@ -110,7 +110,7 @@ def test_an_interrupted_training_is_copied_out_and_goes_on_from_the_store(
     assert steps(run) == [1, 2, 3]
     assert not local_place(run, work).exists()
 
-    # Whoever may not write loses nothing: the results wait here, and go out when the training goes on.
+    # Whoever may not write loses nothing: the results wait here, and are uploaded when the training resumes.
     sign_in(READER)
     again = ("fit", "--data_url", TRAIN, "--train_url", f"{run}/", "--eval_data_file", f"{VAL}/val.mindrecord1")
     denied = segtrain(*again, "--resume")

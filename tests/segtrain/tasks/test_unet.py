@@ -103,7 +103,7 @@ def test_a_repeated_row_looks_different_each_time(make_set: Callable[..., Path],
     assert len({image.tobytes() for image in images}) == 12
 
 
-def test_an_epoch_goes_on_where_it_was_left_and_whatever_the_workers(records: Path, config: Config) -> None:
+def test_an_epoch_resumes_where_it_was_left_with_any_number_of_workers(records: Path, config: Config) -> None:
     whole = _epoch(records, override(config, {"workers": 2}), epoch=3)
     rest = _epoch(records, override(config, {"workers": 1}), epoch=3, first_step=2)
     for one, other in zip(whole[2:], rest, strict=True):

@@ -61,7 +61,7 @@ def test_a_network_has_its_averages_for_a_while_and_its_own_values_again_whateve
     assert average.averages[0].asnumpy().tolist() == [8, 0]
 
 
-def test_what_is_no_weight_has_no_average_and_stays_what_it_is() -> None:
+def test_counters_have_no_average_and_stay_what_they_are() -> None:
     average = MovingAverage(_Network(), decay=0.9)
     assert [each.name for each in average.averages] == [f"{AVERAGE}weight"]
     assert averaged({"weight": 1, f"{AVERAGE}weight": 2, "counter": 3}) == {"weight": 2, "counter": 3}
@@ -94,7 +94,7 @@ def test_a_training_starts_from_the_averages_of_another(run: Path, quick: Config
     assert _differ(averaged(read_parameters(run / "last.ckpt")), network) == []
 
 
-def test_a_training_is_evaluated_by_its_averages_and_goes_on_from_its_weights(
+def test_a_training_is_evaluated_by_its_averages_and_resumes_from_its_weights(
     run: Path, quick: Config, miniature: Miniature, tmp_path: Path
 ) -> None:
     last = [line for line in TrainDir(run).metrics() if "miou" in line][-1]

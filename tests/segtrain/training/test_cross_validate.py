@@ -62,7 +62,7 @@ def test_each_fold_is_evaluated_on_what_it_did_not_train_on(segtrain: Run, slice
     assert report["scores"]["miou"] == {"mean": pytest.approx(mean(found)), "deviation": pytest.approx(stdev(found))}
 
 
-def test_one_fold_alone_has_no_deviation_and_is_gone_on_with(segtrain: Run, slices: Path, tmp_path: Path) -> None:
+def test_one_fold_alone_has_no_deviation_and_is_resumed(segtrain: Run, slices: Path, tmp_path: Path) -> None:
     arguments = _arguments(slices, tmp_path / "folds", "--folds", 2, "--fold", 1)
     result = segtrain(*arguments)
     assert result.exit_code == 0, result.output

@@ -41,14 +41,14 @@ def config(trained: Trained, small: Config) -> Config:
 
 
 @pytest.fixture(scope="module")
-def whole(config: Config, miniature: Miniature, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FitReport]:
+def unfrozen(config: Config, miniature: Miniature, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FitReport]:
     """Return directory and report of a training run with these settings."""
     run = tmp_path_factory.mktemp("frozen") / "run"
     return run, train(config, miniature.train, run, eval_data_file=miniature.val)
 
 
-def test_frozen_parts_stay_bit_for_bit_and_the_others_learn(trained: Trained, whole: tuple[Path, FitReport]) -> None:
-    run, report = whole
+def test_frozen_parts_stay_bit_for_bit_and_the_others_learn(trained: Trained, unfrozen: tuple[Path, FitReport]) -> None:
+    run, report = unfrozen
     before, after = _values(trained.directory / "last.ckpt"), _values(run / "last.ckpt")
     # Weights, moving statistics and the dropout counter: dropout is off, too.
     network = [name for name in before if name.startswith(("backbone.", "aspp.", "decoder."))]
@@ -63,7 +63,7 @@ def test_frozen_parts_stay_bit_for_bit_and_the_others_learn(trained: Trained, wh
 
 
 def test_a_training_with_frozen_parts_is_resumed_bit_for_bit(
-    config: Config, whole: tuple[Path, FitReport], miniature: Miniature, tmp_path: Path
+    config: Config, unfrozen: tuple[Path, FitReport], miniature: Miniature, tmp_path: Path
 ) -> None:
     def interrupt(event: Event) -> None:
         if isinstance(event, StepDone) and event.step == 3:
@@ -72,7 +72,7 @@ def test_a_training_with_frozen_parts_is_resumed_bit_for_bit(
     with pytest.raises(TrainingInterrupted, match="after step 3 of 4"):
         train(config, miniature.train, tmp_path / "run", observe=interrupt)
     train(config, miniature.train, tmp_path / "run", resume=True)
-    expected, found = _values(whole[0] / "last.ckpt"), _values(tmp_path / "run" / "last.ckpt")
+    expected, found = _values(unfrozen[0] / "last.ckpt"), _values(tmp_path / "run" / "last.ckpt")
     assert expected.keys() == found.keys()
     assert [name for name in expected if not np.array_equal(expected[name], found[name])] == []
 

@@ -89,7 +89,7 @@ def test_a_loss_scale_changes_no_update(small: Config, loss_scale: object) -> No
     assert all((plain[name] == scaled[name]).all() for name in plain)
 
 
-def test_frozen_parameters_are_none_of_the_optimizers(small: Config) -> None:
+def test_frozen_parameters_are_not_among_the_optimizers(small: Config) -> None:
     network = _Network()
     for parameter in network.backbone.get_parameters():
         parameter.requires_grad = False

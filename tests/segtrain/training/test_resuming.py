@@ -54,7 +54,7 @@ def test_what_is_done_cannot_be_made_shorter(quick_run: Trained) -> None:
         _resumed(quick_run, {"lr_type": "constant"}, 2)
 
 
-def test_training_goes_on_until_the_score_no_longer_rises(
+def test_training_ends_when_the_score_no_longer_rises(
     quick: Config, quick_run: Trained, miniature: Miniature, tmp_path: Path
 ) -> None:
     # With everything but the classifier frozen, and no rate to speak of, every evaluation gives the same score.

@@ -103,7 +103,7 @@ def test_at_scale_one_gradients_that_are_not_finite_are_not_hidden(small: Config
     assert skipped_steps(step) == 0
 
 
-def test_a_step_with_every_choice_goes_on_bit_for_bit_where_its_saved_state_stopped(small: Config) -> None:
+def test_a_step_with_every_choice_resumes_bit_for_bit_where_its_saved_state_stopped(small: Config) -> None:
     choices = {"amp": "O2", "loss_scale": "dynamic", "loss": "ohem", "class_weights": [0.5, 1, 4]}
     choices |= {"head_lr_factor": 10, "weight_decay_filter": "norm_and_bias", "ema_decay": 0.5}
     first, second = _step(small, **choices), _step(small, **choices)

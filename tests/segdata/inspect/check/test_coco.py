@@ -233,7 +233,7 @@ def test_a_few_pixels_are_rounding(planted: Planted, box: list[int], area: int) 
         ('{"images": [], "annotations": [], "categories": []}', "contains no images"),
     ],
 )
-def test_a_file_that_is_no_coco_is_a_finding(planted: Planted, text: str, sentence: str) -> None:
+def test_a_file_that_is_not_coco_is_a_finding(planted: Planted, text: str, sentence: str) -> None:
     planted.json.write_text(text)
     (finding,) = check(planted.json).findings
     assert (finding.code, finding.count) == ("not_a_dataset", 1)

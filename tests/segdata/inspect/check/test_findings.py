@@ -23,7 +23,7 @@ def test_the_page_lists_every_kind_with_its_severity_and_what_to_do() -> None:
     assert sorted((code, severity, advice) for code, severity, _, advice in rows) == sorted(expected)
 
 
-def test_faults_are_counted_and_the_first_ten_of_a_kind_named() -> None:
+def test_faults_are_counted_and_the_first_ten_of_each_code_named() -> None:
     findings = Findings()
     findings.add(Fault("rotated", f"{number}.jpg", "turned") for number in range(12))
     findings.add([Fault("missing_label", "x.png", "does not exist")])

@@ -146,7 +146,7 @@ def test_images_that_are_all_alike_are_not_mixed_but_deep_ones_need_a_value_rang
     assert counts(planted.check(value_range=ValueRange(0, 255))) == {}
 
 
-def test_a_stem_that_several_images_have_is_no_name_to_compare(planted: Planted) -> None:
+def test_a_stem_that_several_images_have_is_not_compared(planted: Planted) -> None:
     planted.other = [f"a/{planted.image(2).name} a.png", f"b/{planted.image(2).name} b.png"]
     assert counts(planted.check()) == {}
 
@@ -214,7 +214,7 @@ def test_masks_of_0_and_255_are_refused_whatever_is_skipped(
         (b"# nothing\n", "contains no samples"),
     ],
 )
-def test_a_file_that_is_no_list_is_a_finding(tmp_path: Path, content: bytes, sentence: str) -> None:
+def test_a_file_that_is_not_a_list_is_a_finding(tmp_path: Path, content: bytes, sentence: str) -> None:
     path = tmp_path / "list.txt"
     path.write_bytes(content)
     report = check(path)
@@ -224,7 +224,7 @@ def test_a_file_that_is_no_list_is_a_finding(tmp_path: Path, content: bytes, sen
     assert (report.kind, report.task, report.samples, report.ok()) == ("list", None, 0, False)
 
 
-def test_an_option_that_does_not_fit_is_no_finding(planted: Planted) -> None:
+def test_an_option_that_does_not_fit_is_an_error_and_not_a_finding(planted: Planted) -> None:
     with pytest.raises(OptionError, match="does not take --images"):
         planted.check(images=planted.root)
 

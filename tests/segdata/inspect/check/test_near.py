@@ -187,7 +187,7 @@ def test_a_damaged_image_is_a_finding_and_the_others_are_searched(root: Path, tm
         check(root / "pictures.txt", near=True, against=[open_dataset(path)], workers=1)
 
 
-def test_an_empty_list_is_no_fault_of_the_search(tmp_path: Path, root: Path) -> None:
+def test_an_empty_list_does_not_fail_in_the_search(tmp_path: Path, root: Path) -> None:
     (tmp_path / "none.txt").write_text("gone.jpg gone.png\n")
     others = [open_dataset(root / "copies.txt")]
     report = check(tmp_path / "none.txt", near=True, against=others, workers=1)

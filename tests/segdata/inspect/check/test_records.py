@@ -54,12 +54,12 @@ def test_what_verify_finds_is_found_and_damaged_rows_are_not_read(files: Path) -
     assert "SHA-256" in str(finding.examples[1])
 
 
-def test_a_directory_that_is_no_record_set_is_a_finding(tmp_path: Path) -> None:
+def test_a_directory_that_is_not_a_record_set_is_a_finding(tmp_path: Path) -> None:
     report = check(tmp_path)
     assert (report.kind, counts(report)) == ("records", {"not_a_dataset": 1})
 
 
-def test_rows_are_looked_at_as_files_are(files: Path) -> None:
+def test_rows_are_checked_as_files_are(files: Path) -> None:
     images = [files / pair.image for pair in read_list(files / "voc_train_lst.txt")]
     labels = [files / pair.label for pair in read_list(files / "voc_train_lst.txt")]
     exif = Image.Exif()
@@ -79,7 +79,7 @@ def test_rows_are_looked_at_as_files_are(files: Path) -> None:
     assert reports[0] == reports[1]
 
 
-def test_instances_are_looked_at_as_annotations_are(coco: Path, tmp_path: Path) -> None:
+def test_instances_are_checked_as_annotations_are(coco: Path, tmp_path: Path) -> None:
     shutil.copytree(coco, tmp_path / "data")
     path = tmp_path / "data" / "annotations" / "instances.json"
     members = json.loads(path.read_text())

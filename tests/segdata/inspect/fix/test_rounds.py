@@ -281,7 +281,7 @@ def test_a_cure_that_changes_nothing_does_not_keep_errors_from_being_dropped(tmp
 
 
 @pytest.mark.parametrize("width", [1e300, "1" * 300])
-def test_a_size_that_is_no_size_is_taken_from_the_file(tmp_path: Path, width: object) -> None:
+def test_an_invalid_size_is_taken_from_the_file(tmp_path: Path, width: object) -> None:
     photo(tmp_path / "a.png")
     source = write_coco(tmp_path / "a.json", ["a.png"], [square(1, 1)])
     members = json.loads(source.read_text())

@@ -111,7 +111,7 @@ class Reader(HTMLParser):
         return [attributes for found, attributes in self.tags if found == tag]
 
 
-def test_names_are_text_wherever_they_stand() -> None:
+def test_names_are_text_wherever_they_appear() -> None:
     check = check_report(Finding("missing_image", "error", 1, (HOSTILE,), HOSTILE))
     page = make(stats_report(left_out=(HOSTILE,)), check)
     found = Reader(page)
@@ -182,7 +182,7 @@ def test_a_clean_data_set_is_said_to_be_clean_as_far_as_was_looked() -> None:
     assert "--decode" not in Reader(make(check=check_report(decoded=True))).text
 
 
-def test_the_numbers_of_the_statistics_stand_there() -> None:
+def test_the_page_has_the_numbers_of_the_statistics() -> None:
     text = Reader(make(stats_report(left_out=("images/9.jpg: does not exist",)))).text
     for part in (
         "4,321",

@@ -332,7 +332,7 @@ def test_samples_that_cannot_be_read_are_named_once_when_classes_are_covered(dam
     ]
 
 
-def test_annotations_that_are_no_instances_are_counted(coco: Path, tmp_path: Path) -> None:
+def test_annotations_without_a_mask_are_counted(coco: Path, tmp_path: Path) -> None:
     shutil.copytree(coco, tmp_path / "coco")
     path = tmp_path / "coco" / "annotations" / "instances.json"
     members = json.loads(path.read_text())
@@ -415,7 +415,7 @@ def test_there_must_be_something_to_write_and_to_show(devkit: Path, tmp_path: Pa
             preview(dataset, out=tmp_path / "sheet.png", count=count)
 
 
-def test_a_page_of_a_data_set_that_cannot_be_read_is_refused_whole(tmp_path: Path) -> None:
+def test_a_page_of_a_data_set_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     path = listed(tmp_path, [np.ones((20, 30), np.uint8)])
     (tmp_path / "images" / "0.png").write_bytes(b"no image")
     with pytest.raises(FaultsError, match="none of its 1 sample can be read"):

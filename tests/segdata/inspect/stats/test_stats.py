@@ -116,7 +116,7 @@ def test_the_most_frequent_size_comes_first_then_the_smaller(tmp_path: Path) -> 
     assert report.sizes == (SizeCount(9, 2, 2), SizeCount(4, 3, 1), SizeCount(5, 2, 1))
 
 
-def test_the_ignore_label_is_no_class_even_where_a_class_has_its_id(tmp_path: Path) -> None:
+def test_the_ignore_label_is_not_a_class_even_where_a_class_has_its_id(tmp_path: Path) -> None:
     classes = Classes(("nothing", "road"), ignore_label=0)
     report = stats(semantic(tmp_path, [([[(0, 0, 0)] * 4], [[0, 0, 0, 1]])], classes))
     assert [(item.pixels, item.images, item.share, item.weight) for item in report.classes] == [
@@ -142,7 +142,7 @@ def test_instances_are_counted_without_crowds_and_overlaps_twice(tmp_path: Path)
     assert (report.kind, report.task, report.samples) == ("coco", "instance", 3)
 
 
-def test_annotations_that_are_no_instances_are_named(tmp_path: Path) -> None:
+def test_annotations_without_a_mask_are_named(tmp_path: Path) -> None:
     report = stats(instance(tmp_path, [(0, 7, LEFT, 0), (1, 7, [6], 0), (2, 8, LEFT, 0), (5, 7, LEFT, 0)]))
     assert report.classes[0].instances == 1
     assert [fault.split(":")[0] for fault in tuple(map(str, report.annotations_left_out))] == [

@@ -334,7 +334,8 @@ def test_two_images_for_one_mask_are_refused(source):
     [
         ([], "0 categories"),
         ([{"id": id_, "name": f"c{id_}"} for id_ in range(255)], "255 categories; expected 1 to 254 for index masks"),
-        ([{"id": 1, "name": "a"}, {"id": 2, "name": "a"}], "several classes have the same name"),
+        ([{"id": 1, "name": "a"}, {"id": 2, "name": "a"}], "have the same name.*\n.* have the name 'a'$"),
+        ([{"id": 1, "name": "\xe9"}, {"id": 2, "name": "e\u0301"}], "have the same name.*\n.*apart from spaces"),
         ([{"id": 0, "name": "background"}, {"id": 2, "name": "a"}], "has a category 'background'.* Rename it"),
         ([{"id": 0, "name": "_background_"}, {"id": 2, "name": "a"}], "has a category '_background_'.* name the other"),
         ([{"id": 2, "name": "a"}, {"id": 3, "name": "Background"}], "has a category 'Background'.* name the other"),

@@ -9,6 +9,7 @@ import re
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings, strategies as st
 from PIL import Image
 
@@ -285,6 +286,26 @@ def test_what_real_files_do_is_counted(tmp_path):
     assert tuple(map(str, report.faults)) == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "pixels", "gray"),
+    [
+        ("1.png", np.zeros((6, 8, 2), np.uint8), 1),
+        ("1.png", np.zeros((6, 8, 4), np.uint8), 0),
+        ("1.tif", np.zeros((6, 8), np.int16), 1),
+        ("1.tif", np.zeros((6, 8)), 1),
+    ],
+)
+def test_images_with_one_band_are_gray_with_alpha_and_of_any_depth(tmp_path, name, pixels, gray):
+    images = [{**IMAGES[0], "id": 1, "file_name": name}]
+    members = {"images": images, "annotations": [annotation(101, 1, 30)], "categories": CATEGORIES}
+    source = Source(tmp_path).write(members, files=())
+    if name.endswith(".tif"):
+        tifffile.imwrite(source.images / name, pixels, photometric="minisblack")
+    else:
+        Image.fromarray(pixels).save(source.images / name)
+    assert source.cut(media="copy").found["gray_images"] == gray
+
+
 # Images
 
 
@@ -313,7 +334,7 @@ def test_links_reach_the_image_behind_a_link(tmp_path):
     assert not (tmp_path / "hardlink/images/3.png").is_symlink()
 
 
-def test_without_media_the_images_are_not_looked_at(tmp_path):
+def test_without_media_the_images_are_not_read(tmp_path):
     source = Source(tmp_path).write(files=())
     report = source.cut(media="none")
     assert not (tmp_path / "out/images").exists()

@@ -35,7 +35,7 @@ def fault(path: Path) -> str:
     place=st.integers(0, 3),
     compressed=st.booleans(),
 )
-def test_the_array_is_scipys_wherever_the_field_stands(
+def test_the_array_is_scipys_wherever_the_field_is(
     tmp_path_factory: pytest.TempPathFactory, mask: Any, place: int, compressed: bool
 ) -> None:
     path = tmp_path_factory.mktemp("mat") / "a.mat"
@@ -104,7 +104,7 @@ def test_hdf5_is_recognized_and_the_cure_named(tmp_path: Path, offset: int) -> N
 
 
 @pytest.mark.parametrize("data", [b"", b"x" * 60, b"\x89PNG\r\n\x1a\n" + bytes(300)])
-def test_a_file_of_another_kind_is_said_to_be_one(tmp_path: Path, data: bytes) -> None:
+def test_a_file_of_another_format_is_recognized_as_such(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.mat").write_bytes(data)
     assert fault(tmp_path / "a.mat") == f"is not a MATLAB v5 file ({len(data)} bytes)"
 

@@ -268,7 +268,7 @@ def test_a_value_that_eight_bits_would_fold_into_a_class_is_refused(
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (2, 3, 4)])
-def test_a_mask_that_is_no_image_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+def test_a_mask_that_is_not_an_image_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
     savemat(tmp_path / "a.mat", {"GTcls": {"Segmentation": np.zeros(shape, np.uint8)}})
     with pytest.raises(InvalidInputError, match="expected height and width"):
         read_mask(tmp_path / "a.mat")

@@ -245,7 +245,7 @@ def test_a_channel_of_a_stack_without_channels_is_refused(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("planar", ["contig", "separate"])
-def test_samples_of_rgb_are_no_channels(tmp_path: Path, planar: str) -> None:
+def test_samples_of_rgb_are_not_channels(tmp_path: Path, planar: str) -> None:
     pages = np.random.default_rng(0).integers(0, 256, (4, 8, 9, 3)).astype(np.uint8)
     stored, axes = (pages, "ZYXS") if planar == "contig" else (np.moveaxis(pages, -1, 1), "ZSYX")
     options: dict[str, Any] = {"planarconfig": planar, "photometric": "rgb", "metadata": {"axes": axes}}

@@ -268,3 +268,26 @@ def test_a_class_name_that_means_no_class_is_refused(cut: Slice, tmp_path: Path)
 def test_colors_cannot_number_objects(cut: Slice) -> None:
     with pytest.raises(InvalidInputError, match="expected labels with one sample per pixel"):
         cut(np.zeros((2, 8, 9, 3), np.uint8), instances=True)
+
+
+@pytest.mark.parametrize(("white", "dtype"), [(1, np.uint8), (255, np.uint8), (65535, np.uint16), (1, np.bool_)])
+def test_black_and_white_labels_are_one_object_a_page(cut: Slice, white: int, dtype: Any, tmp_path: Path) -> None:
+    cells = np.zeros((3, 12, 16), dtype)
+    cells[0, 1:4, 1:4] = cells[0, 6:9, 6:9] = cells[2, 2:5, 2:5] = white
+    report = cut(cells, instances=True)
+    assert (report.objects, report.binary) == ({"object": 2}, True)
+    with pytest.raises(InvalidInputError, match=r"b.tif: black and white, .* no border; .* scipy") as error:
+        cut(cells, border=1, dst_path=tmp_path / "border")
+    assert error.value.code == "binary_mask"
+    assert not (tmp_path / "border").exists()
+
+
+def test_objects_with_numbers_are_not_black_and_white(cut: Slice) -> None:
+    one = np.zeros((2, 12, 16), np.uint8)
+    one[0, 1:4, 1:4] = 1
+    for number in (1, 2):
+        one[1, 1:4, 1:4] = one[1, 4:8, 4:8] = 1
+        one[1, 4:8, 4:8] = number
+        assert cut(one, instances=True, overwrite=True).binary == (number == 1)
+    assert not cut(np.zeros_like(one), instances=True, overwrite=True).binary
+    assert cut(IDS, border=1, overwrite=True).binary is False

@@ -87,7 +87,7 @@ def test_without_labels_the_list_names_images_only(tmp_path: Path) -> None:
     assert not (tmp_path / "out/labels").exists()
 
 
-def test_an_ome_suffix_is_no_part_of_the_name(tmp_path: Path) -> None:
+def test_an_ome_suffix_is_not_part_of_the_name(tmp_path: Path) -> None:
     tif_slice(write(tmp_path / "z series.ome.tif", noise((1, 9, 9))), dst_path=tmp_path / "out")
     assert (tmp_path / "out/images/z series_0000.png").is_file()
 
@@ -271,7 +271,7 @@ def test_a_large_page_is_scaled_as_a_small_one(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(tmp_path / "out/images/a_0000.png"), expected)
 
 
-def test_a_pixel_that_is_no_number_is_named(tmp_path: Path) -> None:
+def test_a_pixel_that_is_not_a_number_is_named(tmp_path: Path) -> None:
     pages = np.zeros((3, 4, 5), "float32")
     pages[2, 1, 3] = np.nan
     path = write(tmp_path / "a.tif", pages)
@@ -312,7 +312,7 @@ def test_a_value_beyond_the_map_is_named_with_page_and_pixel(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("value", "dtype"), [(256, "uint16"), (-1, "int16"), (0.5, "float32"), (np.nan, "float32")])
-def test_a_value_that_is_no_class_id_is_named(tmp_path: Path, value: float, dtype: str) -> None:
+def test_a_value_that_is_not_a_class_id_is_named(tmp_path: Path, value: float, dtype: str) -> None:
     images, labels = write(tmp_path / "a.tif", noise((1, 1, 2))), tmp_path / "b.tif"
     write(labels, np.array([[[1, value]]], dtype))
     found = "is NaN" if np.isnan(value) else rf"has value {value}; expected 0 to 255"
@@ -379,7 +379,7 @@ def test_pages_that_are_not_there_are_refused(tmp_path: Path, pages: list[int], 
         tif_slice(write(tmp_path / "a.tif", noise((3, 4, 4))), dst_path=tmp_path / "out", pages=pages)
 
 
-def test_a_page_of_another_form_that_is_not_chosen_is_no_matter(tmp_path: Path) -> None:
+def test_a_page_of_another_form_that_is_not_chosen_is_ignored(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tif", [noise((4, 4)), noise((4, 4)), noise((2, 2))])
     assert tif_slice(path, dst_path=tmp_path / "out", pages=[0, 1]).pages == 2
 

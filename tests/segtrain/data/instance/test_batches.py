@@ -65,7 +65,7 @@ def test_batches_have_static_shapes_and_types(coco: RecordSet) -> None:
         ]
 
 
-def test_rows_that_are_not_used_are_zero_and_boxes_lie_in_the_content(coco: RecordSet) -> None:
+def test_rows_that_are_not_used_are_zero_and_boxes_are_in_the_content(coco: RecordSet) -> None:
     for batch in _epoch(coco, expand=True):
         unused = batch.labels == 0
         assert not batch.boxes[unused].any() and not batch.crowd[unused].any() and not batch.masks[unused].any()
@@ -117,7 +117,7 @@ def test_batches_depend_on_seed_and_epoch_but_not_on_workers(coco: RecordSet) ->
     assert not _equal(first, _epoch(coco, override(CONFIG, {"seed": 5}), expand=True))
 
 
-def test_an_epoch_entered_in_its_middle_goes_on_with_the_same_batches(coco: RecordSet) -> None:
+def test_an_epoch_entered_in_its_middle_has_the_same_batches(coco: RecordSet) -> None:
     assert _equal(_epoch(coco, epoch=2, first_step=1), _epoch(coco, epoch=2)[1:])
 
 

@@ -25,7 +25,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> RecordSet:
     return drawn(tmp_path_factory.mktemp("mixed"), [(BLACK, objects) for objects in contents])
 
 
-def test_rows_with_an_instance_that_is_no_crowd_region_are_trained_on(mixed: RecordSet) -> None:
+def test_rows_with_an_instance_beside_crowd_regions_are_trained_on(mixed: RecordSet) -> None:
     assert trainable_rows(mixed, 9) == TrainableRows(rows=(1, 3, 5), empty=3, crowd_only=1, crowded=0, excess=0)
 
 

@@ -22,7 +22,7 @@ def test_the_weights_are_those_of_the_paper(seed: int, sigma: float) -> None:
     background = coarse.repeat(7, 0).repeat(7, 1)
     found = border_weights(background, w0=10, sigma=sigma)
     assert found.dtype == np.float32
-    # What lies farther away than the reach is left out.
+    # Pixels farther away than the reach are left out.
     np.testing.assert_allclose(found, _plainly(background, 10, sigma), atol=10 * np.exp(-8))
 
 

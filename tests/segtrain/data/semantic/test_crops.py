@@ -28,7 +28,7 @@ def _epoch(path: Path, config: Config, epoch: int = 0, first_step: int = 0) -> l
 
 
 def _numbered(count: int) -> Rows:
-    """Rows that can be told apart: image and label of row ``i`` are ``i`` everywhere."""
+    """Return rows that can be distinguished: image and label of row ``i`` are ``i`` everywhere."""
     return [(np.full((40, 40, 3), index, np.uint8), np.full((40, 40), index, np.uint8)) for index in range(count)]
 
 
@@ -72,16 +72,16 @@ def test_batches_do_not_depend_on_the_number_of_workers(miniature: Miniature, sm
     assert _equal(one, two)
 
 
-def test_an_epoch_entered_in_its_middle_goes_on_with_the_same_batches(miniature: Miniature, small: Config) -> None:
+def test_an_epoch_entered_in_its_middle_has_the_same_batches(miniature: Miniature, small: Config) -> None:
     assert _equal(_epoch(miniature.train, small, epoch=3, first_step=1), _epoch(miniature.train, small, epoch=3)[1:])
 
 
-def test_a_row_is_cropped_anew_in_each_epoch_and_by_each_seed(make_set: Callable[..., Path], small: Config) -> None:
+def test_each_epoch_and_each_seed_crop_a_row_differently(make_set: Callable[..., Path], small: Config) -> None:
     path = make_set(_numbered(10), names=tuple(map(str, range(10))))
     config = override(small, {"batch_size": 1, "crop_size": 65})
 
     def sizes(config: Config, epoch: int) -> dict[int, int]:
-        """How many pixels of each row there are after the random scaling."""
+        """Return the number of pixels of each row after the random scaling."""
         seen = [labels[labels != 255] for _, labels in _epoch(path, config, epoch)]
         return {int(pixels[0]): pixels.size for pixels in seen}
 
@@ -94,7 +94,7 @@ def test_more_workers_than_processors_are_not_asked_of_mindspore(miniature: Mini
     assert len(_epoch(miniature.train, override(small, {"workers": 1000}))) == 2
 
 
-def test_the_record_sets_own_ignore_label_fills_what_lies_beyond(make_set: Callable[..., Path], small: Config) -> None:
+def test_the_record_sets_own_ignore_label_fills_what_is_beyond(make_set: Callable[..., Path], small: Config) -> None:
     rows: Rows = [(np.zeros((8, 8, 3), np.uint8), np.full((8, 8), 9, np.uint8))] * 4
     ((_, labels),) = _epoch(make_set(rows, ignore_label=9), small)
     assert (labels == 9).all()

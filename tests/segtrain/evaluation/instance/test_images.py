@@ -36,7 +36,7 @@ TRUTH: Any = {
 }
 
 
-def test_instances_are_matched_missed_and_found_where_there_is_none() -> None:
+def test_instances_are_matched_or_missed_or_false() -> None:
     found = [
         _item(1, 5, 0, 9, score=0.7),
         _item(1, 5, 0, 10, score=0.9),  # takes the instance, so that the one above is a duplicate

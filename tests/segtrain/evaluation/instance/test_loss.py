@@ -58,5 +58,5 @@ def test_a_loss_that_is_not_a_number_is_not_lost(records: RecordSet) -> None:
     assert found is not None and np.isnan(found)
 
 
-def test_without_objects_there_is_none(tmp_path: Path) -> None:
+def test_without_objects_there_is_no_loss(tmp_path: Path) -> None:
     assert mean_loss(_objects, _set(tmp_path, [[], [CROWD]]), CONFIG) is None

@@ -103,7 +103,7 @@ def test_a_report_is_json_as_it_is() -> None:
     ("label", "dtype"),
     [(21, np.uint8), (38, np.uint8), (254, np.uint8), (-1, np.int32), (256, np.int32), (65536, np.int64)],
 )
-def test_a_label_that_is_no_class_is_named_and_nothing_is_counted(label: int, dtype: type[np.integer]) -> None:
+def test_a_label_that_is_not_a_class_is_named_and_nothing_is_counted(label: int, dtype: type[np.integer]) -> None:
     matrix = ConfusionMatrix(21, 255)
     labels = np.array([0, 255, 3, label], dtype)
     with pytest.raises(SegDataError, match=rf"ground truth has label {label}; expected 0 to 20, or 255"):
@@ -125,7 +125,7 @@ def test_all_foreign_labels_are_named_at_once() -> None:
 
 
 @pytest.mark.parametrize("prediction", [21, 255, -1])
-def test_a_prediction_that_is_no_class_is_named_even_on_an_ignored_pixel(prediction: int) -> None:
+def test_a_prediction_that_is_not_a_class_is_named_even_on_an_ignored_pixel(prediction: int) -> None:
     with pytest.raises(SegDataError, match=f"prediction has class {prediction}; expected 0 to 20"):
         ConfusionMatrix(21, 255).update(np.array([255], np.uint8), np.array([prediction]))
 
@@ -135,7 +135,7 @@ def test_shapes_must_be_equal() -> None:
         ConfusionMatrix(2, 255).update(np.zeros((4, 6), np.uint8), np.zeros((6, 4), np.uint8))
 
 
-def test_probabilities_are_no_predictions() -> None:
+def test_probabilities_are_refused_as_predictions() -> None:
     with pytest.raises(SegDataError, match="prediction has values of type float32; expected integers"):
         ConfusionMatrix(2, 255).update(np.zeros(4, np.uint8), np.zeros(4, np.float32))
 

@@ -40,7 +40,7 @@ def test_cells_are_the_shares_of_their_row_in_per_cent() -> None:
     assert written == {(row, (row + step) % 4): text for row in range(4) for step, text in ((0, "90"), (1, "10"))}
 
 
-def test_names_stand_at_rows_and_columns_and_the_iou_at_the_row() -> None:
+def test_names_are_at_rows_and_columns_and_the_iou_at_the_row() -> None:
     axes = _axes(_report(3))
     assert [text.get_text() for text in axes.get_yticklabels()] == ["class 0  0", "class 1  1", "class 2  2"]
     assert [text.get_text() for text in axes.get_xticklabels()] == ["0  class 0", "1  class 1", "2  class 2"]

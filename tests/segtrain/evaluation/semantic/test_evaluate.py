@@ -154,7 +154,7 @@ def test_a_label_of_another_size_than_its_image_is_named(
         evaluate_semantic(quick_run.directory / "best.ckpt", SampleList(tmp_path, tmp_path / "all.txt"))
 
 
-def test_fewer_samples_than_there_should_be_are_no_result(
+def test_fewer_samples_than_there_should_be_are_refused(
     quick_run: Trained, miniature: Miniature, small: Config
 ) -> None:
     segmenter, info, _ = load_segmenter(quick_run.directory / "best.ckpt", EvalSettings(batch_size=2), "CPU")

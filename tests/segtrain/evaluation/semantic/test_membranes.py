@@ -58,7 +58,7 @@ def test_soft_dice_leaves_out_pixels_without_a_label() -> None:
     assert _soft_dice(wrong, label) == pytest.approx(1)
 
 
-def test_cells_that_are_told_apart_exactly() -> None:
+def test_cells_that_are_separated_exactly() -> None:
     truth = _two_cells() == MEMBRANE
     scores = cell_scores(truth, truth)
     assert scores is not None
@@ -109,7 +109,7 @@ def test_an_image_without_cells_has_no_cell_scores() -> None:
     assert found.report().iou == 1
 
 
-def test_a_prediction_without_cells_is_one_whole() -> None:
+def test_a_prediction_without_membranes_is_one_cell() -> None:
     truth = _two_cells() == MEMBRANE
     scores = cell_scores(truth, np.ones_like(truth))
     assert scores is not None
@@ -123,7 +123,7 @@ def test_two_divisions_into_one_cell_agree() -> None:
     assert (scores.rand, scores.information) == (1, 1)
 
 
-def test_pixel_scores_are_those_of_the_whole_set() -> None:
+def test_pixel_scores_are_those_of_the_complete_set() -> None:
     random = np.random.default_rng(1)
     labels = random.integers(0, 2, (3, 12, 10)).astype(np.uint8)
     predictions = random.integers(0, 2, labels.shape).astype(np.uint8)

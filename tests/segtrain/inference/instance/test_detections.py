@@ -41,7 +41,7 @@ def test_detections_come_back_to_the_pixels_of_their_image() -> None:
     assert masks[1].sum() == masks[1][10:, :15].sum() > 0
 
 
-def test_places_of_a_batch_without_an_image_are_not_looked_at() -> None:
+def test_places_of_a_batch_without_an_image_are_ignored() -> None:
     detections = _two()
     detections.boxes[1] = np.nan
     detections.valid[1] = True
@@ -55,7 +55,7 @@ def test_an_image_without_detections_has_no_entries() -> None:
 
 
 @pytest.mark.parametrize("column", ["boxes", "scores", "masks"])
-def test_detections_that_are_no_numbers_are_refused(column: str) -> None:
+def test_detections_that_are_not_numbers_are_refused(column: str) -> None:
     detections = _two()
     getattr(detections, column)[0, 0] = np.nan
     with pytest.raises(InvalidInputError, match="detections are not finite"):

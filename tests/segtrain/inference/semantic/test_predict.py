@@ -117,7 +117,7 @@ def test_files_of_someone_else_among_the_results_survive(
     assert (out / name).read_text() == "mine"
 
 
-def test_a_folder_that_only_looks_like_results_is_not_replaced(
+def test_a_folder_that_only_resembles_results_is_not_replaced(
     quick_run: Trained, miniature: Miniature, tmp_path: Path
 ) -> None:
     (tmp_path / "library" / "index").mkdir(parents=True)

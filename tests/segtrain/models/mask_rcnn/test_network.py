@@ -1,4 +1,4 @@
-"""Network, loss and training step of Mask R-CNN as a whole, on the smallest that has all parts."""
+"""Network, loss and training step of the complete Mask R-CNN, on the smallest that has all parts."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def test_features_and_gradients_are_those_of_torchvision() -> None:
 @pytest.mark.parametrize(
     ("side", "level"), [(0, 0), (20, 0), (111.9, 0), (112.1, 1), (223.9, 1), (224.1, 2), (447, 2), (449, 3), (4000, 3)]
 )
-def test_a_box_of_224_pixels_is_looked_at_two_levels_above_the_finest(side: float, level: int) -> None:
+def test_a_box_of_224_pixels_is_read_two_levels_above_the_finest(side: float, level: int) -> None:
     boxes = Tensor(np.array([[0, 0, 2 * side, side / 2]], np.float32))
     assert box_level(boxes, 56, 4).asnumpy().tolist() == [level]
 
