@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Protocol
 from segdata.cluster import Workers
 from segdata.coco.annotations import Boxes, entries, orphans
 from segdata.coco.file import Coco, CrowdMeaning, read_coco
-from segdata.coco.hints import find_image_folder
+from segdata.coco.hints import duplicate_categories, find_image_folder
 from segdata.encoded import File
 from segdata.errors import Fault, OptionError
 from segdata.images.values import ValueRange
@@ -198,6 +197,4 @@ class CocoDataset:
     def verify(self, progress: Progress) -> Iterator[Fault]:
         """See `Dataset`."""
         yield from self.strays()
-        for name, count in Counter(self.labels.values()).items():
-            if count > 1:
-                yield Fault("duplicate_category", f"category {name!r}", f"{count} categories have this name")
+        yield from duplicate_categories(self.coco)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from segdata.errors import FaultsError, InvalidInputError
@@ -29,6 +30,24 @@ def check_unique(names: Iterable[str], what: str) -> None:
     repeated = [f"{name} ({count} times)" for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise FaultsError(what, repeated)
+
+
+def spellings(names: Iterable[str]) -> list[list[str]]:
+    """Return the names that look the same, in groups: they differ in nothing, in spaces at an end or in Unicode form.
+
+    >>> spellings(["cat", "caf\\xe9", "dog", "cat ", "cafe\\u0301"]) == [["cat", "cat "], ["caf\\xe9", "cafe\\u0301"]]
+    True
+    """
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        groups[unicodedata.normalize("NFC", name.strip())].append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def same_name(group: Sequence[str], noun: str) -> str:
+    """Return what is wrong about a group of `spellings`."""
+    apart = ", apart from spaces or Unicode form (NFC, NFD)" if len({*group}) > 1 else ""
+    return f"{len(group)} {noun} have the name {group[0]!r}{apart}"
 
 
 def quoted(line: str) -> str:

@@ -150,7 +150,7 @@ def check_image_objects(coco: Coco, rows: npt.NDArray[np.int64] | None = None) -
     if faults:
         raise FaultsError(
             f"{coco.path}: {plural(len(faults), 'file')} with several image objects; expected one for each file. "
-            "Merge the objects, and set the image_id of their annotations",
+            "Join the objects with segdata fix",
             faults,
         )
 

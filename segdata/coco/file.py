@@ -45,6 +45,11 @@ class Category(msgspec.Struct, frozen=True, gc=False):
     name: str
     supercategory: Any = None
 
+    def __post_init__(self) -> None:
+        """Refuse a name that shows nothing; no record set or list of classes could name this class."""
+        if not self.name.strip():
+            raise ValueError(f"category {self.id} has the name {self.name!r}; expected a name. Name it")
+
 
 @dataclass(frozen=True)
 class Coco:

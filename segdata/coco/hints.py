@@ -13,6 +13,7 @@ from msgspec import Raw
 
 from segdata.coco.file import Category, Coco
 from segdata.errors import Code, Fault, InvalidInputError
+from segdata.text import same_name, spellings
 
 #: Faults of images that are not where their names say.
 _NOT_THERE: tuple[Code, ...] = ("missing_image", "outside_root")
@@ -111,6 +112,15 @@ def brush_crowds(coco: Coco) -> list[Fault]:
     verb = "are crowds" if brushed > 1 else "is a crowd"
     what = f"{brushed} of {len(table.raw)} annotations {verb} (iscrowd 1) with attributes, as CVAT writes brush masks"
     return [Fault("only_crowds", str(coco.path), what)]
+
+
+def duplicate_categories(coco: Coco, rows: Iterable[int] | None = None) -> list[Fault]:
+    """Return a fault for each name that several categories have; with `rows`, of these only."""
+    names = [coco.categories[row].name for row in (range(len(coco.categories)) if rows is None else rows)]
+    return [
+        Fault("duplicate_category", f"category {group[0]!r}", same_name(group, "categories"))
+        for group in spellings(names)
+    ]
 
 
 def root_category(categories: Sequence[Category]) -> Category | None:

@@ -32,6 +32,9 @@ _CURES = {
     "iscrowd": "; expected 0 or 1. Write 1 for a crowd",
 }
 
+#: What names an image in LVIS: a URL that ends in a folder of COCO and the name of the file.
+_LVIS_URL = re.compile(rb'"coco_url"\s*:\s*"[^"\\]*?([^"/\\]+/[^"/\\]+)"')
+
 
 class _Id(msgspec.Struct):
     id: int
@@ -47,13 +50,15 @@ def decode_object(raw: Raw | bytes, decoder: msgspec.json.Decoder[_T]) -> _T:
     try:
         return decoder.decode(raw)
     except msgspec.DecodeError as error:
-        raise InvalidInputError(f"{error}{_cure(str(error))}", "broken_member") from error
+        raise InvalidInputError(f"{error}{_cure(str(error), raw)}", "broken_member") from error
     except RecursionError as error:
         raise InvalidInputError("is nested too deeply", "broken_member") from error
 
 
-def _cure(message: str) -> str:
-    """Return what to do about numbers in quotes or with a fraction, as some tools write them."""
+def _cure(message: str, raw: Raw | bytes) -> str:
+    """Return what to do about numbers in quotes or with a fraction, as some tools write them, and about LVIS's URLs."""
+    if message.endswith("`file_name`") and (url := _LVIS_URL.search(raw)):
+        return f", but has coco_url, as in LVIS. Add the end of coco_url as file_name: {url[1].decode()!r}"
     place = re.search(r"(?:got `(?:str|float)`|value -?\d+) - at `\$\.(\w+)`", message)
     return _CURES.get(place[1], "") if place else ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +22,10 @@ from segdata.text import plural, quoted, text_lines
 
 #: Colors in other forms than those of map files: ``name,r,g,b``, as in ``class_dict.csv``, and ``r g b name``.
 _OTHER_COLORS = re.compile(r"[^,;]+([,;]\s*\d{1,3}){3}|\d{1,3}([\s,;]\s*\d{1,3}){2}[\s,;]+\D.*")
+
+#: What separates a number from a name in a table: white space, or the punctuation of CSV, YAML and numbered lists.
+_SEPARATOR = re.compile(r"[\s,;:=|.)]+")
+_NUMBER = re.compile(r"\d{1,9}")
 
 #: File of the class names beside index masks.
 CLASS_NAMES = "classes.txt"
@@ -91,7 +95,7 @@ def read_class_names(path: Path, ignore_label: int = IGNORE) -> tuple[str, ...]:
 
     Raises:
         InvalidInputError: when the file cannot be read, has no classes, more than 255 or duplicate ones, or is a list
-            of images, of YAML or of colors in another form.
+            of images, of YAML, of colors in another form or of numbers and names.
     """
     lines = [line for _, line in text_lines(path)]
     if any(has_colors(line) for line in lines):
@@ -125,6 +129,43 @@ def _check_names(path: Path, lines: list[str]) -> None:
             f"{path}: {len(colors)} of {plural(len(lines), 'line')} have a color in another form: {quoted(colors[0])}; "
             "expected class names, one per line, or 'name r g b'. Remove a heading, and write spaces for commas."
         )
+    check_not_numbered(path, lines)
+
+
+def check_not_numbered(path: Path, lines: Sequence[str]) -> None:
+    """Refuse a table of numbers and names: its numbers would become parts of names, and its heading a class.
+
+    Raises:
+        InvalidInputError: when all lines, apart from a heading, have a number and a name.
+    """
+    if row := _numbered_row(lines):
+        raise InvalidInputError(
+            f"{path}: is a table of numbers and names: {quoted(row)}; expected class names, one per line. Write only "
+            "the names, in the order of their ids from 0, without a heading."
+        )
+
+
+def _numbered_row(lines: Sequence[str]) -> str | None:
+    """Return the first row of a table of numbers and names, such as ``0, background`` or ``road 1``; or None.
+
+    Names may have numbers, too: ``grade 0`` and ``grade 1`` are one name without them, ``Boeing 737`` and ``Airbus
+    320`` do not count from 0 or 1, and a list with any line without a number is not a table.
+    """
+    table = [_SEPARATOR.split(line) for line in lines]
+    for at, rest in ((0, slice(1, None)), (-1, slice(-1))):
+        rows = [row for row, words in enumerate(table) if _NUMBER.fullmatch(words[at]) and _is_name(words[rest])]
+        heading = len(table) > 1 and rows[:1] == [1] and len(table[0]) > 1
+        if len(rows) < 2 or len(rows) + heading != len(table):
+            continue
+        numbers = {int(table[row][at]) for row in rows}
+        names = {tuple(table[row][rest]) for row in rows}
+        if len(numbers) == len(names) == len(rows) and (at == 0 or min(numbers) <= 1):
+            return lines[rows[0]]
+    return None
+
+
+def _is_name(words: Sequence[str]) -> bool:
+    return any(letter.isalpha() for word in words for letter in word)
 
 
 def write_class_names(path: Path, names: tuple[str, ...], ignore_label: int = IGNORE) -> None:
@@ -161,4 +202,6 @@ def _unfit(names: tuple[str, ...]) -> str:
             why = f"is that of class {names.index(name)}, too"
         if why:
             return f"name {quoted(name)} of class {id_} {why}"
+    if row := _numbered_row(names):
+        return f"the names have numbers, as in a table: {quoted(row)}"
     return f"{plural(len(names), 'name')} such as {quoted(names[0])}" if names else "no names"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from segdata.errors import Fault, FaultsError
 from segdata.labels.mask_mapping import Unknown
-from segdata.text import check_unique, plural
+from segdata.text import check_unique, plural, same_name, spellings
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,14 @@ def unite_classes(parts: Sequence[PartClasses], wanted: Sequence[str] | None, *,
         unknown: ``error`` refuses a class with pixels or objects that is not among `wanted`.
 
     Raises:
-        FaultsError: when a data set has two classes of one name, `wanted` names a class twice, or a class is refused.
+        FaultsError: when a data set has two classes of one name, data sets spell a name differently, `wanted` names a
+            class twice, or a class is refused.
     """
+    names = tuple(dict.fromkeys(name for part in parts for name in part.names))
     repeated = [
-        Fault("duplicate_category", part.where, f"{count} classes have the name {name!r}")
+        Fault("duplicate_category", part.where, same_name(group, "classes"))
         for part in parts
-        for name, count in Counter(part.names).items()
-        if count > 1
+        for group in spellings(part.names)
     ]
     if repeated:
         raise FaultsError(
@@ -55,8 +56,13 @@ def unite_classes(parts: Sequence[PartClasses], wanted: Sequence[str] | None, *,
             "Rename them",
             repeated,
         )
+    if wanted is None and (alike := spellings(names)):
+        raise FaultsError(
+            "Class names in several spellings; expected one of each, because classes are united by name. Rename them",
+            [Fault("duplicate_category", f"class {group[0]!r}", same_name(group, "classes")) for group in alike],
+        )
     if wanted is None:
-        return tuple(dict.fromkeys(name for part in parts for name in part.names))
+        return names
     check_unique(wanted, "Class names that appear several times")
     other = [
         Fault("invalid", part.where, f"class {name!r} has {plural(count, part.unit)}")

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from segdata.coco.annotations import check_image_objects, orphans
 from segdata.coco.file import Coco, CrowdMeaning, Image, read_coco
-from segdata.coco.hints import prefix_hint
+from segdata.coco.hints import duplicate_categories, prefix_hint
 from segdata.errors import Fault, FaultsError, InvalidInputError, OnError
 from segdata.files.ownership import check_inputs_outside, check_target_directory
 from segdata.files.paths import normal
@@ -223,5 +223,10 @@ def _class_names(coco: Coco, rows: Sequence[int]) -> tuple[str, ...]:
             f"{coco.path}: has a category {named[0]!r}, the name of pixels without an object. Rename it, or name "
             "the other categories with --category."
         )
-    check_unique(names, f"{coco.path}: several classes have the same name; select categories by id, or rename them")
+    if faults := duplicate_categories(coco, rows):
+        raise FaultsError(
+            f"{coco.path}: several classes have the same name; expected different names. Select categories by id, or "
+            "rename them",
+            faults,
+        )
     return names

@@ -24,9 +24,6 @@ from segdata.parallel import Progress, map_faults, progress_map
 #: Means by which image files get into the target: copies, links, or none.
 Media = Literal["copy", "hardlink", "symlink", "none"]
 
-#: Pillow's modes with a single channel that is not a palette index.
-GRAY_MODES = ("1", "L", "I;16", "I", "F")
-
 
 @dataclass(frozen=True)
 class Medium:
@@ -34,7 +31,7 @@ class Medium:
 
     Attributes:
         size: height and width as stored, in pixels; zeros if it was not read.
-        gray: whether it has a single channel.
+        gray: whether it is gray, also with alpha.
         turned: whether its EXIF orientation is not 1.
     """
 
@@ -51,7 +48,7 @@ def read_medium(folder: Path, image: Image) -> Medium:
     """
     header = read_image_header(File(folder, image.file_name).find())
     check_size(header.shape, (image.height, image.width), "the JSON says", orientation=header.orientation)
-    return Medium(header.shape, gray=header.mode in GRAY_MODES, turned=header.orientation != 1)
+    return Medium(header.shape, gray=header.bands == 1, turned=header.orientation != 1)
 
 
 def check_media(

@@ -130,6 +130,19 @@ class LabelMeaning:
                 f"0-{used[-1]}:0-{used[-1]}."
             )
 
+    def check_border(self, labels: Path, *, binary: bool) -> None:
+        """Check that objects can touch, so that there is a border; see `SlicedPages` for `binary`.
+
+        Raises:
+            InvalidInputError: when each page is one object, because its labels are black and white.
+        """
+        if binary and self.border is not None:
+            raise InvalidInputError(
+                f"{labels}: black and white, so all objects of a page have one value and no border; expected a number "
+                "for each object. Number them, for example with scipy.ndimage.label.",
+                "binary_mask",
+            )
+
 
 def label_meaning(
     map: ValueMap | None,

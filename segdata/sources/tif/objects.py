@@ -14,6 +14,9 @@ from segdata.sources.instance_masks.values import as_ids
 from segdata.sources.instances import make_instance
 from segdata.sources.tif.values import PageResult
 
+#: The values of objects in a black-and-white mask of any depth.
+_WHITE = ([1], [255], [65535])
+
 
 def instance_page(pixels: npt.NDArray[Any], *, mapping: MaskMapping) -> tuple[None, PageResult]:
     """Return the objects of a page ``(H, W)`` as instances, in the order of their values.
@@ -21,12 +24,12 @@ def instance_page(pixels: npt.NDArray[Any], *, mapping: MaskMapping) -> tuple[No
     Raises:
         InvalidInputError: when a value is not an integer of 0 or more, or has no class.
     """
-    numbers, class_of, ids = _numbered(pixels, mapping)
+    numbers, class_of, ids, binary = _numbered(pixels, mapping)
     height, width = numbers.shape
     found = tuple(
         make_instance(mapping.map.name(class_of[number]), rle, height, width) for number, rle in run_lengths(numbers)
     )
-    return None, PageResult(count_values(ids), found)
+    return None, PageResult(count_values(ids), found, binary)
 
 
 def border_page(
@@ -39,9 +42,9 @@ def border_page(
     Raises:
         InvalidInputError: when a value is not an integer of 0 or more, or has no class.
     """
-    numbers, _, ids = _numbered(pixels, mapping)
+    numbers, _, ids, binary = _numbered(pixels, mapping)
     ids[between(numbers, distance) & (ids != mapping.map.ignore_label)] = id_
-    return ids, PageResult(count_values(ids))
+    return ids, PageResult(count_values(ids), binary=binary)
 
 
 def between(numbers: npt.NDArray[Any], distance: int) -> npt.NDArray[np.bool_]:
@@ -67,8 +70,8 @@ def between(numbers: npt.NDArray[Any], distance: int) -> npt.NDArray[np.bool_]:
 
 def _numbered(
     pixels: npt.NDArray[Any], mapping: MaskMapping
-) -> tuple[npt.NDArray[np.int32], dict[int, int], npt.NDArray[np.uint8]]:
-    """Return the objects numbered in the order of their values, the class of each number, and the class ids.
+) -> tuple[npt.NDArray[np.int32], dict[int, int], npt.NDArray[np.uint8], bool | None]:
+    """Return the objects numbered in the order of their values, the class of each number, the class ids, and `binary`.
 
     Values of class 0 and of the ignore label are not objects; their number is 0.
     """
@@ -84,4 +87,5 @@ def _numbered(
     lengths = np.diff(starts, append=flat.size)
     numbers = np.repeat(number_of[run], lengths).reshape(values.shape)
     class_of = dict(enumerate(ids[objects].tolist(), start=1))
-    return numbers, class_of, np.repeat(ids[run], lengths).reshape(values.shape)
+    binary = used[objects].tolist() in _WHITE if len(objects) else None
+    return numbers, class_of, np.repeat(ids[run], lengths).reshape(values.shape), binary

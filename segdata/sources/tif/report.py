@@ -29,6 +29,7 @@ class SliceReport:
         label_pixels: number of pixels by class id, over all pages.
         border_class: class id of pixels between touching objects; None without ``border``.
         objects: number of objects by category, in the order of the category ids; empty without ``instances``.
+        binary: whether the labels are black-and-white masks, in which all pixels of a page are one object.
         class_names_file: file of the class names, in `path`; None if they are not known, or in the JSONs.
         split: how the pages were divided; None if all are in one list.
         files: list file of each split; with ``instances``, its COCO JSON.
@@ -51,6 +52,7 @@ class SliceReport:
     label_pixels: dict[int, int]
     border_class: int | None
     objects: dict[str, int]
+    binary: bool
     class_names_file: str | None
     split: str | None
     files: dict[str, str]

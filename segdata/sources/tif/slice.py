@@ -138,6 +138,7 @@ def tif_slice(
         clipped, *label_pixels = sliced.counts
         if labels:
             meaning.check_classes(labels, *label_pixels)
+            meaning.check_border(labels, binary=sliced.binary)
         jsons = _encode_jsons(split_pages, names, track.form, sliced.instances, meaning) if instances else {}
         class_file = CLASS_NAMES if meaning.names and not instances else None
         if staging:
@@ -164,6 +165,7 @@ def tif_slice(
         label_pixels={id_: count for ids in label_pixels for id_, count in enumerate(ids.tolist()) if count},
         border_class=meaning.border_class,
         objects={name: objects[name] for name in meaning.categories} if instances else {},
+        binary=sliced.binary,
         class_names_file=str(dst_path / class_file) if class_file else None,
         split=str(split) if split else None,
         files={part: str(dst_path / (SLICE_JSONS if instances else SLICE_LISTS)[part]) for part in split_pages},

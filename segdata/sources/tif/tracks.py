@@ -95,10 +95,14 @@ def track_range(
 
 @dataclass(frozen=True)
 class SlicedPages:
-    """All pages after conversion: the sums of their counts by track, and their objects by position."""
+    """All pages after conversion: the sums of their counts by track, and their objects by position.
+
+    `binary` tells whether all pages with objects are black-and-white masks; see `PageResult`.
+    """
 
     counts: list[ValueCounts]
     instances: dict[int, tuple[Instance, ...]]
+    binary: bool
 
 
 def slice_all(
@@ -127,6 +131,7 @@ def slice_all(
         check_shared(workers, staging)
     totals: list[ValueCounts] = [np.zeros(1, np.int64) for _ in tracks]
     instances: dict[int, tuple[Instance, ...]] = {}
+    binary: set[bool | None] = {None}
     faults: list[Fault] = []
     for position, results in map_faults(
         partial(_slice_position, tracks, staging),
@@ -140,11 +145,12 @@ def slice_all(
     ):
         totals = [total + result.counts for total, result in zip(totals, results, strict=True)]
         instances[position] = sum((result.instances for result in results), ())
+        binary.update(result.binary for result in results)
     if faults:
         bad = len(positions) - len(instances)
         cure = f". {value_cure}" if any(fault.code == "value_outside_classes" for fault in faults) else ""
         raise FaultsError(f"{bad} of {plural(len(positions), 'page')} cannot be sliced{cure}", faults)
-    return SlicedPages(totals, instances)
+    return SlicedPages(totals, instances, binary == {None, True})
 
 
 def _slice_position(tracks: Sequence[Track], staging: Path | None, position: int) -> tuple[int, list[PageResult]]:

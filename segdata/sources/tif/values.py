@@ -30,10 +30,12 @@ class PageResult:
     Attributes:
         counts: ``(N,)``, summed over all pages: clipped samples of an image, or pixels of a label by class id.
         instances: its objects.
+        binary: whether the only value of its objects is the white of a black-and-white mask; None without objects.
     """
 
     counts: ValueCounts
     instances: tuple[Instance, ...] = ()
+    binary: bool | None = None
 
 
 def to_eight_bits(pixels: PagePixels, *, value_range: ValueRange) -> tuple[PagePixels, PageResult]:

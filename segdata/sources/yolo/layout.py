@@ -16,6 +16,7 @@ import msgspec
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.files.paths import normal
 from segdata.images.header import IMAGE_SUFFIXES
+from segdata.labels.classes import check_not_numbered
 from segdata.regular import read_regular
 from segdata.sources.finder import files_below
 from segdata.text import check_unique, text_lines
@@ -140,6 +141,7 @@ def _names_by_line(file: Path) -> tuple[str, ...]:
             "the number of the line, from 0. Remove the line if it has no index, or write names into a data.yaml."
         )
     names = [name for _, name in lines]
+    check_not_numbered(file, names)
     check_unique(names, f"{file}: duplicate classes")
     return tuple(names)
 

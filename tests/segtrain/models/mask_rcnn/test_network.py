@@ -131,10 +131,9 @@ def test_the_loss_of_an_evaluation_is_that_of_plain_loops_and_changes_nothing(lo
     evaluation = MaskRcnnLoss(loss.network, evaluates=True).set_train(False)
     assert {p.name for p in evaluation.get_parameters()} == {p.name for p in loss.network.get_parameters()}
     before = {p.name: p.asnumpy().copy() for p in loss.get_parameters()}
-    alone = tuple(column[:1] for column in batch)
-    (total, *parts), again = ([float(one.asnumpy()) for one in evaluation(*map(Tensor, alone))] for _ in range(2))
+    (total, *parts), again = ([float(one.asnumpy()) for one in evaluation(*map(Tensor, batch))] for _ in range(2))
     assert again == [total, *parts]
-    assert parts == pytest.approx(_expected_parts(loss, alone), rel=1e-3, abs=1e-5)
+    assert parts == pytest.approx(_expected_parts(loss, batch), rel=1e-3, abs=1e-5)
     assert total == pytest.approx(sum(parts), rel=1e-5)
     assert all((p.asnumpy() == before[p.name]).all() for p in loss.get_parameters())
 
