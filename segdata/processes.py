@@ -58,6 +58,17 @@ def no_more_workers(reason: Exception) -> SegDataError:
     )
 
 
+def _not_started(reason: RuntimeError) -> SegDataError:
+    """Return the error for a process that multiprocessing refused to start."""
+    # `multiprocessing.spawn` refuses when a worker process runs the script, which would start workers without end.
+    if "bootstrapping" in str(reason):
+        return SegDataError(
+            "this script started worker processes, and each of them runs the script again; expected its work under "
+            '`if __name__ == "__main__":`. Add that line, or use 1 worker.'
+        )
+    return no_more_workers(reason)
+
+
 class WorkerTraceback(Exception):
     """The traceback of an exception in a worker process, as text: an exception arrives without it."""
 
@@ -122,7 +133,9 @@ class WorkerProcesses:
     def _call(self, function: Callable[[_T], _R], argument: _T) -> _R:
         try:
             connection = self._connection()
-        except (EOFError, OSError, RuntimeError) as refused:
+        except RuntimeError as refused:
+            raise _not_started(refused) from refused
+        except (EOFError, OSError) as refused:
             raise no_more_workers(refused) from refused
         try:
             connection.send((function, argument))

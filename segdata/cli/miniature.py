@@ -69,7 +69,7 @@ def _check_empty(directory: Path) -> None:
     if directory.is_dir() and (names := sorted(path.name for path in directory.iterdir())):
         raise TargetExistsError(
             f"{directory}: contains {', '.join(names[:3])}{', …' if len(names) > 3 else ''}; expected a missing or "
-            "empty directory. Remove it yourself or choose another one.",
+            "empty directory. Choose another one, or remove this one yourself.",
             replaceable=False,
         )
 

@@ -111,7 +111,8 @@ def marked_files(directory: Path) -> dict[str, int | str]:
             reason = "has a damaged or unknown"
     raise TargetExistsError(
         f"{directory}: {reason} {RESULT_MARKER}, so another program or another version of this one wrote it; "
-        "expected a missing or empty directory, or an earlier result. Remove it yourself or choose another target.",
+        "expected a missing or empty directory, or an earlier result. Choose another target, or remove this one "
+        "yourself.",
         replaceable=False,
     )
 

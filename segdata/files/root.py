@@ -26,16 +26,23 @@ def check_root(path: Path, root: Path, images: Sequence[str], option: str) -> No
         option: the option that names the folder.
 
     Raises:
-        InvalidInputError: when it is the wrong folder; the message names the right one.
+        InvalidInputError: when it is the wrong folder; the message names the right one, or two that may be.
     """
     names = [name for name in images if not os.path.isabs(name)]  # noqa: PTH117
     if not names or any(os.path.lexists(root / name) for name in names):
         return
-    for folder in dict.fromkeys(_near([root, path.absolute().parent])):
-        if all(_is_file(folder / name) for name in names):
-            none = f"none of {len(names)} images is" if len(names) > 1 else "its only image is not"
-            every = "all are" if len(names) > 1 else "it is"
-            raise InvalidInputError(f"{path}: {none} below {root}; {every} below {folder}. Use {option} {folder}.")
+    near = dict.fromkeys(_near([root, path.absolute().parent]))
+    candidates = [folder for folder in near if all(_is_file(folder / name) for name in names)]
+    # A link to a folder is not another one; the first is the nearest.
+    found = [*{folder.resolve(): folder for folder in reversed(candidates)}.values()][::-1]
+    if found:
+        none = f"none of {len(names)} images is" if len(names) > 1 else "its only image is not"
+        every = "all are" if len(names) > 1 else "it is"
+        where = f"{every} below {found[0]}"
+        if len(found) > 1:
+            where = f"files of these names are below {found[0]} and {found[1]}"
+            option = f"the right one: {option}"
+        raise InvalidInputError(f"{path}: {none} below {root}; {where}. Use {option} {found[0]}.")
 
 
 def _is_file(path: Path) -> bool:

@@ -80,6 +80,13 @@ def test_in_a_program_from_standard_input_threads_do_the_work_of_processes() -> 
     assert (done.stdout, done.stderr) == ("[0, 1, 4, 9]\n", "")
 
 
+def test_a_script_that_its_workers_run_again_is_told_the_line_that_it_lacks(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text("import worker_functions; print(worker_functions.squares_by_processes(4))")
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / "data")}
+    done = subprocess.run([sys.executable, tmp_path / "script.py"], env=environment, capture_output=True, text=True)
+    assert 'expected its work under `if __name__ == "__main__":`. Add that line, or use 1 worker.' in done.stderr
+
+
 def test_without_shared_memory_threads_do_the_work_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: object) -> NoReturn:
         raise OSError(30, "Read-only file system", "/dev/shm/pym")

@@ -100,8 +100,8 @@ def test_a_directory_without_a_marker_is_not_ours_whatever_its_files_are_called(
             publish(tmp_path / "photos", {"b": "new"}, overwrite=overwrite)
         assert str(refused.value) == (
             f"{tmp_path / 'photos'}: has no .segdata-files.json, so another program or another version of this "
-            "one wrote it; expected a missing or empty directory, or an earlier result. Remove it yourself or "
-            "choose another target."
+            "one wrote it; expected a missing or empty directory, or an earlier result. Choose another target, or "
+            "remove this one yourself."
         )
         assert not refused.value.replaceable
     assert texts(tmp_path / "photos") == {"b": "a wedding"}

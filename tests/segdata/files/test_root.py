@@ -38,6 +38,19 @@ def test_the_folder_that_has_all_images_is_named(tmp_path: Path, right: str, giv
     assert len(open_dataset(path, data_root=root)) == 2
 
 
+def test_of_several_folders_with_such_names_two_are_named(tmp_path: Path) -> None:
+    path = _list(tmp_path / "lists", ["0.jpg"])
+    for folder in ("train", "val"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "0.jpg").touch()
+    train, val = tmp_path / "train", tmp_path / "val"
+    with pytest.raises(InvalidInputError) as caught:
+        check_root(path, path.parent, ["0.jpg"], "--data_root")
+    assert f"files of these names are below {train} and {val}. Use the right one: --data_root {train}." in str(
+        caught.value
+    )
+
+
 @pytest.mark.parametrize("given", ["raw", "gone", None], ids=["another folder", "no folder", "by default"])
 def test_the_image_folder_of_a_json_is_named(tmp_path: Path, given: str | None) -> None:
     for folder in ("raw", "pictures", "annotations"):
