@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import importlib
 import inspect
 import re
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from import_graph import module_files
 from safetensors.numpy import save_file
 from torch_resnet import seeded
 
@@ -40,6 +42,16 @@ def test_all_is_the_table(package: ModuleType) -> None:
     assert set(package.__all__) == {*names, "__version__"}
     for name, module in names.items():
         assert getattr(package, name) is getattr(importlib.import_module(module), name)
+
+
+@pytest.mark.parametrize("module", [*module_files(ROOT, ("segdata", "segtrain"))])
+def test_examples_in_docstrings_that_need_no_files_are_true(module: str) -> None:
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    runner = doctest.DocTestRunner(verbose=False)
+    for test in finder.find(importlib.import_module(module)):
+        if test.examples and not re.search(r"Path\(|path\b|s3://", "".join(each.source for each in test.examples)):
+            runner.run(test)
+    assert runner.summarize(verbose=False).failed == 0
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)

@@ -141,7 +141,7 @@ def check_not_numbered(path: Path, lines: Sequence[str]) -> None:
     if row := _numbered_row(lines):
         raise InvalidInputError(
             f"{path}: is a table of numbers and names: {quoted(row)}; expected class names, one per line. Write only "
-            "the names, in the order of their ids from 0, without a heading."
+            "the names, one line for each id from 0 on, without a heading."
         )
 
 

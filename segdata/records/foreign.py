@@ -118,6 +118,8 @@ def open_shards(path: Path) -> SetReader:
             rows.
     """
     first = _only_set(path) if path.is_dir() else path.with_name(path.name.removesuffix(INDEX_SUFFIX))
+    if not first.exists():
+        raise InvalidInputError(f"{first}: does not exist")
     header = read_shard_header(first)
     allow_open_files(path, len(header.shard_addresses))
     reader = SetReader(first)

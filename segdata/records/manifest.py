@@ -219,6 +219,8 @@ def read_manifest(path: Path, *, named: Path | None = None) -> Manifest:
     try:
         text = read_regular(path, at_most=DESCRIPTION_BYTES)
     except OSError as error:
+        if named and not named.exists():
+            raise InvalidInputError(f"{named}: does not exist") from error
         raise InvalidInputError(
             f"{named or path}: no record set; expected {path}. Name a set written by segdata to-mindrecord, or adopt "
             "MindRecord files of another program with segdata adopt."

@@ -88,7 +88,7 @@ def unpack(
         progress: reports progress.
 
     Example:
-        >>> unpack(Path("records/voc_train"), Path("voc_train")).samples
+        >>> unpack(Path("records/voc_train"), Path("voc_train")).file
         'voc_train_lst.txt'
 
     Raises:

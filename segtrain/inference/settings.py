@@ -38,8 +38,8 @@ class EvalSettings:
         OptionError: when a value is out of range or has no effect.
 
     Example:
-        >>> EvalSettings(scales=(0.75, 1.0, 1.25), flip=True)
-        >>> EvalSettings(fit="tiles", overlap=128)
+        >>> settings = EvalSettings(scales=(0.75, 1.0, 1.25), flip=True)
+        >>> tiles = EvalSettings(fit="tiles", overlap=128)
     """
 
     scales: tuple[float, ...] = (1.0,)

@@ -55,7 +55,7 @@ def between(numbers: npt.NDArray[Any], distance: int) -> npt.NDArray[np.bool_]:
         distance: Euclidean, between the centers of pixels, 1 or more.
 
     >>> between(np.array([[0, 1, 1, 1, 2, 2, 0, 3]]), 1).astype(int).tolist()
-    [[0, 0, 0, 1, 1, 0, 0, 0]]
+    [[0, 0, 0, 1, 1, 0, 1, 0]]
     """
     import cv2
 

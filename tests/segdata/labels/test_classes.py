@@ -87,7 +87,7 @@ def test_a_yaml_list_is_not_a_file_of_class_names(tmp_path: Path) -> None:
 )
 def test_a_table_of_numbers_and_names_is_not_a_file_of_class_names(tmp_path: Path, text: str) -> None:
     (tmp_path / "names.txt").write_text(text, encoding="utf-8")
-    with pytest.raises(InvalidInputError, match=r"is a table of numbers and names: .* Write only the names, in the"):
+    with pytest.raises(InvalidInputError, match=r"is a table of numbers and names: .* one line for each id from 0 on"):
         read_class_names(tmp_path / "names.txt")
 
 

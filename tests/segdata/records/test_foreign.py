@@ -11,7 +11,7 @@ from foreign_sets import MASK_RCNN, write_foreign, zoo_rows
 from segdata.errors import InvalidInputError, OptionError
 from segdata.mindrecord.schema import row_schema
 from segdata.records.fields import FieldNames, find_fields
-from segdata.records.foreign import is_foreign, open_foreign
+from segdata.records.foreign import is_foreign, open_foreign, open_shards
 from segdata.records.manifest import MANIFEST
 from segdata.records.reader import open_set
 from segdata.records.schema import INSTANCE, SEMANTIC
@@ -38,6 +38,12 @@ def test_a_set_with_a_manifest_is_ours_but_a_set_beside_it_is_foreign(
     assert is_foreign(write_foreign(record_set, zoo_rows(voc_records), name="other.mindrecord"))
     (tmp_path / "empty").mkdir()
     assert not is_foreign(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "set.mindrecord0", "set.mindrecord0.db"])
+def test_a_path_that_does_not_exist_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"{name.removesuffix('.db')}: does not exist"):
+        open_shards(tmp_path / name)
 
 
 def test_a_set_without_rows_is_refused(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_it_holds_no_time_and_no_absolute_path(pristine: Path) -> None:
 def test_a_place_without_a_set_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="no record set"):
         open_set(tmp_path)
-    with pytest.raises(InvalidInputError, match=r"nowhere\.mindrecord0: no record set"):
+    with pytest.raises(InvalidInputError, match=r"nowhere\.mindrecord0: does not exist"):
         open_set(tmp_path / "nowhere.mindrecord0")
 
 
