@@ -95,12 +95,12 @@ def _palette_is_the_map(ids: npt.NDArray[np.int16], colors: int, value_map: Valu
 def _check_exact(stored: StoredImage, mapping: MaskMapping) -> None:
     if stored.lossy and mapping.nearest is None and not mapping.shown:
         raise InvalidInputError(
-            "values changed by compression (JPEG, WebP); expected PNG, BMP or TIFF without it. Map it with mask-map "
-            "--nearest (colors) or --threshold (black and white).",
+            "values changed by compression (as in JPEG or WebP); expected PNG, BMP or TIFF without it. Map it with "
+            "mask-map --nearest (colors) or --threshold (black and white).",
             "label_mode",
         )
     if stored.lossy and stored.samples.ndim == 2 and mapping.by_ids:
         raise InvalidInputError(
-            "class ids changed by compression (JPEG, WebP); expected class ids as PNG, BMP or TIFF without it",
+            "class ids changed by compression (as in JPEG or WebP); expected class ids as PNG, BMP or TIFF without it",
             "label_mode",
         )

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     "--class_names",
     type=EXISTING_FILE,
     help="Keep the head of a DeepLab of the model zoo or torchvision: names of its classes in id order, one per line, "
-    "or a label map",
+    "or a map file",
 )
 @click.option(
     "--ignore_label",

@@ -14,7 +14,7 @@ MEANINGS: dict[Code, str] = {
         "An image appears more than once in the list, or its file name more than once in the JSON, also if "
         "spelled differently (./a//b.jpg and a/b.jpg)"
     ),
-    "duplicate_category": "Several categories of a JSON have the same name",
+    "duplicate_category": "Several categories of a JSON have the same name, or differ only by spaces or Unicode form",
     "record_damaged": "What segdata verify finds: the set is not what was written",
     "missing_image": "An image does not exist",
     "image_prefix": (

@@ -83,7 +83,7 @@ QUESTIONS: dict[Code, str] = {
     "broken_member": "What is the value of the member that is missing or invalid?",
     "duplicate_id": "Which of the objects with this id is right, and which annotations belong to it?",
     "duplicate_image": "Which label, or which size, of the image is right? Remove the other line or object.",
-    "duplicate_category": "Do these categories mean one class? Join them with segdata merge, or rename one.",
+    "duplicate_category": "Do these categories mean one class? Give their annotations one category_id, or rename one.",
     "record_damaged": _REFUSED,
     "missing_image": _FILES,
     "image_prefix": "Which start of the names is not part of them?",

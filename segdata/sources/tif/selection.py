@@ -71,8 +71,8 @@ def label_form(masks: Stack, first: int, stack: Stack, form: PageForm, *, colors
         )
     if mask_form.lossy:
         raise InvalidInputError(
-            f"{masks.path}: values changed by compression (JPEG, WebP); expected labels without loss, such as LZW or "
-            "Deflate. Export them again.",
+            f"{masks.path}: values changed by compression (as in JPEG or WebP); expected labels without loss, such as "
+            "LZW or Deflate. Export them again.",
             "label_mode",
         )
     if (mask_form.width, mask_form.height) != (form.width, form.height):
