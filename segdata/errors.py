@@ -40,6 +40,7 @@ Code = Literal[
     "binary_among_classes",
     "label_all_ignore",
     "class_unused",
+    "class_conflict",
     # Annotations.
     "orphan_annotation",
     "no_size",

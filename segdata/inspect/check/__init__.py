@@ -17,7 +17,7 @@ from segdata.images.values import Percentiles, ValueRange
 from segdata.inspect.check.findings import Finding, Findings
 from segdata.inspect.check.mask_map_advice import mask_map_advice
 from segdata.inspect.check.near import NearCopies
-from segdata.inspect.check.overlap import read_other
+from segdata.inspect.check.overlap import class_conflicts, read_other
 from segdata.inspect.check.sample import CheckDepth, SampleReport, inspect_annotated, inspect_labeled
 from segdata.inspect.check.whole_set import WholeSet
 from segdata.labels.classes import Classes
@@ -207,6 +207,8 @@ def _look(
         if copies:
             copies.add(seen.signature, repeated, shared)
     yield from whole.finish()
+    for other in against:
+        yield from class_conflicts(dataset, other)
     if copies:
         yield from copies.finish()
 

@@ -73,6 +73,9 @@ WARNINGS: dict[Code, str] = {
         "--dst_path NEW, and list NEW with pair-list."
     ),
     "label_all_ignore": "Remove these samples; a network cannot learn from them.",
+    "class_conflict": (
+        "Give these classes the same ids in both data sets; a network trained on one is wrong about the other."
+    ),
     "class_unused": "List only the classes that the set contains, or add samples of these.",
     "no_size": "Add the width and height of each image to the JSON; many programs need them.",
     "no_annotation": (

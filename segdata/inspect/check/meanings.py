@@ -59,6 +59,7 @@ MEANINGS: dict[Code, str] = {
         "A label contains only 0 and 255, the ignore label; others contain classes, and none has 255 beside a class"
     ),
     "label_all_ignore": "Every pixel of a label has the ignore label",
+    "class_conflict": "With --against: a class has another label in the other JSON or record set",
     "class_unused": (
         "No sample contains this class. Not reported for VOC's default classes, nor when a label or object "
         "cannot be read"

@@ -118,6 +118,21 @@ def read_other(
     )
 
 
+def class_conflicts(dataset: Dataset, other: Dataset) -> Iterator[Fault]:
+    """Yield a fault for each class that has another label in the other data set.
+
+    Lists name no classes, and classes of different tasks are numbered differently, so these are not compared.
+    """
+    comparable = dataset.task == other.task and not (dataset.numbered or other.numbered)
+    if comparable and "list" not in (dataset.kind, other.kind):
+        theirs = {name: label for label, name in other.labels.items()}
+        for label, name in dataset.labels.items():
+            if theirs.get(name, label) != label:
+                yield Fault(
+                    "class_conflict", f"class {name!r}", f"has label {label}, but {theirs[name]} in {other.path}"
+                )
+
+
 def _only_ones(names: Iterable[str]) -> dict[str, str]:
     """Return name by stem, for unique stems only: frames of different videos often differ only in their folder."""
     by_stem: dict[str, list[str]] = {}

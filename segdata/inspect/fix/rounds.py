@@ -40,6 +40,7 @@ OF_THE_SET: tuple[Code, ...] = (
     "image_prefix",
     "binary_mask",
     "class_unused",
+    "class_conflict",
     "duplicate_category",
     "only_crowds",
 )

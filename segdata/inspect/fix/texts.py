@@ -111,6 +111,7 @@ QUESTIONS: dict[Code, str] = {
     "binary_mask": f"Is 255 a class? {_MAP}",
     "binary_among_classes": f"Is 255 an object in these labels? {_MAP}",
     "label_all_ignore": "Are these labels right? They are more than half of all.",
+    "class_conflict": "Which ids do these classes have? Give them the same ones in both data sets.",
     "class_unused": "Are samples of these classes missing, or are the classes not in this set?",
     "orphan_annotation": "Where are the images and categories of these annotations? They are more than half of all.",
     "no_size": "Which size do these images have? Their files cannot be read.",
