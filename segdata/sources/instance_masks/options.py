@@ -1,4 +1,4 @@
-"""Which options fit which kind of masks."""
+"""Checks of the options of masks-to-coco against the kind of masks."""
 
 from __future__ import annotations
 
