@@ -1,4 +1,4 @@
-"""Where each row of a shard is stored: computed from the sizes of the rows, before a row is written.
+"""Places of the rows of a shard: computed from the sizes of the rows, before a row is written.
 
 As MindSpore's writer (``shard_writer.cc``) does for rows that it receives in one call: blob pages first, then raw
 pages. The rows of a blob page are a group; a page is full when the blobs or the raw parts of its group would exceed the

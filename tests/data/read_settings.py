@@ -1,4 +1,4 @@
-"""Which settings a training reads: those that have an effect."""
+"""Settings that a training reads, and thus have an effect."""
 
 from __future__ import annotations
 
