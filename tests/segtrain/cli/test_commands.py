@@ -187,7 +187,7 @@ def test_settings_of_a_training_that_is_resumed_need_not_be_repeated(
             1,
             ["batch_size = 32: 10 rows cannot fill one batch; expected 10 or less"],
         ),
-        (["--recipe", "deeplabv3plus_cpu", "--data_file", "/nowhere"], 1, ["/nowhere: no record set"]),
+        (["--recipe", "deeplabv3plus_cpu", "--data_file", "/nowhere"], 1, ["/nowhere: does not exist"]),
     ],
 )
 def test_bad_fit_calls_end_with_a_sentence_and_a_status(
@@ -217,7 +217,7 @@ def test_a_training_in_the_way_is_named_with_both_ways_on(
     ("args", "status", "words"),
     [
         (["--data_file", "{val}", "--ckpt_path", "/nowhere.ckpt"], 1, "/nowhere.ckpt: no such checkpoint"),
-        (["--data_file", "/nowhere", "--ckpt_path", "{ckpt}"], 1, "/nowhere: no record set"),
+        (["--data_file", "/nowhere", "--ckpt_path", "{ckpt}"], 1, "/nowhere: does not exist"),
         (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--num_classes", "21"], 1, "num_classes = 4; expected 21"),
         (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--scales", "0.5"], 1, "at least 33 pixels"),
         (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--scales", "0"], 1, "scales = [0.0]: expected"),
