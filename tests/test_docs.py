@@ -91,7 +91,7 @@ def test_links_in_the_documentation_lead_somewhere() -> None:
 
 @pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[name for name, _ in COMMANDS])
 def test_help_is_plain_english(name: str, command: click.Command) -> None:
-    assert foreign(command.get_help(click.Context(command, info_name=name))) == []
+    assert foreign(command.get_help(click.Context(command, info_name=name, **CONTEXT))) == []
 
 
 @pytest.mark.parametrize("program", ["segdata", "segtrain"])
@@ -143,7 +143,8 @@ def test_every_file_of_a_package_is_in_the_wheel(package: str) -> None:
 
 
 def test_the_python_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from segdata.miniature.voc import write_devkit
+    from segdata.console.lazy import CONTEXT
+from segdata.miniature.voc import write_devkit
     from segdata.sources.voc import voc_list
     from segdata.sources.voc_decolor import voc_decolor
 

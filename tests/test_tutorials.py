@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 import segdata.cli
 import segtrain.cli
+from segdata.console.lazy import CONTEXT
 from segtrain.config.recipes import override, recipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,7 +62,7 @@ def _command(program: str, name: str) -> click.Command:
 def _options(program: str, words: list[str]) -> dict[str, Any]:
     """Return the options that are given to a command; raise for unknown options, choices and numbers."""
     command = _command(program, words[0])
-    context = click.Context(command, info_name=words[0])
+    context = click.Context(command, info_name=words[0], **CONTEXT)
     given, _, _ = command.make_parser(context).parse_args(words[1:])
     checked = (click.Choice, click.types.IntParamType, click.types.FloatParamType)
     for parameter in command.params:

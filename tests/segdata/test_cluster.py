@@ -111,7 +111,7 @@ def test_an_error_of_a_worker_reaches_the_caller(cluster: Cluster) -> None:
 def test_errors_of_ours_keep_what_they_say_on_their_way(cluster: Cluster) -> None:
     from worker_functions import fail_with_a_code
 
-    with pytest.raises(InvalidInputError, match="is not a mask") as error:
+    with pytest.raises(InvalidInputError, match="not a mask") as error:
         list(ordered_map(fail_with_a_code, [1], workers=cluster))
     assert error.value.code == "label_mode"
 
