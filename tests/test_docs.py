@@ -16,6 +16,7 @@ import pytest
 from plain_english import foreign
 
 import segdata
+from segdata.console.lazy import CONTEXT
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "cli_docs.py"))
@@ -143,8 +144,7 @@ def test_every_file_of_a_package_is_in_the_wheel(package: str) -> None:
 
 
 def test_the_python_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from segdata.console.lazy import CONTEXT
-from segdata.miniature.voc import write_devkit
+    from segdata.miniature.voc import write_devkit
     from segdata.sources.voc import voc_list
     from segdata.sources.voc_decolor import voc_decolor
 
