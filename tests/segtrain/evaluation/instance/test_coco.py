@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from drawn_instances import drawn, miniature, record_set, rectangle, truth_found
+from drawn_instances import drawn, record_set, rectangle, truth_found
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -21,16 +21,6 @@ COCO_FILES = "annotations/instances.json"
 
 #: pycocotools adds 2e-16 to the number of detections before it divides by it.
 ONE = pytest.approx(1, abs=1e-12)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("coco")
-
-
-@pytest.fixture(scope="module")
-def coco(folder: Path) -> RecordSet:
-    return miniature(folder, images=9)
 
 
 def _perfect(records: RecordSet) -> list[Result]:

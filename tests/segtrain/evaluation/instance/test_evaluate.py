@@ -29,11 +29,6 @@ CONFIG = override(recipe("deeplabv3plus_cpu"), {"batch_size": 3, "workers": 2})
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("coco")
-
-
-@pytest.fixture(scope="module")
 def coco(folder: Path) -> RecordSet:
     return miniature(folder)
 

@@ -4,23 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from drawn_instances import miniature
 
 from segdata.errors import InvalidInputError
 from segdata.records.reader import RecordSet
 from segtrain.evaluation.instance.truth import ground_truth, read_ground_truth
 
 COCO_FILES = "annotations/instances.json"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("coco")
-
-
-@pytest.fixture(scope="module")
-def coco(folder: Path) -> RecordSet:
-    return miniature(folder, images=9)
 
 
 def test_the_source_of_a_set_has_the_same_ground_truth(coco: RecordSet, folder: Path) -> None:
