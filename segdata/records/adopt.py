@@ -21,7 +21,8 @@ from segdata.parallel import Progress, default_workers, map_faults, ordered_map,
 from segdata.records.adopt_rows import RowInspector
 from segdata.records.fields import describe_fields
 from segdata.records.foreign import open_shards, shards_name
-from segdata.records.manifest import ADOPTED, MANIFEST, ClassInfo, Manifest, Shard, encode_manifest, read_manifest
+from segdata.records.manifest import ADOPTED, MANIFEST, ClassInfo, Manifest, Shard
+from segdata.records.manifest_file import encode_manifest, read_manifest
 from segdata.records.recount import RowTotals
 from segdata.records.schema import KEY, ROW_SCHEMAS, SCHEMAS, TaskName
 from segdata.text import plural

@@ -19,7 +19,8 @@ from segdata.files.ownership import check_target_directory
 from segdata.files.publishing import staged_directory
 from segdata.parallel import Progress, default_workers, silent
 from segdata.records.convert_report import ConvertReport, make_report
-from segdata.records.manifest import MANIFEST, Manifest, Shard, encode_manifest, read_manifest, write_manifest
+from segdata.records.manifest import MANIFEST, Manifest, Shard
+from segdata.records.manifest_file import encode_manifest, read_manifest, write_manifest
 from segdata.records.plan import NUM_SHARDS, Plan, make_plan, set_name
 from segdata.records.resume import finished_set, finished_shards, open_work
 from segdata.records.rows import Rows, read_checked

@@ -15,7 +15,8 @@ from segdata.mindrecord.index import INDEX_SUFFIX, index_path
 from segdata.mindrecord.shards import SetReader
 from segdata.records.entry import check_instances
 from segdata.records.fields import FieldNames, find_fields
-from segdata.records.manifest import MANIFEST, read_manifest
+from segdata.records.manifest import MANIFEST
+from segdata.records.manifest_file import read_manifest
 from segdata.records.mask_rcnn import MASK_RCNN, labeled, to_instance_row
 from segdata.records.reader import allow_open_files
 from segdata.records.schema import INSTANCE, Row, TaskName

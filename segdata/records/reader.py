@@ -13,7 +13,8 @@ from typing import overload
 from segdata.errors import InvalidInputError, SegDataError
 from segdata.files.paths import FileState, file_state
 from segdata.mindrecord.shards import SetReader
-from segdata.records.manifest import MANIFEST, Manifest, read_manifest
+from segdata.records.manifest import MANIFEST, Manifest
+from segdata.records.manifest_file import read_manifest
 from segdata.records.schema import ROW_SCHEMAS, Row, TaskName
 
 _log = logging.getLogger(__name__)

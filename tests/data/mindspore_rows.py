@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segdata.records.manifest import read_manifest
+from segdata.records.manifest_file import read_manifest
 from segdata.records.schema import unpack_masks
 
 

@@ -21,7 +21,7 @@ from segdata.coco.rle import decode_rle, to_rle
 from segdata.errors import InvalidInputError
 from segdata.mindrecord.header import read_shard_header
 from segdata.miniature.voc import write_devkit
-from segdata.records.manifest import read_manifest
+from segdata.records.manifest_file import read_manifest
 from segdata.records.reader import open_set
 from segdata.sources.voc import voc_list
 from segdata.sources.voc_decolor import voc_decolor

@@ -6,7 +6,8 @@ import pytest
 
 from segdata.errors import InvalidInputError
 from segdata.inspect.info import CategoryInfo, SetInfo, SourceInfo, info
-from segdata.records.manifest import MANIFEST, read_manifest
+from segdata.records.manifest import MANIFEST
+from segdata.records.manifest_file import read_manifest
 
 
 def test_a_record_set_is_its_manifest(voc_records: Path) -> None:

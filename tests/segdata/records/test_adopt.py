@@ -19,7 +19,8 @@ from segdata.inspect.check import check
 from segdata.labels.classes import Classes
 from segdata.opening import open_dataset
 from segdata.records.adopt import adopt
-from segdata.records.manifest import MANIFEST, read_manifest
+from segdata.records.manifest import MANIFEST
+from segdata.records.manifest_file import read_manifest
 from segdata.records.reader import open_set
 from segdata.records.schema import SEMANTIC
 from segdata.records.unpack import unpack

@@ -23,7 +23,8 @@ from segdata.labels.masks import decode_index_png, encode_index_png
 from segdata.lists import Pair, write_list
 from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
-from segdata.records.manifest import Manifest, read_manifest, write_manifest
+from segdata.records.manifest import Manifest
+from segdata.records.manifest_file import read_manifest, write_manifest
 from segdata.records.merge import SetMergeReport, merge_sets
 from segdata.records.reader import open_set
 from segdata.records.schema import unpack_masks

@@ -22,7 +22,8 @@ from segdata.errors import InvalidInputError, SegDataError
 from segdata.lists import read_list
 from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
-from segdata.records.manifest import MANIFEST, read_manifest, write_manifest
+from segdata.records.manifest import MANIFEST
+from segdata.records.manifest_file import read_manifest, write_manifest
 from segdata.records.reader import RecordSet, open_set, read_rows
 
 

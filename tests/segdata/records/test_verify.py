@@ -21,7 +21,8 @@ from segdata.labels.classes import Classes
 from segdata.mindrecord.header import encode_header, read_shard_header
 from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
-from segdata.records.manifest import MANIFEST, read_manifest, write_manifest
+from segdata.records.manifest import MANIFEST
+from segdata.records.manifest_file import read_manifest, write_manifest
 from segdata.records.verify import verify
 
 

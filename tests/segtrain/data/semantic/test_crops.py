@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from segdata.errors import InvalidInputError
-from segdata.records.manifest import read_manifest, write_manifest
+from segdata.records.manifest_file import read_manifest, write_manifest
 from segdata.records.reader import open_set
 from segtrain.config.config import Config
 from segtrain.config.networks import DeepLab
