@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Protocol
 
 from segdata.cluster import Workers
-from segdata.coco.annotations import Boxes, entries, orphans
+from segdata.coco.annotations import Boxes, entries
 from segdata.coco.file import Coco, CrowdMeaning, read_coco
 from segdata.coco.hints import duplicate_categories, find_image_folder
+from segdata.coco.references import orphans
 from segdata.encoded import File
 from segdata.errors import Fault, OptionError
 from segdata.images.values import ValueRange

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +15,7 @@ from traceback import format_exc
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from segdata.errors import SegDataError
+from segdata.temporary import temporary_folder
 from segdata.worker import Advance, begin
 
 if TYPE_CHECKING:
@@ -237,22 +237,3 @@ def _follow(finished: Synchronized[int], advance: Advance, ended: threading.Even
         if now > seen:
             advance(now - seen)
         seen = now
-
-
-def temporary_folder(user: str, otherwise: str = "") -> str:
-    """Return the folder for temporary files.
-
-    Args:
-        user: what needs it, for the message.
-        otherwise: what can be done without it.
-
-    Raises:
-        SegDataError: when no such folder can be written to.
-    """
-    try:
-        return tempfile.gettempdir()
-    except FileNotFoundError as error:
-        raise SegDataError(
-            f"no folder for temporary files is writable, and {user} need one; expected one of the folders in TMPDIR, "
-            f"TEMP, TMP or /tmp. Set TMPDIR to a folder that can be written to{otherwise}."
-        ) from error

@@ -12,18 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from segdata.cluster import Workers
-from segdata.coco.annotations import (
-    Annotation,
-    Boxes,
-    Entry,
-    box_mismatch,
-    duplicate_images,
-    entries,
-    measure,
-    orphans,
-)
+from segdata.coco.annotations import Annotation, Boxes, Entry, box_mismatch, entries, measure
 from segdata.coco.file import Coco
 from segdata.coco.hints import brush_crowds, only_crowds, prefix_hint
+from segdata.coco.references import duplicate_images, orphans
 from segdata.encoded import Encoded, File
 from segdata.errors import Fault, FaultsError, collecting
 from segdata.images.header import ImageHeader, check_size

@@ -30,10 +30,10 @@ from segdata.labels.value_map import ValueMap
 from segdata.lists.publish import check_target_lists
 from segdata.opening import dataset_kind
 from segdata.parallel import Progress, default_workers, silent
-from segdata.processes import temporary_folder
 from segdata.samples import DatasetKind
 from segdata.sources.coco.media import Media
 from segdata.sources.coco_export import check_target_json
+from segdata.temporary import temporary_folder
 from segdata.text import option_names
 
 #: The types of data sets to fix, as messages name them.

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from segdata.coco.annotations import check_image_objects, orphans
 from segdata.coco.file import Coco, Image
 from segdata.coco.malformed import malformed
+from segdata.coco.references import check_image_objects, orphans
 from segdata.errors import Fault, FaultsError, InvalidInputError, OnError
 from segdata.sources.coco.media import Medium
 from segdata.sources.coco.select import Choice, Selection, Unusable, select

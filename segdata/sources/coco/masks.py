@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from segdata.coco.annotations import check_image_objects, orphans
 from segdata.coco.file import Coco, CrowdMeaning, Image, read_coco
 from segdata.coco.hints import duplicate_categories, prefix_hint
+from segdata.coco.references import check_image_objects, orphans
 from segdata.errors import Fault, FaultsError, InvalidInputError, OnError
 from segdata.files.ownership import check_inputs_outside, check_target_directory
 from segdata.files.paths import normal

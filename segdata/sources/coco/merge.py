@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segdata.coco.annotations import check_image_objects, orphans
 from segdata.coco.file import Coco, read_coco
 from segdata.coco.hints import find_image_folder
+from segdata.coco.references import check_image_objects, orphans
 from segdata.coco.writing import json_parts
 from segdata.errors import Fault, FaultsError, OptionError
 from segdata.files.ownership import check_inputs_outside

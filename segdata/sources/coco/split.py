@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from segdata.coco.annotations import check_image_objects, orphans
 from segdata.coco.file import Coco, read_coco
+from segdata.coco.references import check_image_objects, orphans
 from segdata.coco.writing import json_parts
 from segdata.errors import FaultsError, InvalidInputError
 from segdata.lists.draw import Draw, check_test_side, side_files, side_shares
