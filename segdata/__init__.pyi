@@ -1,5 +1,6 @@
 """The public names of segdata: the one table that `__all__`, the imports on first use and type checkers read."""
 
+from .arguments import FilePath as FilePath
 from .cluster import (
     Cluster as Cluster,
     Workers as Workers,

@@ -47,9 +47,12 @@ def cluster_map(function: Callable[[_T], _R], items: Iterable[_T], cluster: Clus
 
         ahead = 4 * sum(client.nthreads().values())
         waiting: deque[Any] = deque()
+        # It may hold data sets, which take long to send: each worker gets it once.
+        shared = client.submit(_same, function, pure=False)
         try:
+            client.replicate([shared])
             for item in items:
-                waiting.append(client.submit(function, item, pure=False))
+                waiting.append(client.submit(_call, shared, item, pure=False))
                 if len(waiting) >= ahead:
                     yield waiting.popleft().result()
             while waiting:
@@ -61,7 +64,15 @@ def cluster_map(function: Callable[[_T], _R], items: Iterable[_T], cluster: Clus
         except CancelledError as error:
             raise SegDataError(f"{cluster.address}: the connection to the scheduler was lost") from error
         finally:
-            client.cancel(list(waiting))
+            client.cancel([*waiting, shared])
+
+
+def _same(function: Callable[[_T], _R]) -> Callable[[_T], _R]:
+    return function
+
+
+def _call(function: Callable[[_T], _R], item: _T) -> _R:
+    return function(item)
 
 
 #: Number of local workers, or a cluster.

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from segdata.arguments import FilePath, check_choice, local_path
 from segdata.cluster import Workers
 from segdata.coco.annotations import Boxes, entries
 from segdata.coco.file import Coco, CrowdMeaning, read_coco
@@ -85,11 +86,11 @@ class ListDataset:
     numbered: bool = False
     unknown: tuple[str, ...] = ()
 
-    def __init__(self, path: Path, root: Path, classes: Classes, faults: list[Fault] | None = None) -> None:
+    def __init__(self, path: FilePath, root: FilePath, classes: Classes, faults: list[Fault] | None = None) -> None:
         """Read the list; see `read_list` for `faults` and the errors raised."""
-        self.path, self.root = path, root
+        self.path, self.root = local_path(path), local_path(root)
         self.classes: Classes | None = classes
-        self.pairs: list[Pair] = read_list(path, faults=faults)
+        self.pairs: list[Pair] = read_list(self.path, faults=faults)
         self.left_out = tuple(faults or ())
         self.labels = dict(enumerate(classes.names))
         self.ignore_label: int | None = classes.ignore_label
@@ -148,16 +149,17 @@ class CocoDataset:
 
     def __init__(
         self,
-        path: Path,
-        images: Path | None = None,
+        path: FilePath,
+        images: FilePath | None = None,
         faults: list[Fault] | None = None,
         *,
         crowd: CrowdMeaning = "crowd",
         strip_prefix: str = "",
     ) -> None:
         """Read the JSON; see `read_coco` for the options and the errors raised."""
-        self.path = path
-        self.coco: Coco = read_coco(path, faults=faults, crowd=crowd, strip_prefix=strip_prefix)
+        check_choice("crowd", crowd, CrowdMeaning)
+        self.path, images = local_path(path), local_path(images)
+        self.coco: Coco = read_coco(self.path, faults=faults, crowd=crowd, strip_prefix=strip_prefix)
         self.images = (images or find_image_folder(self.coco)).absolute()
         self.labels = self.coco.class_names()
         self.left_out = tuple(faults or ())

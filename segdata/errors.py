@@ -100,7 +100,7 @@ class InvalidInputError(SegDataError):
 
 
 class OptionError(InvalidInputError):
-    """An option does not match the data; the data itself is valid."""
+    """An option has a wrong value or does not match the data; the data itself is valid."""
 
 
 @dataclass(frozen=True, slots=True)

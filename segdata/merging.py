@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from segdata.arguments import FilePath, check_choice, check_several, local_path, local_paths
 from segdata.cluster import Workers
 from segdata.errors import FaultsError, InvalidInputError, OptionError
 from segdata.labels.mask_mapping import Unknown
 from segdata.lists.merge import ListMergeReport, merge_lists
 from segdata.opening import dataset_kind
-from segdata.parallel import Progress, silent
+from segdata.parallel import Progress, chosen_workers, silent
 from segdata.records.merge import SetMergeReport, merge_sets
 from segdata.records.plan import NUM_SHARDS
 from segdata.samples import DatasetKind
@@ -28,8 +29,8 @@ def merge(
     parts: Sequence[Location],
     dst_path: Location,
     *,
-    data_root: Sequence[Path] = (),
-    images: Sequence[Path] = (),
+    data_root: FilePath | Sequence[FilePath] = (),
+    images: FilePath | Sequence[FilePath] = (),
     class_names: Sequence[Sequence[str]] = (),
     unknown: Unknown = "error",
     prefix: bool = False,
@@ -40,7 +41,7 @@ def merge(
     overwrite: bool = False,
     resume: bool = False,
     dry_run: bool = False,
-    work_dir: Path | None = None,
+    work_dir: FilePath | None = None,
     progress: Progress = silent,
 ) -> ListMergeReport | CocoMergeReport | SetMergeReport:
     """Merge lists into a list, COCO JSONs into a JSON, or record sets into a record set.
@@ -80,6 +81,13 @@ def merge(
         >>> merge([Path("train_a_lst.txt"), Path("train_b_lst.txt")], Path("train_lst.txt")).samples
         2000
     """
+    check_choice("unknown", unknown, Unknown)
+    work_dir = local_path(work_dir)
+    workers = chosen_workers(workers)
+    data_root, images = local_paths(data_root), local_paths(images)
+    check_several("parts", parts)
+    for names in class_names:
+        check_several("class_names", names)
     places = [parse_location(part) for part in parts]
     target = parse_location(dst_path)
     kind = _common_kind(places)

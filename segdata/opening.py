@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from segdata.arguments import FilePath, check_choice, local_path
 from segdata.cluster import Workers
 from segdata.coco.file import CrowdMeaning
 from segdata.coco.hints import common_prefix
@@ -14,9 +16,9 @@ from segdata.dataset import CocoDataset, ListDataset
 from segdata.errors import Fault, InvalidInputError, OptionError
 from segdata.files.root import check_root
 from segdata.images.values import Percentiles, ValueRange
-from segdata.labels.classes import Classes
+from segdata.labels.classes import CLASS_NAMES, Classes
 from segdata.mindrecord.index import index_path
-from segdata.parallel import Progress, default_workers, silent
+from segdata.parallel import Progress, chosen_workers, silent
 from segdata.recorded import ForeignDataset, RecordDataset
 from segdata.records.foreign import is_foreign
 from segdata.records.manifest import MANIFEST
@@ -26,15 +28,19 @@ from segdata.text import option_names
 
 _log = logging.getLogger(__name__)
 
-#: Reports of a list repeat this if its classes are not given.
+#: Reports of a list repeat this if its classes are not given, and no file beside it names them.
 _ASSUMED = "class names: VOC's 21 are assumed. Give others with --class_names or --num_classes"
 
 
+#: The cure when a URL is given for a data set, which is opened on this machine only.
+REMOTE_SET = "Copy a record set with segdata.local_set."
+
+
 def open_dataset(
-    path: Path,
+    path: FilePath,
     *,
-    data_root: Path | None = None,
-    images: Path | None = None,
+    data_root: FilePath | None = None,
+    images: FilePath | None = None,
     classes: Classes | None = None,
     value_range: ValueRange | Percentiles | None = None,
     crowd: CrowdMeaning = "crowd",
@@ -76,6 +82,9 @@ def open_dataset(
         OptionError: when the data set does not take a given option, or the folder of its images does not exist.
         FaultsError: when lines or members of the file are not samples.
     """
+    path, data_root, images = local_path(path, REMOTE_SET), local_path(data_root), local_path(images)
+    check_choice("crowd", crowd, CrowdMeaning)
+    workers = chosen_workers(workers)
     kind = dataset_kind(path)
     _log.info("open %s: %s", path, kind)
     of_a_json = {"images": images, "crowd": crowd if crowd != "crowd" else None, "strip_prefix": strip_prefix or None}
@@ -85,7 +94,7 @@ def open_dataset(
     _check_options(path, "foreign" if foreign else kind, given)
     if foreign:
         return ForeignDataset(path, classes=classes, value_range=value_range, **fields)
-    find = partial(resolve_value_range, value_range, workers=workers or default_workers(), progress=progress)
+    find = partial(resolve_value_range, value_range, workers=workers, progress=progress)
     if kind == "records":
         check_folder(path)
         return RecordDataset(path)
@@ -93,7 +102,7 @@ def open_dataset(
         listed = ListDataset(path, (data_root or path.parent).absolute(), classes or Classes(), faults)
         names = [pair.image for pair in listed.pairs]
         check_root(path, listed.root, names, "--data_root")
-        listed.unknown = () if classes else (_ASSUMED,)
+        listed.unknown = () if classes else (_assumed(path),)
         listed.value_range = find(listed.root, names)
         return listed
     dataset = CocoDataset(path, images, faults, crowd=crowd, strip_prefix=strip_prefix)
@@ -105,6 +114,15 @@ def open_dataset(
         raise OptionError(f"{path}: image folder {dataset.images} does not exist. Name the folder with --images.")
     dataset.value_range = find(dataset.images, names)
     return dataset
+
+
+def _assumed(path: Path) -> str:
+    """Return what reports repeat if the classes of a list are not given; segdata writes their names beside it."""
+    names = path.with_name(CLASS_NAMES)
+    if not names.is_file():
+        return _ASSUMED
+    file = shlex.quote(str(names))
+    return f"class names: VOC's 21 are assumed. For those beside the list, add --class_names {file}"
 
 
 def dataset_kind(path: Path) -> DatasetKind:

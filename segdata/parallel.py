@@ -10,8 +10,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache, partial
 from itertools import islice
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar, overload
 
+from segdata.arguments import check_number
 from segdata.cluster import Cluster, Workers, cluster_map
 from segdata.errors import Fault, collecting
 from segdata.processes import WorkerProcesses, can_start_processes, no_more_workers, worker_processes
@@ -49,6 +50,23 @@ def default_workers() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@overload
+def chosen_workers(workers: int | None) -> int: ...
+@overload
+def chosen_workers(workers: Workers | None) -> Workers: ...
+def chosen_workers(workers: Workers | None) -> Workers:
+    """Return `workers`, the argument of a public function; None is one for each CPU core.
+
+    Raises:
+        OptionError: when it is not a positive number or a cluster.
+    """
+    if workers is None:
+        return default_workers()
+    if not isinstance(workers, Cluster):
+        check_number("workers", workers, 1)
+    return workers
 
 
 def if_worth(workers: Workers, worth: bool) -> Workers:
@@ -205,7 +223,7 @@ def _keep_freed_memory() -> None:
 
 
 def _while_starting(
-    pool: WorkerProcesses | ThreadPoolExecutor,
+    pool: WorkerProcesses[list[_T], list[_R]] | ThreadPoolExecutor,
     workers: int,
     run: Callable[[list[_T]], list[_R]],
     parts: Iterator[list[_T]],
@@ -220,10 +238,10 @@ def _while_starting(
 
 
 def _submit(
-    pool: WorkerProcesses | ThreadPoolExecutor, run: Callable[[list[_T]], list[_R]], part: list[_T]
+    pool: WorkerProcesses[list[_T], list[_R]] | ThreadPoolExecutor, run: Callable[[list[_T]], list[_R]], part: list[_T]
 ) -> Future[list[_R]]:
     try:
-        return pool.submit(run, part)
+        return pool.submit(part) if isinstance(pool, WorkerProcesses) else pool.submit(run, part)
     except RuntimeError as error:
         raise no_more_workers(error) from error
 

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from traceback import format_exc
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from segdata.errors import SegDataError
 from segdata.temporary import temporary_folder
@@ -75,8 +75,8 @@ class WorkerTraceback(Exception):
 
 @contextmanager
 def worker_processes(
-    workers: int, function: Callable[..., object], advance: Advance | None = None
-) -> Iterator[WorkerProcesses]:
+    workers: int, function: Callable[[_T], _R], advance: Advance | None = None
+) -> Iterator[WorkerProcesses[_T, _R]]:
     """Provide processes that run `function`; at the end, stop them and wait until they have ended.
 
     Processes are not forked from this one, since its libraries have running threads, but from a server that has
@@ -84,7 +84,7 @@ def worker_processes(
 
     Args:
         workers: number of processes.
-        function: what will be submitted.
+        function: what the processes call with each item that is submitted.
         advance: gets what the processes report by `segdata.worker.report_progress`.
 
     Raises:
@@ -98,7 +98,7 @@ def worker_processes(
         )
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", _module(function)])
-    pool = WorkerProcesses(workers, context)
+    pool = WorkerProcesses(workers, function, context)
     with _following(pool.finished, advance):
         try:
             yield pool
@@ -106,15 +106,16 @@ def worker_processes(
             pool.close()
 
 
-class WorkerProcesses:
-    """Processes that run one task at a time, each over its own pipe, which a thread of this process serves.
+class WorkerProcesses(Generic[_T, _R]):
+    """Processes that call one function, each over its own pipe, which a thread of this process serves.
 
     The pool of the standard library has one pipe for all results: if a worker is killed while it writes to it, the
     others wait forever, and so does the caller.
     """
 
-    def __init__(self, workers: int, context: ForkServerContext) -> None:
+    def __init__(self, workers: int, function: Callable[[_T], _R], context: ForkServerContext) -> None:
         """Start nothing: each process starts with its first task."""
+        self._function = function
         self.finished = context.Value("q", 0)
         self._stop = context.RawValue("b", 0)
         self._context = context
@@ -122,15 +123,15 @@ class WorkerProcesses:
         self._own = threading.local()
         self._workers: list[tuple[BaseProcess, Connection]] = []
 
-    def submit(self, function: Callable[[_T], _R], argument: _T) -> Future[_R]:
-        """Let a process call a function.
+    def submit(self, argument: _T) -> Future[_R]:
+        """Let a process call the function.
 
         Returns:
             its result or exception; `SegDataError` when the process died, killed or out of memory.
         """
-        return self._threads.submit(self._call, function, argument)
+        return self._threads.submit(self._call, argument)
 
-    def _call(self, function: Callable[[_T], _R], argument: _T) -> _R:
+    def _call(self, argument: _T) -> _R:
         try:
             connection = self._connection()
         except RuntimeError as refused:
@@ -138,7 +139,11 @@ class WorkerProcesses:
         except (EOFError, OSError) as refused:
             raise no_more_workers(refused) from refused
         try:
-            connection.send((function, argument))
+            if not hasattr(self._own, "function"):
+                # It may hold data sets, which take long to send: each process gets it once.
+                connection.send(self._function)
+                self._own.function = self._function
+            connection.send(argument)
             result, error, trace = connection.recv()
         except (EOFError, OSError) as died:
             raise SegDataError(
@@ -181,8 +186,9 @@ def _serve(connection: Connection, stop: c_byte, finished: Synchronized[int]) ->
     begin(lambda: bool(stop.value), partial(_count, finished))
     outcome: tuple[object, Exception | None, str]
     with suppress(EOFError, OSError):
+        function = connection.recv()
         while True:
-            function, argument = connection.recv()
+            argument = connection.recv()
             try:
                 outcome = function(argument), None, ""
             except Exception as error:

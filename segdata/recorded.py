@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from segdata.arguments import FilePath, local_path
 from segdata.cluster import Workers
 from segdata.coco.annotations import Boxes
 from segdata.encoded import File, Stored
@@ -32,10 +33,10 @@ class RecordDataset:
     numbered: bool = False
     unknown: tuple[str, ...] = ()
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: FilePath) -> None:
         """Read the manifest; see `open_set` for the errors raised."""
-        self.path = path
-        self.found: RecordSet = open_set(path)
+        self.path = local_path(path)
+        self.found: RecordSet = open_set(self.path)
         manifest = self.found.manifest
         self.task: TaskName = manifest.task
         self.labels = {info.id: info.name for info in manifest.classes}
@@ -82,7 +83,7 @@ class ForeignDataset:
 
     def __init__(
         self,
-        path: Path,
+        path: FilePath,
         *,
         classes: Classes | None = None,
         value_range: ValueRange | Percentiles | None = None,
@@ -98,8 +99,8 @@ class ForeignDataset:
                 f"{path}: percentiles need image files, not a record set; expected LOW:HIGH for --value_range. Give "
                 "both values, or take the set apart with segdata unpack."
             )
-        self.path = path
-        self.found: ForeignSet = open_foreign(path, image_field=image_field, label_field=label_field)
+        self.path = local_path(path)
+        self.found: ForeignSet = open_foreign(self.path, image_field=image_field, label_field=label_field)
         self.task: TaskName = self.found.task
         self.value_range = value_range
         semantic = self.task == "semantic"

@@ -14,6 +14,11 @@ from segdata.regular import read_regular
 #: The control characters of ASCII and Latin-1, some of which terminals obey, except tab and line feed.
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
 
+#: What may be secret in a URL: a name and a password before ``@``, and the query, which may have a signature.
+_SECRETS = (
+    (re.compile(r"(\w+://)(?:[^/@\s]+|[^/@:\s]*:[^@\s]*)@"), r"\1…@"),
+    (re.compile(r"(\w+://[^\s?'\"]*\?)[^\s'\"]+"), r"\1…"),
+)
 
 #: Options that are not spelled like the arguments of functions.
 _OPTIONS = {
@@ -22,6 +27,7 @@ _OPTIONS = {
     "no_shuffle": "--no-shuffle",
     "resize_labels": "--resize-labels",
     "class_folders": "--class-folders",
+    "thresholds": "--threshold",
 }
 
 
@@ -75,6 +81,17 @@ def printable(text: str) -> str:
     'red \\\\x1b[31m'
     """
     return text.translate(_ESCAPES)
+
+
+def without_secrets(text: str) -> str:
+    """Return `text` with what may be secret in its URLs left out.
+
+    >>> without_secrets("copied s3://me:secret@bucket/set, then https://host/a?signature=1")
+    'copied s3://…@bucket/set, then https://host/a?…'
+    """
+    for pattern, rest in _SECRETS:
+        text = pattern.sub(rest, text)
+    return text
 
 
 def text_lines(path: Path) -> list[tuple[int, str]]:

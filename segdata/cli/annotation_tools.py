@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, get_args
 
 import click
@@ -20,13 +21,30 @@ from segdata.console.options import (
     workers_option,
 )
 from segdata.console.render import emit, progress_bar
-from segdata.errors import name_first
+from segdata.errors import InvalidInputError, name_first
+from segdata.labels.classes import read_class_names
 from segdata.sources.coco_export import AnnotationsReport
 from segdata.sources.instance_masks.convert import masks_to_coco
 from segdata.sources.instance_masks.meaning import MaskKind
+from segdata.sources.instances import is_background
 from segdata.sources.labelme.convert import labelme
 from segdata.sources.yolo.convert import yolo_seg
-from segdata.text import plural
+from segdata.text import plural, quoted
+
+
+def _names_from_background(
+    context: click.Context, parameter: click.Parameter, file: Path | None
+) -> tuple[str, ...] | None:
+    """Return the class names in `file`, the first of which must be that of class 0; a callback for options."""
+    names = names_in_file(context, parameter, file)
+    # Without an ignore label, `void` is not counted; with the ignore label 0, it is class 0.
+    if file and names and not is_background(names[0]) and (first := read_class_names(file, 0)[0]) != names[0]:
+        raise InvalidInputError(
+            f"{file}: {quoted(first)} before {quoted(names[0])}: either may be class 0; expected the name of class 0 "
+            f"first. Write background for {quoted(first)} if 0 means no object; otherwise, remove it."
+        )
+    return names
+
 
 _dst_json_option = click.option("--dst_path", type=ANY_PATH, required=True, metavar="JSON", help="COCO JSON to write")
 
@@ -127,7 +145,7 @@ def yolo_seg_command(as_json: bool, **options: Any) -> None:
 @click.option(
     "--class_names",
     type=EXISTING_FILE,
-    callback=names_in_file,
+    callback=_names_from_background,
     help="For class ids: names from 0, the background, one per line [default: VOC's 21]",
 )
 @click.option("--mask_prefix", default="", help="Start of mask names, such as man_seg [default: any]")

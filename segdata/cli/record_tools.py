@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from segdata.cli.records import unused_classes
+from segdata.cli.records import unused_classes, warning_lines
 from segdata.console.location import LocalPath, existing_location, location_option, work_dir_option
 from segdata.console.options import (
     EXISTING_FILE,
@@ -25,6 +25,7 @@ from segdata.console.render import emit, progress_bar
 from segdata.errors import name_first
 from segdata.images.values import Percentiles, ValueRange
 from segdata.labels.classes import read_class_names
+from segdata.labels.colormap import IGNORE
 from segdata.records.adopt import AdoptReport, adopt
 from segdata.records.plan import NUM_SHARDS
 from segdata.records.unpack import UnpackReport, unpack
@@ -38,12 +39,17 @@ from segdata.text import plural
 @click.option(
     "--class_names", "names_file", type=EXISTING_FILE, help="For a set without a manifest: class names in id order"
 )
+@click.option(
+    "--ignore_label",
+    type=click.IntRange(0, 255),
+    help="For a set without a manifest: label of pixels without a class [default: 255]",
+)
 @workers_option
 @work_dir_option
 @overwrite_option
 @dry_run_option
 @json_option
-def unpack_command(names_file: Path | None, as_json: bool, **options: Any) -> None:
+def unpack_command(names_file: Path | None, ignore_label: int | None, as_json: bool, **options: Any) -> None:
     """Take a record set apart: back to images, index PNGs and a list file, or to images and a COCO JSON.
 
     Images and labels are the bytes of the rows, under the names of the rows; labels are in the folder labels, masks of
@@ -58,8 +64,9 @@ def unpack_command(names_file: Path | None, as_json: bool, **options: Any) -> No
       segdata unpack records/voc_train --dst_path voc_train
       segdata unpack others/train.mindrecord0 --image_field picture --label_field mask --dst_path others_train
     """
-    names = read_class_names(names_file) if names_file else None
-    emit(unpack(class_names=names, progress=progress_bar, **options), as_json, _unpack_text)
+    names = read_class_names(names_file, IGNORE if ignore_label is None else ignore_label) if names_file else None
+    report = unpack(class_names=names, ignore_label=ignore_label, progress=progress_bar, **options)
+    emit(report, as_json, _unpack_text)
 
 
 def _unpack_text(report: UnpackReport) -> str:
@@ -129,6 +136,4 @@ def _adopt_text(report: AdoptReport) -> str:
     shards = plural(len(manifest.shards), "shard")
     lines = [f"{report.path}: {plural(manifest.rows, 'row')} in {shards}, {verb}"]
     lines += unused_classes(manifest)
-    if report.warnings:
-        lines += [f"images stored rotated, kept as stored ({len(report.warnings)}):", name_first(report.warnings)]
-    return "\n".join(lines)
+    return "\n".join([*lines, *warning_lines(report.warnings)])

@@ -144,7 +144,7 @@ def _convert_text(report: ConvertReport, unknown: Sequence[str]) -> str:
         black, white = str(report.value_range).split(":")
         lines.append(f"value range {report.value_range}: {black} becomes black, {white} white")
     lines += not_known(unknown)
-    lines += _warning_lines(report.warnings)
+    lines += warning_lines(report.warnings)
     if report.faults:
         lines.append(f"{report.rows} of {plural(report.samples, 'sample')} written; left out:")
         lines.append(name_first(report.faults))
@@ -165,12 +165,15 @@ def unused_classes(counted: ConvertReport | Manifest) -> list[str]:
 #: What each kind of warning means here; others are named by their code.
 _WARNINGS: dict[Code, str] = {
     "rotated": "images stored rotated, kept as stored",
+    "binary_among_classes": "labels of only 0 and 255, which is ignored; if 255 is an object in them, give it its "
+    "class with segdata mask-map (of a set: after segdata unpack)",
     "only_crowds": "training ignores crowds; if each crowd is one object, use --crowd object",
     "box_mismatch": "boxes that contradict their masks, kept as stated (--boxes masks makes boxes from the masks)",
 }
 
 
-def _warning_lines(warnings: Sequence[Fault]) -> list[str]:
+def warning_lines(warnings: Sequence[Fault]) -> list[str]:
+    """Return a heading for each kind of warning, each with the first of them."""
     lines = []
     for code in dict.fromkeys(fault.code for fault in warnings):
         found = [fault for fault in warnings if fault.code == code]

@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from segdata.coco.file import Coco, Image
 from segdata.coco.objects import decode_object, object_id
-from segdata.coco.rle import Rle, to_rle
+from segdata.coco.rle import Rle, exchanged, to_rle
 from segdata.errors import Fault, InvalidInputError, collecting
 
 #: Least agreement of an annotation with its mask: ratio of the areas, or intersection over union of the boxes.
@@ -182,6 +182,10 @@ def box_mismatch(annotation: Annotation) -> list[Fault]:
     if not shape or not annotation.members.bbox or _agree(shape.box, tight := shape.tight_box()):
         return []
     text = " to ".join(f"({x:g}, {y:g})" for x, y in (tight[:2], tight[2:]))
+    height, width = shape.rle["size"]
+    turned = exchanged(annotation.members.segmentation, height, width)
+    if turned and _agree(shape.box, replace(shape, rle=to_rle(turned, height, width)).tight_box()):
+        text += ", and agrees with x and y exchanged"
     return [Fault("box_mismatch", annotation.name, f"box {annotation.members.bbox}; its mask spans {text}")]
 
 

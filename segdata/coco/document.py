@@ -80,7 +80,10 @@ def _decode(data: memoryview, type_: type[_T], where: str) -> _T:
         return msgspec.json.decode(data, type=type_)
     except msgspec.ValidationError as error:
         if not bytes(data[:_BLOCK]).lstrip().startswith(b"{"):
-            raise InvalidInputError(f"{where}: not a COCO instances file; expected an object {{…}}") from error
+            raise InvalidInputError(
+                f"{where}: not a COCO instances file; expected an object {{…}}. If an annotation tool wrote it, export "
+                "the annotations as COCO."
+            ) from error
         raise InvalidInputError(f"{where}: not a COCO instances file: {error}") from error
     except msgspec.DecodeError as error:
         raise InvalidInputError(f"{where}: {_damage(data, error)}") from error

@@ -6,6 +6,7 @@ file, the 448 MB of train2017 take only a few columns of numbers.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -86,6 +87,15 @@ class Coco:
             yield self.images[row], order[bounds[row] : bounds[row + 1]]
 
 
+#: Members by which the files of other tools are known.
+_TOOLS = {
+    "labelme": {"shapes", "imagePath"},
+    "VIA": {"_via_img_metadata"},
+    "Datumaro": {"items", "categories"},
+    "Supervisely": {"objects", "size"},
+    "V7 Darwin": {"item", "annotations"},
+}
+
 # Decoding to this type takes one pass and stops at the first level of each member, for any set of members.
 _File = dict[str, list[Raw] | dict[str, Raw] | str | int | float | bool | None]
 
@@ -109,6 +119,8 @@ def read_coco(
     """
     members: dict[str, Any] = decode_document(path, _File)
     if lacking := [key for key in MEMBERS if not isinstance(members.get(key), list)]:
+        if told := _other_format(path, members):
+            raise InvalidInputError(f"{path}: {told}")
         lists = f"list{'s' if len(lacking) > 1 else ''} {', '.join(map(repr, lacking))}"
         found = ", ".join(map(repr, members)) or "nothing"
         raise InvalidInputError(f"{path}: not a COCO instances file: has no {lists}; it has {found}")
@@ -122,6 +134,27 @@ def read_coco(
     if crowd == "object":
         annotations = replace(annotations, crowd=np.zeros_like(annotations.crowd))
     return Coco(path, members, images, categories, annotations)
+
+
+def _other_format(path: Path, members: dict[str, Any]) -> str:
+    """Return what a JSON without COCO's three lists is, judged by its members, and what to do; or an empty text."""
+    for tool, keys in _TOOLS.items():
+        if keys <= members.keys():
+            export = (
+                "Convert its folder with segdata labelme" if tool == "labelme" else "Export the annotations as COCO"
+            )
+            return f"is a file of {tool}; expected COCO instances. {export}."
+    first = next(iter(members.values()), None)
+    if isinstance(first, dict) and {"filename", "regions"} <= first.keys():
+        return "is a file of VIA; expected COCO instances. Export the annotations as COCO."
+    objects = [key for key in MEMBERS if isinstance(members.get(key), dict)]
+    by_key = [bytes(value) for key in objects for value in members[key].values()]
+    lists = sum(isinstance(members.get(key), list) for key in MEMBERS)
+    if not by_key or len(objects) + lists < len(MEMBERS) or not all(text.startswith(b"{") for text in by_key):
+        return ""
+    change = " | ".join(f".{key} |= [.[]]" for key in objects)
+    command = f"jq {shlex.quote(change)} {shlex.quote(str(path))} > NEW.json"
+    return f"{' and '.join(map(repr, objects))} is an object; expected a list. Turn it into one: {command}."
 
 
 def with_plain_name(image: Image, prefix: str = "") -> Image:

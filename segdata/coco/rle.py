@@ -62,6 +62,28 @@ def decode_rle(rle: Rle) -> npt.NDArray[np.uint8]:
     return pixels
 
 
+def exchanged(segmentation: object, height: int, width: int) -> list[list[float]] | dict[str, object] | None:
+    """Return a segmentation with x and y exchanged, as some programs write it; None if it has no mask then.
+
+    Points of polygons are read as y, x, and runs of RLE along the rows.
+    """
+    from pycocotools import mask
+
+    try:
+        if isinstance(segmentation, Mapping):
+            along = to_rle({**segmentation, "size": [width, height]}, width, height)
+            counts: bytes = mask.encode(np.asfortranarray(decode_rle(along).T))["counts"]
+            return {"size": [height, width], "counts": counts.decode()}
+        parts = segmentation if isinstance(segmentation, list) else []
+        polygons = [
+            _polygon(part, number)[0].reshape(-1, 2)[:, ::-1].ravel().tolist() for number, part in enumerate(parts)
+        ]
+        to_rle(polygons, height, width)
+    except InvalidInputError:
+        return None
+    return polygons
+
+
 def _from_polygons(polygons: Sequence[object], height: int, width: int) -> Rle:
     from pycocotools import mask
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from segdata.console.log import without_secrets
+from segdata.arguments import local_path
 from segdata.errors import InvalidInputError
 from segdata.store.url import Location, parse_location
+from segdata.text import without_secrets
 
 _C = TypeVar("_C", bound=Callable[..., Any])
-
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 class LocalPath(click.Path):
@@ -29,13 +27,13 @@ class LocalPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return `value` as a path, or refuse a URL."""
         url = without_secrets(str(value))
-        if scheme := _SCHEME.match(url):
-            cure = " Copy it to this machine first." if self.exists else ""
-            if self._record_set and scheme[1].lower() in ("s3", "obs"):
-                cure = f" Copy a record set with segdata unpack {url} --dst_path DIR."
-            self.fail(f"{url} is a URL; expected a local path.{cure}", param, ctx)
-        if "://" not in url:
-            read_location(ctx, param, value)
+        cure = "Copy it to this machine first." if self.exists else ""
+        if self._record_set and url.lower().startswith(("s3://", "obs://")):
+            cure = f"Copy a record set with segdata unpack {url} --dst_path DIR."
+        try:
+            local_path(value, cure)
+        except InvalidInputError as error:
+            self.fail(str(error), param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -53,17 +51,18 @@ def read_location(
         raise click.BadParameter(str(error), context, parameter) from error
 
 
-def location_option(*names: str, help: str, required: bool = False) -> Callable[[_C], _C]:
-    """Return an option that accepts a path or a URL."""
-    return click.option(*names, metavar="PATH|URL", callback=read_location, required=required, help=help)
-
-
 def existing_location(context: click.Context, parameter: click.Parameter, value: str | None) -> Location | None:
     """Return a URL, or the path of an existing file or directory; the callback for what a command reads."""
     place = read_location(context, parameter, value)
     if isinstance(place, Path):
         click.Path(exists=True).convert(value or "", parameter, context)
     return place
+
+
+def location_option(*names: str, help: str, required: bool = False, exists: bool = False) -> Callable[[_C], _C]:
+    """Return an option that accepts a path or a URL; `exists` says that a path must be that of an existing file."""
+    callback = existing_location if exists else read_location
+    return click.option(*names, metavar="PATH|URL", callback=callback, required=required, help=help)
 
 
 def check_existing(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:

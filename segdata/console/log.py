@@ -21,7 +21,7 @@ from segdata.console.messages import SHOWN, Details, choose_terminal, forget_cho
 from segdata.console.streams import is_prepared, second_errors
 from segdata.errors import InvalidInputError
 from segdata.regular import read_start
-from segdata.text import plural, printable
+from segdata.text import plural, printable, without_secrets
 
 _log = logging.getLogger(__name__)
 
@@ -41,12 +41,6 @@ _LEVEL, _ERRORS = "GLOG_v", "3"
 
 #: Packages whose version is logged, where they are installed.
 _LIBRARIES = ("numpy", "opencv-python-headless", "mindspore")
-
-#: What may be secret in a URL: a name and a password before ``@``, and the query, which may have a signature.
-_SECRETS = (
-    (re.compile(r"(\w+://)(?:[^/@\s]+|[^/@:\s]*:[^@\s]*)@"), r"\1…@"),
-    (re.compile(r"(\w+://[^\s?'\"]*\?)[^\s'\"]+"), r"\1…"),
-)
 
 
 class _Log(logging.FileHandler):
@@ -116,17 +110,6 @@ def logged(program: str, arguments: Sequence[str]) -> Iterator[None]:
         raise
     finally:
         _close(_opened)
-
-
-def without_secrets(text: str) -> str:
-    """Return `text` with what may be secret in its URLs left out.
-
-    >>> without_secrets("copied s3://me:secret@bucket/set, then https://host/a?signature=1")
-    'copied s3://…@bucket/set, then https://host/a?…'
-    """
-    for pattern, rest in _SECRETS:
-        text = pattern.sub(rest, text)
-    return text
 
 
 def show_details() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Collection
 from pathlib import Path, PurePath
 
@@ -97,6 +98,21 @@ def file_state(file: Path | int) -> FileState:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy the content of a file.
+
+    Raises:
+        OSError: when one of them cannot be read or written, with the path of that one.
+    """
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        # Python names the source even if the target is what cannot be written.
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise OSError(error.errno, error.strerror, str(target)) from error
+        raise
 
 
 def file_digest(path: Path) -> str:

@@ -76,7 +76,8 @@ def staged_directory(
             _log.info("published %s", target)
         except BaseException as error:
             if isinstance(error, OSError) and error.filename is None:
-                # Python does not name the file that a write fails on.
+                # Python does not name the file that a write fails on; NumPy gives only a text.
+                error.strerror = error.strerror or f"cannot be written: {error}"
                 error.filename = str(target)
             if not (keep and new.is_dir() and any(new.iterdir())):
                 close_staging(new.parent)
@@ -173,6 +174,8 @@ def write_file(path: Path, data: bytes, *, overwrite: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     staged = staged_file(path)
     with locked(lock_file(path), path):
+        # Another run may have written it since.
+        check_target_file(path, overwrite=overwrite)
         try:
             write_new(staged, data, named=path)
             staged.replace(path)
@@ -202,6 +205,17 @@ def write_new(staged: Path, data: bytes, *, named: Path) -> None:
     except OSError as error:
         # Python does not name the file that a write fails on.
         raise OSError(error.errno, error.strerror, str(named)) from error
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Give `path` to an error that names no file: neither Python nor MindSpore names the one that a write fails on."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def file_mode() -> int:

@@ -35,6 +35,7 @@ def check_root(path: Path, root: Path, images: Sequence[str], option: str) -> No
     candidates = [folder for folder in near if all(_is_file(folder / name) for name in names)]
     # A link to a folder is not another one; the first is the nearest.
     found = [*{folder.resolve(): folder for folder in reversed(candidates)}.values()][::-1]
+    found.sort(key=lambda folder: min(_steps(folder, root), _steps(folder, path.absolute().parent)))
     if found:
         none = f"none of {len(names)} images is" if len(names) > 1 else "its only image is not"
         every = "all are" if len(names) > 1 else "it is"
@@ -50,6 +51,11 @@ def _is_file(path: Path) -> bool:
     with suppress(OSError, ValueError):
         return path.is_file()
     return False
+
+
+def _steps(folder: Path, place: Path) -> int:
+    """Return how far a folder is from a place; a step up counts more, since other data sets may be there."""
+    return sum(2 if part == ".." else 1 for part in Path(os.path.relpath(folder, place)).parts)
 
 
 def _near(places: Iterable[Path]) -> Iterator[Path]:

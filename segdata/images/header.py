@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 #: File name extensions of images, in lower case; they match in any case.
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"),
+    *(".jpe", ".jfif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".tga", ".pcx", ".sgi"),
+)
+#: Those of formats that change values.
+LOSSY_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".webp")
+#: Extension of images that are read, but often are only previews of others.
+GIF_SUFFIX = ".gif"
+READ_SUFFIXES = (*IMAGE_SUFFIXES, GIF_SUFFIX)
 
 JPEG_START, PNG_START = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 #: TIFF 6.0, section 2; BigTIFF has 43 in the place of 42.

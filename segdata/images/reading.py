@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from segdata.arguments import FilePath, local_path
 from segdata.errors import InvalidInputError
 from segdata.images.header import (
     JPEG_START,
@@ -87,7 +88,7 @@ def inspect_image(image: Path | bytes, value_range: ValueRange | None = None, *,
     return header
 
 
-def read_image(image: Path | bytes, value_range: ValueRange | None = None) -> npt.NDArray[Any]:
+def read_image(image: FilePath | bytes, value_range: ValueRange | None = None) -> npt.NDArray[Any]:
     """Return an image as RGB ``(H, W, 3)``, values 0 to 255.
 
     Args:
@@ -100,7 +101,8 @@ def read_image(image: Path | bytes, value_range: ValueRange | None = None) -> np
     Raises:
         InvalidInputError: see `read_image_header`; also when the image is damaged, or needs a value range.
     """
-    return to_rgb(read_samples(image), value_range)
+    encoded = image if isinstance(image, bytes) else local_path(image)
+    return to_rgb(read_samples(encoded), value_range)
 
 
 def to_rgb(samples: npt.NDArray[Any], value_range: ValueRange | None) -> npt.NDArray[Any]:

@@ -97,6 +97,7 @@ class Stack:
                 self._bases = list(chain)
             self._planes = count_planes(tif) if len(chain) == 1 else 1
             self._chain = chain
+            self._numbers = {offset: number for number, offset in enumerate(chain)}
             self._offsets = [self._at_level(offset) for offset in self._bases] if level else self._bases
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -230,7 +231,20 @@ class Stack:
             return np.asarray(page.asarray(maxworkers=1))
         if page.offset not in self._chain:
             raise InvalidInputError("fax compression at a reduced resolution; expected --level 0", "unsupported_image")
-        return read_fax(self._file(), page, list(self._chain).index(page.offset))
+        return self._fax_pixels(page)
+
+    def _fax_pixels(self, page: TiffPage) -> npt.NDArray[Any]:
+        from PIL import Image
+
+        # Opened once in each thread: Pillow follows the chain of all pages up to the one that it reads.
+        if not hasattr(self._of_thread, "fax"):
+            self._of_thread.fax = self._files.enter_context(Image.open(self._file()))
+        try:
+            return read_fax(self._of_thread.fax, page, self._numbers[page.offset])
+        except BaseException:
+            # Pillow would take what it has decoded for the complete page.
+            del self._of_thread.fax
+            raise
 
     def _form(self, page: TiffPage) -> PageForm:
         """Return the form of `page` after checking that everything it claims is possible."""

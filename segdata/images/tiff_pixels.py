@@ -10,8 +10,6 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +20,7 @@ from segdata.images.header import ImageHeader, known_orientation
 from segdata.text import plural
 
 if TYPE_CHECKING:
+    from PIL import Image
     from tifffile import TiffPage
 
 #: PhotometricInterpretation and samples per pixel of pages that are read; YCbCr in a JPEG is decoded to RGB.
@@ -187,14 +186,11 @@ def color_words(photometric: int) -> str:
     return f"{words.get(photometric, f'unknown (photometric interpretation {photometric})')} pixels"
 
 
-def read_fax(file: Path | BytesIO, page: TiffPage, number: int) -> npt.NDArray[Any]:
+def read_fax(opened: Image.Image, page: TiffPage, number: int) -> npt.NDArray[Any]:
     """Return the stored samples of a page with the compression `CCITT`, which has this number among all headers."""
-    from PIL import Image
-
-    with Image.open(file) as opened:
-        opened.seek(number)
-        # Pillow's 1 is white; the stored 1 is black if 0 is white.
-        return np.not_equal(np.asarray(opened), int(page.photometric) == 0)
+    opened.seek(number)
+    # Pillow's 1 is white; the stored 1 is black if 0 is white.
+    return np.not_equal(np.asarray(opened), int(page.photometric) == 0)
 
 
 def read_plane(page: TiffPage, index: int) -> npt.NDArray[Any]:

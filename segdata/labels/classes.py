@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from segdata.arguments import FilePath, check_number, check_several, local_path
 from segdata.errors import Fault, InvalidInputError
 from segdata.images.header import IMAGE_SUFFIXES
 from segdata.labels.colormap import IGNORE, IGNORE_NAMES, VOC_CLASSES
@@ -36,7 +37,11 @@ class Classes:
     """The valid label values of a data set: class names by id, and the id of pixels without a class."""
 
     names: tuple[str, ...] = VOC_CLASSES
-    ignore_label: int = 255
+    ignore_label: int = IGNORE
+
+    def __post_init__(self) -> None:
+        check_several("names", self.names)
+        check_number("ignore_label", self.ignore_label, 0, IGNORE)
 
     def allowed(self) -> npt.NDArray[np.bool_]:
         """Return which of the 256 label values are valid, ``(256,)`` bool."""
@@ -82,7 +87,7 @@ def _allowed(classes: int, ignore_label: int) -> npt.NDArray[np.bool_]:
     return table
 
 
-def read_class_names(path: Path, ignore_label: int = IGNORE) -> tuple[str, ...]:
+def read_class_names(path: FilePath, ignore_label: int = IGNORE) -> tuple[str, ...]:
     """Read class names by id: one per line, or a map file with colors.
 
     Lines named ``void``, ``ignore``, ``ignored`` or ``__ignore__`` are not counted, as in a map file: their pixels have
@@ -97,6 +102,8 @@ def read_class_names(path: Path, ignore_label: int = IGNORE) -> tuple[str, ...]:
         InvalidInputError: when the file cannot be read, has no classes, more than 255 or duplicate ones, or is a list
             of images, of YAML, of colors in another form or of numbers and names.
     """
+    path = local_path(path)
+    check_number("ignore_label", ignore_label, 0, IGNORE)
     lines = [line for _, line in text_lines(path)]
     if any(has_colors(line) for line in lines):
         return read_map(path).names

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from segdata.arguments import FilePath, check_number
 from segdata.errors import Fault, FaultsError, InvalidInputError, collecting
 from segdata.labels.colormap import IGNORE, IGNORE_NAMES, Color
 from segdata.labels.value_map import (
@@ -29,8 +33,12 @@ _CVAT_LINE = re.compile(r"(?P<name>[^:]+):(?P<red>\d{1,9}),(?P<green>\d{1,9}),(?
 _COLOR_LINE = re.compile(r"(?P<name>.*\S)\s+(?P<red>\d{1,9})\s+(?P<green>\d{1,9})\s+(?P<blue>\d{1,9})")
 _VALUE_LINE = re.compile(r"(?P<name>.*\S)\s+(?P<values>\*|-?\d{1,9}(--?\d{1,9})?)")
 
+# Tables such as class_dict.csv, and Roboflow's _classes.csv.
+_COLOR_ROW = re.compile(r"[^,]*[^,\s]\s*(,\s*\d{1,3}\s*){3}")
+_VALUE_ROW = re.compile(r"\d{1,5}\s*,\s*[^,]*[^,\s]")
 
-def load_map(text: str, ignore_label: int = IGNORE) -> ValueMap:
+
+def load_map(text: FilePath, ignore_label: int = IGNORE) -> ValueMap:
     """Return the map that `text` names: ``VALUE:CLASS`` entries, one of `MAP_NAMES`, or a file.
 
     Args:
@@ -44,6 +52,8 @@ def load_map(text: str, ignore_label: int = IGNORE) -> ValueMap:
     >>> load_map("voc").names[:2]
     ('background', 'aeroplane')
     """
+    check_number("ignore_label", ignore_label, 0, IGNORE)
+    text = os.fspath(text)
     if is_value_list(text):
         return parse_value_map(text, ignore_label)
     if text == "voc":
@@ -82,7 +92,8 @@ def read_map(path: Path, ignore_label: int = IGNORE) -> ValueMap:
     colors: dict[Color, int] = {}
     other: int | None = None
     faults: list[Fault] = []
-    for number, line in text_lines(path):
+    lines = list(text_lines(path))
+    for number, line in lines:
         with collecting(faults, f"line {number}"):
             name, meant = _parse_line(line)
             id_ = ignore_label if name.lower() in IGNORE_NAMES else classes.setdefault(name, len(classes))
@@ -99,9 +110,23 @@ def read_map(path: Path, ignore_label: int = IGNORE) -> ValueMap:
                 )
     if faults:
         what = "1 line is not a class" if len(faults) == 1 else f"{len(faults)} lines are not classes"
-        raise FaultsError(f"{path}: {what}", faults)
+        raise FaultsError(f"{path}: {what}{_table_cure(path, [line for _, line in lines])}", faults)
     check_class_count(path, len(classes))
     return ValueMap(tuple(classes), tuple(sorted(spans)), colors, other, ignore_label)
+
+
+def _table_cure(path: Path, lines: Sequence[str]) -> str:
+    """Return the command that makes a map file of a table with commas; empty if the lines are not such a table."""
+    source = shlex.quote(str(path))
+    rows = lines[1:] or lines
+    if all(_COLOR_ROW.fullmatch(row) for row in rows):
+        heading = "" if _COLOR_ROW.fullmatch(lines[0]) else "1d; "
+        return f". Write spaces for commas, without a heading (sed '{heading}s/,/ /g' {source} > NEW.txt)"
+    if all(_VALUE_ROW.fullmatch(row) for row in rows):
+        heading = "" if _VALUE_ROW.fullmatch(lines[0]) else "1d; "
+        command = rf"sed -E '{heading}s/\r//; s/^([0-9]+) *, *(.*)/\2 \1/' {source} > NEW.txt"
+        return f". Write names before values, without a heading ({command})"
+    return ""
 
 
 def has_colors(line: str) -> bool:

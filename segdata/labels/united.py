@@ -64,11 +64,12 @@ def unite_classes(parts: Sequence[PartClasses], wanted: Sequence[str] | None, *,
     if wanted is None:
         return names
     check_unique(wanted, "Class names that appear several times")
+    listed = set(wanted)
     other = [
         Fault("invalid", part.where, f"class {name!r} has {plural(count, part.unit)}")
         for part in parts
         for name, count in zip(part.names, part.used, strict=True)
-        if count and name not in wanted
+        if count and name not in listed
     ]
     if other and unknown == "error":
         raise FaultsError(
@@ -81,7 +82,7 @@ def unite_classes(parts: Sequence[PartClasses], wanted: Sequence[str] | None, *,
 
 def classes_left_out(parts: Sequence[PartClasses], names: Sequence[str]) -> dict[str, int]:
     """Return the number of pixels or objects of each class that is not among `names`."""
-    found = Counter[str]()
+    found, kept = Counter[str](), set(names)
     for part in parts:
-        found.update({name: count for name, count in zip(part.names, part.used, strict=True) if name not in names})
+        found.update({name: count for name, count in zip(part.names, part.used, strict=True) if name not in kept})
     return dict(found)

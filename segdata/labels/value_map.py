@@ -208,6 +208,17 @@ def parse_value_map(text: str, ignore_label: int = IGNORE) -> ValueMap:
     return ValueMap((), tuple(sorted(spans)), other=other, ignore_label=ignore_label)
 
 
+def identity_entries(classes: int, ignore_label: int) -> str:
+    """Return the entries of `parse_value_map` that leave `classes` class ids and the ignore label as they are.
+
+    >>> identity_entries(2, 255), identity_entries(3, 2)
+    ('0-1:0-1,255:255', '0-2:0-2')
+    """
+    last = classes - 1
+    ids = f"0-{last}:0-{last}" if last else "0:0"
+    return ids if ignore_label <= last else f"{ids},{ignore_label}:{ignore_label}"
+
+
 def is_value_list(text: str) -> bool:
     """Return whether `text` is meant as a list of ``VALUE:CLASS`` and not as a name."""
     return re.match(r"\s*[-*\d]+\s*:", text) is not None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from segdata.arguments import FilePath, local_path
 from segdata.errors import Fault, FaultsError, InvalidInputError
 from segdata.files.publishing import write_file
 from segdata.text import check_unique, is_unicode, plain_path, plural, quoted, text_lines
@@ -24,7 +26,7 @@ class Pair:
         return Pair, (self.image, self.label)
 
 
-def read_list(path: Path, *, faults: list[Fault] | None = None) -> list[Pair]:
+def read_list(path: FilePath, *, faults: list[Fault] | None = None) -> list[Pair]:
     """Read a list file.
 
     The separator is a TAB or, in a line without a TAB, white space. CRLF, a byte order mark, blank lines and
@@ -40,6 +42,7 @@ def read_list(path: Path, *, faults: list[Fault] | None = None) -> list[Pair]:
         FaultsError: when a line does not have two different paths, or when an image appears twice; with `faults`, when
             no line has two.
     """
+    path = local_path(path)
     pairs: list[Pair] = []
     broken: list[Fault] = []
     lone = 0
@@ -53,10 +56,7 @@ def read_list(path: Path, *, faults: list[Fault] | None = None) -> list[Pair]:
             expected = "expected an image path and a label path"
             broken.append(Fault("broken_line", f"line {number}", f"{expected}, found {found}: {quoted(line)}"))
     if broken and lone == len(broken) and not pairs:
-        raise InvalidInputError(
-            f"{path}: is an id list or an image list with one name per line; expected an image path and a label path "
-            "per line. Write a list file with segdata voc-list or pair-list."
-        )
+        raise InvalidInputError(f"{path}: {_other_file(path, line)}")
     if broken and (faults is None or not pairs):
         what = "1 line is not a sample" if len(broken) == 1 else f"{len(broken)} lines are not samples"
         raise FaultsError(f"{path}: {what}", broken)
@@ -68,6 +68,20 @@ def read_list(path: Path, *, faults: list[Fault] | None = None) -> list[Pair]:
         return _first_of_each(pairs, faults)
     check_unique((pair.image for pair in pairs), f"{path}: duplicate images")
     return pairs
+
+
+def _other_file(path: Path, line: str) -> str:
+    """Return what a file is instead of a list file, judged by one of its lines, and what to do."""
+    expected = "expected an image path and a label path per line"
+    if line.startswith("<"):
+        return f"is XML; {expected}. Export the annotations as COCO, masks or labelme, and convert those."
+    if line.count(",") == 1 and all(Path(field).suffix for field in line.split(",")):
+        table = f"tr , '\\t' < {shlex.quote(str(path))} > NEW.txt"
+        return f"has a comma between the paths; {expected}, with a space or TAB. Replace the commas: {table}."
+    return (
+        f"is an id list or an image list with one name per line; {expected}. Write a list file with segdata voc-list "
+        "or pair-list."
+    )
 
 
 def line_fields(line: str) -> list[str]:
@@ -110,9 +124,9 @@ def format_list(pairs: Sequence[Pair]) -> str:
     return "".join(f"{pair.image}{separator}{pair.label}\n" for pair in pairs)
 
 
-def write_list(path: Path, pairs: Sequence[Pair], *, overwrite: bool) -> None:
+def write_list(path: FilePath, pairs: Sequence[Pair], *, overwrite: bool) -> None:
     """Write a list file completely or not at all."""
-    write_file(path, format_list(pairs).encode(), overwrite=overwrite)
+    write_file(local_path(path), format_list(pairs).encode(), overwrite=overwrite)
 
 
 def read_ids(path: Path, *, folders: bool = False) -> list[str]:

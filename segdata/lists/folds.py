@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from segdata.arguments import check_choice
 from segdata.errors import InvalidInputError
 
 #: Assignment of samples to folds: contiguous blocks, or the shuffled order of U-Net courses.
@@ -34,6 +35,7 @@ class Fold:
     order: Order = "blocks"
 
     def __post_init__(self) -> None:
+        check_choice("order", self.order, Order)
         if self.folds < 2 or not 0 <= self.fold < self.folds:
             raise InvalidInputError(
                 f"fold {self.fold} of {self.folds}: expected at least 2 folds, numbered from 0 to {self.folds - 1}"

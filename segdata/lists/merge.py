@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
@@ -11,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from segdata.errors import Fault, FaultsError, InvalidInputError, collecting
 from segdata.files.ownership import check_inputs_outside
 from segdata.files.paths import normal, real, resolve
+from segdata.labels.classes import CLASS_NAMES, read_class_names
 from segdata.lists import Pair, format_list, read_list, write_list
 from segdata.lists.publish import check_target_lists
 from segdata.text import plural
@@ -54,7 +56,8 @@ def merge_lists(
         lists: list files.
         dst_path: list file to write.
         data_roots: folder that the paths of each list are relative to.
-        class_names: names of the classes of each list, to compare.
+        class_names: names of the classes of each list, to compare; by default, those in the ``classes.txt`` beside
+            the lists that have one.
         overwrite: replace an existing list.
         dry_run: check everything, write nothing.
 
@@ -65,7 +68,10 @@ def merge_lists(
     """
     check_inputs_outside(dst_path, *lists)
     check_target_lists([dst_path], overwrite=overwrite)
-    _check_same_classes(lists, class_names)
+    if class_names:
+        _check_same_classes(lists, class_names)
+    else:
+        _check_same_classes(*_classes_beside(lists))
     # A folder that is named twice, once through a link, has each image once.
     named: dict[Path, Path] = {}
     roots = [named.setdefault(real(root), normal(root)) for root in data_roots]
@@ -100,6 +106,17 @@ def merge_lists(
     )
 
 
+def _classes_beside(lists: Sequence[Path]) -> tuple[list[Path], list[tuple[str, ...]]]:
+    """Return the lists with a ``classes.txt`` beside them, as segdata writes it, and the names in it."""
+    found: dict[Path, tuple[str, ...]] = {}
+    for path in lists:
+        file = path.with_name(CLASS_NAMES)
+        with suppress(InvalidInputError):
+            if file.is_file():
+                found[path] = read_class_names(file)
+    return [*found], [*found.values()]
+
+
 def _check_same_classes(lists: Sequence[Path], class_names: Sequence[Sequence[str]]) -> None:
     for path, names in zip(lists, class_names, strict=False):
         for id_, (first, name) in enumerate(zip_longest(class_names[0], names)):
@@ -107,7 +124,8 @@ def _check_same_classes(lists: Sequence[Path], class_names: Sequence[Sequence[st
                 raise InvalidInputError(
                     f"{path}: class {id_} is {_quoted(name)}, but {_quoted(first)} in {lists[0]}; expected the same "
                     "classes in the same order, because labels are not rewritten. Map the masks of one list to the "
-                    "classes of the other with segdata mask-map."
+                    f"classes of the other with segdata mask-map, or correct --class_names ({CLASS_NAMES} beside a "
+                    "list by default)."
                 )
 
 

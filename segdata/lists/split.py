@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from segdata.arguments import FilePath, local_path
 from segdata.encoded import File
 from segdata.errors import Fault, FaultsError
 from segdata.labels.colormap import IGNORE
@@ -17,19 +18,19 @@ from segdata.lists.draw import Draw, check_test_side, side_files, side_shares
 from segdata.lists.groups import group_keys
 from segdata.lists.publish import check_target_lists, write_together
 from segdata.lists.split_report import SplitReport, split_report
-from segdata.parallel import Progress, default_workers, map_faults, silent
+from segdata.parallel import Progress, chosen_workers, map_faults, silent
 
 
 def split_list(
-    data_lst: Path,
+    data_lst: FilePath,
     *,
     ratio: float | Sequence[float],
     seed: int = 0,
     exact: bool = False,
     stratify: bool = False,
     group: str | None = None,
-    data_root: Path | None = None,
-    dst_path: Path | None = None,
+    data_root: FilePath | None = None,
+    dst_path: FilePath | None = None,
     workers: int | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
@@ -74,6 +75,8 @@ def split_list(
         TargetExistsError: when one of the lists exists, or the test list of an earlier split would share images with
             them; none is written then.
     """
+    data_lst, data_root, dst_path = local_path(data_lst), local_path(data_root), local_path(dst_path)
+    workers = chosen_workers(workers)
     shares = side_shares(ratio)
     files = side_files(data_lst, dst_path, shares, ".txt")
     check_target_lists(files.values(), overwrite=overwrite)
@@ -83,7 +86,7 @@ def split_list(
     groups = group_keys(images, group)
     classes = None
     if stratify:
-        classes = _read_classes(data_root or data_lst.parent, pairs, workers or default_workers(), progress)
+        classes = _read_classes(data_root or data_lst.parent, pairs, workers, progress)
     sides = Draw(shares, seed, exact).sides(data_lst, groups, classes)
     texts = {path.name: _text(pairs, sides, side) for side, path in files.items()}
     if not dry_run:

@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+import resource
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
+from weakref import WeakSet
 
+import msgspec
 import numpy as np
 
-from segdata.errors import FaultsError, InvalidInputError
+from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segdata.mindrecord.header import read_shard_header
 from segdata.mindrecord.reader import ShardReader
 from segdata.mindrecord.schema import RowSchema
+
+#: Files that a process has open besides those of record sets: libraries, pipes, outputs; 32 were counted.
+_OTHER_FILES = 64
+
+#: The sets of this process that may have all of their shards open.
+_readers: WeakSet[SetReader] = WeakSet()
+_lock = threading.Lock()
+
+
+def allow_open_files(directory: Path, files: int) -> None:
+    """Raise this process's limit of open files if it is too low for `files` more files of a record set.
+
+    Raises:
+        SegDataError: when the system does not allow it.
+    """
+    with _lock:
+        needed = files + sum(len(reader.shards) for reader in _readers) + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or needed <= soft:
+        return
+    if hard != resource.RLIM_INFINITY and needed > hard:
+        raise SegDataError(
+            f"{directory}: has {files} files, and this process may open {hard} at once; expected a limit of {needed} "
+            "or more. Raise it with ulimit -n, or write the set again with fewer shards (--num_shards)."
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 class SetReader(Sequence[dict[str, Any]]):
@@ -30,14 +60,16 @@ class SetReader(Sequence[dict[str, Any]]):
         Raises:
             InvalidInputError: when a shard is damaged or has another form than the others.
             FaultsError: when shards are missing; names them.
+            SegDataError: when this process may not open so many files.
             OSError: when a file cannot be read.
         """
         first = read_shard_header(path)
         paths = [path.with_name(name) for name in first.shard_addresses]
         if missing := [str(each) for each in paths if not each.is_file()]:
             raise FaultsError(f"{path}: {len(missing)} of {len(paths)} shards of its set are missing", missing)
-        self.shards = [ShardReader(each) for each in paths]
-        for number, shard in enumerate(self.shards):
+        self.shards: list[ShardReader] = []
+        for number, each in enumerate(paths):
+            shard = ShardReader(each)
             if shard.header.form != first.form or shard.header.shard_id != number:
                 raise InvalidInputError(
                     f"{shard.path}: is shard {shard.header.shard_id} of {len(shard.header.shard_addresses)}; "
@@ -45,7 +77,20 @@ class SetReader(Sequence[dict[str, Any]]):
                     "each one alone, or convert the set again.",
                     "record_damaged",
                 )
+            # Every header has the names of all shards: one copy is enough.
+            shard.header = msgspec.structs.replace(shard.header, shard_addresses=first.shard_addresses)
+            self.shards.append(shard)
         self._ends = np.cumsum([len(shard) for shard in self.shards])
+        self._allow_open()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self._allow_open()
+
+    def _allow_open(self) -> None:
+        allow_open_files(self.shards[0].path.parent, len(self.shards))
+        with _lock:
+            _readers.add(self)
 
     @property
     def schema(self) -> RowSchema:

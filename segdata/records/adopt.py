@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segdata import __version__
+from segdata.arguments import FilePath, local_path
 from segdata.errors import Fault, FaultsError, InvalidInputError, OptionError, SegDataError, TargetExistsError
 from segdata.files.ownership import check_target_file
 from segdata.files.paths import FileState, file_digest, file_state
 from segdata.files.publishing import write_file
 from segdata.images.values import ValueRange
+from segdata.labels.binary import BinaryLabels
 from segdata.labels.classes import Classes
 from segdata.mindrecord.index import index_path
 from segdata.mindrecord.reader import ShardReader
 from segdata.mindrecord.shards import SetReader
-from segdata.parallel import Progress, default_workers, map_faults, ordered_map, silent
+from segdata.parallel import Progress, chosen_workers, map_faults, ordered_map, silent
 from segdata.records.adopt_rows import RowInspector
 from segdata.records.fields import describe_fields
 from segdata.records.foreign import open_shards, shards_name
@@ -38,7 +40,7 @@ class AdoptReport:
     Attributes:
         path: directory of the set.
         manifest: the manifest, written or to be written.
-        warnings: images that are stored rotated.
+        warnings: what is odd but was adopted.
         written: false after a dry run.
     """
 
@@ -49,7 +51,7 @@ class AdoptReport:
 
 
 def adopt(
-    path: Path,
+    path: FilePath,
     *,
     classes: Classes | None = None,
     value_range: ValueRange | None = None,
@@ -84,6 +86,8 @@ def adopt(
         TargetExistsError: when there is a manifest.
         SegDataError: when the files are changed meanwhile.
     """
+    path = local_path(path)
+    workers = chosen_workers(workers)
     directory = path if path.is_dir() else path.parent
     _check_free(directory)
     reader = open_shards(path)
@@ -93,7 +97,6 @@ def adopt(
     if task == "instance" and classes is None:
         raise OptionError(f"{path}: is an instance set; expected the names of its classes. Give --class_names.")
     classes = classes or Classes()
-    workers = workers or default_workers()
     inspector = RowInspector(reader, task, classes, value_range, decode)
     totals, fingerprint, warnings = _count(path, inspector, workers, progress)
     shards = tuple(ordered_map(_shard, reader.shards, workers=workers))
@@ -161,6 +164,7 @@ def _count(path: Path, inspector: RowInspector, workers: int, progress: Progress
     totals, inputs = RowTotals(), hashlib.sha256()
     faults: list[Fault] = []
     warnings: list[Fault] = []
+    binary = BinaryLabels(inspector.classes)
     for row, odd in map_faults(
         inspector,
         range(len(inspector.reader)),
@@ -174,6 +178,8 @@ def _count(path: Path, inspector: RowInspector, workers: int, progress: Progress
         inputs.update(row.fingerprint)
         totals.add(row)
         warnings += odd
+        if inspector.task == "semantic":
+            binary.add(row.key, row.pixels)
     key = KEY[inspector.task]
     faults += [
         Fault("duplicate_image", f"{key} {name}", f"is in {count} rows; expected a different one in each")
@@ -185,7 +191,7 @@ def _count(path: Path, inspector: RowInspector, workers: int, progress: Progress
     if faults:
         found = plural(len(faults), "fault")
         raise FaultsError(f"{path}: {found}; nothing was written. {_CURE} without them", faults)
-    return totals, inputs.hexdigest(), warnings
+    return totals, inputs.hexdigest(), [*warnings, *binary.faults()]
 
 
 def _class_infos(task: TaskName, classes: Classes, totals: RowTotals) -> tuple[ClassInfo, ...]:

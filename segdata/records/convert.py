@@ -12,19 +12,20 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from segdata import __version__
+from segdata.arguments import FilePath, check_choice, check_opened, local_path
 from segdata.cluster import Workers
 from segdata.coco.annotations import Boxes
 from segdata.errors import FaultsError, InvalidInputError, OnError, SegDataError
 from segdata.files.ownership import check_target_directory
 from segdata.files.publishing import staged_directory
-from segdata.parallel import Progress, default_workers, silent
+from segdata.parallel import Progress, chosen_workers, silent
 from segdata.records.convert_report import ConvertReport, make_report
 from segdata.records.manifest import MANIFEST, Manifest, Shard
 from segdata.records.manifest_file import encode_manifest, read_manifest, write_manifest
 from segdata.records.plan import NUM_SHARDS, Plan, make_plan, set_name
 from segdata.records.resume import finished_set, finished_shards, open_work
 from segdata.records.rows import Rows, read_checked
-from segdata.records.writer import ShardJob, ShardResult, move_shards, write_shards
+from segdata.records.writer import SetJob, ShardJob, ShardResult, move_shards, write_shards
 from segdata.store.access import writing
 from segdata.store.product import Product
 from segdata.store.publishing import find_published
@@ -64,7 +65,7 @@ def to_mindrecord(
     overwrite: bool = False,
     resume: bool = False,
     dry_run: bool = False,
-    work_dir: Path | None = None,
+    work_dir: FilePath | None = None,
     progress: Progress = silent,
 ) -> ConvertReport:
     """Write the samples of a list file or of a COCO JSON as a record set (``docs/formats.md``).
@@ -103,7 +104,11 @@ def to_mindrecord(
         UnfinishedError: when writing failed; nothing is at `dst_path`, and finished shards are kept for `resume`.
         SegDataError: when a store cannot be reached or denies access. The finished set then stays in `work_dir`.
     """
-    workers = workers or default_workers()
+    check_opened("dataset", dataset)
+    work_dir = local_path(work_dir)
+    check_choice("on_error", on_error, OnError)
+    check_choice("boxes", boxes, Boxes)
+    workers = chosen_workers(workers)
 
     def check(name: str) -> tuple[Rows[_T], Plan]:
         rows = dataset.check_rows(decode=decode, drop_empty=drop_empty, boxes=boxes, workers=workers, progress=progress)
@@ -131,10 +136,10 @@ def to_mindrecord(
         if not dry_run:
             with staged_directory(directory, overwrite=overwrite, ours=ours, keep=True) as staging:
                 work = open_work(staging, plan, rows, options=_options(plan, rows), program=_program(), resume=resume)
-                jobs = _jobs(plan, rows, work)
-                with _counting_finished(directory, len(jobs)):
-                    results = write_shards(jobs, workers=workers, progress=progress)
-                    move_shards(jobs, staging)
+                common = SetJob(work, plan.form, tuple(rows.schema), partial(read_checked, rows.read))
+                with _counting_finished(directory, len(plan.shards)):
+                    results = write_shards(common, _jobs(plan, rows), workers=workers, progress=progress)
+                    move_shards(common, staging)
                     shutil.rmtree(work)
                     write_manifest(staging, _manifest(plan, rows, results))
     return make_report(str(place), plan, rows, results)
@@ -191,19 +196,10 @@ def _counting_finished(target: Path, shards: int) -> Iterator[None]:
         raise UnfinishedError(f"{reason}; {finished_shards(target)} of {plural(shards, 'shard')} finished") from error
 
 
-def _jobs(plan: Plan, rows: Rows[_T], directory: Path) -> list[ShardJob[tuple[_T, int]]]:
+def _jobs(plan: Plan, rows: Rows[_T]) -> list[ShardJob[tuple[_T, int]]]:
     marks = rows.change_marks.tolist()
-    read = partial(read_checked, rows.read)
     return [
-        ShardJob(
-            directory=directory,
-            form=plan.form,
-            index=index,
-            rows=[(rows.items[row], marks[row]) for row in part],
-            sizes=rows.sizes[list(part)],
-            fields=tuple(rows.schema),
-            read_row=read,
-        )
+        ShardJob(index=index, rows=[(rows.items[row], marks[row]) for row in part], sizes=rows.sizes[list(part)])
         for index, part in enumerate(plan.shards)
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from segdata.arguments import FilePath, local_path
 from segdata.errors import InvalidInputError, SegDataError, name_first
 from segdata.files.locks import locked
 from segdata.files.paths import file_digest
@@ -52,7 +53,7 @@ def find_set(location: Location) -> tuple[Path | Url, Manifest]:
     return found.url, found.manifest
 
 
-def local_set(location: Location, *, work_dir: Path | None = None, progress: Progress = silent) -> Path:
+def local_set(location: Location, *, work_dir: FilePath | None = None, progress: Progress = silent) -> Path:
     """Return a local path of the set at `location`; one in a store is downloaded unless a copy exists.
 
     The working directory keeps the copy under the digest of the set's manifest, so the copy never has to change and
@@ -71,6 +72,7 @@ def local_set(location: Location, *, work_dir: Path | None = None, progress: Pro
         SegDataError: when the store cannot be reached or denies access, the disk is too small, or the copy does not
             match the manifest.
     """
+    work_dir = local_path(work_dir)
     place = parse_location(location)
     if isinstance(place, Path):
         return place

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import OptionError
+from segdata.mindrecord.shards import allow_open_files
 from segdata.parallel import Progress
-from segdata.records.reader import RecordSet, allow_open_files, read_rows
+from segdata.records.reader import RecordSet, read_rows
 from segdata.records.schema import KEY
 
 _Columns = dict[str, npt.NDArray[Any]]

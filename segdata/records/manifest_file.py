@@ -71,6 +71,8 @@ def read_manifest(path: Path, *, named: Path | None = None) -> Manifest:
     try:
         text = read_regular(path, at_most=DESCRIPTION_BYTES)
     except OSError as error:
+        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
         if named and not named.exists():
             raise InvalidInputError(f"{named}: does not exist") from error
         raise InvalidInputError(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class SetPart:
             InvalidInputError: when it has a label that its set has no class for.
         """
         named = row | {"file_name": self.prefix + row["file_name"]}
-        if all(new == old for old, new in self.labels.items()):
+        if self._keeps_labels:
             mapped: Row = {}
         elif self.records.manifest.task == "semantic":
             mapped = self._map_pixels(row)
@@ -54,6 +55,14 @@ class SetPart:
         if "image_id" in row:
             mapped["image_id"] = self.image_ids.get(row["image_id"], row["image_id"])
         return named | mapped
+
+    @cached_property
+    def _keeps_labels(self) -> bool:
+        return all(new == old for old, new in self.labels.items())
+
+    def foreign_labels(self, labels: Iterable[int]) -> list[int]:
+        """Return those of `labels` that the set has no class for."""
+        return [label for label in labels if label not in self.labels]
 
     def _map_pixels(self, row: Row) -> Row:
         """Return the label, encoded again only if a pixel changes."""
@@ -68,7 +77,7 @@ class SetPart:
 
     def _map_instances(self, row: Row) -> Row:
         labels = row["labels"].tolist()
-        if foreign := set(labels) - set(self.labels):
+        if foreign := self.foreign_labels(labels):
             raise unknown_label(min(foreign))
         kept = [index for index, label in enumerate(labels) if self.labels[label] is not None]
         masks = unpack_masks(row["masks"])

@@ -212,7 +212,7 @@ class MergedSets:
         task = part.records.manifest.task
         row = part.records[item[1]]
         before = count_row(task, row)
-        if foreign := (before.pixels.keys() | before.instances.keys()) - part.labels.keys():
+        if foreign := part.foreign_labels(before.pixels.keys() | before.instances.keys()):
             raise unknown_label(min(foreign))
         mapped = part.map_row(row)
         size = measure_row(ROW_SCHEMAS[task], mapped)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import resource
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
+from segdata.arguments import FilePath, check_opened, check_several, local_path
 from segdata.errors import InvalidInputError, SegDataError
 from segdata.files.paths import FileState, file_state
 from segdata.mindrecord.shards import SetReader
@@ -18,9 +18,6 @@ from segdata.records.manifest_file import read_manifest
 from segdata.records.schema import ROW_SCHEMAS, Row, TaskName
 
 _log = logging.getLogger(__name__)
-
-#: Files that a process has open besides those of a record set: libraries, pipes, outputs; 32 were counted.
-_OTHER_FILES = 64
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,10 @@ class RecordSet(Sequence[Row]):
     directory: Path
     manifest: Manifest = field(repr=False)
     state: tuple[FileState, ...] = field(repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process opens the shards itself: their indexes take longer to send.
+        return {name: value for name, value in self.__dict__.items() if name != "_rows"}
 
     def __len__(self) -> int:
         return self.manifest.rows
@@ -94,7 +95,6 @@ class RecordSet(Sequence[Row]):
     def _rows(self) -> SetReader:
         """The rows of the shards, after comparing the form of the shards with the manifest."""
         shards = self.manifest.shards
-        allow_open_files(self.directory, len(shards))
         try:
             reader = SetReader(self.shard_paths[0])
         except OSError as error:
@@ -121,30 +121,13 @@ def _state(directory: Path, manifest: Manifest) -> tuple[FileState, ...]:
     return tuple(file_state(directory / name) for name in manifest.files)
 
 
-def allow_open_files(directory: Path, files: int) -> None:
-    """Raise this process's limit of open files if it is too low for `files` files of a record set.
-
-    Raises:
-        SegDataError: when the system does not allow it.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = files + _OTHER_FILES
-    if soft == resource.RLIM_INFINITY or needed <= soft:
-        return
-    if hard != resource.RLIM_INFINITY and needed > hard:
-        raise SegDataError(
-            f"{directory}: has {files} files, and this process may open {hard} at once; expected a limit of {needed} "
-            "or more. Raise it with ulimit -n, or write the set again with fewer shards (--num_shards)."
-        )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
-
-
-def open_set(path: Path) -> RecordSet:
+def open_set(path: FilePath) -> RecordSet:
     """Open the record set that `path` names: its directory, its manifest or any single shard.
 
     Raises:
         InvalidInputError: when there is no set, or its manifest is damaged, was changed or has a newer format.
     """
+    path = local_path(path)
     directory = path if path.is_dir() else path.parent
     before = file_state(directory / MANIFEST)
     manifest = read_manifest(directory / MANIFEST, named=path)
@@ -173,6 +156,8 @@ def read_rows(
         IndexError: when there is no such row.
         SegDataError: before the first row or after the last one, when the set is not the one that was opened.
     """
+    check_opened("found", found, "segdata.open_set")
+    check_several("fields", fields)
     found.check_unchanged()
     try:
         numbers = range(len(found)) if rows is None else rows

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from segdata.arguments import FilePath, check_number, check_several, local_path
 from segdata.errors import Fault
 from segdata.files.ownership import check_inputs_outside, check_target_directory
 from segdata.files.publishing import staged_directory
 from segdata.images.values import ValueRange
-from segdata.parallel import Progress, default_workers, silent
+from segdata.labels.colormap import IGNORE
+from segdata.parallel import Progress, chosen_workers, silent
 from segdata.records.opening import opened_rows
 from segdata.records.schema import TaskName
 from segdata.records.unpack_job import CLASSES, UnpackJob
@@ -59,10 +60,11 @@ def unpack(
     image_field: str | None = None,
     label_field: str | None = None,
     class_names: Sequence[str] | None = None,
+    ignore_label: int | None = None,
     workers: int | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
-    work_dir: Path | None = None,
+    work_dir: FilePath | None = None,
     progress: Progress = silent,
 ) -> UnpackReport:
     """Write the rows of a record set as files: ``to_mindrecord`` of the result gives the same rows again.
@@ -81,6 +83,7 @@ def unpack(
         image_field: field of the encoded images, in a set without a manifest.
         label_field: field of the index PNGs, in a set without a manifest.
         class_names: names of the classes of a set without a manifest, from id 0 (semantic) or 1 (instance).
+        ignore_label: label of pixels without a class, in a semantic set without a manifest.
         workers: number of threads; all CPU cores by default.
         overwrite: replace the files of an earlier run.
         dry_run: check the names of the rows, but write nothing.
@@ -94,12 +97,16 @@ def unpack(
     Raises:
         InvalidInputError: when there is no set, its fields are not those of images and labels, or its rows have changed
             since they were written.
-        OptionError: when an option is for sets without a manifest only.
+        OptionError: when an option has no effect on this set.
         FaultsError: when rows are damaged, or have names that no file below `dst_path` can have; names them.
         TargetExistsError: when `dst_path` already exists.
         SegDataError: when a store cannot be reached or denies access.
     """
-    place = parse_location(dst_path)
+    check_several("class_names", class_names)
+    check_number("ignore_label", ignore_label, 0, IGNORE)
+    work_dir = local_path(work_dir)
+    workers = chosen_workers(workers)
+    location, place = parse_location(location), parse_location(dst_path)
     fields = {"image_field": image_field, "label_field": label_field}
     with (
         opened_rows(location, **fields, work_dir=work_dir, progress=progress) as found,
@@ -108,7 +115,7 @@ def unpack(
         overwrite = overwrite or target != place
         check_inputs_outside(target, found.shard_paths[0])
         check_target_directory(target, overwrite=overwrite)
-        job = UnpackJob(found, str(location), class_names, workers or default_workers(), progress)
+        job = UnpackJob(found, str(location), class_names, ignore_label, workers, progress)
         names = job.plan(target)
         odd: list[Fault] = []
         instances = None
@@ -127,7 +134,7 @@ def unpack(
             rows=len(found),
             file=str(place / job.samples),
             class_names_file=str(place / CLASSES) if in_file else None,
-            ignore_label=manifest.ignore_label if manifest else None,
+            ignore_label=job.ignore_label,
             value_range=manifest.image_range if manifest else None,
             instances=instances,
             renamed=names.renamed,

@@ -39,20 +39,25 @@ class UnpackJob:
         found: RecordSet | ForeignSet,
         source: str,
         class_names: Sequence[str] | None,
+        ignore_label: int | None,
         workers: int,
         progress: Progress,
     ) -> None:
         """Note what is known about the set; see `unpack` for the arguments.
 
         Raises:
-            OptionError: when names are given for the classes of a set with a manifest.
+            OptionError: when names or an ignore label are given for a set that has its own, or has none.
         """
         self.found, self.source, self.workers, self.progress = found, source, workers, progress
         self.manifest = found.manifest if isinstance(found, RecordSet) else None
         name = found.manifest.name if isinstance(found, RecordSet) else shards_name(found.reader)
         if self.manifest and class_names:
             raise OptionError(f"{source}: has a manifest, which names its classes; omit --class_names")
+        if ignore_label is not None and (self.manifest or found.task == "instance"):
+            why = "has a manifest, which names its ignore label" if self.manifest else "instances have no ignore label"
+            raise OptionError(f"{source}: {why}; omit --ignore_label")
         self.class_names = self.manifest.class_names if self.manifest else class_names
+        self.ignore_label = self.manifest.ignore_label if self.manifest else ignore_label
         self.samples = f"{name}_lst.txt" if found.task == "semantic" else _JSON
 
     def plan(self, target: Path) -> NamePlan:
@@ -125,9 +130,8 @@ class UnpackJob:
 
     def _write_class_names(self, path: Path, names: tuple[str, ...]) -> list[Fault]:
         """Write a file of class names; return a fault instead if it would be read as other names."""
-        known = self.manifest.ignore_label if self.manifest else None
         try:
-            write_class_names(path, names, IGNORE if known is None else known)
+            write_class_names(path, names, IGNORE if self.ignore_label is None else self.ignore_label)
         except InvalidInputError as error:
             path.unlink()
             return [Fault("invalid", path.name, str(error).removeprefix(f"{path.name}: "))]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
+from segdata.arguments import FilePath, local_path
 from segdata.errors import InvalidInputError
 from segdata.files.paths import file_digest
 from segdata.mindrecord.header import read_shard_header
@@ -50,7 +50,7 @@ def verify(
     *,
     quick: bool = False,
     with_mindspore: bool = False,
-    work_dir: Path | None = None,
+    work_dir: FilePath | None = None,
     progress: Progress = silent,
 ) -> VerifyReport:
     """Compare a record set with its manifest.
@@ -77,6 +77,7 @@ def verify(
         OptionError: with `with_mindspore`, when MindSpore is not installed.
         SegDataError: when the store cannot be reached or denies access, or the disk is too small for the copy.
     """
+    work_dir = local_path(work_dir)
     if with_mindspore:
         require_mindspore()
     place, manifest = find_set(location)

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -39,35 +40,39 @@ _THREADS_FROM = 1 << 18
 
 
 @dataclass(frozen=True)
-class ShardJob(Generic[_T]):
-    """One shard, the unit of work: its rows, how to read them and where to write them.
+class SetJob(Generic[_T]):
+    """Everything that the shards of a set have in common while they are written; workers get it once.
 
     Attributes:
         directory: parent directory of the folders of the shards.
         form: properties that all shards of the set share.
-        index: number of this shard in the set.
-        rows: items that `read_row` turns into rows, in row order.
-        sizes: `RowSize` of each row, ``(rows, 3)`` int64.
         fields: fields of a row, in the order of its fingerprint.
+        read_row: turns the item of a row into the row.
     """
 
     directory: Path
     form: SetForm
-    index: int
-    rows: Sequence[_T]
-    sizes: npt.NDArray[np.int64]
     fields: tuple[str, ...]
     read_row: Callable[[_T], Row]
 
-    @property
-    def name(self) -> str:
-        """File name of the shard."""
-        return self.form.addresses[self.index]
+    def folder(self, index: int) -> Path:
+        """Return the folder of a finished shard."""
+        return self.directory / f"{SHARD_PREFIX}{index:04}"
 
-    @property
-    def folder(self) -> Path:
-        """Folder of the finished shard."""
-        return self.directory / f"{SHARD_PREFIX}{self.index:04}"
+
+@dataclass(frozen=True)
+class ShardJob(Generic[_T]):
+    """One shard, the unit of work.
+
+    Attributes:
+        index: number of this shard in the set.
+        rows: their items, in row order.
+        sizes: `RowSize` of each row, ``(rows, 3)`` int64.
+    """
+
+    index: int
+    rows: Sequence[_T]
+    sizes: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -79,17 +84,20 @@ class ShardResult:
     kept: bool = False
 
 
-def write_shards(jobs: Sequence[ShardJob[_T]], *, workers: Workers, progress: Progress) -> list[ShardResult]:
+def write_shards(
+    common: SetJob[_T], jobs: Sequence[ShardJob[_T]], *, workers: Workers, progress: Progress
+) -> list[ShardResult]:
     """Write all shards; local workers of many rows are processes, and of a few long rows threads."""
+    write = partial(write_shard, common)
     rows = sum(len(job.rows) for job in jobs)
     with progress(total=rows, label="write") as advance:
         if not isinstance(workers, Cluster):
             kind = kind_for(rows)
             workers = if_worth(workers, kind == "processes" or _mean_bytes(jobs) >= _THREADS_FROM)
-            return list(ordered_map(write_shard, jobs, workers=workers, kind=kind, advance=advance))
-        check_shared(workers, jobs[0].directory)
+            return list(ordered_map(write, jobs, workers=workers, kind=kind, advance=advance))
+        check_shared(workers, common.directory)
         results = []
-        for job, result in zip(jobs, ordered_map(write_shard, jobs, workers=workers), strict=True):
+        for job, result in zip(jobs, ordered_map(write, jobs, workers=workers), strict=True):
             results.append(result)
             advance(len(job.rows))
         return results
@@ -99,46 +107,47 @@ def _mean_bytes(jobs: Sequence[ShardJob[_T]]) -> float:
     return float(np.concatenate([job.sizes[:, 0] for job in jobs]).mean())
 
 
-def move_shards(jobs: Sequence[ShardJob[_T]], directory: Path) -> None:
+def move_shards(common: SetJob[_T], directory: Path) -> None:
     """Move finished shards to `directory`."""
-    for job in jobs:
-        for path in (job.folder / job.name, index_path(job.folder / job.name)):
+    for index, name in enumerate(common.form.addresses):
+        for path in (common.folder(index) / name, index_path(common.folder(index) / name)):
             path.rename(directory / path.name)
 
 
-def write_shard(job: ShardJob[_T]) -> ShardResult:
+def write_shard(common: SetJob[_T], job: ShardJob[_T]) -> ShardResult:
     """Write one shard of a set; keep a shard that an earlier run finished if it is unchanged.
 
     Raises:
         InvalidInputError: when a row is not the one that was checked.
         OSError: when the shard cannot be written.
     """
-    if kept := _kept(job):
+    folder, name = common.folder(job.index), common.form.addresses[job.index]
+    if kept := _kept(job, folder, name):
         report_progress(len(job.rows))
         return kept
-    unfinished = Path(tempfile.mkdtemp(prefix=f"unfinished-{job.index:04}-", dir=job.directory))
+    unfinished = Path(tempfile.mkdtemp(prefix=f"unfinished-{job.index:04}-", dir=common.directory))
     try:
-        result = _write(job, unfinished / job.name)
+        result = _write(common, job, unfinished / name)
         (unfinished / _RESULT).write_bytes(msgspec.msgpack.encode(result))
-        shutil.rmtree(job.folder, ignore_errors=True)
-        unfinished.rename(job.folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.rename(folder)
     except BaseException as error:
         shutil.rmtree(unfinished, ignore_errors=True)
         # A cluster gives the work of a lost worker to another; the lost worker may still have finished first.
-        if kept := _kept(job):
+        if kept := _kept(job, folder, name):
             return kept
         if isinstance(error, OSError) and error.filename is None:
             # Python does not name the file that a write fails on.
-            error.filename = str(job.directory / job.name)
+            error.filename = str(common.directory / name)
         raise
     return result
 
 
-def _kept(job: ShardJob[_T]) -> ShardResult | None:
-    path = job.folder / job.name
+def _kept(job: ShardJob[_T], folder: Path, name: str) -> ShardResult | None:
+    path = folder / name
     index = index_path(path)
     try:
-        result = msgspec.msgpack.decode((job.folder / _RESULT).read_bytes(), type=ShardResult)
+        result = msgspec.msgpack.decode((folder / _RESULT).read_bytes(), type=ShardResult)
         shard = result.shard
         found = (path.name, len(job.rows), file_digest(path), file_digest(index))
     except (OSError, msgspec.DecodeError):
@@ -148,12 +157,12 @@ def _kept(job: ShardJob[_T]) -> ShardResult | None:
     return replace(result, kept=True)
 
 
-def _write(job: ShardJob[_T], path: Path) -> ShardResult:
+def _write(common: SetJob[_T], job: ShardJob[_T], path: Path) -> ShardResult:
     fingerprints = bytearray()
-    with ShardWriter(path, job.form, job.index, job.sizes) as writer:
-        for row in map(job.read_row, job.rows):
+    with ShardWriter(path, common.form, job.index, job.sizes) as writer:
+        for row in map(common.read_row, job.rows):
             check_stopped()
-            fingerprints += row_fingerprint(writer.write(row), job.fields)
+            fingerprints += row_fingerprint(writer.write(row), common.fields)
             report_progress(1)
         done = writer.close()
     shard = Shard(

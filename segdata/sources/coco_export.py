@@ -168,12 +168,16 @@ def encode_coco(images: Sequence[AnnotatedImage], root: Path, categories: Sequen
         description: ``info.description`` of the JSON.
 
     Raises:
-        FaultsError: when the name of an image is not Unicode.
+        FaultsError: when the name of an image is not Unicode, or has a backslash.
     """
     ids = {name: number for number, name in enumerate(categories, start=1)}
     names = [normal(image.path).relative_to(root).as_posix() for image in images]
     if foreign := [repr(name) for name in names if not is_unicode(name)]:
         raise FaultsError("file names are not valid Unicode. Rename these files", foreign)
+    if windows := [repr(name) for name in names if "\\" in name]:
+        raise FaultsError(
+            "file names contain a backslash, which separates folders in a COCO JSON. Rename them", windows
+        )
     annotations = [(number, item) for number, image in enumerate(images, start=1) for item in image.instances]
     members = {
         "info": {"description": description},

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from segdata.arguments import FilePath, check_choice, local_path
 from segdata.errors import Code, Fault, FaultsError, InvalidInputError, faults_at
 from segdata.files.paths import below, normal
 from segdata.images.header import ImageHeader, check_size
@@ -76,12 +77,12 @@ class FolderReport:
 
 
 def pair_list(
-    images: Path,
-    labels: Path,
-    dst_path: Path,
+    images: FilePath,
+    labels: FilePath,
+    dst_path: FilePath,
     *,
-    data_root: Path | None = None,
-    ids: Path | None = None,
+    data_root: FilePath | None = None,
+    ids: FilePath | None = None,
     image_prefix: str = "",
     image_suffix: str = "",
     label_prefix: str = "",
@@ -126,6 +127,9 @@ def pair_list(
         InvalidInputError: when there are no images, no labels or no names in common, or ids match no image.
         TargetExistsError: when the list already exists.
     """
+    images, labels, dst_path = local_path(images), local_path(labels), local_path(dst_path)
+    data_root, ids = local_path(data_root), local_path(ids)
+    check_choice("unpaired", unpaired, Unpaired)
     check_target_lists([dst_path], overwrite=overwrite)
     images, labels = normal(images), normal(labels)
     root = normal(data_root) if data_root else Path(os.path.commonpath([images, labels]))

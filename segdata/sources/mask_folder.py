@@ -12,11 +12,12 @@ from segdata.cluster import Workers, check_shared
 from segdata.encoded import File
 from segdata.errors import Fault, FaultsError, InvalidInputError
 from segdata.files.paths import real
-from segdata.images.header import IMAGE_SUFFIXES
+from segdata.images.header import IMAGE_SUFFIXES, LOSSY_SUFFIXES
 from segdata.labels.colormap import IGNORE
 from segdata.labels.mapping import Method, to_index_png
 from segdata.labels.mask_mapping import MaskMapping, SourceCounts
-from segdata.parallel import Progress, default_workers, map_faults
+from segdata.labels.value_map import identity_entries, parse_value_map
+from segdata.parallel import Progress, map_faults
 from segdata.sources.finder import files_below
 from segdata.text import plural
 
@@ -24,6 +25,9 @@ _UNKNOWN_CURE = (
     "Give unknown values a class in the map; mask-map also ignores them (--unknown ignore), or maps anti-aliased "
     "colors to the nearest class (--nearest N)"
 )
+
+#: Number of masks that are read again to tell what to do with values that have no class.
+_READ_AGAIN = 20
 
 
 def find_masks(source: Path, target: Path, mask_suffix: str = "") -> tuple[list[str], list[str]]:
@@ -88,7 +92,7 @@ def convert_masks(
     target: Path | None,
     *,
     count: bool = True,
-    workers: Workers | None,
+    workers: Workers,
     progress: Progress,
 ) -> Converted:
     """Convert the masks `names` below `source`; write them below `target`, unless it is None.
@@ -96,7 +100,6 @@ def convert_masks(
     Raises:
         FaultsError: when masks cannot be converted; names each.
     """
-    workers = workers or default_workers()
     if target:
         check_shared(workers, target)
     faults: list[Fault] = []
@@ -118,8 +121,13 @@ def convert_masks(
         counts.update(mask_counts)
         found_ids |= ids
     if faults:
-        unknown = any(fault.code == "value_outside_classes" for fault in faults)
-        cure = f". {_UNKNOWN_CURE}" if unknown else ""
+        unknown = [fault.where for fault in faults if fault.code == "value_outside_classes"]
+        cure = f". {_index_mask_cure(source, unknown[:_READ_AGAIN], mapping) or _UNKNOWN_CURE}" if unknown else ""
+        lossy = [name for name in names if Path(name).suffix.lower() in LOSSY_SUFFIXES]
+        if len(lossy) < len(names) and any(fault.where in lossy for fault in faults):
+            cure += (
+                f". If {lossy[0]} is an image, name the folder of the masks, or the end of their names (--mask_suffix)"
+            )
         raise FaultsError(f"{len(faults)} of {plural(len(names), 'mask')} cannot be converted{cure}", faults)
     if IGNORE in found_ids and found_ids <= {0, IGNORE} and mapping.map.ignore_label == IGNORE:
         raise InvalidInputError(
@@ -128,6 +136,29 @@ def convert_masks(
             "binary_mask",
         )
     return Converted(methods, counts)
+
+
+def _index_mask_cure(source: Path, names: Sequence[str], mapping: MaskMapping) -> str:
+    """Return what to do with masks that contain only class ids of the map and its ignore label; else an empty text.
+
+    With unknown values ignored, they would get other classes: Cityscapes' train ids read as label ids, for example.
+    """
+    value_map = mapping.map
+    known = value_map.byte_table
+    classes = len(value_map.names) or int(known[known != value_map.ignore_label].max(initial=0)) + 1
+    entries = identity_entries(classes, value_map.ignore_label)
+    identity = MaskMapping(parse_value_map(entries, value_map.ignore_label))
+    found: set[int] = set()
+    try:
+        for name in names:
+            made = to_index_png(File(source, name, "missing_label").read(), identity)
+            found |= {id_ for _, id_ in made.counts}
+    except InvalidInputError:
+        return ""
+    # In masks of only 0 and 255, 255 is probably a class.
+    if found <= {0, IGNORE}:
+        return ""
+    return f"They contain only class ids of this map. If they are index masks already, use --map {entries} instead"
 
 
 def _convert(

@@ -6,15 +6,16 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from segdata.arguments import FilePath, check_choice, check_number, local_path
 from segdata.cluster import Workers
-from segdata.errors import OptionError
+from segdata.errors import InvalidInputError, OptionError
 from segdata.files.ownership import check_inputs_outside
 from segdata.files.publishing import staged_unless
 from segdata.labels.classes import CLASS_NAMES, write_class_names
 from segdata.labels.colormap import IGNORE
 from segdata.labels.mask_mapping import MaskMapping, SourceCounts, Unknown
 from segdata.labels.value_map import ValueMap, threshold_map
-from segdata.parallel import Progress, silent
+from segdata.parallel import Progress, chosen_workers, silent
 from segdata.sources.mask_folder import convert_masks, find_masks
 
 
@@ -65,8 +66,8 @@ class MaskMapReport:
 
 
 def mask_map(
-    src_path: Path,
-    dst_path: Path,
+    src_path: FilePath,
+    dst_path: FilePath,
     *,
     map: ValueMap | None = None,
     threshold: int | None = None,
@@ -101,17 +102,25 @@ def mask_map(
 
     Raises:
         OptionError: when not exactly one of `map` and `threshold` is given, or `nearest` with `threshold`.
-        InvalidInputError: when there are no masks, or they are in `dst_path`, which would be replaced.
+        InvalidInputError: when there are no masks, they are in `dst_path`, which would be replaced, or no value reaches
+            `threshold`.
         FaultsError: when masks are damaged, not opaque, or have a value without a class, or two would get one name;
             names each. Nothing is written.
         TargetExistsError: when `dst_path` already exists.
     """
+    src_path, dst_path = local_path(src_path), local_path(dst_path)
+    check_choice("unknown", unknown, Unknown)
+    check_number("threshold", threshold, 1, 65535)
+    check_number("ignore_label", ignore_label, 0, IGNORE)
+    workers = chosen_workers(workers)
     mapping = _mapping(map, threshold, nearest, unknown, ignore_label)
     check_inputs_outside(dst_path, src_path)
     names, left_out = find_masks(src_path, dst_path, mask_suffix)
     class_names = mapping.map.names
     with staged_unless(dry_run, dst_path, overwrite=overwrite) as staging:
         converted = convert_masks(src_path, names, mapping, staging, workers=workers, progress=progress)
+        if threshold is not None:
+            _check_reached(src_path, threshold, converted.counts)
         if staging and class_names:
             write_class_names(staging / CLASS_NAMES, class_names)
     return MaskMapReport(
@@ -144,6 +153,21 @@ def _mapping(
         )
     assert threshold is not None
     return MaskMapping(threshold_map(threshold, ignore_label), None, unknown, shown=True)
+
+
+def _check_reached(source: Path, threshold: int, counts: SourceCounts) -> None:
+    """Check that some value reaches the threshold, unless all masks are black.
+
+    Raises:
+        InvalidInputError: when none does.
+    """
+    highest = max((value for value, _ in counts if isinstance(value, int | float)), default=0)
+    if 0 < highest < threshold:
+        raise InvalidInputError(
+            f"{source}: the highest gray value is {highest:g}, so no pixel would be foreground; expected values of "
+            f"{threshold} or more. Lower --threshold.",
+            "binary_mask",
+        )
 
 
 def _values(counts: SourceCounts, value_map: ValueMap) -> tuple[MappedValue, ...]:

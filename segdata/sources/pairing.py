@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.errors import InvalidInputError
-from segdata.images.header import IMAGE_SUFFIXES
+from segdata.images.header import GIF_SUFFIX, IMAGE_SUFFIXES, READ_SUFFIXES
 from segdata.lists import read_ids
 from segdata.sources.finder import near_id, no_image
 from segdata.text import check_unique
 
 #: The files of each name: one, unless the name is ambiguous.
 FilesByName = dict[str, list[Path]]
-
-#: Extension of images that are refused, not left out, because data sets have masks in it.
-_GIF = ".gif"
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class Naming:
         names: FilesByName = {}
         for file in files:
             stem = self.stem(file)
-            if stem and file.suffix.lower() in (*IMAGE_SUFFIXES, _GIF):
+            if stem and file.suffix.lower() in READ_SUFFIXES:
                 names.setdefault((file.parent / stem).relative_to(folder).as_posix(), []).append(file)
         return names
 
@@ -97,7 +94,7 @@ def without_spare_gifs(names: FilesByName, others: Collection[str]) -> FilesByNa
     """Drop GIFs beside another file of the same name, and those of names that are not among `others`: previews."""
     kept: FilesByName = {}
     for name, files in names.items():
-        usable = [file for file in files if file.suffix.lower() != _GIF]
+        usable = [file for file in files if file.suffix.lower() != GIF_SUFFIX]
         if usable or name in others:
             kept[name] = usable or files
     return kept
@@ -109,10 +106,9 @@ def refuse_gif(file: Path) -> None:
     Raises:
         InvalidInputError: when the extension of `file` says that it is one.
     """
-    if file.suffix.lower() == _GIF:
+    if file.suffix.lower() == GIF_SUFFIX:
         raise InvalidInputError(
-            f"is a GIF, which segdata does not read; expected {', '.join(IMAGE_SUFFIXES)}. Convert it to PNG, for "
-            "example with mogrify -format png",
+            "is a GIF, which is not paired; expected another format. Convert it, for example with mogrify -format png",
             "unsupported_image",
         )
 

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from segdata.arguments import FilePath, local_path
 from segdata.errors import Fault, FaultsError, InvalidInputError, suggest
 from segdata.images.header import IMAGE_SUFFIXES
 from segdata.lists import Pair, format_list, read_ids
@@ -68,10 +69,10 @@ class ListReport:
 
 
 def voc_list(
-    data_root: Path,
+    data_root: FilePath,
     *,
-    split: str | Path = ALL,
-    dst_path: Path | None = None,
+    split: FilePath = ALL,
+    dst_path: FilePath | None = None,
     label_dir: str = INDEX_DIR,
     overwrite: bool = False,
     dry_run: bool = False,
@@ -96,6 +97,7 @@ def voc_list(
         InvalidInputError: when there is no such id list, or it is a list of one class, with 1 or -1 after each id.
         TargetExistsError: when a list already exists.
     """
+    data_root, dst_path, split = local_path(data_root), local_path(dst_path), local_path(split)
     devkit = find_devkit(data_root)
     ids = {name: read_ids(path, folders=True) for name, path in _id_lists(devkit, split).items()}
     folder = dst_path or data_root
@@ -131,20 +133,20 @@ def voc_list(
     )
 
 
-def _id_lists(devkit: Path, split: str | Path) -> dict[str, Path]:
+def _id_lists(devkit: Path, split: Path) -> dict[str, Path]:
     """Return the id list of each split that `split` means, by its name in the names of the results."""
     folder = devkit / ID_LISTS
-    if split == ALL:
+    if str(split) == ALL:
         # A FIFO, or a link that leads nowhere, is an error and not a split that is missing.
         there = {name: folder / f"{name}.txt" for name in VOC_SPLITS if os.path.lexists(folder / f"{name}.txt")}
         if not there:
             raise InvalidInputError(
                 f"{folder}: contains no id lists; expected {', '.join(f'{name}.txt' for name in VOC_SPLITS)}. Name "
-                "another list with --split."
+                "another list with --split, or list all images that have a mask with segdata pair-list."
             )
         return there
     sets = folder.parent
-    for path in (folder / f"{split}.txt", folder / split, sets / f"{split}.txt", sets / split, Path(split)):
+    for path in (folder / f"{split}.txt", folder / split, sets / f"{split}.txt", sets / split, split):
         if path.is_file():
             return {_name(path, folder, sets): path}
     known = sorted(_name(path, folder, sets) for path in folder.glob("*.txt"))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from segdata.arguments import FilePath, local_path
 from segdata.cluster import Workers
 from segdata.files.ownership import check_inputs_outside
 from segdata.files.publishing import staged_unless
 from segdata.labels.mask_mapping import MaskMapping
 from segdata.labels.value_map import ValueMap, voc_colormap
-from segdata.parallel import Progress, silent
+from segdata.parallel import Progress, chosen_workers, silent
 from segdata.sources.mask_folder import convert_masks, find_masks
 from segdata.sources.voc import COLOR_DIR, INDEX_DIR, find_devkit
 
@@ -41,10 +41,10 @@ class DecolorReport:
 
 
 def voc_decolor(
-    data_root: Path,
+    data_root: FilePath,
     *,
-    src_path: Path | None = None,
-    dst_path: Path | None = None,
+    src_path: FilePath | None = None,
+    dst_path: FilePath | None = None,
     colormap: ValueMap | None = None,
     workers: Workers | None = None,
     overwrite: bool = False,
@@ -72,6 +72,8 @@ def voc_decolor(
         FaultsError: when masks are damaged, or have a color or value without a class; names each. Nothing is written.
         TargetExistsError: when `dst_path` already exists.
     """
+    data_root, src_path, dst_path = local_path(data_root), local_path(src_path), local_path(dst_path)
+    workers = chosen_workers(workers)
     source = (src_path or find_devkit(data_root) / COLOR_DIR).absolute()
     target = dst_path or find_devkit(data_root) / INDEX_DIR
     check_inputs_outside(target, source)

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from segdata.arguments import FilePath, plain_location
 from segdata.errors import InvalidInputError
-
-#: A URL with one slash or none: as a path, results would be written to a folder named ``s3:``.
-_MISTYPED = re.compile(r"(s3|obs):", re.IGNORECASE)
 
 _URL = re.compile(r"(s3|obs)://([^/]*)/*(.*?)/*", re.DOTALL)
 
@@ -43,23 +41,19 @@ class Url:
 
 
 #: A local path, or a URL in an object store; a string is either.
-Location: TypeAlias = Path | Url | str
+Location: TypeAlias = FilePath | Url
 
 
 def parse_location(text: Location) -> Path | Url:
     """Return `text` as a URL if it is one, otherwise as a path.
 
     Raises:
-        InvalidInputError: for URLs with another scheme, and for URLs whose parts cannot form a path.
+        InvalidInputError: for URLs with another scheme, mistyped ones, and those whose parts cannot form a path.
     """
-    if not isinstance(text, str):
+    if isinstance(text, Url):
         return text
-    if "://" not in text:
-        if mistyped := _MISTYPED.match(text):
-            raise InvalidInputError(
-                f"{text}: expected {mistyped[1]}://BUCKET/… for a URL. For a local path, put ./ before it."
-            )
-        return Path(text)
+    if not isinstance(text, str) or "://" not in text:
+        return plain_location(text)
     # The text is not repeated: it may contain a secret, which may contain a slash.
     if sign := next((sign for sign in "@:" if sign in text.partition("://")[2].partition("/")[0]), None):
         raise InvalidInputError(

@@ -17,7 +17,7 @@ from mindspore import nn
 
 from segdata.errors import FaultsError, InvalidInputError, SegDataError
 from segdata.files.paths import file_digest
-from segdata.files.publishing import file_mode, staged_file, write_file
+from segdata.files.publishing import file_mode, naming, staged_file, write_file
 from segdata.text import plural
 from segtrain.checkpoints.info import CheckpointInfo, read_info, side_file
 from segtrain.checkpoints.naming import averaged
@@ -93,7 +93,8 @@ def write_parameters(path: Path, values: Mapping[str, ms.Tensor], info: Checkpoi
     clear_staged(path)
     staged = _staged(path)
     try:
-        ms.save_checkpoint([{"name": name, "data": value} for name, value in values.items()], str(staged))
+        with naming(path):
+            ms.save_checkpoint([{"name": name, "data": value} for name, value in values.items()], str(staged))
         staged.chmod(file_mode())
         if info:
             info = replace(info, sha256=tuple(file_digest(each) for each in (staged, path) if each.is_file()))

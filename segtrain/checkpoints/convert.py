@@ -10,6 +10,7 @@ from typing import get_args
 import mindspore as ms
 import numpy as np
 
+from segdata.arguments import FilePath, check_choice, local_path
 from segdata.errors import FaultsError, InvalidInputError, OptionError
 from segdata.files.ownership import check_target_file
 from segdata.labels.classes import Classes
@@ -68,8 +69,8 @@ class ConversionReport:
 
 
 def convert_checkpoint(
-    source: Path,
-    target: Path,
+    source: FilePath,
+    target: FilePath,
     *,
     to: Goal = "backbone",
     backbone: Backbone | None = None,
@@ -100,6 +101,11 @@ def convert_checkpoint(
         FaultsError: naming the parameters that are missing, unexpected or have another shape.
         TargetExistsError: when `target` exists and `overwrite` is false.
     """
+    source, target = local_path(source), local_path(target)
+    check_choice("to", to, Goal)
+    check_choice("backbone", backbone, Backbone, optional=True)
+    check_choice("input_order", input_order, InputOrder, optional=True)
+    check_choice("model", model, ZooModel, optional=True)
     if target.suffix != ".ckpt":
         raise InvalidInputError(f"{target}: not a checkpoint name; expected one that ends in .ckpt")
     check_target_file(target, overwrite=overwrite, inputs=[source])

@@ -10,6 +10,7 @@ from segdata.errors import FaultsError, InvalidInputError
 from segdata.text import plural
 from segtrain.checkpoints.backbones import Shapes, nearest_backbone
 from segtrain.checkpoints.checkpoint import LoadReport, check_beside, fill
+from segtrain.checkpoints.info import read_info
 from segtrain.checkpoints.naming import BACKBONE, OWN, averaged, backbone_prefix, recognize
 from segtrain.checkpoints.weights import Parameters, read_parameters
 
@@ -38,6 +39,25 @@ def load_pretrained(network: nn.Cell, path: Path) -> LoadReport:
     if not report.loaded:
         raise _nothing_fits(path, "the network", parameters, [*report.missing, *report.mismatched])
     return report
+
+
+def other_classes(path: Path, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a sentence if the checkpoint at `path` was trained for other classes, as many as `names`.
+
+    Its head has the shape of the network's, so `load_pretrained` takes it as it is.
+    """
+    try:
+        found = read_info(path).class_names
+    except InvalidInputError:
+        # A file from elsewhere does not say what its classes are.
+        return ()
+    if len(found) != len(names) or found == names:
+        return ()
+    theirs, ours = next(pair for pair in zip(found, names, strict=True) if pair[0] != pair[1])
+    return (
+        f"{path.name} was trained for other classes ({theirs!r} where this record set has {ours!r}); the head starts "
+        "with their weights",
+    )
 
 
 def _check_backbone(network: nn.Cell, path: Path, parameters: Parameters) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command("eval")
-@location_option("--data_file", "--data_url", help="Record set: directory, manifest or any shard")
+@location_option("--data_file", "--data_url", exists=True, help="Record set: directory, manifest or any shard")
 @click.option(
     "--data_root", type=EXISTING_DIR, help="Instead of a record set: folder that the list's paths are relative to"
 )

@@ -23,6 +23,7 @@ _NOT_COMPARED = {"onnx": "this needs onnxruntime, which is not installed", "air"
     "--ckpt_path",
     "--checkpoint_url",
     required=True,
+    exists=True,
     help="Checkpoint, with its .json next to it, or the directory of a training run",
 )
 @click.option(

@@ -94,12 +94,16 @@ _SECTIONS = {
 @click.option("--recipe", "recipe_name", metavar="NAME", help=f"Settings to start from: {', '.join(recipe_names())}")
 # The labs on ModelArts use --data_url, --train_url and --checkpoint_url.
 @location_option(
-    "--data_file", "--data_url", required=True, help="Record set to train on: directory, manifest or any shard"
+    "--data_file",
+    "--data_url",
+    required=True,
+    exists=True,
+    help="Record set to train on: directory, manifest or any shard",
 )
 @location_option(
     "--train_dir", "--train_url", "--dst_path", required=True, help="Directory for checkpoints and metrics"
 )
-@location_option("--eval_data_file", help="Record set to evaluate on after each epoch")
+@location_option("--eval_data_file", exists=True, help="Record set to evaluate on after each epoch")
 @options_of(_SETTINGS)
 @click.option(
     "--set",

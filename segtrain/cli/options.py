@@ -52,6 +52,7 @@ INFERENCE = (
         "--ckpt_path",
         "--checkpoint_url",
         required=True,
+        exists=True,
         help="Checkpoint, with its .json next to it, or the directory of a training run",
     ),
     *TEST_TIME_AUGMENTATION,

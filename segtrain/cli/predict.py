@@ -36,7 +36,10 @@ def _thresholds(
 
 @click.command("predict")
 @location_option(
-    "--images", required=True, help="Directory of images, image list, single image, record set or COCO JSON"
+    "--images",
+    required=True,
+    exists=True,
+    help="Directory of images, image list, single image, record set or COCO JSON",
 )
 @click.option(
     "--data_root",

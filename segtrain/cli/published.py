@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from segdata.console.location import check_existing
+from segdata.console.location import check_existing, existing_location
 
 _LAUNCH = "start the processes with msrun, which sets it; see docs/ascend.md"
 
@@ -39,15 +39,16 @@ def published_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def translated(dataset_filename: str | None, pretrainedmodel_filename: str | None, **options: Any) -> Any:
-        folder = options["data_file"]
+        context, folder = click.get_current_context(), options["data_file"]
+        parameters = {each.name: each for each in context.command.params}
         if dataset_filename:
-            options["data_file"] = folder / dataset_filename
+            place = str(folder / dataset_filename)
+            options["data_file"] = existing_location(context, parameters["dataset_filename"], place)
         if pretrainedmodel_filename:
             if options["ckpt_pre_trained"]:
                 raise click.UsageError("--pretrainedmodel_filename and --ckpt_pre_trained both name a file; give one")
-            context = click.get_current_context()
-            (parameter,) = (each for each in context.command.params if each.name == "pretrainedmodel_filename")
-            options["ckpt_pre_trained"] = check_existing(context, parameter, str(folder / pretrainedmodel_filename))
+            place = str(folder / pretrainedmodel_filename)
+            options["ckpt_pre_trained"] = check_existing(context, parameters["pretrainedmodel_filename"], place)
         return command(**options)
 
     for option in (

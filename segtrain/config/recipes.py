@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from segdata.arguments import FilePath, check_opened, check_several, local_path
 from segdata.errors import InvalidInputError, suggest
 from segdata.regular import DESCRIPTION_BYTES, read_regular
 from segdata.text import quoted
@@ -18,6 +20,9 @@ from segtrain.config.settings import build, flat
 
 #: Raised by PyYAML: its own error, one for a date such as 2020-13-45, and one for thousands of brackets.
 _NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
+
+#: The functions that return a configuration, for a message to those who give a name or a file instead.
+MAKERS = "segtrain.recipe or segtrain.read_config"
 
 _RECIPES = Path(__file__).with_name("recipes")
 
@@ -72,12 +77,13 @@ def recipe(name: str) -> Config:
     return parse_config(recipe_text(name), f"recipe {name}")
 
 
-def read_config(path: Path) -> Config:
+def read_config(path: FilePath) -> Config:
     """Read a configuration file in the format of `write_config`.
 
     Raises:
         InvalidInputError: when the file cannot be read or is not a complete configuration.
     """
+    path = local_path(path)
     try:
         text = read_regular(path, at_most=DESCRIPTION_BYTES).decode()
     except (OSError, UnicodeDecodeError, InvalidInputError) as error:
@@ -106,6 +112,7 @@ def config_of(values: Any, where: str) -> Config:
 
 def write_config(config: Config) -> str:
     """Return `config` as YAML, in the order of the fields; `parse_config` reads it back."""
+    check_opened("config", config, MAKERS)
     return yaml.safe_dump(msgspec.to_builtins(config), sort_keys=False, default_flow_style=None)
 
 
@@ -120,7 +127,13 @@ def override(config: Config, flags: Mapping[str, Any], settings: Sequence[str] =
         InvalidInputError: for an unknown key, a setting that nothing would read, a value of the wrong type or out of
             range, a setting without ``=``, or a key given twice with different values.
     """
-    given = [(key, value) for key, value in flags.items() if value is not None]
+    check_opened("config", config, MAKERS)
+    check_several("settings", settings)
+    given = [
+        (key, os.fspath(value) if isinstance(value, os.PathLike) else value)
+        for key, value in flags.items()
+        if value is not None
+    ]
     return build(msgspec.to_builtins(config), [*given, *map(_parsed, settings)])
 
 

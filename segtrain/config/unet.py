@@ -123,7 +123,8 @@ def output_size(size: int, halvings: int, *, same_padding: bool) -> int:
     larger = input_size(max(side, 1), halvings, same_padding=same_padding)
     if larger != size:
         smaller = larger - 2**halvings
-        fits = f"{smaller} or {larger}" if smaller > (0 if same_padding else border(halvings)) else f"at least {larger}"
+        least = MIN_CROP if same_padding else max(MIN_CROP, border(halvings) + 1)
+        fits = f"{smaller} or {larger}" if smaller >= least else f"at least {larger}"
         raise InvalidInputError(
             f"crop_size = {size}: not possible for a U-Net that halves its input {plural(halvings, 'time')}; expected "
             f"{fits}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from segdata.errors import InvalidInputError, suggest
 from segdata.images.values import ValueRange
 from segdata.records.manifest import Manifest
+from segdata.records.schema import TaskName
 
 
 def class_id(name: str, names: tuple[str, ...]) -> int:
@@ -16,6 +17,15 @@ def class_id(name: str, names: tuple[str, ...]) -> int:
     if name not in names:
         raise InvalidInputError(f"unknown class {name!r}; {suggest(name, names)}")
     return names.index(name)
+
+
+def check_task(wanted: TaskName, manifest: Manifest) -> None:
+    """Raise `InvalidInputError` unless a record set to evaluate on is of the task of the training set."""
+    if manifest.task != wanted:
+        raise InvalidInputError(
+            f"record set {manifest.name}: is for {manifest.task} segmentation; expected {wanted} segmentation, as the "
+            "training set. Choose another --eval_data_file."
+        )
 
 
 def check_classes(names: tuple[str, ...], manifest: Manifest) -> None:

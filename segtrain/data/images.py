@@ -11,7 +11,7 @@ from typing import TypeAlias
 from segdata.dataset import Dataset
 from segdata.errors import FaultsError, InvalidInputError, OptionError
 from segdata.files.paths import names_by_stem, resolve
-from segdata.images.header import IMAGE_SUFFIXES
+from segdata.images.header import GIF_SUFFIX, READ_SUFFIXES
 from segdata.images.reading import MAX_PAGE_MB, read_image, to_rgb
 from segdata.images.tiff import open_stack
 from segdata.images.values import ValueRange
@@ -77,7 +77,7 @@ def image_paths(images: Path, data_root: Path | None = None, *, recursive: bool 
         raise OptionError(f"{images}: not a directory of images, so --recursive has no effect. Leave it out.")
     if is_set:
         return _recorded(images, data_root)
-    if images.is_file() and images.suffix.lower() not in IMAGE_SUFFIXES:
+    if images.is_file() and images.suffix.lower() not in READ_SUFFIXES:
         return _by_stem(images, _listed(images, data_root or images.parent))
     if data_root:
         raise OptionError(f"{images}: not an image list, so --data_root has no effect. Leave it out.")
@@ -86,13 +86,23 @@ def image_paths(images: Path, data_root: Path | None = None, *, recursive: bool 
     if not images.is_dir():
         raise InvalidInputError(f"{images}: does not exist")
     folders = _folders(images) if recursive else [images]
-    by_folder = {folder: names_by_stem(folder, IMAGE_SUFFIXES) for folder in folders}
-    found = [folder / name for folder, stems in by_folder.items() for names in stems.values() for name in names]
+    by_folder = {folder: names_by_stem(folder, READ_SUFFIXES) for folder in folders}
+    found = [
+        folder / name
+        for folder, stems in by_folder.items()
+        for names in stems.values()
+        for name in _without_previews(names)
+    ]
     if not found:
         where = "" if recursive else ". Use --recursive if they are in subfolders."
-        endings = ", ".join(IMAGE_SUFFIXES)
+        endings = ", ".join(READ_SUFFIXES)
         raise InvalidInputError(f"{images}: contains no images; expected files ending in {endings}{where}")
     return _by_stem(images, found, images)
+
+
+def _without_previews(names: Sequence[str]) -> Sequence[str]:
+    """Drop GIFs beside another image of the same name, as `pair_list` does."""
+    return [name for name in names if not name.lower().endswith(GIF_SUFFIX)] or names
 
 
 def _is_set(path: Path) -> bool:
@@ -181,7 +191,7 @@ def _listed(path: Path, root: Path) -> list[Path]:
             outside.append(str(error))
     if outside:
         raise FaultsError(f"{path}: {plural(len(outside), 'invalid path')}", outside)
-    if not any(image.suffix.lower() in IMAGE_SUFFIXES for image in paths):
+    if not any(image.suffix.lower() in READ_SUFFIXES for image in paths):
         raise InvalidInputError(f"{path}: contains no image paths; expected one per line, such as images/1.jpg")
     return paths
 
@@ -189,7 +199,7 @@ def _listed(path: Path, root: Path) -> list[Path]:
 def _image_of(line: str) -> str:
     """Return the image path in a line; a label can follow only if the first word has an image extension."""
     first = line.split("\t" if "\t" in line else None, 1)[0].strip()
-    return first if "\t" in line or first.lower().endswith(IMAGE_SUFFIXES) else line
+    return first if "\t" in line or first.lower().endswith(READ_SUFFIXES) else line
 
 
 def _by_stem(source: Path, paths: Iterable[Path], root: Path | None = None) -> dict[str, Source]:

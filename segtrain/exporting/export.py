@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from mindspore import Tensor, nn
 
+from segdata.arguments import FilePath, check_choice, check_number, local_path
 from segdata.errors import OptionError, SegDataError
 from segdata.files.ownership import check_target_file
 from segdata.files.publishing import file_mode, write_file
@@ -92,14 +93,14 @@ class ExportReport:
 
 def export(
     ckpt_path: Location,
-    out: Path,
+    out: FilePath,
     *,
     file_format: FileFormat = "mindir",
     crop_size: int | None = None,
     batch_size: int = 1,
     device_target: DeviceTarget = "CPU",
     overwrite: bool = False,
-    work_dir: Path | None = None,
+    work_dir: FilePath | None = None,
     progress: Progress = silent,
 ) -> ExportReport:
     """Export the network of a checkpoint, weights included, to a file with an input of fixed size.
@@ -126,6 +127,10 @@ def export(
         SegDataError: when the network is a Mask R-CNN, when MindSpore cannot write it in this format, or when the
             exported file gives different logits.
     """
+    out, work_dir = local_path(out), local_path(work_dir)
+    check_choice("file_format", file_format, FileFormat)
+    check_choice("device_target", device_target, DeviceTarget)
+    check_number("batch_size", batch_size, 1)
     _check_options(out, file_format, device_target)
     side_file = out.with_name(f"{out.name}.json")
     for path in (out, side_file):

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from segdata.arguments import check_choice
 from segdata.errors import OptionError
 from segdata.text import option_names
 
@@ -52,6 +53,7 @@ class EvalSettings:
 
     def __post_init__(self) -> None:
         """Check values that need no network to be judged."""
+        check_choice("fit", self.fit, Fit, optional=True)
         if not self.scales or not all(0 < scale < math.inf for scale in self.scales):
             raise OptionError(f"scales = {list(self.scales)}: expected at least one number, each above 0")
         if self.batch_size is not None and self.batch_size < 1:

@@ -6,6 +6,7 @@ downloading and uploading. Local copies are kept in the working directory (`segd
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -13,9 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segdata.arguments import FilePath, check_opened, local_path
 from segdata.errors import OptionError
 from segdata.files.paths import real
-from segdata.images.header import IMAGE_SUFFIXES
+from segdata.images.header import READ_SUFFIXES
 from segdata.parallel import Progress, silent
 from segdata.records.fetch import local_set
 from segdata.records.manifest import MANIFEST
@@ -25,6 +27,7 @@ from segdata.store.transfer import objects
 from segdata.store.url import Location, Url, parse_location
 from segtrain.checkpoints.reading import find_checkpoint, reading_checkpoint
 from segtrain.config.config import Config
+from segtrain.config.recipes import MAKERS
 from segtrain.distributed.ranks import check_alone
 from segtrain.inference.settings import AS_IN_TRAINING, EvalSettings
 from segtrain.remote.outputs import training_directory
@@ -50,7 +53,7 @@ def fit(
     resume: bool = False,
     overwrite: bool = False,
     observe: Callable[[Event], None] = ignore,
-    work_dir: Path | None = None,
+    work_dir: FilePath | None = None,
     progress: Progress = silent,
 ) -> FitReport:
     """Train with `segtrain.fit`; upload the results at the end, also after a failure or an interruption.
@@ -73,10 +76,12 @@ def fit(
     """
     from segtrain.training import fit as training
 
+    check_opened("config", config, MAKERS)
+    work_dir, place = local_path(work_dir), parse_location(train_dir)
     copying: dict[str, Any] = {"work_dir": work_dir, "progress": progress}
     start = None if resume else config.ckpt_pre_trained
     with (
-        training_directory(train_dir, resume=resume, overwrite=overwrite, **copying) as directory,
+        training_directory(place, resume=resume, overwrite=overwrite, **copying) as directory,
         reading_checkpoint(start, **copying) if start else nullcontext() as pretrained,
     ):
         report = training.train(
@@ -90,7 +95,7 @@ def fit(
             observe=observe,
             progress=progress,
         )
-    return replace(report, path=str(train_dir))
+    return replace(report, path=str(place))
 
 
 def evaluate(
@@ -98,7 +103,7 @@ def evaluate(
     data: Location | SampleList,
     settings: EvalSettings = AS_IN_TRAINING,
     *,
-    work_dir: Path | None = None,
+    work_dir: FilePath | None = None,
     progress: Progress = silent,
     **options: Any,
 ) -> EvalReport | InstanceEvalReport:
@@ -109,12 +114,12 @@ def evaluate(
         OptionError: when an option is for networks of the other task.
         SegDataError: when the store cannot be reached or denies access.
     """
-    ckpt_path = find_checkpoint(ckpt_path)
+    work_dir, ckpt_path = local_path(work_dir), find_checkpoint(ckpt_path)
+    if isinstance(data, str | os.PathLike):
+        data = parse_location(data)
     with reading_checkpoint(ckpt_path, work_dir=work_dir, progress=progress) as checkpoint:
         task = _task(checkpoint, "evaluate", options)
-        here = data
-        if isinstance(data, (Path, Url, str)):
-            here = local_set(data, work_dir=work_dir, progress=progress)
+        here = local_set(data, work_dir=work_dir, progress=progress) if isinstance(data, Path | Url) else data
         report: EvalReport | InstanceEvalReport = task.evaluate(
             checkpoint, here, settings, progress=progress, **options
         )
@@ -128,7 +133,7 @@ def predict(
     settings: EvalSettings = AS_IN_TRAINING,
     *,
     overwrite: bool = False,
-    work_dir: Path | None = None,
+    work_dir: FilePath | None = None,
     progress: Progress = silent,
     **options: Any,
 ) -> PredictReport | InstancePredictReport:
@@ -141,10 +146,11 @@ def predict(
         OptionError: when it was started in several processes, or `recursive` would find results of `out` later.
         SegDataError: when the store cannot be reached or denies access. The results then stay in the working directory.
     """
+    work_dir = local_path(work_dir)
     check_alone("predict")
-    place = parse_location(out)
+    place, images = parse_location(out), parse_location(images)
     if options.get("recursive"):
-        _check_outside(place, parse_location(images))
+        _check_outside(place, images)
     copying: dict[str, Any] = {"work_dir": work_dir, "progress": progress}
     with (
         writing(place, RESULTS, overwrite=overwrite, **copying) as target,
@@ -201,4 +207,4 @@ def _names_set(url: Url) -> bool:
 
 def _is_image(name: str, *, recursive: bool) -> bool:
     hidden = any(part.startswith(".") for part in name.split("/"))
-    return (recursive or "/" not in name) and not hidden and name.lower().endswith(IMAGE_SUFFIXES)
+    return (recursive or "/" not in name) and not hidden and name.lower().endswith(READ_SUFFIXES)

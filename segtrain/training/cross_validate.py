@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
+from segdata.arguments import FilePath, check_choice, check_number, check_opened, local_path
 from segdata.dataset import ListDataset
 from segdata.errors import FaultsError, InvalidInputError, OptionError, TargetExistsError
 from segdata.lists import Pair, format_list, write_list
@@ -18,6 +19,7 @@ from segdata.records.convert import to_mindrecord
 from segdata.text import plural
 from segtrain.config.config import Config
 from segtrain.config.networks import SemanticNetwork
+from segtrain.config.recipes import MAKERS
 from segtrain.data.classes import class_id
 from segtrain.data.semantic.crops import SampleList
 from segtrain.distributed.ranks import check_alone
@@ -60,7 +62,7 @@ class CrossValidationReport:
 def cross_validate(
     config: Config,
     dataset: ListDataset,
-    train_dir: Path,
+    train_dir: FilePath,
     *,
     folds: int = 5,
     order: Order = "blocks",
@@ -98,6 +100,11 @@ def cross_validate(
         TargetExistsError: when a fold's directory has another list or training run, and `overwrite` is false.
         SegDataError: as for `segdata.to_mindrecord`, `segtrain.training.fit.train` and `evaluate_semantic`.
     """
+    train_dir = local_path(train_dir)
+    check_choice("order", order, Order)
+    check_number("folds", folds, 2)
+    check_opened("config", config, MAKERS)
+    check_opened("dataset", dataset)
     check_alone("cross-validate")
     _check_options(config, resume=resume, overwrite=overwrite)
     wanted = sorted(set(only)) or list(range(folds))

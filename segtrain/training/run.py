@@ -14,14 +14,14 @@ from segdata.errors import InvalidInputError
 from segdata.records.reader import RecordSet, open_set
 from segtrain.checkpoints.checkpoint import restore
 from segtrain.checkpoints.info import CheckpointInfo
-from segtrain.checkpoints.pretrained import load_pretrained
+from segtrain.checkpoints.pretrained import load_pretrained, other_classes
 from segtrain.checkpoints.reading import local_checkpoint
 from segtrain.config.config import Config
 from segtrain.config.mask_rcnn import MaskRcnn
 from segtrain.config.networks import DeepLab, SemanticNetwork
 from segtrain.config.recipes import write_config
 from segtrain.config.unet import UNetSimple
-from segtrain.data.classes import check_classes, check_labeled, check_value_range
+from segtrain.data.classes import check_classes, check_labeled, check_task, check_value_range
 from segtrain.data.overlap import shared_images
 from segtrain.data.rows import steps_per_epoch
 from segtrain.distributed.device import prepare_device
@@ -140,9 +140,11 @@ def _open(config: Config, data_file: Path, eval_data_file: Path | None) -> _Inpu
     config = task.resolve_config(config, data.manifest)
     if config.early_stopping and not evaluation:
         raise InvalidInputError(
-            f"early_stopping = {config.early_stopping}: needs a record set to evaluate on; expected --eval_data_file"
+            f"early_stopping = {config.early_stopping}: needs a record set to evaluate on; expected --eval_data_file. "
+            "To train without one, use --set early_stopping=null."
         )
     if evaluation:
+        check_task(data.manifest.task, evaluation.manifest)
         check_classes(data.manifest.class_names, evaluation.manifest)
         check_labeled(evaluation.manifest)
         check_value_range(data.manifest.value_range, evaluation.manifest)
@@ -199,7 +201,7 @@ def _build(inputs: _Inputs, directory: TrainDir, ranks: Ranks, *, pretrained: Pa
             total_steps=len(rates),
             dropped_rows=inputs.draws % (config.batch_size * ranks.size),
             left_out=inputs.training_set.left_out,
-            notes=_notes(inputs, directory, resume=resume),
+            notes=_notes(inputs, directory, None if resume else pretrained, resume=resume),
             parameters=sum(parameter.size for parameter in network.trainable_params()),
             pretrained=loaded,
             pretrained_file=pretrained.name if loaded and pretrained else None,
@@ -214,9 +216,9 @@ def _agree(inputs: _Inputs, ranks: Ranks, *, step: int, evaluated: bool) -> None
     ranks.check_equal("settings, record sets and checkpoint", repr(course).encode())
 
 
-def _notes(inputs: _Inputs, directory: TrainDir, *, resume: bool) -> tuple[str, ...]:
+def _notes(inputs: _Inputs, directory: TrainDir, pretrained: Path | None, *, resume: bool) -> tuple[str, ...]:
     if not resume:
-        return inputs.notes
+        return (*inputs.notes, *(other_classes(pretrained, inputs.data.manifest.class_names) if pretrained else ()))
     if inputs.evaluation or not directory.best.is_file():
         return ()
     return (

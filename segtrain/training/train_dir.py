@@ -16,7 +16,7 @@ import numpy.typing as npt
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError, name_first
 from segdata.files.locks import lock_file, locked
 from segdata.files.ownership import check_writable
-from segdata.files.publishing import write_file
+from segdata.files.publishing import naming, write_file
 from segdata.regular import check_regular
 from segdata.store.product import Product
 from segtrain.checkpoints.checkpoint import (
@@ -185,7 +185,8 @@ class TrainDir:
 
     def log(self, metrics: dict[str, Any]) -> None:
         """Append one line of metrics."""
-        with (self.path / METRICS).open("a", encoding="utf-8") as file:
+        path = self.path / METRICS
+        with naming(path), path.open("a", encoding="utf-8") as file:
             file.write(_line(metrics))
 
     def metrics(self) -> list[dict[str, Any]]:

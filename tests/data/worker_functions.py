@@ -35,6 +35,19 @@ def die_at_three(item: int) -> int:
     return item
 
 
+class CountSent:
+    """A function that counts how often it is sent to another process, and returns its item."""
+
+    sent = 0
+
+    def __getstate__(self) -> dict[str, object]:
+        CountSent.sent += 1
+        return {}
+
+    def __call__(self, item: int) -> int:
+        return item
+
+
 def die_while_sending(item: int) -> int:
     """Return a result of which this process sends a half, and then dies."""
 

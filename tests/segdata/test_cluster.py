@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from worker_functions import die_once, fail_at_three, square_slowly_first
+from worker_functions import CountSent, die_once, fail_at_three, square_slowly_first, which_process
 
 from segdata.cluster import Cluster, check_shared, cluster_map
 from segdata.errors import InvalidInputError, SegDataError
@@ -96,6 +96,16 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def test_results_come_in_input_order(cluster: Cluster) -> None:
     results = ordered_map(square_slowly_first, range(100), workers=cluster, chunk=3)
     assert list(results) == [item * item for item in range(100)]
+
+
+def test_each_worker_gets_the_function_once(cluster: Cluster) -> None:
+    CountSent.sent = 0
+    assert list(ordered_map(CountSent(), range(100), workers=cluster, chunk=5)) == [*range(100)]
+    assert 1 <= CountSent.sent <= 2
+
+
+def test_all_workers_have_a_part_of_the_work(cluster: Cluster) -> None:
+    assert len(set(ordered_map(which_process, range(400), workers=cluster, chunk=5))) == 2
 
 
 def test_a_list_of_any_length_streams_through(cluster: Cluster) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from typing import NoReturn
 
 import pytest
 from worker_functions import (
+    CountSent,
     count_to,
     die_at_three,
     die_while_sending,
@@ -44,6 +46,20 @@ def test_results_come_in_input_order(workers: int, kind: WorkerKind) -> None:
 def test_an_error_of_a_worker_reaches_the_caller(workers: int, kind: WorkerKind) -> None:
     with pytest.raises(ValueError, match="three"):
         list(ordered_map(fail_at_three, range(10), workers=workers, kind=kind))
+
+
+def test_each_worker_process_gets_the_function_once() -> None:
+    CountSent.sent = 0
+    assert list(ordered_map(CountSent(), range(100), workers=2, kind="processes")) == [*range(100)]
+    assert 1 <= CountSent.sent <= 2
+
+
+def test_a_function_that_cannot_be_sent_ends_with_its_reason_and_not_with_a_hang() -> None:
+    def local(item: int) -> int:
+        return item
+
+    with pytest.raises((AttributeError, pickle.PicklingError), match="local"):
+        list(ordered_map(local, range(10), workers=2, kind="processes"))
 
 
 def test_a_worker_process_that_dies_is_a_sentence_not_a_hang() -> None:

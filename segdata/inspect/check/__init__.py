@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from segdata.arguments import FilePath, check_opened, local_path
 from segdata.cluster import Workers
 from segdata.coco.file import CrowdMeaning
 from segdata.dataset import Dataset
@@ -21,8 +23,8 @@ from segdata.inspect.check.overlap import class_conflicts, read_other
 from segdata.inspect.check.sample import CheckDepth, SampleReport, inspect_annotated, inspect_labeled
 from segdata.inspect.check.whole_set import WholeSet
 from segdata.labels.classes import Classes
-from segdata.opening import dataset_kind, open_dataset
-from segdata.parallel import PROCESSES_FROM, Progress, default_workers, if_worth, progress_map, silent
+from segdata.opening import REMOTE_SET, dataset_kind, open_dataset
+from segdata.parallel import PROCESSES_FROM, Progress, chosen_workers, if_worth, progress_map, silent
 from segdata.records.schema import TaskName
 from segdata.samples import DatasetKind, Sample
 
@@ -76,10 +78,10 @@ class CheckReport:
 
 
 def check(
-    source: Path | Dataset,
+    source: FilePath | Dataset,
     *,
-    data_root: Path | None = None,
-    images: Path | None = None,
+    data_root: FilePath | None = None,
+    images: FilePath | None = None,
     classes: Classes | None = None,
     value_range: ValueRange | Percentiles | None = None,
     crowd: CrowdMeaning = "crowd",
@@ -127,20 +129,26 @@ def check(
         OptionError: when an option does not apply to the data set, or to one that is open.
         FaultsError: when images in `against` cannot be read.
     """
+    data_root, images = local_path(data_root), local_path(images)
+    for other in against:
+        check_opened("against", other)
+    workers = chosen_workers(workers)
     faults: list[Fault] = []
-    dataset, path = (None, source) if isinstance(source, Path) else (source, source.path)
     given: dict[str, Any] = {"data_root": data_root, "images": images, "classes": classes, "value_range": value_range}
     given |= {"crowd": crowd, "strip_prefix": strip_prefix, "image_field": image_field, "label_field": label_field}
-    if dataset is None:
-        workers = workers or default_workers()
+    dataset: Dataset | None
+    if isinstance(source, str | os.PathLike):
+        path = local_path(source, REMOTE_SET)
         dataset = _open(path, faults, workers=workers, progress=progress, **given)
     elif useless := [name for name, value in given.items() if value and value != "crowd"]:
-        raise OptionError(f"{path} is open already; give {', '.join(useless)} to open_dataset")
+        raise OptionError(f"{source.path} is open already; give {', '.join(useless)} to open_dataset")
+    else:
+        dataset, path = source, source.path
     findings = Findings(every)
     findings.add(faults)
     if dataset is not None:
         depth = CheckDepth(hash=hash, decode=decode, near=near, quality=quality)
-        look = partial(_look, depth=depth, workers=workers or default_workers(), progress=progress)
+        look = partial(_look, depth=depth, workers=workers, progress=progress)
         findings.add(look(dataset, against, complete=not faults))
     return CheckReport(
         path=str(path),

@@ -15,7 +15,9 @@ Severity = Literal["error", "warning"]
 ERRORS: dict[Code, str] = {
     "not_a_dataset": "Check the path, or write the data set again; nothing else could be checked.",
     "broken_line": "Write the list again with voc-list or pair-list; each line needs an image path and a label path.",
-    "broken_member": "Fix these objects in the JSON; they and everything that refers to them were not checked.",
+    "broken_member": (
+        "Fix these objects in the JSON, or with segdata fix; they and all that refers to them were not checked."
+    ),
     "duplicate_id": "Give each object in the JSON a unique id; only the first object with each id was checked.",
     "duplicate_image": "Keep one line, or one image object, per image.",
     "record_damaged": "Write the set again with to-mindrecord; the contents of its rows were not checked.",
@@ -48,7 +50,10 @@ ERRORS: dict[Code, str] = {
     ),
     "orphan_annotation": "Remove these annotations, or add the images and categories they refer to.",
     "no_segmentation": "Draw the masks, or remove these annotations.",
-    "bad_polygon": "Redraw these polygons with at least three points, x and y in pixels, or remove the annotations.",
+    "bad_polygon": (
+        "Redraw these polygons with at least three points, x and y in pixels, or remove the annotations; segdata fix "
+        "corrects wrong brackets."
+    ),
     "bad_rle": "Encode these masks as RLE again, at the size of the image.",
     "empty_mask": "Remove these annotations; their masks cover no pixels.",
     "bad_box": "Correct or remove these boxes; a missing box is computed from the mask.",
@@ -82,7 +87,10 @@ WARNINGS: dict[Code, str] = {
         "Ignore this if these images show none of the classes; to-mindrecord --drop-empty leaves them out."
     ),
     "area_mismatch": "Compute the areas from the masks again; evaluation by object size uses them.",
-    "box_mismatch": "Compute the boxes from the masks again, or remove them; to-mindrecord --boxes masks does that.",
+    "box_mismatch": (
+        "Compute the boxes from the masks again, or remove them; to-mindrecord --boxes masks does that. Where x and y "
+        "are exchanged, the masks are wrong; segdata fix corrects both."
+    ),
     "crowd_polygon": "Store crowds as RLE; programs that read COCO expect that.",
     "only_crowds": "If each of them is one object, read them as objects with --crowd object; training ignores crowds.",
     "no_iscrowd": "Add iscrowd, 0 or 1, to each annotation; many programs need it.",

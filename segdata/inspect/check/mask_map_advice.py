@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from segdata.dataset import Dataset, ListDataset
@@ -13,13 +14,16 @@ from segdata.errors import Code, InvalidInputError
 from segdata.images.header import ImageHeader
 from segdata.images.reading import read_image_header
 from segdata.inspect.check.findings import ERRORS, Findings
-from segdata.labels.classes import Classes
 from segdata.labels.colormap import VOC_CLASSES
+from segdata.labels.value_map import identity_entries
 
 #: Faults whose advice is a call of mask-map.
 _CODES: tuple[Code, ...] = ("label_mode", "value_outside_classes", "binary_mask")
 
 _WORDS = re.compile(r"\b(LABELS|CLASSES|MAP)\b")
+
+#: Ends of the names of Cityscapes' masks; ``_labelTrainIds`` are index masks.
+_CITYSCAPES = re.compile(r"_gt(?:Fine|Coarse)(_labelIds|_color)$")
 
 #: Formats that change values, as Pillow names them.
 _LOSSY = ("JPEG", "MPO", "WEBP")
@@ -47,14 +51,16 @@ def mask_map_advice(dataset: Dataset, findings: Findings) -> dict[Code, str]:
         return {}
     root = dataset.root.absolute()
     folder = Path(os.path.commonpath([os.path.normpath((root / pair.label).parent) for pair in dataset.pairs]))
-    classes = _identity(dataset.classes)
+    classes = identity_entries(len(dataset.classes.names), dataset.classes.ignore_label)
     words = {
         "LABELS": shlex.quote(_shown(folder)) + _mask_suffix(dataset, folder),
         "CLASSES": classes,
         "MAP": "voc" if dataset.classes.names == VOC_CLASSES else classes,
     }
     texts = {code: ERRORS[code] for code in _CODES}
-    if own := _of_format(_first_header(dataset, findings), voc=dataset.classes.names == VOC_CLASSES):
+    if cityscapes := _of_cityscapes([pair.label for pair in dataset.pairs]):
+        texts["label_mode"] = texts["value_outside_classes"] = cityscapes
+    elif own := _of_format(_first_header(dataset, findings), voc=dataset.classes.names == VOC_CLASSES):
         texts["label_mode"] = own
     return {code: _WORDS.sub(lambda word: words[word[0]], text) for code, text in texts.items()}
 
@@ -76,6 +82,17 @@ def _of_format(header: ImageHeader | None, *, voc: bool) -> str | None:
     return _COLOR if header.mode.startswith("RGB") and not voc else None
 
 
+def _of_cityscapes(labels: Sequence[str]) -> str:
+    """Return the advice for labels named as Cityscapes' label ids or colors are; empty for others."""
+    suffixes = {match[1] if (match := _CITYSCAPES.search(PurePosixPath(label).stem)) else "" for label in labels}
+    suffix = suffixes.pop()
+    if suffixes or not suffix:
+        return ""
+    option = "" if suffix == "_labelIds" else f" --mask_suffix {suffix}"
+    call = f"segdata mask-map LABELS --map cityscapes{option}"
+    return f"Convert the labels to Cityscapes' 19 classes with {call} {_AND_LIST}"
+
+
 def _mask_suffix(dataset: ListDataset, folder: Path) -> str:
     """Return the option that distinguishes labels from the images in their folder, or an empty text."""
     root = dataset.root.absolute()
@@ -85,13 +102,6 @@ def _mask_suffix(dataset: ListDataset, folder: Path) -> str:
     suffixes = {label.removeprefix(image) if label.startswith(image) else "" for image, label in stems}
     suffix = suffixes.pop()
     return f" --mask_suffix {shlex.quote(suffix)}" if suffix and not suffixes else ""
-
-
-def _identity(classes: Classes) -> str:
-    """Return the map of each class id and the ignore label to itself."""
-    last = len(classes.names) - 1
-    ids = f"0-{last}:0-{last}" if last else "0:0"
-    return ids if classes.ignore_label <= last else f"{ids},{classes.ignore_label}:{classes.ignore_label}"
 
 
 def _shown(folder: Path) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
@@ -18,6 +18,8 @@ import numpy.typing as npt
 from segdata.cluster import Workers
 from segdata.dataset import Dataset
 from segdata.errors import Code, Fault, InvalidInputError
+from segdata.images.reading import read_image_header
+from segdata.images.values import ValueRange
 from segdata.inspect.check.near_hash import SIGNATURE_BYTES, alike, gray, orient, signature, thumbnail
 from segdata.inspect.check.near_index import PROPOSED, propose
 from segdata.inspect.check.overlap import read_compared
@@ -52,9 +54,10 @@ class NearFault(Fault):
 class Signatures:
     """Signatures of the images of a data set, in its order; those that cannot be read are left out."""
 
-    def __init__(self, dataset: Dataset) -> None:
-        """Start without signatures."""
+    def __init__(self, dataset: Dataset, value_range: ValueRange | None = None) -> None:
+        """Start without signatures; `value_range` is that of deep images, unless the data set says its own."""
         self.dataset = dataset
+        self.value_range = value_range
         self._bytes = bytearray()
         self._rows = array("q")
 
@@ -96,7 +99,8 @@ class NearCopies:
         """
         self._workers, self._progress = workers, progress
         self._ours = Signatures(dataset)
-        self._theirs = [_read_signatures(other, workers=workers, progress=progress) for other in against]
+        read = partial(_read_signatures, value_range=dataset.value_range, workers=workers, progress=progress)
+        self._theirs = [read(other) for other in against]
         self._known: list[set[int]] = [set() for _ in against]
         self._row = 0
 
@@ -126,21 +130,31 @@ def _same(faults: Sequence[Fault]) -> bool:
     return any(fault.code in _SAME for fault in faults)
 
 
-def _read_signatures(dataset: Dataset, *, workers: Workers, progress: Progress) -> Signatures:
+def _read_signatures(
+    dataset: Dataset, *, value_range: ValueRange | None, workers: Workers, progress: Progress
+) -> Signatures:
     """Return the signatures of all images of a data set.
 
     Raises:
         FaultsError: when images cannot be read; lists them.
     """
-    found = Signatures(dataset)
-    read = read_compared(_signature, dataset, kind=dataset.worker_kind, workers=workers, progress=progress)
+    found = Signatures(dataset, value_range)
+    sign = partial(_signature, value_range)
+    read = read_compared(sign, dataset, kind=dataset.worker_kind, workers=workers, progress=progress)
     for row, each in enumerate(read):
         found.add(row, each)
     return found
 
 
-def _signature(sample: Sample) -> bytes:
-    return signature(thumbnail(sample.read_image()))
+def _signature(value_range: ValueRange | None, sample: Sample) -> bytes:
+    return signature(_thumbnail(sample, value_range))
+
+
+def _thumbnail(sample: Sample, value_range: ValueRange | None) -> npt.NDArray[np.uint8]:
+    """Return a thumbnail; `value_range` is for a deep image whose data set has none."""
+    if value_range and not sample.value_range and read_image_header(sample.image.find()).deep:
+        sample = replace(sample, value_range=value_range)
+    return thumbnail(sample.read_image())
 
 
 def _near_duplicates(found: Signatures, *, workers: Workers, progress: Progress) -> Iterator[Fault]:
@@ -199,7 +213,7 @@ def _compare(
         return
     groups = [list(group)[:PROPOSED] for _, group in groupby(rows.tolist(), key=itemgetter(0))]
     for fault in progress_map(
-        partial(_likeness, code, place),
+        partial(_likeness, code, place, theirs.value_range),
         _questions(groups, ours, theirs),
         total=len(groups),
         label="near",
@@ -220,12 +234,12 @@ def _questions(groups: Sequence[list[list[int]]], ours: Signatures, theirs: Sign
         yield _Question(sample, tuple((other, *how) for other, how in zip(found, orientations, strict=True)))
 
 
-def _likeness(code: Code, place: str, question: _Question) -> Fault | None:
+def _likeness(code: Code, place: str, value_range: ValueRange | None, question: _Question) -> Fault | None:
     """Return a fault if one of the others is like the sample."""
     try:
         mine = gray(thumbnail(question.sample.read_image()))
         for other, orientation, part in question.others:
-            theirs = gray(thumbnail(other.read_image()))
+            theirs = gray(_thumbnail(other, value_range))
             copy, original = (mine, theirs) if part else (theirs, mine)
             if alike(orient(copy, orientation), original):
                 change = _CALLED[orientation]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
+from segdata.arguments import FilePath, check_choice, check_opened, local_path
 from segdata.coco.file import read_coco
 from segdata.coco.hints import find_image_folder
 from segdata.dataset import Dataset
 from segdata.errors import Code, InvalidInputError, OptionError, suggest
 from segdata.files.ownership import check_inputs_outside, check_target_directory
+from segdata.files.paths import copy_file
 from segdata.files.publishing import staged_directory, write_file
 from segdata.images.values import Percentiles, ValueRange
 from segdata.inspect.check import CheckReport
@@ -29,7 +30,7 @@ from segdata.labels.classes import Classes
 from segdata.labels.value_map import ValueMap
 from segdata.lists.publish import check_target_lists
 from segdata.opening import dataset_kind
-from segdata.parallel import Progress, default_workers, silent
+from segdata.parallel import Progress, chosen_workers, silent
 from segdata.samples import DatasetKind
 from segdata.sources.coco.media import Media
 from segdata.sources.coco_export import check_target_json
@@ -41,17 +42,17 @@ _KINDS = {"list": "a list file", "coco": "a COCO JSON"}
 
 
 def fix(
-    source: Path,
-    dst_path: Path,
+    source: FilePath,
+    dst_path: FilePath,
     *,
-    data_root: Path | None = None,
-    images: Path | None = None,
+    data_root: FilePath | None = None,
+    images: FilePath | None = None,
     classes: Classes | None = None,
     value_range: ValueRange | Percentiles | None = None,
     only: Collection[Code] = (),
     drop: Collection[Code | Literal["errors"]] = (),
     against: Sequence[Dataset] = (),
-    drop_from: Path | None = None,
+    drop_from: FilePath | None = None,
     upright: Upright | None = None,
     resize_labels: bool = False,
     map: ValueMap | None = None,
@@ -109,6 +110,13 @@ def fix(
         >>> [(code.code, code.cured, code.left) for code in report.codes]
         [('bad_polygon', 3, 0), ('no_iscrowd', 90, 0)]
     """
+    for other in against:
+        check_opened("against", other)
+    source, dst_path, drop_from = local_path(source), local_path(dst_path), local_path(drop_from)
+    data_root, images = local_path(data_root), local_path(images)
+    check_choice("media", media, Media)
+    check_choice("upright", upright, Upright, optional=True)
+    workers = chosen_workers(workers)
     kind = _check_target(source, dst_path, [other.path for other in against], overwrite=overwrite)
     dropped = _dropped(drop)
     _check_codes(only=only, drop=dropped)
@@ -122,7 +130,7 @@ def fix(
     )
     with TemporaryDirectory(prefix="segdata-fix-", dir=temporary_folder("cures")) as work:
         copy = Path(work, source.name)
-        shutil.copyfile(source, copy)
+        copy_file(source, copy)
         root = (data_root or source.parent) if kind == "list" else (images or _image_folder(source, Path(work)))
         root = root.absolute()
         rounds = Rounds(copy, NewFiles(root, Path(work, "files")), classes or Classes(), wishes, places)
@@ -137,9 +145,7 @@ def fix(
             check_target_directory(folder, overwrite=overwrite)
         if not dry_run and new_files:
             with staged_directory(folder, overwrite=overwrite) as staging:
-                rounds.files.publish(
-                    staging, rounds.names, media, workers=workers or default_workers(), progress=progress
-                )
+                rounds.files.publish(staging, rounds.names, media, workers=workers, progress=progress)
         if not dry_run:
             write_file(dst_path, copy.read_bytes(), overwrite=overwrite)
     new_root = str(folder.absolute() if new_files else root)

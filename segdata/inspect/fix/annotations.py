@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from segdata.coco.rle import Rle, decode_rle, to_rle
+from segdata.coco.rle import Rle, decode_rle, exchanged, to_rle
 from segdata.errors import Code, InvalidInputError
 
 #: Members of a JSON object.
@@ -117,10 +117,17 @@ def cure_area(annotation: JsonObject, height: int, width: int) -> JsonObject | N
 
 
 def cure_box(annotation: JsonObject, height: int, width: int) -> JsonObject | None:
-    """Compute the box from the mask, after polygons that are fractions of the image's size are scaled."""
+    """Compute the box from the mask, after polygons that are fractions of the image's size are scaled.
+
+    If the box confirms the mask with x and y exchanged, that is the mask.
+    """
     if (fractions := _fractions(annotation)) and (scaled := _scaled(annotation, fractions, height, width)):
         return scaled
-    drawn = _draw(annotation.get("segmentation"), height, width)
+    parts = annotation.get("segmentation")
+    turned = exchanged(parts, height, width) if finite_numbers(annotation.get("bbox"), 4) else None
+    if turned and _confirmed(annotation, turned, height, width) and not _confirmed(annotation, parts, height, width):
+        return {"segmentation": turned}
+    drawn = _draw(parts, height, width)
     return {} if drawn is None else {"bbox": _box_of(drawn)}
 
 

@@ -59,7 +59,8 @@ CURES: dict[Code, str] = {
     "area_mismatch": "area computed from the mask",
     "bad_box": "box computed from the mask",
     "box_mismatch": (
-        "box computed from the mask; polygons with coordinates from 0 to 1 scaled to pixels if the box confirms it"
+        "box computed from the mask; x and y of the mask exchanged, or polygons with coordinates from 0 to 1 scaled to "
+        "pixels, if the box confirms it"
     ),
     "crowd_polygon": "polygons of crowds become RLE, unless all annotations are crowds",
     "no_iscrowd": "iscrowd 0 added",

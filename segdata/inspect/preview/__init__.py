@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from segdata.arguments import FilePath, check_opened, check_several, local_path
 from segdata.dataset import Dataset
 from segdata.draw.lettering import without_font
 from segdata.draw.page import PAGE, check_page, write_page
@@ -22,7 +23,7 @@ from segdata.inspect.preview.pictures import Tile, View, draw_samples, make_lege
 from segdata.inspect.preview.sheet import TILE_HEIGHT, TILE_WIDTH, draw_sheet
 from segdata.inspect.preview.similar import draw_similar, similar_faults
 from segdata.inspect.stats import stats
-from segdata.parallel import Progress, default_workers, silent
+from segdata.parallel import Progress, chosen_workers, silent
 from segdata.records.schema import TaskName
 from segdata.samples import DatasetKind
 from segdata.text import plural
@@ -81,8 +82,8 @@ class PreviewReport:
 def preview(
     dataset: Dataset,
     *,
-    out: Path | None = None,
-    html: Path | None = None,
+    out: FilePath | None = None,
+    html: FilePath | None = None,
     count: int = 16,
     seed: int = 0,
     classes: Sequence[str] = (),
@@ -119,6 +120,10 @@ def preview(
         FaultsError: when a page is requested and no sample of the data set can be read.
         TargetExistsError: when `out` or the page already exists.
     """
+    check_opened("dataset", dataset)
+    check_several("classes", classes)
+    out, html = local_path(out), local_path(html)
+    workers = chosen_workers(workers)
     if not out and not html:
         raise InvalidInputError("nothing to write; expected a contact sheet, a directory for the page, or both")
     if near and not html:
@@ -133,7 +138,6 @@ def preview(
         check_target_file(out, overwrite=overwrite, inputs=input_files(dataset))
     if html:
         check_page(html, PROGRAM, overwrite=overwrite)
-    workers = workers or default_workers()
     wanted = find_classes(dataset, classes)
     if cover and len(wanted) == 1:
         raise InvalidInputError("cover has no effect with one class, which all samples show; expected several, or none")

@@ -10,11 +10,12 @@ from functools import partial
 from operator import attrgetter
 from statistics import median
 
+from segdata.arguments import check_opened
 from segdata.cluster import Workers
 from segdata.dataset import Dataset
 from segdata.errors import Fault, FaultsError, InvalidInputError
 from segdata.inspect.stats.counts import ClassCounts, count_annotated, count_labeled
-from segdata.parallel import Progress, default_workers, if_worth, map_faults, silent
+from segdata.parallel import Progress, chosen_workers, if_worth, map_faults, silent
 from segdata.records.schema import TaskName
 from segdata.samples import DatasetKind
 from segdata.text import plural
@@ -150,6 +151,8 @@ def stats(dataset: Dataset, *, workers: Workers | None = None, progress: Progres
         FaultsError: when no sample can be read.
         InvalidInputError: when the data set contains no samples.
     """
+    check_opened("dataset", dataset)
+    workers = chosen_workers(workers)
     totals = _Totals(faults=dataset.strays())
     for counts in map_faults(
         partial(count_labeled, dataset.classes) if dataset.classes else count_annotated,
@@ -159,7 +162,7 @@ def stats(dataset: Dataset, *, workers: Workers | None = None, progress: Progres
         total=len(dataset),
         label="stats",
         progress=progress,
-        workers=if_worth(workers or default_workers(), len(dataset) >= _PROCESSES_FROM),
+        workers=if_worth(workers, len(dataset) >= _PROCESSES_FROM),
         kind="processes",
         chunk=8,
     ):

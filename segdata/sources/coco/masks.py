@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from segdata.arguments import FilePath, check_choice, check_several, local_path
 from segdata.coco.file import Coco, CrowdMeaning, Image, read_coco
 from segdata.coco.hints import duplicate_categories, prefix_hint
 from segdata.coco.references import check_image_objects, orphans
@@ -23,7 +24,7 @@ from segdata.files.root import check_root
 from segdata.labels.classes import CLASS_NAMES, write_class_names
 from segdata.labels.colormap import IGNORE
 from segdata.lists import Pair, write_list
-from segdata.parallel import Progress, default_workers, progress_map, silent
+from segdata.parallel import Progress, chosen_workers, progress_map, silent
 from segdata.sources.coco.faults import stop_at_faults
 from segdata.sources.coco.painting import PaintedImage, entries_by_class, mask_name, paint_image
 from segdata.sources.coco.select import find_categories
@@ -72,9 +73,9 @@ class MasksReport:
 
 
 def coco_to_masks(
-    annotations: Path,
-    images: Path,
-    dst_path: Path,
+    annotations: FilePath,
+    images: FilePath,
+    dst_path: FilePath,
     *,
     categories: Sequence[str] = (),
     crowd: CrowdMeaning = "crowd",
@@ -119,6 +120,11 @@ def coco_to_masks(
             the file. Names each.
         TargetExistsError: when `dst_path` already exists.
     """
+    check_several("categories", categories)
+    annotations, images, dst_path = local_path(annotations), local_path(images), local_path(dst_path)
+    check_choice("crowd", crowd, CrowdMeaning)
+    check_choice("on_error", on_error, OnError)
+    workers = chosen_workers(workers)
     check_inputs_outside(dst_path, annotations, images)
     check_target_directory(dst_path, overwrite=overwrite)
     coco = read_coco(annotations, crowd=crowd, strip_prefix=strip_prefix)
@@ -132,7 +138,7 @@ def coco_to_masks(
     class_of = np.zeros(len(coco.categories), np.int32)
     class_of[rows] = np.arange(1, len(rows) + 1)
     root = Path(os.path.commonpath([normal(images), normal(dst_path)]))
-    run = partial(_paint_all, coco, class_of, images, workers=workers or default_workers(), progress=progress)
+    run = partial(_paint_all, coco, class_of, images, workers=workers, progress=progress)
     strict = on_error == "fail"
     if dry_run:
         painted = run(None, strict)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from segdata.coco.file import Image
 from segdata.coco.hints import prefix_hint
 from segdata.encoded import File
 from segdata.errors import Fault, SegDataError, collecting
-from segdata.files.paths import resolve
+from segdata.files.paths import copy_file, resolve
 from segdata.images.header import IMAGE_SUFFIXES, check_size
 from segdata.images.reading import read_image_header
 from segdata.parallel import Progress, map_faults, progress_map
@@ -106,7 +105,7 @@ def _place(folder: Path, target: Path, media: Media, name: str) -> None:
     source, destination = resolve(folder, name).resolve(), resolve(target, name)
     destination.parent.mkdir(parents=True, exist_ok=True)
     if media == "copy":
-        shutil.copyfile(source, destination)
+        copy_file(source, destination)
     elif media == "symlink":
         destination.symlink_to(source)
     else:

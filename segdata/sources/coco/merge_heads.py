@@ -71,10 +71,10 @@ def merge_categories(parts: Sequence[Coco], class_names: Sequence[str] | None, *
                 raws[each.name] = raw
     if class_names:
         numbers = {name: id_ for id_, name in enumerate(names, start=1)}
-    empty = {name: Raw(msgspec.json.encode({"id": 0, "name": name, "supercategory": ""})) for name in names}
+    raws = {name: Raw(msgspec.json.encode({"id": 0, "name": name, "supercategory": ""})) for name in names} | raws
     ids = tuple(tuple(numbers.get(each.name) for each in part.categories) for part in parts)
     return MergedCategories(
-        raws=[_with_id((empty | raws)[name], numbers[name]) for name in names],
+        raws=[_with_id(raws[name], numbers[name]) for name in names],
         names=names,
         numbers=tuple(numbers[name] for name in names),
         ids=ids,

@@ -96,8 +96,8 @@ class _Shape(msgspec.Struct, gc=False):
 
 _SHAPE = msgspec.json.Decoder(_Shape)
 
-#: Image, category, crowd and box: annotations that differ in them are not compared any further.
-_Key = tuple[int, int, bool, bytes]
+#: Image, category, crowd and hash of the shape: annotations that differ in them are not compared any further.
+_Key = tuple[int, int, bool, int]
 _Found = dict[_Key, list[Raw]]
 
 
@@ -125,13 +125,13 @@ class MergedAnnotations:
 
     def _add(self, part: Coco, ids: list[int], images: list[int], categories: Sequence[int | None]) -> _Found:
         table, found = part.annotations, _Found()
-        columns = table.image.tolist(), table.category.tolist(), table.crowd.tolist(), table.box
-        for id_, raw, image, category, crowd, box in zip(ids, table.raw, *columns, strict=True):
+        columns = table.image.tolist(), table.category.tolist(), table.crowd.tolist()
+        for id_, raw, image, category, crowd in zip(ids, table.raw, *columns, strict=True):
             new_image, new_category = images[image], categories[category]
             if new_category is None:
                 continue
             if new_image in self._images.several:
-                key = new_image, new_category, crowd, box.tobytes()
+                key = new_image, new_category, crowd, _shape_hash(raw)
                 found.setdefault(key, []).append(raw)
                 if any(_same_shape(raw, other) for other in self._found.get(key, ())):
                     self.repeated += 1
@@ -144,6 +144,18 @@ class MergedAnnotations:
             self.raws.append(_with(raw, {key: now for key, was, now in zip(keys, old, new, strict=True) if was != now}))
             self._used[new_category] += 1
         return found
+
+
+def _shape_hash(raw: Raw) -> int:
+    shape = decode_object(raw, _SHAPE)
+    return hash((_frozen(shape.bbox), _frozen(shape.segmentation)))
+
+
+def _frozen(value: Any) -> Any:
+    """Return a value of JSON as one that has a hash; equal values have the same."""
+    if isinstance(value, list):
+        return tuple(map(_frozen, value))
+    return frozenset((key, _frozen(each)) for key, each in value.items()) if isinstance(value, dict) else value
 
 
 def _same_shape(one: Raw, other: Raw) -> bool:

@@ -11,8 +11,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from segdata.arguments import check_choice, check_number, check_several
 from segdata.coco.file import Coco
-from segdata.errors import FaultsError, InvalidInputError, suggest
+from segdata.errors import FaultsError, InvalidInputError, OptionError, suggest
 from segdata.lists import read_ids
 from segdata.seeded import seeded_order
 
@@ -48,6 +49,9 @@ class Choice:
         keep_empty: also keep images without annotations; an image with other categories only is not empty.
         min_area: drop annotations with a smaller `area`, in pixels.
         drop_unused: drop categories without kept annotations, except chosen ones.
+
+    Raises:
+        OptionError: when a value is out of range.
     """
 
     categories: Sequence[str] = ()
@@ -60,6 +64,14 @@ class Choice:
     keep_empty: bool = False
     min_area: float = 0
     drop_unused: bool = False
+
+    def __post_init__(self) -> None:
+        check_several("categories", self.categories)
+        check_choice("match", self.match, CategoryMatch)
+        check_choice("crowd", self.crowd, Crowd)
+        check_number("max_images", self.max_images, 1)
+        if not self.min_area >= 0:
+            raise OptionError(f"min_area = {self.min_area}: expected 0 or more")
 
 
 @dataclass(frozen=True)

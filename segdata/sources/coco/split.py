@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from segdata.arguments import FilePath, local_path
 from segdata.coco.file import Coco, read_coco
 from segdata.coco.references import check_image_objects, orphans
 from segdata.coco.writing import json_parts
@@ -25,14 +26,14 @@ _Flags = npt.NDArray[np.bool_]
 
 
 def split_coco(
-    annotations: Path,
+    annotations: FilePath,
     *,
     ratio: float | Sequence[float],
     seed: int = 0,
     exact: bool = False,
     stratify: bool = False,
     group: str | None = None,
-    dst_path: Path | None = None,
+    dst_path: FilePath | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
 ) -> SplitReport:
@@ -62,6 +63,7 @@ def split_coco(
         TargetExistsError: when one of the JSONs exists, or the test JSON of an earlier split would share images with
             them; none is written then.
     """
+    annotations, dst_path = local_path(annotations), local_path(dst_path)
     shares = side_shares(ratio)
     files = side_files(annotations, dst_path, shares, ".json")
     _check_targets(files.values(), overwrite=overwrite)

@@ -12,13 +12,14 @@ import msgspec
 import numpy as np
 from msgspec import Raw
 
+from segdata.arguments import FilePath, check_choice, local_path
 from segdata.coco.file import Coco, Image, read_coco
 from segdata.coco.writing import json_parts, replace_values
 from segdata.errors import Fault, InvalidInputError, OnError
 from segdata.files.ownership import check_inputs_outside, check_target_directory
 from segdata.files.publishing import staged_directory
 from segdata.files.root import check_root
-from segdata.parallel import Progress, default_workers, silent
+from segdata.parallel import Progress, chosen_workers, silent
 from segdata.sources.coco.faults import select_usable
 from segdata.sources.coco.media import Media, check_media, check_names, count_unknown_files, place_images
 from segdata.sources.coco.select import Choice, Crowd, Selection
@@ -79,9 +80,9 @@ class SubsetReport:
 
 
 def coco_subset(
-    annotations: Path,
-    images: Path | None,
-    dst_path: Path,
+    annotations: FilePath,
+    images: FilePath | None,
+    dst_path: FilePath,
     *,
     choice: Choice | None = None,
     remap_ids: bool = False,
@@ -122,11 +123,14 @@ def coco_subset(
         SegDataError: when hard links are not possible.
         TargetExistsError: when `dst_path` already exists.
     """
+    annotations, images, dst_path = local_path(annotations), local_path(images), local_path(dst_path)
+    check_choice("media", media, Media)
+    check_choice("on_error", on_error, OnError)
+    workers = chosen_workers(workers)
     if images is None and media != "none":
         raise InvalidInputError(f"no image folder to {media} images from. Name it with --images, or use --media none.")
     check_inputs_outside(dst_path, annotations, images)
     check_target_directory(dst_path, overwrite=overwrite)
-    workers = workers or default_workers()
     coco, choice = read_coco(annotations, strip_prefix=strip_prefix), choice or Choice()
     check = partial(check_names, images or Path())
     if images and media != "none":

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from segdata.arguments import FilePath, check_choice, check_number, check_several, local_path, local_paths
 from segdata.coco.file import CrowdMeaning
 from segdata.errors import Fault, InvalidInputError, OnError, collecting
 from segdata.files.publishing import write_file
 from segdata.images.header import ImageHeader, check_size
 from segdata.images.reading import read_image_header
 from segdata.labels.colormap import IGNORE, VOC_CLASSES
-from segdata.parallel import Progress, default_workers, progress_map, silent
+from segdata.parallel import Progress, chosen_workers, progress_map, silent
 from segdata.sources.coco_export import (
     AnnotationsReport,
     Collected,
@@ -50,14 +51,16 @@ _SMALL = "objects smaller than --min_area"
 _ASSUMED = "objects with VOC's class names, because --class_names is not given"
 _BINARY = "masks of only 0 and 255, one object each (mask-map --map binary, then --components, separates the parts)"
 
+_BORDERS = "objects of value 255, although 254 is missing (void, as in VOC? --class_masks leaves it out)"
+
 
 def masks_to_coco(
-    masks: Path | Sequence[Path],
-    images: Path,
-    dst_path: Path,
+    masks: FilePath | Sequence[FilePath],
+    images: FilePath,
+    dst_path: FilePath,
     *,
     kind: MaskKind = "objects",
-    class_masks: Path | None = None,
+    class_masks: FilePath | None = None,
     class_folders: bool = False,
     class_name: str | None = None,
     class_names: Sequence[str] | None = None,
@@ -107,8 +110,15 @@ def masks_to_coco(
         FaultsError: when there are faults, unless skipped, or no image is left.
         TargetExistsError: when `dst_path` already exists; only a COCO JSON is replaced.
     """
+    check_several("class_names", class_names)
+    images, dst_path, class_masks = local_path(images), local_path(dst_path), local_path(class_masks)
+    check_choice("kind", kind, MaskKind)
+    check_choice("crowd", crowd, CrowdMeaning)
+    check_choice("on_error", on_error, OnError)
+    check_number("min_area", min_area, 1)
+    workers = chosen_workers(workers)
     check_mask_options(kind, class_masks, class_folders, class_name, class_names, crowd)
-    places = [masks] if isinstance(masks, Path) else list(masks)
+    places = local_paths(masks)
     if not dry_run:
         check_target_json(dst_path, overwrite=overwrite)
     suffixes = _CITYSCAPES_SUFFIXES if kind == "cityscapes" else ("", "")
@@ -124,9 +134,7 @@ def masks_to_coco(
     assumed = class_names is None and bool(kind == "components" or class_masks)
     class_names = tuple(class_names or VOC_CLASSES)
     reader = _Reader(kind, class_names, assumed, class_name or DEFAULT_CLASS, min_area, polygons, crowd)
-    results = progress_map(
-        reader, paired, total=len(paired), label="masks", progress=progress, workers=workers or default_workers()
-    )
+    results = progress_map(reader, paired, total=len(paired), label="masks", progress=progress, workers=workers)
     without_image = (AnnotatedImage(Path(fault.where), faults=(fault,), usable=False) for fault in unpaired)
     found = collect(places[0], [*without_image, *results], on_error)
     _check_void(kind, places[0], found)
@@ -152,6 +160,11 @@ def _check_void(kind: MaskKind, source: Path, found: Collected) -> None:
             f"{IGNORE} a class with segdata mask-map {source} --map binary --dst_path NEW.",
             "binary_mask",
         )
+
+
+def _may_be_void(values: Sequence[int]) -> bool:
+    """Return whether 255, the last of the sorted values, is probably not the number of an object."""
+    return len(values) > 1 and values[-1] == IGNORE and values[-2] < IGNORE - 1
 
 
 @dataclass(frozen=True)
@@ -185,7 +198,9 @@ class _Reader:
                 values = _values(path, header, colors=masked.class_mask is not None)
                 regions = self._regions(values, folder, masked.class_mask, header)
                 image.left_out.update(regions.left_out)
-                image.found[_BINARY] += self.kind == "objects" and not folder and [*regions.category] == [IGNORE]
+                if self.kind == "objects" and not folder and not masked.class_mask:
+                    image.found[_BINARY] += [*regions.category] == [IGNORE]
+                    image.found[_BORDERS] += _may_be_void([*regions.category])
                 image = replace(image, instances=(*image.instances, *self._objects(regions, image)))
         return replace(image, faults=tuple(faults), usable=not faults)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from segdata.errors import Fault, InvalidInputError
 from segdata.files.paths import normal
-from segdata.images.header import IMAGE_SUFFIXES
+from segdata.images.header import IMAGE_SUFFIXES, LOSSY_SUFFIXES
 from segdata.sources.finder import files_below
 from segdata.sources.instance_masks.values import MASK_SUFFIXES
 from segdata.sources.pairing import Naming
@@ -87,7 +88,9 @@ def pair_masks(
                 found.setdefault(key, []).append((normal(path), category))
     if not found:
         name = f"{names.mask.prefix}NAME{names.mask.suffix}{MASK_SUFFIXES[0]}"
-        raise InvalidInputError(f"{masks[0]}: contains no masks; expected files such as {name}, or TIFF or NPY")
+        raise InvalidInputError(
+            f"{masks[0]}: contains no masks; expected files such as {name}, or TIFF or NPY{_lossy_cure(masks[0])}"
+        )
     taken = {path for pairs in found.values() for path, _ in pairs}
     pictures = _by_key(images, IMAGE_SUFFIXES, names.image, taken, inner=not names.mask_folders)
     classes = _by_key(class_masks, MASK_SUFFIXES, Naming(), set()) if class_masks else {}
@@ -98,6 +101,8 @@ def pair_masks(
         class_files = classes.get(key, [])
         if len(candidates) != 1:
             expected = f"one named {key}" if names.mask_folders else _SAME
+            if not names.mask_folders and Path(key).name in pictures:
+                expected += ". If the folder is the class of the objects, use --class-folders."
             faults.append(_unpaired(pairs[0][0], "image", candidates, images, expected))
         elif len({category for _, category in pairs}) < len(pairs) and not names.mask_folders:
             files = ", ".join(str(path) for path, _ in pairs)
@@ -109,6 +114,17 @@ def pair_masks(
                 MaskedImage(candidates[0], tuple(dict.fromkeys(pairs)), class_files[0] if class_files else None)
             )
     return paired
+
+
+def _lossy_cure(folder: Path) -> str:
+    """Return what to do if a folder has masks in formats that change values; empty if it has none."""
+    if not folder.is_dir() or not files_below(folder, LOSSY_SUFFIXES):
+        return ""
+    return (
+        ". JPEG and WebP change ids: export the masks in another format, or make masks of black and white ones with "
+        f"segdata mask-map {shlex.quote(str(folder))} --threshold 128 --dst_path NEW, and convert NEW with "
+        "--components --class_names NEW/classes.txt."
+    )
 
 
 def _unpaired(mask: Path, what: str, files: Sequence[Path], folder: Path, expected: str = _SAME) -> Fault:

@@ -98,7 +98,8 @@ def _read_png(path: Path, colors: bool) -> npt.NDArray[Any]:
     if header.color_type not in (png.GRAY, png.PALETTE):
         raise InvalidInputError(
             f"PNG is {header.kind}; expected one id in each pixel: gray or a palette. Convert class colors with "
-            "segdata voc-decolor, and COCO's panoptic PNGs (red + 256 green + 65536 blue) with "
+            "segdata voc-decolor or mask-map. If each color of RGB is an object, add the masks of their classes "
+            "(--class_masks). Convert COCO's panoptic PNGs (red + 256 green + 65536 blue) with "
             "panoptic2detection_coco_format.py of panopticapi.",
             "label_mode",
         )

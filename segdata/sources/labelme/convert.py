@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from segdata.arguments import FilePath, check_choice, check_number, check_several, local_path
 from segdata.errors import Fault, InvalidInputError, OnError, collecting, suggest
 from segdata.files.ownership import check_target_directory
 from segdata.files.paths import normal
 from segdata.files.publishing import staged_directory, write_file
 from segdata.images.header import IMAGE_SUFFIXES, ImageHeader, check_size
-from segdata.parallel import Progress, default_workers, progress_map, silent
+from segdata.parallel import Progress, chosen_workers, progress_map, silent
 from segdata.sources.coco_export import AnnotationsReport, category_names, check_target_json, collect, encode_coco
 from segdata.sources.finder import files_below
 from segdata.sources.instances import AnnotatedImage, Instance, crowd_over, read_upright
@@ -32,8 +33,8 @@ _EXTRACTED = "images extracted from a JSON"
 
 
 def labelme(
-    src_path: Path,
-    dst_path: Path,
+    src_path: FilePath,
+    dst_path: FilePath,
     *,
     class_names: Sequence[str] | None = None,
     ignore_labels: Sequence[str] = (),
@@ -70,6 +71,12 @@ def labelme(
         FaultsError: when there are faults, unless skipped, or no image is left.
         TargetExistsError: when a target already exists; only a COCO JSON is replaced.
     """
+    check_several("class_names", class_names)
+    check_several("ignore_labels", ignore_labels)
+    src_path, dst_path = local_path(src_path), local_path(dst_path)
+    check_choice("on_error", on_error, OnError)
+    check_number("line_width", line_width, 1, 1000)
+    workers = chosen_workers(workers)
     embedded = normal(dst_path).with_name(f"{dst_path.stem}{_EMBEDDED}")
     if not dry_run:
         check_target_json(dst_path, overwrite=overwrite)
@@ -79,16 +86,15 @@ def labelme(
     reader = _Reader(normal(src_path), embedded, known, without_object, line_width)
     others = Counter[str]()
     results = []
-    read = progress_map(
-        reader, files, total=len(files), label="labelme", progress=progress, workers=workers or default_workers()
-    )
+    read = progress_map(reader, files, total=len(files), label="labelme", progress=progress, workers=workers)
     for file, result in zip(files, read, strict=True):
         if result is None:
             others["other JSON files"] += not _same(file, dst_path)
         else:
             results.append(result)
     if not results:
-        raise InvalidInputError(f"{src_path}: contains no labelme files; expected *.json with shapes")
+        xml = ". XML of LabelMe is not read: export COCO" if files_below(src_path, (".xml",)) else ""
+        raise InvalidInputError(f"{src_path}: contains no labelme files; expected *.json with shapes{xml}")
     found = collect(src_path, results, on_error)
     categories = reader.categories or category_names(found.images)
     if not categories:
@@ -151,17 +157,22 @@ class _Reader:
     def __call__(self, file: Path) -> AnnotatedImage | None:
         name = normal(file).relative_to(self.folder)
         faults: list[Fault] = []
+        place = file
         with collecting(faults, name.as_posix()):
             document = read_document(file)
             if document.shapes is None:
                 return None
             path, header, found = self._image(document, file, name)
             check_size(header.shape, annotated_size(document), "its JSON gives")
+            if not found[_EXTRACTED]:
+                # Until it is known whose the shapes are, they may be objects of this image.
+                place = path
+                self.finder.check_name(file, path, document.image_path or "")
             # Written again if it is there: it may be from an earlier run, and the image in the JSON another one now.
             embedded = file if found[_EXTRACTED] else None
             image = AnnotatedImage(path, *header.shape, found=found, embedded=embedded)
             return self._with_objects(image, document, name.as_posix())
-        return AnnotatedImage(file, faults=tuple(faults), usable=False)
+        return AnnotatedImage(place, faults=tuple(faults), usable=False)
 
     def _image(self, document: Document, file: Path, name: Path) -> tuple[Path, ImageHeader, Counter[str]]:
         """Return the image, its header, and how it was found."""
@@ -173,9 +184,11 @@ class _Reader:
             except InvalidInputError as error:
                 raise InvalidInputError(f"{path.name}: {error}", error.code) from error
         if not document.image_data:
+            own = self.finder.namesake(file)
+            cure = f"If it is {own!r} now, set imagePath to that" if own else "Move the image there"
             raise InvalidInputError(
                 f"image {stated!r} does not exist, and the file does not contain it; expected it at this path or "
-                "beside the JSON. Move the image there.",
+                f"beside the JSON. {cure}.",
                 "missing_image",
             )
         header = read_upright(embedded_image(document))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from segdata.errors import InvalidInputError
+from segdata.images.header import IMAGE_SUFFIXES
 from segdata.sources.finder import folded
 
 
@@ -31,6 +32,26 @@ class ImageFinder:
         if exact.is_file():
             return exact
         return self._follow(folder, path) or self._follow(folder, PurePosixPath(path.name))
+
+    def namesake(self, file: Path) -> str:
+        """Return the name of an image beside a JSON that differs from it only by the extension; empty without one."""
+        names = [self._listing(file.parent).get(folded(file.stem + suffix), []) for suffix in IMAGE_SUFFIXES]
+        return next((found[0] for found in names if found), "")
+
+    def check_name(self, file: Path, image: Path, image_path: str) -> None:
+        """Check that no image beside a JSON has its name if `image_path` means another one.
+
+        Images and files that were renamed together keep the old path, and that may now be the name of another image.
+
+        Raises:
+            InvalidInputError: when there is such an image.
+        """
+        if folded(image.stem) != folded(file.stem) and (own := self.namesake(file)):
+            raise InvalidInputError(
+                f"imagePath is {image_path!r}, but {own!r} has the name of this file; expected one image. Correct "
+                "imagePath, or give this file the name of its image.",
+                "duplicate_image",
+            )
 
     def _follow(self, folder: Path, path: PurePosixPath) -> Path | None:
         here = Path("/") if path.is_absolute() else folder

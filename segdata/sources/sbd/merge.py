@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from segdata.arguments import FilePath, local_path
 from segdata.cluster import Workers, check_shared
 from segdata.errors import Fault, FaultsError, InvalidInputError
 from segdata.files.ownership import check_inputs_outside, check_target_file
@@ -26,7 +27,7 @@ from segdata.images.reading import read_image_header
 from segdata.labels.colormap import VOC_CLASSES
 from segdata.labels.masks import encode_index_png, first_pixel
 from segdata.lists import Pair, write_list
-from segdata.parallel import Progress, default_workers, map_faults, silent
+from segdata.parallel import Progress, chosen_workers, map_faults, silent
 from segdata.regular import check_regular
 from segdata.sources.finder import IdFiles
 from segdata.sources.sbd.mat5 import read_field
@@ -64,12 +65,12 @@ class SbdMergeReport:
 
 
 def sbd_merge(
-    data_root: Path,
+    data_root: FilePath,
     *,
-    sbd_root: Path | None = None,
-    voc_root: Path | None = None,
-    dst_path: Path | None = None,
-    list_file: Path = AUGMENTED_LIST,
+    sbd_root: FilePath | None = None,
+    voc_root: FilePath | None = None,
+    dst_path: FilePath | None = None,
+    list_file: FilePath = AUGMENTED_LIST,
     expect_count: int | None = None,
     workers: Workers | None = None,
     overwrite: bool = False,
@@ -100,6 +101,9 @@ def sbd_merge(
         InvalidInputError: when the number of samples is not `expect_count`, or a folder is outside `data_root`.
         TargetExistsError: when the masks or the list already exist.
     """
+    data_root, dst_path, list_file = local_path(data_root), local_path(dst_path), local_path(list_file)
+    sbd_root, voc_root = local_path(sbd_root), local_path(voc_root)
+    workers = chosen_workers(workers)
     root = normal(data_root)
     devkit = below(root, find_devkit(voc_root or data_root, holding=ID_LISTS))
     dataset = below(root, find_release(sbd_root or data_root))
@@ -131,7 +135,7 @@ def sbd_merge(
     list_path = root / list_file
     check_target_file(list_path, overwrite=overwrite)
     with staged_unless(dry_run, target, overwrite=overwrite) as staging:
-        _convert_all(root, sources, known, workers or default_workers(), progress, staging)
+        _convert_all(root, sources, known, workers, progress, staging)
     if not dry_run:
         write_list(list_path, pairs, overwrite=overwrite)
     return SbdMergeReport(

@@ -37,6 +37,7 @@ _OBJECT_CURE = (
     "touching objects"
 )
 _MAP_CURE = "Give the class of these values in --map, or set them to ignore with --unknown ignore"
+_NO_MAP_CURE = ". If the labels are class ids already, leave out --map"
 
 _PLAIN_IDS = ValueMap(spans=(ValueSpan(0, 255, 0, rising=True),))
 
@@ -97,7 +98,9 @@ class LabelMeaning:
     @property
     def cure(self) -> str:
         """Return what to do about values without a class."""
-        return _MAP_CURE if self.mapped else _OBJECT_CURE
+        if not self.mapped:
+            return _OBJECT_CURE
+        return _MAP_CURE if self.objects else _MAP_CURE + _NO_MAP_CURE
 
     def take(self) -> Callable[[Stack, int, PageForm], Any]:
         """Return how a page is read for `convert`."""

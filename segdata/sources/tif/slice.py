@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from segdata.arguments import FilePath, check_choice, check_number, check_several, local_path
 from segdata.cluster import Workers
 from segdata.errors import InvalidInputError, OptionError
 from segdata.files.ownership import check_inputs_outside
@@ -22,7 +23,7 @@ from segdata.labels.mask_mapping import Unknown
 from segdata.labels.masks import encode_index_png
 from segdata.labels.value_map import ValueMap
 from segdata.lists.folds import Fold, LastBlock
-from segdata.parallel import Progress, default_workers, silent
+from segdata.parallel import Progress, chosen_workers, silent
 from segdata.sources.coco_export import encode_coco
 from segdata.sources.instances import AnnotatedImage, Instance
 from segdata.sources.tif.axes import Planes, find_channel, label_channel, partners
@@ -35,10 +36,10 @@ from segdata.sources.tif.values import Depth, Format, check_depth, encode_png, e
 
 
 def tif_slice(
-    images: Path,
+    images: FilePath,
     *,
-    dst_path: Path,
-    labels: Path | None = None,
+    dst_path: FilePath,
+    labels: FilePath | None = None,
     map: ValueMap | None = None,
     unknown: Unknown = "error",
     instances: bool = False,
@@ -109,13 +110,20 @@ def tif_slice(
             each. Nothing is written.
         TargetExistsError: when `dst_path` already exists.
     """
+    check_several("class_names", class_names)
+    images, labels, dst_path = local_path(images), local_path(labels), local_path(dst_path)
+    check_choice("unknown", unknown, Unknown)
+    check_choice("depth", depth, Depth)
+    check_choice("image_format", image_format, Format)
+    check_number("level", level, 0)
+    check_number("max_page_mb", max_page_mb, 1)
+    workers = chosen_workers(workers)
     if labels is None and (map or instances or border is not None):
         raise OptionError("--map, --instances and --border: say what labels mean; expected --labels")
     meaning = label_meaning(
         map, unknown, instances=instances, border=border, class_name=class_name, class_names=class_names
     )
     check_inputs_outside(dst_path, images, labels)
-    workers = workers or default_workers()
     with ExitStack() as files:
         stack = open_at_level(files, images, level, max_page_mb)
         planes = stack_planes(stack, axes, "--axes")

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from segdata.arguments import FilePath, check_choice, local_path
 from segdata.errors import Fault, FaultsError, InvalidInputError, OnError, collecting
 from segdata.files.ownership import check_inputs_outside, check_target_directory
 from segdata.files.publishing import staged_directory
-from segdata.parallel import Progress, default_workers, progress_map, silent
+from segdata.parallel import Progress, chosen_workers, progress_map, silent
 from segdata.sources.coco_export import AnnotationsReport, collect, encode_coco
 from segdata.sources.finder import folded
 from segdata.sources.instances import AnnotatedImage, read_upright
@@ -21,8 +22,8 @@ from segdata.text import plural
 
 
 def yolo_seg(
-    src_path: Path,
-    dst_path: Path,
+    src_path: FilePath,
+    dst_path: FilePath,
     *,
     on_error: OnError = "fail",
     workers: int | None = None,
@@ -51,6 +52,9 @@ def yolo_seg(
         FaultsError: when there are faults, unless skipped, no image is left, or splits share files through links.
         TargetExistsError: when `dst_path` already exists.
     """
+    src_path, dst_path = local_path(src_path), local_path(dst_path)
+    check_choice("on_error", on_error, OnError)
+    workers = chosen_workers(workers)
     check_inputs_outside(dst_path, src_path)
     check_target_directory(dst_path, overwrite=overwrite)
     layout = read_yolo(src_path)
@@ -65,7 +69,7 @@ def yolo_seg(
         total=len(every),
         label="labels",
         progress=progress,
-        workers=workers or default_workers(),
+        workers=workers,
     )
     found = collect(src_path, results, on_error)
     root = found.root()

@@ -62,7 +62,8 @@ def read_yolo(source: Path) -> YoloLayout:
     """Return the layout of a data set.
 
     Args:
-        source: its YAML, or its folder: with one YAML, or with ``images``, ``labels`` and a ``classes.txt``.
+        source: its YAML, or its folder: with one YAML, or with a ``classes.txt`` and either ``images`` and ``labels``
+            or images with their labels beside them.
 
     Raises:
         InvalidInputError: when the YAML is damaged, too large or ambiguous, or defines no classes or no images.
@@ -70,7 +71,9 @@ def read_yolo(source: Path) -> YoloLayout:
     """
     file = _find_yaml(source) if source.is_dir() else source
     if file is None:
-        return YoloLayout(_names_by_line(source / CLASSES_FILE), {"all": _images_in(source / "images")})
+        images = source / "images"
+        places = images if images.exists() else source
+        return YoloLayout(_names_by_line(source / CLASSES_FILE), {"all": _images_in(places)})
     read = _read_yaml(file)
     if read.kpt_shape is not None:
         raise InvalidInputError(f"{file}: describes keypoints (kpt_shape); expected a data set of polygons")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from segdata.arguments import FilePath, local_path
 from segdata.errors import InvalidInputError
 from segdata.files.paths import resolve
 from segdata.images.reading import read_image
@@ -38,12 +39,17 @@ class EncodedSample:
     value_range: ValueRange | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class SampleList:
     """A list file and the directory that its paths are relative to."""
 
     data_root: Path
     data_lst: Path
+
+    def __init__(self, data_root: FilePath, data_lst: FilePath) -> None:
+        """Store both as `pathlib.Path`."""
+        object.__setattr__(self, "data_root", local_path(data_root))
+        object.__setattr__(self, "data_lst", local_path(data_lst))
 
 
 def decode_sample(sample: EncodedSample, *, num_classes: int, ignore_label: int) -> tuple[RgbImage, Label]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from segdata.arguments import FilePath, check_choice, local_path
 from segdata.draw.page import PAGE
 from segdata.errors import OptionError
 from segdata.files.ownership import check_target_file
@@ -76,10 +77,10 @@ def evaluate_instances(
     settings: EvalSettings = AS_IN_TRAINING,
     *,
     device_target: DeviceTarget = "CPU",
-    annotations: Path | None = None,
-    results: Path | None = None,
-    html: Path | None = None,
-    per_image: Path | None = None,
+    annotations: FilePath | None = None,
+    results: FilePath | None = None,
+    html: FilePath | None = None,
+    per_image: FilePath | None = None,
     overwrite: bool = False,
     expected: Mapping[str, Any] | None = None,
     progress: Progress = silent,
@@ -105,6 +106,9 @@ def evaluate_instances(
         InvalidInputError: when checkpoint and data do not match, or naming the first invalid image.
         TargetExistsError: when a file to write already exists.
     """
+    annotations, results = local_path(annotations), local_path(results)
+    html, per_image = local_path(html), local_path(per_image)
+    check_choice("device_target", device_target, DeviceTarget)
     if isinstance(data, SampleList):
         raise OptionError(f"{data.data_lst}: a list file has no instances; expected a record set for {ckpt_path}")
     settings.check_only(["batch_size"], read_info(ckpt_path).config.model.name)

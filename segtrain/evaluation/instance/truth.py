@@ -42,12 +42,16 @@ def ground_truth(records: RecordSet) -> Truth:
 def read_ground_truth(annotations: Path, records: RecordSet) -> Truth:
     """Return the ground truth of a COCO JSON for the images and classes of a record set, with the JSON's areas if any.
 
+    Crowds are objects if the set has none, as one that was written with ``--crowd object``.
+
     Raises:
         InvalidInputError: when the JSON cannot be read, or lacks an image or a class of the set.
     """
     check_instance_set(records.manifest)
-    coco = read_coco(annotations)
-    wanted = {row["image_id"] for row in read_rows(records, fields=["image_id"])}
+    crowds = {row["image_id"]: bool(row["iscrowd"].any()) for row in read_rows(records, fields=["image_id", "iscrowd"])}
+    wanted = crowds.keys()
+    # A set without crowds may have been written with --crowd object.
+    coco = read_coco(annotations, crowd="crowd" if any(crowds.values()) else "object")
     rows = [number for number, image in enumerate(coco.images) if image.id in wanted]
     categories = {category.id: category.name for category in coco.categories}
     lacking = [info.name for info in records.manifest.classes if categories.get(info.original_id) != info.name]

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from segdata.arguments import FilePath, check_choice, local_path
 from segdata.draw.page import PAGE
 from segdata.errors import InvalidInputError
 from segdata.lists import read_list
@@ -86,8 +87,8 @@ def evaluate_semantic(
     settings: EvalSettings = AS_IN_TRAINING,
     *,
     membrane: str | None = None,
-    html: Path | None = None,
-    per_image: Path | None = None,
+    html: FilePath | None = None,
+    per_image: FilePath | None = None,
     device_target: DeviceTarget = "CPU",
     overwrite: bool = False,
     expected: dict[str, object] | None = None,
@@ -115,6 +116,8 @@ def evaluate_semantic(
         OptionError: when a setting has no effect on this network, or is out of range for it.
         TargetExistsError: when the page or the `per_image` file already exists.
     """
+    html, per_image = local_path(html), local_path(per_image)
+    check_choice("device_target", device_target, DeviceTarget)
     results = ResultFiles(html, per_image, overwrite)
     results.check(ckpt_path, data.data_lst if isinstance(data, SampleList) else None)
     segmenter, info, loaded = load_segmenter(ckpt_path, settings, device_target)

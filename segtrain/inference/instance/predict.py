@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from PIL import Image as Pillow
 
+from segdata.arguments import FilePath, check_choice, local_path
 from segdata.draw.lettering import without_font
 from segdata.errors import FaultsError, OptionError
 from segdata.files.ownership import check_inputs_outside
@@ -64,7 +65,7 @@ def predict_instances(
     out: Path,
     settings: EvalSettings = AS_IN_TRAINING,
     *,
-    data_root: Path | None = None,
+    data_root: FilePath | None = None,
     recursive: bool = False,
     score: float = 0.5,
     cutout: bool = False,
@@ -92,6 +93,8 @@ def predict_instances(
         InvalidInputError: when there are no images, two results would have the same name, or all images fail.
         TargetExistsError: when `out` already exists.
     """
+    data_root = local_path(data_root)
+    check_choice("device_target", device_target, DeviceTarget)
     if not 0 <= score <= 1:
         raise OptionError(f"score = {score}: expected 0 to 1")
     settings.check_only([], read_info(ckpt_path).config.model.name)

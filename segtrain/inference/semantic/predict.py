@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image as Pillow
 from tifffile import TiffWriter
 
+from segdata.arguments import FilePath, check_choice, local_path
 from segdata.draw.lettering import without_font
 from segdata.draw.overlay import blend, label_overlay
 from segdata.errors import FaultsError, OptionError
@@ -77,7 +78,7 @@ def predict_semantic(
     out: Path,
     settings: EvalSettings = AS_IN_TRAINING,
     *,
-    data_root: Path | None = None,
+    data_root: FilePath | None = None,
     recursive: bool = False,
     thresholds: Mapping[str, float] | None = None,
     probabilities: bool = False,
@@ -107,6 +108,8 @@ def predict_semantic(
         OptionError: when a setting has no effect on this network, or is out of range for it.
         TargetExistsError: when `out` already exists.
     """
+    data_root = local_path(data_root)
+    check_choice("device_target", device_target, DeviceTarget)
     _check_thresholds(thresholds or {})
     paths = image_paths(images, data_root, recursive=recursive)
     check_inputs_outside(out, images, ckpt_path)

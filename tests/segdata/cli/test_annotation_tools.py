@@ -118,6 +118,33 @@ def test_components_and_files(segdata: Run, masks: Path, tmp_path: Path) -> None
     assert (done.exit_code, "2 objects by category: shape: 2" in done.output) == (0, True), done.output
 
 
+@pytest.mark.parametrize(
+    ("lines", "categories"),
+    [
+        ("void\nwall\nfloor\n", None),
+        ("background\nwall\nfloor\n", ["wall", "floor"]),
+        ("__ignore__\n_background_\nwall\nfloor\n", ["wall", "floor"]),
+    ],
+)
+def test_names_with_void_before_another_class_than_the_background_are_refused(
+    segdata: Run, tmp_path: Path, lines: str, categories: list[str] | None
+) -> None:
+    (tmp_path / "names.txt").write_text(lines)
+    for folder in ("masks", "photos"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(np.eye(4, dtype=np.uint8)).save(tmp_path / folder / "a.png")
+    done = segdata(
+        "masks-to-coco", tmp_path / "masks", "--images", tmp_path / "photos", "--components", "--class_names",
+        tmp_path / "names.txt", "--dst_path", tmp_path / "o.json",
+    )  # fmt: skip
+    if categories is None:
+        assert (done.exit_code, "'void' before 'wall': either may be class 0; expected" in done.output) == (1, True)
+        return
+    made = json.loads((tmp_path / "o.json").read_text())
+    assert [category["name"] for category in made["categories"]] == categories
+    assert [annotation["category_id"] for annotation in made["annotations"]] == [1]
+
+
 def test_an_unusable_mask_is_named(segdata: Run, masks: Path, tmp_path: Path) -> None:
     (masks / "masks" / "000002.png").write_bytes(b"")
     arguments = ("masks-to-coco", masks / "masks", "--images", masks / "images", "--dst_path", tmp_path / "o.json")

@@ -50,6 +50,13 @@ def turn(path: Path) -> None:
     Image.open(path).save(path, exif=exif)
 
 
+def test_class_names_beside_a_list_are_named_if_none_are_given(segdata: Run, root: Path) -> None:
+    path, names = root / "voc_train_lst.txt", root / "classes.txt"
+    names.write_text("".join(f"c{id_}\n" for id_ in range(21)))
+    assert f"For those beside the list, add --class_names {names}" in segdata("check", path).output
+    assert "not given" not in segdata("check", path, "--class_names", names).output
+
+
 def test_a_clean_list_is_one_line(segdata: Run, root: Path) -> None:
     path = root / "voc_train_lst.txt"
     result = segdata("check", path)

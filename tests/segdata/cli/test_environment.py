@@ -54,6 +54,7 @@ def shell(line: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess
     return subprocess.run(["bash", "-c", line], cwd=cwd, env=environment, capture_output=True, text=True)
 
 
+COCO = "--annotations c/annotations/instances.json --images c/images"
 WRITE = "$SEGDATA to-mindrecord --data_root . --data_lst voc_train_lst.txt --num_shards 2 --dst_path"
 
 
@@ -76,6 +77,29 @@ def test_what_cannot_be_done_is_a_sentence(line: str, sentence: str, root: Path)
     assert sentence in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not (root / "set").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        # Python names the file that is read, not the copy that cannot be written.
+        (
+            f"echo 100 > ids; ulimit -f 4; $SEGDATA coco-subset {COCO} --image_ids ids --dst_path out",
+            "/.out.staging/new",
+        ),
+        ("ulimit -f 1; $SEGDATA fix c/annotations/instances.json --dst_path out.json", "/segdata-fix-"),
+        # NumPy names neither the file nor the reason.
+        ("ulimit -f 1; $SEGDATA sample out --kind tif", "/out: cannot be written: "),
+    ],
+)
+def test_the_file_that_cannot_be_written_is_named(line: str, sentence: str, tmp_path: Path) -> None:
+    assert shell("$SEGDATA sample c --kind coco", tmp_path).returncode == 0
+    ended = shell(line, tmp_path)
+    assert ended.returncode == 1
+    assert sentence in ended.stderr
+    assert "None" not in ended.stderr
+    assert f"{tmp_path}/c/" not in ended.stderr
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("line", ["unset HOME", "export TERM=dumb", "ulimit -n 64", "export LC_ALL=C"])

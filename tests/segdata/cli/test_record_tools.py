@@ -8,9 +8,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import Result
 from foreign_sets import write_foreign, zoo_rows
+from PIL import Image
 
 from segdata.records.manifest import MANIFEST
 
@@ -48,6 +50,26 @@ def test_the_command_that_unpack_names_also_writes_fewer_rows_than_its_default_o
     assert result.exit_code == 0, result.output
     ours, theirs = (json.loads((tmp_path / name / MANIFEST).read_text()) for name in ("again", "set"))
     assert ours["inputs"] == theirs["inputs"]
+
+
+def test_void_as_class_0_keeps_its_place_among_the_names_of_a_set_without_a_manifest(
+    segdata: Run, tmp_path: Path
+) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("void\nroad\ncar\n")
+    classes = ("--class_names", names, "--ignore_label", 0)
+    Image.new("RGB", (6, 4)).save(tmp_path / "a.jpg")
+    Image.fromarray(np.array([[0, 1, 2]] * 4, np.uint8).repeat(2, axis=1)).save(tmp_path / "a.png")
+    (tmp_path / "all_lst.txt").write_text("a.jpg a.png\n")
+    result = segdata(
+        "to-mindrecord", tmp_path / "all_lst.txt", *classes, "--num_shards", 1, "--dst_path", tmp_path / "set"
+    )
+    assert result.exit_code == 0, result.output
+    (tmp_path / "set" / MANIFEST).unlink()
+    result = segdata("unpack", tmp_path / "set", *classes, "--dst_path", tmp_path / "files")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "files" / "classes.txt").read_text() == "void\nroad\ncar\n"
+    assert f"--class_names {tmp_path / 'files' / 'classes.txt'} --ignore_label 0 " in result.output
 
 
 def test_unpack_tells_of_instances_and_repeated_names(

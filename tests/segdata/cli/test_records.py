@@ -106,11 +106,11 @@ def test_one_data_set_is_named(segdata: Run, root: Path, tmp_path: Path, given: 
 
 
 def test_each_kind_of_warning_is_shown_even_one_without_words_of_its_own() -> None:
-    from segdata.cli.records import _warning_lines
+    from segdata.cli.records import warning_lines
     from segdata.errors import Fault
 
     faults = [Fault("rotated", "a.jpg", "EXIF orientation 6"), Fault("mixed_modes", "b.jpg", "gray")]
-    assert _warning_lines(faults) == [
+    assert warning_lines(faults) == [
         "images stored rotated, kept as stored (1):",
         "  a.jpg: EXIF orientation 6",
         "mixed_modes (1):",

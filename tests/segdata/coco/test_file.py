@@ -179,6 +179,30 @@ def test_a_file_that_is_not_coco_is_refused_with_a_sentence(tmp_path, text, sent
         read_coco(write(tmp_path / "bad.json", text))
 
 
+@pytest.mark.parametrize(
+    ("members", "sentence"),
+    [
+        ({"version": "5.0.1", "shapes": [], "imagePath": "a.jpg"}, "of labelme; .* with segdata labelme"),
+        ({"_via_settings": {}, "_via_img_metadata": {}}, "of VIA; .* Export the annotations as COCO"),
+        ({"a.jpg1": {"filename": "a.jpg", "regions": []}}, "of VIA; .* Export the annotations as COCO"),
+        ({"info": {}, "categories": {"label": {}}, "items": []}, "of Datumaro; "),
+        ({"description": "", "size": {"height": 3, "width": 4}, "objects": []}, "of Supervisely; "),
+        ({"version": "2.0", "item": {"name": "a.jpg"}, "annotations": []}, "of V7 Darwin; "),
+    ],
+)
+def test_the_json_of_another_tool_is_told_how_to_convert_it(tmp_path, members, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
+        read_coco(write(tmp_path / "a.json", json.dumps(members)))
+
+
+def test_objects_by_key_are_told_how_to_become_lists(tmp_path):
+    by_key = {str(item["id"]): item for item in MEMBERS["annotations"]}
+    path = write(tmp_path / "a.json", json.dumps({**MEMBERS, "annotations": by_key}))
+    with pytest.raises(InvalidInputError, match="'annotations' is an object; expected a list") as error:
+        read_coco(path)
+    assert f"jq '.annotations |= [.[]]' {path} > NEW.json" in str(error.value)
+
+
 def test_a_missing_file_is_refused_with_a_sentence(tmp_path):
     with pytest.raises(InvalidInputError, match="cannot be read: No such file"):
         read_coco(tmp_path / "none.json")

@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 
 from segdata.cli import main as segdata_main
 from segdata.console.lazy import LazyGroup
-from segdata.console.log import without_secrets
 from segdata.miniature.coco import write_coco
+from segdata.text import without_secrets
 from segtrain.cli import main as segtrain_main
 
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} \d+ "

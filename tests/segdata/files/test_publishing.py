@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,23 @@ def test_a_target_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SegDataError, match="not a writable directory"):
         publish(tmp_path / "file" / "set", {})
+
+
+def test_a_file_that_another_run_wrote_after_the_check_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def after_another_run(lock: Path, target: Path) -> Iterator[None]:
+        monkeypatch.undo()
+        write_file(target, b"first", overwrite=False)
+        with locked(lock, target):
+            yield
+
+    monkeypatch.setattr("segdata.files.publishing.locked", after_another_run)
+    with pytest.raises(TargetExistsError, match="list: already exists"):
+        write_file(tmp_path / "list", b"second", overwrite=False)
+    assert (tmp_path / "list").read_bytes() == b"first"
+    assert os.listdir(tmp_path) == ["list"]
 
 
 def test_a_file_is_written_completely_with_the_umasks_mode(tmp_path: Path) -> None:

@@ -51,6 +51,19 @@ def test_of_several_folders_with_such_names_two_are_named(tmp_path: Path) -> Non
     )
 
 
+def test_the_folder_beside_a_json_is_named_before_others_further_away(tmp_path: Path) -> None:
+    for folder in ("a/pictures", "b/photos"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "0.jpg").touch()
+    (tmp_path / "0.jpg").touch()
+    path, near = tmp_path / "b" / "x.json", tmp_path / "b" / "photos"
+    images = [{"id": 1, "file_name": "0.jpg", "height": 2, "width": 2}]
+    path.write_text(json.dumps({"images": images, "annotations": [], "categories": []}))
+    with pytest.raises(InvalidInputError, match=f"Use the right one: --images {near}."):
+        open_dataset(path)
+    assert len(open_dataset(path, images=near)) == 1
+
+
 @pytest.mark.parametrize("given", ["raw", "gone", None], ids=["another folder", "no folder", "by default"])
 def test_the_image_folder_of_a_json_is_named(tmp_path: Path, given: str | None) -> None:
     for folder in ("raw", "pictures", "annotations"):

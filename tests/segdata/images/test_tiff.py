@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import io
 import logging
 import struct
@@ -266,6 +267,18 @@ def test_fax_pages_have_the_same_stored_values_and_an_image_by_their_photometric
         assert (int(tif.pages.first.photometric), int(tif.pages.first.compression) in (3, 4)) == (photometric, True)
     np.testing.assert_array_equal(read_images(tmp_path / "fax.tif"), bits * 255)
     np.testing.assert_array_equal(read_all(tmp_path / "fax.tif"), bits == bool(photometric))
+
+
+def test_the_work_grows_with_the_fax_pages_and_not_with_their_square(tmp_path: Path) -> None:
+    calls = []
+    for count in (40, 160):
+        bits = noise((count, 9, 10)) > 70
+        first, *others = (Image.fromarray(page) for page in bits)
+        first.save(tmp_path / "fax.tif", save_all=True, append_images=others, compression="group4")
+        profile = cProfile.Profile()
+        np.testing.assert_array_equal(profile.runcall(read_images, tmp_path / "fax.tif"), bits * 255)
+        calls.append(sum(each.callcount for each in profile.getstats()))
+    assert calls[1] < 5 * calls[0]
 
 
 # Resolutions

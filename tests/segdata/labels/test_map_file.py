@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -161,3 +162,22 @@ def test_the_lines_that_are_not_classes_are_counted_and_each_has_a_code(tmp_path
 
 def test_a_list_of_values_keeps_the_ignore_label() -> None:
     assert load_map("0:0,1:1,9:7", 7).ignore_label == 7
+
+
+@pytest.mark.parametrize(
+    ("table", "like"),
+    [
+        ("name,r,g,b\r\nRoad,128,64,128\r\nTraffic Cone, 0, 0, 64\r\nVoid,0,0,0\r\n",
+         "Road 128 64 128\nTraffic Cone 0 0 64\nVoid 0 0 0\n"),
+        ("Road,128,64,128\nSky,1,2,3\n", "Road 128 64 128\nSky 1 2 3\n"),
+        ("Pixel Value, Class\r\n0, background\r\n1, traffic cone\r\n", "background 0\ntraffic cone 1\n"),
+    ],
+)  # fmt: skip
+def test_a_table_with_commas_names_the_command_that_makes_a_map_of_it(tmp_path: Path, table: str, like: str) -> None:
+    (tmp_path / "class dict.csv").write_text(table)
+    (tmp_path / "like.txt").write_text(like)
+    with pytest.raises(FaultsError, match=r"not classes\. Write .*NEW\.txt") as error:
+        read_map(tmp_path / "class dict.csv")
+    command = str(error.value).partition("(")[2].partition(" > NEW.txt)")[0]
+    (tmp_path / "NEW.txt").write_text(subprocess.run(command, shell=True, capture_output=True, text=True).stdout)
+    assert read_map(tmp_path / "NEW.txt") == read_map(tmp_path / "like.txt")

@@ -51,6 +51,28 @@ def test_a_class_in_use_that_is_not_chosen_is_refused_or_counted() -> None:
     assert classes_left_out([PETS, FARM, PETS], ["dog"]) == {"cat": 10, "cow": 0}
 
 
+class CountedName(str):
+    """A name that counts how often names are compared."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        CountedName.compared += 1
+        return str(self) == other
+
+    __hash__ = str.__hash__
+
+
+def test_thousands_of_classes_are_not_compared_pair_by_pair() -> None:
+    names = [CountedName(f"class {number}") for number in range(2000)]
+    many = PartClasses("many", names, [1] * 2000, "object")
+    CountedName.compared = 0
+    wanted = [CountedName(name) for name in names[::-1]]
+    assert unite_classes([many], wanted, unknown="error") == tuple(wanted)
+    assert classes_left_out([many], wanted[1:]) == {"class 1999": 1}
+    assert CountedName.compared < 10 * 2000
+
+
 def test_a_chosen_name_that_appears_twice_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="Class names that appear several times"):
         unite_classes([PETS], ["cat", "dog", "cat"], unknown="ignore")

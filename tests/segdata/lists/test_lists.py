@@ -98,6 +98,20 @@ def test_an_id_list_is_recognized(tmp_path: Path) -> None:
         read_list(written(tmp_path, "2007_000032\n2007_000039\n"))
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("image,label\na.jpg,a.png\nb.jpg,b.png\n", r"Replace the commas: tr , '\\t' < .*a\.txt > NEW\.txt\."),
+        ("a,1.jpg\na,2.jpg\n", "is an id list or an image list"),
+        ("<annotations>\n</annotations>\n", "is XML; "),
+    ],
+)
+def test_other_files_are_told_what_they_are(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "a.txt").write_text(text)
+    with pytest.raises(InvalidInputError, match=sentence):
+        read_list(tmp_path / "a.txt")
+
+
 def test_an_image_given_twice_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FaultsError, match=r"a\.jpg \(2 times\)"):
         read_list(written(tmp_path, "a.jpg a.png\na.jpg b.png\n"))

@@ -95,6 +95,18 @@ def test_classes_that_differ_are_refused_with_the_cure(tmp_path: Path) -> None:
         merge(*parts, out=tmp_path / "b.txt", class_names=[("sky", "cat"), ("sky", "cat", "dog")])
 
 
+def test_class_names_beside_the_lists_are_compared_unless_others_are_given(tmp_path: Path) -> None:
+    parts = write(tmp_path / "a" / "1.txt", "x"), write(tmp_path / "b" / "2.txt", "y"), write(tmp_path / "c.txt", "z")
+    (tmp_path / "a" / "classes.txt").write_text("background\ncat\ndog\n")
+    (tmp_path / "b" / "classes.txt").write_text("background\ndog\ncat\n")
+    with pytest.raises(InvalidInputError, match=r"2.txt: class 1 is 'dog', but 'cat' in .*1.txt; .*classes\.txt"):
+        merge(*parts, out=tmp_path / "out.txt")
+    merge(*parts, out=tmp_path / "out.txt", class_names=[("sky", "cat", "dog")] * 3)
+    (tmp_path / "b" / "classes.txt").write_text("background\ncat\ndog\n")
+    merge(*parts, out=tmp_path / "out.txt", overwrite=True)
+    assert len(read_list(tmp_path / "out.txt")) == 3
+
+
 def test_nothing_of_others_is_replaced(tmp_path: Path) -> None:
     parts = write(tmp_path / "1.txt", "x"), write(tmp_path / "2.txt", "y")
     assert not merge(*parts, out=tmp_path / "out.txt", dry_run=True).written

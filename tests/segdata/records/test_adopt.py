@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from foreign_sets import MASK_RCNN, Row, mask_rcnn_rows, write_foreign, zoo_rows
 from mindspore_rows import mindspore_rows
 from PIL import Image
 
-from segdata.errors import FaultsError, InvalidInputError, OptionError, TargetExistsError
+from segdata.errors import Fault, FaultsError, InvalidInputError, OptionError, TargetExistsError
 from segdata.inspect.check import check
 from segdata.labels.classes import Classes
 from segdata.opening import open_dataset
@@ -135,6 +136,26 @@ def test_black_and_white_labels_are_refused(rows: list[Row], tmp_path: Path) -> 
     binary = [{**rows[0], "file_name": str(value), "label": png(size, value)} for value in (0, 255)]
     with pytest.raises(FaultsError, match="only class 0 would be left"):
         adopt(write_foreign(tmp_path / "zoo", binary))
+
+
+def test_black_and_white_labels_among_labels_of_classes_are_warned_of_as_by_check(
+    rows: list[Row], tmp_path: Path
+) -> None:
+    def label(*values: int) -> bytes:
+        data = io.BytesIO()
+        pixels = np.resize(np.array(values, np.uint8), size[::-1])
+        Image.fromarray(pixels).save(data, "PNG")
+        return data.getvalue()
+
+    size = Image.open(io.BytesIO(rows[0]["data"])).size
+    labels = {"classes": label(0, 1), "white": label(0, 255)}
+    mixed = [{**row, "file_name": name, "label": labels[name]} for row, name in zip([rows[0]] * 2, labels, strict=True)]
+    shard = write_foreign(tmp_path / "zoo", mixed)
+    report = adopt(shard)
+    assert [(fault.code, fault.where) for fault in report.warnings] == [("binary_among_classes", "white")]
+    found: list[Fault] = []
+    check(open_dataset(shard), every=found)
+    assert set(report.warnings) <= set(found)
 
 
 Make = Callable[[Path, Path], Path]

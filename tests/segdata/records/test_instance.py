@@ -236,6 +236,12 @@ def test_a_box_that_contradicts_its_mask_is_kept_and_told(coco: Callable[..., An
     assert open_set(tmp_path / "set").manifest.options["boxes"] == "json"
 
 
+def test_a_mask_with_x_and_y_exchanged_is_told(coco: Callable[..., Any], tmp_path: Path) -> None:
+    wrong = annotation(1, segmentation=[[2, 12, 8, 12, 8, 18, 2, 18]], bbox=[12, 2, 6, 6])
+    (warning,) = convert(coco(wrong), tmp_path / "set").warnings
+    assert str(warning).endswith("its mask spans (2, 12) to (8, 18), and agrees with x and y exchanged")
+
+
 def test_boxes_can_be_made_from_the_masks_whatever_the_json_says(coco: Callable[..., Any], tmp_path: Path) -> None:
     boxes = [[2, 9, 10, 10], [500, 2, 10, 10], "none"]
     source = coco(*(annotation(number, bbox=box) for number, box in enumerate(boxes, start=1)))

@@ -33,6 +33,13 @@ def test_a_place_without_a_set_is_named(tmp_path: Path) -> None:
         open_set(tmp_path / "nowhere.mindrecord0")
 
 
+def test_a_manifest_that_cannot_be_read_is_not_called_missing(record_set: Path) -> None:
+    (record_set / "manifest.json").unlink()
+    (record_set / "manifest.json").symlink_to("manifest.json")
+    with pytest.raises(InvalidInputError, match=r"manifest.json: cannot be read: Too many levels of symbolic links$"):
+        open_set(record_set)
+
+
 def test_a_file_that_is_not_part_of_the_set_does_not_name_it(record_set: Path) -> None:
     (record_set / "other.mindrecord").touch()
     with pytest.raises(InvalidInputError, match="not a file of the record set"):

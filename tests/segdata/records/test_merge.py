@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import cProfile
 import io
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -425,6 +428,86 @@ def test_an_interrupted_merge_resumes(sets: Sets, monkeypatch: pytest.MonkeyPatc
     assert report.shards_kept == 2
     for path in (sets.root / "set").iterdir():
         assert path.read_bytes() == (sets.root / "expected" / "set" / path.name).read_bytes()
+
+
+#: Merges sets in two processes and prints how many bytes they are sent.
+PROGRAM = """
+import sys
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+import segdata.parallel
+from segdata.records.merge import merge_sets
+
+sent = 0
+
+class Counting(ForkingPickler):
+    @classmethod
+    def dumps(cls, value, protocol=None):
+        global sent
+        found = ForkingPickler.dumps(value, protocol)
+        sent += len(found)
+        return found
+
+if __name__ == "__main__":
+    import multiprocessing.connection
+    multiprocessing.connection._ForkingPickler = Counting
+    segdata.parallel.PROCESSES_FROM = 1
+    *parts, out, shards = sys.argv[1:]
+    merge_sets([Path(part) for part in parts], Path(out), num_shards=int(shards), workers=2)
+    print(sent)
+"""
+
+
+def test_what_worker_processes_are_sent_grows_with_the_shards_and_not_with_their_square(sets: Sets) -> None:
+    (sets.root / "program.py").write_text(PROGRAM)
+    sent = []
+    for shards in (8, 64):
+        parts = []
+        for name in ("a", "b"):
+            rows = {f"{name}{number}": [0] * 4 for number in range(shards)}
+            parts.append(sets.semantic(f"{name}-{shards}", ("sky",), rows))
+            sets.merge(parts[-1], out=f"{name}{shards}", num_shards=shards)
+        command = [sys.executable, "program.py", f"a{shards}", f"b{shards}", f"both/{shards}", str(shards)]
+        done = subprocess.run(command, cwd=sets.root, capture_output=True, text=True, check=True)
+        sent.append(int(done.stdout))
+        sets.merge(
+            sets.root / f"a{shards}", sets.root / f"b{shards}", out=f"alone/{shards}", num_shards=shards, workers=1
+        )
+        for path in (sets.root / "alone" / str(shards)).iterdir():
+            assert path.read_bytes() == (sets.root / "both" / str(shards) / path.name).read_bytes()
+    # One process may have been sent all, or each of the two a half.
+    assert sent[1] < 2.5 * 8 * sent[0]
+
+
+def test_classes_that_a_row_does_not_have_cost_it_nothing(sets: Sets) -> None:
+    calls = []
+    for count in (10, 510):
+        names = {id_: f"class {id_}" for id_ in range(1, count + 1)}
+        part = sets.instance(f"part-{count}", names, {f"{row}": [1] for row in range(300)})
+        profile = cProfile.Profile()
+        report = profile.runcall(sets.merge, part, out=f"out{count}", workers=1)
+        assert (report.rows, report.labels_changed) == (300, 0)
+        calls.append(sum(each.callcount for each in profile.getstats()))
+    assert calls[1] - calls[0] < 300 * 500 / 2
+
+
+def test_a_merge_may_open_the_shards_of_all_sets_at_once(sets: Sets) -> None:
+    for name in ("a", "b"):
+        part = sets.semantic(f"{name}-one", ("sky",), {f"{name}{number}": [0] * 4 for number in range(60)})
+        sets.merge(part, out=name, num_shards=60)
+    program = (
+        "import resource, sys; from pathlib import Path; from segdata.records.merge import merge_sets; "
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (130, int(sys.argv[1]))); "
+        "merge_sets([Path('a'), Path('b')], Path('out'), num_shards=2)"
+    )
+    command = [sys.executable, "-c", program]
+    refused = subprocess.run([*command, "150"], cwd=sets.root, capture_output=True, text=True)
+    assert refused.stderr.splitlines()[-1].endswith(
+        "b: has 60 files, and this process may open 150 at once; expected a limit of 184 or more. Raise it with "
+        "ulimit -n, or write the set again with fewer shards (--num_shards)."
+    )
+    subprocess.run([*command, "200"], cwd=sets.root, check=True)
+    assert len(sets.rows()) == 120
 
 
 def test_mindspore_reads_the_merged_set(sets: Sets) -> None:

@@ -114,7 +114,7 @@ PROGRAM = """
 import resource, sys
 from pathlib import Path
 from segdata.errors import SegDataError
-from segdata.records.reader import allow_open_files
+from segdata.mindrecord.shards import allow_open_files
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), int(sys.argv[2])))
 try:
     allow_open_files(Path("set"), 400)

@@ -150,13 +150,24 @@ def test_damaged_instances_are_found(coco_records: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
-    [({"image_field": "data"}, "describes its fields"), ({"class_names": ["a"]}, "names its classes")],
+    [
+        ({"image_field": "data"}, "describes its fields"),
+        ({"class_names": ["a"]}, "names its classes"),
+        ({"ignore_label": 0}, "names its ignore label"),
+    ],
 )
 def test_a_set_with_a_manifest_is_not_told_what_it_says(
     voc_records: Path, tmp_path: Path, options: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(OptionError, match=sentence):
         unpack(voc_records, tmp_path / "files", **options)
+
+
+def test_instances_have_no_ignore_label(coco_records: Path, tmp_path: Path) -> None:
+    shutil.copytree(coco_records, tmp_path / "set")
+    (tmp_path / "set" / MANIFEST).unlink()
+    with pytest.raises(OptionError, match="instances have no ignore label; omit --ignore_label"):
+        unpack(tmp_path / "set", tmp_path / "files", ignore_label=0)
 
 
 def test_rows_of_one_name_are_distinguished_and_named(voc_records: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from click.testing import Result
 from PIL import Image
 
 from segdata.errors import FaultsError, InvalidInputError, TargetExistsError
+from segdata.images.header import IMAGE_SUFFIXES
 from segdata.lists import Pair, read_list
 from segdata.sources.folders import FolderReport, pair_list
 
@@ -370,9 +371,19 @@ def test_masks_that_are_gifs_are_refused_with_a_sentence(tmp_path: Path) -> None
     error = faults(tmp_path, label_suffix="_mask")
     assert error.what == "0 valid pairs, but also unsupported files (2); nothing was written"
     assert str(error.faults[0]) == (
-        "labels/a_mask.gif: is a GIF, which segdata does not read; expected .jpg, .jpeg, .png, .bmp, .tif, .tiff, "
-        ".webp. Convert it to PNG, for example with mogrify -format png"
+        "labels/a_mask.gif: is a GIF, which is not paired; expected another format. Convert it, for example with "
+        "mogrify -format png"
     )
+
+
+def test_images_of_every_format_but_gif_are_paired(tmp_path: Path) -> None:
+    for suffix in IMAGE_SUFFIXES:
+        name = suffix[1:]
+        picture(tmp_path / "images" / f"{name}{suffix}", mode="L" if suffix == ".pgm" else "RGB")
+        picture(tmp_path / "labels" / f"{name}.png", mode="L")
+    assert pairs(tmp_path) == [
+        (f"images/{suffix[1:]}{suffix}", f"labels/{suffix[1:]}.png") for suffix in sorted(IMAGE_SUFFIXES)
+    ]
 
 
 def test_gifs_that_are_not_in_a_pair_are_left_out_and_counted(tmp_path: Path) -> None:

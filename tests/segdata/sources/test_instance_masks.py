@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import struct
 import zlib
 from collections import Counter
@@ -18,12 +19,14 @@ from PIL import Image
 from segdata.coco.rle import decode_rle, to_rle
 from segdata.errors import Fault, FaultsError, InvalidInputError, OptionError, TargetExistsError
 from segdata.inspect.check import check
-from segdata.labels.colormap import voc_palette
+from segdata.labels.classes import read_class_names
+from segdata.labels.colormap import VOC_CLASSES, voc_palette
 from segdata.opening import open_dataset
 from segdata.records.convert import to_mindrecord
 from segdata.sources.instance_masks.convert import masks_to_coco
 from segdata.sources.instance_masks.meaning import CITYSCAPES
 from segdata.sources.instance_masks.values import read_values
+from segdata.sources.mask_map import mask_map
 from segdata.sources.tif.slice import tif_slice
 
 SHAPE = (30, 40)
@@ -299,6 +302,45 @@ def test_masks_of_0_and_255_are_never_taken_for_masks_without_objects(save: Save
     assert counted[0].startswith("masks of only 0 and 255, one object each") and counted[1] == 1
 
 
+def test_objects_that_are_probably_vocs_void_border_are_counted(save: Save, convert: Any, tmp_path: Path) -> None:
+    save(ids(1, 2, 255, dtype=np.uint8))
+    found, report = convert(class_name="thing")
+    assert len(found) == 3
+    (counted,) = report.found.items()
+    assert counted[0].startswith("objects of value 255") and counted[1] == 1
+    palette(tmp_path / "classes" / "a.png", ids(15, 15, 255, dtype=np.uint8))
+    found, report = convert(class_masks=tmp_path / "classes", class_names=VOC_CLASSES)
+    assert (len(found), +Counter(report.found)) == (2, {})
+
+
+@pytest.mark.parametrize("values", [(1, 254, 255), (1, 255, 256)])
+def test_255_among_its_neighbors_is_an_object(save: Save, convert: Any, values: tuple[int, int, int]) -> None:
+    save(ids(*values))
+    found, report = convert()
+    assert (len(found), +Counter(report.found)) == (3, {})
+
+
+def test_a_folder_of_jpeg_masks_names_the_way_through_mask_map(save: Save, convert: Any, tmp_path: Path) -> None:
+    save(np.kron(ids(255, 255), np.ones((8, 8))).astype(np.uint8), name="a.jpg")
+    with pytest.raises(InvalidInputError, match="--threshold 128 --dst_path NEW") as error:
+        convert()
+    masks = Path(shlex.split(str(error.value).partition("segdata mask-map ")[2])[0])
+    new = tmp_path / "NEW"
+    mask_map(masks, new, threshold=128)
+    photo = Image.open(masks / "a.jpg").size
+    Image.new("RGB", photo).save(tmp_path / "images" / "a.jpg")
+    found, _ = convert(new, kind="components", class_names=read_class_names(new / "classes.txt"))
+    assert [item["name"] for item in found] == ["foreground", "foreground"]
+
+
+def test_masks_in_a_folder_for_each_class_name_the_option_for_them(save: Save, convert: Any) -> None:
+    save(ids(1), name="cat/a.png", image="a.jpg")
+    save(ids(0, 2), name="dog/a.png", image="a.jpg")
+    with pytest.raises(FaultsError, match="If the folder is the class of the objects, use --class-folders"):
+        convert()
+    assert [item["name"] for item in convert(class_folders=True)[0]] == ["cat", "dog"]
+
+
 def test_turned_images_are_counted(save: Save, convert: Any, tmp_path: Path) -> None:
     save(ids(1, 2))
     exif = Image.Exif()
@@ -550,3 +592,10 @@ def test_real_voc_masks_and_cityscapes(real_data: Path, tmp_path: Path) -> None:
     city = real_data / "exports" / "cityscapes_dataset" / "dataset"
     report = masks_to_coco(city / "gtFine", city / "leftImg8bit", tmp_path / "city.json", kind="cityscapes")
     assert (report.samples, report.crowds) == (4, 3)
+
+
+def test_names_with_a_backslash_are_refused_since_a_json_reads_it_as_a_slash(save: Save, convert: Any) -> None:
+    save(ids(1), "a\\b.png")
+    with pytest.raises(FaultsError, match=r"file names contain a backslash, .* Rename them") as caught:
+        convert()
+    assert [str(fault) for fault in caught.value.faults] == [repr("a\\b.jpg")]

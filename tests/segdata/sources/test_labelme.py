@@ -400,6 +400,44 @@ def test_an_image_with_two_files_is_refused(write: Write, convert: Any) -> None:
     assert fault.code == "duplicate_image" and "a.jpg" in fault.where
 
 
+def test_a_renamed_file_whose_path_names_another_image_is_refused(write: Write, convert: Any) -> None:
+    write(shape(), name="0")
+    write(shape("dog"), name="1", imagePath="0.jpg")
+    write(shape("dog"), name="2")
+    faults = refused(convert)
+    assert str(faults[0]).startswith("1.json: imagePath is '0.jpg', but '1.jpg' has the name of this file")
+    document, _ = convert(on_error="skip")
+    assert [image["file_name"] for image in document["images"]] == ["2.jpg"]
+    write(shape("dog"), name="1", imagePath="1.jpg")
+    document, _ = convert()
+    names = {image["id"]: image["file_name"] for image in document["images"]}
+    categories = {category["id"]: category["name"] for category in document["categories"]}
+    assert {(names[one["image_id"]], categories[one["category_id"]]) for one in document["annotations"]} == {
+        ("0.jpg", "cat"), ("1.jpg", "dog"), ("2.jpg", "dog"),
+    }  # fmt: skip
+
+
+def test_a_file_that_annotates_an_image_of_another_name_alone_is_taken(write: Write, convert: Any) -> None:
+    write(shape(), name="b")
+    write(shape(), name="a", image=False, imagePath="b.jpg").with_name("b.json").unlink()
+    assert [image["file_name"] for image in convert()[0]["images"]] == ["b.jpg"]
+
+
+def test_a_folder_of_labelme_xml_is_told_what_to_export(convert: Any, tmp_path: Path) -> None:
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "a.xml").write_text("<annotation></annotation>")
+    with pytest.raises(InvalidInputError, match="XML of LabelMe is not read: export COCO"):
+        convert()
+
+
+def test_a_missing_image_names_the_one_beside_the_file(write: Write, convert: Any) -> None:
+    path = write(shape(), name="new", imagePath="old.jpg")
+    (fault,) = refused(convert)
+    assert str(fault).endswith("If it is 'new.jpg' now, set imagePath to that.")
+    path.write_text(path.read_text().replace("old.jpg", "new.jpg"))
+    assert [image["file_name"] for image in convert()[0]["images"]] == ["new.jpg"]
+
+
 @pytest.mark.parametrize(
     ("second", "images"),
     [

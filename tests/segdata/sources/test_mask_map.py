@@ -102,6 +102,56 @@ def test_a_threshold_takes_the_place_of_a_map(masks: Path, tmp_path: Path) -> No
     assert "Map it with mask-map --nearest (colors) or --threshold" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("map", "ids", "entries"),
+    [
+        ("cityscapes", (0, 13, 255), "0-18:0-18,255:255"),
+        ("ade20k", (0, 149, 255), "0-149:0-149,255:255"),
+        ("binary", (0, 1, 1), "0-1:0-1,255:255"),
+        ("0:0,255:1", (0, 1, 1), "0-1:0-1,255:255"),
+    ],
+)
+def test_masks_of_class_ids_are_told_to_stay_as_they_are(
+    tmp_path: Path, map: str, ids: tuple[int, ...], entries: str
+) -> None:
+    (tmp_path / "ids").mkdir()
+    Image.fromarray(np.array([ids], np.uint8)).save(tmp_path / "ids" / "a.png")
+    with pytest.raises(FaultsError, match="only class ids of this map") as error:
+        mask_map(tmp_path / "ids", tmp_path / "out", map=load_map(map))
+    assert f"use --map {entries} instead" in str(error.value) and "--unknown" not in str(error.value)
+    mask_map(tmp_path / "ids", tmp_path / "out", map=load_map(entries))
+    assert np.asarray(Image.open(tmp_path / "out" / "a.png")).tolist() == [list(ids)]
+
+
+def test_a_mask_of_label_ids_with_another_value_is_not_taken_for_class_ids(tmp_path: Path) -> None:
+    (tmp_path / "ids").mkdir()
+    Image.fromarray(np.array([[7, 26, 255]], np.uint8)).save(tmp_path / "ids" / "a.png")
+    with pytest.raises(FaultsError, match="--unknown ignore"):
+        mask_map(tmp_path / "ids", tmp_path / "out", map=load_map("cityscapes"))
+
+
+def test_images_among_the_masks_are_named(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    Image.fromarray(np.dstack([MASK * 99] * 3)).save(tmp_path / "set" / "a_sat.jpg")
+    Image.fromarray(MASK * 255).save(tmp_path / "set" / "a_mask.png")
+    with pytest.raises(FaultsError, match=r"If a_sat\.jpg is an image, .*--mask_suffix"):
+        mask_map(tmp_path / "set", tmp_path / "out", map=BINARY)
+    mask_map(tmp_path / "set", tmp_path / "out", map=BINARY, mask_suffix="_mask")
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "out" / "a_mask.png")), MASK)
+
+
+def test_a_threshold_above_all_values_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ids").mkdir()
+    Image.fromarray(MASK).save(tmp_path / "ids" / "a.png")
+    with pytest.raises(InvalidInputError, match="highest gray value is 1, so no pixel would be foreground"):
+        mask_map(tmp_path / "ids", tmp_path / "out", threshold=128)
+    assert not (tmp_path / "out").exists()
+    mask_map(tmp_path / "ids", tmp_path / "out", threshold=1)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "out" / "a.png")), MASK)
+    Image.fromarray(MASK * 0).save(tmp_path / "ids" / "a.png")
+    assert mask_map(tmp_path / "ids", tmp_path / "black", threshold=128).masks == 1
+
+
 def test_options_that_contradict_each_other_are_refused(masks: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="--map or --threshold: expected one of them"):
         mask_map(masks, tmp_path / "out")

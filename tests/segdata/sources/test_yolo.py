@@ -211,6 +211,23 @@ def test_images_and_labels_beside_each_other(tmp_path: Path) -> None:
     assert label_path(Path("/d/train/a.jpg")) == Path("/d/train/a.txt")
 
 
+def test_a_folder_may_have_the_labels_beside_its_images(usual: Path, tmp_path: Path) -> None:
+    yolo_seg(usual, tmp_path / "a")
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for path in [*(usual / "images/train").iterdir(), *(usual / "labels/train").iterdir()]:
+        path.rename(flat / path.name)
+    (flat / "classes.txt").write_text("cat\ndog\n")
+    yolo_seg(flat, tmp_path / "b")
+    split, all_ = (
+        json.loads((tmp_path / name).read_text()) for name in ("a/instances_train.json", "b/instances_all.json")
+    )
+    assert split["annotations"] and all_["annotations"] == split["annotations"]
+    assert [image["file_name"] for image in all_["images"]] == [
+        Path(image["file_name"]).name for image in split["images"]
+    ]
+
+
 def test_no_label_files_at_all_is_a_wrong_layout(add: Add, tmp_path: Path) -> None:
     add()
     add(split="val", name="b")

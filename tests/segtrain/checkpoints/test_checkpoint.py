@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -51,6 +52,23 @@ def info(small: Config) -> CheckpointInfo:
 
 def _parameters(*names: str, value: float = 1.0) -> list[Parameter]:
     return [Parameter(Tensor(np.full(3, value, np.float32)), name=name) for name in names]
+
+
+def test_a_checkpoint_for_which_there_is_no_room_is_named_and_the_one_before_stays(
+    tmp_path: Path, info: CheckpointInfo
+) -> None:
+    path = tmp_path / "last.ckpt"
+    save_checkpoint(path, _parameters("weight"), info)
+    before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, usual[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as error:
+            save_checkpoint(path, [Parameter(Tensor(np.zeros(5000, np.float32)), name="weight")], info)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert error.value.filename == str(path)
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
 
 
 def test_what_was_saved_is_read_back(tmp_path: Path, info: CheckpointInfo) -> None:

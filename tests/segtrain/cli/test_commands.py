@@ -187,7 +187,7 @@ def test_settings_of_a_training_that_is_resumed_need_not_be_repeated(
             1,
             ["batch_size = 32: 10 rows cannot fill one batch; expected 10 or less"],
         ),
-        (["--recipe", "deeplabv3plus_cpu", "--data_file", "/nowhere"], 1, ["/nowhere: does not exist"]),
+        (["--recipe", "deeplabv3plus_cpu", "--data_file", "/nowhere"], 2, ["--data_file", "'/nowhere' does not exist"]),
     ],
 )
 def test_bad_fit_calls_end_with_a_sentence_and_a_status(
@@ -200,6 +200,31 @@ def test_bad_fit_calls_end_with_a_sentence_and_a_status(
     assert all(word in result.stderr for word in words), result.stderr
     assert result.stdout == ""
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "option"),
+    [
+        ("fit --recipe unet_isbi_cpu --train_dir {new} --data_file {no}", "--data_file"),
+        ("fit --recipe unet_isbi_cpu --train_dir {new} --data_file {set} --eval_data_file {no}", "--eval_data_file"),
+        ("fit --recipe unet_isbi_cpu --train_dir {new} --data_file {set} --dataset_filename no", "--dataset_filename"),
+        ("fit --recipe unet_isbi_cpu --train_dir {new} --data_file {set} --pre_trained {no}", "--pre_trained"),
+        ("eval --data_file {no} --ckpt_path {set}", "--data_file"),
+        ("eval --data_file {set} --ckpt_path {no}", "--ckpt_path"),
+        ("predict --images {no} --ckpt_path {set} --out {new}", "--images"),
+        ("predict --images {set} --ckpt_path {no} --out {new}", "--ckpt_path"),
+        ("export --ckpt_path {no} --out {new}", "--ckpt_path"),
+    ],
+)
+def test_a_path_that_does_not_exist_is_a_wrong_command_line(
+    segtrain: Run, tmp_path: Path, line: str, option: str
+) -> None:
+    (tmp_path / "set").mkdir()
+    places = {name: str(tmp_path / name) for name in ("set", "no", "new")}
+    result = segtrain(*line.format(**places).split())
+    (message,) = re.findall(r"Invalid value for (.*): Path '(.*)' does not exist\.", result.stderr)
+    assert (result.exit_code, f"'{option}'" in message[0], Path(message[1]).name) == (2, True, "no"), result.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["set"]
 
 
 def test_a_training_in_the_way_is_named_with_both_ways_on(
@@ -216,8 +241,8 @@ def test_a_training_in_the_way_is_named_with_both_ways_on(
 @pytest.mark.parametrize(
     ("args", "status", "words"),
     [
-        (["--data_file", "{val}", "--ckpt_path", "/nowhere.ckpt"], 1, "/nowhere.ckpt: no such checkpoint"),
-        (["--data_file", "/nowhere", "--ckpt_path", "{ckpt}"], 1, "/nowhere: does not exist"),
+        (["--data_file", "{val}", "--ckpt_path", "/nowhere.ckpt"], 2, "'/nowhere.ckpt' does not exist"),
+        (["--data_file", "/nowhere", "--ckpt_path", "{ckpt}"], 2, "'/nowhere' does not exist"),
         (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--num_classes", "21"], 1, "num_classes = 4; expected 21"),
         (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--scales", "0.5"], 1, "at least 33 pixels"),
         (["--data_file", "{val}", "--ckpt_path", "{ckpt}", "--scales", "0"], 1, "scales = [0.0]: expected"),

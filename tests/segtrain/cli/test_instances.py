@@ -26,7 +26,7 @@ from segtrain.evaluation.instance.evaluate import InstanceEvalReport
 from segtrain.inference.instance.predict import InstancePredictReport
 
 if TYPE_CHECKING:
-    from tests.segtrain.conftest import Fitted
+    from tests.segtrain.conftest import Fitted, Miniature
 
 Run = Callable[..., Result]
 
@@ -176,6 +176,7 @@ def test_a_list_file_has_no_instances_to_be_evaluated(fitted: Fitted, segtrain: 
         ("eval", ["--num_classes", "2"], "was trained with num_classes = 4; expected 2"),
         ("predict", ["--score", "1.5"], "score = 1.5: expected 0 to 1"),
         ("predict", ["--crop_size", "65"], "crop_size: not available for mask_rcnn"),
+        ("predict", ["--threshold", "cat:0.5"], "--threshold: not available for mask_rcnn"),
         ("predict", ["--fit", "tiles", "--overlap", "9"], "--fit or --overlap: not available for mask_rcnn"),
     ],
 )
@@ -197,6 +198,18 @@ def test_a_semantic_network_refuses_an_instance_set(fitted: Fitted, segtrain: Ru
     )
     assert result.exit_code == 1
     assert "is for instance segmentation; expected semantic segmentation" in result.stderr
+
+
+def test_an_evaluation_set_for_the_other_task_is_named_as_such(
+    fitted: Fitted, miniature: Miniature, segtrain: Run, tmp_path: Path
+) -> None:
+    result = segtrain(
+        "fit", "--recipe", "deeplabv3plus_cpu", "--data_file", miniature.train, "--train_dir", tmp_path / "run",
+        "--eval_data_file", fitted.records.directory,
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert "is for instance segmentation; expected semantic segmentation, as the training set" in result.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_mask_rcnn_is_not_exported_and_the_reason_is_said(fitted: Fitted, segtrain: Run, tmp_path: Path) -> None:

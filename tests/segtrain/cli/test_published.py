@@ -58,7 +58,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MS_ROLE", "MS_WORKER")
     Path("set").mkdir()
-    for name in ("list.txt", "start.ckpt", "set/start.ckpt"):
+    for name in ("list.txt", "start.ckpt", "set/start.ckpt", "set/NAME"):
         Path(name).touch()
 
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from segdata.errors import FaultsError, InvalidInputError, OptionError
+from segdata.images.header import READ_SUFFIXES
 from segdata.images.values import ValueRange
 from segdata.miniature.coco import write_coco
 from segtrain.data.images import Page, image_paths, is_stack, read_images, shown
@@ -44,6 +46,23 @@ def test_a_list_gives_its_images_in_its_order_relative_to_its_folder_or_the_data
     path = _list(folder, "photos/b.jpg\n# a comment\n\nphotos/a.PNG\n")
     assert list(image_paths(path).values()) == [folder / "photos" / "b.jpg", folder / "photos" / "a.PNG"]
     assert image_paths(path, folder / "other")["b"] == folder / "other" / "photos" / "b.jpg"
+
+
+def test_a_gif_beside_an_image_of_its_name_is_a_preview(folder: Path) -> None:
+    for name in ("a.gif", "c.gif"):
+        (folder / "photos" / name).touch()
+    assert [source.name for source in image_paths(folder / "photos").values()] == ["a.PNG", "b.jpg", "c.gif"]
+
+
+@pytest.mark.parametrize("suffix", READ_SUFFIXES)
+def test_images_of_every_format_are_found_alone_in_a_folder_and_in_a_list(tmp_path: Path, suffix: str) -> None:
+    image = tmp_path / f"a{suffix}"
+    Image.fromarray(np.full((4, 6), 80, np.uint8)).save(image)
+    (tmp_path / "images.lst").write_text(f"a{suffix} masks/b.png\n")
+    for place in (image, tmp_path, tmp_path / "images.lst"):
+        assert image_paths(place) == {"a": image}
+    (pixels,) = (pixels for _, pixels in read_images({"a": image}, [], None))
+    assert pixels is not None and abs(int(pixels[0, 0, 0]) - 80) <= 1
 
 
 @pytest.mark.parametrize(

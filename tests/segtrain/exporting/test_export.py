@@ -163,7 +163,7 @@ def test_name_format_and_device_must_fit_together(trained: Trained, tmp_path: Pa
 @pytest.mark.parametrize(
     ("args", "status", "words"),
     [
-        (["--ckpt_path", "/nowhere.ckpt", "--out", "{out}.mindir"], 1, "/nowhere.ckpt: no such checkpoint"),
+        (["--ckpt_path", "/nowhere.ckpt", "--out", "{out}.mindir"], 2, "'/nowhere.ckpt' does not exist"),
         (["--ckpt_path", "{ckpt}", "--out", "{out}.air", "--format", "air"], 1, "AIR can only be written on Ascend"),
         (["--ckpt_path", "{ckpt}", "--out", "{out}.onnx"], 1, "expected a name that ends in .mindir"),
         (["--ckpt_path", "{ckpt}", "--out", "{out}.tflite", "--format", "tflite"], 2, "'tflite' is not one of"),

@@ -66,6 +66,8 @@ def test_the_input_for_a_size_is_the_smallest_that_covers_it(side: int, poolings
         (130, 4, False, "at least 188"),
         (100, 4, True, "96 or 112"),
         (3, 2, True, "at least 4"),
+        # A size below 33 would be refused in its turn.
+        (33, 2, True, "at least 36"),
     ],
 )
 def test_a_size_that_does_not_fit_names_the_nearest(side: int, poolings: int, same_padding: bool, near: str) -> None:

@@ -218,6 +218,24 @@ def test_an_evaluation_set_must_have_the_same_classes(
         train(small, miniature.train, tmp_path / "run", eval_data_file=other)
 
 
+def test_a_checkpoint_for_as_many_other_classes_gives_its_head_and_says_so(
+    make_set: Callable[..., Path], quick: Config, quick_run: Trained, tmp_path: Path
+) -> None:
+    rows: Rows = [(np.zeros((40, 40, 3), np.uint8), np.zeros((40, 40), np.uint8))]
+    config = override(quick, {"batch_size": 1, "train_epochs": 1, "ckpt_pre_trained": str(quick_run.directory)})
+    same = train(config, make_set(rows, name="same"), tmp_path / "first").started
+    swapped = make_set(rows, name="swapped", names=("background", "bicycle", "aeroplane", "bird"))
+    other = train(config, swapped, tmp_path / "second").started
+    assert same.notes == ()
+    assert other.notes == (
+        "best.ckpt was trained for other classes ('aeroplane' where this record set has 'bicycle'); the head starts "
+        "with their weights",
+    )
+    assert other.pretrained and not other.pretrained.mismatched
+    resumed = train(config, swapped, tmp_path / "second", resume=True).started
+    assert resumed.notes == ()
+
+
 def test_training_on_pixels_that_are_all_ignored_stays_finite(
     make_set: Callable[..., Path], quick: Config, tmp_path: Path
 ) -> None:

@@ -89,5 +89,8 @@ def test_training_ends_when_the_score_no_longer_rises(
 
 
 def test_early_stopping_needs_evaluations(quick: Config, miniature: Miniature, tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match=r"early_stopping = 3: needs a record set to evaluate on; .*--eval_"):
-        train(override(quick, {"early_stopping": 3}), miniature.train, tmp_path / "run")
+    stopping = override(quick, {"early_stopping": 3})
+    words = r"early_stopping = 3: needs a record set to evaluate on; .*--eval_data_file\. .*--set early_stopping=null"
+    with pytest.raises(InvalidInputError, match=words):
+        train(stopping, miniature.train, tmp_path / "run")
+    assert override(stopping, {}, ["early_stopping=null"]).early_stopping is None

@@ -61,6 +61,31 @@ def test_the_advice_is_a_command_that_makes_index_masks(
     assert np.array_equal(np.asarray(Image.open("NEW/a.png")), MASK)
 
 
+@pytest.mark.parametrize(
+    ("kind", "label", "code"),
+    [
+        ("labelIds", np.where(MASK == 1, 26, 7).astype(np.uint8), "value_outside_classes"),
+        ("color", np.where(MASK[..., None] == 1, (0, 0, 142), (128, 64, 128)).astype(np.uint8), "label_mode"),
+    ],
+)
+def test_the_advice_about_cityscapes_masks_is_its_map(
+    segdata: Callable[..., Result],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    label: np.ndarray,
+    code: Code,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path, name = write(tmp_path, label), f"a_gtFine_{kind}.png"
+    Path("my labels/a.png").rename(f"my labels/{name}")
+    Image.fromarray(MASK).save("my labels/a_gtFine_labelTrainIds.png")
+    path.write_text(f"images/a.png\tmy labels/{name}\n")
+    result = segdata(*shlex.split(advice(path, Classes(), code).partition("segdata ")[2].partition(", and")[0]))
+    assert result.exit_code == 0, result.output
+    assert np.array_equal(np.asarray(Image.open(f"NEW/{name}")), MASK * 13)
+
+
 def test_labels_outside_the_working_directory_are_named_in_full(tmp_path: Path) -> None:
     assert f"mask-map '{tmp_path / 'my labels'}' --map binary" in advice(
         write(tmp_path, MASK * 255), Classes(("a", "b")), "binary_mask"

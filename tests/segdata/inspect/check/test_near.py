@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from segdata.errors import Fault, FaultsError
+from segdata.images.values import ValueRange
 from segdata.inspect.check import CheckReport, check
 from segdata.inspect.check.near_hash import ORIENTATIONS, SIGNATURE_BYTES, alike, gray, orient, signature, thumbnail
 from segdata.inspect.check.near_index import propose
@@ -127,6 +128,19 @@ def test_images_of_another_set_are_named_with_it(root: Path, ours: str, theirs: 
     report = check(lists[ours], near=True, against=[open_dataset(lists[theirs])], every=every, workers=1)
     assert [str(fault) for fault in every] == expected
     assert (report.errors, report.ok()) == (len(CHANGES), False)
+
+
+def test_deep_images_of_a_list_are_compared_in_the_value_range_of_the_set(tmp_path: Path) -> None:
+    deep = cv2.cvtColor(texture(1), cv2.COLOR_BGR2GRAY).astype(np.uint16) * 16
+    images = {"ours": deep, "mirrored": deep[:, ::-1], "eight": (deep[:, ::-1] // 16).astype(np.uint8)}
+    for name, image in images.items():
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.ascontiguousarray(image))
+        cv2.imwrite(str(tmp_path / f"{name}_label.png"), np.zeros(deep.shape, np.uint8))
+        (tmp_path / f"{name}.txt").write_text(f"{name}.png {name}_label.png\n")
+    for name in ("mirrored", "eight"):
+        other = tmp_path / f"{name}.txt"
+        expected = [f"ours.png: is similar to {name}.png in {other}, mirrored"]
+        assert found(tmp_path / "ours.txt", value_range=ValueRange(0, 4095), against=[open_dataset(other)]) == expected
 
 
 def test_what_has_the_same_content_is_said_once(root: Path, tmp_path: Path) -> None:

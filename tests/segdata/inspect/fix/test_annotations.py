@@ -86,6 +86,19 @@ def test_shares_of_the_size_are_scaled_if_box_or_area_confirm_it(code: str, stat
     assert np.array_equal(pixels(found["segmentation"]), MASK)
 
 
+@pytest.mark.parametrize(
+    "segmentation",
+    [[[3, 10, 3, 30, 9, 30, 9, 10]], {"size": [HEIGHT, WIDTH], "counts": runs(MASK)}],
+    ids=["polygon of y, x", "runs along rows"],
+)
+def test_masks_with_x_and_y_exchanged_are_corrected_if_the_box_confirms_it(segmentation: Any) -> None:
+    found = cured("box_mismatch", segmentation=segmentation, bbox=BOX)
+    assert np.array_equal(pixels(found["segmentation"]), MASK)
+    assert "bbox" not in found
+    assert "segmentation" not in cured("box_mismatch", segmentation=segmentation, bbox=[0, 0, 3, 3])
+    assert "segmentation" not in cured("bad_box", segmentation=segmentation, bbox=["x"])
+
+
 def test_shares_that_nothing_confirms_are_a_question_and_empty_masks_are_dropped() -> None:
     assert cured("empty_mask", segmentation=[[0.25, 0.1, 0.75, 0.1, 0.75, 0.3]], bbox=[1, 1, 5, 5]) == {}
     assert cured("empty_mask", segmentation={"size": [HEIGHT, WIDTH], "counts": [HEIGHT * WIDTH]}, bbox=BOX) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import json
 from collections import Counter
 from itertools import chain
@@ -180,6 +181,20 @@ def test_an_image_of_two_parts_gets_the_annotations_of_both_once(merging: Mergin
         (1, 1, 1), (2, 1, 1), (4, 1, 1), (5, 1, 8),
     ]  # fmt: skip
     assert (report.shared, report.repeated) == (1, 1)
+
+
+def test_the_work_grows_with_the_objects_of_an_image_and_not_with_their_square(merging: Merging) -> None:
+    calls = []
+    for count in (100, 400):
+        shapes = [[[0, 0, 8, 0, 8, 1 + number / count]] for number in range(count)]
+        made = [annotation(number, 1, 1, shape) for number, shape in enumerate(shapes, start=1)]
+        merging.jsons.clear()
+        parts = [document([image(1, "a.png")], made, {1: "cat"}) for _ in range(2)]
+        profile = cProfile.Profile()
+        report = profile.runcall(merging, *parts, folder="same", overwrite=True)
+        assert (report.annotations, report.repeated) == (count, count)
+        calls.append(sum(each.callcount for each in profile.getstats()))
+    assert calls[1] < 5 * calls[0]
 
 
 def test_two_sizes_of_an_image_are_a_conflict(merging: Merging) -> None:

@@ -74,6 +74,14 @@ def test_values_that_the_map_does_not_name_become_void_on_request(cut: Slice, tm
     np.testing.assert_array_equal(labels(tmp_path), np.where(pages == 3, 255, pages))
 
 
+def test_labels_of_class_ids_are_told_to_leave_out_the_map(cut: Slice, tmp_path: Path) -> None:
+    pages = ids(2)
+    with pytest.raises(FaultsError, match="If the labels are class ids already, leave out --map"):
+        cut(pages, map=load_map("binary"))
+    cut(pages)
+    np.testing.assert_array_equal(labels(tmp_path), pages)
+
+
 @pytest.mark.parametrize("kind", ["palette", "palettes that differ", "rgb", "bits", "white is 0", "16 bits"])
 def test_a_page_has_the_classes_that_mask_map_finds_in_it(cut: Slice, tmp_path: Path, kind: str) -> None:
     colors = voc_palette()

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from segdata.errors import InvalidInputError
-from segdata.records.reader import RecordSet
+from segdata.opening import open_dataset
+from segdata.records.convert import to_mindrecord
+from segdata.records.reader import RecordSet, open_set
 from segtrain.evaluation.instance.truth import ground_truth, read_ground_truth
 
 COCO_FILES = "annotations/instances.json"
@@ -22,6 +24,17 @@ def test_the_source_of_a_set_has_the_same_ground_truth(coco: RecordSet, folder: 
     assert len(recorded["annotations"]) > 9
     assert recorded["categories"] == stated["categories"]
     assert {image["id"] for image in recorded["images"]} == {image["id"] for image in stated["images"]}
+
+
+def test_crowds_that_a_set_has_as_objects_are_objects(folder: Path, tmp_path: Path) -> None:
+    members = json.loads((folder / "coco" / COCO_FILES).read_text())
+    members["annotations"] = [{**item, "iscrowd": 1} for item in members["annotations"]]
+    (tmp_path / "cvat.json").write_text(json.dumps(members))
+    source = open_dataset(tmp_path / "cvat.json", images=folder / "coco" / "images", crowd="object")
+    to_mindrecord(source, tmp_path / "set", num_shards=1)
+    records = open_set(tmp_path / "set")
+    for truth in (ground_truth(records), read_ground_truth(tmp_path / "cvat.json", records)):
+        assert [item["iscrowd"] for item in truth["annotations"]] == [0] * len(members["annotations"])
 
 
 @pytest.mark.parametrize(
