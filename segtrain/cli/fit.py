@@ -193,7 +193,7 @@ def _draw(train_dir: Path, path: Path) -> None:
     from segtrain.training.curves import training_figure
     from segtrain.training.train_dir import TrainDir
 
-    write_file(path, to_png(training_figure(TrainDir(train_dir).metrics(), train_dir.name)), overwrite=True)
+    write_file(path, to_png(training_figure(TrainDir(train_dir).metrics.lines(), train_dir.name)), overwrite=True)
 
 
 def _config(

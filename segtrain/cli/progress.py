@@ -81,7 +81,7 @@ class TrainingBar:
         notify(f"resuming after step {started.first_step} of {started.total_steps}")
         epochs, steps = divmod(started.first_step, started.steps_per_epoch)
         # The mean loss of an epoch is that of all its steps, those before the interruption included.
-        self._done = TrainDir(Path(started.train_dir)).steps(epochs + 1) if steps else []
+        self._done = TrainDir(Path(started.train_dir)).metrics.steps(epochs + 1) if steps else []
 
     def _step(self, done: StepDone) -> None:
         assert self._bar is not None

@@ -150,7 +150,7 @@ def _train_epochs(run: Run, log: Log, clock: Clock) -> tuple[int, float | None]:
             run.set_train()
             clock.restart()
             first_step = step - epoch * epoch_steps
-            losses = [done.loss for done in run.directory.steps(epoch + 1)] if first_step else []
+            losses = [done.loss for done in run.directory.metrics.steps(epoch + 1)] if first_step else []
             for batch in run.training_set.batches(epoch=epoch, first_step=first_step, ranks=ranks):
                 loss, *parts = (ranks.mean(float(value.asnumpy())) for value in run.train_step(*batch))
                 # Takes the signals back from MindSpore's compiler, before anybody is told that a step is done.

@@ -30,7 +30,7 @@ class Log:
         self.ranks = run.ranks
         self.observe = observe
         self.score = run.task.SCORE
-        self.best_score = run.directory.best_score(run.task.SCORE)
+        self.best_score = run.directory.metrics.best(run.task.SCORE)
         self.scores: Scores | None = None
         self.evaluator = run.task.evaluator(run.network, run.config, run.info.class_names)
 
@@ -83,13 +83,13 @@ class Log:
         # All ranks must stop together, and only the files of rank 0 are those of the training.
         if most is None or not self.ranks.is_main:
             return self.ranks.any(False)
-        waited = self.directory.waited(EVAL_LOSS if by_loss else self.score, lowest=by_loss)
+        waited = self.directory.metrics.waited(EVAL_LOSS if by_loss else self.score, lowest=by_loss)
         return self.ranks.any(waited >= most)
 
     def tell(self, done: StepDone | Evaluated) -> None:
         """Log the metrics, and notify the observer."""
         if self.ranks.is_main:
-            self.directory.log(done.metrics)
+            self.directory.metrics.append(done.metrics)
             self.observe(done)
 
     def _info(self, step: int) -> CheckpointInfo:

@@ -173,7 +173,7 @@ def _build(inputs: _Inputs, directory: TrainDir, ranks: Ranks, *, pretrained: Pa
     else:
         loaded = load_pretrained(network, pretrained) if pretrained else None
         check_loaded(config.freeze, frozen, loaded.loaded if loaded else None)
-    evaluated = directory.evaluated(step, task.SCORE)
+    evaluated = directory.metrics.evaluated(step, task.SCORE)
     _agree(inputs, ranks, step=step, evaluated=evaluated)
     ranks.broadcast(train_step.get_parameters())
     if ranks.is_main:

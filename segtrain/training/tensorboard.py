@@ -50,7 +50,7 @@ class EventFile:
         with found.own.writing(path, grows=True):
             self._writer = self._records.RecordWriter(str(path))
             self._write(file_version=_VERSION)
-            self._add(found.metrics())
+            self._add(found.metrics.lines())
 
     def _add(self, lines: Iterable[dict[str, Any]]) -> None:
         """Add lines of metrics as TensorBoard's scalars, those of evaluations and of steps apart."""

@@ -6,18 +6,15 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any
 
 import mindspore as ms
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InvalidInputError, SegDataError, TargetExistsError, name_first
 from segdata.files.locks import lock_file, locked
 from segdata.files.ownership import check_writable
-from segdata.files.publishing import naming, write_file
-from segdata.regular import check_regular
+from segdata.files.publishing import write_file
 from segdata.store.product import Product
 from segtrain.checkpoints.checkpoint import (
     clear_staged,
@@ -30,7 +27,7 @@ from segtrain.checkpoints.info import CheckpointInfo, side_file
 from segtrain.checkpoints.weights import Parameters
 from segtrain.config.config import Config
 from segtrain.config.recipes import write_config
-from segtrain.training.events import StepDone
+from segtrain.training.metrics import Metrics
 from segtrain.training.own_files import OWN_FILES, OwnFiles
 from segtrain.training.resuming import check_same_training
 
@@ -56,16 +53,6 @@ TRAINING = Product(
     late=".ckpt",
 )
 
-#: Bytes of the longest line of metrics that is read: a line has some twenty numbers.
-_LONGEST_LINE = 1 << 16
-
-
-class _Place(msgspec.Struct):
-    """Numbers that every line of metrics contains."""
-
-    epoch: Annotated[int, msgspec.Meta(ge=0)]
-    step: Annotated[int, msgspec.Meta(ge=0)]
-
 
 class TrainDir:
     """Reads and writes the files of a training run."""
@@ -76,6 +63,7 @@ class TrainDir:
         self.last = path / LAST
         self.best = path / BEST
         self.own = OwnFiles(path)
+        self.metrics = Metrics(path / METRICS)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -155,8 +143,7 @@ class TrainDir:
                 for path in removed:
                     path.unlink()
             else:
-                kept = [line for line in self.metrics() if line["step"] <= resumed_at]
-                write_file(self.path / METRICS, "".join(map(_line, kept)).encode(), overwrite=True)
+                self.metrics.keep(resumed_at)
             write_file(self.path / CONFIG, write_config(config).encode(), overwrite=True)
         if resumed_at is None:
             self.own.forget(*(path for path in removed if path.name not in (CONFIG, METRICS)))
@@ -182,50 +169,6 @@ class TrainDir:
         found, parameters = read_checkpoint(self.last)
         check_same_training(self.last, found, config, info, rates)
         return found.step, parameters
-
-    def log(self, metrics: dict[str, Any]) -> None:
-        """Append one line of metrics."""
-        path = self.path / METRICS
-        with naming(path), path.open("a", encoding="utf-8") as file:
-            file.write(_line(metrics))
-
-    def metrics(self) -> list[dict[str, Any]]:
-        """Return all lines of metrics, except a last one that was cut off when the process was killed.
-
-        Raises:
-            InvalidInputError: naming the first line that is invalid.
-        """
-        path = self.path / METRICS
-        lines: list[dict[str, Any]] = []
-        if not path.exists():
-            return lines
-        try:
-            check_regular(path)
-            with path.open("rb") as file:
-                while (line := file.readline(_LONGEST_LINE + 1)).endswith(b"\n"):
-                    lines.append(_decode(line))
-                if len(line) > _LONGEST_LINE:
-                    raise InvalidInputError(f"has more than {_LONGEST_LINE} bytes")
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidInputError) as error:
-            raise InvalidInputError(f"{path}: line {len(lines) + 1} is not a line of metrics: {error}") from error
-        return lines
-
-    def steps(self, epoch: int) -> list[StepDone]:
-        """Return the steps of an epoch, counted from 1, that are done."""
-        return [StepDone.logged(line) for line in self.metrics() if line["epoch"] == epoch and "loss" in line]
-
-    def best_score(self, name: str) -> float | None:
-        """Return the highest score called `name` over the evaluations so far."""
-        return max((line[name] for line in self.metrics() if line.get(name) is not None), default=None)
-
-    def evaluated(self, step: int, name: str) -> bool:
-        """Return whether the network at `step` was already evaluated, with a score called `name`."""
-        return any(name in line and line["step"] == step for line in self.metrics())
-
-    def waited(self, name: str, *, lowest: bool = False) -> int:
-        """Return the number of evaluations since the one with the highest, or `lowest`, score called `name`."""
-        scores = [line[name] for line in self.metrics() if line.get(name) is not None]
-        return len(scores) - 1 - scores.index(min(scores) if lowest else max(scores)) if scores else 0
 
     def save_last(self, parameters: Iterable[ms.Parameter], info: CheckpointInfo) -> None:
         """Save the checkpoint to resume from."""
@@ -260,13 +203,3 @@ class TrainDir:
         """Return the numbered checkpoints of this training, oldest first."""
         found = [(match, path) for path in self.own.owned() if (match := _NUMBERED.fullmatch(path.name))]
         return [path for match, path in sorted(found, key=lambda each: (int(each[0][1]), int(each[0][2])))]
-
-
-def _line(metrics: dict[str, Any]) -> str:
-    return msgspec.json.encode(metrics).decode() + "\n"
-
-
-def _decode(line: bytes) -> dict[str, Any]:
-    values = msgspec.json.decode(line, type=dict[str, float | int | None])
-    msgspec.convert(values, _Place)
-    return values

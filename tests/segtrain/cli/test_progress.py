@@ -57,7 +57,7 @@ def test_an_epoch_that_was_interrupted_has_the_mean_loss_of_all_its_steps(
     started, steps = quick_run.events[0], [each for each in quick_run.events if isinstance(each, StepDone)]
     assert isinstance(started, Started)
     for each in steps[:3]:
-        TrainDir(tmp_path).log(each.metrics)
+        TrainDir(tmp_path).metrics.append(each.metrics)
     resumed = replace(started, first_step=3, train_dir=str(tmp_path))
     assert epoch_lines([resumed, *steps[3:]]) == epoch_lines([started, *steps])[1:]
 

@@ -292,7 +292,7 @@ def _check_same_training(by_two: Path, by_one: Path, *, steps: int) -> None:
         expected = value.asnumpy().astype(float)
         # The optimizer's moments among them are sums of gradients.
         assert np.linalg.norm(both[name].asnumpy() - expected) <= 1e-5 * np.linalg.norm(expected), name
-    lines = [TrainDir(path).metrics() for path in (by_two, by_one)]
+    lines = [TrainDir(path).metrics.lines() for path in (by_two, by_one)]
     assert len(lines[0]) == len(lines[1]) == steps
     for line, expected_line in zip(*lines, strict=True):
         losses = {name: value for name, value in expected_line.items() if name.startswith("loss")}
@@ -331,7 +331,7 @@ def test_an_evaluation_of_an_odd_number_of_rows_by_two_is_that_by_one(together: 
 
 def test_the_evaluation_while_training_is_that_of_the_checkpoint(together: Together, alone: EvalReport) -> None:
     # Each rank had moving statistics of its own.
-    lines = [line for line in TrainDir(together.base / "plain").metrics() if "miou" in line]
+    lines = [line for line in TrainDir(together.base / "plain").metrics.lines() if "miou" in line]
     assert [line["epoch"] for line in lines] == [1]
     assert lines[-1]["miou"] == alone.scores.mean_iou
     assert lines[-1]["pixel_accuracy"] == alone.scores.pixel_accuracy
@@ -348,7 +348,7 @@ def test_rank_0_alone_writes(together: Together) -> None:
     expected = {f"{name}.{suffix}" for name in names for suffix in ("ckpt", "json")}
     own = {"config.yaml", "metrics.jsonl", ".segtrain-files.json"}
     assert {path.name for path in (together.base / "plain").iterdir()} == expected | own
-    assert len(TrainDir(together.base / "plain").metrics()) == 2 + 1
+    assert len(TrainDir(together.base / "plain").metrics.lines()) == 2 + 1
 
 
 def test_a_rank_that_fails_ends_the_others(tmp_path: Path) -> None:

@@ -100,13 +100,13 @@ def test_metrics_are_read_or_refused_with_a_sentence(folder: Path, text: bytes) 
     (folder / METRICS).write_bytes(text)
     directory = TrainDir(folder)
     try:
-        lines = directory.metrics()
+        lines = directory.metrics.lines()
     except InvalidInputError as error:
         assert f"{folder / METRICS}: line " in str(error)
         return
     assert len(lines) == text.count(b"\n")
     assert all(line["step"] >= 0 and line["epoch"] >= 0 for line in lines)
-    assert directory.best_score("miou") is None or math.isfinite(directory.best_score("miou"))
+    assert directory.metrics.best("miou") is None or math.isfinite(directory.metrics.best("miou"))
 
 
 @settings(max_examples=3 * settings.default.max_examples)

@@ -97,7 +97,7 @@ def test_a_training_starts_from_the_averages_of_another(run: Path, quick: Config
 def test_a_training_is_evaluated_by_its_averages_and_resumes_from_its_weights(
     run: Path, quick: Config, miniature: Miniature, tmp_path: Path
 ) -> None:
-    last = [line for line in TrainDir(run).metrics() if "miou" in line][-1]
+    last = [line for line in TrainDir(run).metrics.lines() if "miou" in line][-1]
     assert evaluate_semantic(run / "last.ckpt", miniature.val).scores.mean_iou == last["miou"]
 
     # Neither averages nor evaluations affect what is learned.
@@ -111,4 +111,4 @@ def test_the_best_checkpoint_is_of_averages_alone(run: Path, miniature: Miniatur
     best = read_parameters(run / "best.ckpt")
     assert not [name for name in best if name.startswith(AVERAGE)]
     scores = evaluate_semantic(run / "best.ckpt", miniature.val).scores
-    assert scores.mean_iou == max(line["miou"] for line in TrainDir(run).metrics() if "miou" in line)
+    assert scores.mean_iou == max(line["miou"] for line in TrainDir(run).metrics.lines() if "miou" in line)

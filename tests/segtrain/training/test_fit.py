@@ -30,7 +30,7 @@ FOUR = ("background", "cell", "wall", "gap")
 
 def _metrics(directory: Path) -> list[dict[str, Any]]:
     """Return metrics without those measured by a clock."""
-    lines = TrainDir(directory).metrics()
+    lines = TrainDir(directory).metrics.lines()
     return [{key: value for key, value in line.items() if key != "images_per_s"} for line in lines]
 
 
@@ -128,7 +128,7 @@ def test_the_loss_of_an_epoch_that_was_interrupted_is_that_of_all_its_steps(
     report = train(quick, miniature.train, run, eval_data_file=miniature.val, resume=True)
     assert (report.steps, report.loss) == (1, quick_run.report.loss)
     undisturbed = [event for event in quick_run.events if isinstance(event, StepDone)]
-    assert [replace(done, images_per_s=0) for done in TrainDir(run).steps(3)] == [
+    assert [replace(done, images_per_s=0) for done in TrainDir(run).metrics.steps(3)] == [
         replace(done, images_per_s=0) for done in undisturbed[4:]
     ]
 
@@ -242,7 +242,7 @@ def test_training_on_pixels_that_are_all_ignored_stays_finite(
     rows: Rows = [(np.full((40, 40, 3), 9 * index, np.uint8), np.full((40, 40), 255, np.uint8)) for index in range(4)]
     rows[2][1][:] = 1
     train(override(quick, {"train_epochs": 1, "batch_size": 1}), make_set(rows), tmp_path / "run")
-    losses = [done.loss for done in TrainDir(tmp_path / "run").steps(1)]
+    losses = [done.loss for done in TrainDir(tmp_path / "run").metrics.steps(1)]
     assert (len(losses), losses.count(0)) == (4, 3)
     parameters = read_parameters(tmp_path / "run" / "last.ckpt")
     assert all(np.isfinite(value.asnumpy()).all() for value in parameters.values())

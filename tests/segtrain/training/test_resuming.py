@@ -67,7 +67,7 @@ def test_training_ends_when_the_score_no_longer_rises(
     longer = override(config, {"train_epochs": 50})
     second = train(longer, miniature.train, tmp_path / "run", eval_data_file=miniature.train, resume=True)
     assert (second.started.first_step, second.steps, second.stopped_early) == (4, 2, True)
-    lines = [line for line in TrainDir(tmp_path / "run").metrics() if "miou" in line]
+    lines = [line for line in TrainDir(tmp_path / "run").metrics.lines() if "miou" in line]
     assert [line["step"] for line in lines] == [2, 4, 6]
     assert {line["miou"] for line in lines} == {second.best_score}
     assert all(0 < line["eval_loss"] < 10 for line in lines)
@@ -79,10 +79,10 @@ def test_training_ends_when_the_score_no_longer_rises(
     # With other numbers in the file: the score had only risen, but so had the loss.
     risen = [
         {**line, "miou": line["step"] / 10, "eval_loss": line["step"]} if "miou" in line else line
-        for line in TrainDir(tmp_path / "run").metrics()
+        for line in TrainDir(tmp_path / "run").metrics.lines()
     ]
     (tmp_path / "run" / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in risen))
-    assert TrainDir(tmp_path / "run").waited("miou") == 0
+    assert TrainDir(tmp_path / "run").metrics.waited("miou") == 0
     by_loss = override(longer, {"early_stopping_by": "eval_loss"})
     fourth = train(by_loss, miniature.train, tmp_path / "run", eval_data_file=miniature.train, resume=True)
     assert (fourth.steps, fourth.stopped_early) == (0, True)

@@ -42,7 +42,7 @@ def test_all_metrics_of_a_training_are_in_its_event_file(quick_run: Trained, tmp
     shutil.copytree(quick_run.directory, run)
     (started,) = [event for event in quick_run.events if isinstance(event, Started)]
     (*_, step) = [event for event in quick_run.events if isinstance(event, StepDone)]
-    lines = TrainDir(run).metrics()
+    lines = TrainDir(run).metrics.lines()
     # What an earlier part of the training wrote there is replaced.
     (run / EVENTS).write_bytes(b"earlier")
     tell = tell_all(EventFile())
