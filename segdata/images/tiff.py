@@ -29,15 +29,14 @@ from segdata.images.tiff_directories import (
     read_layout,
     reduced_offsets,
 )
+from segdata.images.tiff_fax import CCITT, FaxPages
 from segdata.images.tiff_pixels import (
-    CCITT,
     PageForm,
     as_image,
     image_header,
     naming_file,
     page_form,
     palette_colors,
-    read_fax,
     read_plane,
 )
 
@@ -97,7 +96,7 @@ class Stack:
                 self._bases = list(chain)
             self._planes = count_planes(tif) if len(chain) == 1 else 1
             self._chain = chain
-            self._numbers = {offset: number for number, offset in enumerate(chain)}
+            self._fax = FaxPages(self._file, files, chain)
             self._offsets = [self._at_level(offset) for offset in self._bases] if level else self._bases
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -229,22 +228,7 @@ class Stack:
             return read_plane(page, index)
         if page.compression not in CCITT:
             return np.asarray(page.asarray(maxworkers=1))
-        if page.offset not in self._chain:
-            raise InvalidInputError("fax compression at a reduced resolution; expected --level 0", "unsupported_image")
-        return self._fax_pixels(page)
-
-    def _fax_pixels(self, page: TiffPage) -> npt.NDArray[Any]:
-        from PIL import Image
-
-        # Opened once in each thread: Pillow follows the chain of all pages up to the one that it reads.
-        if not hasattr(self._of_thread, "fax"):
-            self._of_thread.fax = self._files.enter_context(Image.open(self._file()))
-        try:
-            return read_fax(self._of_thread.fax, page, self._numbers[page.offset])
-        except BaseException:
-            # Pillow would take what it has decoded for the complete page.
-            del self._of_thread.fax
-            raise
+        return self._fax.read(page)
 
     def _form(self, page: TiffPage) -> PageForm:
         """Return the form of `page` after checking that everything it claims is possible."""

@@ -20,7 +20,6 @@ from segdata.images.header import ImageHeader, known_orientation
 from segdata.text import plural
 
 if TYPE_CHECKING:
-    from PIL import Image
     from tifffile import TiffPage
 
 #: PhotometricInterpretation and samples per pixel of pages that are read; YCbCr in a JPEG is decoded to RGB.
@@ -38,9 +37,6 @@ _YCBCR, _JPEG = 6, (6, 7, 33007, 34892)
 
 #: Compression that may change values to save space: JPEG, JPEG 2000, JPEG XR, LERC, WebP and JPEG XL.
 _LOSSY = (*_JPEG, 22610, 33003, 33004, 33005, 34712, 34887, 34934, 50001, 50002, 52546)
-
-#: Compression of fax machines and 1-bit masks (section 11), which Pillow reads and tifffile does not.
-CCITT = (2, 3, 4)
 
 #: Pillow's names of pixels with 1 to 4 samples, and of gray without alpha that has other than 8 bits.
 _PILLOW_MODES = {1: "L", 3: "RGB", 2: "LA", 4: "RGBA"}
@@ -184,13 +180,6 @@ def color_words(photometric: int) -> str:
     words = {0: "gray", 1: "gray", 2: "RGB", 3: "palette", 4: "transparency mask", 5: "CMYK", 6: "YCbCr"}
     words |= {8: "CIE L*a*b*", 9: "ICC L*a*b*", 10: "ITU L*a*b*", 32803: "raw camera", 34892: "linear raw"}
     return f"{words.get(photometric, f'unknown (photometric interpretation {photometric})')} pixels"
-
-
-def read_fax(opened: Image.Image, page: TiffPage, number: int) -> npt.NDArray[Any]:
-    """Return the stored samples of a page with the compression `CCITT`, which has this number among all headers."""
-    opened.seek(number)
-    # Pillow's 1 is white; the stored 1 is black if 0 is white.
-    return np.not_equal(np.asarray(opened), int(page.photometric) == 0)
 
 
 def read_plane(page: TiffPage, index: int) -> npt.NDArray[Any]:
