@@ -21,7 +21,8 @@ from segtrain.data.semantic.crops import crop_batches, ignore_label_of, record_s
 from segtrain.data.semantic.tiles import tile_batches
 from segtrain.distributed.ranks import Ranks
 from segtrain.evaluation.semantic.confusion import SegmentationReport
-from segtrain.evaluation.semantic.evaluate import evaluate_semantic as evaluate, score_samples
+from segtrain.evaluation.semantic.evaluate import evaluate_semantic as evaluate
+from segtrain.evaluation.semantic.scoring import score_samples
 from segtrain.inference.semantic.predict import predict_semantic as predict
 from segtrain.inference.semantic.segmenter import Segmenter
 from segtrain.inference.settings import AS_IN_TRAINING

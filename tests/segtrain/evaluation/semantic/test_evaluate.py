@@ -23,7 +23,8 @@ from segtrain.distributed.device import prepare_device
 from segtrain.distributed.ranks import ALONE, Ranks
 from segtrain.evaluation.semantic import evaluate as semantic_evaluate
 from segtrain.evaluation.semantic.confusion import ConfusionMatrix, SegmentationReport
-from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate_semantic, score_samples
+from segtrain.evaluation.semantic.evaluate import EvalReport, evaluate_semantic
+from segtrain.evaluation.semantic.scoring import score_samples
 from segtrain.inference.semantic.predict import predict_semantic
 from segtrain.inference.semantic.segmenter import Segmenter, load_segmenter
 from segtrain.inference.settings import EvalSettings, Fit
