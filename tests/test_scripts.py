@@ -244,7 +244,10 @@ def test_the_commands_of_the_documentation_lead_from_training_to_training_to_eva
     monkeypatch.chdir(tmp_path)
     for name in ("resnet50", "resnet101"):
         Path(f"{name}.ckpt").touch()
-    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / "recipes.md").read_text(), re.DOTALL)
+    text = (ROOT / "docs" / "recipes.md").read_text()
+    for name in set(re.findall(r"_file (records/\w+)", text)):
+        Path(name).mkdir(parents=True)
+    blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
     echo = "".join(f'{program}() {{ printf "%q " {program} "$@"; echo; }}\n' for program in ("segtrain", "msrun"))
     done = subprocess.run(["bash", "-euc", echo + "".join(blocks)], capture_output=True, text=True, check=True)
     recipes = []
