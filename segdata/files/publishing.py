@@ -68,17 +68,14 @@ def staged_directory(
         _clear(new.parent, keep={_NEW} if keep else set())
         new.mkdir(exist_ok=True)
         try:
-            yield new
-            check_target_directory(target, overwrite=overwrite, ours=ours)
-            if ours is None:
-                write_marker(new)
-            _publish(new, target)
+            with naming(target):
+                yield new
+                check_target_directory(target, overwrite=overwrite, ours=ours)
+                if ours is None:
+                    write_marker(new)
+                _publish(new, target)
             _log.info("published %s", target)
-        except BaseException as error:
-            if isinstance(error, OSError) and error.filename is None:
-                # Python does not name the file that a write fails on; NumPy gives only a text.
-                error.strerror = error.strerror or f"cannot be written: {error}"
-                error.filename = str(target)
+        except BaseException:
             if not (keep and new.is_dir() and any(new.iterdir())):
                 close_staging(new.parent)
             raise
@@ -214,6 +211,8 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.filename is None:
+            # NumPy gives only a text.
+            error.strerror = error.strerror or f"cannot be written: {error}"
             error.filename = str(path)
         raise
 

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from segdata.cluster import Cluster, Workers, check_shared
 from segdata.files.paths import file_digest
+from segdata.files.publishing import naming
 from segdata.mindrecord.form import SetForm
 from segdata.mindrecord.index import index_path
 from segdata.mindrecord.writer import ShardWriter
@@ -127,18 +128,16 @@ def write_shard(common: SetJob[_T], job: ShardJob[_T]) -> ShardResult:
         return kept
     unfinished = Path(tempfile.mkdtemp(prefix=f"unfinished-{job.index:04}-", dir=common.directory))
     try:
-        result = _write(common, job, unfinished / name)
-        (unfinished / _RESULT).write_bytes(msgspec.msgpack.encode(result))
-        shutil.rmtree(folder, ignore_errors=True)
-        unfinished.rename(folder)
-    except BaseException as error:
+        with naming(common.directory / name):
+            result = _write(common, job, unfinished / name)
+            (unfinished / _RESULT).write_bytes(msgspec.msgpack.encode(result))
+            shutil.rmtree(folder, ignore_errors=True)
+            unfinished.rename(folder)
+    except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         # A cluster gives the work of a lost worker to another; the lost worker may still have finished first.
         if kept := _kept(job, folder, name):
             return kept
-        if isinstance(error, OSError) and error.filename is None:
-            # Python does not name the file that a write fails on.
-            error.filename = str(common.directory / name)
         raise
     return result
 

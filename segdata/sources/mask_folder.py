@@ -12,7 +12,7 @@ from segdata.cluster import Workers, check_shared
 from segdata.encoded import File
 from segdata.errors import Fault, FaultsError, InvalidInputError
 from segdata.files.paths import real
-from segdata.images.header import IMAGE_SUFFIXES, LOSSY_SUFFIXES
+from segdata.images.header import GIF_SUFFIX, IMAGE_SUFFIXES, LOSSY_SUFFIXES
 from segdata.labels.colormap import IGNORE
 from segdata.labels.mapping import Method, to_index_png
 from segdata.labels.mask_mapping import MaskMapping, SourceCounts
@@ -50,7 +50,7 @@ def find_masks(source: Path, target: Path, mask_suffix: str = "") -> tuple[list[
         (names if mask else others).append(path.relative_to(source).as_posix())
     if not names:
         ending = f"{mask_suffix}.png"
-        gif = any(other.lower().endswith(".gif") for other in others)
+        gif = any(other.lower().endswith(GIF_SUFFIX) for other in others)
         cure = ". Convert GIFs to PNG, for example with mogrify -format png" if gif else ""
         raise InvalidInputError(
             f"{source}: contains no masks; expected files that end in {ending}, or TIFF or BMP{cure}"
